@@ -1,0 +1,24 @@
+"""Soft non-maximum suppression (Bodla et al., ICCV 2017)."""
+import numpy as np
+
+from lib.bbox import soft_nms_ext
+from lib.bbox.arrays import as_boxes
+
+METHODS = {'hard': 0, 'linear': 1, 'gaussian': 2}
+
+
+def soft_nms(dets, sigma=0.5, iou_thresh=0.3, score_thresh=0.001, method='gaussian'):
+    """Detections (N, 5) x1, y1, x2, y2, score -> (M, 5) float32 rows, rescored, in order of choice.
+
+    The best row left is chosen; the score of every row that overlaps it is multiplied by exp(-IoU^2 / sigma)
+    ('gaussian'), by 1 - IoU above iou_thresh ('linear') or by 0 above it ('hard'). A row that overlaps a chosen
+    one and falls below score_thresh is dropped; a row that overlaps nothing never is. pipeline.md 12.6.
+    Raises ValueError for an unknown method, listing the known ones, and for a sigma that is not positive.
+    """
+    if method not in METHODS:
+        raise ValueError('unknown soft-NMS method %r; known: %s' % (method, ', '.join(sorted(METHODS))))
+    if method == 'gaussian' and not sigma > 0:
+        raise ValueError('sigma of Gaussian soft-NMS must be positive, got %s' % sigma)
+    rows = np.array(as_boxes(dets, np.float32, columns=5, name='dets'))  # a copy: the kernel works in place
+    left = soft_nms_ext.soft_nms_inplace(rows, sigma, iou_thresh, score_thresh, METHODS[method])
+    return rows[:left]

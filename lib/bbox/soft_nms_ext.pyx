@@ -1,0 +1,32 @@
+"""Binding of sniper/soft_nms.h."""
+from libc.stddef cimport size_t
+
+
+cdef extern from "sniper/soft_nms.h" namespace "sniper" nogil:
+    cdef enum class SoftNmsMethod:
+        kHard
+        kLinear
+        kGaussian
+
+    cdef struct SoftNmsParam:
+        float sigma
+        float iou_thresh
+        float score_thresh
+        SoftNmsMethod method
+
+    size_t SoftNms(float *rows, size_t count, const SoftNmsParam &param, int *origin)
+
+
+def soft_nms_inplace(float[:, ::1] rows, float sigma, float iou_thresh, float score_thresh, int method):
+    """Reorder and rescore (N, 5) rows in place; returns how many rows from the first are left."""
+    cdef SoftNmsParam param
+    cdef size_t left, count = rows.shape[0]
+    if count == 0:
+        return 0
+    param.sigma = sigma
+    param.iou_thresh = iou_thresh
+    param.score_thresh = score_thresh
+    param.method = <SoftNmsMethod>method
+    with nogil:
+        left = SoftNms(&rows[0, 0], count, param, NULL)
+    return left
