@@ -1,0 +1,49 @@
+"""`python -m configs FILE [--set KEY VALUE ...]`: print the configuration that a run would have."""
+import argparse
+
+import numpy as np
+import yaml
+
+from configs.defaults import KEYS
+from configs.kinds import Key
+from configs.loader import load_config
+
+
+def _text(value):
+    """A value as YAML on one line; pairs as lists, which load as pairs again."""
+    text = yaml.safe_dump(_plain(value), default_flow_style=True, width=float('inf'))
+    return text.replace('\n...', '').strip()
+
+
+def _plain(value):
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return [_plain(x) for x in value] if isinstance(value, (list, tuple)) else value
+
+
+def describe(config, keys=None, meanings=False, indent=''):
+    """YAML lines of a configuration; with `meanings` what each key means follows as a comment."""
+    for name, declared in (KEYS if keys is None else keys).items():
+        if isinstance(declared, Key):
+            line = '%s%s: %s' % (indent, name, _text(config[name]))
+            yield '%s  # %s' % (line, declared.meaning) if meanings else line
+        else:
+            yield '%s%s:' % (indent, name)
+            yield from describe(config[name], declared, meanings, indent + '  ')
+
+
+def main(argv=None):
+    """Print the configuration of the command line."""
+    parser = argparse.ArgumentParser(prog='python -m configs', description=__doc__)
+    parser.add_argument('file', nargs='?', help='YAML configuration; without it the defaults are shown')
+    parser.add_argument('--meanings', action='store_true', help='say what each key means')
+    parser.add_argument('--set', nargs=argparse.REMAINDER, default=[], metavar='KEY VALUE', dest='overrides',
+                        help='keys and values that win over the file; must come last')
+    args = parser.parse_args(argv)
+    config = load_config(args.file, args.overrides)
+    print('\n'.join(describe(config, meanings=args.meanings)))
+
+
+if __name__ == '__main__':
+    from lib.cli import run
+    run(main)

@@ -1,0 +1,143 @@
+"""Checks of a whole configuration: keys that must agree, and capabilities that are not there yet."""
+from configs.errors import ConfigError
+
+# (purposes, is it asked for?, what to say)
+_LATER = (
+    (('train',), lambda c: c.TRAIN.USE_NEG_CHIPS,
+     'TRAIN.USE_NEG_CHIPS is True, but negative chips need proposals, which come with a later release; '
+     'run with --set TRAIN.USE_NEG_CHIPS False'),
+    (('train', 'test', 'demo'), lambda c: c.TRAIN.WITH_MASK,
+     'TRAIN.WITH_MASK is True, but masks come with a later release; '
+     'use configs/faster/sniper_res101_e2e.yml'),
+    (('train',), lambda c: c.TRAIN.AUTO_FOCUS,
+     'TRAIN.AUTO_FOCUS is True, but AutoFocus comes with a later release; '
+     'run with --set TRAIN.AUTO_FOCUS False'),
+    (('test', 'demo'), lambda c: c.TEST.AUTO_FOCUS,
+     'TEST.AUTO_FOCUS is True, but AutoFocus comes with a later release; '
+     'run with --set TEST.AUTO_FOCUS False TEST.DO_PRUNING "[False, False, False]"'),
+    (('test', 'demo'), lambda c: any(c.TEST.DO_PRUNING),
+     'TEST.DO_PRUNING asks for focus chips, but AutoFocus comes with a later release; '
+     'run with --set TEST.DO_PRUNING "[False, False, False]"'),
+    (('test',), lambda c: c.TEST.EXTRACT_PROPOSALS,
+     'TEST.EXTRACT_PROPOSALS is True, but writing proposals comes with a later release; '
+     'run with --set TEST.EXTRACT_PROPOSALS False'),
+)
+PURPOSES = ('train', 'test', 'demo')
+
+
+def check_supported(config, purpose):
+    """Raise ConfigError if `config` contradicts itself or asks for a capability that is not there yet.
+
+    purpose: 'train', 'test' or 'demo'; what the purpose does not use is not looked at.
+    """
+    if purpose not in PURPOSES:
+        raise ValueError('purpose %r is none of %s' % (purpose, PURPOSES))
+    validate(config, purpose)
+    for purposes, asked, message in _LATER:
+        if purpose in purposes and asked(config):
+            raise ConfigError(message)
+
+
+def validate(config, purpose='train'):
+    """Raise ConfigError if keys of `config` contradict each other, or a number is out of its range."""
+    _check_network(config)
+    if purpose == 'train':
+        _check_train(config)
+    else:
+        _check_test(config.TEST)
+
+
+def lr_epochs(text):
+    """TRAIN.lr_step '4,5.5' -> [4.0, 5.5]; '' -> []. Raises ConfigError for anything else."""
+    try:
+        epochs = [float(part) for part in text.split(',')] if text.strip() else []
+    except ValueError:
+        raise ConfigError("TRAIN.lr_step is %r; it wants epochs joined by ',', such as '4,5.33'" % text) from None
+    if any(not 0 <= epoch < float('inf') for epoch in epochs):
+        raise ConfigError('TRAIN.lr_step is %r; epochs count from 0' % text)
+    return epochs
+
+
+def _require(condition, message, *values):
+    if not condition:
+        raise ConfigError(message % values)
+
+
+def _at_least(config, section, low, names):
+    for name in names.split():
+        value = config[section][name]
+        _require(value >= low, '%s.%s is %s; it must be %s or more', section, name, value, low)
+
+
+def _check_network(config):
+    network = config.network
+    _require(config.symbol, "symbol is ''; name a network in the configuration file, such as symbol: sniper_tiny")
+    ratios, scales = len(network.ANCHOR_RATIOS), len(network.ANCHOR_SCALES)
+    _require(network.NUM_ANCHORS == ratios * scales,
+             'network.NUM_ANCHORS is %d, but %d ANCHOR_RATIOS x %d ANCHOR_SCALES make %d; set it to %d',
+             network.NUM_ANCHORS, ratios, scales, ratios * scales, ratios * scales)
+    _require(network.NUM_ANCHORS > 0 and min(network.ANCHOR_RATIOS + network.ANCHOR_SCALES) > 0,
+             'network.ANCHOR_RATIOS and ANCHOR_SCALES must not be empty and must be above 0')
+    _require(network.RPN_FEAT_STRIDE > 0, 'network.RPN_FEAT_STRIDE is %d; it must be 1 or more',
+             network.RPN_FEAT_STRIDE)
+    _require(0 <= network.BN_MOMENTUM < 1, 'network.BN_MOMENTUM is %s; it must be in [0, 1)', network.BN_MOMENTUM)
+    classes = config.dataset.NUM_CLASSES
+    _require(classes == 0 or classes >= 2,
+             'dataset.NUM_CLASSES is %d; it counts the background too, so 2 or more, or 0 = as the data set has',
+             classes)
+
+
+def _check_train(config):
+    train = config.TRAIN
+    _at_least(config, 'TRAIN', 1, 'BATCH_IMAGES CHIP_SIZE MAX_GT PREFETCH RPN_BATCH_SIZE RPN_POST_NMS_TOP_N '
+                                  'BBOX_LOSS_ROIS LR_REFERENCE_BATCH')
+    _at_least(config, 'TRAIN', 0, 'BBOX_LOSS_IMAGES begin_epoch end_epoch MAX_BATCHES SEED lr warmup_lr warmup_step '
+                                  'wd CLIP_GRADIENT COLOR_JITTER')
+    _check_processes('TRAIN.NUM_PROCESS', train.NUM_PROCESS)
+    _check_scales('TRAIN', train)
+    _require(train.CHIP_SIZE % config.network.RPN_FEAT_STRIDE == 0,
+             'TRAIN.CHIP_SIZE is %d; it must be a multiple of network.RPN_FEAT_STRIDE, %d',
+             train.CHIP_SIZE, config.network.RPN_FEAT_STRIDE)
+    _require(train.CHIP_STRIDES and min(train.CHIP_STRIDES) > 0 and max(train.CHIP_STRIDES) < train.CHIP_SIZE,
+             'TRAIN.CHIP_STRIDES is %s; it wants strides from 1 to below TRAIN.CHIP_SIZE, %d',
+             train.CHIP_STRIDES, train.CHIP_SIZE)
+    _require(train.RPN_NEGATIVE_OVERLAP <= train.RPN_POSITIVE_OVERLAP,
+             'TRAIN.RPN_NEGATIVE_OVERLAP, %s, is above RPN_POSITIVE_OVERLAP, %s',
+             train.RPN_NEGATIVE_OVERLAP, train.RPN_POSITIVE_OVERLAP)
+    for name in ('BBOX_MEANS', 'BBOX_STDS'):
+        _require(len(train[name]) == 4, 'TRAIN.%s has %d numbers; it wants 4: dx, dy, dw, dh', name, len(train[name]))
+    _require(min(train.BBOX_STDS) > 0, 'TRAIN.BBOX_STDS is %s; all must be above 0', train.BBOX_STDS)
+    lr_epochs(train.lr_step)
+
+
+def _check_test(test):
+    scales = _check_scales('TEST', test)
+    for name in ('BATCH_IMAGES', 'DO_PRUNING', 'USE_CACHE', 'CHIP_HYPERPARAMS'):
+        _require(len(test[name]) == scales, 'TEST.%s has %d entries, but TEST.SCALES has %d; give one entry a scale',
+                 name, len(test[name]), scales)
+    _require(min(test.BATCH_IMAGES) >= 1, 'TEST.BATCH_IMAGES is %s; all must be 1 or more', test.BATCH_IMAGES)
+    _require(all(min(pair) > 0 for pair in test.SCALES),
+             'TEST.SCALES is %s; both numbers of a pair must be above 0 (-1 is for training only)', test.SCALES)
+    _require(test.CONCURRENT_JOBS >= 1, 'TEST.CONCURRENT_JOBS is %d; it must be 1 or more', test.CONCURRENT_JOBS)
+    _require(test.RPN_POST_NMS_TOP_N >= 1, 'TEST.RPN_POST_NMS_TOP_N is %d; it must be 1 or more',
+             test.RPN_POST_NMS_TOP_N)
+    _require(test.NMS > 0 or test.NMS_SIGMA > 0 or test.NMS_METHOD in ('hard', 'linear'),
+             'TEST.NMS, %s, and TEST.NMS_SIGMA, %s, are both off; set one above 0', test.NMS, test.NMS_SIGMA)
+    _check_processes('TEST.NUM_PROCESS', test.NUM_PROCESS)
+
+
+def _check_scales(section, values):
+    """Number of scales; raises ConfigError if there is none, or not one valid range a scale."""
+    scales, ranges = len(values.SCALES), len(values.VALID_RANGES)
+    _require(scales > 0, '%s.SCALES is empty; give one scale at least', section)
+    _require(scales == ranges, '%s.SCALES has %d entries, but %s.VALID_RANGES has %d; give one range a scale',
+             section, scales, section, ranges)
+    for scale in values.SCALES:
+        largest = scale[1] if isinstance(scale, tuple) else scale
+        _require(largest > 0 or isinstance(scale, tuple) and scale[0] > 0,
+                 '%s.SCALES has the entry %s; it must be above 0', section, scale)
+    return scales
+
+
+def _check_processes(name, value):
+    _require(value == 'auto' or value >= 0, "%s is %s; it must be 0 or more, or 'auto'", name, value)

@@ -1,0 +1,6 @@
+"""The error of every mistake in a configuration."""
+from lib.errors import SniperError
+
+
+class ConfigError(SniperError):
+    """A configuration file or a --set pair is wrong: names the key, the place and the mend."""

@@ -1,0 +1,131 @@
+"""What a configuration key may hold: one `Kind` a type, each says what it wants and converts to it.
+
+`Kind.convert(value)` returns the value to store or raises ValueError. Conversions are those that lose
+nothing: a list for a tuple and the reverse, a list for an array, a number for a text. A whole number
+for a float stays whole, as the file wrote it (`--set` makes it a float, see configs/loader.py).
+"""
+import math
+import re
+from typing import Callable, NamedTuple
+
+import numpy as np
+
+# YAML 1.1 reads 1e-3 (no dot) as text; people write learning rates that way.
+_EXPONENT = re.compile(r'[-+]?\d+(\.\d*)?[eE][-+]?\d+$')
+
+
+class Kind(NamedTuple):
+    """`wants` completes the sentence 'KEY wants ...'; `convert(value)` raises ValueError on misfits."""
+    wants: str
+    convert: Callable
+
+
+class Key(NamedTuple):
+    """One configuration key: default value, meaning with unit, kind, and the only values allowed (or ())."""
+    default: object
+    meaning: str
+    kind: Kind
+    choices: tuple = ()
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _exactly(kind):
+    def convert(value):
+        if type(value) is not kind:  # bool is an int to isinstance, and not meant
+            raise ValueError(value)
+        return value
+    return convert
+
+
+def _to_float(value):
+    if isinstance(value, str) and _EXPONENT.match(value):
+        value = float(value)
+    if not _is_number(value):
+        raise ValueError(value)
+    return value
+
+
+def _to_text(value):
+    if _is_number(value):
+        return str(value)
+    if isinstance(value, (list, tuple)) and all(_is_number(x) for x in value):
+        return ','.join(str(x) for x in value)
+    return _exactly(str)(value)
+
+
+def _items(value):
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(value)
+    return value
+
+
+def list_of(item, wants):
+    """Kind of a list, every entry of kind `item`."""
+    return Kind(wants, lambda value: [item.convert(x) for x in _items(value)])
+
+
+def tuple_of(item, length, wants):
+    """Kind of a tuple of `length` entries of kind `item`."""
+    def convert(value):
+        if len(_items(value)) != length:
+            raise ValueError(value)
+        return tuple(item.convert(x) for x in _items(value))
+    return Kind(wants, convert)
+
+
+def array_of(length):
+    """Kind of a float64 array of `length` numbers."""
+    def convert(value):
+        if len(_items(value)) != length:
+            raise ValueError(value)
+        return np.array([_to_float(x) for x in _items(value)], dtype=np.float64)
+    return Kind('a list of %d numbers' % length, convert)
+
+
+def one_of(*kinds):
+    """Kind that takes whatever one of `kinds` takes, tried in order."""
+    def convert(value):
+        for kind in kinds:
+            try:
+                return kind.convert(value)
+            except ValueError:
+                continue
+        raise ValueError(value)
+    return Kind(' or '.join(kind.wants for kind in kinds), convert)
+
+
+def _word(word):
+    def convert(value):
+        if value != word:
+            raise ValueError(value)
+        return value
+    return Kind(repr(word), convert)
+
+
+BOOL = Kind('True or False', _exactly(bool))
+INT = Kind('a whole number', _exactly(int))
+FLOAT = Kind('a number', _to_float)
+TEXT = Kind('a text', _to_text)
+
+INTS = list_of(INT, 'a list of whole numbers')
+FLOATS = list_of(FLOAT, 'a list of numbers')
+TEXTS = list_of(Kind('a text', _exactly(str)), 'a list of texts')
+BOOLS = list_of(BOOL, 'a list of True and False')
+PAIRS = list_of(tuple_of(FLOAT, 2, ''), 'a list of pairs of numbers')
+TRIPLES = list_of(tuple_of(FLOAT, 3, ''), 'a list of triples of numbers')
+FACTORS = list_of(Kind('', lambda value: float(_to_float(value))), 'a list of numbers')
+SCALES = one_of(FACTORS, PAIRS)
+PROCESSES = one_of(INT, _word('auto'))
+INT_OR_INTS = one_of(INT, INTS)
+
+_BY_TYPE = {bool: BOOL, int: INT, float: FLOAT, str: TEXT}
+
+
+def key(default, meaning, kind=None, choices=()):
+    """Declare a key; the kind follows from the default where that says enough."""
+    return Key(default, meaning, kind or _BY_TYPE[type(default)], choices)

@@ -1,0 +1,180 @@
+"""From defaults, YAML files and `--set` pairs to one configuration; later ones win.
+
+A YAML file holds differences: `_base_: other.yml` (or a list of files), relative to the file itself, is
+read first. Keys and kinds are those of configs/defaults.py; anything else is a ConfigError.
+"""
+import ast
+import copy
+import difflib
+import os
+
+from easydict import EasyDict
+
+from configs.defaults import KEYS
+from configs.errors import ConfigError
+from configs.kinds import FLOAT, INT_OR_INTS, TEXT, Key
+from configs.yaml_files import read_yaml
+
+BASE = '_base_'
+
+
+class Config(EasyDict):
+    """An EasyDict whose keys are fixed once it is loaded: assigning to a key that is not there raises."""
+
+    def __setattr__(self, name, value):
+        # __dict__, not the mapping: copy.deepcopy restores attributes before items.
+        if self.__dict__.get('_frozen') and name not in self.__dict__:
+            raise ConfigError('there is no configuration key %s; the nearest valid key is %s'
+                              % (name, _nearest(name, self.keys())))
+        super().__setattr__(name, value)
+
+    __setitem__ = __setattr__
+
+
+def load_config(path=None, overrides=()):
+    """Defaults, then the file at `path`, then `overrides` (flat list: key, value, key, value, ...) -> EasyDict.
+
+    A value of `overrides` is a Python literal, or else a plain text; conversions as in configs/kinds.py.
+    Raises ConfigError naming the key, the file and the nearest valid key. Relations between keys are
+    checked by `check_supported`, so that a pair may be set one after the other.
+    """
+    config = _defaults(KEYS)
+    if path is not None:
+        _apply_file(config, os.fspath(path), ())
+    _apply_overrides(config, list(overrides))
+    _fit_lists(config.TEST)
+    return _freeze(config)
+
+
+def config_name(path):
+    """Base name of a configuration file up to its first dot: names the output folder."""
+    return os.path.basename(os.fspath(path)).split('.')[0]
+
+
+def _defaults(keys):
+    config = Config()
+    for name, declared in keys.items():
+        if isinstance(declared, Key):
+            config[name] = copy.deepcopy(declared.kind.convert(declared.default))
+        else:
+            config[name] = _defaults(declared)
+    return config
+
+
+def _freeze(config):
+    """Fix the keys of all sections; values may still change. (EasyDict would turn a method into a key.)"""
+    for value in config.values():
+        if isinstance(value, Config):
+            _freeze(value)
+    config.__dict__['_frozen'] = True
+    return config
+
+
+def _apply_file(config, path, parents):
+    real = os.path.realpath(path)
+    if real in parents:
+        raise ConfigError('%s: %s leads back to the file itself' % (path, BASE))
+    values, lines = read_yaml(path)
+    bases = values.pop(BASE, [])
+    for base in [bases] if isinstance(bases, str) else bases or []:
+        if not isinstance(base, str):
+            raise ConfigError('%s: %s wants a file name or a list of them' % (path, BASE))
+        _apply_file(config, os.path.join(os.path.dirname(path), base), parents + (real,))
+
+    def where(name):
+        return '%s line %d' % (path, lines[name]) if name in lines else path
+    _apply_mapping(config, KEYS, values, '', where)
+
+
+def _apply_mapping(config, keys, values, prefix, where):
+    for name, value in values.items():
+        full = '%s%s' % (prefix, name)
+        if name not in keys:
+            raise ConfigError('%s: there is no configuration key %s; the nearest valid key is %s'
+                              % (where(full), full, _nearest(full)))
+        if isinstance(keys[name], Key):
+            config[name] = _convert(full, keys[name], value, where(full))
+        elif isinstance(value, dict):
+            _apply_mapping(config[name], keys[name], value, full + '.', where)
+        else:
+            raise ConfigError('%s: %s is a section of keys (%s, ...), not a value'
+                              % (where(full), full, ', '.join(list(keys[name])[:3])))
+
+
+def _apply_overrides(config, words):
+    if len(words) % 2:
+        raise ConfigError('--set wants pairs KEY VALUE, but got %d words; the last one is %r'
+                          % (len(words), words[-1]))
+    for name, text in zip(words[::2], words[1::2]):
+        node, keys = config, KEYS
+        *sections, last = str(name).split('.')
+        for section in sections:
+            if section not in keys or isinstance(keys[section], Key):
+                keys = {}
+                break
+            node, keys = node[section], keys[section]
+        if last not in keys:
+            raise ConfigError('--set: there is no configuration key %s; the nearest valid key is %s'
+                              % (name, _nearest(str(name))))
+        if not isinstance(keys[last], Key):
+            raise ConfigError('--set: %s is a section; set one of its keys, such as %s.%s'
+                              % (name, name, next(iter(keys[last]))))
+        node[last] = _convert(name, keys[last], _parse(text, keys[last]), '--set')
+
+
+def _parse(text, declared):
+    """A word of the command line -> value: the Python literal it is, or else the text itself."""
+    if not isinstance(text, str):
+        return text
+    try:
+        value = ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return text
+    if declared.kind is TEXT and isinstance(value, (int, float, tuple)) and not isinstance(value, bool):
+        return text  # 5.33, 0,1: the key is a text, so what was typed is meant
+    if declared.kind is FLOAT and type(value) is int:
+        return float(value)
+    return value
+
+
+def _convert(name, declared, value, where):
+    try:
+        value = declared.kind.convert(value)
+    except (ValueError, OverflowError):
+        got = 'nothing' if value is None else '%.60r (%s)' % (value, type(value).__name__)
+        raise ConfigError('%s: %s wants %s, got %s' % (where, name, declared.kind.wants, got)) from None
+    if declared.choices and value not in declared.choices:
+        raise ConfigError('%s: %s is %r; it can be %s'
+                          % (where, name, value, ' or '.join(repr(x) for x in declared.choices)))
+    return value
+
+
+def _fit_lists(test):
+    """One BATCH_IMAGES for all scales becomes a list; switches that are all off get one entry a scale."""
+    scales = len(test.SCALES)
+    if isinstance(test.BATCH_IMAGES, int):
+        test.BATCH_IMAGES = INT_OR_INTS.convert([test.BATCH_IMAGES] * scales)
+    for name, off in (('USE_CACHE', False), ('DO_PRUNING', False), ('CHIP_HYPERPARAMS', (-1, -1, -1))):
+        if all(value == off for value in test[name]):
+            test[name] = [off] * scales
+
+
+def key_names(keys=None, prefix=''):
+    """All valid keys, dotted, in the order of configs/defaults.py."""
+    names = []
+    for name, declared in (KEYS if keys is None else keys).items():
+        if isinstance(declared, Key):
+            names.append(prefix + name)
+        else:
+            names.extend(key_names(declared, prefix + name + '.'))
+    return names
+
+
+def _nearest(name, names=None):
+    """The valid key that looks most like `name`; a right last word counts most (lr -> TRAIN.lr)."""
+    def likeness(candidate):
+        one, other = name.lower(), candidate.lower()
+        whole = difflib.SequenceMatcher(None, one, other).ratio()
+        last = difflib.SequenceMatcher(None, one.split('.')[-1], other.split('.')[-1]).ratio()
+        return whole + last
+    return max(names or key_names() + list(KEYS), key=likeness)

@@ -1,0 +1,85 @@
+"""Read one configuration file into plain values, with the line of every key.
+
+Files are untrusted: the safe loader plus `!!python/tuple`, which the original's files write pairs with.
+"""
+import yaml
+
+from configs.errors import ConfigError
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, tuples admitted, keys written twice refused."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key_node, _ in getattr(node, 'value', ()):
+            if isinstance(key_node, yaml.ScalarNode) and key_node.value != '<<':
+                if key_node.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, 'the key %s stands twice' % key_node.value, key_node.start_mark)
+                seen.add(key_node.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _construct_tuple(loader, node):
+    if not isinstance(node, yaml.SequenceNode):
+        raise yaml.constructor.ConstructorError(None, None, '!!python/tuple wants a list', node.start_mark)
+    return tuple(loader.construct_sequence(node, deep=True))
+
+
+def _refuse(loader, node):
+    tag = node.tag.replace('tag:yaml.org,2002:', '!!')
+    raise yaml.constructor.ConstructorError(
+        None, None, 'the tag %s is not allowed; write plain values' % tag, node.start_mark)
+
+
+_Loader.add_constructor('tag:yaml.org,2002:python/tuple', _construct_tuple)
+_Loader.add_constructor(None, _refuse)
+
+
+def read_yaml(path):
+    """File -> (mapping, {dotted key: line number from 1}).
+
+    Raises ConfigError with the file and line for a missing or unreadable file, bad syntax, a tag beyond
+    plain values and tuples, a key written twice, an empty file, or a top level that is no mapping.
+    """
+    try:
+        with open(path, encoding='utf-8') as stream:
+            text = stream.read()
+    except FileNotFoundError:
+        raise ConfigError('the configuration file %s does not exist; see configs/ for those there are' % path) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError('cannot read the configuration file %s: %s' % (path, error)) from None
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        value = None if node is None else loader.construct_document(node)
+    except yaml.YAMLError as error:
+        raise ConfigError(_yaml_message(path, error)) from None
+    except (RecursionError, ValueError) as error:  # nesting without end; 2001-99-99 as a date
+        raise ConfigError('%s: not a usable YAML file (%s)' % (path, type(error).__name__)) from None
+    if value is None:
+        raise ConfigError('%s: the configuration file is empty' % path)
+    if not isinstance(value, dict):
+        raise ConfigError('%s: the top level must be a mapping of keys, as in TRAIN: {lr: 0.01}, not a %s'
+                          % (path, type(value).__name__))
+    return value, _key_lines(node)
+
+
+def _yaml_message(path, error):
+    mark = getattr(error, 'problem_mark', None) or getattr(error, 'context_mark', None)
+    where = '%s line %d' % (path, mark.line + 1) if mark else path
+    problem = getattr(error, 'problem', None) or str(error).splitlines()[0]
+    return '%s: not valid YAML: %s' % (where, problem)
+
+
+def _key_lines(node, prefix=''):
+    lines = {}
+    for key_node, value_node in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            continue
+        name = prefix + key_node.value
+        lines[name] = key_node.start_mark.line + 1
+        if isinstance(value_node, yaml.MappingNode):
+            lines.update(_key_lines(value_node, name + '.'))
+    return lines
