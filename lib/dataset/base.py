@@ -1,0 +1,31 @@
+"""What every data set offers."""
+
+
+class Dataset:
+    """One split of a data set: it loads its records and scores detections on them.
+
+    A subclass takes (image_set, root_path, dataset_path, masks) and sets
+    name      str, unique: data set and split (original: 'COCO_val2014')
+    classes   tuple of str, '__background__' first; a label is a position in it
+    """
+
+    name = ''
+    classes = ('__background__',)
+
+    @property
+    def num_classes(self):
+        """Number of classes, background included."""
+        return len(self.classes)
+
+    def roidb(self):
+        """-> list of records (lib.dataset.roidb), one an image, in a fixed order."""
+        raise NotImplementedError('%s.roidb' % type(self).__name__)
+
+    def evaluate(self, detections, results_dir):
+        """Write `detections` to files in `results_dir` and score them.
+
+        detections[class_index][image_index] -> (n, 5) float: x1 y1 x2 y2 score in original pixels;
+        images in the order of roidb(), class 0 ignored.
+        Returns a dict of metrics, or None for a split without ground truth.
+        """
+        raise NotImplementedError('%s.evaluate' % type(self).__name__)

@@ -1,0 +1,127 @@
+"""COCO-format data sets: COCO 2014 and 2017, and any set in the same layout.
+
+    <dataset_path>/annotations/instances_<set>.json      or image_info_<set>.json for sets without ground truth
+    <dataset_path>/images/<folder>/<file_name>           folder = set, except for the names in FOLDERS
+
+Classes are the file's categories in file order; a label is a position, 0 is background (pipeline.md 3.1).
+"""
+import glob
+import os
+
+import numpy as np
+
+from lib.dataset.base import Dataset
+from lib.dataset.coco_file import CocoFile, Oddities, is_number
+from lib.dataset.roidb import make_record, validate
+from lib.errors import SniperError
+
+# Splits that share the images of another.
+FOLDERS = {
+    'minival2014': 'val2014',
+    'sminival2014': 'val2014',
+    'valminusminival2014': 'val2014',
+    'test-dev2015': 'test2015',
+    'test-dev2017': 'test2017',
+}
+PREFIXES = ('instances_', 'image_info_')
+MIN_POLYGON_NUMBERS = 6  # three corners
+
+
+class CocoDataset(Dataset):
+    """One split in COCO format. Images are in the order of their sorted ids."""
+
+    def __init__(self, image_set, root_path, dataset_path, masks=False):
+        self.image_set = image_set
+        self.root_path = root_path
+        self.dataset_path = dataset_path
+        self.name = 'COCO_' + image_set
+        self.masks = masks
+        self.file = CocoFile(self._annotation_path(), masks)
+        self.classes = ('__background__',) + tuple(category['name'] for category in self.file.categories)
+        self.image_ids = [image['id'] for image in self.file.images]
+
+    def roidb(self):
+        """-> list of records (lib.dataset.roidb). A record's image file need not exist."""
+        labels = {category['id']: label for label, category in enumerate(self.file.categories, 1)}
+        oddities = Oddities(self.file.path)
+        roidb = [self._record(image, labels, oddities) for image in self.file.images]
+        oddities.log()
+        validate(roidb, self.num_classes)
+        return roidb
+
+    def evaluate(self, detections, results_dir):
+        """Write detections_<set>_results.json and, with ground truth, score it (lib.dataset.coco_eval)."""
+        from lib.dataset.coco_eval import evaluate  # pycocotools is needed only here
+        return evaluate(self.file, self.image_set, self.classes, detections, results_dir)
+
+    def _annotation_path(self):
+        folder = os.path.join(self.dataset_path, 'annotations')
+        paths = [os.path.join(folder, prefix + self.image_set + '.json') for prefix in PREFIXES]
+        for path in paths:
+            if os.path.isfile(path):
+                return path
+        present = sorted({os.path.basename(path)[len(prefix):-len('.json')] for prefix in PREFIXES
+                          for path in glob.glob(os.path.join(glob.escape(folder), prefix + '*.json'))})
+        raise SniperError('annotation file %s is missing: %s' % (
+            paths[0], 'sets in that folder: ' + ', '.join(present) if present
+            else 'no COCO annotation file is in that folder; check dataset.dataset_path'))
+
+    def _image_path(self, image):
+        """Path of an image: the first existing of the usual places, else the first of them."""
+        folder = FOLDERS.get(self.image_set, self.image_set)
+        images = os.path.join(self.dataset_path, 'images')
+        places = []
+        if image.get('file_name'):
+            places.append(os.path.join(images, folder, image['file_name']))
+        if isinstance(image['id'], int):
+            places.append(os.path.join(images, folder, 'COCO_%s_%012d.jpg' % (folder, image['id'])))
+        if image.get('file_name'):
+            places.append(os.path.join(images, image['file_name']))
+        if not places:
+            raise SniperError('%s: image %r has no file_name' % (self.file.path, image['id']))
+        return next((place for place in places if os.path.isfile(place)), places[0])
+
+    def _record(self, image, labels, oddities):
+        """Record of one image; crowd regions are left out, as are boxes without area inside the image."""
+        boxes, classes, polygons = [], [], []
+        for annotation in self.file.annotations[image['id']]:
+            if annotation.get('iscrowd'):
+                continue
+            box = _corners(annotation, image['width'], image['height'])
+            if box is None:
+                oddities.add('boxes lie outside their image or have no area and are left out',
+                             annotation.get('id', '(no id) of image %s' % image['id']))
+                continue
+            boxes.append(box)
+            classes.append(labels[annotation['category_id']])
+            if self.masks:
+                polygons.append(_polygons(annotation, oddities))
+        # Truncated towards zero, as in the original, which stored whole numbers.
+        boxes = np.trunc(np.array(boxes, np.float64).reshape(-1, 4))
+        return make_record(self._image_path(image), image['id'], image['width'], image['height'], boxes, classes,
+                           polygons if self.masks else None)
+
+
+def _corners(annotation, width, height):
+    """bbox (x, y, w, h) -> (x1, y1, x2, y2) inside the image, or None if nothing of it is left."""
+    x, y, w, h = annotation['bbox']
+    x1 = max(0, x)
+    y1 = max(0, y)
+    x2 = min(width - 1, x1 + max(0, w - 1))
+    y2 = min(height - 1, y1 + max(0, h - 1))
+    area = annotation.get('area', w * h)
+    return (x1, y1, x2, y2) if area > 0 and x2 >= x1 and y2 >= y1 else None
+
+
+def _polygons(annotation, oddities):
+    """Usable polygons of an object as float64 arrays (2k,): x y x y ..., original pixels."""
+    parts = annotation.get('segmentation')
+    if not isinstance(parts, list):  # run-length encoded: no outline to train on
+        return []
+    polygons = []
+    for part in parts:
+        if not isinstance(part, list) or len(part) % 2 or not all(is_number(number) for number in part):
+            oddities.add('polygons are not lists of x y pairs and are left out', annotation.get('id', '(no id)'))
+        elif len(part) >= MIN_POLYGON_NUMBERS:
+            polygons.append(np.array(part, np.float64))
+    return polygons

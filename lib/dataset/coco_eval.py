@@ -1,0 +1,142 @@
+"""COCO results file and the COCO table of average precision (pycocotools; boxes)."""
+import contextlib
+import io
+import json
+import logging
+import os
+
+import numpy as np
+
+from lib.dataset.files import atomic_writer
+
+logger = logging.getLogger(__name__)
+
+# The twelve numbers of the COCO table, in the order in which pycocotools gives them.
+METRICS = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl')
+
+
+def evaluate(coco_file, image_set, classes, detections, results_dir):
+    """Write the results file; score it if the annotation file has ground truth.
+
+    coco_file: lib.dataset.coco_file.CocoFile; detections: see lib.dataset.base.Dataset.evaluate.
+    Returns a dict: the METRICS (-1 where nothing of that kind is annotated, as in COCO), and 'per_class', a dict
+    of AP by class name. The dict is also written, to detections_<set>_metrics.json. None without ground truth.
+    """
+    _check(detections, len(classes), len(coco_file.images))
+    path = os.path.join(results_dir, 'detections_%s_results.json' % image_set)
+    count = write_results(path, iterate_results(coco_file, detections))
+    logger.info('%d detections of %d images written to %s', count, len(coco_file.images), path)
+    if not coco_file.has_annotations:
+        logger.info('%s has no annotations: nothing to score against', coco_file.path)
+        return None
+    metrics, summary = score(coco_file, classes, iterate_results(coco_file, detections))
+    with atomic_writer(os.path.join(results_dir, 'detections_%s_metrics.json' % image_set)) as stream:
+        json.dump(metrics, stream, indent=4)
+        stream.write('\n')
+    for line in per_class_table(metrics['per_class']) + summary:
+        logger.info('%s', line)
+    return metrics
+
+
+def iterate_results(coco_file, detections):
+    """COCO results, class by class, image by image: dicts of bbox, category_id, image_id, score."""
+    for label, category in enumerate(coco_file.categories, 1):
+        for image, rows in zip(coco_file.images, detections[label]):
+            rows = np.asarray(rows, np.float32).reshape(-1, 5)
+            sizes = rows[:, 2:4] - rows[:, 0:2] + 1
+            for box, size, score_ in zip(rows[:, :2].tolist(), sizes.tolist(), rows[:, 4].tolist()):
+                yield {'bbox': [round(number, 1) for number in box + size], 'category_id': category['id'],
+                       'image_id': image['id'], 'score': round(score_, 8)}
+
+
+_RECORD = '''    {
+        "bbox": [
+            %r,
+            %r,
+            %r,
+            %r
+        ],
+        "category_id": %s,
+        "image_id": %s,
+        "score": %r
+    }'''
+
+
+def write_results(path, results):
+    """Write results as json.dumps(list, sort_keys=True, indent=4) would, record by record.
+
+    A test set gives millions of records: the text is never in memory as a whole. Returns their number.
+    """
+    count = 0
+    with atomic_writer(path) as stream:
+        stream.write('[')
+        for result in results:
+            stream.write('\n' if not count else ',\n')
+            stream.write(_RECORD % (tuple(result['bbox']) + (
+                json.dumps(result['category_id']), json.dumps(result['image_id']), result['score'])))
+            count += 1
+        stream.write('\n]' if count else ']')
+    return count
+
+
+def score(coco_file, classes, results):
+    """-> (metrics as in `evaluate`, lines of the COCO summary).
+
+    Images, categories and annotations are numbered anew from 1: pycocotools takes annotation id 0 for "unmatched",
+    and cannot sort ids of mixed types.
+    """
+    from pycocotools.cocoeval import COCOeval
+    image_numbers = {image['id']: number for number, image in enumerate(coco_file.images, 1)}
+    labels = {category['id']: label for label, category in enumerate(coco_file.categories, 1)}
+    images = [{'id': number} for number in image_numbers.values()]
+    categories = [{'id': label} for label in labels.values()]
+    truth = [{'image_id': image_numbers[annotation['image_id']], 'category_id': labels[annotation['category_id']],
+              'bbox': annotation['bbox'], 'iscrowd': 1 if annotation.get('iscrowd') else 0,
+              'area': annotation.get('area', annotation['bbox'][2] * annotation['bbox'][3])}
+             for of_image in coco_file.annotations.values() for annotation in of_image]
+    found = [{'image_id': image_numbers[result['image_id']], 'category_id': labels[result['category_id']],
+              'bbox': result['bbox'], 'score': result['score'], 'iscrowd': 0,
+              'area': result['bbox'][2] * result['bbox'][3]} for result in results]
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):  # pycocotools prints its progress
+        evaluator = COCOeval(_index(images, categories, truth), _index(images, categories, found), 'bbox')
+        evaluator.evaluate()
+        evaluator.accumulate()
+        printed.seek(0)
+        printed.truncate()
+        evaluator.summarize()
+    metrics = dict(zip(METRICS, map(float, evaluator.stats)))
+    # precision: (IoU thresholds, recall levels, classes, area ranges, detection limits); all areas, 100 an image
+    precision = evaluator.eval['precision'][:, :, :, 0, -1]
+    metrics['per_class'] = {name: _mean_of_valid(precision[:, :, index]) for index, name in enumerate(classes[1:])}
+    return metrics, printed.getvalue().rstrip().splitlines()
+
+
+def per_class_table(per_class, columns=3):
+    """Lines of an aligned table: class, AP; '-' for a class without annotations."""
+    width = max(len(name) for name in per_class)
+    cells = ['%-*s %6s' % (width, name, '-' if ap < 0 else '%.3f' % ap) for name, ap in per_class.items()]
+    rows = -(-len(cells) // columns)
+    return ['AP per class'] + ['   '.join(cells[row::rows]) for row in range(rows)]
+
+
+def _index(images, categories, annotations):
+    """pycocotools' COCO object around lists of records; unlike its loadRes, it takes an empty list."""
+    from pycocotools.coco import COCO
+    for number, annotation in enumerate(annotations, 1):
+        annotation['id'] = number
+    coco = COCO()
+    coco.dataset = {'images': images, 'categories': categories, 'annotations': annotations}
+    coco.createIndex()
+    return coco
+
+
+def _mean_of_valid(values):
+    valid = values[values > -1]
+    return float(valid.mean()) if valid.size else -1.0
+
+
+def _check(detections, num_classes, num_images):
+    if len(detections) != num_classes or any(len(of_class) != num_images for of_class in detections[1:]):
+        raise ValueError('detections must be a list of %d classes of %d images each, not %d classes of %s'
+                         % (num_classes, num_images, len(detections), sorted({len(c) for c in detections[1:]})))

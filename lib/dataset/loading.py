@@ -1,0 +1,86 @@
+"""From the configuration to records: what main_train.py and main_test.py ask for."""
+import logging
+import os
+
+from lib.dataset.registry import get_dataset
+from lib.dataset.transforms import usable_for_training, with_mirrored_copies
+from lib.errors import SniperError
+
+logger = logging.getLogger(__name__)
+
+NAMED_IN_WARNING = 3  # how many missing files a warning names
+
+
+def load_training_roidb(config):
+    """All records to train on: parts of dataset.image_set joined by '+', each with its mirrored copies, filtered.
+
+    Returns (roidb, classes). NUM_CLASSES 0 in the configuration means the classes of the file; otherwise the two
+    must agree. Images without a file are left out with a warning. SniperError: nothing to train on, parts with
+    different classes, unusable annotation file.
+    """
+    part_names = _part_names(config.dataset.image_set)
+    roidb, first = [], None
+    for part_name in part_names:
+        dataset = _open(config, part_name, masks=config.TRAIN.WITH_MASK)
+        first = first or dataset
+        if dataset.classes != first.classes:
+            raise SniperError('%s and %s have different classes (%s; %s): they cannot be trained on together' % (
+                first.name, dataset.name, _shortened(first.classes), _shortened(dataset.classes)))
+        records = _with_files(dataset.roidb(), dataset.name)
+        roidb += with_mirrored_copies(records, bool(config.TRAIN.FLIP), bool(config.TRAIN.FLIP_VERTICAL))
+    kept = usable_for_training(roidb, config.TRAIN.FG_THRESH, config.TRAIN.BG_THRESH_HI, config.TRAIN.BG_THRESH_LO)
+    if not kept:
+        raise SniperError('no image of %s has an object that can be trained on: check its annotation file'
+                          % config.dataset.image_set)
+    return kept, first.classes
+
+
+def load_test_dataset(config):
+    """The split named by dataset.test_image_set. Returns (dataset, roidb), all images, never mirrored.
+
+    SniperError: an image file is missing (named), unusable annotation file, NUM_CLASSES disagrees with the file.
+    """
+    dataset = _open(config, config.dataset.test_image_set, masks=False)
+    roidb = dataset.roidb()
+    missing = [record['image'] for record in roidb if not os.path.isfile(record['image'])]
+    if missing:
+        raise SniperError('image file %s of %s is missing (%d of %d are): check dataset.dataset_path'
+                          % (missing[0], dataset.name, len(missing), len(roidb)))
+    return dataset, roidb
+
+
+def _part_names(image_set):
+    names = [name.strip() for name in image_set.split('+')]
+    if not all(names):
+        raise SniperError('dataset.image_set %r has an empty part: write names joined by single "+"' % image_set)
+    return names
+
+
+def _open(config, image_set, masks):
+    """Data set of one split; its number of classes is checked against the configuration."""
+    keys = config.dataset
+    dataset = get_dataset(keys.dataset, image_set, keys.root_path, keys.dataset_path, masks=bool(masks))
+    if keys.NUM_CLASSES not in (0, dataset.num_classes):
+        raise SniperError('dataset.NUM_CLASSES is %d, but %s has %d classes with background: set it to %d, or to 0 '
+                          'to take it from the file' % (keys.NUM_CLASSES, dataset.name, dataset.num_classes,
+                                                        dataset.num_classes))
+    return dataset
+
+
+def _with_files(roidb, name):
+    """Records whose image file exists; the others are counted in one warning."""
+    missing = [record['image'] for record in roidb if not os.path.isfile(record['image'])]
+    if not missing:
+        return roidb
+    if len(missing) == len(roidb):
+        raise SniperError('none of the %d image files of %s exists (first: %s): check dataset.dataset_path'
+                          % (len(roidb), name, missing[0]))
+    logger.warning('%s: %d of %d image files are missing, training goes on without them: %s%s', name, len(missing),
+                   len(roidb), ', '.join(missing[:NAMED_IN_WARNING]), ', ...' if len(missing) > NAMED_IN_WARNING else '')
+    absent = set(missing)
+    return [record for record in roidb if record['image'] not in absent]
+
+
+def _shortened(classes):
+    names = classes[1:6]
+    return '%d: %s%s' % (len(classes) - 1, ', '.join(names), ', ...' if len(classes) > 6 else '')

@@ -1,0 +1,27 @@
+"""Names of data sets -> classes. A new data set is one module and one line here."""
+import importlib
+
+from lib.errors import SniperError
+
+# Imported when asked for, so that reading one format needs no library of another.
+DATASETS = {
+    'coco': 'lib.dataset.coco:CocoDataset',
+    'synthetic': 'lib.dataset.synthetic:SyntheticDataset',
+}
+
+
+def get_dataset(name, image_set, root_path, dataset_path, masks=False):
+    """Open one split of a data set.
+
+    name          a key of DATASETS (configuration: dataset.dataset)
+    image_set     name of the split, for example 'train2017' (no '+')
+    root_path     folder for files made by the program (configuration: dataset.root_path)
+    dataset_path  folder of the data set (configuration: dataset.dataset_path)
+    masks         also load polygons into the records (gt_masks)
+
+    Returns a lib.dataset.base.Dataset. SniperError: unknown name, or unusable annotation file.
+    """
+    if name not in DATASETS:
+        raise SniperError('dataset.dataset %r is unknown; known data sets: %s' % (name, ', '.join(sorted(DATASETS))))
+    module, attribute = DATASETS[name].split(':')
+    return getattr(importlib.import_module(module), attribute)(image_set, root_path, dataset_path, masks=masks)
