@@ -102,6 +102,9 @@ def _apply_mapping(config, keys, values, prefix, where):
 
 
 def _apply_overrides(config, words):
+    for word in words[::2]:
+        if str(word).startswith('--'):
+            raise ConfigError('--set must come last and be given once, but %s stands among its pairs' % word)
     if len(words) % 2:
         raise ConfigError('--set wants pairs KEY VALUE, but got %d words; the last one is %r'
                           % (len(words), words[-1]))

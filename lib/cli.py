@@ -1,5 +1,7 @@
 """What the three command lines share: arguments, logging, and one-line errors."""
+import argparse
 import logging
+import os
 import sys
 
 from configs import load_config
@@ -14,7 +16,8 @@ def add_config_arguments(parser, default_config=DEFAULT_CONFIG):
                         help='YAML configuration (default: %(default)s)')
     parser.add_argument('--save_prefix', default='SNIPER',
                         help='file prefix of checkpoints (default: %(default)s)')
-    parser.add_argument('--set', nargs='*', default=[], metavar='KEY VALUE', dest='overrides',
+    # REMAINDER, so that values such as -1e-3 are not taken for options
+    parser.add_argument('--set', nargs=argparse.REMAINDER, default=[], metavar='KEY VALUE', dest='overrides',
                         help='configuration keys and values that win over the file; must come last')
     return parser
 
@@ -25,9 +28,10 @@ def config_from_arguments(args):
 
 
 def setup_logging(log_file=None):
-    """Log to standard error, and to `log_file` too if given. Called by entry points only."""
+    """Log to standard error, and to `log_file` too if given (its folder is made). Called by entry points only."""
     handlers = [logging.StreamHandler()]
     if log_file:
+        os.makedirs(os.path.dirname(os.path.abspath(log_file)), exist_ok=True)
         handlers.append(logging.FileHandler(log_file))
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True,
                         format='%(asctime)s %(message)s', datefmt='%H:%M:%S')

@@ -1,0 +1,89 @@
+"""Contradictions between keys, and capabilities that are not there yet."""
+import os
+
+import pytest
+
+from configs import ConfigError, check_supported, load_config
+from configs.checks import lr_epochs
+from tests.conftest import ROOT
+
+TINY = os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')
+RES101 = os.path.join(ROOT, 'configs', 'faster', 'sniper_res101_e2e.yml')
+
+# purpose, --set words -> parts of the message
+CONTRADICTIONS = [
+    ('train', ['network.NUM_ANCHORS', '9'], ['NUM_ANCHORS is 9', '3 ANCHOR_RATIOS x 7 ANCHOR_SCALES', '21']),
+    ('test', ['network.ANCHOR_SCALES', '[2,4]'], ['NUM_ANCHORS is 21', 'set it to 6']),
+    ('train', ['network.ANCHOR_SCALES', '[]', 'network.NUM_ANCHORS', '0'], ['must not be empty']),
+    ('train', ['symbol', "''"], ['symbol']),
+    ('train', ['dataset.NUM_CLASSES', '1'], ['dataset.NUM_CLASSES is 1', 'background']),
+    ('train', ['TRAIN.SCALES', '[2.0, 256.0]'], ['TRAIN.SCALES has 2', 'TRAIN.VALID_RANGES has 3']),
+    ('train', ['TRAIN.SCALES', '[]', 'TRAIN.VALID_RANGES', '[]'], ['TRAIN.SCALES is empty']),
+    ('train', ['TRAIN.SCALES', '[2.0, -1.0, 256.0]'], ['TRAIN.SCALES', '-1.0']),
+    ('train', ['TRAIN.lr_step', 'four'], ['TRAIN.lr_step', "'four'", '4,5.33']),
+    ('train', ['TRAIN.lr_step', '4,,6'], ['TRAIN.lr_step']),
+    ('train', ['TRAIN.lr_step', "'-1'"], ['TRAIN.lr_step']),
+    ('train', ['TRAIN.BATCH_IMAGES', '0'], ['TRAIN.BATCH_IMAGES is 0', '1 or more']),
+    ('train', ['TRAIN.end_epoch', '-1'], ['TRAIN.end_epoch']),
+    ('train', ['TRAIN.CHIP_SIZE', '250'], ['TRAIN.CHIP_SIZE is 250', 'multiple', '8']),
+    ('train', ['TRAIN.CHIP_STRIDES', '[]'], ['TRAIN.CHIP_STRIDES']),
+    ('train', ['TRAIN.CHIP_STRIDES', '[0]'], ['TRAIN.CHIP_STRIDES']),
+    ('train', ['TRAIN.RPN_NEGATIVE_OVERLAP', '0.8'], ['TRAIN.RPN_NEGATIVE_OVERLAP, 0.8']),
+    ('train', ['TRAIN.BBOX_STDS', '[0.1]'], ['TRAIN.BBOX_STDS has 1']),
+    ('train', ['TRAIN.BBOX_STDS', '[0.1, 0.1, 0, 0.2]'], ['TRAIN.BBOX_STDS', 'above 0']),
+    ('train', ['TRAIN.NUM_PROCESS', '-2'], ['TRAIN.NUM_PROCESS is -2', "'auto'"]),
+    ('test', ['TEST.SCALES', '[(480,512)]'], ['TEST.SCALES has 1', 'TEST.VALID_RANGES has 3']),
+    ('test', ['TEST.SCALES', '[(480,512)]', 'TEST.VALID_RANGES', '[(-1,-1)]'], ['TEST.BATCH_IMAGES has 3']),
+    ('test', ['TEST.SCALES', '[(-1,512),(-1,256),(1,1)]'], ['TEST.SCALES', 'training only']),
+    ('test', ['TEST.BATCH_IMAGES', '0'], ['TEST.BATCH_IMAGES']),
+    ('demo', ['TEST.CONCURRENT_JOBS', '0'], ['TEST.CONCURRENT_JOBS is 0']),
+    ('test', ['TEST.NMS', '-1', 'TEST.NMS_SIGMA', '-1'], ['TEST.NMS', 'both off']),
+]
+
+
+@pytest.mark.parametrize('purpose, words, parts', CONTRADICTIONS, ids=lambda x: ' '.join(x) if isinstance(x, list) else x)
+def test_contradictions(purpose, words, parts):
+    config = load_config(TINY, words)
+    with pytest.raises(ConfigError) as caught:
+        check_supported(config, purpose)
+    message = str(caught.value)
+    assert '\n' not in message and all(part in message for part in parts), message
+
+
+def test_what_a_purpose_does_not_use_is_not_looked_at():
+    check_supported(load_config(TINY, ['TRAIN.SCALES', '[2.0, 256.0]']), 'test')
+    check_supported(load_config(TINY, ['TEST.SCALES', '[(480,512)]']), 'train')
+
+
+LATER = [
+    ('train', ['TRAIN.USE_NEG_CHIPS', 'True'], 'TRAIN.USE_NEG_CHIPS False'),
+    ('train', ['TRAIN.WITH_MASK', 'True'], 'TRAIN.WITH_MASK'),
+    ('train', ['TRAIN.AUTO_FOCUS', 'True'], 'TRAIN.AUTO_FOCUS False'),
+    ('test', ['TEST.AUTO_FOCUS', 'True'], 'TEST.AUTO_FOCUS False'),
+    ('demo', ['TEST.DO_PRUNING', '[False, True, True]'], 'TEST.DO_PRUNING'),
+    ('test', ['TEST.EXTRACT_PROPOSALS', 'True'], 'TEST.EXTRACT_PROPOSALS False'),
+]
+
+
+@pytest.mark.parametrize('purpose, words, part', LATER, ids=lambda x: ' '.join(x) if isinstance(x, list) else x)
+def test_capabilities_of_later_releases_are_said_plainly(purpose, words, part):
+    config = load_config(TINY, words)
+    with pytest.raises(ConfigError, match='later release') as caught:
+        check_supported(config, purpose)
+    assert part in str(caught.value)
+
+
+def test_the_mend_that_the_message_names_is_one():
+    check_supported(load_config(RES101, ['TRAIN.USE_NEG_CHIPS', 'False']), 'train')
+    autofocus = RES101.replace('_e2e', '_e2e_autofocus')
+    check_supported(load_config(autofocus, ['TEST.AUTO_FOCUS', 'False', 'TEST.DO_PRUNING', '[False, False, False]']),
+                    'test')
+
+
+def test_an_unknown_purpose_is_a_bug():
+    with pytest.raises(ValueError):
+        check_supported(load_config(TINY), 'training')
+
+
+def test_lr_epochs():
+    assert lr_epochs('') == [] and lr_epochs('5.33') == [5.33] and lr_epochs('4,6') == lr_epochs(' 4, 6 ') == [4.0, 6.0]

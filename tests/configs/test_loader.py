@@ -1,0 +1,216 @@
+"""Files over files, mistakes and what is said about them."""
+import copy
+import glob
+import os
+import pickle
+
+import numpy as np
+import pytest
+import yaml
+from easydict import EasyDict
+
+from configs import ConfigError, check_supported, config_name, load_config
+from configs.__main__ import main as print_config
+from configs.loader import key_names
+from lib.errors import SniperError
+from tests.conftest import ROOT
+
+SHIPPED = sorted(glob.glob(os.path.join(ROOT, 'configs', '*', '*.yml')))
+
+
+def write(folder, text, name='experiment.yml'):
+    path = folder / name
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize('path', SHIPPED, ids=os.path.basename)
+def test_shipped_files_load(path):
+    config = load_config(path)
+    assert isinstance(config, EasyDict) and isinstance(config.network.PIXEL_MEANS, np.ndarray)
+
+
+def test_tiny_is_complete():
+    config = load_config(os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml'))
+    for purpose in ('train', 'test', 'demo'):
+        check_supported(config, purpose)
+    assert config.TRAIN.VALID_RANGES[0] == (-1, 40) and config.dataset.NUM_CLASSES == 0
+
+
+def leaves(mapping, prefix=''):
+    """Nested mapping -> (dotted key, value) pairs."""
+    for name, value in mapping.items():
+        if isinstance(value, dict):
+            yield from leaves(value, prefix + name + '.')
+        else:
+            yield prefix + name, value
+
+
+@pytest.mark.parametrize('path', SHIPPED, ids=os.path.basename)
+def test_files_hold_differences_only(path):
+    """A key whose value the base has already is noise that later drifts."""
+    with open(path) as stream:
+        own = yaml.safe_load(stream)
+    base = own.pop('_base_', None)
+    if not isinstance(base, str):
+        return
+    before = dict(leaves(load_config(os.path.join(os.path.dirname(path), base))))
+    after = dict(leaves(load_config(path)))
+    repeated = [name for name, _ in leaves(own) if repr(before[name]) == repr(after[name])]
+    assert not repeated
+
+
+def test_defaults_are_not_shared():
+    first = load_config()
+    first.TRAIN.SCALES.append(1.0)
+    first.network.PIXEL_MEANS += 1
+    assert len(load_config().TRAIN.SCALES) == 3 and load_config().network.PIXEL_MEANS.sum() == 0
+
+
+def test_later_bases_and_own_keys_win(tmp_path):
+    write(tmp_path, 'TRAIN: {lr: 1.0, wd: 1.0, momentum: 1.0}', 'a.yml')
+    (tmp_path / 'sub').mkdir()
+    write(tmp_path, '_base_: ../a.yml\nTRAIN: {wd: 2.0, momentum: 2.0}', 'sub/b.yml')
+    config = load_config(write(tmp_path, '_base_: [a.yml, sub/b.yml]\nTRAIN: {momentum: 3.0}'),
+                         ['TRAIN.scale', '4'])
+    assert (config.TRAIN.lr, config.TRAIN.wd, config.TRAIN.momentum, config.TRAIN.scale) == (1.0, 2.0, 3.0, 4.0)
+
+
+def test_exponents_without_a_dot_are_numbers(tmp_path):
+    assert load_config(write(tmp_path, 'TRAIN: {lr: 1e-3}')).TRAIN.lr == 0.001
+
+
+def test_numbers_become_texts_where_a_text_is_meant(tmp_path):
+    config = load_config(write(tmp_path, 'gpus: 0\nTRAIN: {lr_step: 5.33}'))
+    assert (config.gpus, config.TRAIN.lr_step) == ('0', '5.33')
+    assert load_config(write(tmp_path, 'TRAIN: {lr_step: [4, 6]}')).TRAIN.lr_step == '4,6'
+
+
+BAD_FILES = {
+    'misspelt inner key': ('TRAIN:\n  lr: 0.1\n  LRR: 1\n', ['experiment.yml line 3', 'TRAIN.LRR', 'TRAIN.lr']),
+    'misspelt section': ('TRIAN: {lr: 0.1}', ['line 1', 'TRIAN', 'nearest valid key is TRAIN']),
+    'key outside its section': ('lr: 0.1', ['lr', 'nearest valid key is TRAIN.lr']),
+    'wrong case': ('TRAIN: {Scales: [1.0]}', ['TRAIN.Scales', 'nearest valid key is TRAIN.SCALES']),
+    'text for number': ('TRAIN: {lr: fast}', ['line 1', 'TRAIN.lr wants a number', "'fast' (str)"]),
+    'float for int': ('TRAIN: {end_epoch: 1.5}', ['TRAIN.end_epoch wants a whole number', '1.5 (float)']),
+    'int for bool': ('TRAIN: {FLIP: 1}', ['TRAIN.FLIP wants True or False', '1 (int)']),
+    'bool for int': ('TRAIN: {end_epoch: true}', ['TRAIN.end_epoch wants a whole number', 'True (bool)']),
+    'not a number': ('TRAIN: {lr: .nan}', ['TRAIN.lr wants a number', 'nan']),
+    'nothing': ('output_path:', ['output_path wants a text, got nothing']),
+    'mapping for value': ('TRAIN: {lr: {a: 1}}', ['TRAIN.lr wants a number', '(dict)']),
+    'value for section': ('TRAIN: 3', ['TRAIN is a section']),
+    'section empty': ('TRAIN:', ['TRAIN is a section']),
+    'two means': ('network: {PIXEL_MEANS: [1, 2]}', ['network.PIXEL_MEANS wants a list of 3 numbers']),
+    'mixed scales': ('TRAIN: {SCALES: [1.0, [800, 1280]]}', ['TRAIN.SCALES wants a list of numbers or a list of pairs']),
+    'triples': ('TEST: {SCALES: [[1, 2, 3]]}', ['TEST.SCALES wants a list of pairs']),
+    'choice': ('TRAIN: {LR_POLICY: cosin}', ['TRAIN.LR_POLICY', "'cosin'", "'step' or 'cosine'"]),
+    'key twice': ('TRAIN:\n  lr: 0.1\n  wd: 0.1\n  lr: 0.2\n', ['line 4', 'lr stands twice']),
+    'section twice': ('TRAIN: {lr: 0.1}\nTRAIN: {wd: 0.1}\n', ['line 2', 'TRAIN stands twice']),
+    'syntax': ('TRAIN:\n  lr: [1, 2\n  wd: 3\n', ['experiment.yml line', 'not valid YAML']),
+    'tab': ('TRAIN:\n\tlr: 1\n', ['line 2', 'not valid YAML']),
+    'list': ('- TRAIN\n- TEST\n', ['top level', 'list']),
+    'plain text': ('hello', ['top level', 'str']),
+    'empty': ('', ['is empty']),
+    'only comments': ('# nothing\n', ['is empty']),
+    'two documents': ('gpus: cpu\n---\ngpus: cpu\n', ['not valid YAML']),
+    'nested too deep': ('TRAIN: ' + '[' * 5000, ['experiment.yml']),
+    'impossible date': ('gpus: 2001-99-99', ['experiment.yml']),
+    'key is a list': ('? [a, b]\n: 1\n', ['experiment.yml']),
+    'base of a wrong kind': ('_base_: [1]', ['_base_']),
+    'base missing': ('_base_: nowhere.yml', ['nowhere.yml', 'does not exist']),
+    'base is itself': ('_base_: experiment.yml', ['experiment.yml', 'leads back']),
+    'hostile object': ('gpus: !!python/object/apply:os.system ["touch HERE"]', ['line 1', 'os.system', 'not allowed']),
+    'hostile name': ('gpus: !!python/name:os.system', ['os.system', 'not allowed']),
+    'own tag': ('gpus: !x 1', ['!x', 'not allowed']),
+    'tuple of nothing': ('TRAIN: {SCALES: !!python/tuple 3}', ['wants a list']),
+}
+
+
+@pytest.mark.parametrize('name', list(BAD_FILES))
+def test_bad_files_say_what_and_where(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    text, parts = BAD_FILES[name]
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    message = str(caught.value)
+    assert '\n' not in message and len(message) < 400
+    assert all(part in message for part in parts), message
+    assert not os.path.exists('HERE')
+
+
+def test_a_file_of_bytes_or_none_at_all(tmp_path):
+    (tmp_path / 'bytes.yml').write_bytes(b'\xff\xfe\x00\x01')
+    for path in (tmp_path / 'bytes.yml', tmp_path, tmp_path / 'missing.yml'):
+        with pytest.raises(SniperError, match=os.path.basename(str(path))):
+            load_config(path)
+
+
+BAD_SETS = {
+    ('TRAIN.lr',): ['pairs', '1 words', 'TRAIN.lr'],
+    ('TRAIN.learning', '1'): ['TRAIN.learning', 'nearest valid key'],
+    ('TRAIN.NUM_PROCES', '1'): ['nearest valid key is TRAIN.NUM_PROCESS'],
+    ('TRAIN.lr.x', '1'): ['TRAIN.lr.x'],
+    ('TRAIN', '1'): ['TRAIN is a section'],
+    ('TRAIN.warmup', 'true'): ['TRAIN.warmup wants True or False', "'true'"],
+    ('TRAIN.fp16', 'None'): ['TRAIN.fp16 wants True or False', 'nothing'],
+    ('TRAIN.BATCH_IMAGES', '4.0'): ['TRAIN.BATCH_IMAGES wants a whole number', '4.0'],
+    ('TRAIN.lr', '1e999'): ['TRAIN.lr wants a number'],
+    ('TRAIN.NUM_PROCESS', 'many'): ['TRAIN.NUM_PROCESS', "'auto'"],
+    ('output_path', 'True'): ['output_path wants a text'],
+    ('', '1'): ['nearest valid key'],
+    ('TRAIN.lr', '(' * 5000): ['TRAIN.lr wants a number'],
+    ('--cfg', 'x.yml'): ['must come last', '--cfg'],
+}
+
+
+@pytest.mark.parametrize('words', list(BAD_SETS), ids=lambda words: words[0] + '=' + words[-1][:8])
+def test_bad_sets_say_what(words):
+    with pytest.raises(ConfigError) as caught:
+        load_config(None, words)
+    message = str(caught.value)
+    assert '\n' not in message and len(message) < 400
+    assert all(part in message for part in ['--set'] + BAD_SETS[words]), message
+
+
+def test_every_key_can_be_set_to_its_own_value():
+    config = load_config()
+    words = []
+    for name in key_names():
+        value = config
+        for part in name.split('.'):
+            value = value[part]
+        words += [name, repr(value.tolist() if isinstance(value, np.ndarray) else value)]
+    assert repr(load_config(None, words).TEST) == repr(config.TEST)
+
+
+def test_keys_are_fixed_and_values_are_not():
+    config = load_config()
+    for same in (config, copy.deepcopy(config), pickle.loads(pickle.dumps(config))):
+        same.TRAIN.lr = 0.5
+        assert same.TRAIN.lr == same['TRAIN']['lr'] == 0.5
+        with pytest.raises(ConfigError, match='nearest valid key is lr'):
+            same.TRAIN.LR = 1
+        with pytest.raises(ConfigError):
+            same['TRIAN'] = {}
+        with pytest.raises(AttributeError):
+            same.TRAIN.LR
+
+
+def test_switches_follow_the_number_of_scales():
+    test = load_config(None, ['TEST.SCALES', '[(480,512)]', 'TEST.VALID_RANGES', '[(-1,-1)]',
+                              'TEST.BATCH_IMAGES', '3']).TEST
+    assert test.BATCH_IMAGES == [3] and test.USE_CACHE == test.DO_PRUNING == [False]
+
+
+def test_printed_configuration_loads_again(tmp_path, capsys):
+    for path in SHIPPED:
+        print_config([path, '--meanings', '--set', 'TRAIN.lr', '0.5'])
+        printed = capsys.readouterr().out
+        again = load_config(write(tmp_path, printed, 'printed.yml'))
+        assert again.TRAIN.lr == 0.5
+        assert repr(again) == repr(load_config(path, ['TRAIN.lr', '0.5'])), path
+
+
+def test_config_name():
+    assert config_name('a/b.c/sniper.v2.yml') == 'sniper'
