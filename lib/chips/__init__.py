@@ -1,0 +1,8 @@
+"""Training chips: scales of the pyramid, chips that cover the objects of each scale, rows of each chip."""
+from lib.chips.chip import Chip
+from lib.chips.generate import candidate_chips, generate_chips
+from lib.chips.sampler import ChipSampler, ChipSettings
+from lib.chips.scales import resolution_scale, scale_factor, scaled_size, test_scale, training_scales
+
+__all__ = ['Chip', 'ChipSampler', 'ChipSettings', 'candidate_chips', 'generate_chips', 'resolution_scale',
+           'scale_factor', 'scaled_size', 'test_scale', 'training_scales']
