@@ -1,0 +1,7 @@
+"""Networks in MXNet's symbol API, put together from backbones, necks and heads.
+
+`get_detector(name)` is the way in; `symbols.detectors` shows what each detector consists of.
+"""
+from symbols.registry import detector_names, get_detector
+
+__all__ = ['detector_names', 'get_detector']

@@ -1,0 +1,1 @@
+"""A backbone, a neck and heads put together; `symbols.registry` lists them by name."""

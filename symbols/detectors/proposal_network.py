@@ -1,0 +1,87 @@
+"""Backbone, neck and RPN: a detector's first half, and a network of its own in the proposal-only graphs."""
+from symbols.heads.rpn import rpn_losses, rpn_proposals
+from symbols.layers import he_normal, new_parameters
+from symbols.options import AnchorOptions, LossOptions, ProposalOptions, TrunkOptions
+from sniper_mxnet import mx
+
+
+class ProposalNetwork:
+    """A network that proposes boxes; the detectors add what becomes of them.
+
+    backbone(data, TrunkOptions) -> {name: Feature}; neck(features, TrunkOptions) -> Feature in float32;
+    rpn(feature, AnchorOptions) -> RpnOutputs.
+
+    Graphs, each an `mx.sym.Symbol` of a configuration: `train_symbol`, `test_symbol` (of the detectors),
+    `proposal_train_symbol`, `proposal_test_symbol`. Test graphs take any batch and any input size.
+    """
+
+    def __init__(self, backbone, neck, rpn):
+        self.backbone = backbone
+        self.neck = neck
+        self.rpn = rpn
+
+    def feature(self, config):
+        """Feature that the heads read, float32, from the input `data` (B, 3, H, W)."""
+        options = TrunkOptions.from_config(config)
+        return self.neck(self.backbone(mx.sym.var('data'), options), options)
+
+    def proposal_train_symbol(self, config):
+        """Inputs data, label, bbox_target, bbox_weight; outputs `rpn_cls_prob_output` (B, 2, A*F, F) and
+        `rpn_bbox_loss_output` (B, 4A, F, F)."""
+        feature = self.feature(config)
+        outputs = self.rpn(feature, AnchorOptions.from_config(config, feature.stride))
+        return mx.sym.Group(list(rpn_losses(outputs, LossOptions.from_config(config))))
+
+    def proposal_test_symbol(self, config):
+        """Inputs data, im_info, im_ids; outputs `rois_output` (B*P, 5), `rois_score` (B*P,), `im_ids`."""
+        feature = self.feature(config)
+        anchors = AnchorOptions.from_config(config, feature.stride)
+        rois, scores = rpn_proposals(self.rpn(feature, anchors), anchors, ProposalOptions.from_config(config, 'TEST'))
+        return mx.sym.Group([rois, scores, mx.sym.var('im_ids')])
+
+    def symbol(self, config, variant):
+        """Graph by its variant: 'train', 'test', 'proposal_train', 'proposal_test'."""
+        return getattr(self, variant + '_symbol')(config)
+
+    def input_shapes(self, config, batch, height, width, variant):
+        """{input name: shape} of a variant, data before labels, in the order in which iterators list them."""
+        return getattr(self, '_%s_shapes' % variant)(config, batch, height, width)
+
+    def _proposal_train_shapes(self, config, batch, height, width):
+        return dict(data=(batch, 3, height, width), **self._anchor_label_shapes(config, batch, height, width))
+
+    @staticmethod
+    def _proposal_test_shapes(config, batch, height, width):
+        return dict(data=(batch, 3, height, width), im_info=(batch, 3), im_ids=(batch,))
+
+    @staticmethod
+    def _anchor_label_shapes(config, batch, height, width):
+        anchors, stride = config.network.NUM_ANCHORS, config.network.RPN_FEAT_STRIDE
+        rows, columns = -(-height // stride), -(-width // stride)       # convolutions round up
+        return dict(label=(batch, anchors * rows * columns), bbox_target=(batch, 4 * anchors, rows, columns),
+                    bbox_weight=(batch, 4 * anchors, rows, columns))
+
+    @staticmethod
+    def fixed_parameters(symbol, config):
+        """Names of the arguments of `symbol` that training leaves alone.
+
+        Those whose name contains an entry of `network.FIXED_PARAMS`; none from scratch (`network.pretrained` empty),
+        where freezing would keep random numbers.
+        """
+        if not config.network.pretrained:
+            return []
+        return [name for name in symbol.list_arguments()
+                if any(pattern in name for pattern in config.network.FIXED_PARAMS)]
+
+    @staticmethod
+    def new_parameters(symbol):
+        """Names of the arguments that are initialised anew over any pretrained file: heads and deformable offsets.
+
+        Their initialisers sit on the variables.
+        """
+        return new_parameters(symbol)
+
+    @staticmethod
+    def initializer():
+        """Initialiser of every array whose variable carries none, for training from scratch."""
+        return he_normal()

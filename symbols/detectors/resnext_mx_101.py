@@ -1,0 +1,13 @@
+"""`resnext_mx_101`: Fast R-CNN on stage 4 of a deformable ResNeXt-101, stride 16.
+
+The original has no proposal graphs for it; ours put the ResNets' RPN on the same stage.
+"""
+from symbols.backbones.resnext import ResNeXt101
+from symbols.detectors.fast_rcnn import FastRcnn
+from symbols.heads.rcnn import RcnnHead
+from symbols.heads.rpn import RpnHead
+from symbols.necks.select import Select
+
+
+def build():
+    return FastRcnn(ResNeXt101(), Select('stage4'), RpnHead(512), RcnnHead(), stage='stage4')

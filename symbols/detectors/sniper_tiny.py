@@ -1,0 +1,14 @@
+"""`sniper_tiny`: a Faster R-CNN of 1.4 M parameters for small inputs and CPUs, stride 8, trained from scratch.
+
+All widths stand here and in `backbones/tiny.py`. The rois are pooled rigidly: offsets cost a second pooling and a layer.
+"""
+from symbols.backbones.tiny import TinyNet
+from symbols.detectors.faster_rcnn import FasterRcnn
+from symbols.heads.rcnn import RcnnHead
+from symbols.heads.rpn import RpnHead
+from symbols.necks.top_down import TopDown
+
+
+def build():
+    return FasterRcnn(TinyNet(), TopDown(('stage2', 'stage3', 'stage4'), channels=96), RpnHead(96),
+                      RcnnHead(reduced=48, hidden=192, deformable=False, samples=2))

@@ -1,0 +1,1 @@
+"""Feature maps or rois -> named outputs and losses."""

@@ -1,0 +1,86 @@
+"""R-CNN head: rois -> class scores and box deltas (Girshick 2015, "Fast R-CNN"; deformable pooling of Dai et al. 2017).
+
+Letters: B images, R rois in all, P rois an image (R = B*P), C classes with background.
+"""
+from typing import Any, NamedTuple
+
+from symbols.layers import convolution, dense, gaussian, relu
+from symbols.ops import deformable_roi_pooling
+from sniper_mxnet import mx
+
+POOLED = 7              # bins a side
+OFFSET_LR_MULT = 0.01   # the pooling offsets learn this much slower than the rest
+TRANS_STD = 0.1         # unit of the pooling offsets, in sides of the roi
+
+
+class RcnnOutputs(NamedTuple):
+    cls_score: Any      # (R, C) logits
+    bbox_pred: Any      # (R, bbox_outputs) deltas in units of bbox_stds
+
+
+class RcnnHead:
+    """1x1 reduction, roi pooling and two fully connected layers, under the names of the released weights.
+
+    reduced: channels of the reduction `conv_new_1`, and so of the pooled rois.
+    hidden: width of `fc_new_1` and `fc_new_2`.
+    deformable: the bins of a roi move by offsets which `offset` reads off a first, rigid pooling.
+    samples: sample points a bin and side.
+    """
+
+    def __init__(self, reduced=256, hidden=1024, deformable=True, samples=4):
+        self.reduced = reduced
+        self.hidden = hidden
+        self.deformable = deformable
+        self.samples = samples
+
+    def reduce(self, feature):
+        """Feature -> Feature of `reduced` channels, the map that rois are pooled from."""
+        body = convolution(feature.symbol, 'conv_new_1', self.reduced, bias=True, init=gaussian(), new=True)
+        return feature._replace(symbol=relu(body, 'conv_new_1_relu'), channels=self.reduced)
+
+    def pool(self, feature, rois):
+        """(R, reduced, 7, 7) from a reduced feature and rois (R, 5)."""
+        settings = dict(spatial_scale=feature.spatial_scale, output_dim=feature.channels, group_size=1,
+                        pooled_size=POOLED, part_size=POOLED, sample_per_part=self.samples)
+        if not self.deformable:
+            return deformable_roi_pooling(feature.symbol, rois, 'roi_pool', **settings)
+        rigid = deformable_roi_pooling(feature.symbol, rois, 'offset_t', **settings)
+        offset = dense(rigid, 'offset', 2 * POOLED * POOLED, mx.init.Zero(), OFFSET_LR_MULT)
+        offset = mx.sym.Reshape(offset, shape=(-1, 2, POOLED, POOLED), name='offset_reshape')
+        return deformable_roi_pooling(feature.symbol, rois, 'deformable_roi_pool', trans=offset, trans_std=TRANS_STD,
+                                      **settings)
+
+    def __call__(self, reduced, rois, num_classes, bbox_outputs=4):
+        """RcnnOutputs of rois (R, 5) on a reduced feature."""
+        body = self.pool(reduced, rois)
+        for name in ('fc_new_1', 'fc_new_2'):
+            body = relu(dense(body, name, self.hidden, gaussian()), name + '_relu')
+        return RcnnOutputs(cls_score=dense(body, 'cls_score', num_classes, gaussian()),
+                           bbox_pred=dense(body, 'bbox_pred', bbox_outputs, gaussian()))
+
+
+def rcnn_losses(outputs, targets, losses, cls_rois=None):
+    """(class probabilities (R, C), box loss (R, bbox_outputs)) as graph outputs.
+
+    targets: anything with `label` (R,), `bbox_target` and `bbox_weight` (R, bbox_outputs); label -1 is ignored. The
+    classification loss is a mean over the labels that count, or, with `cls_rois`, a sum divided by that number.
+    """
+    settings = dict(grad_scale=losses.scale, normalization='valid')
+    if cls_rois is not None:
+        settings = dict(grad_scale=losses.scale / cls_rois)
+    cls_prob = mx.sym.SoftmaxOutput(data=outputs.cls_score, label=targets.label, use_ignore=True, ignore_label=-1,
+                                    name='cls_prob', **settings)
+    distance = mx.sym.smooth_l1(outputs.bbox_pred - targets.bbox_target, scalar=1.0, name='bbox_loss_')
+    bbox_loss = mx.sym.MakeLoss(targets.bbox_weight * distance, grad_scale=losses.scale / losses.bbox_count,
+                                name='bbox_loss')
+    return cls_prob, bbox_loss
+
+
+def rcnn_probabilities(outputs):
+    """Test: class probabilities (R, C)."""
+    return mx.sym.softmax(outputs.cls_score, axis=1, name='cls_prob')
+
+
+def labels_output(label):
+    """The labels (R,) as a graph output, for metrics; named as metrics ask for it."""
+    return mx.sym.BlockGrad(label, name='blockgrad0')

@@ -1,0 +1,74 @@
+"""Region proposal network (Ren et al. 2015, "Faster R-CNN", section 3.1).
+
+Letters: B chips, A anchors a cell, (F, F) feature cells, P rois a chip. Channels of the score map: first the background
+scores of all anchors, then their object scores.
+"""
+from typing import Any, NamedTuple
+
+from symbols.layers import convolution, gaussian, relu
+from symbols.ops import multi_proposal, multi_proposal_target
+from sniper_mxnet import mx
+
+
+class RpnOutputs(NamedTuple):
+    cls_score: Any      # (B, 2, A*F, F) background and object logits
+    bbox_pred: Any      # (B, 4A, F, F) deltas, not normalised
+
+
+class ProposalTargets(NamedTuple):
+    rois: Any           # (B*P, 5) image index, x1, y1, x2, y2
+    label: Any          # (B*P,) class, 0 = background, -1 = ignore
+    bbox_target: Any    # (B*P, 4) deltas divided by bbox_stds
+    bbox_weight: Any    # (B*P, 4) 1 for objects, else 0
+
+
+class RpnHead:
+    """A 3x3 convolution of `channels` and two 1x1 convolutions on it. Released weights ask for these layer names."""
+
+    def __init__(self, channels):
+        self.channels = channels
+
+    def __call__(self, feature, anchors):
+        body = relu(_convolution(feature.symbol, 'rpn_conv_3x3', self.channels, kernel=3), 'rpn_relu')
+        score = _convolution(body, 'rpn_cls_score', 2 * anchors.count)
+        return RpnOutputs(
+            cls_score=mx.sym.Reshape(score, shape=(0, 2, -1, 0), name='rpn_cls_score_reshape'),     # (B, 2, A*F, F)
+            bbox_pred=_convolution(body, 'rpn_bbox_pred', 4 * anchors.count))
+
+
+def _convolution(data, name, channels, kernel=1):
+    return convolution(data, name, channels, kernel, bias=True, init=gaussian(), new=True)
+
+
+def rpn_losses(outputs, losses):
+    """(probabilities, box loss) as graph outputs; labels are the inputs `label`, `bbox_target`, `bbox_weight`.
+
+    label (B, A*F*F), anchor-major, -1 ignored; bbox_target and bbox_weight (B, 4A, F, F). The classification loss is
+    a mean over the labels that count, the box loss a sum times 3 / (B x RPN_BATCH_SIZE).
+    """
+    cls_prob = mx.sym.SoftmaxOutput(data=outputs.cls_score, label=mx.sym.var('label'), multi_output=True,
+                                    normalization='valid', use_ignore=True, ignore_label=-1, grad_scale=losses.scale,
+                                    name='rpn_cls_prob')
+    weight = mx.sym.var('bbox_weight')
+    distance = mx.sym.smooth_l1(outputs.bbox_pred - mx.sym.var('bbox_target'), scalar=1.0, name='rpn_bbox_loss_')
+    bbox_loss = mx.sym.MakeLoss(weight * distance, name='rpn_bbox_loss',
+                                grad_scale=3.0 * losses.scale / (losses.batch_images * losses.rpn_batch))
+    return cls_prob, bbox_loss
+
+
+def rpn_proposals(outputs, anchors, proposals):
+    """Test: (rois (B*P, 5), scores (B*P,)) of the input `im_info` (B, 3), as outputs `rois_output` and `rois_score`."""
+    prob = mx.sym.softmax(outputs.cls_score, axis=1, name='rpn_cls_prob')
+    prob = mx.sym.Reshape(prob, shape=(0, 2 * anchors.count, -1, 0), name='rpn_cls_prob_reshape')   # (B, 2A, F, F)
+    return multi_proposal(prob, outputs.bbox_pred, mx.sym.var('im_info'), anchors, proposals, name='rois')
+
+
+def proposal_targets(cls_prob, outputs, anchors, proposals, losses):
+    """Training: proposals in the chip's valid range, with the ground truth among them, and what each should become.
+
+    Reads the inputs `im_info` (B, 3), `gt_boxes` (B, G, 5) and `valid_ranges` (B, 2); passes no gradient.
+    """
+    rois, label, target, weight = multi_proposal_target(
+        cls_prob, outputs.bbox_pred, mx.sym.var('im_info'), mx.sym.var('gt_boxes'), mx.sym.var('valid_ranges'),
+        anchors, proposals, losses.bbox_stds, name='multi_proposal_target')
+    return ProposalTargets(rois, mx.sym.Reshape(label, shape=(-1,), name='label_reshape'), target, weight)

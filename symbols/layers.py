@@ -1,0 +1,80 @@
+"""Layers with explicit names and initialisers, the same in every network.
+
+A parameter's initialiser travels with its variable (`init=`). Parameters of layers that no pretrained file is asked for
+(heads, deformable offsets) are marked as new; `new_parameters(symbol)` finds them again in any graph.
+"""
+from sniper_mxnet import mx
+
+NEW_LAYER = '__new_layer__'     # variable attribute; MXNet wants two underscores on both sides
+
+
+def parameter(name, init=None, new=False, lr_mult=None):
+    """Variable of a learnable array; `new` marks it as initialised over any pretrained file."""
+    return mx.sym.var(name, init=init, lr_mult=lr_mult, **({NEW_LAYER: 'True'} if new else {}))
+
+
+def new_parameters(symbol):
+    """Names of the arguments of `symbol` that are initialised anew whatever the pretrained file says."""
+    attributes = symbol.attr_dict()
+    return {name for name in symbol.list_arguments() if NEW_LAYER in attributes.get(name, {})}
+
+
+def convolution(data, name, channels, kernel=1, stride=1, pad=None, dilate=1, groups=1, bias=False, init=None, new=False):
+    """Square convolution; `pad` None keeps the size (for stride 1). The bias, if any, starts at zero."""
+    settings = dict(num_filter=channels, kernel=(kernel, kernel), stride=(stride, stride), num_group=groups,
+                    pad=(same_pad(kernel, dilate),) * 2 if pad is None else (pad, pad), dilate=(dilate, dilate),
+                    no_bias=not bias, name=name)
+    weight = parameter(name + '_weight', init, new)
+    if not bias:
+        return mx.sym.Convolution(data=data, weight=weight, **settings)
+    return mx.sym.Convolution(data=data, weight=weight, bias=parameter(name + '_bias', mx.init.Zero(), new), **settings)
+
+
+def same_pad(kernel, dilate=1):
+    """Padding with which an odd kernel of stride 1 keeps the size of its input."""
+    return dilate * (kernel - 1) // 2
+
+
+def dense(data, name, outputs, init=None, lr_mult=None):
+    """Fully connected layer with bias; heads only, so always new."""
+    return mx.sym.FullyConnected(data=data, num_hidden=outputs, name=name,
+                                 weight=parameter(name + '_weight', init, True, lr_mult),
+                                 bias=parameter(name + '_bias', mx.init.Zero(), True, lr_mult))
+
+
+def relu(data, name):
+    return mx.sym.Activation(data=data, act_type='relu', name=name)
+
+
+def batch_norm(data, name, eps, momentum, stored=False, fix_gamma=False):
+    """BatchNorm; `stored` normalises by the moving statistics in training too and leaves them alone."""
+    if stored:
+        return mx.sym.BatchNorm(data=data, eps=eps, fix_gamma=fix_gamma, use_global_stats=True, name=name)
+    return mx.sym.BatchNorm(data=data, eps=eps, momentum=momentum, fix_gamma=fix_gamma, name=name)
+
+
+def conv_norm_relu(data, name, channels, momentum, kernel=3, stride=1, active=True):
+    """`<name>_conv`, `<name>_bn` and, if active, `<name>_relu`, for networks trained from scratch."""
+    body = convolution(data, name + '_conv', channels, kernel, stride, init=he_normal())
+    body = batch_norm(body, name + '_bn', 1e-5, momentum)
+    return relu(body, name + '_relu') if active else body
+
+
+def gaussian():
+    """The initialiser of the original's new layers: mean 0, standard deviation 0.01."""
+    return mx.init.Normal(0.01)
+
+
+def he_normal(gain=1.0):
+    """Gaussian of variance 2 gain^2 / fan-in (He et al. 2015), for layers before a ReLU."""
+    return mx.init.Xavier(rnd_type='gaussian', factor_type='in', magnitude=2.0 * gain ** 2)
+
+
+def to_half(symbol, half_precision):
+    """Cast to float16 if the trunk runs in half precision."""
+    return mx.sym.Cast(symbol, dtype='float16') if half_precision else symbol
+
+
+def to_single(symbol, half_precision):
+    """Cast back to float32 if the trunk runs in half precision: heads, losses and operators are float32."""
+    return mx.sym.Cast(symbol, dtype='float32') if half_precision else symbol

@@ -1,0 +1,1 @@
+"""Features -> the one feature map that the heads read, in float32."""

@@ -1,0 +1,55 @@
+"""The operators of SNIPER-mxnet as the networks call them: one function each, arguments by name.
+
+Everything that differs between builds is settled here and nowhere else: the two deformable operators come from
+SNIPER-mxnet if it has them, else from stock MXNet, which computes the same (operators.md section 9) more slowly.
+"""
+from sniper_mxnet import mx
+
+
+def _deformable(name):
+    """Operator `name` of SNIPER-mxnet, or stock MXNet's."""
+    return getattr(mx.sym, name, None) or getattr(mx.sym.contrib, name)
+
+
+def deformable_convolution(data, offset, weight, name, **settings):
+    """Convolution whose sample points are moved by `offset` (B, groups * 2 * kernel cells, H', W') cells."""
+    return _deformable('DeformableConvolution')(data=data, offset=offset, weight=weight, name=name, **settings)
+
+
+def deformable_roi_pooling(data, rois, name, trans=None, **settings):
+    """Average pooling of `rois` (R, 5) to (R, output_dim, pooled_size, pooled_size).
+
+    `trans` (R, 2, part_size, part_size) moves the bins, in units of `trans_std` x side of the roi.
+    """
+    operator = _deformable('DeformablePSROIPooling')
+    if trans is None:
+        return operator(data=data, rois=rois, no_trans=True, name=name, **settings)
+    return operator(data=data, rois=rois, trans=trans, no_trans=False, name=name, **settings)
+
+
+def multi_proposal(cls_prob, bbox_pred, im_info, anchors, proposals, name):
+    """Proposals at test: rois (B*P, 5) and their scores (B*P,).
+
+    cls_prob (B, 2A, F, F), bbox_pred (B, 4A, F, F), im_info (B, 3); `anchors` AnchorOptions, `proposals` ProposalOptions.
+    """
+    rois = mx.sym.MultiProposal(cls_prob=cls_prob, bbox_pred=bbox_pred, im_info=im_info, name=name,
+                                **_proposal_attributes(anchors, proposals))
+    return rois[0], rois[1]
+
+
+def multi_proposal_target(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, anchors, proposals, bbox_stds, name):
+    """Proposals with their targets in training: rois (B*P, 5), label (B*P, 1), bbox_target and bbox_weight (B*P, 4).
+
+    cls_prob (B, 2, A*F, F), bbox_pred (B, 4A, F, F), im_info (B, 3), gt_boxes (B, G, 5), valid_ranges (B, 2).
+    """
+    outputs = mx.sym.MultiProposalTarget(cls_prob=cls_prob, bbox_pred=bbox_pred, im_info=im_info, gt_boxes=gt_boxes,
+                                         valid_ranges=valid_ranges, bbox_stds=bbox_stds, name=name,
+                                         **_proposal_attributes(anchors, proposals))
+    return outputs[0], outputs[1], outputs[2], outputs[3]
+
+
+def _proposal_attributes(anchors, proposals):
+    return dict(batch_size=proposals.batch_images, feature_stride=anchors.stride, scales=anchors.scales,
+                ratios=anchors.ratios, rpn_pre_nms_top_n=proposals.pre_nms_top_n,
+                rpn_post_nms_top_n=proposals.post_nms_top_n, threshold=proposals.nms_threshold,
+                rpn_min_size=proposals.min_size)

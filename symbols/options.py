@@ -1,0 +1,101 @@
+"""The configuration keys that reach a graph, as small records with explicit fields.
+
+Only this module and `symbols.detectors` know the configuration tree; backbones, necks and heads take these records.
+"""
+from typing import NamedTuple, Tuple
+
+from lib.errors import SniperError
+
+
+class TrunkOptions(NamedTuple):
+    """How a backbone is built.
+
+    half_precision: run the trunk behind its first convolution in float16 (`TRAIN.fp16`, at test too).
+    bn_momentum: momentum of the moving averages (`network.BN_MOMENTUM`).
+    pretrained: weights come from a file (`network.pretrained` is not empty). Then early BatchNorms use the file's
+        statistics and never move, as the original has it. From scratch there are no such statistics, so **all**
+        BatchNorms use batch statistics and are learnt. Names, shapes and test-mode results are the same either way.
+    """
+    half_precision: bool
+    bn_momentum: float
+    pretrained: bool
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(half_precision=bool(config.TRAIN.fp16), bn_momentum=float(config.network.BN_MOMENTUM),
+                   pretrained=bool(config.network.pretrained))
+
+
+class AnchorOptions(NamedTuple):
+    """Anchors of a cell: every ratio (height / width) with every scale (in units of the stride)."""
+    stride: int
+    scales: Tuple[float, ...]
+    ratios: Tuple[float, ...]
+
+    @property
+    def count(self):
+        return len(self.scales) * len(self.ratios)
+
+    @classmethod
+    def from_config(cls, config, feature_stride):
+        """Anchors of `network.*`; SniperError if they do not fit each other or the network's feature stride."""
+        network = config.network
+        anchors = cls(int(network.RPN_FEAT_STRIDE), tuple(network.ANCHOR_SCALES), tuple(network.ANCHOR_RATIOS))
+        if anchors.stride != feature_stride:
+            raise SniperError('network.RPN_FEAT_STRIDE is %d, but the features of %s have stride %d: set it to %d'
+                              % (anchors.stride, config.symbol, feature_stride, feature_stride))
+        if network.NUM_ANCHORS != anchors.count:
+            raise SniperError('network.NUM_ANCHORS is %d, but %d ANCHOR_SCALES x %d ANCHOR_RATIOS make %d: set it to %d'
+                              % (network.NUM_ANCHORS, len(anchors.scales), len(anchors.ratios), anchors.count,
+                                 anchors.count))
+        return anchors
+
+
+class ProposalOptions(NamedTuple):
+    """How anchors become proposals: `<mode>.RPN_*`, mode TRAIN or TEST."""
+    pre_nms_top_n: int      # -1 = all
+    post_nms_top_n: int     # P, rois an image; always exactly so many
+    nms_threshold: float
+    min_size: float         # input pixels
+    batch_images: int       # largest batch a device gets
+
+    @classmethod
+    def from_config(cls, config, mode):
+        keys = config[mode]
+        images = keys.BATCH_IMAGES
+        return cls(pre_nms_top_n=int(keys.RPN_PRE_NMS_TOP_N), post_nms_top_n=int(keys.RPN_POST_NMS_TOP_N),
+                   nms_threshold=float(keys.RPN_NMS_THRESH), min_size=float(keys.RPN_MIN_SIZE),
+                   batch_images=int(max(images) if isinstance(images, (list, tuple)) else images))
+
+
+class LossOptions(NamedTuple):
+    """Factors of the losses.
+
+    scale: loss scale g, `TRAIN.scale` with `TRAIN.fp16`, else 1.
+    batch_images: chips a device, B.
+    rpn_batch: anchors sampled a chip for the RPN's losses.
+    bbox_count: what the R-CNN's box loss is divided by, `TRAIN.BBOX_LOSS_ROIS` x `TRAIN.BBOX_LOSS_IMAGES`
+        (0 images = B).
+    bbox_stds: the R-CNN's box targets are divided by these.
+    """
+    scale: float
+    batch_images: int
+    rpn_batch: int
+    bbox_count: float
+    bbox_stds: Tuple[float, ...]
+
+    @classmethod
+    def from_config(cls, config):
+        train = config.TRAIN
+        images = train.BBOX_LOSS_IMAGES or train.BATCH_IMAGES
+        return cls(scale=float(train.scale) if train.fp16 else 1.0, batch_images=int(train.BATCH_IMAGES),
+                   rpn_batch=int(train.RPN_BATCH_SIZE), bbox_count=float(train.BBOX_LOSS_ROIS * images),
+                   bbox_stds=tuple(float(value) for value in train.BBOX_STDS))
+
+
+def class_count(config):
+    """`dataset.NUM_CLASSES`, background included; SniperError if it has not been settled yet."""
+    count = int(config.dataset.NUM_CLASSES)
+    if count < 2:
+        raise SniperError('dataset.NUM_CLASSES is %d: a network needs the number of classes + 1 (background)' % count)
+    return count

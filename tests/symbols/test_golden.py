@@ -1,0 +1,140 @@
+"""Trunk, RPN and R-CNN head against numbers of the original's graphs (networks.md section 16)."""
+import numpy as np
+import pytest
+
+from sniper_mxnet import mx
+from symbols import get_detector, ops
+from symbols.detectors import faster_rcnn
+from symbols.heads.rcnn import rcnn_losses
+from symbols.layers import convolution, relu
+from tests.golden import golden_file
+from tests.symbols.helpers import bind_golden, config_for
+
+GAIN = {'resnet_mx_101_e2e': 1.0, 'mobilenetv2_e2e': 1.5}
+NAMES = sorted(GAIN)
+FOCUS_OUTPUTS = ('conv_new_out', 'scale_prob')      # the AutoFocus branch is not in our graph
+DATA_SEED = {'test': 20180523, 'train': 20181204}
+
+
+@pytest.fixture(autouse=True)
+def rpn_outputs(monkeypatch):
+    """The operators that choose rois become variables, so that the heads see the golden files' rois.
+
+    Returns a dict that receives what the RPN handed to MultiProposal, else unreachable from the graph's outputs.
+    """
+    received = {}
+
+    def multi_proposal(cls_prob, bbox_pred, **_):
+        received.update(cls_prob=cls_prob, bbox_pred=bbox_pred)
+        return [mx.sym.var('fed_rois'), mx.sym.var('fed_score')]
+
+    monkeypatch.setattr(ops.mx.sym, 'MultiProposal', multi_proposal, raising=False)
+    monkeypatch.setattr(ops.mx.sym, 'MultiProposalTarget', raising=False, value=lambda **_: [
+        mx.sym.var('fed_' + name) for name in ('rois', 'roi_label', 'roi_bbox_target', 'roi_bbox_weight')])
+    return received
+
+
+def golden_inputs(golden, variant, batch):
+    """{variable: array}: the file's `in:` arrays; those of the replaced operators under `fed_`."""
+    inputs = {'data': np.random.RandomState(DATA_SEED[variant]).normal(0, 1, (batch, 3, 128, 160)).astype(np.float32)}
+    for key in golden.files:
+        if key.startswith('in:'):
+            name = key[3:]
+            inputs['fed_' + name if name.startswith('roi') else name] = golden[key]
+    return inputs
+
+
+def assert_near(actual, expected, bound, name):
+    """Equal but for `bound` times the largest magnitude."""
+    assert actual.shape == expected.shape, name
+    error = np.abs(actual - expected).max() / max(np.abs(expected).max(), 1e-12)
+    assert error <= bound, '%s is off by %.2e of its largest magnitude' % (name, error)
+
+
+def stage_ends(internals):
+    """{'stage1': symbol ...}: the sums that end the stages, found as what the next stage (or cat4) reads."""
+    names = internals.list_outputs()
+    ends = {}
+    for stage in (2, 3, 4):
+        ends['stage%d' % (stage - 1)] = names[names.index('stage%d_unit1_bn1_gamma' % stage) - 1]
+    ends['stage4'] = names[names.index('cat4_output') - 1]
+    return {stage: internals[name] for stage, name in ends.items()}
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_inference(name, rpn_outputs, monkeypatch):
+    # oneDNN's fusion of inference graphs overwrites an output that is also an inner node (here conv0 by its ReLU).
+    monkeypatch.setenv('MXNET_SUBGRAPH_BACKEND', 'NONE')
+    golden = np.load(golden_file('networks/%s.test.npz' % name))
+    symbol = get_detector(name).test_symbol(config_for(name, 'TEST.RPN_POST_NMS_TOP_N', '8'))
+    internals = mx.sym.Group([symbol] + list(rpn_outputs.values())).get_internals()
+    expected = [key for key in golden.files if not key.startswith('in:') and key not in FOCUS_OUTPUTS]
+    names = {key.split(':')[-1] for key in expected}
+    ends = stage_ends(internals) if 'stage1' in names else {}
+    wanted = {key: ends[key] if key in ends else internals[key + '_output'] for key in names}
+
+    keys = sorted(wanted)
+    group = mx.sym.Group([wanted[key] for key in keys])
+    inputs = golden_inputs(golden, 'test', 1)
+    executor = bind_golden(group, {key: inputs[key] for key in group.list_arguments() if key in inputs}, GAIN[name])
+    compared = 0
+    for key, output in zip(keys, executor.forward(is_train=False)):
+        output = output.asnumpy()
+        if key in golden.files:
+            assert_near(output, golden[key], 1e-4, key)
+            compared += 1
+        if 'mean:' + key in golden.files:
+            assert_near(output.mean(axis=(2, 3)).ravel(), golden['mean:' + key].ravel(), 1e-4, 'mean of ' + key)
+            assert_near(output.std(axis=(2, 3)).ravel(), golden['std:' + key].ravel(), 1e-4, 'std of ' + key)
+            compared += 2
+    assert compared == len(expected), sorted(expected)
+
+
+def with_focus_branch(symbol):
+    """The training graph with the branch that the golden file of ResNet-101 was made with: it adds to the trunk's
+    gradients. Outputs in the golden order."""
+    body = symbol.get_internals()['cat4_output']
+    settings = dict(bias=True, init=mx.init.Normal(0.01), new=True)
+    body = relu(convolution(body, 'conv_new_2', 256, kernel=3, **settings), 'conv_new_2_relu')
+    body = relu(convolution(body, 'conv_new_3', 256, **settings), 'conv_new_3_relu')
+    body = mx.sym.Reshape(convolution(body, 'conv_new_out', 2, **settings), shape=(0, 2, -1))
+    prob = mx.sym.SoftmaxOutput(data=body, label=mx.sym.var('scale_label'), multi_output=True, normalization='valid',
+                                use_ignore=True, ignore_label=-1, name='cls_scale_prob')
+    return mx.sym.Group([symbol[0], symbol[1], prob] + [symbol[index] for index in range(2, 5)])
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_training_step(name, monkeypatch):
+    golden = np.load(golden_file('networks/%s.train.npz' % name))
+    config = config_for(name, 'TRAIN.RPN_POST_NMS_TOP_N', str(len(golden['in:rois']) // 2))
+    # The golden run fed 8 rois an image to a graph whose loss was divided by 300.
+    monkeypatch.setattr(faster_rcnn, 'rcnn_losses', lambda outputs, targets, losses, rois: rcnn_losses(
+        outputs, targets, losses, rois and 300 * losses.batch_images))
+    symbol = get_detector(name).train_symbol(config)
+    if name == 'resnet_mx_101_e2e':
+        symbol = with_focus_branch(symbol)
+    inputs = golden_inputs(golden, 'train', 2)
+    arguments = symbol.list_arguments()
+    executor = bind_golden(symbol, {key: value for key, value in inputs.items() if key in arguments}, GAIN[name], True)
+    statistics = {key: array.asnumpy() for key, array in executor.aux_dict.items()}
+    outputs = dict(zip(symbol.list_outputs(), executor.forward(is_train=True)))
+    executor.backward()
+    mx.nd.waitall()
+
+    for key in golden.files:
+        if key.startswith('out:'):
+            assert_near(outputs[key[4:]].asnumpy(), golden[key], 5e-4, key)
+        elif key.startswith('sum:'):
+            output = outputs[key[4:]].asnumpy().astype(np.float64)
+            assert_near(np.array([output.sum(), (output ** 2).sum()]), golden[key], 5e-4, key)
+
+    for key, row in zip(golden['grad_names'], golden['grad']):
+        norm = np.linalg.norm(executor.grad_dict[str(key)].asnumpy().astype(np.float64))
+        bound = 1e-1 if key == 'bn_data_beta' else 2e-2
+        assert abs(norm - row[1]) <= bound * row[1] + 1e-7, 'gradient of %s: norm %g, expected %g' % (key, norm, row[1])
+    assert sorted(get_detector(name).fixed_parameters(symbol, config)) == sorted(golden['fixed_names'].astype(str))
+
+    for key, row, changed in zip(golden['aux_names'], golden['aux'], golden['aux_changed']):
+        array = executor.aux_dict[str(key)].asnumpy()
+        assert_near(np.array([array.sum(), np.linalg.norm(array), array.ravel()[0]]), row, 1e-5, key)
+        assert bool(changed) == (not np.array_equal(array, statistics[str(key)])), '%s moves, or not, wrongly' % key
