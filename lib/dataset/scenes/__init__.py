@@ -1,0 +1,1 @@
+"""Drawing of the synthetic scenes: outlines, painting, backgrounds, and their arrangement."""
