@@ -1,0 +1,81 @@
+// Boxes of the proposal operators: decoding, clipping, sizes, overlaps (reference/operators.md, section 3).
+//
+// A box is x1, y1, x2, y2 in pixels of the network's input, corners inclusive: width = x2 - x1 + 1.
+#ifndef SNIPER_BOXES_H_
+#define SNIPER_BOXES_H_
+
+#include <cmath>
+
+#include "sniper/common.h"
+
+namespace sniper {
+
+struct Box {
+  float x1, y1, x2, y2;
+};
+
+// The two arithmetics of the original. Released checkpoints were trained with one and tested with the other.
+enum class Arithmetic {
+  kTest,   // "H": sizes, areas and intersections all with +1
+  kTrain,  // "D": intersections with +1, areas and sizes without
+};
+
+// Bounds on the area of training boxes, in square pixels: lo inclusive, hi exclusive.
+struct AreaRange {
+  float lo, hi;
+};
+
+SNIPER_HD float smaller(float a, float b) { return a < b ? a : b; }
+SNIPER_HD float larger(float a, float b) { return a > b ? a : b; }
+
+// Moves and scales an anchor by deltas dx, dy, dw, dh (not normalised); no bound on dw and dh.
+SNIPER_HD Box decode(const Box& anchor, float dx, float dy, float dw, float dh) {
+  const double width = static_cast<double>(anchor.x2) - anchor.x1 + 1.0;
+  const double height = static_cast<double>(anchor.y2) - anchor.y1 + 1.0;
+  const double centre_x = dx * width + anchor.x1 + 0.5 * (width - 1.0);
+  const double centre_y = dy * height + anchor.y1 + 0.5 * (height - 1.0);
+  const double half_width = 0.5 * (exp(static_cast<double>(dw)) * width - 1.0);
+  const double half_height = 0.5 * (exp(static_cast<double>(dh)) * height - 1.0);
+  return Box{static_cast<float>(centre_x - half_width), static_cast<float>(centre_y - half_height),
+             static_cast<float>(centre_x + half_width), static_cast<float>(centre_y + half_height)};
+}
+
+// First down to the last pixel of the image, then up to 0: an empty image gives the box 0, 0, 0, 0.
+SNIPER_HD Box clip(const Box& box, float image_height, float image_width) {
+  const float right = image_width - 1.0f, bottom = image_height - 1.0f;
+  return Box{larger(smaller(box.x1, right), 0.0f), larger(smaller(box.y1, bottom), 0.0f),
+             larger(smaller(box.x2, right), 0.0f), larger(smaller(box.y2, bottom), 0.0f)};
+}
+
+// False for NaN and infinity: x - x is 0 for finite numbers only.
+SNIPER_HD bool is_finite(const Box& box) {
+  const float sum = (box.x1 - box.x1) + (box.y1 - box.y1) + (box.x2 - box.x2) + (box.y2 - box.y2);
+  return sum == 0.0f;
+}
+
+template <Arithmetic kind>
+SNIPER_HD float area(const Box& box) {
+  const float one = kind == Arithmetic::kTest ? 1.0f : 0.0f;
+  return (box.x2 - box.x1 + one) * (box.y2 - box.y1 + one);
+}
+
+// In training arithmetic only a box that is short in both directions is too small: lines stay.
+template <Arithmetic kind>
+SNIPER_HD bool too_small(const Box& box, float min_size) {
+  const float width = box.x2 - box.x1, height = box.y2 - box.y1;
+  if (kind == Arithmetic::kTest) return width + 1.0f < min_size || height + 1.0f < min_size;
+  return width < min_size && height < min_size;
+}
+
+// Intersection (+1) over union of a box with areas as `area` counts them. With training areas the denominator
+// of two tiny boxes may be zero or negative: the quotient is then infinite, negative or NaN, as in the original.
+SNIPER_HD float overlap(const Box& a, float area_a, const Box& b, float area_b) {
+  const float width = smaller(a.x2, b.x2) - larger(a.x1, b.x1) + 1.0f;
+  const float height = smaller(a.y2, b.y2) - larger(a.y1, b.y1) + 1.0f;
+  const float inter = larger(width, 0.0f) * larger(height, 0.0f);
+  return inter / (area_a + area_b - inter);
+}
+
+}  // namespace sniper
+
+#endif  // SNIPER_BOXES_H_

@@ -1,0 +1,47 @@
+"""Importing MXNet 1.9.1 on today's NumPy, with sensible settings, and loading the operator library into it."""
+import os
+
+LIBRARY = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'libsniper_mxnet.so')
+
+# Aliases that MXNet 1.9.1 uses and NumPy 1.24 removed.
+NUMPY_ALIASES = {'bool': bool, 'int': int, 'float': float, 'complex': complex, 'object': object, 'str': str}
+
+
+def load_mxnet():
+    """The `mxnet` module with the operator library loaded and its front ends in place.
+
+    Raises ImportError, naming the mend, where MXNet or NumPy is of a version that cannot work.
+    """
+    _set_environment()
+    _restore_numpy_aliases()
+    import mxnet as mx
+    from sniper_mxnet import frontend
+    if not os.path.exists(LIBRARY):
+        raise ImportError('%s is missing: run `pip install ./SNIPER-mxnet` again' % LIBRARY)
+    mx.library.load(LIBRARY, verbose=False)
+    frontend.install(mx)
+    return mx
+
+
+def _set_environment():
+    """Settings MXNet reads when it loads; those the user has made stay."""
+    # MXNet takes half of the cores by itself, which halves the speed where cores are not hyper-threads.
+    os.environ.setdefault('OMP_NUM_THREADS', str(_usable_cores()))
+    os.environ.setdefault('MXNET_SUBGRAPH_VERBOSE', '0')
+    # Autotuning runs again for every new input shape, and test images have many.
+    os.environ.setdefault('MXNET_CUDNN_AUTOTUNE_DEFAULT', '0')
+
+
+def _usable_cores():
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _restore_numpy_aliases():
+    import numpy
+    if int(numpy.__version__.split('.')[0]) >= 2:
+        raise ImportError('MXNet 1.9.1 does not work with NumPy %s: pip install "numpy<2"' % numpy.__version__)
+    for name, value in NUMPY_ALIASES.items():
+        if name not in numpy.__dict__:
+            setattr(numpy, name, value)

@@ -1,0 +1,127 @@
+"""Front ends of the library's operators on `mx.nd` and `mx.sym`.
+
+MXNet calls an operator from a library by place only and names its outputs `<node>_output0`, `<node>_output1`, ...;
+the original's graphs pass inputs by name and know outputs by names of their own. The wrappers here sort inputs into
+place, and `Symbol.list_outputs` is taught the names, also for symbols read from JSON.
+"""
+import functools
+import json
+import re
+from collections import namedtuple
+
+Operator = namedtuple('Operator', 'name inputs optional outputs')
+
+OPERATORS = (
+    Operator('MultiProposal', ('cls_prob', 'bbox_pred', 'im_info'), (), ('output', 'score')),
+    Operator('MultiProposalTarget', ('cls_prob', 'bbox_pred', 'im_info', 'gt_boxes', 'valid_ranges'), (),
+             ('rois', 'label', 'bbox_target', 'bbox_weight')),
+)
+
+_OUTPUT_NAMES = {op.name: op.outputs for op in OPERATORS if len(op.outputs) > 1}
+_NUMBERED_OUTPUT = re.compile(r'_output\d+$')
+
+
+def install(mx):
+    """Puts the front ends into the modules of `mx`; doing it twice is harmless."""
+    for op in OPERATORS:
+        for module, wrap in ((mx.nd, _array_function), (mx.sym, _symbol_function)):
+            raw = getattr(module.op, op.name)
+            if hasattr(raw, 'sniper_operator'):
+                continue
+            function = wrap(mx, op, raw)
+            function.sniper_operator = op
+            function.__name__ = function.__qualname__ = op.name
+            function.__doc__ = _documentation(op)
+            setattr(module, op.name, function)
+            setattr(module.op, op.name, function)
+    _name_outputs(mx.sym.Symbol)
+
+
+def _documentation(op):
+    optional = ', '.join('[%s]' % name for name in op.optional)
+    return '%s(%s, **attributes) -> %s. Inputs by place or name; attributes as in docs/operators.md.' % (
+        op.name, ', '.join(op.inputs) + (', ' + optional if optional else ''), ', '.join(op.outputs))
+
+
+def _array_function(mx, op, raw):
+    def call(*args, **kwargs):
+        inputs, attributes = _sort_arguments(op, args, kwargs, mx.nd.NDArray)
+        missing = [name for name in op.inputs if inputs.get(name) is None]
+        if missing:
+            raise TypeError('%s needs the input %s' % (op.name, ', '.join(missing)))
+        return raw(*[inputs[name] for name in op.inputs + op.optional if name in inputs], **attributes)
+    return call
+
+
+def _symbol_function(mx, op, raw):
+    def call(*args, **kwargs):
+        inputs, attributes = _sort_arguments(op, args, kwargs, mx.sym.Symbol)
+        missing = [name for name in op.inputs if name not in inputs]
+        if not missing:
+            return raw(*[inputs[name] for name in op.inputs + op.optional if name in inputs], **attributes)
+        # Like every operator of MXNet: an input not given is a new variable, named after the node.
+        node = _name_manager(mx).get(attributes.pop('name', None), op.name.lower())
+        for name in missing:
+            inputs[name] = mx.sym.Variable('%s_%s' % (node, name))
+        with mx.name.NameManager():  # the name is final: an outer prefix must not come twice
+            return raw(*[inputs[name] for name in op.inputs + op.optional if name in inputs], name=node, **attributes)
+    return call
+
+
+def _name_manager(mx):
+    # MXNet keeps one a thread and makes it at the first use.
+    current = mx.name.NameManager._current
+    if not hasattr(current, 'value'):
+        current.value = mx.name.NameManager()
+    return current.value
+
+
+def _sort_arguments(op, args, kwargs, kind):
+    """({input name: array or symbol}, {attribute: value}) from a call's arguments."""
+    names = op.inputs + op.optional
+    if len(args) > len(names):
+        raise TypeError('%s takes at most %d inputs (%s), got %d' % (op.name, len(names), ', '.join(names), len(args)))
+    inputs = {name: value for name, value in zip(names, args) if value is not None}
+    attributes = {}
+    for key, value in kwargs.items():
+        if key not in names:
+            attributes[key] = value if key in ('name', 'attr', 'out') else _attribute_text(value)
+        elif key in inputs:
+            raise TypeError('%s: the input %s is given twice' % (op.name, key))
+        elif value is not None:
+            inputs[key] = value
+    for key, value in inputs.items():
+        if not isinstance(value, kind):
+            raise TypeError('%s: the input %s must be of type %s, got %s' % (
+                op.name, key, kind.__name__, type(value).__name__))
+    return inputs, attributes
+
+
+def _attribute_text(value):
+    """Lists and arrays as '(1,2.5)', everything else as Python writes it."""
+    if hasattr(value, 'tolist'):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return '(%s)' % ','.join(repr(item.item() if hasattr(item, 'item') else item) for item in value)
+    return str(value)
+
+
+def _name_outputs(symbol_class):
+    original = symbol_class.list_outputs
+    if hasattr(original, 'sniper_original'):
+        return
+
+    @functools.wraps(original)
+    def list_outputs(self):
+        names = original(self)
+        if not any(_NUMBERED_OUTPUT.search(name) for name in names):
+            return names
+        graph = json.loads(self.tojson())
+        for place, head in enumerate(graph['heads']):
+            node = graph['nodes'][head[0]]
+            if node['op'] in _OUTPUT_NAMES:
+                names[place] = '%s_%s' % (node['name'], _OUTPUT_NAMES[node['op']][head[1]])
+        return names
+
+    list_outputs.sniper_original = original
+    symbol_class.list_outputs = list_outputs

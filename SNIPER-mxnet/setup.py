@@ -1,0 +1,92 @@
+"""Compiles the operator library against the headers inside the installed MXNet wheel.
+
+It needs Python, setuptools and a C++ compiler, nothing else: setuptools drives the compiler, so that no build tool has
+to be present. MXNet is looked up without importing it, since its import needs more than its headers do.
+"""
+import glob
+import importlib.machinery
+import os
+import platform
+import sys
+import sysconfig
+import tempfile
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+try:
+    from setuptools.errors import CompileError
+except ImportError:
+    from distutils.errors import CompileError
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def mxnet_folder():
+    """Folder of the installed mxnet package; exits with a message if there is none or it lacks the interface.
+
+    pip builds in an isolated environment that hides installed packages from `sys.path`, but not from sysconfig.
+    """
+    folders = sys.path + [sysconfig.get_paths()[key] for key in ('platlib', 'purelib')]
+    spec = importlib.machinery.PathFinder.find_spec('mxnet', folders)
+    if spec is None or not spec.origin:
+        raise SystemExit('sniper_mxnet is built against an installed MXNet and found none in %s: '
+                         'run `pip install mxnet==1.9.1` with this Python first' % sysconfig.get_paths()['platlib'])
+    folder = os.path.dirname(spec.origin)
+    for name in ('include/mxnet/lib_api.h', 'src/lib_api.cc'):
+        if not os.path.exists(os.path.join(folder, name)):
+            raise SystemExit('%s lacks %s, the interface for operator libraries: install mxnet 1.9.1' % (folder, name))
+    return folder
+
+
+class BuildLibrary(build_ext):
+    """Makes a plain shared library with a fixed name, since MXNet loads it, not Python."""
+
+    def get_ext_filename(self, fullname):
+        return os.path.join(*fullname.split('.')) + '.so'
+
+    def build_extensions(self):
+        self._check_compiler()
+        if not self._compiles('#include <omp.h>\nint main() { return omp_get_max_threads(); }', ['-fopenmp']):
+            self.warn('the C++ compiler knows no OpenMP: the operators will use one thread')
+            for extension in self.extensions:
+                extension.extra_compile_args.remove('-fopenmp')
+                extension.extra_link_args.remove('-fopenmp')
+        super().build_extensions()
+
+    def _check_compiler(self):
+        if not self._compiles('#include <vector>\nint main() { return std::vector<int>().size(); }', []):
+            raise SystemExit('no working C++ compiler: install one (Debian and Ubuntu: apt-get install g++) '
+                             'or name it in the variable CXX')
+
+    def _compiles(self, source, flags):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, 'probe.cc')
+            with open(path, 'w') as stream:
+                stream.write(source + '\n')
+            try:
+                self.compiler.compile([path], output_dir=folder, extra_postargs=flags)
+            except CompileError:
+                return False
+        return True
+
+
+def operator_library():
+    mxnet = mxnet_folder()
+    os.chdir(HERE)
+    return Extension(
+        'sniper_mxnet.libsniper_mxnet',
+        sources=sorted(glob.glob('src/*/*.cc')),
+        depends=glob.glob('include/sniper/*.h') + glob.glob('src/*/*.h'),
+        include_dirs=['include', 'src', os.path.join(mxnet, 'include'), os.path.join(mxnet, 'src')],
+        # No -march: the kernels choose their vector width when loaded. No contraction: the same bits on every machine.
+        extra_compile_args=['-std=c++11', '-O3', '-ffp-contract=off', '-fvisibility=hidden', '-fopenmp',
+                            '-fno-math-errno', '-g0', '-Wall'],
+        extra_link_args=['-fopenmp'],
+        language='c++')
+
+
+if platform.system() == 'Windows':
+    raise SystemExit('sniper_mxnet builds on Linux: MXNet 1.9.1 has no wheel for Windows that it could use')
+
+setup(ext_modules=[operator_library()], cmdclass={'build_ext': BuildLibrary})

@@ -1,0 +1,58 @@
+#include "ops/proposal_options.h"
+
+#include <cmath>
+
+namespace sniper {
+namespace {
+
+const char* const kOverlapRange = "from 0 to 1";
+
+bool all_positive(const std::vector<float>& values) {
+  for (const float value : values) {
+    if (!(value > 0.0f) || std::isinf(value)) return false;
+  }
+  return !values.empty();
+}
+
+}  // namespace
+
+std::vector<std::string> proposal_attribute_names() {
+  // batch_size only sized buffers in the original and bbox_scale changed nothing on CUDA: files name them.
+  return {"feature_stride", "scales",        "ratios",     "rpn_pre_nms_top_n", "rpn_post_nms_top_n",
+          "threshold",      "rpn_min_size",  "batch_size", "bbox_scale"};
+}
+
+ProposalOptions read_proposal_options(const Attributes& attributes, int64_t pre_nms_top_n) {
+  ProposalOptions options;
+  options.feature_stride = static_cast<int>(attributes.integer("feature_stride", 16));
+  attributes.require(options.feature_stride > 0, "feature_stride", "above 0");
+  options.scales = attributes.numbers("scales", {2, 4, 7, 10, 13, 16, 24});
+  attributes.require(all_positive(options.scales), "scales", "at least one number above 0");
+  options.ratios = attributes.numbers("ratios", {0.5f, 1, 2});
+  attributes.require(all_positive(options.ratios), "ratios", "at least one number above 0");
+  options.pre_nms_top_n = attributes.integer("rpn_pre_nms_top_n", pre_nms_top_n);
+  attributes.require(options.pre_nms_top_n == -1 || options.pre_nms_top_n > 0, "rpn_pre_nms_top_n",
+                     "above 0, or -1 for all");
+  options.post_nms_top_n = static_cast<int>(attributes.integer("rpn_post_nms_top_n", 300));
+  attributes.require(options.post_nms_top_n > 0, "rpn_post_nms_top_n", "above 0");
+  options.threshold = static_cast<float>(attributes.number("threshold", 0.7));
+  attributes.require(options.threshold >= 0.0f && options.threshold <= 1.0f, "threshold", kOverlapRange);
+  options.min_size = static_cast<float>(attributes.number("rpn_min_size", 3));
+  attributes.require(options.min_size >= 0.0f, "rpn_min_size", "0 or above");
+  attributes.require(attributes.integer("batch_size", 16) > 0, "batch_size", "above 0");
+  attributes.number("bbox_scale", 1.0);
+  return options;
+}
+
+FeatureShape check_bbox_pred(const Shape& bbox_pred, const ProposalOptions& options) {
+  const unsigned int anchors = options.num_anchors();
+  check_rank("bbox_pred", bbox_pred, 4, "(N, 4*A, H, W)");
+  const FeatureShape shape = {bbox_pred[0], bbox_pred[2], bbox_pred[3]};
+  check_shape("bbox_pred", bbox_pred, {shape.images, 4 * anchors, shape.height, shape.width},
+              "(N, 4*A, H, W) with A = " + std::to_string(anchors) + " anchors (" +
+                  std::to_string(options.ratios.size()) + " ratios, " + std::to_string(options.scales.size()) +
+                  " scales)");
+  return shape;
+}
+
+}  // namespace sniper
