@@ -45,13 +45,14 @@ class FasterRcnn(ProposalNetwork):
         proposals = ProposalOptions.from_config(config, 'TEST')
         feature = self.feature(config)
         anchors = AnchorOptions.from_config(config, feature.stride)
-        rois, _ = rpn_proposals(self.rpn(feature, anchors), anchors, proposals)
+        im_info = mx.sym.var('im_info')
+        rois, _ = rpn_proposals(self.rpn(feature, anchors), im_info, anchors, proposals)
         rcnn = self.rcnn(self.rcnn.reduce(feature), rois, class_count(config))
         return mx.sym.Group([
             rois,
             split_by_image(rcnn_probabilities(rcnn), proposals, class_count(config), 'cls_prob_reshape'),
             split_by_image(rcnn.bbox_pred, proposals, 4, 'bbox_pred_reshape'),
-            mx.sym.var('im_ids'), mx.sym.var('im_info'), mx.sym.var('chip_ids')])
+            mx.sym.var('im_ids'), im_info, mx.sym.var('chip_ids')])
 
     def _train_shapes(self, config, batch, height, width):
         return dict(data=(batch, 3, height, width), valid_ranges=(batch, 2), im_info=(batch, 3),

@@ -36,7 +36,8 @@ class ProposalNetwork:
         """Inputs data, im_info, im_ids; outputs `rois_output` (B*P, 5), `rois_score` (B*P,), `im_ids`."""
         feature = self.feature(config)
         anchors = AnchorOptions.from_config(config, feature.stride)
-        rois, scores = rpn_proposals(self.rpn(feature, anchors), anchors, ProposalOptions.from_config(config, 'TEST'))
+        rois, scores = rpn_proposals(self.rpn(feature, anchors), mx.sym.var('im_info'), anchors,
+                                     ProposalOptions.from_config(config, 'TEST'))
         return mx.sym.Group([rois, scores, mx.sym.var('im_ids')])
 
     def symbol(self, config, variant):

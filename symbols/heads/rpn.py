@@ -56,11 +56,11 @@ def rpn_losses(outputs, losses):
     return cls_prob, bbox_loss
 
 
-def rpn_proposals(outputs, anchors, proposals):
-    """Test: (rois (B*P, 5), scores (B*P,)) of the input `im_info` (B, 3), as outputs `rois_output` and `rois_score`."""
+def rpn_proposals(outputs, im_info, anchors, proposals):
+    """Test: (rois (B*P, 5), scores (B*P,)) of images of `im_info` (B, 3), as outputs `rois_output` and `rois_score`."""
     prob = mx.sym.softmax(outputs.cls_score, axis=1, name='rpn_cls_prob')
     prob = mx.sym.Reshape(prob, shape=(0, 2 * anchors.count, -1, 0), name='rpn_cls_prob_reshape')   # (B, 2A, F, F)
-    return multi_proposal(prob, outputs.bbox_pred, mx.sym.var('im_info'), anchors, proposals, name='rois')
+    return multi_proposal(prob, outputs.bbox_pred, im_info, anchors, proposals, name='rois')
 
 
 def proposal_targets(cls_prob, outputs, anchors, proposals, losses):
