@@ -1,0 +1,47 @@
+"""Objects of an image -> boxes of one chip (pipeline.md 10.2 to 10.4)."""
+from typing import NamedTuple
+
+import numpy as np
+
+from lib.bbox.overlaps import bbox_overlaps
+from lib.bbox.small import large_enough
+
+MIN_SIDE = 10  # pixels of the chip; smaller remains of objects are dropped
+
+
+class ChipBoxes(NamedTuple):
+    """The objects that a chip shows, k of them, in row order of the roidb entry."""
+
+    boxes: np.ndarray   # (k, 4) float32, chip pixels, rounded, inside [0, chip_size - 1]
+    labels: np.ndarray  # (k,) int64 class of each
+    valid: np.ndarray   # (k,) bool: in the valid range of the chip's scale; the others are ignore regions
+    rows: np.ndarray    # (k,) int64 rows of the roidb entry
+
+
+def to_chip(boxes, corner, scale, chip_size):
+    """(n, 4) float32 original pixels -> (n, 4) float32 chip pixels: shifted, scaled, rounded half to even, clipped.
+
+    corner: (x1, y1) of the chip in original pixels. What lies outside collapses onto the chip's border.
+    """
+    shifted = (boxes - np.array([corner[0], corner[1], corner[0], corner[1]], dtype=np.float32)) * np.float32(scale)
+    return np.clip(np.round(shifted), 0, chip_size - 1)
+
+
+def chip_boxes(entry, chip, chip_size, min_side=MIN_SIDE):
+    """Objects of roidb `entry` (rows with max_overlaps 1) that `chip` shows -> ChipBoxes.
+
+    An object is kept if both its sides (+1 convention) are at least min_side after clipping. It is valid if it
+    belongs to the chip, or coincides after rounding and clipping with a kept object that does.
+    Objects with NaN are dropped.
+    """
+    boxes = np.asarray(entry['boxes'], dtype=np.float32)
+    rows = np.nonzero(np.asarray(entry['max_overlaps']) == 1)[0]
+    in_chip = to_chip(boxes.reshape(-1, 4)[rows], chip.box, chip.scale, chip_size)
+    kept = large_enough(in_chip, min_side)
+    rows, in_chip = rows[kept], in_chip[kept]
+    belongs = np.zeros(len(boxes), dtype=bool)
+    belongs[chip.props] = True
+    valid = belongs[rows]
+    if valid.any() and not valid.all():
+        valid = (bbox_overlaps(in_chip, in_chip[valid]) == 1).any(axis=1)
+    return ChipBoxes(in_chip, np.asarray(entry['max_classes'])[rows].astype(np.int64), valid, rows)

@@ -1,0 +1,93 @@
+"""Everything that a chip's training tensors need besides pixels, behind one object a worker holds."""
+from typing import NamedTuple, Tuple
+
+import numpy as np
+
+from lib.bbox.anchors import anchor_base
+from lib.bbox.arrays import as_boxes
+from lib.targets.anchor_targets_ext import Labeller
+from lib.targets.chip_boxes import chip_boxes
+from lib.targets.object_labels import write_gt_boxes
+from lib.targets.sampling import subsample
+
+
+class TargetSettings(NamedTuple):
+    """Sizes in chip pixels, overlaps as IoU; (low, high) of valid_ranges in original pixels."""
+
+    valid_ranges: Tuple
+    chip_size: int = 512
+    feat_stride: int = 16
+    anchor_ratios: Tuple[float, ...] = (0.5, 1, 2)
+    anchor_scales: Tuple[float, ...] = (2, 4, 7, 10, 13, 16, 24)
+    positive_overlap: float = 0.5
+    negative_overlap: float = 0.4
+    ignore_overlap: float = 0.3   # with an object out of range: such an anchor is not used
+    border: float = 32            # how far anchors may reach out of the chip
+    batch_size: int = 256         # anchors that stay labelled; all of them if large enough
+    positive_fraction: float = 0.5
+
+    @classmethod
+    def from_config(cls, config):
+        """The settings that a configuration (EasyDict of configs.load_config) holds."""
+        train, network = config.TRAIN, config.network
+        return cls(valid_ranges=tuple(train.VALID_RANGES), chip_size=train.CHIP_SIZE,
+                   feat_stride=network.RPN_FEAT_STRIDE, anchor_ratios=tuple(network.ANCHOR_RATIOS),
+                   anchor_scales=tuple(network.ANCHOR_SCALES), positive_overlap=train.RPN_POSITIVE_OVERLAP,
+                   negative_overlap=train.RPN_NEGATIVE_OVERLAP, batch_size=train.RPN_BATCH_SIZE,
+                   positive_fraction=train.RPN_FG_FRACTION)
+
+
+class ChipTargets:
+    """Targets of chips. A = anchors a cell, F = cells a side. Holds scratch memory: one a thread."""
+
+    def __init__(self, config, base_anchors=None):
+        """config: the whole configuration, or TargetSettings.
+
+        base_anchors: (A, 4) boxes of the first cell; by default those of the proposal operators.
+        """
+        settings = config if isinstance(config, TargetSettings) else TargetSettings.from_config(config)
+        self.settings = settings
+        if base_anchors is None:
+            base_anchors = anchor_base(settings.feat_stride, settings.anchor_ratios, settings.anchor_scales)
+        base = as_boxes(base_anchors, np.float64, name='base_anchors')
+        self.num_anchors = len(base)
+        self.cells = settings.chip_size // settings.feat_stride
+        self._labeller = Labeller(base, self.cells, settings.feat_stride,
+                                  settings.chip_size, settings.border)
+
+    def boxes(self, entry, chip):
+        """The objects of roidb `entry` that `chip` shows -> ChipBoxes."""
+        return chip_boxes(entry, chip, self.settings.chip_size)
+
+    def anchors(self, chip_boxes, rng, label_out, target_out, weight_out):
+        """Write RPN labels of a chip: label (A*F*F,), bbox_target and bbox_weight (4A, F, F), float32, C order.
+
+        Labels are 1, 0 or -1, anchor-major; targets are un-normalised deltas of the remaining positives, whose
+        weight is 1. rng: numpy Generator that chooses the anchors that stay (lib.targets.sampling).
+        """
+        label, match, valid = self.label_anchors(chip_boxes)
+        subsample(label, self.settings.batch_size, self.settings.positive_fraction, rng)
+        self._labeller.write(label, match, valid, label_out, target_out, weight_out)
+
+    def label_anchors(self, chip_boxes):
+        """Labels before subsampling (pipeline.md 10.6): (label (K,) int8, match (K,) int32, valid boxes (v, 4)).
+
+        K = A*F*F anchors, cell by cell, base anchor fastest; match is the row of the valid boxes to regress to.
+        """
+        settings = self.settings
+        boxes = chip_boxes.boxes.astype(np.float64)
+        valid = np.ascontiguousarray(boxes[chip_boxes.valid])
+        invalid = np.ascontiguousarray(boxes[~chip_boxes.valid])
+        label, match = self._labeller.label(valid, invalid, settings.positive_overlap, settings.negative_overlap,
+                                            settings.ignore_overlap)
+        return label, match, valid
+
+    def gt_array(self, chip_boxes, out):
+        """Write the objects into out (MAX_GT, 5) float32; returns how many did not fit."""
+        return write_gt_boxes(chip_boxes, out)
+
+    def valid_range(self, chip):
+        """(low, high) of the chip's scale in chip pixels: the row of the valid_ranges tensor."""
+        low, high = self.settings.valid_ranges[chip.scale_index]
+        return (0.0 if low < 0 else low * chip.scale,
+                float(self.settings.chip_size) if high < 0 else high * chip.scale)
