@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# From a fresh clone to a trained detector: set up if needed, make the synthetic data set, train, draw, evaluate.
+#
+#   bash scripts/quickstart.sh
+#   EPOCHS=8 bash scripts/quickstart.sh       train longer (default below)
+#
+# Results land in output/quickstart; the last thing printed is the COCO table of the trained detector.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+CFG=configs/faster/sniper_tiny_e2e.yml
+DATA=data/synthetic
+OUT=output/quickstart
+EPOCHS="${EPOCHS:-4}"
+TIMES=''
+
+# step NAME COMMAND...: run a step and note how long it took
+step() {
+    local name="$1" start="$SECONDS"
+    shift
+    say "" "=== $name"
+    "$@" || fail "the step '$name' failed (see above)"
+    TIMES="$TIMES$(printf '%-28s %s' "$name" "$(clock $((SECONDS - start)))")"$'\n'
+}
+
+evaluate() {
+    "$PY" main_test.py --cfg "$CFG" --set "${KEYS[@]}" | tee "$OUT/table.txt"
+}
+
+case "$EPOCHS" in
+    '' | *[!0-9]* | 0) fail "EPOCHS is '$EPOCHS'; it wants a whole number from 1" ;;
+esac
+KEYS=(output_path "$OUT" dataset.dataset_path "$DATA" TRAIN.end_epoch "$EPOCHS" TEST.TEST_EPOCH "$EPOCHS")
+
+step 'set up' bash "$ROOT/scripts/setup.sh"
+cd "$ROOT"
+mkdir -p "$OUT"
+step 'make the data set' "$PY" -m lib.dataset.synthetic --out "$DATA"
+step "train $EPOCHS epochs" "$PY" main_train.py --cfg "$CFG" --set "${KEYS[@]}"
+step 'draw a demo picture' "$PY" demo.py --cfg "$CFG" --set "${KEYS[@]}"
+step 'evaluate' evaluate
+
+say "" "=== done in $(clock "$SECONDS")"
+printf '%s' "$TIMES"
+say "" "The trained detector on the validation split:"
+grep -E 'Average (Precision|Recall)' "$OUT/table.txt" || fail "the evaluation printed no COCO table"

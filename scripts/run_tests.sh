@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Set up if needed, then run all tests, or those named: bash scripts/run_tests.sh [pytest's arguments]
+# Ends with pytest's exit status.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+bash "$ROOT/scripts/setup.sh" --quiet
+cd "$ROOT"
+
+# Without a file or folder among the arguments: everything.
+named=no
+for argument in "$@"; do
+    if [ -e "${argument%%::*}" ]; then
+        named=yes
+    fi
+done
+if [ "$named" = no ]; then
+    set -- tests SNIPER-mxnet/tests "$@"
+fi
+exec "$PY" -m pytest "$@"
