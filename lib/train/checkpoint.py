@@ -1,0 +1,196 @@
+"""Checkpoints: parameters, optimiser state, symbol and a side file, readable at every moment.
+
+A checkpoint with the tag `0003` (after epoch 3) or `interrupted` is
+
+    <prefix>-symbol.json        the training graph
+    <prefix>-<tag>.params       'arg:<name>', 'aux:<name>' in MXNet's array format; also bbox_pred_{weight,bias}_test
+    <prefix>-<tag>.states       the optimiser: 'momentum:<name>', 'master:<name>', 'count:<name>' in the same format
+    <prefix>-<tag>.json         progress, classes, configuration; sizes and checksums of the two files above
+
+Everything is written under temporary names first. Then the old side file is deleted, the new files are renamed, the
+side file last: a process killed at any moment leaves either the old checkpoint, none with this tag, or the new one.
+
+`bbox_pred_*_test` make the box layer of a test graph decode directly: the network predicts (delta - mean) / std, so
+weight_test = weight * std and bias_test = bias * std + mean. (The original forgot the means; they are 0 in all its
+configurations.) Source: reference/networks.md section 9.
+"""
+import json
+import logging
+import os
+import re
+import uuid
+from collections import namedtuple
+
+import numpy as np
+from sniper_mxnet import mx
+
+from lib.errors import SniperError
+from lib.train.files import publish, write_file, write_temporary
+from lib.train.ndarray_file import file_checksum, read_arrays, write_arrays
+
+logger = logging.getLogger(__name__)
+
+INTERRUPTED = 'interrupted'
+Checkpoint = namedtuple('Checkpoint', 'tag sidecar')
+
+
+def epoch_tag(epoch):
+    """Number of finished epochs -> tag, as in the original's file names."""
+    return '%04d' % epoch
+
+
+def params_path(prefix, epoch):
+    """Name of the parameter file after `epoch` epochs."""
+    return '%s-%s.params' % (prefix, epoch_tag(epoch))
+
+
+def load_params(path):
+    """Parameter file -> (arg_params, aux_params), dicts of NDArray on the CPU. SniperError names a broken file."""
+    arg_params, aux_params = {}, {}
+    for key, array in read_arrays(path).items():
+        kind, _, name = key.partition(':')
+        if kind not in ('arg', 'aux') or not name:
+            raise SniperError("%s is not a file of network parameters: entry %r has neither 'arg:' nor 'aux:' in front"
+                              % (path, key))
+        (arg_params if kind == 'arg' else aux_params)[name] = mx.nd.array(array, dtype=array.dtype)
+    return arg_params, aux_params
+
+
+def load_for_test(prefix, epoch):
+    """Parameters for a test graph: every `<name>_test` replaces `<name>`. -> (arg_params, aux_params)."""
+    path = params_path(prefix, epoch)
+    if not os.path.exists(path):
+        raise SniperError('checkpoint %s does not exist: train first, or set TEST.TEST_EPOCH and --save_prefix '
+                          'to one of %s' % (path, _existing_epochs(prefix) or 'the checkpoints in another folder'))
+    arg_params, aux_params = load_params(path)
+    for name in [name for name in arg_params if '_test' in name]:
+        arg_params[name.replace('_test', '')] = arg_params.pop(name)
+    return arg_params, aux_params
+
+
+def read_sidecar(prefix, epoch):
+    """Side file of an epoch's checkpoint -> dict, {} if there is none (files of the original have none)."""
+    return _read_json('%s-%s.json' % (prefix, epoch_tag(epoch)))
+
+
+def save(prefix, tag, symbol, arg_params, aux_params, state, sidecar, box_means, box_stds):
+    """Write one checkpoint.
+
+    arg_params, aux_params, state: dicts of NDArray, after mx.nd.waitall(); sidecar: dict for JSON, completed by the
+    checksums here; box_means, box_stds: TRAIN.BBOX_MEANS and BBOX_STDS.
+    Raises SniperError when a parameter is not finite (nothing is written) or the disk refuses.
+    """
+    arrays = {'arg:' + name: array.asnumpy() for name, array in arg_params.items()}
+    arrays.update({'aux:' + name: array.asnumpy() for name, array in aux_params.items()})
+    _check_finite(arrays)
+    arrays.update(_test_arrays(arrays, box_means, box_stds))
+    base = '%s-%s' % (prefix, tag)
+    write_file(prefix + '-symbol.json', symbol.tojson().encode('utf-8'))
+    sidecar = dict(sidecar, files={})
+    staged = []
+    try:
+        for suffix, content in (('params', arrays), ('states', state)):
+            path = '%s.%s' % (base, suffix)
+            temporary, checksum = write_temporary(path, lambda stream, content=content: write_arrays(stream, content))
+            staged.append((temporary, path))
+            sidecar['files'][suffix] = list(checksum)
+        text = json.dumps(sidecar, indent=1, sort_keys=True).encode('utf-8')
+        staged.append((write_temporary(base + '.json', lambda stream: stream.write(text))[0], base + '.json'))
+        _remove(base + '.json')
+        while staged:
+            publish(*staged[0])
+            staged.pop(0)
+    finally:
+        for temporary, _ in staged:
+            _remove(temporary)
+
+
+def remove(prefix, tag):
+    """Delete a checkpoint, side file first. No error if there is none."""
+    for suffix in ('json', 'params', 'states'):
+        _remove('%s-%s.%s' % (prefix, tag, suffix))
+
+
+def find_newest(prefix):
+    """The newest checkpoint of the current run whose files are whole -> Checkpoint, or None.
+
+    Newest: most updates, whether an epoch's or `interrupted`. Broken ones are passed over with a warning.
+    """
+    folder, base = os.path.split(prefix)
+    pattern = re.compile(re.escape(base) + r'-(\d{4,}|%s)\.json$' % INTERRUPTED)
+    run = _read_json(prefix + '-run.json').get('run')
+    found = []
+    for match in filter(None, map(pattern.match, os.listdir(folder or '.'))):
+        sidecar = _read_json('%s-%s.json' % (prefix, match.group(1)))
+        if sidecar and run in (None, sidecar.get('run')):
+            found.append(Checkpoint(match.group(1), sidecar))
+    for checkpoint in sorted(found, key=lambda item: item.sidecar.get('num_update', -1), reverse=True):
+        broken = _broken_file(prefix, checkpoint)
+        if broken is None:
+            return checkpoint
+        logger.warning('%s is missing or damaged: checkpoint %s is passed over', broken, checkpoint.tag)
+    return None
+
+
+def load_state(prefix, tag):
+    """Optimiser state of a checkpoint: dict of NDArray as `optimiser.get_state` made it."""
+    return {name: mx.nd.array(array, dtype=array.dtype)
+            for name, array in read_arrays('%s-%s.states' % (prefix, tag)).items()}
+
+
+def begin_run(prefix):
+    """Name a new run, so that --resume later passes over checkpoints that an earlier run left. -> its name."""
+    run = uuid.uuid4().hex
+    write_file(prefix + '-run.json', json.dumps({'run': run}).encode('utf-8'))
+    return run
+
+
+def _test_arrays(arrays, means, stds):
+    weight, bias = arrays.get('arg:bbox_pred_weight'), arrays.get('arg:bbox_pred_bias')
+    if weight is None:
+        return {}
+    boxes = len(bias) // 4  # 1, or 2 where the network keeps a background box
+    means = np.tile(np.asarray(means, np.float32), boxes)
+    stds = np.tile(np.asarray(stds, np.float32), boxes)
+    return {'arg:bbox_pred_weight_test': weight * stds.reshape((-1,) + (1,) * (weight.ndim - 1)),
+            'arg:bbox_pred_bias_test': bias * stds + means}
+
+
+def _check_finite(arrays):
+    for key, array in arrays.items():
+        if array.dtype.kind == 'f' and not np.isfinite(array).all():
+            raise SniperError('parameter %s is not finite, no checkpoint was written: lower TRAIN.lr, or set '
+                              'TRAIN.CLIP_GRADIENT, and start from the last checkpoint with --resume'
+                              % key.partition(':')[2])
+
+
+def _broken_file(prefix, checkpoint):
+    for suffix in ('params', 'states'):
+        path = '%s-%s.%s' % (prefix, checkpoint.tag, suffix)
+        if list(file_checksum(path)) != checkpoint.sidecar.get('files', {}).get(suffix):
+            return path
+    return None
+
+
+def _existing_epochs(prefix):
+    folder, base = os.path.split(prefix)
+    pattern = re.compile(re.escape(base) + r'-(\d{4,})\.params$')
+    if not os.path.isdir(folder or '.'):
+        return ''
+    return ', '.join(str(int(match.group(1))) for match in map(pattern.match, sorted(os.listdir(folder or '.'))) if match)
+
+
+def _read_json(path):
+    try:
+        with open(path, encoding='utf-8') as stream:
+            content = json.load(stream)
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _remove(path):
+    try:
+        os.remove(path)
+    except FileNotFoundError:
+        pass

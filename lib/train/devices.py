@@ -1,0 +1,56 @@
+"""The `gpus` key -> MXNet contexts."""
+import logging
+
+from lib.errors import SniperError
+
+logger = logging.getLogger(__name__)
+
+
+def contexts(config):
+    """Devices to run on: list of mx.Context, never empty.
+
+    `gpus`: '' or 'cpu' = the CPU; 'auto' = all GPUs that MXNet sees, else the CPU; '0,1' = those GPUs.
+    Raises SniperError for a malformed list and for a GPU that is absent.
+    """
+    from sniper_mxnet import mx
+    text = str(config.gpus).strip().lower()
+    if text in ('', 'cpu'):
+        return [mx.cpu()]
+    present = gpu_count()
+    if text == 'auto':
+        return [mx.gpu(index) for index in range(present)] or [mx.cpu()]
+    wanted = _parse_indices(text)
+    absent = [index for index in wanted if index >= present]
+    if absent:
+        raise SniperError(
+            'gpus %r asks for GPU %s, but MXNet sees %s here: run with `--set gpus auto` (or `--set gpus cpu`)%s'
+            % (config.gpus, ', '.join(map(str, absent)), '%d GPU(s)' % present if present else 'no GPU',
+               '' if present else '; GPUs need an NVIDIA driver and the package mxnet-cu112 in place of mxnet'))
+    return [mx.gpu(index) for index in wanted]
+
+
+def gpu_count():
+    """Number of GPUs that this build of MXNet can see (0 for a CPU build)."""
+    from sniper_mxnet import mx
+    try:
+        return mx.context.num_gpus()
+    except mx.MXNetError as error:  # a CUDA build on a machine without a usable driver
+        logger.warning('MXNet cannot count the GPUs (%s): taken as none', str(error).splitlines()[0])
+        return 0
+
+
+def check_precision(config, devices):
+    """Refuse half precision on the CPU, which has no float16 kernels."""
+    if config.TRAIN.fp16 and any(device.device_type == 'cpu' for device in devices):
+        raise SniperError('TRAIN.fp16 is True, but half precision needs a GPU and this run is on the CPU: '
+                          'run with `--set TRAIN.fp16 False`')
+
+
+def _parse_indices(text):
+    try:
+        indices = [int(part) for part in text.strip('[]()').split(',') if part.strip()]
+    except ValueError:
+        indices = []
+    if not indices or min(indices) < 0 or len(set(indices)) != len(indices):
+        raise SniperError("gpus %r is not understood: use 'auto', 'cpu', or distinct GPU numbers like '0,1'" % text)
+    return indices

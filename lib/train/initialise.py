@@ -1,0 +1,86 @@
+"""First values of all parameters: from a pretrained file or from scratch, and which of them stay frozen.
+
+Source: reference/networks.md sections 3 (frozen parameters), 9 and 13. New layers (`detector.new_parameters`) are
+initialised anew even where the pretrained file has an entry of that name; the rest must come from the file.
+"""
+import logging
+import os
+
+from lib.errors import SniperError
+from lib.train.checkpoint import load_params, params_path
+
+logger = logging.getLogger(__name__)
+LISTED = 5  # names in an error line
+
+
+def frozen_parameters(config, names):
+    """Those of `names` (parameters) that training leaves alone: any entry of FIXED_PARAMS is part of the name.
+
+    Without pretrained weights nothing is frozen: layers that keep random values would be of no use.
+    """
+    if not config.network.pretrained:
+        logger.info('network.pretrained is empty: training from scratch, network.FIXED_PARAMS (%s) is not applied',
+                    ', '.join(config.network.FIXED_PARAMS) or 'empty')
+        return []
+    frozen = [name for name in names if any(part in name for part in config.network.FIXED_PARAMS)]
+    logger.info('%d of %d parameters are frozen (network.FIXED_PARAMS: %s)',
+                len(frozen), len(names), ', '.join(config.network.FIXED_PARAMS) or 'empty')
+    return frozen
+
+
+def pretrained_values(config, shapes, aux_shapes, new_names):
+    """Values that the pretrained file gives: (arg_params, aux_params), both empty from scratch.
+
+    shapes, aux_shapes: {name: shape} of all parameters and auxiliary states; new_names: parameters that are
+    initialised anew. Raises one SniperError that lists what is missing or has another shape.
+    """
+    prefix = config.network.pretrained
+    if not prefix:
+        return {}, {}
+    path = params_path(prefix, config.network.pretrained_epoch)
+    if not os.path.exists(path):
+        raise SniperError('pretrained weights %s do not exist: fetch them, or set network.pretrained and '
+                          "network.pretrained_epoch, or train from scratch with `--set network.pretrained ''`" % path)
+    args, auxs = load_params(path)
+    wanted = {name: shape for name, shape in shapes.items() if name not in new_names}
+    _check_complete(path, dict(wanted, **aux_shapes), dict(args, **auxs))
+    logger.info('Weights from %s: %d arrays; %d new ones are initialised', path, len(wanted) + len(aux_shapes),
+                len(shapes) - len(wanted))
+    return {name: args[name] for name in wanted}, {name: auxs[name] for name in aux_shapes}
+
+
+def init_parameters(module, detector, config):
+    """Fill a bound Module: pretrained values where there are some, initialisers (seeded) for the rest."""
+    import numpy as np
+    from sniper_mxnet import mx
+    arg_arrays, aux_arrays = _empty_parameters(module)
+    shapes = {name: array.shape for name, array in arg_arrays.items()}
+    args, auxs = pretrained_values(config, shapes, {name: array.shape for name, array in aux_arrays.items()},
+                                   set(detector.new_parameters(module.symbol)))
+    mx.random.seed(config.TRAIN.SEED)
+    np.random.seed(config.TRAIN.SEED)  # some of MXNet's initialisers draw from NumPy
+    module.init_params(detector.initializer(), arg_params=args, aux_params=auxs, allow_missing=True)
+
+
+def _empty_parameters(module):
+    """The not yet initialised parameters and auxiliary states of a bound Module."""
+    return module._arg_params, module._aux_params
+
+
+def _check_complete(path, wanted, given):
+    missing = sorted(name for name in wanted if name not in given)
+    wrong = ['%s is %s, the network needs %s' % (name, given[name].shape, shape)
+             for name, shape in sorted(wanted.items()) if name in given and given[name].shape != tuple(shape)]
+    complaints = []
+    if missing:
+        complaints.append('%d parameters are missing (%s)' % (len(missing), _shortened(missing)))
+    if wrong:
+        complaints.append('%d have other shapes (%s)' % (len(wrong), _shortened(wrong)))
+    if complaints:
+        raise SniperError("pretrained weights %s do not fit: %s; check symbol and network.pretrained, or train from "
+                          "scratch with `--set network.pretrained ''`" % (path, '; '.join(complaints)))
+
+
+def _shortened(items):
+    rest = len(items) - LISTED
+    return ', '.join(items[:LISTED]) + (', and %d more' % rest if rest > 0 else '')

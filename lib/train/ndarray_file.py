@@ -1,0 +1,142 @@
+"""MXNet's file of named arrays (`mx.nd.save`), read and written by NumPy alone.
+
+Files from elsewhere are untrusted: MXNet's own reader trusts the lengths in the file, and its optimiser states
+are pickles. This reader checks every length against what the file holds and knows dense arrays only; everything
+else raises SniperError with the file's name.
+
+Layout, little endian: u64 0x112, u64 0, u64 number of arrays, arrays, u64 number of names, names.
+A name: u64 length, bytes. An array: u32 magic, [i32 storage type,] u32 rank, rank x i64, i32 device type,
+i32 device number, i32 element type, data. The oldest files have the rank in place of the magic, and u32 sizes.
+"""
+import os
+import struct
+import zlib
+
+import numpy as np
+
+from lib.errors import SniperError
+
+LIST_MAGIC = 0x112
+MAGIC_V1, MAGIC_V2, MAGIC_V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
+DENSE = 0
+MAX_RANK = 32
+CPU = 1
+TYPES = {0: np.float32, 1: np.float64, 2: np.float16, 3: np.uint8, 4: np.int32, 5: np.int8, 6: np.int64, 7: np.bool_}
+FLAGS = {np.dtype(kind): flag for flag, kind in TYPES.items()}
+
+
+def write_arrays(stream, arrays):
+    """Write {name: array-like with rank >= 1} to a binary stream -> (bytes written, CRC-32 of them).
+
+    Values may be NumPy arrays or anything with `.asnumpy()`, which is fetched one at a time.
+    """
+    writer = _Writer(stream)
+    writer.put(struct.pack('<QQQ', LIST_MAGIC, 0, len(arrays)))
+    for name, array in arrays.items():
+        array = np.ascontiguousarray(array.asnumpy() if hasattr(array, 'asnumpy') else array)
+        if array.ndim == 0 or array.dtype not in FLAGS:
+            raise ValueError('%s: shape %s, type %s cannot be stored' % (name, array.shape, array.dtype))
+        writer.put(struct.pack('<IiI%dqiii' % array.ndim, MAGIC_V2, DENSE, array.ndim, *array.shape,
+                               CPU, 0, FLAGS[array.dtype]))
+        writer.put(array.data if array.size else b'')
+    writer.put(struct.pack('<Q', len(arrays)))
+    for name in arrays:
+        encoded = name.encode('utf-8')
+        writer.put(struct.pack('<Q', len(encoded)) + encoded)
+    return writer.size, writer.crc
+
+
+def read_arrays(path):
+    """Read a file of named arrays -> {name: NumPy array}. SniperError if it is missing, cut off or not such a file."""
+    try:
+        with open(path, 'rb') as stream:
+            size = os.fstat(stream.fileno()).st_size
+            return _read(_Reader(stream, size))
+    except OSError as error:
+        raise SniperError('cannot read %s: %s' % (path, error.strerror or error))
+    except (_Broken, UnicodeDecodeError) as error:
+        raise SniperError('%s is cut off, damaged or not a file of MXNet arrays (%s): fetch or train it again'
+                          % (path, error))
+
+
+def file_checksum(path):
+    """(size in bytes, CRC-32) of a file, (-1, 0) if there is none."""
+    size, crc = 0, 0
+    try:
+        with open(path, 'rb') as stream:
+            for block in iter(lambda: stream.read(1 << 22), b''):
+                size += len(block)
+                crc = zlib.crc32(block, crc)
+    except OSError:
+        return -1, 0
+    return size, crc
+
+
+class _Broken(Exception):
+    """What is wrong with the file."""
+
+
+class _Writer:
+    def __init__(self, stream):
+        self.stream, self.size, self.crc = stream, 0, 0
+
+    def put(self, block):
+        self.stream.write(block)
+        self.size += memoryview(block).nbytes
+        self.crc = zlib.crc32(block, self.crc)
+
+
+class _Reader:
+    def __init__(self, stream, size):
+        self.stream, self.left = stream, size
+
+    def take(self, count):
+        if count > self.left:
+            raise _Broken('%d bytes are missing' % (count - self.left))
+        self.left -= count
+        return self.stream.read(count)
+
+    def unpack(self, layout):
+        return struct.unpack('<' + layout, self.take(struct.calcsize('<' + layout)))
+
+
+def _read(reader):
+    magic, _, count = reader.unpack('QQQ')
+    if magic != LIST_MAGIC:
+        raise _Broken('it begins with other bytes')
+    if count > reader.left:  # an array takes more than a byte
+        raise _Broken('it announces %d arrays' % count)
+    arrays = [_read_array(reader) for _ in range(count)]
+    names, = reader.unpack('Q')
+    if names != count:
+        raise _Broken('%d arrays, %d names' % (count, names))
+    result = {}
+    for array in arrays:
+        length, = reader.unpack('Q')
+        result[reader.take(length).decode('utf-8')] = array
+    if reader.left:
+        raise _Broken('%d bytes too many' % reader.left)
+    return result
+
+
+def _read_array(reader):
+    magic, = reader.unpack('I')
+    if magic in (MAGIC_V2, MAGIC_V3):
+        storage, = reader.unpack('i')
+        if storage != DENSE:
+            raise _Broken('it holds a sparse array')
+    if magic in (MAGIC_V1, MAGIC_V2, MAGIC_V3):
+        rank, size_code = reader.unpack('I')[0], 'q'
+    else:
+        rank, size_code = magic, 'I'
+    if not 0 < rank <= MAX_RANK:
+        raise _Broken('it holds an array of rank %d' % rank)
+    shape = reader.unpack('%d%s' % (rank, size_code))
+    _, _, flag = reader.unpack('iii')
+    if flag not in TYPES or min(shape) < 0:
+        raise _Broken('it holds an array of type %d and shape %s' % (flag, shape))
+    dtype = np.dtype(TYPES[flag])
+    count = 1
+    for side in shape:
+        count *= side  # Python integers: no overflow
+    return np.frombuffer(reader.take(count * dtype.itemsize), dtype).reshape(shape)

@@ -1,0 +1,118 @@
+"""SGD as the original sets it up, and its state by parameter name.
+
+Source: reference/pipeline.md section 11, networks.md section 9. Weight decay reaches only parameters named
+`*_weight` and `*_gamma`: MXNet gives every other name a multiplier of 0 by itself. Gradients are summed over
+devices and never averaged (`rescale_grad` 1).
+"""
+import numpy as np
+from sniper_mxnet import mx
+
+from lib.errors import SniperError
+
+KINDS = ('momentum', 'master', 'count')  # prefixes of the entries in a .states file
+
+
+def sgd_settings(config, schedule):
+    """Keyword arguments of MXNet's SGD.
+
+    With fp16 the losses carry a factor TRAIN.scale: the rate is divided by it (in `schedule`), weight decay and
+    the clipping bound are multiplied by it, and float32 master weights are kept.
+    """
+    train = config.TRAIN
+    scale = train.scale if train.fp16 else 1.0
+    return {
+        'momentum': train.momentum,
+        'wd': train.wd * scale,
+        'learning_rate': schedule.base_lr,
+        'lr_scheduler': schedule,
+        'rescale_grad': 1.0,
+        'clip_gradient': train.CLIP_GRADIENT * scale if train.CLIP_GRADIENT > 0 else None,
+        'multi_precision': bool(train.fp16),
+    }
+
+
+def init_optimiser(module, config, schedule):
+    """Give a bound, initialised Module its SGD."""
+    module.init_optimizer(kvstore=config.default.kvstore, optimizer='sgd',
+                          optimizer_params=sgd_settings(config, schedule))
+
+
+def get_state(module):
+    """State of the optimiser: dict 'momentum:<name>', 'master:<name>' -> NDArray, 'count:<name>' -> (1,) int64.
+
+    One entry a parameter whatever the number of devices (all devices hold the same state). `count` is the number
+    of updates that the parameter has seen. Call mx.nd.waitall() first.
+    """
+    updater, keys = _updater(module)
+    counts = {}
+    for device_counts in updater.optimizer._all_index_update_counts.values():
+        counts.update(device_counts)
+    entries = {}
+    for name, (device_keys, _) in keys.items():
+        momentum, master = _split(updater.states.get(device_keys[0]))
+        if momentum is not None:
+            entries['momentum:' + name] = momentum
+        if master is not None:
+            entries['master:' + name] = master
+        if device_keys[0] in counts:
+            entries['count:' + name] = mx.nd.array([counts[device_keys[0]]], dtype='int64')
+    return entries
+
+
+def set_state(module, entries, source):
+    """Put back what `get_state` gave. `source` names the file in errors."""
+    unknown = [entry for entry in entries if entry.split(':', 1)[0] not in KINDS]
+    if unknown:
+        raise SniperError('%s is not an optimiser state of this program (entry %r)' % (source, unknown[0]))
+    updater, keys = _updater(module)
+    optimizer = updater.optimizer
+    for name, (device_keys, weights) in keys.items():
+        if 'count:' + name not in entries:
+            raise SniperError('%s has no state for %s: it belongs to another network or another '
+                              'network.FIXED_PARAMS' % (source, name))
+        count = int(entries['count:' + name].asscalar())
+        for key, weight in zip(device_keys, weights):
+            updater.states[key] = _restore(optimizer, key, weight, entries, name, source)
+            updater.states_synced[key] = False  # moved to the device that updates it at the first use
+            for context in module._context:     # which device will do so is the kvstore's business
+                optimizer._all_index_update_counts.setdefault(context.device_id, {})[key] = count
+        optimizer.num_update = max(optimizer.num_update, count)
+
+
+def _updater(module):
+    """The updater, and for every trained parameter (its keys in the updater, an array a key).
+
+    On one device, and where the kvstore only sums, every device has a key of its own; a kvstore that updates
+    has one key, the parameter's name. Module offers no public way to these.
+    """
+    on_kvstore = module._update_on_kvstore
+    updater = module._kvstore._updater if on_kvstore else module._updater
+    group = module._exec_group
+    devices = len(module._context)
+    keys = {}
+    for index, (name, grads) in enumerate(zip(group.param_names, group.grad_arrays)):
+        if grads[0] is None:
+            continue
+        device_keys = [name] if on_kvstore else [index * devices + device for device in range(devices)]
+        keys[name] = (device_keys, group.param_arrays[index][:len(device_keys)])
+    return updater, keys
+
+
+def _split(state):
+    """MXNet's SGD state -> (momentum or None, float32 master weight or None)."""
+    return state if isinstance(state, (tuple, list)) else (state, None)
+
+
+def _restore(optimizer, key, weight, entries, name, source):
+    state = optimizer.create_state_multi_precision(key, weight)
+    for kind, target in zip(('momentum', 'master'), _split(state)):
+        value = entries.get('%s:%s' % (kind, name))
+        if (target is None) != (value is None):
+            raise SniperError('%s and the configuration disagree about the %s of %s: resume with the same '
+                              'TRAIN.momentum and TRAIN.fp16' % (source, kind, name))
+        if target is not None:
+            if target.shape != value.shape:
+                raise SniperError('%s: %s of %s has shape %s, the network needs %s'
+                                  % (source, kind, name, value.shape, target.shape))
+            value.astype(np.dtype(target.dtype)).copyto(target)
+    return state

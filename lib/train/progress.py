@@ -1,0 +1,57 @@
+"""The progress line of training."""
+import logging
+import time
+
+logger = logging.getLogger(__name__)
+LONGEST_SILENCE = 60.0  # seconds: a line comes at least so often, however slow the batches are
+
+
+class Progress:
+    """Logs one line every `display` batches: speed, share of time spent waiting for data, averages, time left.
+
+    display: batches between lines; batch_size: chips a batch; end_epoch: epochs of the whole run.
+    """
+
+    def __init__(self, display, batch_size, end_epoch, clock=time.monotonic):
+        self.display = max(int(display), 1)
+        self.batch_size = batch_size
+        self.end_epoch = end_epoch
+        self.clock = clock
+
+    def start_epoch(self, epoch, batches, first_batch):
+        """An epoch of `batches` batches begins with number `first_batch`."""
+        self.epoch, self.batches, self.first_batch = epoch, batches, first_batch
+        self.started = self.line_time = self.clock()
+        self.line_batch = first_batch
+        self.waited = 0.0
+
+    def add_wait(self, seconds):
+        """The loop waited for data."""
+        self.waited += seconds
+
+    def due(self, done):
+        """Whether a line is due after `done` batches of the epoch."""
+        return (done % self.display == 0 or done == self.batches
+                or self.clock() - self.line_time > LONGEST_SILENCE)
+
+    def line(self, done, rate, values):
+        """Log the line. rate: learning rate; values: [(name, average)]."""
+        now = self.clock()
+        elapsed = max(now - self.line_time, 1e-9)
+        logger.info('Epoch %d/%d batch %d/%d  %.1f chips/s (%.0f%% waiting for data)  lr %.3g  %s  left %s',
+                    self.epoch + 1, self.end_epoch, done, self.batches,
+                    (done - self.line_batch) * self.batch_size / elapsed, 100 * min(self.waited / elapsed, 1.0), rate,
+                    '  '.join('%s %.4f' % pair for pair in values), duration(self._left(done, now)))
+        self.line_time, self.line_batch, self.waited = now, done, 0.0
+
+    def _left(self, done, now):
+        per_batch = (now - self.started) / max(done - self.first_batch, 1)
+        epochs = self.end_epoch - self.epoch - 1
+        return per_batch * (self.batches - done + epochs * self.batches)
+
+
+def duration(seconds):
+    """Seconds -> '1:02:03' or '2:03'."""
+    minutes, seconds = divmod(int(round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return '%d:%02d:%02d' % (hours, minutes, seconds) if hours else '%d:%02d' % (minutes, seconds)

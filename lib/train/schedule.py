@@ -1,0 +1,69 @@
+"""Learning rate as a function of the update number: warm-up, then steps or a cosine.
+
+Source: reference/pipeline.md section 11. Updates are numbered 1, 2, ... as MXNet's optimisers count them.
+"""
+import math
+
+from configs.checks import lr_epochs
+from lib.errors import SniperError
+
+
+def step_updates(epochs, begin_epoch, samples, batch_size):
+    """Update numbers after which the rate drops: int((e - begin_epoch) * samples / batch), for e > begin_epoch."""
+    return [int((epoch - begin_epoch) * samples / batch_size) for epoch in epochs if epoch > begin_epoch]
+
+
+class LearningRate:
+    """Callable `rate(update) -> float`; passes for an MXNet lr_scheduler (it has `base_lr`).
+
+    base_lr: rate after warm-up; warmup_lr, warmup_updates: for u < warmup_updates the rate is
+    warmup_lr + u * (base_lr - warmup_lr) / warmup_updates.
+    policy 'step': base_lr * factor ** (number of `steps` that are < u).
+    policy 'cosine': from base_lr after warm-up down to base_lr * final at update `total`.
+    """
+
+    def __init__(self, base_lr, policy='step', steps=(), factor=0.1, warmup_lr=0.0, warmup_updates=0,
+                 total=0, final=0.01):
+        if policy not in ('step', 'cosine'):
+            raise SniperError("TRAIN.LR_POLICY %r is unknown: use 'step' or 'cosine'" % (policy,))
+        self.base_lr = base_lr
+        self.policy = policy
+        self.steps = sorted(steps)
+        self.factor = factor
+        self.warmup_lr = warmup_lr
+        self.warmup_updates = warmup_updates
+        self.total = total
+        self.final = final
+
+    def __call__(self, update):
+        if update < self.warmup_updates:
+            return self.warmup_lr + update * (self.base_lr - self.warmup_lr) / self.warmup_updates
+        if self.policy == 'cosine':
+            return self._cosine(update)
+        return self.base_lr * self.factor ** sum(update > step for step in self.steps)
+
+    def _cosine(self, update):
+        done = (update - self.warmup_updates) / max(self.total - self.warmup_updates, 1)
+        low = self.base_lr * self.final
+        return low + 0.5 * (self.base_lr - low) * (1 + math.cos(math.pi * min(max(done, 0.0), 1.0)))
+
+
+def learning_rate(config, samples, batch_size):
+    """The schedule of a run.
+
+    samples: chips of the first epoch, padded to whole batches; batch_size: chips an update, all devices.
+    With fp16, base and warm-up rates are divided by TRAIN.scale, because the losses are multiplied by it;
+    with LR_SCALE_LINEAR both are scaled by batch_size / LR_REFERENCE_BATCH. The configuration is not changed.
+    """
+    train = config.TRAIN
+    divisor = train.scale if train.fp16 else 1.0
+    if train.LR_SCALE_LINEAR:
+        divisor *= float(train.LR_REFERENCE_BATCH) / batch_size
+    if train.lr <= 0:
+        raise SniperError('TRAIN.lr is %s: give a positive learning rate, for example `--set TRAIN.lr 0.01`' % train.lr)
+    return LearningRate(
+        base_lr=train.lr / divisor, policy=train.LR_POLICY,
+        steps=step_updates(lr_epochs(train.lr_step), train.begin_epoch, samples, batch_size),
+        factor=train.lr_factor, warmup_lr=train.warmup_lr / divisor,
+        warmup_updates=train.warmup_step if train.warmup else 0,
+        total=int(train.end_epoch * samples / batch_size), final=train.LR_FINAL)

@@ -1,0 +1,56 @@
+"""Train a detector: `python main_train.py --cfg configs/faster/sniper_tiny_e2e.yml [--resume] [--set KEY VALUE ...]`.
+
+MXNet is imported inside functions only: worker processes import this file again when they start.
+"""
+import argparse
+import os
+import time
+
+from lib import cli
+
+
+def parse_arguments(argv=None):
+    """Command line -> namespace."""
+    parser = argparse.ArgumentParser(description='Train a SNIPER detector.')
+    parser.add_argument('--display', type=int, default=100, metavar='N', help='batches between progress lines (100)')
+    parser.add_argument('--momentum', type=float, default=None, metavar='M',
+                        help='share of the old moving average that a batch norm keeps (default: network.BN_MOMENTUM)')
+    parser.add_argument('--resume', action='store_true',
+                        help='go on exactly where the last checkpoint in the output folder ends')
+    cli.add_config_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    """Run the training -> exit status: 0, 130 or 143 when a signal ended it. Mistakes raise SniperError."""
+    args = parse_arguments(argv)
+    config = cli.config_from_arguments(args)
+    if args.momentum is not None:
+        config.network.BN_MOMENTUM = args.momentum
+
+    from configs import check_supported
+    from lib.train import config_name, contexts, output_folder
+    check_supported(config, 'train')
+    folder = output_folder(config, args.cfg)
+    os.makedirs(folder, exist_ok=True)
+    cli.setup_logging(os.path.join(folder, '%s_%s.log' % (config_name(args.cfg), time.strftime('%Y-%m-%d-%H-%M'))))
+
+    from lib.dataset import load_training_roidb
+    from lib.iterators import TrainIterator
+    from lib.train.devices import check_precision
+    from lib.train.report import log_head
+    from lib.train.run import train
+    from symbols import get_detector
+    devices = contexts(config)
+    check_precision(config, devices)
+    detector = get_detector(config.symbol)
+    roidb, classes = load_training_roidb(config)
+    config.dataset.NUM_CLASSES = len(classes)
+    log_head(config)
+    with TrainIterator(roidb, config, config.TRAIN.BATCH_IMAGES * len(devices)) as iterator:
+        return train(config, detector, iterator, classes, os.path.join(folder, args.save_prefix), devices,
+                     display=args.display, resume=args.resume)
+
+
+if __name__ == '__main__':
+    cli.run(main)

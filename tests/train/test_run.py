@@ -1,0 +1,222 @@
+"""The loop, checkpoints and --resume with a small network: bit for bit, whatever interrupted the run."""
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from lib.errors import SniperError
+from lib.train.ndarray_file import read_arrays
+from tests.train.tiny import FakeIterator, TinyDetector, make_config
+
+END = '%s-0002.%s'
+
+
+def run(prefix, resume=False, on_batch=None, config=None, devices=None, batches=3):
+    from lib.train.run import train
+    from sniper_mxnet import mx
+    config = config or make_config()
+    devices = devices or [mx.cpu()]
+    iterator = FakeIterator(config.TRAIN.BATCH_IMAGES * len(devices), batches, on_batch)
+    status = train(config, TinyDetector(), iterator, ('__background__', 'a'), prefix, devices, display=1,
+                   resume=resume)
+    return status, iterator
+
+
+def at(epoch, number, action):
+    """on_batch that does `action` before batch `number` of `epoch`."""
+    return lambda *position: action() if position == (epoch, number) else None
+
+
+def assert_same_end(first, second, moving_tolerance=0):
+    for suffix in ('params', 'states'):
+        one, other = (read_arrays(END % (prefix, suffix)) for prefix in (first, second))
+        assert one.keys() == other.keys()
+        for name in one:
+            if moving_tolerance and name.startswith('aux:'):
+                np.testing.assert_allclose(one[name], other[name], rtol=moving_tolerance, err_msg=name)
+            else:
+                assert one[name].tobytes() == other[name].tobytes(), name
+    one, other = (json.load(open(END % (prefix, 'json'))) for prefix in (first, second))
+    for key in ('metrics', 'num_update', 'epoch', 'batch', 'samples', 'config_hash'):
+        assert one[key] == other[key], key
+
+
+@pytest.fixture(scope='module')
+def straight(tmp_path_factory):
+    """Prefix of an uninterrupted run of 2 epochs of 3 batches."""
+    prefix = str(tmp_path_factory.mktemp('straight') / 'S')
+    status, iterator = run(prefix)
+    assert status == 0 and iterator.started == [(0, 0), (1, 0)]
+    return prefix
+
+
+def test_same_seed_same_parameters(straight, tmp_path):
+    run(str(tmp_path / 'S'))
+    assert_same_end(straight, str(tmp_path / 'S'))
+
+
+def test_files_of_a_run(straight):
+    base = os.path.dirname(straight)
+    assert sorted(os.listdir(base)) == ['S-0001.json', 'S-0001.params', 'S-0001.states', 'S-0002.json',
+                                        'S-0002.params', 'S-0002.states', 'S-run.json', 'S-symbol.json']
+    sidecar = json.load(open(END % (straight, 'json')))
+    assert (sidecar['epoch'], sidecar['batch'], sidecar['num_update']) == (2, 0, 6)
+    assert sidecar['classes'] == ['__background__', 'a'] and sidecar['samples'] == 6
+    states = read_arrays(END % (straight, 'states'))
+    assert all(int(value[0]) == 6 for name, value in states.items() if name.startswith('count:'))
+    assert 'momentum:stem_weight' in states  # from scratch nothing is frozen
+
+
+@pytest.mark.parametrize('signal_number, status', [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signal_saves_and_resume_is_exact(straight, tmp_path, signal_number, status):
+    prefix = str(tmp_path / 'S')
+    before = signal.getsignal(signal_number)
+    assert run(prefix, on_batch=at(1, 1, lambda: os.kill(os.getpid(), signal_number)))[0] == status
+    assert signal.getsignal(signal_number) == before
+    sidecar = json.load(open(prefix + '-interrupted.json'))
+    assert (sidecar['epoch'], sidecar['batch']) == (1, 2)
+    resumed, iterator = run(prefix, resume=True)
+    assert resumed == 0 and iterator.started == [(1, 2)]
+    assert_same_end(straight, prefix)
+    assert not os.path.exists(prefix + '-interrupted.json')
+
+
+def test_interrupted_twice(straight, tmp_path):
+    prefix = str(tmp_path / 'S')
+    def stop():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert run(prefix, on_batch=at(0, 0, stop))[0] == 143
+    assert run(prefix, resume=True, on_batch=at(0, 1, stop))[0] == 143
+    assert run(prefix, resume=True)[0] == 0
+    assert_same_end(straight, prefix)
+
+
+def test_signal_in_the_last_batch_of_an_epoch(straight, tmp_path):
+    prefix = str(tmp_path / 'S')
+    assert run(prefix, on_batch=at(0, 2, lambda: os.kill(os.getpid(), signal.SIGTERM)))[0] == 143
+    assert os.path.exists(prefix + '-0001.json') and not os.path.exists(prefix + '-interrupted.json')
+    assert run(prefix, resume=True)[1].started == [(1, 0)]
+    assert_same_end(straight, prefix)
+
+
+class Killed(Exception):
+    """As good as SIGKILL for the files: the loop ends without saving."""
+
+
+def kill():
+    raise Killed
+
+
+def test_killed_in_an_epoch_goes_on_from_the_last_checkpoint(straight, tmp_path):
+    prefix = str(tmp_path / 'S')
+    with pytest.raises(Killed):
+        run(prefix, on_batch=at(1, 1, kill))
+    assert run(prefix, resume=True)[1].started == [(1, 0)]
+    assert_same_end(straight, prefix)
+
+
+def test_resume_passes_over_damaged_checkpoints(straight, tmp_path, caplog):
+    prefix = str(tmp_path / 'S')
+    run(prefix)
+    for suffix, damage in (('params', lambda data: data[:-7]), ('states', lambda data: data[:50] + b'x' + data[51:])):
+        run(prefix, resume=True)
+        content = open(END % (prefix, suffix), 'rb').read()
+        with open(END % (prefix, suffix), 'wb') as stream:
+            stream.write(damage(content))
+        caplog.clear()
+        assert run(prefix, resume=True)[1].started == [(1, 0)]
+        assert 'S-0002.%s is missing or damaged' % suffix in caplog.text
+        assert_same_end(straight, prefix)
+
+
+def test_resume_without_checkpoint_begins(straight, tmp_path, caplog):
+    caplog.set_level('INFO')
+    assert run(str(tmp_path / 'S'), resume=True)[0] == 0
+    assert 'training starts from the beginning' in caplog.text
+    assert_same_end(straight, str(tmp_path / 'S'))
+
+
+def test_new_run_is_not_mixed_with_an_old_one(straight, tmp_path):
+    """A fresh start beside old checkpoints, killed in its second epoch: resume continues the new run."""
+    prefix = str(tmp_path / 'S')
+    run(prefix, config=make_config(lr=0.05))
+    with pytest.raises(Killed):
+        run(prefix, on_batch=at(1, 2, kill))
+    assert run(prefix, resume=True)[1].started == [(1, 0)]
+    assert_same_end(straight, prefix)
+
+
+def test_finished_run_has_nothing_to_resume(straight, caplog):
+    caplog.set_level('INFO')
+    status, iterator = run(straight, resume=True)
+    assert status == 0 and iterator.started == [] and 'nothing to do' in caplog.text
+
+
+def test_more_epochs_after_the_end(tmp_path):
+    run(str(tmp_path / 'a'), config=make_config(end_epoch=3))
+    run(str(tmp_path / 'b'))
+    assert run(str(tmp_path / 'b'), resume=True, config=make_config(end_epoch=3))[1].started == [(2, 0)]
+    one, other = (read_arrays(str(tmp_path / name) + '-0003.params') for name in 'ab')
+    assert all(one[name].tobytes() == other[name].tobytes() for name in one)
+
+
+def test_changed_configuration_is_said(tmp_path, caplog):
+    prefix = str(tmp_path / 'S')
+    with pytest.raises(Killed):
+        run(prefix, on_batch=at(1, 1, kill))
+    run(prefix, resume=True, config=make_config(lr=0.01))
+    assert 'TRAIN.lr 0.1 -> 0.01' in caplog.text
+
+
+def test_other_batch_size_in_mid_epoch_is_refused(tmp_path):
+    prefix = str(tmp_path / 'S')
+    run(prefix, on_batch=at(0, 1, lambda: os.kill(os.getpid(), signal.SIGTERM)))
+    with pytest.raises(SniperError, match='2 chips a batch, now there are 4'):
+        run(prefix, resume=True, config=make_config(BATCH_IMAGES=4))
+
+
+@pytest.mark.parametrize('kvstore', ['device', 'local'])
+def test_two_devices_resume(tmp_path, kvstore):
+    """Exact but for the moving statistics: each device has its own, a checkpoint holds their average."""
+    from sniper_mxnet import mx
+    config = make_config(BATCH_IMAGES=1)
+    config.default.kvstore = kvstore
+    devices = [mx.cpu(0), mx.cpu(1)]
+    one, other = str(tmp_path / 'a'), str(tmp_path / 'b')
+    run(one, config=config, devices=devices)
+    with pytest.raises(Killed):
+        run(other, config=config, devices=devices, on_batch=at(1, 1, kill))
+    run(other, resume=True, config=config, devices=devices)
+    assert_same_end(one, other, moving_tolerance=1e-5)
+
+
+def test_non_finite_loss_names_the_images(tmp_path):
+    prefix = str(tmp_path / 'S')
+    with pytest.raises(SniperError, match='not finite.*epoch 1, batch .*image_0_.*jpg') as error:
+        run(prefix, config=make_config(lr=1e30, warmup=False))
+    assert '\n' not in str(error.value)
+    assert not os.path.exists(prefix + '-0001.params')
+
+
+def test_momentum_and_decay_reach_the_right_parameters(tmp_path):
+    """One step by hand: weights and gammas decay, biases and betas do not."""
+    from lib.train.optimiser import init_optimiser
+    from lib.train.run import bind
+    from lib.train.initialise import init_parameters
+    from lib.train.schedule import learning_rate
+    from sniper_mxnet import mx
+    config = make_config(wd=0.5, warmup=False)
+    module = bind(config, TinyDetector(), FakeIterator(2), [mx.cpu()])
+    init_parameters(module, TinyDetector(), config)
+    init_optimiser(module, config, learning_rate(config, 6, 2))
+    before = {name: value.asnumpy().copy() for name, value in module.get_params()[0].items()}
+    for grads in module._exec_group.grad_arrays:
+        grads[0][:] = 0
+    module.update()
+    mx.nd.waitall()
+    for name, value in module.get_params()[0].items():
+        decayed = name.endswith(('_weight', '_gamma'))
+        expected = before[name] * (1 - 0.1 * 0.5 if decayed else 1)
+        np.testing.assert_allclose(value.asnumpy(), expected, rtol=1e-6, err_msg=name)

@@ -1,0 +1,79 @@
+"""Stand-ins for the training tests: a small network with the RPN's output names, and batches made from numbers."""
+import numpy as np
+
+from configs import load_config
+
+SIZE, CELLS, ANCHORS = 16, 8, 2
+SETTINGS = {
+    'TRAIN.lr': 0.1, 'TRAIN.lr_step': '1.5', 'TRAIN.warmup': True, 'TRAIN.warmup_lr': 0.01, 'TRAIN.warmup_step': 3,
+    'TRAIN.momentum': 0.9, 'TRAIN.wd': 0.0005, 'TRAIN.end_epoch': 2, 'TRAIN.BATCH_IMAGES': 2,
+    'network.FIXED_PARAMS': ['stem'], 'gpus': '', 'symbol': 'tiny',
+}
+
+
+def make_config(**train):
+    """A complete configuration with small values; keyword arguments are keys of TRAIN."""
+    settings = dict(SETTINGS, **{'TRAIN.' + key: value for key, value in train.items()})
+    return load_config(None, [word for pair in settings.items() for word in pair])
+
+
+class TinyDetector:
+    """Two convolutions and a BatchNorm under the names of a proposal network, with a box layer."""
+
+    def train_symbol(self, config):
+        from sniper_mxnet import mx
+        data = mx.sym.var('data')
+        net = mx.sym.Convolution(data, num_filter=4, kernel=(3, 3), pad=(1, 1), stride=(2, 2), name='stem')
+        net = mx.sym.BatchNorm(net, fix_gamma=False, momentum=config.network.BN_MOMENTUM, name='bn')
+        net = mx.sym.Activation(net, act_type='relu')
+        score = mx.sym.Convolution(net, num_filter=2 * ANCHORS, kernel=(1, 1), name='rpn_cls_score')
+        prob = mx.sym.SoftmaxOutput(mx.sym.Reshape(score, shape=(0, 2, -1, 0)), mx.sym.var('label'), multi_output=True,
+                                    use_ignore=True, ignore_label=-1, normalization='valid', name='rpn_cls_prob')
+        boxes = mx.sym.Convolution(net, num_filter=4 * ANCHORS, kernel=(1, 1), name='bbox_pred')
+        loss = mx.sym.MakeLoss(mx.sym.var('bbox_weight') * mx.sym.smooth_l1(boxes - mx.sym.var('bbox_target')),
+                               grad_scale=0.01, name='rpn_bbox_loss')
+        return mx.sym.Group([prob, loss])
+
+    proposal_train_symbol = train_symbol
+
+    def new_parameters(self, symbol):
+        return {name for name in symbol.list_arguments() if name.startswith(('rpn_', 'bbox_pred'))}
+
+    def initializer(self):
+        from sniper_mxnet import mx
+        return mx.init.Xavier()
+
+
+class FakeBatch:
+    """As lib.iterators.Batch."""
+
+    def __init__(self, data, label, images, index):
+        self.data, self.label, self.images, self.index, self.stats = data, label, images, index, {}
+
+
+class FakeIterator:
+    """Batches that depend on (epoch, number) alone. on_batch(epoch, number) is called before each one."""
+
+    def __init__(self, batch_size, batches=3, on_batch=None):
+        self.batch_size, self.batches, self.on_batch = batch_size, batches, on_batch
+        shape = (batch_size, 4 * ANCHORS, CELLS, CELLS)
+        self.provide_data = [('data', (batch_size, 3, SIZE, SIZE))]
+        self.provide_label = [('label', (batch_size, ANCHORS * CELLS * CELLS)), ('bbox_target', shape),
+                              ('bbox_weight', shape)]
+        self.started = []
+
+    def start_epoch(self, epoch, first_batch=0):
+        self.epoch, self.number = epoch, first_batch
+        self.started.append((epoch, first_batch))
+        return self.batches
+
+    def __next__(self):
+        if self.on_batch:
+            self.on_batch(self.epoch, self.number)
+        rng = np.random.RandomState(100 * self.epoch + self.number)
+        data = {name: rng.rand(*shape).astype(np.float32) for name, shape in self.provide_data}
+        label = {name: rng.rand(*shape).astype(np.float32) for name, shape in self.provide_label}
+        label['label'] = rng.randint(-1, 2, label['label'].shape).astype(np.float32)
+        images = ['image_%d_%d_%d.jpg' % (self.epoch, self.number, row) for row in range(self.batch_size)]
+        self.number += 1
+        return FakeBatch(data, label, images, self.number - 1)
