@@ -9,12 +9,16 @@ import json
 import re
 from collections import namedtuple
 
-Operator = namedtuple('Operator', 'name inputs optional outputs')
+# An operator of a library overwrites gradients even where the caller asked for addition (grad_req 'add'), which only
+# shows on arrays and variables that enter it directly: those named in `gradients` go through the stock operator
+# `guard` first.
+Operator = namedtuple('Operator', 'name inputs optional outputs gradients guard')
 
 OPERATORS = (
-    Operator('MultiProposal', ('cls_prob', 'bbox_pred', 'im_info'), (), ('output', 'score')),
+    Operator('MultiProposal', ('cls_prob', 'bbox_pred', 'im_info'), (), ('output', 'score'),
+             ('cls_prob', 'bbox_pred'), 'BlockGrad'),
     Operator('MultiProposalTarget', ('cls_prob', 'bbox_pred', 'im_info', 'gt_boxes', 'valid_ranges'), (),
-             ('rois', 'label', 'bbox_target', 'bbox_weight')),
+             ('rois', 'label', 'bbox_target', 'bbox_weight'), ('cls_prob', 'bbox_pred'), 'BlockGrad'),
 )
 
 _OUTPUT_NAMES = {op.name: op.outputs for op in OPERATORS if len(op.outputs) > 1}
@@ -49,23 +53,35 @@ def _array_function(mx, op, raw):
         missing = [name for name in op.inputs if inputs.get(name) is None]
         if missing:
             raise TypeError('%s needs the input %s' % (op.name, ', '.join(missing)))
-        return raw(*[inputs[name] for name in op.inputs + op.optional if name in inputs], **attributes)
+        if mx.autograd.is_recording():
+            for name in op.gradients:
+                if name in inputs and inputs[name].grad is not None:
+                    inputs[name] = getattr(mx.nd, op.guard)(inputs[name])
+        return raw(*_in_order(op, inputs), **attributes)
     return call
 
 
 def _symbol_function(mx, op, raw):
     def call(*args, **kwargs):
         inputs, attributes = _sort_arguments(op, args, kwargs, mx.sym.Symbol)
-        missing = [name for name in op.inputs if name not in inputs]
-        if not missing:
-            return raw(*[inputs[name] for name in op.inputs + op.optional if name in inputs], **attributes)
-        # Like every operator of MXNet: an input not given is a new variable, named after the node.
         node = _name_manager(mx).get(attributes.pop('name', None), op.name.lower())
-        for name in missing:
-            inputs[name] = mx.sym.Variable('%s_%s' % (node, name))
-        with mx.name.NameManager():  # the name is final: an outer prefix must not come twice
-            return raw(*[inputs[name] for name in op.inputs + op.optional if name in inputs], name=node, **attributes)
+        with mx.name.NameManager():  # names are final from here: an outer prefix must not come twice
+            for name in op.inputs:
+                if name not in inputs:  # as with every operator of MXNet, a new variable named after the node
+                    inputs[name] = mx.sym.Variable('%s_%s' % (node, name))
+            for name in op.gradients:
+                if name in inputs and _is_variable(inputs[name]):
+                    inputs[name] = getattr(mx.sym, op.guard)(inputs[name], name='%s_%s_guard' % (node, name))
+            return raw(*_in_order(op, inputs), name=node, **attributes)
     return call
+
+
+def _in_order(op, inputs):
+    return [inputs[name] for name in op.inputs + op.optional if name in inputs]
+
+
+def _is_variable(symbol):
+    return len(symbol.list_outputs()) == 1 and symbol.list_arguments() == [symbol.name] == symbol.list_outputs()
 
 
 def _name_manager(mx):

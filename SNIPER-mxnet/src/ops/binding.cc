@@ -2,32 +2,54 @@
 
 #include <cstring>
 #include <mutex>
+#include <sstream>
 #include <stdexcept>
 
 namespace sniper {
+namespace {
+
+// MXNet passes an unknown size as the largest number.
+const unsigned int kMaxSize = 0x7fffffffu;
+
+}  // namespace
 
 void report_error(const char* op, const std::string& message) {
-  static std::mutex lock;  // MXNet's list of messages is one for all threads
+  // MXNet never clears its list and prints all of it with every error: keep one entry and overwrite it.
+  static std::mutex lock;
+  static std::stringstream& entry = MX_ERROR_MSG;
   std::lock_guard<std::mutex> hold(lock);
-  MX_ERROR_MSG << (message.compare(0, std::strlen(op), op) == 0 ? "" : std::string(op) + ": ") << message;
+  entry.str("");
+  entry << (message.compare(0, std::strlen(op), op) == 0 ? "" : std::string(op) + ": ") << message;
 }
 
 std::string text(const Shape& shape) {
+  if (shape.empty()) return "an unknown shape";
   std::string result = "(";
-  for (size_t i = 0; i < shape.size(); ++i) result += (i ? ", " : "") + std::to_string(shape[i]);
+  for (size_t i = 0; i < shape.size(); ++i) {
+    result += (i ? ", " : "") + (shape[i] > kMaxSize ? "?" : std::to_string(shape[i]));
+  }
   return result + (shape.size() == 1 ? ",)" : ")");
 }
 
-void check_shape(const char* input, const Shape& shape, const Shape& expected, const std::string& layout) {
-  if (shape == expected) return;
+void check_shape(const char* input, Shape* shape, const Shape& expected, const std::string& layout) {
+  if (shape->empty()) *shape = expected;
+  if (*shape == expected) return;
   throw std::invalid_argument(std::string(input) + " must be " + layout + " = " + text(expected) + ", got " +
-                              text(shape));
+                              text(*shape));
 }
 
 void check_rank(const char* input, const Shape& shape, size_t rank, const std::string& layout) {
-  if (shape.size() == rank) return;
+  bool known = shape.size() == rank;
+  for (const unsigned int size : shape) known = known && size <= kMaxSize;
+  if (known) return;
   throw std::invalid_argument(std::string(input) + " must be " + layout + " with " + std::to_string(rank) +
-                              " axes, got " + text(shape));
+                              " known sizes, got " + text(shape));
+}
+
+unsigned int num_rows(unsigned int images, int64_t rows_per_image) {
+  const int64_t rows = images * rows_per_image;
+  if (rows <= kMaxSize) return static_cast<unsigned int>(rows);
+  throw std::invalid_argument("the output would have " + std::to_string(rows) + " rows");
 }
 
 void infer_float32(const std::vector<std::string>& input_names, std::vector<int>* in_types,

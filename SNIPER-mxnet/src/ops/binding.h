@@ -2,6 +2,7 @@
 #ifndef SNIPER_OPS_BINDING_H_
 #define SNIPER_OPS_BINDING_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -32,10 +33,15 @@ MXReturnValue guarded(const char* op, const Body& body) {
 // "(2, 84, 32, 32)"
 std::string text(const Shape& shape);
 
-// Throws std::invalid_argument unless the shapes agree. `layout` names the expected axes, for the message.
-void check_shape(const char* input, const Shape& shape, const Shape& expected, const std::string& layout);
+// Throws std::invalid_argument unless the shapes agree; an unknown shape becomes the expected one. `layout` names
+// the expected axes, for the message.
+void check_shape(const char* input, Shape* shape, const Shape& expected, const std::string& layout);
 
+// Throws std::invalid_argument unless `shape` has `rank` known sizes.
 void check_rank(const char* input, const Shape& shape, size_t rank, const std::string& layout);
+
+// Rows of an output with `rows_per_image` rows an image; throws if there are too many for MXNet's shapes.
+unsigned int num_rows(unsigned int images, int64_t rows_per_image);
 
 // All inputs and outputs are float32; unknown types become it. Throws if an input is something else.
 void infer_float32(const std::vector<std::string>& input_names, std::vector<int>* in_types,

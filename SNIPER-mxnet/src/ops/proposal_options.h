@@ -18,11 +18,11 @@ std::vector<std::string> proposal_attribute_names();
 // `pre_nms_top_n` is the operator's default; the others are shared.
 ProposalOptions read_proposal_options(const Attributes& attributes, int64_t pre_nms_top_n);
 
-// Checks bbox_pred (N, 4A, H, W) against the number of anchors; returns it for use by name.
 struct FeatureShape {
   unsigned int images, height, width;
 };
-FeatureShape check_bbox_pred(const Shape& bbox_pred, const ProposalOptions& options);
+// Checks bbox_pred (N, 4A, H, W) against the number of anchors.
+FeatureShape check_bbox_pred(Shape* bbox_pred, const ProposalOptions& options);
 
 }  // namespace sniper
 
