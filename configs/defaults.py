@@ -141,6 +141,7 @@ TEST = {
     'CONCURRENT_JOBS': key(2, 'processes, each with its own copy of the network'),
     'NUM_PROCESS': key('auto', "worker processes; 'auto' = cores, at most 8; 0 = none", PROCESSES),
     'TEST_EPOCH': key(7, 'number of the checkpoint to load'),
+    'SHIPPED_MODEL': key('', "prefix of weights, PREFIX-0000.params, to test with while there is no checkpoint; '' = none"),
 
     # proposals
     'RPN_PRE_NMS_TOP_N': key(6000, 'best proposals that reach NMS; -1 = all'),

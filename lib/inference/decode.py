@@ -1,0 +1,83 @@
+"""Network outputs -> detections of one scale (pipeline.md 12.4 and 12.5).
+
+Letters: B slots of a batch, P proposals a slot, C classes with background, K boxes a proposal.
+A detection row is float32 (6,): x1, y1, x2, y2, score, class, in original pixels. Rows of a slot come
+class by class, and within a class in the order of the proposals.
+"""
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lib.bbox import bbox_pred, clip_boxes
+
+ROIS, SCORES, DELTAS = 'rois_output', 'cls_prob_reshape_output', 'bbox_pred_reshape_output'
+COLUMNS = 6        # of a detection row
+BORDER_DELTA = 10  # original pixels; a box this close to a cut through the image is likely cut itself
+
+
+class SlotDetections(NamedTuple):
+    """What one slot of a batch found."""
+    image: int   # position in the roidb
+    chip: int    # number of the crop within its image
+    rows: Any    # (n, 6) float32
+
+
+def no_rows():
+    """An empty set of detection rows."""
+    return np.zeros((0, COLUMNS), np.float32)
+
+
+def decode(outputs, score_thresh, crops=None):
+    """Outputs of one batch -> list of B SlotDetections.
+
+    outputs: name -> array: rois_output (B*P, 5), the slots one after another, input pixels; class probabilities
+      (B, P, C); deltas (B, P, 4*K), the last four count (K is 2 where background has its own); im_ids, chip_ids (B,);
+      im_info (B, 3) height, width, scale of the resized crop.
+    crops: crops[image][chip] -> x1, y1, x2, y2 in original pixels, the window that the slot shows; None = whole images.
+    Kept: score > score_thresh. Raises ValueError if the slots do not have the same number of proposals.
+    """
+    scores, deltas = outputs[SCORES], outputs[DELTAS]
+    slots, proposals, classes = scores.shape
+    rois = outputs[ROIS]
+    if len(rois) != slots * proposals:
+        raise ValueError('%s has %d rows for %d slots of %d proposals' % (ROIS, len(rois), slots, proposals))
+    # One pass over the whole batch. Class-major, so that rows come out class by class.
+    slot, label, proposal = np.nonzero(scores.transpose(0, 2, 1)[:, 1:] > score_thresh)
+    label += 1
+    # A proposal is decoded once, however many classes keep it.
+    boxes = np.zeros((slots * proposals, 4))
+    used = np.unique(slot * proposals + proposal)
+    boxes[used] = bbox_pred(rois[used, 1:5], deltas.reshape(slots * proposals, -1)[used, -4:])
+    image_ids, chip_ids = _indices(outputs['im_ids']), _indices(outputs['chip_ids'])
+    starts = np.searchsorted(slot, np.arange(slots + 1))
+    found = []
+    for index, (height, width, scale) in enumerate(outputs['im_info']):
+        part = slice(starts[index], starts[index + 1])
+        rows = np.empty((starts[index + 1] - starts[index], COLUMNS), np.float32)
+        corners = clip_boxes(boxes[index * proposals + proposal[part]], (height, width)) / scale
+        if crops is not None:
+            left, top = crops[image_ids[index]][chip_ids[index]][:2]
+            corners += (left, top, left, top)
+        rows[:, :4] = corners
+        rows[:, 4] = scores[index, proposal[part], label[part]]
+        rows[:, 5] = label[part]
+        found.append(SlotDetections(image_ids[index], chip_ids[index], rows))
+    return found
+
+
+def prune_at_crop_border(rows, crop, width, height, delta=BORDER_DELTA):
+    """Rows without those that end close to a crop side which is not the image border: the object may go on there.
+
+    crop: x1, y1, x2, y2; width, height: of the image; rows, crop and delta in original pixels.
+    """
+    x1, y1, x2, y2 = crop
+    inside = (x1 >= 0.5, y1 >= 0.5, x2 < width - 0.5, y2 < height - 0.5)  # crop sides that cut through the image
+    cut = np.zeros(len(rows), bool)
+    for column, (side, cuts) in enumerate(zip(crop, inside)):
+        if cuts:
+            cut |= np.abs(rows[:, column] - side) < delta
+    return rows[~cut]
+
+
+def _indices(values):
+    return [int(value) for value in np.rint(values)]

@@ -1,0 +1,70 @@
+"""What main_test.py does: a data set, weights, detections, files, metrics, pictures."""
+import functools
+import logging
+import os
+import time
+
+from lib.dataset import load_test_dataset
+from lib.image import read_image
+from lib.inference.detect import detect
+from lib.inference.progress import StageClock
+from lib.inference.scale import scale_name
+from lib.inference.store import DetectionStore
+from lib.inference.weights import PredictorFactory, check_classes, find_weights, use_float32_on_cpu
+from lib.train import output_folder
+from lib.visualization import draw_detections, picture_names, write_picture
+
+logger = logging.getLogger(__name__)
+
+
+def run_test(config, cfg_path, save_prefix, draw=False):
+    """Test the checkpoint of `cfg_path` on dataset.test_image_set. -> metrics, None for sets without annotations.
+
+    Changes `config`, which is this run's own: classes of the data set, precision of the device.
+    Raises SniperError for whatever a user can mend.
+    """
+    dataset, roidb = load_test_dataset(config)
+    config.dataset.NUM_CLASSES = dataset.num_classes
+    weights = find_weights(config, output_folder(config, cfg_path), save_prefix)
+    check_classes(weights, dataset.classes)
+    use_float32_on_cpu(config)
+
+    clock, root = StageClock(), result_root(config)
+    store = DetectionStore(root, config, roidb, weights.digest())
+    on_scale = functools.partial(_draw_scale, config, roidb, dataset.classes) if (
+        config.TEST.VISUALIZE_INTERMEDIATE_SCALES) else None
+    start = time.perf_counter()
+    detections = detect(roidb, PredictorFactory(config, weights), config, dataset.num_classes, store, clock, on_scale)
+    seconds = time.perf_counter() - start
+    store.save_final(detections, dataset.classes)
+    logger.info('%d images in %.1f s, %.2f images/s (%s%s)', len(roidb), seconds, len(roidb) / max(seconds, 1e-9),
+                clock.text(), ', summed over jobs' if config.TEST.CONCURRENT_JOBS > 1 else '')
+    logger.info('detections: %s', store.final_path)
+    if draw:
+        draw_all(roidb, detections, dataset.classes, config.TEST.VIS_THRESH,
+                 os.path.join(config.TEST.VISUALIZATION_PATH, 'dets_final'))
+    return dataset.evaluate(detections, os.path.join(root, 'results'))
+
+
+def result_root(config):
+    """Folder of detection and result files: output_path, or `<root_path>/cache` where that is empty."""
+    return config.output_path or os.path.join(config.dataset.root_path, 'cache')
+
+
+def draw_all(roidb, detections, classes, score_thresh, folder):
+    """A picture `<folder>/<image name>.jpg` an image; detections[class][image] -> (n, 5), original pixels."""
+    for index, (entry, name) in enumerate(zip(roidb, picture_names(roidb))):
+        picture = draw_detections(read_image(entry['image']), [images[index] for images in detections], classes,
+                                  score_thresh)
+        write_picture(os.path.join(folder, name), picture)
+    logger.info('%d pictures in %s', len(roidb), folder)
+
+
+def _draw_scale(config, roidb, classes, index, rows):
+    """Pictures of the detections of one scale, before valid ranges and suppression."""
+    detections = [[] for _ in classes]
+    for crops in rows:
+        for label, images in enumerate(detections):
+            images.append([row[:5] for crop in crops for row in crop[crop[:, 5] == label]])
+    draw_all(roidb, detections, classes, config.TEST.VIS_THRESH,
+             os.path.join(config.TEST.VISUALIZATION_PATH, 'dets_scale_' + scale_name(config, index)))

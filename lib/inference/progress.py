@@ -1,0 +1,66 @@
+"""Where the time of a test run goes, and a line about it now and then."""
+import contextlib
+import logging
+import time
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class StageClock:
+    """Adds up wall seconds by stage name; those of several processes are summed by `add`."""
+
+    def __init__(self):
+        self.seconds = {}
+
+    @contextlib.contextmanager
+    def stage(self, name):
+        """Time the block under `name`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add({name: time.perf_counter() - start})
+
+    def add(self, seconds):
+        """Add a mapping stage -> seconds."""
+        for name, value in seconds.items():
+            self.seconds[name] = self.seconds.get(name, 0.0) + value
+
+    def text(self):
+        """'network 12.3 s, decode 0.4 s', in the order in which stages came."""
+        return ', '.join('%s %.1f s' % item for item in self.seconds.items())
+
+
+class Progress:
+    """Logs how many of `total` crops of a scale are done, at most every SECONDS_BETWEEN_LINES."""
+
+    def __init__(self, name, total):
+        self._name, self._total, self._done = name, total, 0
+        self._start = self._last = None
+
+    def start(self):
+        """Begin the clock; `add` does it too, later."""
+        self._start = self._last = time.perf_counter()
+
+    def add(self, count):
+        """`count` more are done."""
+        self._start or self.start()
+        self._done += count
+        now = time.perf_counter()
+        if now - self._last >= SECONDS_BETWEEN_LINES and self._done < self._total:
+            self._last = now
+            rate = self._done / (now - self._start)
+            logger.info('%s: %d of %d, %.1f images/s, %s left', self._name, self._done, self._total, rate,
+                        _minutes((self._total - self._done) / rate))
+
+    def finish(self):
+        """The last line."""
+        seconds = time.perf_counter() - (self._start or time.perf_counter())
+        logger.info('%s: %d in %.1f s, %.1f images/s', self._name, self._done, seconds,
+                    self._done / max(seconds, 1e-9))
+
+
+def _minutes(seconds):
+    return '%d:%02d' % divmod(int(seconds + 0.5), 60)

@@ -1,0 +1,135 @@
+"""Detections on disk: one file a scale and one of the final ones, with what they were made from.
+
+Plain arrays in NumPy's .npz format, read without pickle. A file is complete or absent.
+"""
+import hashlib
+import json
+import logging
+import os
+import zipfile
+
+import numpy as np
+
+from lib.inference.decode import COLUMNS
+from lib.inference.scale import scale_name
+from lib.train.files import publish, write_temporary
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1  # raise it when the meaning of a file changes
+NETWORK_KEYS = ('PIXEL_MEANS', 'RPN_FEAT_STRIDE', 'ANCHOR_RATIOS', 'ANCHOR_SCALES', 'NUM_ANCHORS')
+TEST_KEYS = ('RPN_PRE_NMS_TOP_N', 'RPN_POST_NMS_TOP_N', 'RPN_NMS_THRESH', 'RPN_MIN_SIZE', 'SCORE_THRESH')
+
+
+class DetectionStore:
+    """Detection files of one run under the folder `root`.
+
+    root/dets_scale_<a>x<b>/detections.npz: rows (N, 6) x1 y1 x2 y2 score class; rows_per_crop; crops_per_image
+    root/dets_final/detections.npz: rows (N, 6); rows_per_image; image_ids (text); classes (names)
+    weights_digest: text that changes with the weights.
+    """
+
+    def __init__(self, root, config, roidb, weights_digest):
+        self.root = root
+        self._config = config
+        self._roidb = roidb
+        self._weights = weights_digest
+        self._images = None
+
+    def scale_path(self, index):
+        """File of scale `index`."""
+        return os.path.join(self.root, 'dets_scale_' + scale_name(self._config, index), 'detections.npz')
+
+    @property
+    def final_path(self):
+        """File of the final detections."""
+        return os.path.join(self.root, 'dets_final', 'detections.npz')
+
+    def save_scale(self, index, rows):
+        """rows[image][crop] -> (n, 6) float32."""
+        flat = [crop for image in rows for crop in image]
+        self._write(self.scale_path(index), self.origin(index), rows=_stack(flat),
+                    rows_per_crop=_lengths(flat), crops_per_image=_lengths(rows))
+
+    def load_scale(self, index):
+        """What save_scale wrote, or None if there is no file, it is damaged, or it is of other weights, configuration
+        or images; why is logged.
+        """
+        path = self.scale_path(index)
+        content = self._read(path, self.origin(index))
+        if content is None:
+            return None
+        crops = np.split(content['rows'], np.cumsum(content['rows_per_crop'])[:-1]) if len(
+            content['rows_per_crop']) else []
+        crops = iter(crops)
+        return [[next(crops) for _ in range(count)] for count in content['crops_per_image']]
+
+    def save_final(self, detections, classes):
+        """detections[class][image] -> (n, 5); classes: names."""
+        images = []
+        for image in range(len(self._roidb)):
+            images.append(np.concatenate([np.hstack([dets[image], np.full((len(dets[image]), 1), label, np.float32)])
+                                          for label, dets in enumerate(detections)]))
+        self._write(self.final_path, self.origin(None), rows=_stack(images), rows_per_image=_lengths(images),
+                    image_ids=np.array([str(entry['image_id']) for entry in self._roidb], dtype=np.str_),
+                    classes=np.array(classes, dtype=np.str_))
+
+    def origin(self, index):
+        """What the detections of scale `index` (None: of all) depend on: name -> digest or number."""
+        config = self._config
+        keys = {'symbol': config.symbol, 'classes': config.dataset.NUM_CLASSES, 'fp16': bool(config.TRAIN.fp16)}
+        keys.update({name: config.network[name] for name in NETWORK_KEYS})
+        keys.update({name: config.TEST[name] for name in TEST_KEYS})
+        keys['scale'] = config.TEST.SCALES if index is None else config.TEST.SCALES[index]
+        if self._images is None:
+            self._images = _digest([_identity(entry) for entry in self._roidb])
+        return {'format': FORMAT, 'weights': self._weights, 'configuration': _digest(keys), 'images': self._images}
+
+    @staticmethod
+    def _write(path, origin, **arrays):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        text = np.array(json.dumps(origin, sort_keys=True))
+        temporary, _ = write_temporary(path, lambda stream: np.savez(stream, origin=text, **arrays))
+        publish(temporary, path)
+
+    @staticmethod
+    def _read(path, origin):
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                content = {name: file[name] for name in file.files}
+            made_from = json.loads(str(content['origin']))
+            different = [name for name in origin if made_from.get(name) != origin[name]]
+            whole = content['rows'].shape == (content['rows_per_crop'].sum(), COLUMNS)
+        except FileNotFoundError:
+            logger.warning('%s does not exist: the scale is run', path)
+            return None
+        except (OSError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+            logger.warning('%s is damaged (%s): the scale is run again', path, error)
+            return None
+        if different or not whole:
+            logger.warning('%s was made from other %s: the scale is run again', path,
+                           ' and '.join(different) or 'data')
+            return None
+        return content
+
+
+def _stack(rows):
+    return np.concatenate(rows).astype(np.float32) if rows else np.zeros((0, COLUMNS), np.float32)
+
+
+def _lengths(items):
+    return np.array([len(item) for item in items], np.int64)
+
+
+def _identity(entry):
+    """Names an image file and its content well enough to notice a change."""
+    try:
+        size = os.stat(entry['image']).st_size
+    except OSError:
+        size = -1
+    return [str(entry['image_id']), str(entry['image']), float(entry['width']), float(entry['height']), size]
+
+
+def _digest(value):
+    text = json.dumps(value, sort_keys=True, default=lambda array: np.asarray(array).tolist())
+    return hashlib.sha256(text.encode('utf-8')).hexdigest()

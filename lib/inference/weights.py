@@ -1,0 +1,114 @@
+"""Which weights a test or a demo runs with, and the predictor made from them."""
+import hashlib
+import logging
+import os
+from typing import NamedTuple
+
+from lib.errors import SniperError
+
+logger = logging.getLogger(__name__)
+
+SHIPPED_EPOCH = 0  # of shipped models: <prefix>-0000.params
+
+
+class Weights(NamedTuple):
+    """A checkpoint on disk."""
+    prefix: str
+    epoch: int
+    classes: tuple  # names from its side file, '__background__' first; () if it has none (the original's)
+
+    @property
+    def path(self):
+        """The parameter file."""
+        return '%s-%04d.params' % (self.prefix, self.epoch)
+
+    def digest(self):
+        """SHA-256 of the parameter file."""
+        content = hashlib.sha256()
+        with open(self.path, 'rb') as stream:
+            for block in iter(lambda: stream.read(1 << 20), b''):
+                content.update(block)
+        return content.hexdigest()
+
+
+def find_weights(config, folder, save_prefix):
+    """The checkpoint `<folder>/<save_prefix>-<TEST.TEST_EPOCH>.params`, else the model TEST.SHIPPED_MODEL.
+
+    folder: of the training run. SniperError naming the file if there is neither.
+    """
+    from lib.train.checkpoint import read_sidecar
+    prefix, epoch = os.path.join(folder, save_prefix), config.TEST.TEST_EPOCH
+    trained = Weights(prefix, epoch, ())
+    shipped = Weights(config.TEST.SHIPPED_MODEL, SHIPPED_EPOCH, ())
+    if os.path.isfile(trained.path):
+        found = trained
+        logger.info('weights: %s', found.path)
+    elif shipped.prefix and os.path.isfile(shipped.path):
+        found = shipped
+        logger.info('weights: the shipped model %s (there is no trained %s)', found.path, trained.path)
+    else:
+        raise SniperError('weights %s do not exist%s: train first, or set TEST.TEST_EPOCH, --save_prefix or output_path'
+                          '%s' % (trained.path, _other_epochs(folder, save_prefix),
+                                  '' if not shipped.prefix else '; the shipped model %s is missing too' % shipped.path))
+    return found._replace(classes=tuple(read_sidecar(found.prefix, found.epoch).get('classes') or ()))
+
+
+def check_classes(weights, classes):
+    """The weights' classes against those of a data set: SniperError for another number, a warning for other names."""
+    if not weights.classes or weights.classes == tuple(classes):
+        return
+    if len(weights.classes) != len(classes):
+        raise SniperError('%s was trained on %d classes with background (%s), the data set has %d (%s): use weights '
+                          'trained on it' % (weights.path, len(weights.classes), _some(weights.classes),
+                                             len(classes), _some(classes)))
+    logger.warning('%s was trained on the classes %s, the data set has %s: taken as the same in this order',
+                   weights.path, _some(weights.classes), _some(classes))
+
+
+class PredictorFactory:
+    """Makes the MXNet predictor of a configuration and checkpoint; picklable, for inference processes."""
+
+    def __init__(self, config, weights):
+        self._config = config
+        self._weights = weights
+
+    def __call__(self):
+        """-> ModulePredictor. SniperError: broken file, GPU absent, unknown network."""
+        from lib.inference.predictor import ModulePredictor
+        from lib.train import contexts
+        from lib.train.checkpoint import load_for_test
+        from symbols import get_detector
+        devices = contexts(self._config)
+        symbol = get_detector(self._config.symbol).test_symbol(self._config)
+        arg_params, aux_params = load_for_test(self._weights.prefix, self._weights.epoch)
+        return ModulePredictor(symbol, _float32(arg_params), _float32(aux_params), devices)
+
+
+def use_float32_on_cpu(config):
+    """TRAIN.fp16 also chooses the precision of the test graph, but CPUs have no half precision: turn it off there.
+
+    Changes `config`, which is this run's own.
+    """
+    from lib.train import contexts
+    if config.TRAIN.fp16 and any(device.device_type == 'cpu' for device in contexts(config)):
+        logger.info('TRAIN.fp16 is True, but this run is on the CPU, which has no half precision: '
+                    'inference runs in float32')
+        config.TRAIN.fp16 = False
+
+
+def _float32(params):
+    return {name: array if array.dtype.__name__ == 'float32' else array.astype('float32')
+            for name, array in params.items()}
+
+
+def _other_epochs(folder, save_prefix):
+    """' (there are epochs 1, 2)' for the checkpoints that do exist."""
+    start, end = save_prefix + '-', '.params'
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    numbers = sorted(int(name[len(start):-len(end)]) for name in names
+                     if name.startswith(start) and name.endswith(end) and name[len(start):-len(end)].isdigit())
+    return ' (there are epochs %s)' % ', '.join(map(str, numbers)) if numbers else ''
+
+
+def _some(classes):
+    return ', '.join(classes[1:5]) + (', ...' if len(classes) > 5 else '')
