@@ -46,7 +46,8 @@ def get_state(module):
     updater, keys = _updater(module)
     counts = {}
     for device_counts in updater.optimizer._all_index_update_counts.values():
-        counts.update(device_counts)
+        for key, count in device_counts.items():  # one device updates a key: the others' counts stand still
+            counts[key] = max(count, counts.get(key, 0))
     entries = {}
     for name, (device_keys, _) in keys.items():
         momentum, master = _split(updater.states.get(device_keys[0]))
