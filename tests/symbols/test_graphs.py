@@ -1,0 +1,108 @@
+"""Every graph of every detector binds and runs; odd sizes and any batch work."""
+import numpy as np
+import pytest
+
+from sniper_mxnet import mx
+from symbols import detector_names, get_detector
+from tests.symbols.helpers import config_for
+
+VARIANTS = ('train', 'test', 'proposal_train', 'proposal_test')
+SMALL = ('TRAIN.RPN_POST_NMS_TOP_N', '6', 'TEST.RPN_POST_NMS_TOP_N', '5')
+
+
+def run(detector, config, variant, batch, height, width, seed=None):
+    """{output: array} of one forward pass; weights constant, or random from `seed`."""
+    symbol = detector.symbol(config, variant)
+    shapes = detector.input_shapes(config, batch, height, width, variant)
+    executor = symbol.simple_bind(mx.cpu(), grad_req='null', **shapes)
+    random = np.random.RandomState(0 if seed is None else seed)
+    for name, array in list(executor.arg_dict.items()) + list(executor.aux_dict.items()):
+        if name in ('data', 'rois') or (seed is not None and name.endswith('weight') and name not in shapes):
+            array[:] = random.normal(0, 0.1, array.shape)
+        elif name == 'im_info':
+            array[:] = np.tile([height, width, 1], (batch, 1))
+        elif name == 'gt_boxes':
+            array[:] = -1
+            array[:, 0] = mx.nd.array([4, 4, 40, 40, 1])
+        elif name == 'valid_ranges':
+            array[:] = np.tile([0, 512], (batch, 1))
+        else:
+            array[:] = 1 if name.endswith(('gamma', 'var')) else 0 if name in shapes else 0.001
+    outputs = executor.forward(is_train='train' in variant)
+    return dict(zip(symbol.list_outputs(), [output.asnumpy() for output in outputs]))
+
+
+def expected_shapes(name, config, variant, batch, height, width):
+    """{output: shape} as networks.md sections 5 and 8 say."""
+    stride, anchors, classes = config.network.RPN_FEAT_STRIDE, config.network.NUM_ANCHORS, config.dataset.NUM_CLASSES
+    rows, columns = -(-height // stride), -(-width // stride)
+    rpn = {'rpn_cls_prob_output': (batch, 2, anchors * rows, columns),
+           'rpn_bbox_loss_output': (batch, 4 * anchors, rows, columns)}
+    rois, boxes, scores = 'rois_output', 4, {}
+    if name == 'resnext_mx_101':
+        rpn = rpn if variant == 'proposal_train' else {}
+        rois, boxes = 'rois_reshape_output' if variant == 'test' else rois, 8
+    if variant == 'train':
+        scores = {'cls_prob_reshape_output': (batch, 6, classes), 'bbox_loss_reshape_output': (batch, 6, boxes),
+                  'blockgrad0_output': (batch * 6,)}
+    if variant.endswith('train'):
+        return dict(rpn, **scores)
+    if variant == 'proposal_test':
+        return {'rois_output': (batch * 5, 5), 'rois_score': (batch * 5,), 'im_ids': (batch,)}
+    return {rois: (batch * 5, 5), 'cls_prob_reshape_output': (batch, 5, classes),
+            'bbox_pred_reshape_output': (batch, 5, boxes), 'im_ids': (batch,), 'im_info': (batch, 3), 'chip_ids': (batch,)}
+
+
+@pytest.mark.parametrize('variant', VARIANTS)
+@pytest.mark.parametrize('name', detector_names())
+def test_every_graph_runs(name, variant):
+    config = config_for(name, *SMALL)
+    height, width = (64, 96) if variant.endswith('train') else (75, 50)
+    outputs = run(get_detector(name), config, variant, 2, height, width)
+    assert {key: output.shape for key, output in outputs.items()} == expected_shapes(
+        name, config, variant, 2, height, width)
+    for key, output in outputs.items():
+        assert np.isfinite(output).all(), key
+
+
+@pytest.mark.parametrize('height, width', [(33, 97), (64, 64), (95, 41), (17, 130)])
+def test_tiny_takes_any_size(height, width):
+    config = config_for('sniper_tiny', *SMALL)
+    for variant in VARIANTS:
+        outputs = run(get_detector('sniper_tiny'), config, variant, 1, height, width, seed=3)
+        assert {key: output.shape for key, output in outputs.items()} == expected_shapes(
+            'sniper_tiny', config, variant, 1, height, width)
+
+
+def test_batches_other_than_configured():
+    """The images of a batch do not see each other at test, and the batch may be any."""
+    config = config_for('sniper_tiny', 'TEST.BATCH_IMAGES', '2', *SMALL)
+    detector = get_detector('sniper_tiny')
+    symbol = detector.test_symbol(config)
+    arrays, results = {}, {}
+    for batch in (3, 1):
+        shapes = detector.input_shapes(config, batch, 64, 80, 'test')
+        executor = symbol.simple_bind(mx.cpu(), grad_req='null', **shapes)
+        random = np.random.RandomState(5)
+        for name, array in list(executor.arg_dict.items()) + list(executor.aux_dict.items()):
+            if name not in arrays:
+                arrays[name] = random.uniform(0.5, 1, array.shape) if name.endswith(('gamma', 'var')) else random.normal(
+                    0, 0.2, array.shape)
+            if name == 'im_info':
+                arrays[name] = np.tile([64, 80, 1], (3, 1))
+            array[:] = arrays[name][:batch] if name in shapes else arrays[name]
+        results[batch] = [output.asnumpy() for output in executor.forward(is_train=False)]
+    for index, (many, one) in enumerate(zip(results[3], results[1])):
+        np.testing.assert_allclose(many[:len(one)], one, rtol=1e-4, atol=1e-4, err_msg='output %d' % index)
+
+
+def test_fused_inference_gives_the_same(monkeypatch):
+    """oneDNN's fusion of convolution, BN and ReLU, on by default at test, changes no output."""
+    config = config_for('sniper_tiny', *SMALL)
+    fused = run(get_detector('sniper_tiny'), config, 'test', 1, 64, 64, seed=7)
+    monkeypatch.setenv('MXNET_SUBGRAPH_BACKEND', 'NONE')
+    plain = run(get_detector('sniper_tiny'), config, 'test', 1, 64, 64, seed=7)
+    for name in plain:
+        np.testing.assert_allclose(fused[name], plain[name], rtol=1e-3, atol=1e-4, err_msg=name)
+
+

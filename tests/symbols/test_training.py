@@ -1,0 +1,129 @@
+"""A training step of `sniper_tiny`: every learnable array gets a gradient; initial values; from scratch or pretrained."""
+import numpy as np
+import pytest
+
+from sniper_mxnet import mx
+from symbols import detector_names, get_detector
+from tests.symbols.helpers import config_for
+
+SIZE = 96
+SEED = 11
+
+
+def tiny_config(*overrides):
+    return config_for('sniper_tiny', 'TRAIN.RPN_POST_NMS_TOP_N', '32', *overrides)
+
+
+def initialised(detector, symbol, shapes):
+    """Executor with the arrays as training from scratch starts them."""
+    mx.random.seed(SEED)
+    executor = symbol.simple_bind(mx.cpu(), grad_req={name: 'null' if name in shapes else 'write'
+                                                      for name in symbol.list_arguments()}, **shapes)
+    initialise, attributes = detector.initializer(), symbol.attr_dict()
+    for arrays in (executor.arg_dict, executor.aux_dict):
+        for name, array in arrays.items():
+            if name not in shapes:
+                initialise(mx.init.InitDesc(name, attributes.get(name)), array)
+    return executor
+
+
+def feed(executor, batch):
+    """A noise image with one object a chip, labels at random."""
+    random = np.random.RandomState(SEED)
+    values = executor.arg_dict
+    values['data'][:] = random.normal(0, 50, values['data'].shape)
+    values['label'][:] = random.choice([-1, 0, 1], size=values['label'].shape, p=[0.9, 0.05, 0.05])
+    values['bbox_target'][:] = random.normal(0, 0.5, values['bbox_target'].shape)
+    values['bbox_weight'][:] = random.randint(0, 2, values['bbox_weight'].shape)
+    if 'gt_boxes' in values:
+        boxes = np.full(values['gt_boxes'].shape, -1)
+        boxes[:, 0] = [10, 12, 50, 60, 1]
+        boxes[:, 1] = [40, 20, 90, 70, 2]
+        values['gt_boxes'][:] = boxes
+        values['im_info'][:] = np.tile([SIZE, SIZE, 1], (batch, 1))
+        values['valid_ranges'][:] = np.tile([0, 256], (batch, 1))
+
+
+@pytest.mark.parametrize('variant', ['train', 'proposal_train'])
+def test_every_parameter_learns(variant):
+    config, detector = tiny_config(), get_detector('sniper_tiny')
+    symbol = detector.symbol(config, variant)
+    shapes = detector.input_shapes(config, 2, SIZE, SIZE, variant)
+    executor = initialised(detector, symbol, shapes)
+    feed(executor, 2)
+    for output in executor.forward(is_train=True):
+        assert np.isfinite(output.asnumpy()).all()
+    executor.backward()
+    assert detector.fixed_parameters(symbol, config) == []
+    for name, gradient in executor.grad_dict.items():
+        if name not in shapes:
+            array = gradient.asnumpy()
+            assert np.isfinite(array).all(), name
+            assert np.abs(array).max() > 0, 'no gradient reaches %s (seed %d)' % (name, SEED)
+
+
+def test_size_of_tiny():
+    config, detector = tiny_config(), get_detector('sniper_tiny')
+    symbol = detector.train_symbol(config)
+    shapes = detector.input_shapes(config, 1, 256, 256, 'train')
+    arguments, _, auxiliary = symbol.infer_shape(**shapes)
+    count = sum(int(np.prod(shape)) for name, shape in zip(symbol.list_arguments(), arguments) if name not in shapes)
+    assert count + sum(int(np.prod(shape)) for shape in auxiliary) < 1.45e6
+
+
+@pytest.mark.parametrize('name', detector_names())
+def test_new_parameters(name):
+    """Heads and deformable offsets are new, trunks are not (networks.md section 9)."""
+    detector, config = get_detector(name), config_for(name)
+    new = detector.new_parameters(detector.train_symbol(config))
+    layers = ['conv_new_1', 'fc_new_1', 'fc_new_2', 'cls_score', 'bbox_pred']
+    proposal_layers = ['rpn_conv_3x3', 'rpn_cls_score', 'rpn_bbox_pred']
+    if name != 'sniper_tiny':
+        layers.append('offset')
+    deformable = ['stage4_unit%d_offset' % unit for unit in (1, 2, 3)] if name.startswith('resne') else []
+    if name != 'resnext_mx_101':
+        layers += proposal_layers
+    assert new == {layer + suffix for layer in layers + deformable for suffix in ('_weight', '_bias')}
+    assert detector.new_parameters(detector.proposal_train_symbol(config)) == {
+        layer + suffix for layer in proposal_layers + deformable for suffix in ('_weight', '_bias')}
+
+
+def test_initial_values():
+    detector, config = get_detector('resnet_mx_50_e2e'), config_for('resnet_mx_50_e2e', 'network.pretrained', '')
+    symbol = detector.train_symbol(config)
+    attributes = symbol.attr_dict()
+    arguments = dict(zip(symbol.list_arguments(), symbol.infer_shape(
+        **detector.input_shapes(config, 1, 64, 64, 'train'))[0]))
+    mx.random.seed(SEED)
+    initialise = detector.initializer()
+
+    def value(name):
+        array = mx.nd.zeros(arguments[name]) - 7
+        initialise(mx.init.InitDesc(name, attributes.get(name)), array)
+        return array.asnumpy()
+
+    for name in ('stage4_unit2_offset_weight', 'stage4_unit2_offset_bias', 'offset_weight', 'offset_bias',
+                 'fc_new_1_bias', 'rpn_conv_3x3_bias', 'stage2_unit1_bn1_beta'):
+        assert not value(name).any(), name
+    for name in ('rpn_cls_score_weight', 'conv_new_1_weight', 'cls_score_weight', 'fc_new_2_weight'):
+        assert value(name).std() == pytest.approx(0.01, rel=0.05) and abs(value(name).mean()) < 1e-3, name
+    fan_in = 128 * 9
+    assert value('stage2_unit2_conv2_weight').std() == pytest.approx((2 / fan_in) ** 0.5, rel=0.05)
+    assert value('stage2_unit2_conv3_weight').std() == pytest.approx((2 / 128 / 16) ** 0.5, rel=0.05)   # 16 units
+    assert (value('stage2_unit1_bn1_gamma') == 1).all()
+
+
+def test_from_scratch_everything_trains():
+    """Without pretrained weights no statistics are stored, hence none used, and nothing is frozen."""
+    for name in ('resnet_mx_50_e2e', 'resnext_mx_101', 'mobilenetv2_e2e'):
+        detector = get_detector(name)
+        pretrained = config_for(name, 'network.pretrained', 'data/weights')
+        scratch = config_for(name, 'network.pretrained', '')
+        symbols = {config.network.pretrained: detector.train_symbol(config) for config in (pretrained, scratch)}
+        assert symbols[''].list_arguments() == symbols['data/weights'].list_arguments()
+        stored = {key: [node for node, values in symbol.attr_dict().items()
+                        if values.get('use_global_stats') == 'True'] for key, symbol in symbols.items()}
+        assert stored[''] == []
+        assert bool(stored['data/weights']) == (name != 'mobilenetv2_e2e')
+        assert detector.fixed_parameters(symbols[''], scratch) == []
+        assert detector.fixed_parameters(symbols['data/weights'], pretrained)
