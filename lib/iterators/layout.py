@@ -1,0 +1,16 @@
+"""Names and shapes of the training tensors (reference/pipeline.md 10.12)."""
+
+
+def train_layout(config, batch_size):
+    """-> (data, label): lists of (tensor name, shape) in the order of the original."""
+    size = config.TRAIN.CHIP_SIZE
+    cells = size // config.network.RPN_FEAT_STRIDE
+    anchors = config.network.NUM_ANCHORS
+    data = [('data', (batch_size, 3, size, size))]
+    label = [('label', (batch_size, anchors * cells * cells)),
+             ('bbox_target', (batch_size, 4 * anchors, cells, cells)),
+             ('bbox_weight', (batch_size, 4 * anchors, cells, cells))]
+    if not config.TRAIN.ONLY_PROPOSAL:
+        data += [('valid_ranges', (batch_size, 2)), ('im_info', (batch_size, 3))]
+        label += [('gt_boxes', (batch_size, config.TRAIN.MAX_GT, 5))]
+    return data, label

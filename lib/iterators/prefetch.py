@@ -1,0 +1,85 @@
+"""Batches in order, a bounded number of them in the making."""
+import time
+
+from lib.errors import SniperError
+
+
+class Prefetcher:
+    """Turns numbered batches into pool tasks, at most `num_slots` batches at a time.
+
+    The slot of the batch delivered last is free again when the next one is asked for, so that at most
+    num_slots - 1 batches are made ahead.
+    `wait_seconds`: time the caller spent waiting in `next_batch` since `start`.
+    """
+
+    def __init__(self, pool, num_slots):
+        self.wait_seconds = 0.0
+        self._pool = pool
+        self._num_slots = num_slots
+        self._failure = None
+        self._reset(0, 0, None, None)
+
+    def start(self, first, stop, make_tasks, review):
+        """Begin with batch `first`, end before `stop`; what was in the making before is dropped.
+
+        make_tasks(index, slot) -> list of (method, arguments), one per sample of the batch.
+        review(index, row, slot, report) -> None to accept a sample's report, or a task in its place.
+        """
+        self._pool.drain()
+        self._reset(first, stop, make_tasks, review)
+        self._submit()
+
+    def _reset(self, first, stop, make_tasks, review):
+        self.wait_seconds = 0.0
+        self._failure = None
+        self._make_tasks, self._review = make_tasks, review
+        self._deliver, self._submitted, self._stop = first, first, stop
+        self._free = list(range(self._num_slots))
+        self._held = None
+        self._slots, self._reports, self._missing = {}, {}, {}
+
+    def next_batch(self):
+        """-> (index, slot, list of reports by row), or None after the last batch. Raises SniperError."""
+        if self._failure is not None:
+            raise SniperError(self._failure)
+        if self._held is not None:
+            self._free.append(self._held)
+            self._held = None
+        if self._deliver >= self._stop:
+            return None
+        self._submit()
+        index = self._deliver
+        started = time.perf_counter()
+        try:
+            while self._missing[index]:
+                self._receive()
+        except SniperError as error:
+            self._failure = str(error)
+            raise
+        finally:
+            self.wait_seconds += time.perf_counter() - started
+        self._deliver += 1
+        self._held = self._slots.pop(index)
+        del self._missing[index]
+        return index, self._held, self._reports.pop(index)
+
+    def _submit(self):
+        """Start batches while there are free slots."""
+        while self._free and self._submitted < self._stop:
+            index, slot = self._submitted, self._free.pop()
+            tasks = self._make_tasks(index, slot)
+            self._slots[index], self._missing[index] = slot, len(tasks)
+            self._reports[index] = [None] * len(tasks)
+            self._submitted += 1
+            for row, (method, arguments) in enumerate(tasks):
+                self._pool.submit((index, row), method, arguments)
+
+    def _receive(self):
+        """Take one answer; a sample that review() rejects is submitted again."""
+        (index, row), report = self._pool.get()
+        task = self._review(index, row, self._slots[index], report)
+        if task is not None:
+            self._pool.submit((index, row), *task)
+            return
+        self._reports[index][row] = report
+        self._missing[index] -= 1

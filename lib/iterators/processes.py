@@ -1,0 +1,30 @@
+"""How many worker processes to start."""
+import logging
+import os
+
+logger = logging.getLogger(__name__)
+
+_AUTO_LIMIT = 8  # one reader can feed more chips than this many workers make; more only cost memory
+_AUTO_MIN_SAMPLES = 16  # below this, starting a process takes longer than the work
+
+
+def num_cores():
+    """Cores this process may use."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def resolve_workers(setting, num_samples):
+    """NUM_PROCESS setting ('auto' or a number) -> number of worker processes; 0 means in-process.
+
+    'auto': one per core, at most 8, none for a handful of samples. A number is capped to the cores.
+    """
+    cores = num_cores()
+    if setting == 'auto':
+        return min(cores, _AUTO_LIMIT) if num_samples >= _AUTO_MIN_SAMPLES else 0
+    count = max(0, int(setting))
+    if count > cores:
+        logger.info('NUM_PROCESS %d is more than the %d cores there are: starting %d workers', count, cores, cores)
+        return cores
+    return count

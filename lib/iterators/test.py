@@ -1,0 +1,124 @@
+"""Test batches: whole images or crops of them, grouped by size."""
+import logging
+
+import numpy as np
+
+from lib.chips.scales import test_scale
+from lib.errors import SniperError
+from lib.iterators.batch import Batch
+from lib.iterators.packed_roidb import PackedRoidb
+from lib.iterators.pool import make_pool
+from lib.iterators.prefetch import Prefetcher
+from lib.iterators.processes import resolve_workers
+from lib.iterators.shared import BatchSlots
+from lib.iterators.crop_batches import order_crops, scaled_size
+from lib.iterators.crop_tasks import CropTasks
+
+logger = logging.getLogger(__name__)
+
+_SLOTS = 3  # one with the caller, two in the making
+
+
+class TestIterator:
+    """Batches of one test scale; each `for` loop runs over all of them.
+
+    `crops`: per image a sequence of boxes x1, y1, x2, y2 in original pixels (an image may have none), or None for
+    whole images. Batch.data holds `data` (n, 3, h, w), `im_info` (n, 3) = resized height, width and scale, `im_ids`
+    (n,) = index in the roidb, `chip_ids` (n,) = number of the crop within its image. Samples that only fill up a
+    batch repeat earlier crops. `num_batches` may be 0. A broken image raises SniperError.
+    `batches` (num_batches, n): crop numbers of each batch, crops counted through all images; `batch_shapes`: of data.
+    """
+
+    __test__ = False  # not a test case, whatever its name makes pytest think
+
+    def __init__(self, roidb, config, scale_index, batch_images, num_workers=None, crops=None):
+        self.batch_size = batch_images
+        self._roidb = PackedRoidb(roidb)
+        self._crops, self._images, self._numbers = _flatten(roidb, crops)
+        pair = config.TEST.SCALES[scale_index]
+        self._scales = [test_scale(pair, entry['width'], entry['height']) for entry in roidb]
+        order = order_crops(self._crops, batch_images)
+        self.batches = order.reshape(-1, batch_images)
+        self.batch_shapes = [self._shape(batch) for batch in self.batches]
+        self._warned = set()
+        workers = resolve_workers(config.TEST.NUM_PROCESS, len(order)) if num_workers is None else num_workers
+        num_slots = _SLOTS if workers else 1
+        largest = max([int(np.prod(shape)) for shape in self.batch_shapes], default=1)
+        self._slots = BatchSlots(num_slots, {'data': largest})
+        self._pool = make_pool(CropTasks, (self._roidb, self._slots, config.network.PIXEL_MEANS), workers)
+        self._prefetcher = Prefetcher(self._pool, num_slots)
+
+    def _shape(self, batch):
+        """Shape of a batch's data: the smallest that holds all its crops."""
+        sizes = [scaled_size(self._crops[crop], self.sample(crop)[2]) for crop in batch]
+        return (len(batch), 3, max(height for height, _ in sizes), max(width for _, width in sizes))
+
+    def sample(self, crop):
+        """Crop number -> (index in the roidb, number of the crop within its image, scale)."""
+        image = int(self._images[crop])
+        return image, int(self._numbers[crop]), self._scales[image]
+
+    @property
+    def num_batches(self):
+        """Number of batches of a pass."""
+        return len(self.batches)
+
+    @property
+    def wait_seconds(self):
+        """Seconds spent waiting for data in this pass."""
+        return self._prefetcher.wait_seconds
+
+    def __iter__(self):
+        self._prefetcher.start(0, self.num_batches, self._make_tasks, self._review)
+        return self
+
+    def __next__(self):
+        ready = self._prefetcher.next_batch()
+        if ready is None:
+            raise StopIteration
+        index, slot, reports = ready
+        images, chips, scales = zip(*[self.sample(crop) for crop in self.batches[index]])
+        data = {'data': self._slots.view(slot, 'data', self.batch_shapes[index]),
+                'im_info': np.array([(report.height, report.width, scale)
+                                     for report, scale in zip(reports, scales)], np.float32),
+                'im_ids': np.array(images, np.float32),
+                'chip_ids': np.array(chips, np.float32)}
+        return Batch(data, {}, [self._roidb.path(image) for image in images], index, {})
+
+    def _make_tasks(self, index, slot):
+        """Pool tasks for the crops of batch `index`."""
+        shape = self.batch_shapes[index]
+        tasks = []
+        for row, crop in enumerate(self.batches[index]):
+            image, _, scale = self.sample(crop)
+            tasks.append(('fill', (slot, row, image, tuple(self._crops[crop].tolist()), scale, shape)))
+        return tasks
+
+    def _review(self, index, row, slot, report):
+        image, _, _ = self.sample(self.batches[index][row])
+        if report.mismatch and image not in self._warned:
+            self._warned.add(image)
+            logger.warning('%s', report.mismatch)
+        return None
+
+    def close(self):
+        """Stop the workers. May be called more than once."""
+        self._pool.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def _flatten(roidb, crops):
+    """-> crops (n, 4) float64, image (n,) and number within its image (n,), in image order."""
+    if crops is None:
+        crops = [[(0, 0, entry['width'], entry['height'])] for entry in roidb]
+    if len(crops) != len(roidb):
+        raise SniperError('crops were given for %d images but the roidb has %d' % (len(crops), len(roidb)))
+    counts = [len(boxes) for boxes in crops]
+    flat = [np.asarray(boxes, np.float64).reshape(-1, 4) for boxes in crops]
+    return (np.concatenate([np.empty((0, 4))] + flat), np.repeat(np.arange(len(roidb)), counts),
+            np.concatenate([np.arange(count) for count in [0] + counts]))

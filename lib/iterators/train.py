@@ -1,0 +1,183 @@
+"""Training batches: chips of every epoch, made by worker processes in shared memory."""
+import logging
+import time
+
+from lib.chips import ChipSampler
+from lib.errors import SniperError
+from lib.iterators import seeds
+from lib.iterators.batch import Batch
+from lib.iterators.chip_table import ChipTable
+from lib.iterators.epoch import EpochPlan, draw_order, summarise
+from lib.iterators.layout import train_layout
+from lib.iterators.packed_roidb import PackedRoidb
+from lib.iterators.pool import make_pool
+from lib.iterators.prefetch import Prefetcher
+from lib.iterators.processes import resolve_workers
+from lib.iterators.shared import BatchSlots
+from lib.iterators.train_tasks import TrainTasks
+
+logger = logging.getLogger(__name__)
+
+_SLICE = 64  # images per chip task at most: small enough to share out, large enough to be worth a message
+_WARNINGS_SHOWN = 20  # files named one by one; the rest is counted
+
+
+class TrainIterator:
+    """Batches of training chips; `for batch in iterator` after `start_epoch`.
+
+    The batches depend on (roidb, config, batch_size, seed, epoch) alone, not on `num_workers`
+    (None: TRAIN.NUM_PROCESS; 0: everything in this process).
+    `wait_seconds`: time spent waiting for data in this epoch. `epoch_stats`: facts of this epoch.
+    """
+
+    def __init__(self, roidb, config, batch_size, seed=None, num_workers=None):
+        if not roidb:
+            raise SniperError('the training set has no image: check dataset.image_set and the annotation file')
+        self.batch_size = batch_size
+        self.provide_data, self.provide_label = train_layout(config, batch_size)
+        self.epoch_stats = {}
+        self._config = config
+        self._seed = config.TRAIN.SEED if seed is None else seed
+        self._roidb = PackedRoidb(roidb)
+        self._sampler = ChipSampler(config)
+        self._layout = self.provide_data + self.provide_label
+        self._broken, self._mismatched = set(), set()
+        self._plan = None
+        self._running = False  # an epoch has begun and was not reported
+        workers = resolve_workers(config.TRAIN.NUM_PROCESS, len(roidb)) if num_workers is None else num_workers
+        num_slots = 1 + max(1, config.TRAIN.PREFETCH) if workers else 1
+        self._slots = BatchSlots(num_slots, {name: _floats(shape) for name, shape in self._layout})
+        self._pool = make_pool(TrainTasks, (self._roidb, self._slots, self._layout, config, self._seed), workers)
+        self._workers = workers
+        self._prefetcher = Prefetcher(self._pool, num_slots)
+
+    def start_epoch(self, epoch, first_batch=0):
+        """Make the chips of `epoch` and begin with batch `first_batch` -> number of batches of the epoch."""
+        self._report_epoch()
+        started = time.perf_counter()
+        stride = self._sampler.draw_stride(seeds.generator(self._seed, epoch, seeds.STRIDE))
+        slices = self._sample_chips(epoch, stride)
+        table = ChipTable.concatenate([part.table for part in slices])
+        if table.num_chips == 0:
+            raise SniperError('no training chip: none of the %d images has an object that fits TRAIN.VALID_RANGES at '
+                              'TRAIN.SCALES; adapt these' % len(self._roidb))
+        order = draw_order(table.image, self.batch_size, seeds.generator(self._seed, epoch, seeds.ORDER))
+        batches = len(order) // self.batch_size
+        if self._config.TRAIN.MAX_BATCHES > 0:
+            batches = min(batches, self._config.TRAIN.MAX_BATCHES)
+        self._plan = EpochPlan(table, order, self._roidb, self._broken)
+        self.epoch_stats = dict(summarise(slices, table, len(self._config.TRAIN.SCALES), len(self._roidb)),
+                                epoch=epoch, stride=stride, batches=batches, dropped_boxes=0, replaced_samples=0,
+                                seconds=time.perf_counter() - started)
+        self._running = True
+        self._prefetcher.start(first_batch, batches, self._make_tasks, self._review)
+        return batches
+
+    def _sample_chips(self, epoch, stride):
+        """Chips of all images through the pool -> list of ChipSlice in image order."""
+        self._pool.drain()
+        count = len(self._roidb)
+        step = max(1, min(_SLICE, count // (4 * max(1, self._workers))))
+        starts = range(0, count, step)
+        for first in starts:
+            self._pool.submit(first, 'chips', (epoch, stride, first, min(count, first + step)))
+        answers = dict(self._pool.get() for _ in starts)
+        return [answers[first] for first in starts]
+
+    @property
+    def worker_pids(self):
+        """Process ids of the workers; empty in serial mode."""
+        return self._pool.pids
+
+    @property
+    def wait_seconds(self):
+        """Seconds spent waiting for data in this epoch."""
+        return self._prefetcher.wait_seconds
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self._plan is None:
+            raise SniperError('call start_epoch before asking a TrainIterator for batches')
+        ready = self._prefetcher.next_batch()
+        if ready is None:
+            self._report_epoch()
+            raise StopIteration
+        index, slot, reports = ready
+        positions = range(index * self.batch_size, (index + 1) * self.batch_size)
+        images = [self._plan.path(position) for position in positions]
+        stats = {'dropped_boxes': sum(report.dropped for report in reports),
+                 'replaced': sum(self._plan.release(position) for position in positions)}
+        self.epoch_stats['dropped_boxes'] += stats['dropped_boxes']
+        self.epoch_stats['replaced_samples'] += stats['replaced']
+        return Batch(self._views(slot, self.provide_data), self._views(slot, self.provide_label), images, index, stats)
+
+    def _views(self, slot, layout):
+        return {name: self._slots.view(slot, name, shape) for name, shape in layout}
+
+    def _make_tasks(self, index, slot):
+        """Pool tasks for the samples of batch `index`."""
+        for row in range(self.batch_size):
+            self._plan.assign(index * self.batch_size + row)
+        return [self._sample_task(index, row, slot) for row in range(self.batch_size)]
+
+    def _sample_task(self, index, row, slot):
+        position = index * self.batch_size + row
+        table, chip_index = self._plan.table, self._plan.chip_index(position)
+        image = int(table.image[chip_index])
+        return 'fill', (slot, row, image, table.chip(chip_index), self.epoch_stats['epoch'], position)
+
+    def _review(self, index, row, slot, report):
+        """Warn of what a sample met; a sample without an image gets the next chip of the order."""
+        position = index * self.batch_size + row
+        path = self._plan.path(position)
+        if report.mismatch:
+            self._warn_once(self._mismatched, path, report.mismatch)
+        if report.broken:
+            self._warn_once(self._broken, path, '%s (its samples are replaced by others)' % report.broken)
+        if not (report.broken or report.outside):
+            return None
+        self._plan.reject(position)
+        return self._sample_task(index, row, slot)
+
+    def _warn_once(self, known, path, message):
+        if path in known:
+            return
+        known.add(path)
+        if len(known) <= _WARNINGS_SHOWN:
+            logger.warning('%s', message)
+        if len(known) == _WARNINGS_SHOWN:
+            logger.warning('further files of this kind are counted only')
+
+    def _report_epoch(self):
+        """Say once an epoch what did not fit or could not be read."""
+        if not self._running:
+            return
+        self._running = False
+        stats = self.epoch_stats
+        if stats['dropped_boxes']:
+            logger.warning('epoch %d: %d objects did not fit into the %d rows of gt_boxes; raise TRAIN.MAX_GT',
+                           stats['epoch'], stats['dropped_boxes'], self._config.TRAIN.MAX_GT)
+        if stats['replaced_samples']:
+            logger.warning('epoch %d: %d samples were replaced because of %d broken images',
+                           stats['epoch'], stats['replaced_samples'], len(self._broken))
+
+    def close(self):
+        """Stop the workers. May be called more than once."""
+        self._report_epoch()
+        self._pool.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def _floats(shape):
+    """Number of floats of a tensor."""
+    count = 1
+    for side in shape:
+        count *= side
+    return count

@@ -1,0 +1,63 @@
+"""What runs inside a worker process: a loop over tasks from the parent.
+
+Tasks are method calls on one object built once per process. Answers are (ticket, value).
+A worker ends when the parent closes the connection or dies; Ctrl-C and SIGTERM concern the
+parent alone, which may still want to finish a batch before it stops its workers.
+"""
+import signal
+import traceback
+
+import cv2
+
+from lib.errors import SniperError
+
+
+class TaskFailure:
+    """A task that raised: one line for the user, and for a bug (not a SniperError) its traceback."""
+
+    def __init__(self, message, details=''):
+        self.message = message
+        self.details = details
+
+
+class Tasks:
+    """`factory(*arguments)` and calls of its methods, with exceptions as TaskFailure values."""
+
+    def __init__(self, factory, arguments):
+        self._target = None
+        self._broken = None
+        try:
+            self._target = factory(*arguments)
+        except Exception as error:  # the answer to every task
+            self._broken = _describe(error, None)
+
+    def call(self, method, arguments):
+        """Value of `method(*arguments)`, or a TaskFailure."""
+        if self._broken is not None:
+            return self._broken
+        try:
+            return getattr(self._target, method)(*arguments)
+        except Exception as error:  # reported to the user by the parent, with its traceback
+            return _describe(error, getattr(self._target, 'current', None))
+
+
+def _describe(error, item):
+    """The exception being handled as a TaskFailure; `item` is what was being worked on."""
+    if isinstance(error, SniperError):
+        return TaskFailure(str(error))
+    return TaskFailure('data worker failed%s: %s: %s' % (' on %s' % item if item else '', type(error).__name__, error),
+                       traceback.format_exc())
+
+
+def run_worker(connection, factory, arguments):
+    """Body of a worker process: serve (ticket, method, arguments) on `factory(*arguments)`."""
+    for name in ('SIGINT', 'SIGTERM'):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    cv2.setNumThreads(0)  # parallelism is one process a core
+    tasks = Tasks(factory, arguments)
+    try:
+        while True:
+            ticket, method, task_arguments = connection.recv()
+            connection.send((ticket, tasks.call(method, task_arguments)))
+    except (EOFError, OSError):
+        return  # the parent closed the connection, or is gone

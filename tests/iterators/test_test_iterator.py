@@ -1,0 +1,122 @@
+"""TestIterator: geometry, tensors, crops, broken images."""
+import os
+
+import numpy as np
+import pytest
+
+from lib.errors import SniperError
+from lib.image import read_image
+from lib.iterators import TestIterator
+from tests.golden import golden_file
+from tests.iterators.scenes import assert_same_batches, make_entry, make_roidb, small_config, snapshot, write_image
+
+
+def all_batches(iterator):
+    with iterator:
+        return [snapshot(batch) for batch in iterator]
+
+
+def test_whole_images(tmp_path):
+    config = small_config()
+    roidb = make_roidb(tmp_path, 5, suffix='.png')
+    seen = set()
+    with TestIterator(roidb, config, 1, 2, num_workers=0) as iterator:
+        for batch in iterator:
+            assert list(batch.data) == ['data', 'im_info', 'im_ids', 'chip_ids'] and batch.label == {}
+            assert batch.data['data'].shape == iterator.batch_shapes[batch.index]
+            assert all(array.dtype == np.float32 for array in batch.data.values())
+            for row, image in enumerate(batch.data['im_ids'].astype(int)):
+                height, width, scale = batch.data['im_info'][row]
+                entry = roidb[image]
+                assert batch.images[row] == entry['image'] and batch.data['chip_ids'][row] == 0
+                assert scale == np.float32(120 / min(entry['width'], entry['height'])) or max(height, width) == 160
+                assert abs(height - entry['height'] * scale) <= 1 and abs(width - entry['width'] * scale) <= 1
+                planes = batch.data['data'][row]
+                assert not planes[:, int(height):].any() and not planes[:, :, int(width):].any()
+                seen.add(image)
+    assert seen == set(range(len(roidb)))
+
+
+def test_unscaled_image_keeps_its_pixels(tmp_path):
+    rng = np.random.default_rng(0)
+    write_image(tmp_path / 'a.png', 160, 120, rng)
+    config = small_config()
+    batch, = all_batches(TestIterator([make_entry(tmp_path / 'a.png', 160, 120, [])], config, 1, 1, num_workers=0))
+    expected = read_image(str(tmp_path / 'a.png')).transpose(2, 0, 1)[::-1] - config.network.PIXEL_MEANS[::-1, None, None]
+    np.testing.assert_allclose(batch[0]['data'][0], expected, atol=1e-4)
+
+
+def test_workers_give_the_same_batches_twice(tmp_path):
+    config = small_config()
+    roidb = make_roidb(tmp_path, 7)
+    serial = all_batches(TestIterator(roidb, config, 0, 3, num_workers=0))
+    with TestIterator(roidb, config, 0, 3, num_workers=2) as iterator:
+        first = [snapshot(batch) for batch in iterator]
+        next(iter(iterator))  # a pass that is given up
+        second = [snapshot(batch) for batch in iterator]
+    assert_same_batches(serial, first)
+    assert_same_batches(serial, second)
+
+
+def test_crops_of_some_images(tmp_path):
+    config = small_config()
+    roidb = make_roidb(tmp_path, 4)
+    crops = [[] for _ in roidb]
+    crops[1] = np.array([[10.5, 20.2, 60.7, 70.1], [0, 0, 50, 90]])
+    crops[3] = [(5, 5, 45, 25)]
+    found = set()
+    for arrays, images in all_batches(TestIterator(roidb, config, 0, 4, num_workers=0, crops=crops)):
+        for image, chip, path in zip(arrays['im_ids'], arrays['chip_ids'], images):
+            assert path == roidb[int(image)]['image']
+            found.add((int(image), int(chip)))
+    assert found == {(1, 0), (1, 1), (3, 0)}
+
+
+def test_no_crop_at_all_is_no_batch(tmp_path):
+    roidb = make_roidb(tmp_path, 2)
+    iterator = TestIterator(roidb, small_config(), 0, 4, num_workers=0, crops=[[]] * len(roidb))
+    assert iterator.num_batches == 0 and all_batches(iterator) == []
+
+
+def test_wrong_number_of_crop_lists(tmp_path):
+    with pytest.raises(SniperError, match='crops were given for 1 images'):
+        TestIterator(make_roidb(tmp_path, 2), small_config(), 0, 1, num_workers=0, crops=[[]])
+
+
+@pytest.mark.parametrize('num_workers', [0, 1])
+def test_broken_image_is_named(tmp_path, num_workers):
+    roidb = make_roidb(tmp_path, 3)
+    os.remove(roidb[1]['image'])
+    with TestIterator(roidb, small_config(), 0, 2, num_workers=num_workers) as iterator:
+        with pytest.raises(SniperError, match='image001.jpg cannot be read'):
+            list(iterator)
+        with pytest.raises(SniperError, match='image001.jpg'):  # again, not a hang
+            next(iterator)
+
+
+def test_image_of_another_size_is_used_with_a_warning(tmp_path, caplog):
+    write_image(tmp_path / 'a.png', 150, 100, np.random.default_rng(0))
+    roidb = [make_entry(tmp_path / 'a.png', 160, 120, [])]
+    batch, = all_batches(TestIterator(roidb, small_config(), 1, 1, num_workers=0))
+    assert 'a.png is 150 x 100 pixels but its annotation says 160 x 120' in caplog.text
+    np.testing.assert_array_equal(batch[0]['im_info'], [[100, 150, 1]])
+
+
+def test_entry_without_objects_is_enough(tmp_path):
+    write_image(tmp_path / 'a.png', 50, 40, np.random.default_rng(0))
+    roidb = [{'image': str(tmp_path / 'a.png'), 'width': 50, 'height': 40}]
+    assert len(all_batches(TestIterator(roidb, small_config(), 0, 1))) == 1
+
+
+def test_golden_batches():
+    cases = np.load(golden_file('pipeline/test_batching.npz'))
+    for number in range(int(cases['n_cases'])):
+        case = {key[4:]: cases[key] for key in cases.files if key.startswith('%03d/' % number)}
+        roidb = [{'image': 'none', 'width': int(width), 'height': int(height)} for width, height in case['wh']]
+        crops = [case['crops'][case['crops'][:, 0] == image, 1:] for image in range(len(roidb))]
+        config = small_config()
+        config.TEST.SCALES = [tuple(case['test_scale'].tolist())]
+        iterator = TestIterator(roidb, config, 0, int(case['batch_size']), num_workers=0, crops=crops)
+        np.testing.assert_array_equal(iterator.batch_shapes, case['batch_shapes'], err_msg=str(number))
+        samples = [iterator.sample(crop) for batch in iterator.batches for crop in batch]
+        np.testing.assert_allclose(samples, case['samples'], rtol=1e-12, err_msg=str(number))
