@@ -1,7 +1,8 @@
 """What every data set offers."""
+import abc
 
 
-class Dataset:
+class Dataset(abc.ABC):
     """One split of a data set: it loads its records and scores detections on them.
 
     A subclass takes (image_set, root_path, dataset_path, masks) and sets
@@ -17,10 +18,11 @@ class Dataset:
         """Number of classes, background included."""
         return len(self.classes)
 
+    @abc.abstractmethod
     def roidb(self):
         """-> list of records (lib.dataset.roidb), one an image, in a fixed order."""
-        raise NotImplementedError('%s.roidb' % type(self).__name__)
 
+    @abc.abstractmethod
     def evaluate(self, detections, results_dir):
         """Write `detections` to files in `results_dir` and score them.
 
@@ -28,4 +30,3 @@ class Dataset:
         images in the order of roidb(), class 0 ignored.
         Returns a dict of metrics, or None for a split without ground truth.
         """
-        raise NotImplementedError('%s.evaluate' % type(self).__name__)

@@ -6,13 +6,13 @@ single broken boxes are left out and counted.
 import collections
 import json
 import logging
-import math
 
 from lib.errors import SniperError
 
 logger = logging.getLogger(__name__)
 
 NAMED_IN_WARNING = 5  # how many annotations a warning names
+LARGEST = 1e9  # no size, coordinate or area of an image is larger
 
 
 class CocoFile:
@@ -107,8 +107,8 @@ class Oddities:
 
 
 def is_number(value):
-    """A finite JSON number (true and false are not)."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """A JSON number of sensible size: not NaN, not infinite (true and false are no numbers)."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -LARGEST < value < LARGEST
 
 
 def _is_box(value):
@@ -131,14 +131,15 @@ def _read_json(path, dropped_keys):
         return mapping
 
     try:
-        with open(path, encoding='utf-8') as stream:
+        with open(path, encoding='utf-8-sig') as stream:
             content = json.load(stream, object_hook=without if dropped_keys else None)
     except FileNotFoundError:
         raise SniperError('annotation file %s does not exist' % path) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SniperError('annotation file %s cannot be read: %s' % (path, error)) from None
     except (ValueError, RecursionError) as error:
-        raise SniperError('annotation file %s is not valid JSON (%s): is it empty or cut short?' % (path, error)) from None
+        raise SniperError('annotation file %s is not valid JSON (%s): is it empty or cut short?'
+                          % (path, error)) from None
     if not isinstance(content, dict):
         raise SniperError('annotation file %s holds a %s, not an object with images, annotations and categories'
                           % (path, type(content).__name__))

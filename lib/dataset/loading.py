@@ -75,8 +75,9 @@ def _with_files(roidb, name):
     if len(missing) == len(roidb):
         raise SniperError('none of the %d image files of %s exists (first: %s): check dataset.dataset_path'
                           % (len(roidb), name, missing[0]))
-    logger.warning('%s: %d of %d image files are missing, training goes on without them: %s%s', name, len(missing),
-                   len(roidb), ', '.join(missing[:NAMED_IN_WARNING]), ', ...' if len(missing) > NAMED_IN_WARNING else '')
+    named = ', '.join(missing[:NAMED_IN_WARNING]) + (', ...' if len(missing) > NAMED_IN_WARNING else '')
+    logger.warning('%s: %d of %d image files are missing, training goes on without them: %s',
+                   name, len(missing), len(roidb), named)
     absent = set(missing)
     return [record for record in roidb if record['image'] not in absent]
 

@@ -20,8 +20,8 @@ import shutil
 import sys
 
 from lib.dataset.coco import CocoDataset
-from lib.dataset.scenes.writer import draw_to_file, one_thread
 from lib.dataset.scenes.shapes import CLASSES
+from lib.dataset.scenes.writer import draw_to_file, one_thread
 from lib.errors import SniperError
 
 logger = logging.getLogger(__name__)
@@ -188,6 +188,9 @@ def main(argv=None):
     except SniperError as error:
         print('error: %s' % error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+        return 130
     except OSError as error:
         print('error: %s cannot be made: %s' % (arguments.out, error), file=sys.stderr)
         return 1

@@ -1,0 +1,95 @@
+"""What the entry points ask for: training records and the test set."""
+import os
+
+import pytest
+
+from configs import load_config
+from lib.dataset import load_test_dataset, load_training_roidb
+from lib.errors import SniperError
+from tests.dataset.coco_folder import content, make_folder
+
+BOX = (1, 10, 10, 20, 20)
+
+
+def config_for(folder, **values):
+    overrides = ['dataset.dataset', 'coco', 'dataset.dataset_path', str(folder), 'dataset.image_set', 'train2017',
+                 'dataset.test_image_set', 'val2017', 'dataset.NUM_CLASSES', '0']
+    for key, value in values.items():
+        overrides += [key.replace('__', '.'), str(value)]
+    return load_config(overrides=overrides)
+
+
+def test_parts_are_mirrored_one_by_one(tmp_path):
+    folder = make_folder(tmp_path, {'train2017': content({1: [BOX], 2: []}), 'val2017': content({5: [BOX]})})
+    roidb, classes = load_training_roidb(config_for(folder, dataset__image_set='train2017+val2017'))
+    assert classes == ('__background__', 'cat', 'dog')
+    assert [(r['image_id'], r['flipped']) for r in roidb] == [(1, False), (1, True), (5, False), (5, True)]
+
+
+def test_flips_are_optional(tmp_path):
+    folder = make_folder(tmp_path, {'train2017': content({1: [BOX]})})
+    assert len(load_training_roidb(config_for(folder, TRAIN__FLIP=False))[0]) == 1
+    assert len(load_training_roidb(config_for(folder, TRAIN__FLIP_VERTICAL=True))[0]) == 4
+
+
+def test_number_of_classes(tmp_path):
+    folder = make_folder(tmp_path, {'train2017': content({1: [BOX]}), 'val2017': content({1: [BOX]})})
+    load_training_roidb(config_for(folder, dataset__NUM_CLASSES=3))
+    for load in (load_training_roidb, load_test_dataset):
+        with pytest.raises(SniperError, match='NUM_CLASSES is 81, but COCO_.* has 3 classes'):
+            load(config_for(folder, dataset__NUM_CLASSES=81))
+
+
+def test_parts_with_different_classes(tmp_path):
+    folder = make_folder(tmp_path, {'train2017': content({1: [BOX]}),
+                                    'val2017': content({1: [BOX]}, categories=[(1, 'cow')])})
+    with pytest.raises(SniperError, match='different classes .*cat, dog.*cow'):
+        load_training_roidb(config_for(folder, dataset__image_set='train2017+val2017'))
+
+
+def test_empty_part(tmp_path):
+    with pytest.raises(SniperError, match='empty part'):
+        load_training_roidb(config_for(tmp_path, dataset__image_set='train2017++val2017'))
+
+
+def test_no_object_at_all(tmp_path):
+    folder = make_folder(tmp_path, {'train2017': content({1: [], 2: []})})
+    with pytest.raises(SniperError, match='no image of train2017 has an object'):
+        load_training_roidb(config_for(folder))
+
+
+def test_missing_images_in_training_are_counted(tmp_path, caplog):
+    folder = make_folder(tmp_path, {'train2017': content({number: [BOX] for number in range(9)})})
+    for number in range(5):
+        os.remove(os.path.join(folder, 'images', 'train2017', '%d.jpg' % number))
+    roidb, _ = load_training_roidb(config_for(folder, TRAIN__FLIP=False))
+    assert [r['image_id'] for r in roidb] == [5, 6, 7, 8]
+    assert '5 of 9 image files are missing' in caplog.text
+    assert '2.jpg, ...' in caplog.text and '3.jpg' not in caplog.text
+
+
+def test_no_image_file_at_all(tmp_path):
+    folder = make_folder(tmp_path, {'train2017': content({1: [BOX], 2: [BOX]})}, image_files=False)
+    with pytest.raises(SniperError, match='none of the 2 image files .*1.jpg.*dataset_path'):
+        load_training_roidb(config_for(folder))
+
+
+def test_test_set(tmp_path):
+    folder = make_folder(tmp_path, {'val2017': content({2: [], 1: [BOX]})})
+    dataset, roidb = load_test_dataset(config_for(folder))
+    assert dataset.name == 'COCO_val2017'
+    assert [(r['image_id'], r['flipped'], len(r['boxes'])) for r in roidb] == [(1, False, 1), (2, False, 0)]
+
+
+def test_missing_image_of_a_test_set(tmp_path):
+    folder = make_folder(tmp_path, {'val2017': content({2: [], 1: [BOX]})})
+    os.remove(os.path.join(folder, 'images', 'val2017', '2.jpg'))
+    with pytest.raises(SniperError, match=r'2\.jpg of COCO_val2017 is missing \(1 of 2 are\)'):
+        load_test_dataset(config_for(folder))
+
+
+def test_masks_when_configured(tmp_path):
+    folder = make_folder(tmp_path, {'train2017': content({1: [BOX]})})
+    assert 'gt_masks' not in load_training_roidb(config_for(folder))[0][0]
+    roidb, _ = load_training_roidb(config_for(folder, TRAIN__WITH_MASK=True))
+    assert all(len(r['gt_masks']) == 1 for r in roidb)
