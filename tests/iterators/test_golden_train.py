@@ -1,0 +1,111 @@
+"""The original's training tensors, from its own chips and picks."""
+import cv2
+import numpy as np
+
+from lib.chips import Chip
+from lib.iterators.layout import train_layout
+from lib.iterators.packed_roidb import PackedRoidb
+from lib.iterators.shared import BatchSlots
+from lib.iterators.train_tasks import TrainTasks
+from configs import load_config
+from tests.golden import golden_file
+
+LATER = {'scale_label', 'gt_masks'}  # tensors of AutoFocus and of masks
+SLOTS = 1
+
+
+def cases():
+    content = np.load(golden_file('pipeline/train_iterator.npz'))
+    for number in range(int(content['n_cases'])):
+        prefix = '%03d/' % number
+        yield number, {key[4:]: content[key] for key in content.files if key.startswith(prefix)}
+
+
+def golden_config(case):
+    """The configuration the golden batches were made with."""
+    config = load_config()
+    config.network.PIXEL_MEANS = np.array([103.939, 116.779, 123.68])
+    config.network.ANCHOR_SCALES = [2, 4, 7, 10, 13, 16, 24]
+    config.network.NUM_ANCHORS = 21
+    config.TRAIN.RPN_POSITIVE_OVERLAP, config.TRAIN.RPN_NEGATIVE_OVERLAP = 0.5, 0.4
+    config.TRAIN.RPN_BATCH_SIZE = 10 ** 6  # no subsampling
+    config.TRAIN.SCALES = [tuple(scale) if np.ndim(scale) else float(scale) for scale in case['scales'].tolist()]
+    config.TRAIN.VALID_RANGES = [tuple(pair) for pair in case['valid_ranges'].tolist()]
+    return config
+
+
+def golden_roidb(case, folder):
+    """Records and lossless image files of a case."""
+    roidb = []
+    for number in range(int(case['n_images'])):
+        field = {name: case['in%d_%s' % (number, name)]
+                 for name in ('image', 'boxes', 'max_classes', 'max_overlaps', 'flipped')}
+        path = str(folder / ('%d.png' % number))
+        cv2.imwrite(path, field['image'])
+        roidb.append({'image': path, 'height': field['image'].shape[0], 'width': field['image'].shape[1],
+                      'boxes': field['boxes'], 'max_classes': field['max_classes'],
+                      'max_overlaps': field['max_overlaps'], 'flipped': bool(field['flipped'])})
+    return roidb
+
+
+def golden_chip(case, image, chip):
+    """Chip number `chip` of an image, as the original recorded it."""
+    row, start = case['out%d_crops' % image][chip], case['out%d_props_off' % image]
+    props = case['out%d_props' % image][start[chip]:start[chip + 1]]
+    return Chip(tuple(row[:4].tolist()), float(row[4]), int(row[5]), int(row[6]), int(row[7]),
+                props.astype(np.int32), False)
+
+
+def golden_batch(case, number):
+    """Batch `number` of a case: tensor name -> array."""
+    prefix = 'b%d_' % number
+    return {key[len(prefix):]: value for key, value in case.items() if key.startswith(prefix)}
+
+
+def check_pixels(data, expected, means):
+    """`expected` holds grey levels of every 8th pixel and the size that the picture fills."""
+    assert data.shape == tuple(expected['data_shape'])
+    levels = np.rint(data + means[::-1, None, None])[:, :, ::8, ::8]
+    filled = np.zeros(data.shape[-2:], bool)
+    for row, (height, width) in enumerate(expected['data_extent']):
+        filled[:] = False
+        filled[:height, :width] = True
+        assert not data[row][:, ~filled].any()
+        difference = abs(levels[row] - expected['data_u8'][row])
+        assert difference[:, filled[::8, ::8]].max() <= 1
+
+
+def test_golden_batches(tmp_path):
+    for number, case in cases():
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        config, roidb, size = golden_config(case), golden_roidb(case, folder), int(case['batch_size'])
+        data, label = train_layout(config, size)
+        names = bytes(case['names_order']).decode().split(',')
+        assert [name for name, _ in data + label] == [name for name in names if name not in LATER]
+        slots = BatchSlots(SLOTS, {name: np.prod(shape) for name, shape in data + label})
+        tasks = TrainTasks(PackedRoidb(roidb), slots, data + label, config, seed=0)
+        for index in (0, 1):
+            expected = golden_batch(case, index)
+            for row, (image, chip) in enumerate(expected['pick'].tolist()):
+                report = tasks.fill(0, row, image, golden_chip(case, image, chip), 0, row)
+                assert report.broken is None and report.mismatch is None and report.dropped == 0
+            tensors = {name: slots.view(0, name, shape) for name, shape in data + label}
+            check_pixels(tensors['data'], expected, config.network.PIXEL_MEANS)
+            for name in ('label', 'bbox_weight', 'gt_boxes'):
+                np.testing.assert_array_equal(tensors[name], expected[name], err_msg='%d %s' % (number, name))
+            for name in ('valid_ranges', 'im_info', 'bbox_target'):
+                np.testing.assert_allclose(tensors[name], expected[name], rtol=1e-6, atol=1e-4,
+                                           err_msg='%d %s' % (number, name))
+
+
+def test_golden_epoch_invariants():
+    """Our order has the same counts an image as the original's: every chip, then padding from the first images."""
+    from lib.iterators.epoch import draw_order
+    for number, case in cases():
+        counts = [len(case['out%d_crops' % image]) for image in range(int(case['n_images']))]
+        image = np.repeat(np.arange(len(counts)), counts)
+        order = draw_order(image, int(case['batch_size']), np.random.default_rng(number))
+        assert len(order) == int(case['length'])
+        np.testing.assert_array_equal(np.bincount(image[order]), np.bincount(case['inds']), err_msg=str(number))
+        assert set(order.tolist()) == set(range(len(image)))
