@@ -10,14 +10,14 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 make_environment() {
-    local python version
-    if [ -x "$PY" ]; then
+    local python version old=''
+    if [ -e "$VENV" ]; then
         version="$(python_version "$PY")"
         if supported_version "$version" && "$PY" -c 'import pip' 2>/dev/null &&
             { [ -z "${PYTHON:-}" ] || [ "$(python_version "$PYTHON")" = "$version" ]; }; then
             return
         fi
-        say "the environment in .venv is not whole, or of another Python ($version): making it anew"
+        old='; the one that is there is not whole or of another Python'
     fi
     python="$(find_python)"
     version="$(python_version "$python")"
@@ -25,16 +25,12 @@ make_environment() {
     need_headers "$python"
     "$python" -c 'import venv, ensurepip' 2>/dev/null ||
         fail "Python $version has no venv module (Debian, Ubuntu: apt-get install python$version-venv)"
-    say "making the environment .venv with Python $version"
+    say "making the environment .venv with Python $version$old"
     "$python" -m venv --clear "$VENV" || fail "could not make the environment $VENV (see above)"
 }
 
 install_packages() {
     local mxnet="${SNIPER_MXNET:-mxnet}"
-    case "$mxnet" in
-        mxnet | mxnet-cu[0-9]*) ;;
-        *) fail "SNIPER_MXNET is '$mxnet'; it can be mxnet or one for CUDA, such as mxnet-cu112" ;;
-    esac
     need_compiler  # some packages have no wheel for some Pythons
     say "installing Python packages (some 200 MB; minutes on Python 3.13, which has to compile NumPy)"
     sed "s/^mxnet==/$mxnet==/" "$ROOT/requirements.txt" >"$VENV/requirements.txt"
@@ -57,6 +53,10 @@ main() {
             return
             ;;
         *) fail "unknown option $1; there is --quiet" ;;
+    esac
+    case "${SNIPER_MXNET:-mxnet}" in
+        mxnet | mxnet-cu[0-9]*) ;;
+        *) fail "SNIPER_MXNET is '$SNIPER_MXNET'; it can be mxnet or one for CUDA, such as mxnet-cu112" ;;
     esac
     make_environment
     up_to_date packages || install_packages

@@ -1,0 +1,211 @@
+"""The shell scripts: what they say when something is missing, and what they pass on. Nothing is installed.
+
+Each test runs a copy of the scripts in a folder with a space in its name, with a PATH of its own.
+"""
+import glob
+import os
+import shutil
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.skipif(shutil.which('bash') is None, reason='needs bash')
+
+SCRIPTS = sorted(glob.glob(os.path.join(ROOT, 'scripts', '*.sh'))) + [os.path.join(ROOT, '.ci', 'run')]
+TOOLS = ('bash', 'dirname', 'cat', 'mv', 'sed', 'tail', 'tee', 'mkdir', 'grep', 'env')
+
+
+def write_program(path, text):
+    os.makedirs(os.path.dirname(str(path)), exist_ok=True)
+    with open(str(path), 'w') as stream:
+        stream.write(text)
+    os.chmod(str(path), 0o755)
+    return str(path)
+
+
+class Copy:
+    """A copy of the scripts, and a PATH that holds a few tools and what a test adds."""
+
+    def __init__(self, folder):
+        self.root = folder / 'a clone'
+        self.bin = folder / 'bin'
+        self.bin.mkdir()
+        shutil.copytree(os.path.join(ROOT, 'scripts'), str(self.root / 'scripts'),
+                        ignore=shutil.ignore_patterns('__pycache__'))
+        shutil.copy(os.path.join(ROOT, 'requirements.txt'), str(self.root))
+        for tool in TOOLS:
+            os.symlink(shutil.which(tool), str(self.bin / tool))
+
+    def program(self, name, text):
+        return write_program(self.bin / name, '#!%s\n%s' % (shutil.which('bash'), text))
+
+    def run(self, script, *args, **variables):
+        """Run a script from another folder -> (status, standard output, standard error)."""
+        keep = {name: value for name, value in os.environ.items() if name in ('HOME', 'LANG', 'LD_LIBRARY_PATH')}
+        environment = dict(keep, PATH=str(self.bin), **variables)
+        done = subprocess.run(['bash', str(self.root / 'scripts' / script)] + list(args), env=environment, cwd='/',
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=120)
+        return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def clone(tmp_path):
+    return Copy(tmp_path)
+
+
+def check_plain_error(result, *parts):
+    status, out, err = result
+    assert status == 1, result
+    line = err.strip().splitlines()[-1]
+    assert line.startswith('error: ') and all(part in line for part in parts), err
+    assert 'Traceback' not in err and 'unbound variable' not in err
+
+
+@pytest.mark.parametrize('path', SCRIPTS, ids=os.path.basename)
+def test_syntax_and_strictness(path):
+    subprocess.run(['bash', '-n', path], check=True)
+    with open(path) as stream:
+        text = stream.read()
+    if os.path.basename(path) != 'common.sh':
+        assert 'set -euo pipefail' in text
+
+
+@pytest.mark.skipif(shutil.which('shellcheck') is None, reason='needs shellcheck')
+def test_shellcheck():
+    subprocess.run(['shellcheck', '-x'] + SCRIPTS, check=True, cwd=ROOT)
+
+
+def test_ci_is_executable():
+    assert os.stat(os.path.join(ROOT, '.ci', 'run')).st_mode & stat.S_IXUSR
+
+
+def fake_python(clone, name, version):
+    return clone.program(name, 'echo %s' % version)
+
+
+@pytest.mark.parametrize('version', ['3.7', '3.14', '2.7'])
+def test_unsupported_python_only(clone, version):
+    fake_python(clone, 'python3', version)
+    check_plain_error(clone.run('setup.sh'), 'no supported Python', 'python3 is ' + version, '3.8 to 3.13')
+    assert not (clone.root / '.venv').exists()
+
+
+def test_no_python_at_all(clone):
+    check_plain_error(clone.run('setup.sh'), 'no supported Python', 'none at all')
+
+
+def test_unsupported_python_by_name(clone):
+    path = fake_python(clone, 'mine', '3.14')
+    check_plain_error(clone.run('setup.sh', PYTHON=path), path, '3.14', '3.8 to 3.13')
+
+
+def test_python_that_does_not_run(clone):
+    check_plain_error(clone.run('setup.sh', PYTHON='/nowhere/python'), '/nowhere/python', 'does not run')
+
+
+def test_an_unsupported_python3_is_passed_over(clone):
+    """python3 is too new, but python3.11 is there: it is taken, and the next check speaks."""
+    fake_python(clone, 'python3', '3.14')
+    clone.program('python3.11', 'exec "%s" "$@"' % sys.executable)
+    check_plain_error(clone.run('setup.sh'), 'no C++ compiler')
+
+
+def test_no_compiler(clone):
+    check_plain_error(clone.run('setup.sh', PYTHON=sys.executable), 'no C++ compiler', 'apt-get install g++')
+    assert not (clone.root / '.venv').exists()
+
+
+def test_compiler_that_does_not_work(clone):
+    compiler = clone.program('g++', 'exit 1')
+    check_plain_error(clone.run('setup.sh', PYTHON=sys.executable, CXX=compiler, CC=compiler), 'does not compile', compiler)
+
+
+def test_no_headers(clone):
+    clone.program('g++', 'exit 0')
+    clone.program('gcc', 'exit 0')
+    python = clone.program('bare', 'case "$2" in *Python.h*) echo /nowhere/Python.h ;; *) exec "%s" "$@" ;; esac'
+                           % sys.executable)
+    check_plain_error(clone.run('setup.sh', PYTHON=python), '/nowhere/Python.h', 'python3-dev')
+
+
+def test_no_venv_module(clone):
+    clone.program('g++', 'exit 0')
+    clone.program('gcc', 'exit 0')
+    python = clone.program('bare', 'case "$2" in *ensurepip*) exit 1 ;; *Python.h*) echo %s ;; *) exec "%s" "$@" ;; esac'
+                           % (sys.executable, sys.executable))
+    check_plain_error(clone.run('setup.sh', PYTHON=python), 'no venv module', '-venv')
+
+
+def test_no_network(clone):
+    """Packages that cannot be had end in one line after pip's own, and the next run tries again."""
+    clone.program('g++', 'exit 0')
+    clone.program('gcc', 'exit 0')
+    write_program(clone.root / '.venv' / 'bin' / 'python', '#!%s\ncase "$*" in *"pip install"*) echo no route; exit 1 ;; '
+                  '*) exec "%s" "$@" ;; esac' % (shutil.which('bash'), sys.executable))
+    for _ in range(2):
+        result = clone.run('setup.sh')
+        check_plain_error(result, 'requirements.txt failed', 'network')
+        assert 'no route' in result[2] and not (clone.root / '.venv' / 'packages.stamp').exists()
+
+
+def test_unknown_words(clone):
+    check_plain_error(clone.run('setup.sh', '--fast'), '--fast', '--quiet')
+    check_plain_error(clone.run('setup.sh', SNIPER_MXNET='torch'), 'torch', 'mxnet-cu112')
+    check_plain_error(clone.run('quickstart.sh', EPOCHS='many'), 'many', 'whole number')
+    assert clone.run('setup.sh', '--help')[0] == 0
+
+
+def test_compile_without_environment(clone):
+    check_plain_error(clone.run('compile.sh'), '.venv', 'scripts/setup.sh')
+
+
+def ready(clone, python_text):
+    """Pretend that the environment is there: set-up does nothing, its Python is a shell script."""
+    write_program(clone.root / 'scripts' / 'setup.sh', '#!/bin/sh\necho set up\n')
+    write_program(clone.root / '.venv' / 'bin' / 'python', '#!%s\n%s' % (shutil.which('bash'), python_text))
+
+
+def test_run_tests_passes_arguments_and_status_on(clone):
+    ready(clone, 'printf "<%s>" "$@"; exit 5')
+    (clone.root / 'tests').mkdir()
+    assert clone.run('run_tests.sh')[:2] == (5, 'set up\n<-m><pytest><tests><SNIPER-mxnet/tests>')
+    assert clone.run('run_tests.sh', '-k', 'two words')[1].endswith('<tests><SNIPER-mxnet/tests><-k><two words>')
+    assert clone.run('run_tests.sh', '-x', 'tests::name')[1].endswith('<-m><pytest><-x><tests::name>')
+
+
+def test_quickstart_order_and_table(clone):
+    ready(clone, 'echo "$1 $2" >>"%s"; [ "$1" != main_test.py ] || echo " Average Precision 0.5"' % (clone.bin / 'log'))
+    status, out, err = clone.run('quickstart.sh', EPOCHS='2')
+    assert status == 0, err
+    assert (clone.bin / 'log').read_text().splitlines() == [
+        '-m lib.dataset.synthetic', 'main_train.py --cfg', 'demo.py --cfg', 'main_test.py --cfg']
+    assert out.rstrip().endswith('Average Precision 0.5') and out.count('0 min') >= 6
+
+
+@pytest.mark.parametrize('program', ['lib.dataset.synthetic', 'main_train.py', 'demo.py', 'main_test.py'])
+def test_quickstart_stops_where_a_step_fails(clone, program):
+    ready(clone, 'case "$*" in *%s*) exit 3 ;; esac; echo " Average Precision 0.5"' % program)
+    check_plain_error(clone.run('quickstart.sh'), 'failed')
+
+
+def stamp(clone, *words):
+    return subprocess.run([sys.executable, str(clone.root / 'scripts' / 'stamp.py')] + list(words), check=True,
+                          stdout=subprocess.PIPE, universal_newlines=True).stdout.strip()
+
+
+def test_stamps_follow_their_sources(clone):
+    first = stamp(clone, 'packages', 'mxnet')
+    assert stamp(clone, 'packages', 'mxnet') == first != stamp(clone, 'packages', 'mxnet-cu112')
+    with open(str(clone.root / 'requirements.txt'), 'a') as stream:
+        stream.write('x\n')
+    assert stamp(clone, 'packages', 'mxnet') != first
+
+
+def test_the_native_stamp_notices_a_kernel_that_is_not_compiled(clone):
+    (clone.root / 'lib').mkdir()
+    (clone.root / 'lib' / 'kernel_ext.pyx').write_text('x = 1\n')
+    assert stamp(clone, 'native', 'mxnet') == 'missing'
