@@ -2,11 +2,10 @@
 import numpy as np
 
 from lib.bbox.arrays import as_boxes
-from lib.bbox.clip import clip_boxes
 from lib.chips import chips_ext
 
 TRIALS = 8  # greedy passes at most for a group of boxes; the smallest cover wins
-MAX_CANDIDATES = 2 ** 31 - 1
+MAX_CANDIDATES = 10 ** 8  # a table of that many integers is made
 
 
 def generate_chips(boxes, width, height, chip_size, stride, rng=None, order=None):
@@ -31,15 +30,8 @@ def generate_chips(boxes, width, height, chip_size, stride, rng=None, order=None
         raise ValueError('chip size and stride must be at least 1, got %s and %s' % (chip_size, stride))
     if len(boxes) == 0 or width < 1 or height < 1:
         return np.zeros((0, 4), dtype=np.float32)
-    count = chips_ext.candidate_count(width, height, chip_size, stride)
-    if count > MAX_CANDIDATES:
-        raise ValueError('%d candidate chips on a %d x %d image: the stride %d is too small'
-                         % (count, width, height, stride))
-    if order is not None:
-        order = _checked_order(order, count)
+    order = check_candidates(width, height, chip_size, stride, order)
     seed = 0 if order is not None else seed_from(rng)
-    # Sizes reduced by one before a clip that subtracts one again: the original's, kept for equal chips.
-    boxes = np.ascontiguousarray(clip_boxes(boxes, (height - 1, width - 1)))
     return chips_ext.cover(boxes, width, height, chip_size, stride, seed, TRIALS, order)
 
 
@@ -59,7 +51,14 @@ def seed_from(rng):
     return int(rng.integers(0, 2 ** 63 - 1))
 
 
-def _checked_order(order, count):
+def check_candidates(width, height, chip_size, stride, order=None):
+    """`order` as int32, if given; ValueError for too many candidates to number or a wrong order."""
+    count = chips_ext.candidate_count(width, height, chip_size, stride)
+    if count > MAX_CANDIDATES:
+        raise ValueError('%d candidate chips on a %d x %d image: the stride %d is too small'
+                         % (count, width, height, stride))
+    if order is None:
+        return None
     order = np.ascontiguousarray(order, dtype=np.int32)
     if order.shape != (count,) or not np.array_equal(np.sort(order), np.arange(count)):
         raise ValueError('order must be a permutation of the %d candidates, got shape %s' % (count, order.shape))

@@ -4,11 +4,13 @@ from typing import NamedTuple, Tuple
 import numpy as np
 
 from lib.bbox.arrays import as_boxes
-from lib.chips.assign import assign_rows, rows_by_chip
+from lib.chips import chips_ext
 from lib.chips.chip import Chip
-from lib.chips.generate import generate_chips
-from lib.chips.ranges import seed_rows, side_limit
+from lib.chips.generate import TRIALS, check_candidates, seed_from
+from lib.chips.rows import COARSEST, scale_rule
 from lib.chips.scales import scaled_size, training_scales
+
+SEED_MASK = 2 ** 63 - 1
 
 
 class ChipSettings(NamedTuple):
@@ -48,42 +50,31 @@ class ChipSampler:
         entry: mapping with boxes (n, 4) in original pixels, max_overlaps (n,), width, height. A row is an object
         iff its max_overlaps is 1. rng: numpy Generator. stride: None draws one.
         """
-        settings = self.settings
         if stride is None:
             stride = self.draw_stride(rng)
+        return self.positive_chips(entry, stride, seed_from(rng))
+
+    def positive_chips(self, entry, stride, seed, orders=None):
+        """Chips that cover the objects, without any random draw; entry as in `sample`.
+
+        seed: integer that decides among equal candidates. orders: one permutation of the candidates a scale in
+        its place, as lib.chips.generate explains.
+        """
+        settings = self.settings
         boxes = as_boxes(entry['boxes'], np.float32)
         if len(boxes) == 0:
             return []
-        objects = np.asarray(entry['max_overlaps']) == 1
+        objects = (np.asarray(entry['max_overlaps']) == 1).view(np.uint8)
         scales = training_scales(settings.scales, entry['width'], entry['height'])
         found = []
         for index, scale in enumerate(scales):
-            limit = side_limit(settings.chip_size, stride, scale)
-            seeds = seed_rows(boxes, objects, settings.valid_ranges[index], limit, index, len(scales))
-            if seeds.any():
-                found += self._scale_chips(entry, boxes, seeds, index, scale, limit, stride, rng,
-                                           last=index == len(scales) - 1)
+            width, height = scaled_size(entry['width'], entry['height'], scale)
+            rule = scale_rule(settings.valid_ranges[index], settings.chip_size, stride, scale, index, len(scales))
+            order = None if orders is None or len(orders[index]) == 0 else orders[index]
+            order = check_candidates(width, height, settings.chip_size, stride, order)
+            chips = chips_ext.scale_chips(boxes, objects, rule, scale, width, height, settings.chip_size, stride,
+                                          settings.single_precision, (seed + index * TRIALS) & SEED_MASK, TRIALS,
+                                          order)
+            shape = (height, width) if rule.place == COARSEST else (settings.chip_size, settings.chip_size)
+            found += [Chip(box, scale, shape[0], shape[1], index, rows, False) for box, rows in chips]
         return found
-
-    def _scale_chips(self, entry, boxes, seeds, index, scale, limit, stride, rng, last):
-        """Chips of one scale that cover the seed rows, each with the rows that belong to it."""
-        settings = self.settings
-        width, height = scaled_size(entry['width'], entry['height'], scale)
-        scaled = boxes[seeds] * np.float32(scale)
-        if not settings.single_precision:
-            scaled = scaled.astype(np.float64)
-        windows = generate_chips(scaled, width, height, settings.chip_size, stride, rng)
-        return make_chips(windows, boxes, index, scale, limit, settings.valid_ranges[index], last,
-                          (height, width) if last else (settings.chip_size, settings.chip_size))
-
-
-def make_chips(windows, boxes, index, scale, limit, valid_range, last, record_size):
-    """Windows (M, 4) in scaled pixels -> list of positive Chips of scale `index` with their rows of boxes.
-
-    record_size: (height, width) that the records carry; the other arguments as in lib.chips.assign.
-    """
-    in_original = windows.astype(np.float64) / scale
-    rows = rows_by_chip(assign_rows(boxes, in_original, valid_range, limit, last), len(windows))
-    height, width = record_size
-    return [Chip(tuple(box), scale, height, width, index, props, False)
-            for box, props in zip(in_original.tolist(), rows)]

@@ -28,6 +28,9 @@ class ChipGrid {
         columns_(width > size ? (width - size - 1) / stride + 1 : 0),
         rows_(height > size ? (height - size - 1) / stride + 1 : 0) {}
 
+  int width() const { return width_; }
+  int height() const { return height_; }
+
   std::int64_t Count() const { return kCorners + std::int64_t{columns_} * rows_ + rows_ + columns_; }
 
   ChipWindow Window(int index) const {
@@ -49,7 +52,7 @@ class ChipGrid {
     return {x, std::max(height_ - size_ - 1, 0), x + size_ - 1, height_ - 1};
   }
 
-  // Calls visit(index) for every candidate that covers the box, in ascending order.
+  // Calls visit(index) for every candidate that covers the (clipped) box, in ascending order.
   template <typename T, typename Visit>
   void ForEachCovering(const T* box, Visit visit) const {
     const auto check = [&](int index) {
@@ -104,17 +107,29 @@ struct Lists {
   const int* end(int list) const { return values.data() + start[list + 1]; }
 };
 
+// Box into the image, x to [0, width - 2] and y to [0, height - 2]: the original clips a pixel short.
+template <typename T>
+void ClipForCover(const T* box, int width, int height, T* out) {
+  for (int c = 0; c < 4; ++c) {
+    const T limit = static_cast<T>((c % 2 ? height : width) - 2);
+    // In this order a NaN coordinate stays NaN.
+    const T low = limit < box[c] ? limit : box[c];
+    out[c] = low < 0 ? 0 : low;
+  }
+}
+
 // Which candidate covers which box, and the choice of few candidates that cover every coverable box.
 class ChipCover {
  public:
-  // boxes: count x 4, already clipped to the image. Boxes with NaN or in no candidate are left out.
+  // boxes: count x 4, clipped here. Boxes with NaN or in no candidate are left out.
   template <typename T>
   ChipCover(const ChipGrid& grid, const T* boxes, int count) {
     std::vector<int> local(static_cast<std::size_t>(grid.Count()), -1);
     std::vector<int> size;
     of_box_.start.push_back(0);
     for (int i = 0; i < count; ++i) {
-      const T* box = boxes + 4 * i;
+      T box[4];
+      ClipForCover(boxes + 4 * i, grid.width(), grid.height(), box);
       if (std::isnan(box[0] + box[1] + box[2] + box[3])) continue;
       grid.ForEachCovering(box, [&](int index) {
         if (local[index] < 0) {
@@ -303,6 +318,16 @@ class ChipCover {
   std::vector<int> left_, covered_;  // scratch: uncovered boxes of a candidate; how often a box is covered
   std::vector<std::uint64_t> rank_;  // scratch: order of candidates of equal gain, smallest first
 };
+
+// Numbers of the chosen candidates: one greedy pass in the given order (a permutation of all candidates), or
+// without one (null) the smallest cover of several pseudo-random passes.
+template <typename T>
+std::vector<int> CoverBoxes(const ChipGrid& grid, const T* boxes, int count, const int* order, std::uint64_t seed,
+                            int trials) {
+  if (count == 0 || grid.width() < 1 || grid.height() < 1) return {};
+  ChipCover cover(grid, boxes, count);
+  return order ? cover.InOrder(order, static_cast<int>(grid.Count())) : cover.Smallest(seed, trials);
+}
 
 }  // namespace sniper
 

@@ -1,0 +1,88 @@
+// Which rows of an image's boxes seed chips at a scale, and which chip each row belongs to.
+// SNIPER (Singh, Najibi, Davis, NeurIPS 2018), section 3. Host code without any tensor type.
+//
+// Boxes are float x1, y1, x2, y2 in pixels of the original image; chips are double in the same frame.
+#ifndef SNIPER_CHIP_ROWS_H_
+#define SNIPER_CHIP_ROWS_H_
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+namespace sniper {
+
+enum ScalePlace { kFinestScale = 0, kMiddleScale = 1, kCoarsestScale = 2 };
+
+// The valid range of one scale (square root of area) and the longest side that its chips are sure to hold.
+struct ScaleRule {
+  double low, high, limit;
+  int place;  // ScalePlace
+};
+
+// Sides truncated to integers, no +1, and the square root of their product. NaN (of which every comparison is
+// false) for boxes with NaN or infinite sides.
+struct BoxExtent {
+  double width, height, side, longer;
+
+  explicit BoxExtent(const float* box) {
+    const float w = box[2] - box[0], h = box[3] - box[1];
+    if (std::fabs(w) < 2147483648.f && std::fabs(h) < 2147483648.f) {
+      width = static_cast<std::int32_t>(w);
+      height = static_cast<std::int32_t>(h);
+    } else {
+      width = height = std::numeric_limits<double>::quiet_NaN();
+    }
+    side = std::sqrt(width * height);
+    longer = std::max(width, height);
+  }
+};
+
+inline bool SeedsChip(const float* box, const ScaleRule& rule) {
+  const BoxExtent extent(box);
+  if (rule.place == kCoarsestScale) return extent.side >= rule.low;
+  if (!(extent.side < rule.high && extent.longer < rule.limit)) return false;
+  return rule.place == kFinestScale ? extent.width >= 2 && extent.height >= 2 : extent.side >= rule.low;
+}
+
+// Rows that may belong to a chip: unlike seeds, without a lower bound at the middle scales.
+inline bool MayBelong(const float* box, const ScaleRule& rule) {
+  const BoxExtent extent(box);
+  if (rule.place == kCoarsestScale) return extent.side >= rule.low;
+  return extent.side < rule.high && extent.longer < rule.limit && extent.width >= 2 && extent.height >= 2;
+}
+
+inline double IntersectionSide(const double* chip, const float* box, int axis) {
+  return std::min(chip[axis + 2], static_cast<double>(box[axis + 2])) -
+         std::max(chip[axis], static_cast<double>(box[axis]));
+}
+
+// Share of the box inside the chip, +1 convention.
+inline double ShareInside(const double* chip, const float* box) {
+  const double iw = IntersectionSide(chip, box, 0) + 1, ih = IntersectionSide(chip, box, 1) + 1;
+  if (!(iw > 0 && ih > 0)) return 0;
+  return iw * ih / ((double{box[2]} - box[0] + 1) * (double{box[3]} - box[1] + 1));
+}
+
+// The chip that holds the largest share of the box, the first among equals, or -1 if the box may not belong to
+// any or what that chip shows of it is out of range.
+inline int ChipOf(const float* box, const double* chips, int num_chips, const ScaleRule& rule) {
+  if (num_chips == 0 || !MayBelong(box, rule)) return -1;
+  int best = 0;
+  double best_share = 0;
+  for (int m = 0; m < num_chips; ++m) {
+    const double share = ShareInside(chips + 4 * m, box);
+    if (share > best_share) {
+      best = m;
+      best_share = share;
+    }
+  }
+  const double width = IntersectionSide(chips + 4 * best, box, 0), height = IntersectionSide(chips + 4 * best, box, 1);
+  if (!(width >= 1 && height >= 1)) return -1;
+  const double side = std::sqrt(width * height);
+  return (rule.place == kCoarsestScale ? side >= rule.low : side <= rule.high) ? best : -1;
+}
+
+}  // namespace sniper
+
+#endif  // SNIPER_CHIP_ROWS_H_
