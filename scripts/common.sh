@@ -79,7 +79,7 @@ need_compiler() {
             "Install one (Debian, Ubuntu: apt-get install g++; Fedora: dnf install gcc-c++) or name it in CXX and CC"
     fi
     # shellcheck disable=SC2086  # CXX may hold flags
-    printf '#include <vector>\nint main() { return 0; }\n' | $CXX -x c++ -fsyntax-only - 2>/dev/null ||
+    $CXX -x c++ -fsyntax-only - <<<$'#include <vector>\nint main() { return 0; }' 2>/dev/null ||
         fail "the C++ compiler '$CXX' does not compile a program of two lines;" \
             "install one with its standard library (Debian, Ubuntu: apt-get install g++) or name another in CXX and CC"
     export CC CXX
