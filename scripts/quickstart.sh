@@ -24,6 +24,13 @@ step() {
     TIMES="$TIMES$(printf '%-28s %s' "$name" "$(clock $((SECONDS - start)))")"$'\n'
 }
 
+# An image of the split without annotations, copied so that the picture lands in output/ too.
+draw() {
+    local images=("$DATA"/images/test-dev/*.jpg)
+    cp "${images[0]}" "$OUT/demo.jpg"
+    "$PY" demo.py --cfg "$CFG" --im_path "$OUT/demo.jpg" --set "${KEYS[@]}"
+}
+
 evaluate() {
     "$PY" main_test.py --cfg "$CFG" --set "${KEYS[@]}" | tee "$OUT/table.txt"
 }
@@ -38,7 +45,7 @@ cd "$ROOT"
 mkdir -p "$OUT"
 step 'make the data set' "$PY" -m lib.dataset.synthetic --out "$DATA"
 step "train $EPOCHS epochs" "$PY" main_train.py --cfg "$CFG" --set "${KEYS[@]}"
-step 'draw a demo picture' "$PY" demo.py --cfg "$CFG" --set "${KEYS[@]}"
+step 'draw a demo picture' draw
 step 'evaluate' evaluate
 
 say "" "=== done in $(clock "$SECONDS")"

@@ -3,6 +3,7 @@ import copy
 import glob
 import os
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -214,3 +215,19 @@ def test_printed_configuration_loads_again(tmp_path, capsys):
 
 def test_config_name():
     assert config_name('a/b.c/sniper.v2.yml') == 'sniper'
+
+
+def test_keys_that_programs_read_exist():
+    """config.SECTION.NAME in the code names a declared key: no typo waits for the day it is run."""
+    paths = glob.glob(os.path.join(ROOT, '*.py'))
+    for folder in ('lib', 'symbols'):
+        paths += glob.glob(os.path.join(ROOT, folder, '**', '*.py'), recursive=True)
+    names = set(key_names())
+    read = set()
+    for path in paths:
+        with open(path, encoding='utf-8') as stream:
+            found = re.findall(r'\b(?:config|cfg)\.((?:TRAIN|TEST|network|dataset|default)\.\w+)', stream.read())
+        wrong = [name for name in found if name not in names and name.split('.')[1] not in dir(EasyDict)]
+        assert not wrong, '%s reads %s' % (os.path.relpath(path, ROOT), wrong)
+        read.update(found)
+    assert len(read) > 30

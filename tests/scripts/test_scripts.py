@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 pytestmark = pytest.mark.skipif(shutil.which('bash') is None, reason='needs bash')
 
 SCRIPTS = sorted(glob.glob(os.path.join(ROOT, 'scripts', '*.sh'))) + [os.path.join(ROOT, '.ci', 'run')]
-TOOLS = ('bash', 'dirname', 'cat', 'mv', 'sed', 'tail', 'tee', 'mkdir', 'grep', 'env')
+TOOLS = ('bash', 'dirname', 'cat', 'mv', 'sed', 'tail', 'tee', 'mkdir', 'grep', 'env', 'cp')
 
 
 def write_program(path, text):
@@ -177,9 +177,16 @@ def test_run_tests_passes_arguments_and_status_on(clone):
     assert clone.run('run_tests.sh', '-x', 'tests::name')[1].endswith('<-m><pytest><-x><tests::name>')
 
 
+def quickstart(clone, **variables):
+    image = clone.root / 'data' / 'synthetic' / 'images' / 'test-dev' / '000000000001.jpg'
+    os.makedirs(str(image.parent))
+    image.write_text('')
+    return clone.run('quickstart.sh', **variables)
+
+
 def test_quickstart_order_and_table(clone):
     ready(clone, 'echo "$1 $2" >>"%s"; [ "$1" != main_test.py ] || echo " Average Precision 0.5"' % (clone.bin / 'log'))
-    status, out, err = clone.run('quickstart.sh', EPOCHS='2')
+    status, out, err = quickstart(clone, EPOCHS='2')
     assert status == 0, err
     assert (clone.bin / 'log').read_text().splitlines() == [
         '-m lib.dataset.synthetic', 'main_train.py --cfg', 'demo.py --cfg', 'main_test.py --cfg']
@@ -189,7 +196,7 @@ def test_quickstart_order_and_table(clone):
 @pytest.mark.parametrize('program', ['lib.dataset.synthetic', 'main_train.py', 'demo.py', 'main_test.py'])
 def test_quickstart_stops_where_a_step_fails(clone, program):
     ready(clone, 'case "$*" in *%s*) exit 3 ;; esac; echo " Average Precision 0.5"' % program)
-    check_plain_error(clone.run('quickstart.sh'), 'failed')
+    check_plain_error(quickstart(clone), 'failed')
 
 
 def stamp(clone, *words):
