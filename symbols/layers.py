@@ -19,10 +19,10 @@ def new_parameters(symbol):
     return {name for name in symbol.list_arguments() if NEW_LAYER in attributes.get(name, {})}
 
 
-def convolution(data, name, channels, kernel=1, stride=1, pad=None, dilate=1, groups=1, bias=False, init=None, new=False):
-    """Square convolution; `pad` None keeps the size (for stride 1). The bias, if any, starts at zero."""
+def convolution(data, name, channels, kernel=1, stride=1, dilate=1, groups=1, bias=False, init=None, new=False):
+    """Square convolution, padded so that stride 1 keeps the size. The bias, if any, starts at zero."""
     settings = dict(num_filter=channels, kernel=(kernel, kernel), stride=(stride, stride), num_group=groups,
-                    pad=(same_pad(kernel, dilate),) * 2 if pad is None else (pad, pad), dilate=(dilate, dilate),
+                    pad=(same_pad(kernel, dilate),) * 2, dilate=(dilate, dilate),
                     no_bias=not bias, name=name)
     weight = parameter(name + '_weight', init, new)
     if not bias:

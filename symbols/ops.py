@@ -30,7 +30,7 @@ def deformable_roi_pooling(data, rois, name, trans=None, **settings):
 def multi_proposal(cls_prob, bbox_pred, im_info, anchors, proposals, name):
     """Proposals at test: rois (B*P, 5) and their scores (B*P,).
 
-    cls_prob (B, 2A, F, F), bbox_pred (B, 4A, F, F), im_info (B, 3); `anchors` AnchorOptions, `proposals` ProposalOptions.
+    cls_prob (B, 2A, F, F), bbox_pred (B, 4A, F, F), im_info (B, 3); anchors AnchorOptions, proposals ProposalOptions.
     """
     rois = mx.sym.MultiProposal(cls_prob=cls_prob, bbox_pred=bbox_pred, im_info=im_info, name=name,
                                 **_proposal_attributes(anchors, proposals))

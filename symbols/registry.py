@@ -19,8 +19,8 @@ def detector_names():
 def get_detector(name):
     """Detector of that name; SniperError that lists the known ones if there is none.
 
-    Its methods `train_symbol`, `test_symbol`, `proposal_train_symbol`, `proposal_test_symbol` take the configuration and
-    return an `mx.sym.Symbol`; see `symbols.detectors.base.Detector`.
+    Its methods `train_symbol`, `test_symbol`, `proposal_train_symbol`, `proposal_test_symbol` take the configuration
+    and return an `mx.sym.Symbol`; see `symbols.detectors.proposal_network.ProposalNetwork`.
     """
     if name not in DETECTORS:
         raise SniperError('unknown detector %r (key `symbol`); known: %s' % (name, ', '.join(detector_names())))

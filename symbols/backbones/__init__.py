@@ -1,1 +1,1 @@
-"""Images -> features: one network family a module; each is called with (data, TrunkOptions) and returns {name: Feature}."""
+"""Images -> features, one network family a module; called with (data, TrunkOptions), returns {name: Feature}."""

@@ -42,7 +42,7 @@ class ResNet:
         return features
 
     def _unit(self, data, name, channels, options, stride, project, stored, deformable):
-        """One bottleneck: the sum of the shortcut and a 1x1, 3x3, 1x1 branch; BN and ReLU come before each convolution."""
+        """One bottleneck: the sum of the shortcut and a 1x1, 3x3, 1x1 branch; BN and ReLU before each convolution."""
         def norm_relu(symbol, index):
             norm = batch_norm(symbol, '%s_bn%d' % (name, index), EPS, options.bn_momentum, stored)
             return relu(norm, '%s_relu%d' % (name, index))
@@ -62,7 +62,7 @@ class ResNet:
 
 
 def stem(data, options):
-    """Input BN, 7x7 convolution and max pooling: (B, 3, H, W) -> (B, 64, H/4, W/4). The first convolution is float32."""
+    """Input BN, 7x7 convolution and max pooling: (B, 3, H, W) -> (B, 64, H/4, W/4). The convolution is float32."""
     body = batch_norm(data, 'bn_data', EPS, options.bn_momentum, stored=options.pretrained, fix_gamma=True)
     body = convolution(body, 'conv0', STEM_CHANNELS, kernel=7, stride=2)
     body = to_half(body, options.half_precision)
@@ -71,10 +71,10 @@ def stem(data, options):
 
 
 def deformable_3x3(data, name, channels, groups=1):
-    """`<name>_conv2` as a deformable convolution, dilated by 2, its offsets from the plain convolution `<name>_offset`."""
+    """`<name>_conv2` as a deformable convolution, dilated by 2; the plain convolution `<name>_offset` moves it."""
     offset = convolution(data, name + '_offset', 2 * 9 * DEFORMABLE_GROUPS, kernel=3, dilate=DILATE, bias=True,
                          init=mx.init.Zero(), new=True)
     pad = same_pad(3, DILATE)
     return deformable_convolution(data, offset, parameter(name + '_conv2_weight'), name + '_conv2', num_filter=channels,
-                                  kernel=(3, 3), stride=(1, 1), pad=(pad, pad), dilate=(DILATE, DILATE), num_group=groups,
-                                  num_deformable_group=DEFORMABLE_GROUPS, no_bias=True)
+                                  kernel=(3, 3), stride=(1, 1), pad=(pad, pad), dilate=(DILATE, DILATE),
+                                  num_group=groups, num_deformable_group=DEFORMABLE_GROUPS, no_bias=True)

@@ -15,15 +15,16 @@ class TinyNet:
         features = {}
         for stage, (channels, blocks) in enumerate(STAGES, start=1):
             for block in range(1, blocks + 1):
-                body = _block(body, 'stage%d_block%d' % (stage, block), channels, options, stride=2 if block == 1 else 1)
+                body = _block(body, 'stage%d_block%d' % (stage, block), channels, options.bn_momentum,
+                              stride=2 if block == 1 else 1)
             features['stage%d' % stage] = Feature(body, 2 ** (stage + 1), channels)
         return features
 
 
-def _block(data, name, channels, options, stride):
+def _block(data, name, channels, momentum, stride):
     """Two 3x3 convolutions and a shortcut, which is projected where the shape changes."""
-    body = conv_norm_relu(data, name + '_a', channels, options.bn_momentum, stride=stride)
-    body = conv_norm_relu(body, name + '_b', channels, options.bn_momentum, active=False)
+    body = conv_norm_relu(data, name + '_a', channels, momentum, stride=stride)
+    body = conv_norm_relu(body, name + '_b', channels, momentum, active=False)
     if stride != 1:
-        data = conv_norm_relu(data, name + '_sc', channels, options.bn_momentum, kernel=1, stride=stride, active=False)
+        data = conv_norm_relu(data, name + '_sc', channels, momentum, kernel=1, stride=stride, active=False)
     return relu(body + data, name + '_relu')

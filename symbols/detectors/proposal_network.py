@@ -63,18 +63,6 @@ class ProposalNetwork:
                     bbox_weight=(batch, 4 * anchors, rows, columns))
 
     @staticmethod
-    def fixed_parameters(symbol, config):
-        """Names of the arguments of `symbol` that training leaves alone.
-
-        Those whose name contains an entry of `network.FIXED_PARAMS`; none from scratch (`network.pretrained` empty),
-        where freezing would keep random numbers.
-        """
-        if not config.network.pretrained:
-            return []
-        return [name for name in symbol.list_arguments()
-                if any(pattern in name for pattern in config.network.FIXED_PARAMS)]
-
-    @staticmethod
     def new_parameters(symbol):
         """Names of the arguments that are initialised anew over any pretrained file: heads and deformable offsets.
 

@@ -1,6 +1,6 @@
 """`sniper_tiny`: a Faster R-CNN of 1.4 M parameters for small inputs and CPUs, stride 8, trained from scratch.
 
-All widths stand here and in `backbones/tiny.py`. The rois are pooled rigidly: offsets cost a second pooling and a layer.
+All widths stand here and in `backbones/tiny.py`. The rois are pooled rigidly: offsets cost a second pooling and layer.
 """
 from symbols.backbones.tiny import TinyNet
 from symbols.detectors.faster_rcnn import FasterRcnn

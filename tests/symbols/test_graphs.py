@@ -17,8 +17,10 @@ def run(detector, config, variant, batch, height, width, seed=None):
     executor = symbol.simple_bind(mx.cpu(), grad_req='null', **shapes)
     random = np.random.RandomState(0 if seed is None else seed)
     for name, array in list(executor.arg_dict.items()) + list(executor.aux_dict.items()):
-        if name in ('data', 'rois') or (seed is not None and name.endswith('weight') and name not in shapes):
+        if name == 'data' or (seed is not None and name.endswith('weight') and name not in shapes):
             array[:] = random.normal(0, 0.1, array.shape)
+        elif name == 'rois':
+            array[:] = np.array([[[image, 3, 2, 30, 40]] for image in range(batch)])     # of every image the same box
         elif name == 'im_info':
             array[:] = np.tile([height, width, 1], (batch, 1))
         elif name == 'gt_boxes':
@@ -50,7 +52,8 @@ def expected_shapes(name, config, variant, batch, height, width):
     if variant == 'proposal_test':
         return {'rois_output': (batch * 5, 5), 'rois_score': (batch * 5,), 'im_ids': (batch,)}
     return {rois: (batch * 5, 5), 'cls_prob_reshape_output': (batch, 5, classes),
-            'bbox_pred_reshape_output': (batch, 5, boxes), 'im_ids': (batch,), 'im_info': (batch, 3), 'chip_ids': (batch,)}
+            'bbox_pred_reshape_output': (batch, 5, boxes),
+            'im_ids': (batch,), 'im_info': (batch, 3), 'chip_ids': (batch,)}
 
 
 @pytest.mark.parametrize('variant', VARIANTS)
@@ -86,8 +89,8 @@ def test_batches_other_than_configured():
         random = np.random.RandomState(5)
         for name, array in list(executor.arg_dict.items()) + list(executor.aux_dict.items()):
             if name not in arrays:
-                arrays[name] = random.uniform(0.5, 1, array.shape) if name.endswith(('gamma', 'var')) else random.normal(
-                    0, 0.2, array.shape)
+                positive = name.endswith(('gamma', 'var'))
+                arrays[name] = random.uniform(0.5, 1, array.shape) if positive else random.normal(0, 0.2, array.shape)
             if name == 'im_info':
                 arrays[name] = np.tile([64, 80, 1], (3, 1))
             array[:] = arrays[name][:batch] if name in shapes else arrays[name]

@@ -19,7 +19,8 @@ def test_proposal_settings_reach_the_operators():
     config = config_for('mobilenetv2_e2e', 'TEST.RPN_PRE_NMS_TOP_N', '777', 'TEST.RPN_POST_NMS_TOP_N', '55',
                         'TEST.RPN_NMS_THRESH', '0.6', 'TEST.RPN_MIN_SIZE', '9', 'TEST.BATCH_IMAGES', '[2, 5, 4]',
                         'TRAIN.RPN_PRE_NMS_TOP_N', '888', 'TRAIN.RPN_POST_NMS_TOP_N', '66',
-                        'TRAIN.RPN_NMS_THRESH', '0.5', 'TRAIN.RPN_MIN_SIZE', '8', 'TRAIN.BBOX_STDS', '[1.0, 1.0, 2.0, 2.0]')
+                        'TRAIN.RPN_NMS_THRESH', '0.5', 'TRAIN.RPN_MIN_SIZE', '8',
+                        'TRAIN.BBOX_STDS', '[1.0, 1.0, 2.0, 2.0]')
     detector = get_detector('mobilenetv2_e2e')
     for symbol in (detector.test_symbol(config), detector.proposal_test_symbol(config)):
         found = attributes(symbol, 'rois')
