@@ -81,7 +81,7 @@ def operator_library():
         include_dirs=['include', 'src', os.path.join(mxnet, 'include'), os.path.join(mxnet, 'src')],
         # No -march: the kernels choose their vector width when loaded. No contraction: the same bits on every machine.
         extra_compile_args=['-std=c++11', '-O3', '-ffp-contract=off', '-fvisibility=hidden', '-fopenmp',
-                            '-fno-math-errno', '-g0', '-Wall'],
+                            '-fno-math-errno', '-g0', '-Wall', '-Wno-psabi'],
         extra_link_args=['-fopenmp'],
         language='c++')
 

@@ -19,6 +19,7 @@ OPERATORS = (
              ('cls_prob', 'bbox_pred'), 'BlockGrad'),
     Operator('MultiProposalTarget', ('cls_prob', 'bbox_pred', 'im_info', 'gt_boxes', 'valid_ranges'), (),
              ('rois', 'label', 'bbox_target', 'bbox_weight'), ('cls_prob', 'bbox_pred'), 'BlockGrad'),
+    Operator('DeformablePSROIPooling', ('data', 'rois'), ('trans',), ('output',), ('data', 'trans'), 'identity'),
 )
 
 _OUTPUT_NAMES = {op.name: op.outputs for op in OPERATORS if len(op.outputs) > 1}
