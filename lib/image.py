@@ -80,7 +80,7 @@ def cut_window(pixels, box, flipped=False, flipped_vertical=False):
     """Window of an image: rows int(y1)..int(y2)-1, columns int(x1)..int(x2)-1, inside the image.
 
     `box` = x1, y1, x2, y2 in pixels of the image after mirroring; only the window is mirrored.
-    Returns a view (h, w, 3), h or w 0 if the box misses the image.
+    Returns (h, w, 3), a view unless mirrored; h and w are 0 if the box misses the image.
     """
     height, width = pixels.shape[:2]
     x1, x2 = max(int(box[0]), 0), min(int(box[2]), width)
@@ -92,15 +92,14 @@ def cut_window(pixels, box, flipped=False, flipped_vertical=False):
     if flipped_vertical:
         y1, y2 = height - y2, height - y1
     window = pixels[y1:y2, x1:x2]
-    if flipped:
-        window = window[:, ::-1]
-    return window[::-1] if flipped_vertical else window
+    if flipped or flipped_vertical:
+        window = cv2.flip(window, -1 if flipped and flipped_vertical else 1 if flipped else 0)
+    return window
 
 
 def resize_by(window, scale):
     """(h, w, 3) uint8 -> bilinearly resized by `scale` in both directions; OpenCV rounds the size."""
     height, width = window.shape[:2]
-    window = np.ascontiguousarray(window)
     if min(height, width) * scale < 1:  # a side would round to nothing: keep one pixel
         size = (max(1, int(round(width * scale))), max(1, int(round(height * scale))))
         return cv2.resize(window, size, interpolation=cv2.INTER_LINEAR)
@@ -115,9 +114,9 @@ def write_planes(pixels, means, out):
     """
     height = min(pixels.shape[0], out.shape[1])
     width = min(pixels.shape[1], out.shape[2])
+    channels = cv2.split(pixels[:height, :width])  # numpy is slow on interleaved channels
     for plane, channel in enumerate((2, 1, 0)):
-        np.subtract(pixels[:height, :width, channel], np.float32(means[channel]),
-                    out=out[plane, :height, :width])
+        np.subtract(channels[channel], np.float32(means[channel]), out=out[plane, :height, :width])
     out[:, height:] = 0
     out[:, :height, width:] = 0
     return height, width

@@ -16,7 +16,8 @@ from lib.iterators.crop_tasks import CropTasks
 
 logger = logging.getLogger(__name__)
 
-_SLOTS = 3  # one with the caller, two in the making
+_BATCHES_AHEAD = 2
+_SAMPLES_AHEAD = 2  # per worker, if batches are small
 
 
 class TestIterator:
@@ -42,7 +43,8 @@ class TestIterator:
         self.batch_shapes = [self._shape(batch) for batch in self.batches]
         self._warned = set()
         workers = resolve_workers(config.TEST.NUM_PROCESS, len(order)) if num_workers is None else num_workers
-        num_slots = _SLOTS if workers else 1
+        ahead = max(_BATCHES_AHEAD, -(-_SAMPLES_AHEAD * workers // batch_images))
+        num_slots = 1 + ahead if workers else 1  # one is with the caller
         largest = max([int(np.prod(shape)) for shape in self.batch_shapes], default=1)
         self._slots = BatchSlots(num_slots, {'data': largest})
         self._pool = make_pool(CropTasks, (self._roidb, self._slots, config.network.PIXEL_MEANS), workers)
