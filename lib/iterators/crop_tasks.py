@@ -32,9 +32,9 @@ class CropTasks:
         pixels = read_image(entry['image'])
         window = cut_window(pixels, crop, entry['flipped'], entry['flipped_vertical'])
         if window.size == 0:
-            raise SniperError('crop %s lies outside of image %s of %d x %d pixels; check the size in the annotation file'
-                              % (tuple(round(side, 1) for side in crop), entry['image'],
-                                 pixels.shape[1], pixels.shape[0]))
+            raise SniperError('crop %s lies outside of image %s of %d x %d pixels; check the size in the annotation '
+                              'file' % (tuple(round(side, 1) for side in crop), entry['image'],
+                                        pixels.shape[1], pixels.shape[0]))
         # Cutting fractional crop borders to whole pixels can give a window up to one pixel larger than the crop; the
         # tensor is sized by the crop, as in the original, and the surplus is cut off.
         height, width = write_planes(resize_by(window, scale), self._means,

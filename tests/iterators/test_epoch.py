@@ -33,8 +33,8 @@ def test_generators_differ_by_every_part():
 
 
 def make_chips(count, rng):
-    return [Chip(tuple(rng.uniform(0, 99, 4).tolist()), rng.uniform(), int(rng.integers(1, 512)), 7, int(rng.integers(3)),
-                 rng.integers(0, 50, rng.integers(0, 4)).astype(np.int32), bool(rng.integers(2))) for _ in range(count)]
+    return [Chip(tuple(rng.uniform(0, 99, 4).tolist()), rng.uniform(), int(rng.integers(1, 512)), 7,
+                 int(rng.integers(3)), rng.integers(0, 50, rng.integers(0, 4)).astype(np.int32), bool(rng.integers(2))) for _ in range(count)]
 
 
 def test_chip_table_gives_back_what_was_put_in():
@@ -97,7 +97,8 @@ def test_packed_roidb_gives_back_the_fields_workers_need():
     first, second = packed.entry(0), packed.entry(1)
     for name in ('boxes', 'max_overlaps', 'max_classes', 'gt_classes'):
         np.testing.assert_array_equal(first[name], entries[0][name])
-    assert (first['image'], first['width'], first['flipped'], first['flipped_vertical']) == ('a/ä.jpg', 10.5, True, False)
+    fields = [first[name] for name in ('image', 'width', 'flipped', 'flipped_vertical')]
+    assert fields == ['a/ä.jpg', 10.5, True, False]
     assert second['boxes'].shape == (0, 4) and second['image'] == 'b.jpg' and second['flipped'] is False
 
 

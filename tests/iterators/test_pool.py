@@ -165,6 +165,14 @@ def test_idle_worker_killed_is_noticed():
     pool.close()
 
 
+def test_failure_of_the_feeding_thread_is_heard():
+    pool = WorkerPool(Arithmetic, (0,), 1)
+    pool.submit(0, 'add', (lambda: 0,))  # cannot be pickled
+    with pytest.raises(SniperError, match='feeding the data workers failed'):
+        pool.get()
+    pool.close()
+
+
 def test_close_twice_and_use_after_close():
     pool = WorkerPool(Arithmetic, (0,), 2)
     pids = pool.pids

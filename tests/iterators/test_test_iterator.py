@@ -42,7 +42,8 @@ def test_unscaled_image_keeps_its_pixels(tmp_path):
     write_image(tmp_path / 'a.png', 160, 120, rng)
     config = small_config()
     batch, = all_batches(TestIterator([make_entry(tmp_path / 'a.png', 160, 120, [])], config, 1, 1, num_workers=0))
-    expected = read_image(str(tmp_path / 'a.png')).transpose(2, 0, 1)[::-1] - config.network.PIXEL_MEANS[::-1, None, None]
+    planes = read_image(str(tmp_path / 'a.png')).transpose(2, 0, 1)[::-1]
+    expected = planes - config.network.PIXEL_MEANS[::-1, None, None]
     np.testing.assert_allclose(batch[0]['data'][0], expected, atol=1e-4)
 
 
