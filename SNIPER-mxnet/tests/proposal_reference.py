@@ -1,0 +1,144 @@
+"""Plain NumPy twins of MultiProposal and MultiProposalTarget: loops, no cleverness, written from the contract.
+
+Coordinates are rounded to float32 after clipping and overlaps taken in float32, as the operators do, so that random
+cases agree in every decision.
+"""
+import numpy as np
+
+F32 = np.float32
+
+
+def base_anchors(stride, ratios, scales):
+    """(A, 4) anchors of cell (0, 0); ratios outer, scales inner; halves round up."""
+    anchors = []
+    for ratio in ratios:
+        width = np.floor(np.sqrt(np.floor(stride * stride / ratio)) + 0.5)
+        height = np.floor(width * ratio + 0.5)
+        for scale in scales:
+            w, h, c = width * scale, height * scale, (stride - 1) / 2.0
+            anchors.append([c - (w - 1) / 2, c - (h - 1) / 2, c + (w - 1) / 2, c + (h - 1) / 2])
+    return np.array(anchors)
+
+
+def decoded_boxes(deltas, im_info, stride, ratios, scales):
+    """(4A, H, W) deltas of one image -> (A*H*W, 4) clipped float32 boxes in flat index order."""
+    anchors = base_anchors(stride, ratios, scales)
+    _, height, width = deltas.shape
+    boxes = np.zeros((len(anchors), height, width, 4))
+    for a, anchor in enumerate(anchors):
+        for y in range(height):
+            for x in range(width):
+                x1, y1, x2, y2 = anchor + np.array([x, y, x, y]) * stride
+                w, h = x2 - x1 + 1, y2 - y1 + 1
+                dx, dy, dw, dh = deltas[4 * a:4 * a + 4, y, x].astype(np.float64)
+                cx, cy = dx * w + x1 + (w - 1) / 2, dy * h + y1 + (h - 1) / 2
+                pw, ph = np.exp(dw) * w, np.exp(dh) * h
+                boxes[a, y, x] = [cx - (pw - 1) / 2, cy - (ph - 1) / 2, cx + (pw - 1) / 2, cy + (ph - 1) / 2]
+    boxes = boxes.reshape(-1, 4).astype(F32)
+    limits = np.array([im_info[1], im_info[0], im_info[1], im_info[0]], F32) - 1
+    return np.maximum(np.minimum(boxes, limits), F32(0))
+
+
+def overlap(a, b, area_one):
+    """Intersection with +1 over union, areas with `area_one` (1 at test, 0 in training)."""
+    one = F32(1)
+    width = min(a[2], b[2]) - max(a[0], b[0]) + one
+    height = min(a[3], b[3]) - max(a[1], b[1]) + one
+    inter = max(width, F32(0)) * max(height, F32(0))
+    areas = [(box[2] - box[0] + F32(area_one)) * (box[3] - box[1] + F32(area_one)) for box in (a, b)]
+    with np.errstate(all='ignore'):
+        return inter / (areas[0] + areas[1] - inter)
+
+
+def select(scores, boxes, alive, pre_nms, post_nms, threshold, area_one):
+    """Flat indices kept by greedy NMS over the best `pre_nms` live boxes, by (score, lower index)."""
+    order = [i for i in np.lexsort((np.arange(len(scores)), -scores)) if alive[i]]
+    if pre_nms >= 0:
+        order = order[:pre_nms]
+    kept = []
+    for i in order:
+        if len(kept) == post_nms:
+            break
+        if not any(overlap(boxes[k], boxes[i], area_one) > F32(threshold) for k in kept):
+            kept.append(i)
+    return kept
+
+
+def multi_proposal(cls_prob, bbox_pred, im_info, stride, ratios, scales, pre_nms=12000, post_nms=300, threshold=0.7,
+                   min_size=3):
+    num_anchors = len(ratios) * len(scales)
+    rois, score = [], []
+    for n in range(len(bbox_pred)):
+        scores = cls_prob[n, num_anchors:].ravel()
+        boxes = decoded_boxes(bbox_pred[n], im_info[n], stride, ratios, scales)
+        sides = boxes[:, 2:] - boxes[:, :2] + 1
+        kept = select(scores, boxes, (sides >= min_size).all(1), pre_nms, post_nms, threshold, 1)
+        whole = [0, 0, im_info[n, 1] - 1, im_info[n, 0] - 1]
+        for row in range(post_nms):
+            rois.append([n] + list(boxes[kept[row]] if row < len(kept) else whole))
+            score.append(scores[kept[row]] if row < len(kept) else 0)
+    return np.array(rois, F32), np.array(score, F32)
+
+
+def encode(roi, gt, stds, aligned=False):
+    roi, gt = roi.astype(np.float64), gt.astype(np.float64)
+    pw, ph = roi[2] - roi[0] + 1, roi[3] - roi[1] + 1
+    gw, gh = gt[2] - gt[0] + 1, gt[3] - gt[1] + 1
+    half = 0.5 if aligned else 0.0
+    dx = gt[0] + gw / 2 - half - (roi[0] + (pw - 1) / 2)
+    dy = gt[1] + gh / 2 - half - (roi[1] + (ph - 1) / 2)
+    return np.array([dx / (pw + 1e-7), dy / (ph + 1e-7), np.log(gw / (pw + 1e-7)), np.log(gh / (ph + 1e-7))]) / stds
+
+
+def multi_proposal_target(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, stride, ratios, scales, pre_nms=-1,
+                          post_nms=300, threshold=0.7, min_size=3, stds=(0.1, 0.1, 0.2, 0.2)):
+    stds = np.array(stds)
+    rois, label, target, weight = [], [], [], []
+    for n in range(len(bbox_pred)):
+        scores = cls_prob[n, 1].ravel()
+        lo, hi = valid_ranges[n] ** 2
+        boxes = decoded_boxes(bbox_pred[n], im_info[n], stride, ratios, scales)
+        sides = boxes[:, 2:] - boxes[:, :2]
+        areas = sides[:, 0] * sides[:, 1]
+        alive = (sides >= min_size).any(1) & (areas < hi) & (areas >= lo)
+        kept = select(scores, boxes, alive, pre_nms, post_nms, threshold, 0)
+        rows = [boxes[i] for i in kept]
+        for q in range(len(rows), post_nms):
+            m = (n * len(scores) + q) % 100
+            rows.append(np.array([m, m, m + 200, m + 200], F32))
+        gts = gt_boxes[n][gt_boxes[n, :, 4] != -1]
+        for j, gt in enumerate(gts):
+            row = post_nms - len(gts) + j
+            if row >= 0 and lo <= (gt[2] - gt[0]) * (gt[3] - gt[1]) <= hi:
+                rows[row] = gt[:4]
+        for roi in rows:
+            overlaps = [overlap(roi, gt[:4], 0) for gt in gts]
+            best = int(np.argmax(overlaps)) if len(gts) else -1
+            matched = best >= 0 and overlaps[best] > 0.5
+            rois.append([n] + list(roi))
+            label.append([gts[best, 4] if matched else 0])
+            target.append(encode(roi, gts[best, :4], stds) if matched else np.ones(4))
+            weight.append([float(matched)] * 4)
+    return [np.array(values, F32) for values in (rois, label, target, weight)]
+
+
+def random_case(rng, images, height, width, num_anchors, stride, spread=0.3):
+    """Distinct scores, moderate deltas, images a little smaller than the map: (cls_prob 4-d, bbox_pred, im_info)."""
+    count = num_anchors * height * width
+    foreground = np.stack([rng.permutation(count) for _ in range(images)]).astype(F32) + 1
+    foreground = (foreground / (count + 2)).reshape(images, num_anchors, height, width)
+    cls_prob = np.concatenate([1 - foreground, foreground], 1)
+    bbox_pred = (rng.randn(images, 4 * num_anchors, height, width) * spread).astype(F32)
+    sizes = [[height * stride - rng.randint(0, stride), width * stride - rng.randint(0, stride), 1.5]
+             for _ in range(images)]
+    return cls_prob.astype(F32), bbox_pred, np.array(sizes, F32)
+
+
+def random_truths(rng, images, rows, extent, classes=80):
+    """(images, rows, 5) with a random number of valid rows first, the rest -1."""
+    gt_boxes = -np.ones((images, rows, 5), F32)
+    for n in range(images):
+        for j in range(rng.randint(0, rows + 1)):
+            corner, size = rng.rand(2) * extent, rng.rand(2) * extent / 2 + 5
+            gt_boxes[n, j] = list(np.round(corner)) + list(np.round(corner + size)) + [rng.randint(1, classes + 1)]
+    return gt_boxes
