@@ -3,7 +3,7 @@ import numpy as np
 
 
 cdef inline double _side(double a1, double a2, double b1, double b2) noexcept nogil:
-    """Length of the intersection of [a1, a2] and [b1, b2], inclusive; NaN ends give <= 0 or NaN."""
+    """Length of the intersection of [a1, a2] and [b1, b2], inclusive; at most 0 if they are apart."""
     cdef double low = a1 if a1 > b1 else b1
     cdef double high = a2 if a2 < b2 else b2
     return high - low + 1
@@ -30,5 +30,6 @@ def overlaps(const double[:, ::1] boxes, const double[:, ::1] query, bint of_que
                 if not ih > 0:
                     continue
                 area = query_area if of_query else box_area[n] + query_area - iw * ih
-                out[n, k] = iw * ih / area
+                if area > 0:  # not so for NaN corners
+                    out[n, k] = iw * ih / area
     return result

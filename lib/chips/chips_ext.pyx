@@ -127,6 +127,8 @@ def scale_chips(const float[:, ::1] boxes, const unsigned char[::1] objects, rul
     boxes (n, 4) and objects (n,) in original pixels; width, height of the scaled image; single: float32 or float64
     containment. Returns a list of (box of four floats in original pixels, (k,) int32 rows) a chip.
     """
+    if boxes.shape[0] != objects.shape[0]:
+        raise ValueError('%d boxes but %d overlaps' % (boxes.shape[0], objects.shape[0]))
     cdef ScaleRule scale_rule = _rule(rule)
     cdef ChipGrid *grid = new ChipGrid(width, height, size, stride)
     cdef vector[int] chosen, chip_of, rows_of

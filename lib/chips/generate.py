@@ -26,11 +26,9 @@ def generate_chips(boxes, width, height, chip_size, stride, rng=None, order=None
     boxes = np.asarray(boxes)
     boxes = as_boxes(boxes, np.float64 if boxes.dtype == np.float64 else np.float32)
     width, height = int(width), int(height)
-    if chip_size < 1 or stride < 1:
-        raise ValueError('chip size and stride must be at least 1, got %s and %s' % (chip_size, stride))
+    order = check_candidates(width, height, chip_size, stride, order)
     if len(boxes) == 0 or width < 1 or height < 1:
         return np.zeros((0, 4), dtype=np.float32)
-    order = check_candidates(width, height, chip_size, stride, order)
     seed = 0 if order is not None else seed_from(rng)
     return chips_ext.cover(boxes, width, height, chip_size, stride, seed, TRIALS, order)
 
@@ -52,7 +50,9 @@ def seed_from(rng):
 
 
 def check_candidates(width, height, chip_size, stride, order=None):
-    """`order` as int32, if given; ValueError for too many candidates to number or a wrong order."""
+    """`order` as int32, if given. ValueError for sizes that make no grid, too many candidates, a wrong order."""
+    if chip_size < 1 or stride < 1:
+        raise ValueError('chip size and stride must be at least 1, got %s and %s' % (chip_size, stride))
     count = chips_ext.candidate_count(width, height, chip_size, stride)
     if count > MAX_CANDIDATES:
         raise ValueError('%d candidate chips on a %d x %d image: the stride %d is too small'

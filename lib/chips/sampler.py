@@ -9,6 +9,7 @@ from lib.chips.chip import Chip
 from lib.chips.generate import TRIALS, check_candidates, seed_from
 from lib.chips.rows import COARSEST, scale_rule
 from lib.chips.scales import scaled_size, training_scales
+from lib.errors import SniperError
 
 SEED_MASK = 2 ** 63 - 1
 
@@ -34,11 +35,11 @@ class ChipSampler:
     """Makes the chips of roidb entries. Holds settings only, so one may serve any number of images."""
 
     def __init__(self, config):
-        """config: the whole configuration, or ChipSettings. ValueError if scales and ranges differ in number."""
+        """config: the whole configuration, or ChipSettings. SniperError if scales and ranges differ in number."""
         self.settings = config if isinstance(config, ChipSettings) else ChipSettings.from_config(config)
         if len(self.settings.scales) != len(self.settings.valid_ranges):
-            raise ValueError('TRAIN.SCALES has %d entries, TRAIN.VALID_RANGES %d; they must pair up'
-                             % (len(self.settings.scales), len(self.settings.valid_ranges)))
+            raise SniperError('TRAIN.SCALES has %d entries, TRAIN.VALID_RANGES %d; they must pair up'
+                              % (len(self.settings.scales), len(self.settings.valid_ranges)))
 
     def draw_stride(self, rng):
         """A stride of the candidate grid, drawn from numpy Generator `rng`."""

@@ -16,7 +16,9 @@ cdef extern from "sniper/anchor_targets.h" namespace "sniper" nogil:
 
 
 cdef const double *_first(const double[:, ::1] boxes):
-    return &boxes[0, 0] if boxes.shape[0] > 0 else NULL
+    if boxes.shape[0] == 0:
+        return NULL
+    return &boxes[0, 0]
 
 
 cdef class Labeller:
