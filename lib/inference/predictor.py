@@ -58,9 +58,8 @@ class ModulePredictor:
     def _select(self, data):
         missing = [name for name in self._inputs if name not in data]
         if missing:
-            raise SniperError('%s of the network %s no value: neither in the weights nor in the batch (%s); the weights '
-                              'are of another network (key `symbol`)' % (_shortened(missing), 'have' if missing[1:] else
-                                                                         'has', ', '.join(sorted(data))))
+            raise SniperError('the weights have no %s, which the network wants: they are of another network (key `symbol`)'
+                              % _shortened(missing))
         return {name: data[name] for name in self._inputs}
 
     def _reshape(self, shapes):

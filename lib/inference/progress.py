@@ -40,15 +40,12 @@ class Progress:
         self._name, self._total, self._done = name, total, 0
         self._start = self._last = None
 
-    def start(self):
-        """Begin the clock; `add` does it too, later."""
-        self._start = self._last = time.perf_counter()
-
     def add(self, count):
-        """`count` more are done."""
-        self._start or self.start()
-        self._done += count
+        """`count` more are done. The clock starts with the first call, which has count 0."""
         now = time.perf_counter()
+        if self._start is None:
+            self._start = self._last = now
+        self._done += count
         if now - self._last >= SECONDS_BETWEEN_LINES and self._done < self._total:
             self._last = now
             rate = self._done / (now - self._start)

@@ -13,12 +13,13 @@ def whole_images(roidb):
     return [[(0.0, 0.0, float(entry['width']), float(entry['height']))] for entry in roidb]
 
 
-def run_scale(roidb, crops, predictor, config, index, clock, done=None, num_workers=None):
+def run_scale(roidb, crops, predictor, config, index, clock, done, num_workers=None):
     """Detections of scale `index`: rows[image][crop] -> (n, 6), see lib.inference.decode.
 
     crops[image]: list of windows; an image without one has no detections. clock: StageClock; done(count) is called
-    with the number of crops that were finished.
+    with the number of crops that were finished, first with 0. num_workers: image readers, None = TEST.NUM_PROCESS.
     """
+    done(0)
     rows = [[no_rows() for _ in windows] for windows in crops]
     if not any(crops):
         return rows
@@ -39,5 +40,4 @@ def run_scale(roidb, crops, predictor, config, index, clock, done=None, num_work
             for image, chip, slot_rows in found:  # padding repeats a crop with the same result
                 rows[image][chip] = slot_rows
                 missing.discard((image, chip))
-            if done:
-                done(before - len(missing))
+            done(before - len(missing))

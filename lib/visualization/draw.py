@@ -15,33 +15,43 @@ def draw_detections(pixels, detections, classes, score_thresh=0.0):
     """(H, W, 3) uint8 B, G, R -> a copy with boxes and labels 'class score'.
 
     detections[class] -> (n, 5) x1, y1, x2, y2, score in pixels of the picture; classes: names, '__background__'
-    first. Drawn: score >= score_thresh, the best last, so that they are on top.
+    first. Drawn: score >= score_thresh, the best last, so that they are on top; all labels over all boxes.
     """
     picture = np.ascontiguousarray(pixels).copy()
-    rows = [(float(det[4]), label, det[:4]) for label, dets in enumerate(detections) for det in dets
+    rows = [(float(det[4]), label, _corners(det, picture)) for label, dets in enumerate(detections) for det in dets
             if det[4] >= score_thresh]
-    for score, label, box in sorted(rows, key=lambda row: row[:2]):
-        draw_box(picture, box, '%s %.2f' % (class_name(classes, label), score), class_colour(label))
+    rows.sort(key=lambda row: row[:2])
+    for _, label, (x1, y1, x2, y2) in rows:
+        cv2.rectangle(picture, (x1, y1), (x2, y2), class_colour(label), _line_width(picture))
+    for score, label, corners in rows:
+        _draw_label(picture, corners[:2], '%s %.2f' % (class_name(classes, label), score), class_colour(label))
     return picture
 
 
-def draw_box(picture, box, text, colour):
-    """Draw one box with a label at its top left corner, in place. The label stays inside the picture."""
+def _draw_label(picture, corner, text, colour):
+    """A filled label above `corner` (x, y), below it where there is no room, always inside the picture."""
     height, width = picture.shape[:2]
-    x1, y1, x2, y2 = (int(round(float(value))) for value in np.clip(box, -1, max(height, width)))
-    thickness = max(1, int(round(min(height, width) / 400)))
-    cv2.rectangle(picture, (x1, y1), (x2, y2), colour, thickness, cv2.LINE_AA)
     font_scale = float(np.clip(min(height, width) / 1000, SMALL_TEXT, LARGE_TEXT))
     text_thickness = max(1, int(round(font_scale * 1.5)))
     text = _drawable(text)
     (text_width, text_height), baseline = cv2.getTextSize(text, FONT, font_scale, text_thickness)
     label_width, label_height = text_width + 2 * PADDING, text_height + baseline + 2 * PADDING
-    left = min(max(x1, 0), max(width - label_width, 0))
-    top = y1 - label_height if y1 >= label_height else max(y1, 0)  # above the box, inside it where there is no room
-    top = min(top, max(height - label_height, 0))
-    cv2.rectangle(picture, (left, top), (left + label_width, top + label_height), colour, cv2.FILLED)
+    x, y = corner
+    left = min(max(x, 0), max(width - label_width, 0))
+    top = min(y - label_height if y >= label_height else max(y, 0), max(height - label_height, 0))
+    cv2.rectangle(picture, (left, top), (left + label_width - 1, top + label_height - 1), colour, cv2.FILLED)
     cv2.putText(picture, text, (left + PADDING, top + PADDING + text_height), FONT, font_scale, text_colour(colour),
                 text_thickness, cv2.LINE_AA)
+
+
+def _corners(det, picture):
+    """x1, y1, x2, y2 as int, at most one pixel outside."""
+    limit = max(picture.shape[:2])
+    return tuple(int(round(float(value))) for value in np.clip(det[:4], -1, limit))
+
+
+def _line_width(picture):
+    return max(1, int(round(min(picture.shape[:2]) / 400)))
 
 
 def class_name(classes, label):

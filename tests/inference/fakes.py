@@ -1,0 +1,100 @@
+"""Stand-ins for the network: outputs that depend on the pixels of a slot alone, and predictors that fail."""
+import os
+import signal
+
+import cv2
+import numpy as np
+
+from configs import load_config
+from lib.errors import SniperError
+
+PROPOSALS, CLASSES = 12, 4
+
+
+def make_config(**test):
+    """Small test scales; keyword arguments are keys of TEST."""
+    keys = {'SCALES': [(60, 80), (30, 40)], 'VALID_RANGES': [(-1, 40), (20, -1)], 'BATCH_IMAGES': [2, 3],
+            'CONCURRENT_JOBS': 1, 'NUM_PROCESS': 0, 'USE_CACHE': [False, False], 'DO_PRUNING': [False, False],
+            'CHIP_HYPERPARAMS': [(-1, -1, -1)] * 2, 'NMS': -1, 'NMS_SIGMA': 0.55, 'MAX_PER_IMAGE': 20}
+    keys.update(test)
+    overrides = ['symbol', 'sniper_tiny', 'gpus', 'cpu', 'dataset.NUM_CLASSES', CLASSES]
+    for name, value in keys.items():
+        overrides += ['TEST.' + name, value]
+    return load_config(None, overrides)
+
+
+def make_roidb(folder, sizes=((50, 40), (40, 50), (64, 48), (30, 30), (33, 41)), seed=1):
+    """Images of random pixels; sizes are (width, height)."""
+    rng = np.random.default_rng(seed)
+    roidb = []
+    for number, (width, height) in enumerate(sizes):
+        path = os.path.join(str(folder), 'image%d.png' % number)
+        cv2.imwrite(path, rng.integers(0, 256, (height, width, 3), np.uint8))
+        roidb.append({'image': path, 'image_id': 100 + number, 'width': width, 'height': height, 'flipped': False,
+                      'boxes': np.zeros((0, 4), np.float32), 'gt_classes': np.zeros(0, np.int32),
+                      'max_classes': np.zeros(0, np.int64), 'max_overlaps': np.zeros(0, np.float32)})
+    return roidb
+
+
+class FakePredictor:
+    """Proposals, scores and deltas drawn from a seed made of the slot's own pixels; padding does not matter."""
+
+    devices = 1
+
+    def __init__(self):
+        self.batches = 0
+
+    def predict(self, batch):
+        self.batches += 1
+        data = batch.data
+        slots = len(data['data'])
+        rois = np.zeros((slots, PROPOSALS, 5), np.float32)
+        scores = np.zeros((slots, PROPOSALS, CLASSES), np.float32)
+        deltas = np.zeros((slots, PROPOSALS, 4), np.float32)
+        for slot, (height, width, _) in enumerate(data['im_info']):
+            pixels = data['data'][slot, :, :int(height), :int(width)]
+            rng = np.random.default_rng(int(abs(pixels.astype(np.float64).sum())))
+            corner = rng.uniform(0, 0.7, (PROPOSALS, 2)) * (width, height)
+            rois[slot] = np.hstack([np.full((PROPOSALS, 1), slot), corner,
+                                    corner + rng.uniform(0.1, 0.5, (PROPOSALS, 2)) * (width, height)])
+            scores[slot] = rng.dirichlet(np.full(CLASSES, 0.3), PROPOSALS)
+            deltas[slot] = rng.normal(0, 0.1, (PROPOSALS, 4))
+        return {'rois_output': rois.reshape(-1, 5), 'cls_prob_reshape_output': scores,
+                'bbox_pred_reshape_output': deltas, 'im_ids': data['im_ids'].copy(),
+                'chip_ids': data['chip_ids'].copy(), 'im_info': data['im_info'].copy()}
+
+    def close(self):
+        pass
+
+
+class NothingPredictor(FakePredictor):
+    """Finds nothing: all scores are background."""
+
+    def predict(self, batch):
+        outputs = super().predict(batch)
+        outputs['cls_prob_reshape_output'][:] = (1, 0, 0, 0)
+        return outputs
+
+
+class KilledPredictor(FakePredictor):
+    """The system ends the process, as it does when memory runs out."""
+
+    def predict(self, batch):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class BuggyPredictor(FakePredictor):
+    def predict(self, batch):
+        raise ZeroDivisionError('a bug')
+
+
+class ComplainingPredictor(FakePredictor):
+    def predict(self, batch):
+        raise SniperError('the weights are of another network')
+
+
+class ThreadsPredictor(FakePredictor):
+    """Fails, saying how many threads MXNet would have here."""
+
+    def __init__(self):
+        raise SniperError('threads: %s' % os.environ.get('OMP_NUM_THREADS'))

@@ -1,0 +1,105 @@
+"""Detection files: what is written comes back, and only for the same weights, configuration and images."""
+import os
+
+import numpy as np
+import pytest
+
+from lib.inference.detect import detect
+from lib.inference.store import DetectionStore
+from tests.inference import fakes
+
+
+def make_store(tmp_path, weights='digest', **test):
+    config = fakes.make_config(**test)
+    return DetectionStore(str(tmp_path / 'out'), config, fakes.make_roidb(tmp_path), weights)
+
+
+def some_rows(seed=0):
+    rng = np.random.default_rng(seed)
+    counts = [[3], [0, 2], [], [1], [4]]
+    return [[np.float32(rng.uniform(0, 9, (count, 6))) for count in image] for image in counts]
+
+
+def test_scale_comes_back(tmp_path):
+    store = make_store(tmp_path)
+    rows = some_rows()
+    store.save_scale(1, rows)
+    assert store.scale_path(1) == str(tmp_path / 'out' / 'dets_scale_30x40' / 'detections.npz')
+    loaded = store.load_scale(1)
+    assert [len(image) for image in loaded] == [1, 2, 0, 1, 1]
+    for image, expected in zip(loaded, rows):
+        for crop, crop_expected in zip(image, expected):
+            np.testing.assert_array_equal(crop, crop_expected)
+    assert os.listdir(os.path.dirname(store.scale_path(1))) == ['detections.npz']
+
+
+def test_nothing_found_comes_back(tmp_path):
+    store = make_store(tmp_path)
+    store.save_scale(0, [[np.zeros((0, 6), np.float32)] for _ in range(5)])
+    assert [[crop.shape for crop in image] for image in store.load_scale(0)] == [[(0, 6)]] * 5
+
+
+def test_missing_file(tmp_path, caplog):
+    assert make_store(tmp_path).load_scale(0) is None
+    assert 'does not exist' in caplog.text
+
+
+@pytest.mark.parametrize('change, word', [
+    (dict(weights='other'), 'weights'), (dict(RPN_MIN_SIZE=1), 'configuration'), (dict(SCORE_THRESH=0.1), 'configuration')])
+def test_other_origin_is_refused(tmp_path, caplog, change, word):
+    make_store(tmp_path).save_scale(0, some_rows())
+    assert make_store(tmp_path, **change).load_scale(0) is None
+    assert 'made from other %s' % word in caplog.text
+
+
+def test_changed_image_is_noticed(tmp_path, caplog):
+    store = make_store(tmp_path)
+    store.save_scale(0, some_rows())
+    again = make_store(tmp_path)
+    with open(str(tmp_path / 'image2.png'), 'ab') as stream:
+        stream.write(b'x')
+    assert again.load_scale(0) is None
+    assert 'made from other images' in caplog.text
+
+
+def test_suppression_keys_do_not_matter(tmp_path):
+    make_store(tmp_path).save_scale(0, some_rows())
+    assert make_store(tmp_path, NMS=0.3, MAX_PER_IMAGE=5).load_scale(0) is not None
+
+
+@pytest.mark.parametrize('content', [b'', b'no archive', None])
+def test_damaged_file(tmp_path, caplog, content):
+    store = make_store(tmp_path)
+    store.save_scale(0, some_rows())
+    with open(store.scale_path(0), 'rb') as stream:
+        whole = stream.read()
+    with open(store.scale_path(0), 'wb') as stream:
+        stream.write(whole[:len(whole) // 2] if content is None else content)
+    assert store.load_scale(0) is None
+    assert 'is damaged' in caplog.text
+
+
+def test_final_file(tmp_path):
+    store = make_store(tmp_path)
+    empty = np.zeros((0, 5), np.float32)
+    dets = np.array([[1, 2, 3, 4, .5]], np.float32)
+    detections = [[empty] * 5, [dets, empty, empty, empty, dets], [dets, empty, empty, empty, empty]]
+    store.save_final(detections, ['__background__', 'a', 'b'])
+    with np.load(store.final_path, allow_pickle=False) as file:
+        assert file['rows_per_image'].tolist() == [2, 0, 0, 0, 1]
+        assert file['rows'][:, 5].tolist() == [1, 2, 1]
+        assert file['image_ids'].tolist() == ['100', '101', '102', '103', '104']
+        assert file['classes'].tolist() == ['__background__', 'a', 'b']
+
+
+def test_cache_is_used(tmp_path):
+    """A second run with USE_CACHE needs no network for the cached scale and gives the same."""
+    roidb = fakes.make_roidb(tmp_path)
+    config = fakes.make_config()
+    store = DetectionStore(str(tmp_path / 'out'), config, roidb, 'digest')
+    first = detect(roidb, fakes.FakePredictor, config, fakes.CLASSES, store)
+    config.TEST.USE_CACHE = [True, True]
+    second = detect(roidb, fakes.KilledPredictor, config, fakes.CLASSES, store)
+    for a, b in zip(first, second):
+        for x, y in zip(a, b):
+            np.testing.assert_array_equal(x, y)

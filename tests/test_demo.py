@@ -1,0 +1,117 @@
+"""demo.py: the picture, the table, and its error lines."""
+import os
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+import demo
+from lib.cli import run
+from lib.inference.class_names import names_for
+from lib.inference.single import detection_table
+from tests.inference import tiny_data
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    path = str(tmp_path_factory.mktemp('demo'))
+    tiny_data.write_all(path)
+    return path
+
+
+@pytest.fixture
+def image(folder, tmp_path):
+    path = str(tmp_path / 'my.photo.png')
+    shutil.copy(os.path.join(folder, 'data', 'images', 'val', 'picture0.png'), path)
+    return path
+
+
+def arguments(folder, image, *overrides, **test_keys):
+    return ['--cfg', tiny_data.CONFIG, '--im_path', image, '--set'] + tiny_data.settings(folder, **test_keys) + list(
+        overrides)
+
+
+def failure(capsys, *args, **keys):
+    with pytest.raises(SystemExit) as stop:
+        run(demo.main, arguments(*args, **keys))
+    assert stop.value.code == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith('error: ')]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_picture_and_table(folder, image, capsys):
+    assert demo.main(arguments(folder, image, VIS_THRESH=0.0)) == 0
+    path = os.path.join(os.path.dirname(image), 'my.photo_detections.jpg')
+    assert cv2.imread(path).shape == (64, 96, 3)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ['class', 'score', 'x1', 'y1', 'x2', 'y2'] and len(lines) > 3
+    assert lines[-1] == 'picture: ' + path
+    scores = [float(line.split()[1]) for line in lines[1:-1]]
+    assert scores == sorted(scores, reverse=True) and {line.split()[0] for line in lines[1:-1]} <= {'cat', 'dog'}
+    assert len({len(line) for line in lines[:-1]}) == 1, 'columns are not aligned'
+
+
+def test_nothing_to_show(folder, image, capsys):
+    assert demo.main(arguments(folder, image, VIS_THRESH=2.0)) == 0
+    assert 'no detection with a score of 2.0 or more' in capsys.readouterr().out
+
+
+def test_folder_that_cannot_be_written(folder, image, capsys, monkeypatch):
+    monkeypatch.setattr(os, 'access', lambda path, mode: False)  # root may write everywhere
+    assert demo.main(arguments(folder, image)) == 0
+    path = os.path.join(folder, 'out', 'my.photo_detections.jpg')
+    assert os.path.exists(path) and 'picture: ' + path in capsys.readouterr().out
+
+
+def test_weights_without_side_file(folder, image, tmp_path, capsys):
+    """The original's checkpoints: names come from the number of classes."""
+    from configs import load_config
+    from tests.inference.random_weights import write_checkpoint
+    config = load_config(tiny_data.CONFIG, tiny_data.settings(str(tmp_path)) + ['dataset.NUM_CLASSES', '21'])
+    write_checkpoint(config, tiny_data.CONFIG, None)
+    assert 'the number of classes is not known' in failure(capsys, str(tmp_path), image)
+    assert demo.main(arguments(str(tmp_path), image, 'dataset.NUM_CLASSES', '21', VIS_THRESH=0.0)) == 0
+    names = {line.split()[0] for line in capsys.readouterr().out.splitlines()[1:-1]}
+    assert names and names <= set(names_for(21))
+
+
+@pytest.mark.parametrize('content, message', [(None, 'cannot be read'), (b'', 'is empty'), (b'GIF?', 'not an image')])
+def test_bad_image(folder, tmp_path, capsys, content, message):
+    path = str(tmp_path / 'bad.jpg')
+    if content is not None:
+        with open(path, 'wb') as stream:
+            stream.write(content)
+    text = failure(capsys, folder, path)
+    assert path in text and message in text
+    assert not os.path.exists(str(tmp_path / 'bad_detections.jpg'))
+
+
+def test_missing_model(folder, image, capsys):
+    assert 'SNIPER-0009.params do not exist' in failure(capsys, folder, image, TEST_EPOCH=9)
+    assert 'the shipped model nowhere-0000.params is missing too' in failure(capsys, folder, image, TEST_EPOCH=9,
+                                                                             SHIPPED_MODEL='nowhere')
+
+
+def test_contradicting_number_of_classes(folder, image, capsys):
+    text = failure(capsys, folder, image, 'dataset.NUM_CLASSES', '7')
+    assert 'dataset.NUM_CLASSES is 7' in text and 'on 3 classes' in text
+
+
+def test_weights_of_other_shapes(folder, image, tmp_path, capsys):
+    """Side file and parameters that do not belong together."""
+    tiny_data.write_all(str(tmp_path), classes=('__background__', 'a', 'b', 'c', 'd'))
+    base = os.path.join('out', 'sniper_tiny_e2e', 'train', 'SNIPER-0001.json')
+    shutil.copy(os.path.join(folder, base), str(tmp_path / base))
+    text = failure(capsys, str(tmp_path), image)
+    assert 'cls_score_weight is 5x' in text and 'the network wants 3x' in text
+
+
+def test_table():
+    dets = [np.zeros((0, 5), np.float32), np.array([[1, 2, 3, 4, .5]], np.float32),
+            np.array([[10.25, 20, 1333.5, 44.4, .75], [0, 0, 9, 9, .1]], np.float32)]
+    assert detection_table(dets, ('__background__', 'cat', 'polar bear'), 0.3).splitlines() == [
+        'class       score      x1      y1      x2      y2',
+        'polar bear  0.750    10.2    20.0  1333.5    44.4',
+        'cat         0.500     1.0     2.0     3.0     4.0']

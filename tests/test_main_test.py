@@ -1,0 +1,162 @@
+"""main_test.py from the command line to files, with sniper_tiny of random weights."""
+import json
+import os
+import subprocess
+import sys
+
+import cv2
+import pytest
+
+import main_test
+from lib.cli import run
+from tests.conftest import ROOT
+from tests.inference import tiny_data
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    path = str(tmp_path_factory.mktemp('main_test'))
+    tiny_data.write_all(path)
+    return path
+
+
+def test(folder, *arguments, **test_keys):
+    return main_test.main(['--cfg', tiny_data.CONFIG] + list(arguments) + ['--set'] +
+                          tiny_data.settings(folder, **test_keys))
+
+
+test.__test__ = False
+
+
+def results(folder):
+    with open(os.path.join(folder, 'out', 'results', 'detections_val_results.json'), encoding='utf-8') as stream:
+        return json.load(stream)
+
+
+def failure(capsys, folder, *overrides, **test_keys):
+    """Run as a program that fails: exit status 1 and one line, which is returned."""
+    with pytest.raises(SystemExit) as stop:
+        run(main_test.main, ['--cfg', tiny_data.CONFIG, '--set'] + tiny_data.settings(folder, **test_keys) +
+            list(overrides))
+    assert stop.value.code == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith('error: ')]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_files_and_table(folder, capsys):
+    assert test(folder, '--vis', VIS_THRESH=0.0) == 0
+    log = capsys.readouterr().err
+    assert 'weights: %s' % os.path.join(folder, 'out', 'sniper_tiny_e2e', 'train', 'SNIPER-0001.params') in log
+    assert 'Average Precision  (AP) @[ IoU=0.50:0.95' in log and '3 images in' in log and 'network' in log
+    found = results(folder)
+    assert found and {row['image_id'] for row in found} == {10, 11, 12} and {row['category_id'] for row in found} <= {1, 2}
+    for name in ('dets_scale_96x128', 'dets_scale_48x64', 'dets_final'):
+        assert os.listdir(os.path.join(folder, 'out', name)) == ['detections.npz']
+    for number, (width, height) in enumerate(tiny_data.SIZES):
+        picture = cv2.imread(os.path.join(folder, 'vis', 'dets_final', 'picture%d.jpg' % number))
+        assert picture.shape == (height, width, 3)
+
+
+def test_cache(folder, capsys):
+    test(folder)
+    one = results(folder)
+    test(folder, USE_CACHE='[True, True]')
+    assert results(folder) == one
+    log = capsys.readouterr().err
+    assert log.count('images read from') == 2
+    test(folder, USE_CACHE='[True, False]', RPN_POST_NMS_TOP_N=10)
+    assert 'made from other configuration' in capsys.readouterr().err
+
+
+def test_jobs_give_what_one_process_gives(folder):
+    """As a program, whose jobs import main_test.py anew."""
+    test(folder)
+    one = results(folder)
+    command = [sys.executable, 'main_test.py', '--cfg', tiny_data.CONFIG, '--set'] + tiny_data.settings(
+        folder, CONCURRENT_JOBS=2, VISUALIZE_INTERMEDIATE_SCALES=True)
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
+                          timeout=120)
+    assert done.returncode == 0, done.stdout
+    assert '2 inference jobs' in done.stdout
+    assert results(folder) == one
+    assert len(os.listdir(os.path.join(folder, 'vis', 'dets_scale_48x64'))) == 3
+
+
+def test_nothing_found_is_evaluated(folder, capsys):
+    assert test(folder, SCORE_THRESH=2.0) == 0
+    assert results(folder) == []
+    assert 'Average Precision' in capsys.readouterr().err
+
+
+def test_half_precision_becomes_float32_on_the_cpu(folder, capsys):
+    assert main_test.main(['--cfg', tiny_data.CONFIG, '--set'] + tiny_data.settings(folder) + ['TRAIN.fp16', 'True']) == 0
+    assert 'inference runs in float32' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('method', ['hard', 'linear', 'gaussian'])
+def test_suppression_methods(folder, method):
+    assert test(folder, NMS_METHOD=method, NMS=0.4, USE_CACHE='[True, True]') == 0
+    assert results(folder)
+
+
+def test_missing_checkpoint(folder, capsys):
+    text = failure(capsys, folder, TEST_EPOCH=5)
+    assert 'SNIPER-0005.params do not exist (there are epochs 1): train first' in text
+
+
+def test_shipped_model(folder, capsys):
+    shipped = os.path.join(folder, 'shipped')
+    source = os.path.join(folder, 'out', 'sniper_tiny_e2e', 'train', 'SNIPER-0001.params')
+    with open(source, 'rb') as stream, open(shipped + '-0000.params', 'wb') as copy:
+        copy.write(stream.read())
+    assert test(folder, TEST_EPOCH=3, SHIPPED_MODEL=shipped) == 0
+    assert 'weights: the shipped model %s-0000.params (there is no trained' % shipped in capsys.readouterr().err
+
+
+def test_broken_checkpoint(folder, capsys):
+    source = os.path.join(folder, 'out', 'sniper_tiny_e2e', 'train', 'SNIPER-0001.params')
+    with open(source, 'rb') as stream, open(source.replace('0001', '0002'), 'wb') as copy:
+        copy.write(stream.read()[:20000])
+    assert 'SNIPER-0002.params' in failure(capsys, folder, TEST_EPOCH=2)
+
+
+def test_weights_of_other_shapes(folder, capsys):
+    """Another number of anchors: names and both shapes."""
+    text = failure(capsys, folder, 'network.ANCHOR_SCALES', '[2, 4]', 'network.NUM_ANCHORS', '6')
+    assert 'rpn_cls_score_weight is 42x' in text and 'the network wants 12x' in text
+
+
+def test_weights_of_other_network(folder, capsys):
+    text = failure(capsys, folder, 'symbol', 'resnet_mx_50_e2e', 'network.RPN_FEAT_STRIDE', '16')
+    assert 'bn_data_gamma, bn_data_beta, conv0_weight and 158 more' in text and 'of another network' in text
+
+
+def test_weights_of_other_classes(folder, capsys):
+    prefix = os.path.join(folder, 'out', 'sniper_tiny_e2e', 'train', 'SNIPER-0004')
+    for ending, content in (('.params', b''), ('.json', json.dumps({'classes': ['__background__', 'cat']}).encode())):
+        with open(prefix + ending, 'wb') as stream:
+            stream.write(content)
+    text = failure(capsys, folder, TEST_EPOCH=4)
+    assert 'trained on 2 classes with background (cat), the data set has 3 (cat, dog)' in text
+
+
+def test_broken_image(tmp_path, capsys):
+    tiny_data.write_all(str(tmp_path))
+    broken = tmp_path / 'data' / 'images' / 'val' / 'picture1.png'
+    broken.write_bytes(broken.read_bytes()[:500])
+    assert 'picture1.png is cut short' in failure(capsys, str(tmp_path))
+    broken.unlink()
+    assert 'picture1.png of' in failure(capsys, str(tmp_path))
+
+
+def test_absent_gpu(folder, capsys):
+    assert "asks for GPU 7" in failure(capsys, folder, 'gpus', '7')
+
+
+def test_later_capabilities_are_refused(folder, capsys):
+    assert 'AutoFocus' in failure(capsys, folder, AUTO_FOCUS=True)
+
+
+def test_ranges_and_scales_must_agree(folder, capsys):
+    assert 'TEST.VALID_RANGES has 1' in failure(capsys, folder, VALID_RANGES='[(-1, 60)]')

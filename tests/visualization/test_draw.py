@@ -1,0 +1,84 @@
+"""Pictures of detections: geometry, colours, files."""
+import os
+
+import cv2
+import numpy as np
+import pytest
+
+from lib.errors import SniperError
+from lib.visualization import class_colour, class_name, draw_detections, picture_names, write_picture
+from lib.visualization.palette import text_colour
+
+CLASSES = ('__background__', 'cat', 'dög')
+
+
+def one(box, score=0.9, label=1):
+    detections = [np.zeros((0, 5), np.float32) for _ in CLASSES]
+    detections[label] = np.array([list(box) + [score]], np.float32)
+    return detections
+
+
+def test_box_is_where_it_should_be():
+    grey = np.full((200, 300, 3), 127, np.uint8)
+    picture = draw_detections(grey, one((100, 80, 180, 150)), CLASSES)
+    assert (grey == 127).all(), 'the input was drawn upon'
+    assert tuple(picture[150, 140]) == class_colour(1) and tuple(picture[115, 180]) == class_colour(1)
+    assert (picture[90:140, 110:170] == 127).all() and (picture[160:] == 127).all()
+    assert (picture[60:79, 100:130] != 127).any(), 'no label above the box'
+
+
+def test_threshold():
+    grey = np.full((100, 100, 3), 127, np.uint8)
+    assert (draw_detections(grey, one((10, 40, 50, 90), 0.4), CLASSES, 0.5) == grey).all()
+    assert (draw_detections(grey, one((10, 40, 50, 90), 0.5), CLASSES, 0.5) != grey).any()
+
+
+@pytest.mark.parametrize('box', [(0, 0, 119, 119), (-50, -50, 500, 500), (118, 118, 119, 119), (40, 119, 40, 119), (50, 0, 40, 5)])
+def test_labels_stay_inside(box):
+    """Any box is drawn with a whole label: as much of its background as in the middle of a large picture."""
+    picture = draw_detections(np.full((120, 120, 3), 127, np.uint8), one(box), CLASSES)
+    middle = draw_detections(np.full((400, 400, 3), 127, np.uint8), one((200, 200, 201, 201)), CLASSES)
+    filled = lambda image: int((image == class_colour(1)).all(axis=2).sum())
+    assert filled(picture) >= filled(middle) - 4 > 300  # 4: the box itself
+
+
+def test_letters_beyond_ascii_and_tiny_pictures():
+    assert draw_detections(np.zeros((3, 2, 3), np.uint8), one((0, 0, 1, 2), label=2), CLASSES).shape == (3, 2, 3)
+    assert (draw_detections(np.zeros((90, 90, 3), np.uint8), one((20, 40, 60, 80), label=2), CLASSES) > 0).any()
+
+
+def test_many_classes_have_distinct_readable_colours():
+    colours = [class_colour(label) for label in range(1, 81)]
+    assert len(set(colours)) == 80 and colours == [class_colour(label) for label in range(1, 81)]
+    for first, second in zip(colours, colours[1:]):
+        assert np.abs(np.subtract(first, second)).max() > 40, 'neighbours look alike: %s %s' % (first, second)
+    for colour in colours:
+        assert np.abs(np.dot(colour, (.114, .587, .299)) - text_colour(colour)[0]) > 80, 'unreadable on %s' % (colour,)
+
+
+def test_class_without_name():
+    assert class_name(CLASSES, 1) == 'cat' and class_name(CLASSES, 7) == 'class 7'
+
+
+@pytest.mark.parametrize('ending', ['.jpg', '.png'])
+def test_file(tmp_path, ending):
+    picture = np.full((40, 50, 3), (10, 120, 240), np.uint8)
+    path = str(tmp_path / 'new' / ('a' + ending))
+    write_picture(path, picture)
+    assert np.abs(cv2.imread(path).astype(int) - picture).max() <= 3
+    assert os.listdir(os.path.dirname(path)) == ['a' + ending]
+
+
+def test_bad_files(tmp_path):
+    with pytest.raises(SniperError, match='must end in one of .jpg'):
+        write_picture(str(tmp_path / 'a.pdf'), np.zeros((2, 2, 3), np.uint8))
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(SniperError, match='cannot be written'):
+        write_picture(str(tmp_path / 'file' / 'a.jpg'), np.zeros((2, 2, 3), np.uint8))
+
+
+def test_names_are_distinct():
+    roidb = [{'image': path, 'image_id': number} for number, path in
+             enumerate(['a/1.jpg', 'b/1.jpg', 'c/1_1.png', 'a/2.x.png'])]
+    names = picture_names(roidb)
+    assert names[0] == '1.jpg' and names[3] == '2.x.jpg' and len(set(names)) == 4
