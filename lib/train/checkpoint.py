@@ -31,6 +31,7 @@ from lib.train.ndarray_file import file_checksum, read_arrays, write_arrays
 logger = logging.getLogger(__name__)
 
 INTERRUPTED = 'interrupted'
+NEEDED_TO_RESUME = {'epoch', 'batch', 'batch_size', 'num_update', 'files'}
 Checkpoint = namedtuple('Checkpoint', 'tag sidecar')
 
 
@@ -122,9 +123,9 @@ def find_newest(prefix):
     found = []
     for match in filter(None, map(pattern.match, os.listdir(folder or '.'))):
         sidecar = _read_json('%s-%s.json' % (prefix, match.group(1)))
-        if sidecar and run in (None, sidecar.get('run')):
+        if NEEDED_TO_RESUME <= set(sidecar) and run in (None, sidecar.get('run')):
             found.append(Checkpoint(match.group(1), sidecar))
-    for checkpoint in sorted(found, key=lambda item: item.sidecar.get('num_update', -1), reverse=True):
+    for checkpoint in sorted(found, key=lambda item: item.sidecar['num_update'], reverse=True):
         broken = _broken_file(prefix, checkpoint)
         if broken is None:
             return checkpoint
@@ -167,7 +168,7 @@ def _check_finite(arrays):
 def _broken_file(prefix, checkpoint):
     for suffix in ('params', 'states'):
         path = '%s-%s.%s' % (prefix, checkpoint.tag, suffix)
-        if list(file_checksum(path)) != checkpoint.sidecar.get('files', {}).get(suffix):
+        if list(file_checksum(path)) != checkpoint.sidecar['files'].get(suffix):
             return path
     return None
 

@@ -26,7 +26,7 @@ FLAGS = {np.dtype(kind): flag for flag, kind in TYPES.items()}
 
 
 def write_arrays(stream, arrays):
-    """Write {name: array-like with rank >= 1} to a binary stream -> (bytes written, CRC-32 of them).
+    """Write {name: array-like, rank >= 1, not empty} to a binary stream -> (bytes written, CRC-32 of them).
 
     Values may be NumPy arrays or anything with `.asnumpy()`, which is fetched one at a time.
     """
@@ -34,11 +34,11 @@ def write_arrays(stream, arrays):
     writer.put(struct.pack('<QQQ', LIST_MAGIC, 0, len(arrays)))
     for name, array in arrays.items():
         array = np.ascontiguousarray(array.asnumpy() if hasattr(array, 'asnumpy') else array)
-        if array.ndim == 0 or array.dtype not in FLAGS:
+        if array.ndim == 0 or array.size == 0 or array.dtype not in FLAGS:
             raise ValueError('%s: shape %s, type %s cannot be stored' % (name, array.shape, array.dtype))
         writer.put(struct.pack('<IiI%dqiii' % array.ndim, MAGIC_V2, DENSE, array.ndim, *array.shape,
                                CPU, 0, FLAGS[array.dtype]))
-        writer.put(array.data if array.size else b'')
+        writer.put(array.data)
     writer.put(struct.pack('<Q', len(arrays)))
     for name in arrays:
         encoded = name.encode('utf-8')
@@ -133,7 +133,7 @@ def _read_array(reader):
         raise _Broken('it holds an array of rank %d' % rank)
     shape = reader.unpack('%d%s' % (rank, size_code))
     _, _, flag = reader.unpack('iii')
-    if flag not in TYPES or min(shape) < 0:
+    if flag not in TYPES or min(shape) < 1:
         raise _Broken('it holds an array of type %d and shape %s' % (flag, shape))
     dtype = np.dtype(TYPES[flag])
     count = 1

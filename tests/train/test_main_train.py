@@ -1,0 +1,149 @@
+"""main_train.py from end to end: `sniper_tiny` on six generated images, stopped in every way there is."""
+import glob
+import logging
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from lib.errors import SniperError
+from lib.train.ndarray_file import read_arrays, write_arrays
+from tests.conftest import ROOT
+
+CONFIG = os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')
+
+
+@pytest.fixture(scope='module')
+def images(tmp_path_factory):
+    """Folder of a synthetic data set with six training images."""
+    from lib.dataset import synthetic
+    folder = str(tmp_path_factory.mktemp('data') / 'six')
+    synthetic.main(['--out', folder, '--train', '6', '--val', '1', '--test-dev', '1', '--processes', '1'])
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def restored_logging():
+    """main_train configures logging as a program does; pytest wants its own back."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    for handler in root.handlers:
+        if handler not in handlers:
+            handler.close()
+    root.handlers[:], root.level = handlers, level
+
+
+def arguments(images, output, *settings, resume=False):
+    flags = ['--cfg', CONFIG, '--display', '1', '--save_prefix', 'T'] + (['--resume'] if resume else [])
+    return flags + ['--set', 'output_path', str(output), 'dataset.dataset_path', images, 'TRAIN.MAX_BATCHES', '3',
+                    'TRAIN.BATCH_IMAGES', '2', 'TRAIN.end_epoch', '2', 'TRAIN.NUM_PROCESS', '0', 'gpus', 'cpu',
+                    'dataset.root_path', str(output)] + list(settings)
+
+
+def train(*args, **kwargs):
+    import main_train
+    return main_train.main(arguments(*args, **kwargs))
+
+
+def folder(output):
+    return os.path.join(str(output), 'sniper_tiny_e2e', 'train')
+
+
+def assert_same_end(first, second):
+    for suffix in ('params', 'states'):
+        one, other = (read_arrays(os.path.join(folder(output), 'T-0002.' + suffix)) for output in (first, second))
+        assert one.keys() == other.keys()
+        differing = [name for name in one if one[name].tobytes() != other[name].tobytes()]
+        assert not differing
+
+
+@pytest.fixture(scope='module')
+def straight(images, tmp_path_factory):
+    """Output path of an uninterrupted run."""
+    output = tmp_path_factory.mktemp('straight')
+    assert train(images, output) == 0
+    return output
+
+
+def test_files_and_log(straight):
+    names = sorted(os.listdir(folder(straight)))
+    assert [name for name in names if name.startswith('T-')] == [
+        'T-0001.json', 'T-0001.params', 'T-0001.states', 'T-0002.json', 'T-0002.params', 'T-0002.states',
+        'T-run.json', 'T-symbol.json']
+    log, = glob.glob(os.path.join(folder(straight), 'sniper_tiny_e2e_*.log'))
+    text = open(log).read()
+    for part in ('MXNet: 1.9.1', 'TRAIN.MAX_BATCHES: 3', 'training from scratch', 'Epoch 2/2 batch 3/3', 'chips/s',
+                 'RCNNL1LossCRCNN', 'RPNLogLoss', 'left 0:00'):
+        assert part in text, part
+
+
+def test_parameters_moved_and_are_finite(straight):
+    first, second = (read_arrays(os.path.join(folder(straight), 'T-000%d.params' % epoch)) for epoch in (1, 2))
+    assert any(not np.array_equal(first[name], second[name]) for name in first if name.startswith('aux:'))
+    weights = [name for name in first if name.startswith('arg:') and name.endswith('_weight')]
+    unmoved = [name for name in weights if np.array_equal(first[name], second[name])]
+    assert not unmoved
+    np.testing.assert_allclose(second['arg:bbox_pred_weight_test'],
+                               second['arg:bbox_pred_weight'] * np.array([[.1], [.1], [.2], [.2]]), rtol=1e-6)
+
+
+@pytest.mark.parametrize('number, status, moment', [(signal.SIGTERM, 143, 'Epoch 1/2 batch 1/3'),
+                                                    (signal.SIGKILL, -9, 'Epoch 2/2 batch 1/3')])
+def test_stopped_process_resumes_exactly(images, straight, tmp_path, number, status, moment):
+    process = subprocess.Popen([sys.executable, 'main_train.py'] + arguments(images, tmp_path), cwd=ROOT,
+                               stderr=subprocess.PIPE, universal_newlines=True)
+    for line in process.stderr:
+        if moment in line:
+            process.send_signal(number)
+            break
+    rest = process.communicate(timeout=60)[1]
+    assert process.returncode == status, rest
+    assert train(images, tmp_path, resume=True) == 0
+    assert_same_end(straight, tmp_path)
+    assert not [name for name in os.listdir(folder(tmp_path)) if 'tmp' in name or 'interrupted' in name]
+
+
+def test_non_finite_loss_names_the_images(images, tmp_path):
+    with pytest.raises(SniperError, match=r'not finite .*epoch 1, batch \d, images .*\.(jpg|png)'):
+        train(images, tmp_path, 'TRAIN.lr', '1e30', 'TRAIN.warmup', 'False')
+    assert not glob.glob(os.path.join(folder(tmp_path), '*.params'))
+
+
+def test_pretrained_that_does_not_fit(images, straight, tmp_path):
+    arrays = read_arrays(os.path.join(folder(straight), 'T-0002.params'))
+    dropped = sorted(name for name in arrays if name.startswith('aux:'))[0]
+    del arrays[dropped]
+    with open(str(tmp_path / 'weights-0000.params'), 'wb') as stream:
+        write_arrays(stream, arrays)
+    prefix = str(tmp_path / 'weights')
+    with pytest.raises(SniperError, match=r'1 parameters are missing \(%s\)' % dropped[4:]):
+        train(images, tmp_path, 'network.pretrained', prefix)
+    with pytest.raises(SniperError, match='weights-0005.params do not exist'):
+        train(images, tmp_path, 'network.pretrained', prefix, 'network.pretrained_epoch', '5')
+
+
+def test_mistakes_are_one_line_and_status_1(images, tmp_path, capsys):
+    import main_train
+    from lib import cli
+    for settings, message in ((('gpus', '7'), 'GPU 7'), (('TRAIN.fp16', 'True'), '--set TRAIN.fp16 False'),
+                              (('TRAIN.USE_NEG_CHIPS', 'True'), 'negative chips need proposals'),
+                              (('symbol', 'nonsense'), 'sniper_tiny'), (('TRAIN.lrr', '1'), 'TRAIN.lr')):
+        with pytest.raises(SystemExit) as leaving:
+            cli.run(main_train.main, arguments(images, tmp_path, *settings))
+        errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith('error: ')]
+        assert leaving.value.code == 1 and len(errors) == 1 and message in errors[0]
+
+
+def test_proposal_training(images, tmp_path):
+    assert train(images, tmp_path, 'TRAIN.ONLY_PROPOSAL', 'True', 'TRAIN.end_epoch', '1') == 0
+    names = read_arrays(os.path.join(folder(tmp_path), 'T-0001.params'))
+    assert 'arg:rpn_cls_score_weight' in names and 'arg:bbox_pred_weight' not in names
+
+
+def test_importing_the_program_does_not_import_mxnet():
+    code = 'import sys, main_train; sys.exit(any(name.split(".")[0] == "mxnet" for name in sys.modules))'
+    assert subprocess.call([sys.executable, '-c', code], cwd=ROOT) == 0
