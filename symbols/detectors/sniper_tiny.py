@@ -6,9 +6,10 @@ from symbols.backbones.tiny import TinyNet
 from symbols.detectors.faster_rcnn import FasterRcnn
 from symbols.heads.rcnn import RcnnHead
 from symbols.heads.rpn import RpnHead
+from symbols.layers import he_normal
 from symbols.necks.top_down import TopDown
 
 
 def build():
-    return FasterRcnn(TinyNet(), TopDown(('stage2', 'stage3', 'stage4'), channels=96), RpnHead(96),
-                      RcnnHead(reduced=48, hidden=192, deformable=False, samples=2))
+    return FasterRcnn(TinyNet(), TopDown(('stage2', 'stage3', 'stage4'), channels=96), RpnHead(96, he_normal),
+                      RcnnHead(reduced=48, hidden=192, deformable=False, samples=2, hidden_init=he_normal))

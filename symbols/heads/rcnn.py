@@ -25,17 +25,21 @@ class RcnnHead:
     hidden: width of `fc_new_1` and `fc_new_2`.
     deformable: the bins of a roi move by offsets which `offset` reads off a first, rigid pooling.
     samples: sample points a bin and side.
+    hidden_init: makes the initialiser of the layers before a ReLU; the original's 0.01 is too small for a trunk that
+        starts from random weights.
     """
 
-    def __init__(self, reduced=256, hidden=1024, deformable=True, samples=4):
+    def __init__(self, reduced=256, hidden=1024, deformable=True, samples=4, hidden_init=gaussian):
         self.reduced = reduced
         self.hidden = hidden
         self.deformable = deformable
         self.samples = samples
+        self.hidden_init = hidden_init
 
     def reduce(self, feature):
         """Feature -> Feature of `reduced` channels, the map that rois are pooled from."""
-        body = convolution(feature.symbol, 'conv_new_1', self.reduced, bias=True, init=gaussian(), new=True)
+        body = convolution(feature.symbol, 'conv_new_1', self.reduced, bias=True, init=self.hidden_init(),
+                           new=True)
         return feature._replace(symbol=relu(body, 'conv_new_1_relu'), channels=self.reduced)
 
     def pool(self, feature, rois):
@@ -54,7 +58,7 @@ class RcnnHead:
         """RcnnOutputs of rois (R, 5) on a reduced feature."""
         body = self.pool(reduced, rois)
         for name in ('fc_new_1', 'fc_new_2'):
-            body = relu(dense(body, name, self.hidden, gaussian()), name + '_relu')
+            body = relu(dense(body, name, self.hidden, self.hidden_init()), name + '_relu')
         return RcnnOutputs(cls_score=dense(body, 'cls_score', num_classes, gaussian()),
                            bbox_pred=dense(body, 'bbox_pred', bbox_outputs, gaussian()))
 

@@ -23,21 +23,26 @@ class ProposalTargets(NamedTuple):
 
 
 class RpnHead:
-    """A 3x3 convolution of `channels` and two 1x1 convolutions on it. Released weights ask for these layer names."""
+    """A 3x3 convolution of `channels` and two 1x1 convolutions on it. Released weights ask for these layer names.
 
-    def __init__(self, channels):
+    hidden_init: makes the initialiser of the 3x3 convolution.
+    """
+
+    def __init__(self, channels, hidden_init=gaussian):
         self.channels = channels
+        self.hidden_init = hidden_init
 
     def __call__(self, feature, anchors):
-        body = relu(_convolution(feature.symbol, 'rpn_conv_3x3', self.channels, kernel=3), 'rpn_relu')
-        score = _convolution(body, 'rpn_cls_score', 2 * anchors.count)
+        body = relu(_convolution(feature.symbol, 'rpn_conv_3x3', self.channels, self.hidden_init(), kernel=3),
+                    'rpn_relu')
+        score = _convolution(body, 'rpn_cls_score', 2 * anchors.count, gaussian())
         return RpnOutputs(
             cls_score=mx.sym.Reshape(score, shape=(0, 2, -1, 0), name='rpn_cls_score_reshape'),     # (B, 2, A*F, F)
-            bbox_pred=_convolution(body, 'rpn_bbox_pred', 4 * anchors.count))
+            bbox_pred=_convolution(body, 'rpn_bbox_pred', 4 * anchors.count, gaussian()))
 
 
-def _convolution(data, name, channels, kernel=1):
-    return convolution(data, name, channels, kernel, bias=True, init=gaussian(), new=True)
+def _convolution(data, name, channels, init, kernel=1):
+    return convolution(data, name, channels, kernel, bias=True, init=init, new=True)
 
 
 def rpn_losses(outputs, losses):
