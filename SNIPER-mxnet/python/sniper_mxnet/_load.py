@@ -15,11 +15,12 @@ def load_mxnet():
     _set_environment()
     _restore_numpy_aliases()
     import mxnet as mx
-    from sniper_mxnet import frontend
+    from sniper_mxnet import frontend, shapes
     if not os.path.exists(LIBRARY):
         raise ImportError('%s is missing: run `pip install ./SNIPER-mxnet` again' % LIBRARY)
     mx.library.load(LIBRARY, verbose=False)
     frontend.install(mx)
+    shapes.install(mx)
     return mx
 
 
@@ -30,6 +31,9 @@ def _set_environment():
     os.environ.setdefault('MXNET_SUBGRAPH_VERBOSE', '0')
     # Autotuning runs again for every new input shape, and test images have many.
     os.environ.setdefault('MXNET_CUDNN_AUTOTUNE_DEFAULT', '0')
+    # From this many consumers of an array on (8 by itself) MXNet has gradients added in place, which operators of a
+    # library cannot: they would overwrite the sum.
+    os.environ.setdefault('MXNET_EXEC_INPLACE_GRAD_SUM_CAP', '1000000')
 
 
 def _usable_cores():

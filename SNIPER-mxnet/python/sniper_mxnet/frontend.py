@@ -7,20 +7,8 @@ place, and `Symbol.list_outputs` is taught the names, also for symbols read from
 import functools
 import json
 import re
-from collections import namedtuple
 
-# An operator of a library overwrites gradients even where the caller asked for addition (grad_req 'add'), which only
-# shows on arrays and variables that enter it directly: those named in `gradients` go through the stock operator
-# `guard` first.
-Operator = namedtuple('Operator', 'name inputs optional outputs gradients guard')
-
-OPERATORS = (
-    Operator('MultiProposal', ('cls_prob', 'bbox_pred', 'im_info'), (), ('output', 'score'),
-             ('cls_prob', 'bbox_pred'), 'BlockGrad'),
-    Operator('MultiProposalTarget', ('cls_prob', 'bbox_pred', 'im_info', 'gt_boxes', 'valid_ranges'), (),
-             ('rois', 'label', 'bbox_target', 'bbox_weight'), ('cls_prob', 'bbox_pred'), 'BlockGrad'),
-    Operator('DeformablePSROIPooling', ('data', 'rois'), ('trans',), ('output',), ('data', 'trans'), 'identity'),
-)
+from sniper_mxnet.operators import OPERATORS
 
 _OUTPUT_NAMES = {op.name: op.outputs for op in OPERATORS if len(op.outputs) > 1}
 _NUMBERED_OUTPUT = re.compile(r'_output\d+$')

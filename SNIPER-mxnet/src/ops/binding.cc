@@ -31,11 +31,10 @@ std::string text(const Shape& shape) {
   return result + (shape.size() == 1 ? ",)" : ")");
 }
 
-void check_shape(const char* input, Shape* shape, const Shape& expected, const std::string& layout) {
-  if (shape->empty()) *shape = expected;
-  if (*shape == expected) return;
+void check_shape(const char* input, const Shape& shape, const Shape& expected, const std::string& layout) {
+  if (shape == expected) return;
   throw std::invalid_argument(std::string(input) + " must be " + layout + " = " + text(expected) + ", got " +
-                              text(*shape));
+                              text(shape));
 }
 
 void check_rank(const char* input, const Shape& shape, size_t rank, const std::string& layout) {

@@ -33,9 +33,8 @@ MXReturnValue guarded(const char* op, const Body& body) {
 // "(2, 84, 32, 32)"
 std::string text(const Shape& shape);
 
-// Throws std::invalid_argument unless the shapes agree; an unknown shape becomes the expected one. `layout` names
-// the expected axes, for the message.
-void check_shape(const char* input, Shape* shape, const Shape& expected, const std::string& layout);
+// Throws std::invalid_argument unless the shapes agree. `layout` names the expected axes, for the message.
+void check_shape(const char* input, const Shape& shape, const Shape& expected, const std::string& layout);
 
 // Throws std::invalid_argument unless `shape` has `rank` known sizes.
 void check_rank(const char* input, const Shape& shape, size_t rank, const std::string& layout);

@@ -55,11 +55,11 @@ MXReturnValue infer_type(const AttributeMap&, std::vector<int>* in_types, std::v
   return guarded(kName, [&] { infer_float32({"data", "rois", "trans"}, in_types, out_types); });
 }
 
-void check_trans(Shape* trans, unsigned int rois, const PoolingOptions& options) {
+void check_trans(const Shape& trans, unsigned int rois, const PoolingOptions& options) {
   const unsigned int part = options.part_size;
   const std::string layout = "(rois, 2*classes, part_size, part_size)";
-  check_rank("trans", *trans, 4, layout);
-  const unsigned int classes = (*trans)[1] / 2;
+  check_rank("trans", trans, 4, layout);
+  const unsigned int classes = trans[1] / 2;
   check_shape("trans", trans, {rois, 2 * (classes ? classes : 1), part, part}, layout);
   if (options.output_dim % classes == 0) return;
   throw std::invalid_argument("trans has offsets for " + std::to_string(classes) + " classes, which do not divide the " +
@@ -70,14 +70,14 @@ MXReturnValue infer_shape(const AttributeMap& values, std::vector<Shape>* in, st
   return guarded(kName, [&] {
     const PoolingOptions options = read_options(values);
     const unsigned int channels = options.output_dim * options.group_size * options.group_size;
-    Shape& data = (*in)[kData];
+    const Shape& data = (*in)[kData];
     const std::string layout = "(N, output_dim*group_size*group_size, H, W)";
     check_rank("data", data, 4, layout);
-    check_shape("data", &data, {data[0], channels, data[2], data[3]}, layout);
-    Shape& rois = (*in)[kRois];
+    check_shape("data", data, {data[0], channels, data[2], data[3]}, layout);
+    const Shape& rois = (*in)[kRois];
     check_rank("rois", rois, 2, "(rois, 5)");
-    check_shape("rois", &rois, {rois[0], 5}, "(rois, 5)");
-    if (!options.no_trans) check_trans(&(*in)[kTrans], rois[0], options);
+    check_shape("rois", rois, {rois[0], 5}, "(rois, 5)");
+    if (!options.no_trans) check_trans((*in)[kTrans], rois[0], options);
     const unsigned int pooled = options.pooled_size;
     (*out)[0] = {rois[0], static_cast<unsigned int>(options.output_dim), pooled, pooled};
   });

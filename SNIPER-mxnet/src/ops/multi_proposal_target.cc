@@ -55,14 +55,14 @@ MXReturnValue infer_type(const AttributeMap&, std::vector<int>* in_types, std::v
 MXReturnValue infer_shape(const AttributeMap& values, std::vector<Shape>* in, std::vector<Shape>* out) {
   return guarded(kName, [&] {
     const ProposalOptions options = read_options(values);
-    const FeatureShape feature = check_bbox_pred(&(*in)[kBBoxPred], options);
+    const FeatureShape feature = check_bbox_pred((*in)[kBBoxPred], options);
     const unsigned int anchors = options.num_anchors();
-    check_shape("cls_prob", &(*in)[kClsProb], {feature.images, 2, anchors * feature.height, feature.width},
+    check_shape("cls_prob", (*in)[kClsProb], {feature.images, 2, anchors * feature.height, feature.width},
                 "(N, 2, A*H, W)");
-    check_shape("im_info", &(*in)[kImInfo], {feature.images, 3}, "(N, 3)");
+    check_shape("im_info", (*in)[kImInfo], {feature.images, 3}, "(N, 3)");
     check_rank("gt_boxes", (*in)[kGtBoxes], 3, "(N, objects, 5)");
-    check_shape("gt_boxes", &(*in)[kGtBoxes], {feature.images, (*in)[kGtBoxes][1], 5}, "(N, objects, 5)");
-    check_shape("valid_ranges", &(*in)[kValidRanges], {feature.images, 2}, "(N, 2)");
+    check_shape("gt_boxes", (*in)[kGtBoxes], {feature.images, (*in)[kGtBoxes][1], 5}, "(N, objects, 5)");
+    check_shape("valid_ranges", (*in)[kValidRanges], {feature.images, 2}, "(N, 2)");
     const unsigned int rows = num_rows(feature.images, options.post_nms_top_n);
     (*out)[kRois] = {rows, 5};
     (*out)[kLabel] = {rows, 1};

@@ -44,10 +44,10 @@ ProposalOptions read_proposal_options(const Attributes& attributes, int64_t pre_
   return options;
 }
 
-FeatureShape check_bbox_pred(Shape* bbox_pred, const ProposalOptions& options) {
+FeatureShape check_bbox_pred(const Shape& bbox_pred, const ProposalOptions& options) {
   const unsigned int anchors = options.num_anchors();
-  check_rank("bbox_pred", *bbox_pred, 4, "(N, 4*A, H, W)");
-  const FeatureShape shape = {(*bbox_pred)[0], (*bbox_pred)[2], (*bbox_pred)[3]};
+  check_rank("bbox_pred", bbox_pred, 4, "(N, 4*A, H, W)");
+  const FeatureShape shape = {bbox_pred[0], bbox_pred[2], bbox_pred[3]};
   check_shape("bbox_pred", bbox_pred, {shape.images, 4 * anchors, shape.height, shape.width},
               "(N, 4*A, H, W) with A = " + std::to_string(anchors) + " anchors (" +
                   std::to_string(options.ratios.size()) + " ratios, " + std::to_string(options.scales.size()) +

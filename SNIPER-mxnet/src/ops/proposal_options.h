@@ -22,7 +22,7 @@ struct FeatureShape {
   unsigned int images, height, width;
 };
 // Checks bbox_pred (N, 4A, H, W) against the number of anchors.
-FeatureShape check_bbox_pred(Shape* bbox_pred, const ProposalOptions& options);
+FeatureShape check_bbox_pred(const Shape& bbox_pred, const ProposalOptions& options);
 
 }  // namespace sniper
 
