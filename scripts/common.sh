@@ -12,7 +12,8 @@ SUPPORTED='3.8 to 3.13'
 # 3.13 last: NumPy 1.26 has no wheel for it and takes minutes to compile.
 CANDIDATES='python3 python3.12 python3.11 python3.10 python3.9 python3.8 python3.13'
 
-say() { printf '%s\n' "$*"; }
+# say LINE...: print each argument on a line of its own
+say() { printf '%s\n' "$@"; }
 
 fail() {
     printf 'error: %s\n' "$*" >&2

@@ -2,7 +2,8 @@
 # From a fresh clone to a trained detector: set up if needed, make the synthetic data set, train, draw, evaluate.
 #
 #   bash scripts/quickstart.sh
-#   EPOCHS=8 bash scripts/quickstart.sh       train longer (default below)
+#   EPOCHS=8 bash scripts/quickstart.sh                     train longer (default below)
+#   bash scripts/quickstart.sh TRAIN.MAX_BATCHES 50         with other configuration keys, as after --set
 #
 # Results land in output/quickstart; the last thing printed is the COCO table of the trained detector.
 set -euo pipefail
@@ -38,7 +39,7 @@ evaluate() {
 case "$EPOCHS" in
     '' | *[!0-9]* | 0) fail "EPOCHS is '$EPOCHS'; it wants a whole number from 1" ;;
 esac
-KEYS=(output_path "$OUT" dataset.dataset_path "$DATA" TRAIN.end_epoch "$EPOCHS" TEST.TEST_EPOCH "$EPOCHS")
+KEYS=(output_path "$OUT" dataset.dataset_path "$DATA" TRAIN.end_epoch "$EPOCHS" TEST.TEST_EPOCH "$EPOCHS" "$@")
 
 step 'set up' bash "$ROOT/scripts/setup.sh"
 cd "$ROOT"

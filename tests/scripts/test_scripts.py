@@ -177,11 +177,11 @@ def test_run_tests_passes_arguments_and_status_on(clone):
     assert clone.run('run_tests.sh', '-x', 'tests::name')[1].endswith('<-m><pytest><-x><tests::name>')
 
 
-def quickstart(clone, **variables):
+def quickstart(clone, *args, **variables):
     image = clone.root / 'data' / 'synthetic' / 'images' / 'test-dev' / '000000000001.jpg'
     os.makedirs(str(image.parent))
     image.write_text('')
-    return clone.run('quickstart.sh', **variables)
+    return clone.run('quickstart.sh', *args, **variables)
 
 
 def test_quickstart_order_and_table(clone):
@@ -191,6 +191,13 @@ def test_quickstart_order_and_table(clone):
     assert (clone.bin / 'log').read_text().splitlines() == [
         '-m lib.dataset.synthetic', 'main_train.py --cfg', 'demo.py --cfg', 'main_test.py --cfg']
     assert out.rstrip().endswith('Average Precision 0.5') and out.count('0 min') >= 6
+
+
+def test_quickstart_passes_keys_on(clone):
+    ready(clone, 'printf "<%%s>" "$@" >>"%s"; echo " Average Precision 0.5"' % (clone.bin / 'log'))
+    assert quickstart(clone, 'TRAIN.lr', '0.5')[0] == 0
+    log = (clone.bin / 'log').read_text()
+    assert log.count('<TRAIN.lr><0.5>') == 3 and '<TEST.TEST_EPOCH>' in log
 
 
 @pytest.mark.parametrize('program', ['lib.dataset.synthetic', 'main_train.py', 'demo.py', 'main_test.py'])
