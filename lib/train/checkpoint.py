@@ -174,11 +174,11 @@ def _broken_file(prefix, checkpoint):
 
 
 def _existing_epochs(prefix):
+    """'1, 2, 7': numbers of the parameter files there are."""
     folder, base = os.path.split(prefix)
     pattern = re.compile(re.escape(base) + r'-(\d{4,})\.params$')
-    if not os.path.isdir(folder or '.'):
-        return ''
-    return ', '.join(str(int(match.group(1))) for match in map(pattern.match, sorted(os.listdir(folder or '.'))) if match)
+    names = sorted(os.listdir(folder or '.')) if os.path.isdir(folder or '.') else []
+    return ', '.join(str(int(match.group(1))) for match in filter(None, map(pattern.match, names)))
 
 
 def _read_json(path):

@@ -56,7 +56,8 @@ def test_progress_line(caplog):
     assert not progress.due(9) and progress.due(10) and progress.due(25)
     now[0], _ = 105.0, progress.add_wait(0.5)
     progress.line(10, 0.015, [('RPNAcc', 0.5)])
-    assert 'Epoch 1/3 batch 10/25  8.0 chips/s (10% waiting for data)  lr 0.015  RPNAcc 0.5000  left 0:32' in caplog.text
+    assert ('Epoch 1/3 batch 10/25  8.0 chips/s (10% waiting for data)  lr 0.015  RPNAcc 0.5000  left 0:32'
+            in caplog.text)
     now[0] = 166.0
     assert progress.due(11)
     assert duration(3723.4) == '1:02:03' and duration(59.6) == '1:00'

@@ -20,7 +20,8 @@ def test_golden_schedule_and_settings():
             return golden['%03d/%s' % (case, name)]
         config = make_config()
         train = config.TRAIN
-        train.lr, train.lr_factor, train.momentum, train.wd = (float(value(k)) for k in ('lr', 'factor', 'momentum', 'wd'))
+        train.lr, train.lr_factor = float(value('lr')), float(value('factor'))
+        train.momentum, train.wd = float(value('momentum')), float(value('wd'))
         train.lr_step = ','.join(repr(float(epoch)) for epoch in value('lr_epochs'))
         train.begin_epoch, train.end_epoch = int(value('begin_epoch')), int(value('end_epoch'))
         train.warmup, train.warmup_lr = bool(value('warmup')), float(value('warmup_lr'))
