@@ -77,7 +77,7 @@ def operator_library():
     return Extension(
         'sniper_mxnet.libsniper_mxnet',
         sources=sorted(glob.glob('src/*/*.cc')),
-        depends=glob.glob('include/sniper/*.h') + glob.glob('src/*/*.h'),
+        depends=['setup.py'] + glob.glob('include/sniper/*.h') + glob.glob('src/*/*.h'),
         include_dirs=['include', 'src', os.path.join(mxnet, 'include'), os.path.join(mxnet, 'src')],
         # No -march: the kernels choose their vector width when loaded. No contraction: the same bits on every machine.
         extra_compile_args=['-std=c++11', '-O3', '-ffp-contract=off', '-fvisibility=hidden', '-fopenmp',

@@ -32,8 +32,9 @@ def install(mx):
 
 def _documentation(op):
     optional = ', '.join('[%s]' % name for name in op.optional)
-    return '%s(%s, **attributes) -> %s. Inputs by place or name; attributes as in docs/operators.md.' % (
-        op.name, ', '.join(op.inputs) + (', ' + optional if optional else ''), ', '.join(op.outputs))
+    return ('%s(%s, **attributes) -> %s.\n\nInputs by place or name, float32; attributes by name, as in the original. '
+            'A mistaken attribute or shape raises MXNetError.' % (
+                op.name, ', '.join(op.inputs) + (', ' + optional if optional else ''), ', '.join(op.outputs)))
 
 
 def _array_function(mx, op, raw):
