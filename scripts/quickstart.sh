@@ -33,7 +33,7 @@ draw() {
 }
 
 evaluate() {
-    "$PY" main_test.py --cfg "$CFG" --set "${KEYS[@]}" | tee "$OUT/table.txt"
+    "$PY" main_test.py --cfg "$CFG" --set "${KEYS[@]}" 2>&1 | tee "$OUT/evaluation.log"
 }
 
 case "$EPOCHS" in
@@ -52,4 +52,4 @@ step 'evaluate' evaluate
 say "" "=== done in $(clock "$SECONDS")"
 printf '%s' "$TIMES"
 say "" "The trained detector on the validation split:"
-grep -E 'Average (Precision|Recall)' "$OUT/table.txt" || fail "the evaluation printed no COCO table"
+grep -oE 'Average (Precision|Recall).*' "$OUT/evaluation.log" || fail "the evaluation printed no COCO table"

@@ -185,12 +185,12 @@ def quickstart(clone, *args, **variables):
 
 
 def test_quickstart_order_and_table(clone):
-    ready(clone, 'echo "$1 $2" >>"%s"; [ "$1" != main_test.py ] || echo " Average Precision 0.5"' % (clone.bin / 'log'))
+    ready(clone, 'echo "$1 $2" >>"%s"; [ "$1" != main_test.py ] || echo "12:00:00 Average Precision 0.5" >&2' % (clone.bin / 'log'))
     status, out, err = quickstart(clone, EPOCHS='2')
     assert status == 0, err
     assert (clone.bin / 'log').read_text().splitlines() == [
         '-m lib.dataset.synthetic', 'main_train.py --cfg', 'demo.py --cfg', 'main_test.py --cfg']
-    assert out.rstrip().endswith('Average Precision 0.5') and out.count('0 min') >= 6
+    assert out.rstrip().endswith('\nAverage Precision 0.5') and out.count('0 min') >= 6
 
 
 def test_quickstart_passes_keys_on(clone):
