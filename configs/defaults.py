@@ -109,6 +109,8 @@ TRAIN = {
     # box regression
     'BBOX_MEANS': key([0.0, 0.0, 0.0, 0.0], 'of box targets dx, dy, dw, dh', FLOATS),
     'BBOX_STDS': key([0.1, 0.1, 0.2, 0.2], 'box targets are divided by these', FLOATS),
+    'ALIGNED_TARGETS': key(False, 'take out the half pixel by which released weights learnt object centres too far '
+                           'right and down; for networks trained anew'),
     'BBOX_LOSS_ROIS': key(188, 'the box loss of R-CNN is divided by this x BBOX_LOSS_IMAGES'),
     'BBOX_LOSS_IMAGES': key(16, 'see BBOX_LOSS_ROIS; 0 = BATCH_IMAGES'),
     'BBOX_REGRESSION_THRESH': key(0.5, 'unused: targets come from the proposal operator'),

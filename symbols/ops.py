@@ -37,13 +37,14 @@ def multi_proposal(cls_prob, bbox_pred, im_info, anchors, proposals, name):
     return rois[0], rois[1]
 
 
-def multi_proposal_target(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, anchors, proposals, bbox_stds, name):
+def multi_proposal_target(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, anchors, proposals, losses, name):
     """Proposals with their targets in training: rois (B*P, 5), label (B*P, 1), bbox_target and bbox_weight (B*P, 4).
 
     cls_prob (B, 2, A*F, F), bbox_pred (B, 4A, F, F), im_info (B, 3), gt_boxes (B, G, 5), valid_ranges (B, 2).
     """
     outputs = mx.sym.MultiProposalTarget(cls_prob=cls_prob, bbox_pred=bbox_pred, im_info=im_info, gt_boxes=gt_boxes,
-                                         valid_ranges=valid_ranges, bbox_stds=bbox_stds, name=name,
+                                         valid_ranges=valid_ranges, bbox_stds=losses.bbox_stds, name=name,
+                                         aligned_targets=losses.aligned,
                                          **_proposal_attributes(anchors, proposals))
     return outputs[0], outputs[1], outputs[2], outputs[3]
 

@@ -77,12 +77,14 @@ class LossOptions(NamedTuple):
     bbox_count: what the R-CNN's box loss is divided by, `TRAIN.BBOX_LOSS_ROIS` x `TRAIN.BBOX_LOSS_IMAGES`
         (0 images = B).
     bbox_stds: the R-CNN's box targets are divided by these.
+    aligned: the R-CNN's box targets are without the half-pixel offset of released weights.
     """
     scale: float
     batch_images: int
     rpn_batch: int
     bbox_count: float
     bbox_stds: Tuple[float, ...]
+    aligned: bool
 
     @classmethod
     def from_config(cls, config):
@@ -90,7 +92,7 @@ class LossOptions(NamedTuple):
         images = train.BBOX_LOSS_IMAGES or train.BATCH_IMAGES
         return cls(scale=float(train.scale) if train.fp16 else 1.0, batch_images=int(train.BATCH_IMAGES),
                    rpn_batch=int(train.RPN_BATCH_SIZE), bbox_count=float(train.BBOX_LOSS_ROIS * images),
-                   bbox_stds=tuple(float(value) for value in train.BBOX_STDS))
+                   bbox_stds=tuple(float(value) for value in train.BBOX_STDS), aligned=bool(train.ALIGNED_TARGETS))
 
 
 def class_count(config):

@@ -75,5 +75,5 @@ def proposal_targets(cls_prob, outputs, anchors, proposals, losses):
     """
     rois, label, target, weight = multi_proposal_target(
         cls_prob, outputs.bbox_pred, mx.sym.var('im_info'), mx.sym.var('gt_boxes'), mx.sym.var('valid_ranges'),
-        anchors, proposals, losses.bbox_stds, name='multi_proposal_target')
+        anchors, proposals, losses, name='multi_proposal_target')
     return ProposalTargets(rois, mx.sym.Reshape(label, shape=(-1,), name='label_reshape'), target, weight)
