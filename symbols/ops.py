@@ -1,14 +1,26 @@
 """The operators of SNIPER-mxnet as the networks call them: one function each, arguments by name.
 
-Everything that differs between builds is settled here and nowhere else: the two deformable operators come from
-SNIPER-mxnet if it has them, else from stock MXNet, which computes the same (operators.md section 9) more slowly.
+Everything that differs between builds and devices is settled here and nowhere else. The two deformable operators come
+from SNIPER-mxnet where it has a kernel for the device, else from stock MXNet, which computes the same (operators.md
+section 9) more slowly. The proposal operators have CPU kernels only: they form the context group `HOST`, which whoever
+binds a graph to a GPU maps to the CPU; MXNet copies their inputs and outputs across.
 """
 from sniper_mxnet import mx
 
+HOST = 'host'
+
 
 def _deformable(name):
-    """Operator `name` of SNIPER-mxnet, or stock MXNet's."""
-    return getattr(mx.sym, name, None) or getattr(mx.sym.contrib, name)
+    """Operator `name` of SNIPER-mxnet; stock MXNet's where ours is missing, or where there are GPUs to run on."""
+    ours = None if _has_gpu() else getattr(mx.sym, name, None)
+    return ours or getattr(mx.sym.contrib, name)
+
+
+def _has_gpu():
+    try:
+        return mx.context.num_gpus() > 0
+    except mx.MXNetError:  # a CUDA build on a machine without a usable driver
+        return False
 
 
 def deformable_convolution(data, offset, weight, name, **settings):
@@ -32,8 +44,9 @@ def multi_proposal(cls_prob, bbox_pred, im_info, anchors, proposals, name):
 
     cls_prob (B, 2A, F, F), bbox_pred (B, 4A, F, F), im_info (B, 3); anchors AnchorOptions, proposals ProposalOptions.
     """
-    rois = mx.sym.MultiProposal(cls_prob=cls_prob, bbox_pred=bbox_pred, im_info=im_info, name=name,
-                                **_proposal_attributes(anchors, proposals))
+    with mx.AttrScope(ctx_group=HOST):
+        rois = mx.sym.MultiProposal(cls_prob=cls_prob, bbox_pred=bbox_pred, im_info=im_info, name=name,
+                                    **_proposal_attributes(anchors, proposals))
     return rois[0], rois[1]
 
 
@@ -42,10 +55,11 @@ def multi_proposal_target(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, 
 
     cls_prob (B, 2, A*F, F), bbox_pred (B, 4A, F, F), im_info (B, 3), gt_boxes (B, G, 5), valid_ranges (B, 2).
     """
-    outputs = mx.sym.MultiProposalTarget(cls_prob=cls_prob, bbox_pred=bbox_pred, im_info=im_info, gt_boxes=gt_boxes,
-                                         valid_ranges=valid_ranges, bbox_stds=losses.bbox_stds, name=name,
-                                         aligned_targets=losses.aligned,
-                                         **_proposal_attributes(anchors, proposals))
+    with mx.AttrScope(ctx_group=HOST):
+        outputs = mx.sym.MultiProposalTarget(cls_prob=cls_prob, bbox_pred=bbox_pred, im_info=im_info, gt_boxes=gt_boxes,
+                                             valid_ranges=valid_ranges, bbox_stds=losses.bbox_stds, name=name,
+                                             aligned_targets=losses.aligned,
+                                             **_proposal_attributes(anchors, proposals))
     return outputs[0], outputs[1], outputs[2], outputs[3]
 
 

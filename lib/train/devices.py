@@ -29,6 +29,13 @@ def contexts(config):
     return [mx.gpu(index) for index in wanted]
 
 
+def host_group(devices):
+    """Where the operators without a GPU kernel run (context group `symbols.ops.HOST`): group -> CPU, or None on a CPU."""
+    from sniper_mxnet import mx
+    from symbols.ops import HOST
+    return {HOST: mx.cpu()} if any(device.device_type == 'gpu' for device in devices) else None
+
+
 def gpu_count():
     """Number of GPUs that this build of MXNet can see (0 for a CPU build)."""
     from sniper_mxnet import mx

@@ -7,6 +7,7 @@ from sniper_mxnet import mx
 
 from lib.errors import SniperError
 from lib.train import checkpoint
+from lib.train.devices import host_group
 from lib.train.feed import BatchFeeder
 from lib.train.files import remove_stale_temporaries
 from lib.train.fit import FitLoop
@@ -69,7 +70,7 @@ def bind(config, detector, iterator, devices):
     inputs = set(data_names) | set(label_names)
     parameters = [name for name in symbol.list_arguments() if name not in inputs]
     module = mx.mod.Module(symbol, data_names=data_names, label_names=label_names, context=devices,
-                           fixed_param_names=frozen_parameters(config, parameters))
+                           group2ctxs=host_group(devices), fixed_param_names=frozen_parameters(config, parameters))
     module.bind(iterator.provide_data, iterator.provide_label, for_training=True)
     return module
 
