@@ -58,6 +58,9 @@ class ModulePredictor:
 
     def _select(self, data):
         missing = [name for name in self._inputs if name not in data]
+        if missing == ['rois']:
+            raise SniperError('the network wants proposals (rois) as an input, which nothing provides here: use a '
+                              'network with its own proposals (key `symbol`)')
         if missing:
             raise SniperError('the weights have no %s, which the network wants: they are of another network (key `symbol`)'
                               % _shortened(missing))
