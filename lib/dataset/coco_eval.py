@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 
-from lib.dataset.files import atomic_writer
+from lib.files import text_writer
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def evaluate(coco_file, image_set, classes, detections, results_dir):
         logger.info('%s has no annotations: nothing to score against', coco_file.path)
         return None
     metrics, summary = score(coco_file, classes, iterate_results(coco_file, detections))
-    with atomic_writer(os.path.join(results_dir, 'detections_%s_metrics.json' % image_set)) as stream:
+    with text_writer(os.path.join(results_dir, 'detections_%s_metrics.json' % image_set)) as stream:
         json.dump(metrics, stream, indent=4)
         stream.write('\n')
     for line in per_class_table(metrics['per_class']) + summary:
@@ -68,7 +68,7 @@ def write_results(path, results):
     A test set gives millions of records: the text is never in memory as a whole. Returns their number.
     """
     count = 0
-    with atomic_writer(path) as stream:
+    with text_writer(path) as stream:
         stream.write('[')
         for result in results:
             stream.write('\n' if not count else ',\n')

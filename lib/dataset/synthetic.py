@@ -23,6 +23,7 @@ from lib.dataset.coco import CocoDataset
 from lib.dataset.scenes.shapes import CLASSES
 from lib.dataset.scenes.writer import draw_to_file, one_thread
 from lib.errors import SniperError
+from lib.files import text_writer
 
 logger = logging.getLogger(__name__)
 
@@ -129,13 +130,12 @@ def _fill(folder, parameters, processes):
             tasks.append((os.path.join(images, '%012d.jpg' % image_id), image_id,
                           (parameters['seed'], VERSION, split_index, index)))
     drawn = _draw_all(tasks, processes)
-    os.makedirs(os.path.join(folder, 'annotations'))
     for split in SPLITS:
         count = parameters['images'][split]
         _write_annotations(os.path.join(folder, 'annotations', _annotation_name(split)), split, parameters,
                            drawn[:count])
         drawn = drawn[count:]
-    with open(os.path.join(folder, PARAMETERS_FILE), 'w', encoding='utf-8') as stream:
+    with text_writer(os.path.join(folder, PARAMETERS_FILE)) as stream:
         json.dump(parameters, stream, indent=4, sort_keys=True)
 
 
@@ -166,7 +166,7 @@ def _write_annotations(path, split, parameters, drawn):
             for annotation in annotations:
                 numbered = dict(annotation, id=len(content['annotations']) + 1, image_id=image['id'])
                 content['annotations'].append(numbered)
-    with open(path, 'w', encoding='utf-8') as stream:
+    with text_writer(path) as stream:
         json.dump(content, stream, sort_keys=True)
 
 

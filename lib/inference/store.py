@@ -10,9 +10,9 @@ import zipfile
 
 import numpy as np
 
+from lib.files import publish, remove_stale_temporaries, write_temporary
 from lib.inference.decode import COLUMNS
 from lib.inference.scale import scale_name
-from lib.train.files import publish, write_temporary
 
 logger = logging.getLogger(__name__)
 
@@ -87,10 +87,10 @@ class DetectionStore:
 
     @staticmethod
     def _write(path, origin, **arrays):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
         text = np.array(json.dumps(origin, sort_keys=True))
         temporary, _ = write_temporary(path, lambda stream: np.savez(stream, origin=text, **arrays))
         publish(temporary, path)
+        remove_stale_temporaries(os.path.dirname(path))
 
     @staticmethod
     def _read(path, origin):

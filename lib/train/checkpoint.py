@@ -25,7 +25,7 @@ import numpy as np
 from sniper_mxnet import mx
 
 from lib.errors import SniperError
-from lib.train.files import publish, write_file, write_temporary
+from lib.files import publish, write_file, write_temporary
 from lib.train.ndarray_file import file_checksum, read_arrays, write_arrays
 
 logger = logging.getLogger(__name__)

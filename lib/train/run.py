@@ -6,10 +6,10 @@ import time
 from sniper_mxnet import mx
 
 from lib.errors import SniperError
+from lib.files import remove_stale_temporaries
 from lib.train import checkpoint
 from lib.train.devices import host_group
 from lib.train.feed import BatchFeeder
-from lib.train.files import remove_stale_temporaries
 from lib.train.fit import FitLoop
 from lib.train.initialise import frozen_parameters, init_parameters
 from lib.train.metrics import TrainMetrics

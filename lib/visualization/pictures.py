@@ -4,6 +4,7 @@ import os
 import cv2
 
 from lib.errors import SniperError
+from lib.files import write_file
 
 ENDINGS = ('.jpg', '.jpeg', '.png')
 JPEG_QUALITY = 92
@@ -19,16 +20,7 @@ def write_picture(path, pixels):
         raise SniperError('picture %s must end in one of %s' % (path, ', '.join(ENDINGS)))
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if ending != '.png' else []
     _, content = cv2.imencode(ending, pixels, options)
-    temporary = '%s.tmp-%d' % (path, os.getpid())
-    try:
-        os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
-        with open(temporary, 'wb') as stream:
-            stream.write(content.tobytes())
-        os.replace(temporary, path)
-    except OSError as error:
-        if os.path.exists(temporary):
-            os.remove(temporary)
-        raise SniperError('picture %s cannot be written (%s); is its folder writable?' % (path, error.strerror))
+    write_file(path, content.tobytes())
 
 
 def picture_names(roidb):

@@ -7,7 +7,6 @@ import pytest
 
 from lib.dataset import get_dataset
 from lib.dataset.coco_eval import METRICS, per_class_table
-from lib.dataset.files import atomic_writer
 from lib.errors import SniperError
 from tests.dataset.coco_folder import content, make_folder
 
@@ -145,19 +144,8 @@ def test_per_class_table_is_aligned():
                      'long name  0.250   d          1.000']
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path):
-    path = str(tmp_path / 'file')
-    with atomic_writer(path) as stream:
-        stream.write('old')
-    with pytest.raises(KeyError):
-        with atomic_writer(path) as stream:
-            stream.write('new')
-            raise KeyError
-    assert os.listdir(str(tmp_path)) == ['file'] and open(path).read() == 'old'
-
-
 def test_unwritable_folder(tmp_path):
     (tmp_path / 'file').write_text('in the way')
     dataset = open_set(tmp_path)
-    with pytest.raises(SniperError, match='cannot be written'):
+    with pytest.raises(SniperError, match='cannot write .*results.json'):
         dataset.evaluate(nothing(dataset), str(tmp_path / 'file' / 'results'))

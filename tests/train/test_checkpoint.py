@@ -98,7 +98,8 @@ def test_non_finite_parameters_are_never_written(tmp_path):
 @pytest.mark.parametrize('steps', range(14))
 def test_killed_at_every_step(tmp_path, monkeypatch, steps):
     """A second save under the same tag is cut off after `steps` file operations: old, none or new, never a mixture."""
-    from lib.train import checkpoint, files
+    from lib import files
+    from lib.train import checkpoint
 
     class Killed(BaseException):
         """Not caught by anything, and nothing after it runs: as SIGKILL."""
@@ -151,7 +152,7 @@ def test_newest_is_by_updates_and_run(tmp_path):
 
 
 def test_full_disk_is_one_line(tmp_path, monkeypatch):
-    from lib.train import files
+    from lib import files
 
     def full(_):
         raise OSError(28, 'No space left on device')

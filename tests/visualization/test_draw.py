@@ -73,7 +73,7 @@ def test_bad_files(tmp_path):
     with pytest.raises(SniperError, match='must end in one of .jpg'):
         write_picture(str(tmp_path / 'a.pdf'), np.zeros((2, 2, 3), np.uint8))
     (tmp_path / 'file').write_text('')
-    with pytest.raises(SniperError, match='cannot be written'):
+    with pytest.raises(SniperError, match='cannot write .*a.jpg'):
         write_picture(str(tmp_path / 'file' / 'a.jpg'), np.zeros((2, 2, 3), np.uint8))
 
 

@@ -18,7 +18,7 @@ def draw_to_file(task):
     path, image_id, seed = task
     image, annotations = draw_scene(np.random.default_rng(seed))
     _, encoded = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    with open(path, 'wb') as stream:
+    with open(path, 'wb') as stream:  # the folder as a whole is under a temporary name
         stream.write(encoded.tobytes())
     height, width = image.shape[:2]
     return {'id': image_id, 'file_name': os.path.basename(path), 'width': width, 'height': height}, annotations
