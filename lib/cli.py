@@ -1,13 +1,17 @@
-"""What the three command lines share: arguments, logging, and one-line errors."""
+"""What the command lines share: arguments, logging, and one-line errors."""
 import argparse
 import logging
 import os
+import select
 import sys
 
 from configs import load_config
 from lib.errors import SniperError
 
+logger = logging.getLogger(__name__)
+
 DEFAULT_CONFIG = 'configs/faster/sniper_res101_e2e.yml'
+CUT_SHORT = 141  # what shells report of a program whose reader has gone: 128 + SIGPIPE
 
 
 def add_config_arguments(parser, default_config=DEFAULT_CONFIG):
@@ -29,7 +33,9 @@ def config_from_arguments(args):
 
 def setup_logging(log_file=None):
     """Log to standard error, and to `log_file` too if given (its folder is made). Called by entry points only."""
-    handlers = [logging.StreamHandler()]
+    console = logging.StreamHandler()
+    console.addFilter(lambda record: not getattr(record, 'in_file_only', False))
+    handlers = [console]
     if log_file:
         os.makedirs(os.path.dirname(os.path.abspath(log_file)), exist_ok=True)
         handlers.append(logging.FileHandler(log_file))
@@ -38,12 +44,71 @@ def setup_logging(log_file=None):
 
 
 def run(main, argv=None):
-    """Run `main(argv)` as a program: a SniperError becomes one line and exit status 1."""
+    """Run `main(argv)` as a program and leave with its status.
+
+    A user's mistake or an incomplete installation becomes one line and status 1; that line, or the traceback of a bug,
+    goes to the log file too. When the reader of standard output has gone (`... | head`) the program ends quietly.
+    """
     try:
-        sys.exit(main(argv))
-    except SniperError as error:
-        print('error: %s' % error, file=sys.stderr)
-        sys.exit(1)
+        status = main(argv)
+    except SystemExit as leaving:  # argparse, after --help
+        status = leaving.code
     except KeyboardInterrupt:
-        print('interrupted', file=sys.stderr)
-        sys.exit(130)
+        _complain('interrupted')
+        status = 130
+    except Exception as error:
+        message = _one_line(error)
+        if message:
+            _complain('error: ' + message)
+            status = 1
+        elif isinstance(error, BrokenPipeError) and _reader_has_gone(sys.stdout):
+            status = CUT_SHORT
+        else:
+            _log('ended by a bug', exc_info=True)
+            raise
+    if _reader_has_gone(sys.stdout):
+        status = status or CUT_SHORT
+    sys.exit(status)
+
+
+def _one_line(error):
+    """What is wrong and how to mend it, or None if the error is a bug."""
+    if isinstance(error, SniperError):
+        return str(error)
+    if isinstance(error, ImportError):
+        name = error.name or ''
+        if name.startswith('lib.') and name.endswith('_ext'):
+            return 'the compiled module %s is missing or out of date (%s); run: bash scripts/compile.sh' % (name, error)
+        absent = isinstance(error, ModuleNotFoundError) and name.split('.')[0] not in ('lib', 'symbols', 'configs')
+        if absent or not name:  # without a name: a package says that it cannot work here
+            return '%s; to install what is missing, run: bash scripts/setup.sh' % error
+    return None
+
+
+def _complain(message):
+    """One line on standard error and in the log file."""
+    _log(message)
+    print(message, file=sys.stderr)
+
+
+def _log(message, exc_info=False):
+    """Into the log file, if there is one, and not on standard error, where it stands anyway."""
+    if any(isinstance(handler, logging.FileHandler) for handler in logging.getLogger().handlers):
+        logger.error(message, exc_info=exc_info, extra={'in_file_only': True})
+
+
+def _reader_has_gone(stream):
+    """Whether nobody reads `stream` any more; it then leads nowhere, so that Python can end without complaint."""
+    try:
+        stream.flush()
+        poll = select.poll()
+        poll.register(stream, 0)  # 0: nothing but errors
+        if not poll.poll(0):
+            return False
+    except BrokenPipeError:
+        pass
+    except (OSError, ValueError):  # no file of the system, or closed
+        return False
+    with open(os.devnull, 'w') as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
+    return True

@@ -1,7 +1,22 @@
-"""Test set-up shared by all folders: imports work from the repository root."""
+"""Test set-up shared by all folders: imports work from the repository root, logging stays pytest's."""
+import logging
 import os
 import sys
+
+import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
+
+
+@pytest.fixture(autouse=True)
+def restored_logging():
+    """Programs under test configure logging; pytest wants its own back."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    for handler in root.handlers:
+        if handler not in handlers:
+            handler.close()
+    root.handlers[:], root.level = handlers, level

@@ -1,8 +1,8 @@
 """Hard non-maximum suppression."""
 import numpy as np
 
-from lib.bbox import nms_ext
 from lib.bbox.arrays import as_boxes
+from lib.bbox.nms_ext import nms_sorted
 
 
 def nms(dets, thresh):
@@ -15,4 +15,4 @@ def nms(dets, thresh):
     dets = as_boxes(dets, np.float32 if dets.dtype == np.float32 else np.float64, columns=5, name='dets')
     order = np.argsort(-dets[:, 4], kind='stable')
     boxes = np.ascontiguousarray(dets[order, :4])
-    return order[nms_ext.nms_sorted(boxes, thresh)]
+    return order[nms_sorted(boxes, thresh)]

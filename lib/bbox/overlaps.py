@@ -1,8 +1,8 @@
 """Overlap of every box with every query box (+1 convention)."""
 import numpy as np
 
-from lib.bbox import overlaps_ext
 from lib.bbox.arrays import as_boxes
+from lib.bbox.overlaps_ext import overlaps
 
 
 def bbox_overlaps(boxes, query):
@@ -10,7 +10,7 @@ def bbox_overlaps(boxes, query):
 
     Equal boxes give exactly 1. A box with a NaN corner overlaps nothing. ValueError for wrong shapes.
     """
-    return overlaps_ext.overlaps(as_boxes(boxes, np.float64), as_boxes(query, np.float64, name='query'), False)
+    return overlaps(as_boxes(boxes, np.float64), as_boxes(query, np.float64, name='query'), False)
 
 
 def ignore_overlaps(boxes, query):
@@ -18,4 +18,4 @@ def ignore_overlaps(boxes, query):
 
     1 means that the query lies wholly in the box. Used with chips as boxes, or ignore regions.
     """
-    return overlaps_ext.overlaps(as_boxes(boxes, np.float64), as_boxes(query, np.float64, name='query'), True)
+    return overlaps(as_boxes(boxes, np.float64), as_boxes(query, np.float64, name='query'), True)

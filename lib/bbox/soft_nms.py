@@ -1,8 +1,8 @@
 """Soft non-maximum suppression (Bodla et al., ICCV 2017)."""
 import numpy as np
 
-from lib.bbox import soft_nms_ext
 from lib.bbox.arrays import as_boxes
+from lib.bbox.soft_nms_ext import soft_nms_inplace
 
 METHODS = {'hard': 0, 'linear': 1, 'gaussian': 2}
 
@@ -20,5 +20,5 @@ def soft_nms(dets, sigma=0.5, iou_thresh=0.3, score_thresh=0.001, method='gaussi
     if method == 'gaussian' and not sigma > 0:
         raise ValueError('sigma of Gaussian soft-NMS must be positive, got %s' % sigma)
     rows = np.array(as_boxes(dets, np.float32, columns=5, name='dets'))  # a copy: the kernel works in place
-    left = soft_nms_ext.soft_nms_inplace(rows, sigma, iou_thresh, score_thresh, METHODS[method])
+    left = soft_nms_inplace(rows, sigma, iou_thresh, score_thresh, METHODS[method])
     return rows[:left]

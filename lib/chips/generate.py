@@ -2,7 +2,7 @@
 import numpy as np
 
 from lib.bbox.arrays import as_boxes
-from lib.chips import chips_ext
+from lib.chips.chips_ext import candidate_count, candidates, cover
 
 TRIALS = 8  # greedy passes at most for a group of boxes; the smallest cover wins
 MAX_CANDIDATES = 10 ** 8  # a table of that many integers is made
@@ -30,12 +30,12 @@ def generate_chips(boxes, width, height, chip_size, stride, rng=None, order=None
     if len(boxes) == 0 or width < 1 or height < 1:
         return np.zeros((0, 4), dtype=np.float32)
     seed = 0 if order is not None else seed_from(rng)
-    return chips_ext.cover(boxes, width, height, chip_size, stride, seed, TRIALS, order)
+    return cover(boxes, width, height, chip_size, stride, seed, TRIALS, order)
 
 
 def candidate_chips(width, height, chip_size, stride):
     """All candidates (C, 4) float32 of a scaled image, in the order that permutations refer to."""
-    return chips_ext.candidates(int(width), int(height), chip_size, stride)
+    return candidates(int(width), int(height), chip_size, stride)
 
 
 def seed_from(rng):
@@ -53,7 +53,7 @@ def check_candidates(width, height, chip_size, stride, order=None):
     """`order` as int32, if given. ValueError for sizes that make no grid, too many candidates, a wrong order."""
     if chip_size < 1 or stride < 1:
         raise ValueError('chip size and stride must be at least 1, got %s and %s' % (chip_size, stride))
-    count = chips_ext.candidate_count(width, height, chip_size, stride)
+    count = candidate_count(width, height, chip_size, stride)
     if count > MAX_CANDIDATES:
         raise ValueError('%d candidate chips on a %d x %d image: the stride %d is too small'
                          % (count, width, height, stride))

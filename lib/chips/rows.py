@@ -19,7 +19,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lib.bbox.arrays import as_boxes
-from lib.chips import chips_ext
+from lib.chips.chips_ext import assign_rows as _assign_rows
+from lib.chips.chips_ext import seed_rows as _seed_rows
 
 FINEST, BETWEEN, COARSEST = 0, 1, 2
 
@@ -41,9 +42,9 @@ def scale_rule(valid_range, chip_size, stride, scale, index, count):
 
 def seed_rows(boxes, rule):
     """(n, 4) boxes in original pixels -> (n,) bool: those that chips are made for, if they are objects."""
-    return chips_ext.seed_rows(as_boxes(boxes, np.float32), rule)
+    return _seed_rows(as_boxes(boxes, np.float32), rule)
 
 
 def assign_rows(boxes, chips, rule):
     """(n, 4) boxes, (M, 4) chips, original pixels -> (n,) int32: the chip of each row, -1 for none."""
-    return chips_ext.assign_rows(as_boxes(boxes, np.float32), as_boxes(chips, np.float64, name='chips'), rule)
+    return _assign_rows(as_boxes(boxes, np.float32), as_boxes(chips, np.float64, name='chips'), rule)

@@ -4,8 +4,8 @@ from typing import NamedTuple, Tuple
 import numpy as np
 
 from lib.bbox.arrays import as_boxes
-from lib.chips import chips_ext
 from lib.chips.chip import Chip
+from lib.chips.chips_ext import scale_chips
 from lib.chips.generate import TRIALS, check_candidates, seed_from
 from lib.chips.rows import COARSEST, scale_rule
 from lib.chips.scales import scaled_size, training_scales
@@ -73,9 +73,8 @@ class ChipSampler:
             rule = scale_rule(settings.valid_ranges[index], settings.chip_size, stride, scale, index, len(scales))
             order = None if orders is None or len(orders[index]) == 0 else orders[index]
             order = check_candidates(width, height, settings.chip_size, stride, order)
-            chips = chips_ext.scale_chips(boxes, objects, rule, scale, width, height, settings.chip_size, stride,
-                                          settings.single_precision, (seed + index * TRIALS) & SEED_MASK, TRIALS,
-                                          order)
+            chips = scale_chips(boxes, objects, rule, scale, width, height, settings.chip_size, stride,
+                                settings.single_precision, (seed + index * TRIALS) & SEED_MASK, TRIALS, order)
             shape = (height, width) if rule.place == COARSEST else (settings.chip_size, settings.chip_size)
             found += [Chip(box, scale, shape[0], shape[1], index, rows, False) for box, rows in chips]
         return found

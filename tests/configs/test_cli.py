@@ -1,11 +1,15 @@
 """The arguments that all programs share, and what becomes of errors."""
 import argparse
 import logging
+import re
+import subprocess
+import sys
 
 import pytest
 
 from lib import cli
 from lib.errors import SniperError
+from tests.conftest import ROOT
 
 
 def parse(words):
@@ -57,14 +61,62 @@ def test_bugs_keep_their_traceback():
         cli.run(lambda argv: 1 // 0)
 
 
-def test_log_file_gets_its_folder(tmp_path):
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    try:
-        cli.setup_logging(str(tmp_path / 'new' / 'run.log'))
-        logging.getLogger('x').info('hello')
-    finally:
-        for handler in root.handlers:
-            handler.close()
-        root.handlers[:], root.level = before, level
-    assert 'hello' in (tmp_path / 'new' / 'run.log').read_text()
+@pytest.fixture
+def log(tmp_path):
+    path = tmp_path / 'new' / 'run.log'
+    cli.setup_logging(str(path))
+    return path
+
+
+def test_log_file_gets_its_folder(log):
+    logging.getLogger('x').info('hello')
+    assert 'hello' in log.read_text()
+
+
+@pytest.mark.parametrize('error, line', [(SniperError('no such thing'), 'error: no such thing'),
+                                         (KeyboardInterrupt(), 'interrupted')])
+def test_the_log_file_gets_the_line_too(log, capsys, error, line):
+    def main(argv):
+        raise error
+    with pytest.raises(SystemExit):
+        cli.run(main)
+    assert capsys.readouterr().err == line + '\n' and log.read_text().endswith(line + '\n')
+
+
+def test_the_log_file_gets_the_traceback_of_a_bug(log, capsys):
+    with pytest.raises(ZeroDivisionError):
+        cli.run(lambda argv: 1 // 0)
+    assert capsys.readouterr().err == '' and 'ZeroDivisionError' in log.read_text()
+
+
+@pytest.mark.parametrize('error, line', [
+    (ModuleNotFoundError("No module named 'lib.bbox.nms_ext'", name='lib.bbox.nms_ext'), 'nms_ext is missing.*compile.sh'),
+    (ImportError("cannot import name 'cover'", name='lib.chips.chips_ext'), "out of date .*'cover'.*compile.sh"),
+    (ModuleNotFoundError("No module named 'mxnet'", name='mxnet'), "'mxnet'.*setup.sh"),
+    (ImportError('MXNet does not work with NumPy 2'), 'NumPy 2.*setup.sh')])
+def test_incomplete_installation_is_one_line(capsys, error, line):
+    def main(argv):
+        raise error
+    with pytest.raises(SystemExit) as leaving:
+        cli.run(main)
+    text = capsys.readouterr().err
+    assert leaving.value.code == 1 and text.count('\n') == 1 and re.match('error: .*' + line, text)
+
+
+@pytest.mark.parametrize('error', [ModuleNotFoundError("No module named 'lib.x'", name='lib.x'), BrokenPipeError()])
+def test_other_bugs_that_look_alike(error):
+    def main(argv):
+        raise error
+    with pytest.raises(type(error)):
+        cli.run(main)
+
+
+@pytest.mark.parametrize('words', [['--meanings'], ['--help']])
+@pytest.mark.parametrize('buffered', [True, False])
+def test_a_reader_that_has_gone(words, buffered):
+    python = [sys.executable] if buffered else [sys.executable, '-u']
+    process = subprocess.Popen(python + ['-m', 'configs'] + words, cwd=ROOT, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.stderr.read() == b'' and process.wait() == 141
+    process.stderr.close()

@@ -1,6 +1,5 @@
 """main_train.py from end to end: `sniper_tiny` on six generated images, stopped in every way there is."""
 import glob
-import logging
 import os
 import signal
 import subprocess
@@ -23,18 +22,6 @@ def images(tmp_path_factory):
     folder = str(tmp_path_factory.mktemp('data') / 'six')
     synthetic.main(['--out', folder, '--train', '6', '--val', '1', '--test-dev', '1', '--processes', '1'])
     return folder
-
-
-@pytest.fixture(autouse=True)
-def restored_logging():
-    """main_train configures logging as a program does; pytest wants its own back."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    for handler in root.handlers:
-        if handler not in handlers:
-            handler.close()
-    root.handlers[:], root.level = handlers, level
 
 
 def arguments(images, output, *settings, resume=False):
