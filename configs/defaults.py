@@ -27,7 +27,7 @@ DATASET = {
     'test_image_set': key('2007_test', 'set that main_test.py runs on'),
     'root_path': key('./data', 'folder of caches'),
     'dataset_path': key('./data/VOCdevkit', 'folder of images and annotations'),
-    'NUM_CLASSES': key(21, 'classes with the background; 0 = as the annotation file has'),
+    'NUM_CLASSES': key(21, 'classes with the background; the annotation file, or the weights in demo.py, know better'),
     'proposal': key('rpn', 'where proposals for negative chips come from', choices=('rpn',)),
 }
 

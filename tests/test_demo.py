@@ -94,9 +94,10 @@ def test_missing_model(folder, image, capsys):
                                                                              SHIPPED_MODEL='nowhere')
 
 
-def test_contradicting_number_of_classes(folder, image, capsys):
-    text = failure(capsys, folder, image, 'dataset.NUM_CLASSES', '7')
-    assert 'dataset.NUM_CLASSES is 7' in text and 'on 3 classes' in text
+def test_number_of_classes_is_that_of_the_weights(folder, image, capsys):
+    assert demo.main(arguments(folder, image, 'dataset.NUM_CLASSES', '7')) == 0
+    text = capsys.readouterr().err
+    assert 'dataset.NUM_CLASSES is 7' in text and 'on 3 classes with background: 3 are used' in text
 
 
 def test_weights_of_other_shapes(folder, image, tmp_path, capsys):

@@ -14,8 +14,8 @@ NAMED_IN_WARNING = 3  # how many missing files a warning names
 def load_training_roidb(config):
     """All records to train on: parts of dataset.image_set joined by '+', each with its mirrored copies, filtered.
 
-    Returns (roidb, classes). NUM_CLASSES 0 in the configuration means the classes of the file; otherwise the two
-    must agree. Images without a file are left out with a warning. SniperError: nothing to train on, parts with
+    Returns (roidb, classes). The classes are those of the file; a log line says so if dataset.NUM_CLASSES is another
+    number. Images without a file are left out with a warning. SniperError: nothing to train on, parts with
     different classes, unusable annotation file.
     """
     part_names = _part_names(config.dataset.image_set)
@@ -29,6 +29,7 @@ def load_training_roidb(config):
         records = _with_files(dataset.roidb(), dataset.name)
         roidb += with_mirrored_copies(records, bool(config.TRAIN.FLIP), bool(config.TRAIN.FLIP_VERTICAL))
     kept = usable_for_training(roidb, config.TRAIN.FG_THRESH, config.TRAIN.BG_THRESH_HI, config.TRAIN.BG_THRESH_LO)
+    _say_number_of_classes(config, first)
     if not kept:
         raise SniperError('no image of %s has an object that can be trained on: check its annotation file'
                           % config.dataset.image_set)
@@ -38,9 +39,10 @@ def load_training_roidb(config):
 def load_test_dataset(config):
     """The split named by dataset.test_image_set. Returns (dataset, roidb), all images, never mirrored.
 
-    SniperError: an image file is missing (named), unusable annotation file, NUM_CLASSES disagrees with the file.
+    SniperError: an image file is missing (named), unusable annotation file.
     """
     dataset = _open(config, config.dataset.test_image_set, masks=False)
+    _say_number_of_classes(config, dataset)
     roidb = dataset.roidb()
     missing = [record['image'] for record in roidb if not os.path.isfile(record['image'])]
     if missing:
@@ -57,14 +59,14 @@ def _part_names(image_set):
 
 
 def _open(config, image_set, masks):
-    """Data set of one split; its number of classes is checked against the configuration."""
     keys = config.dataset
-    dataset = get_dataset(keys.dataset, image_set, keys.root_path, keys.dataset_path, masks=bool(masks))
-    if keys.NUM_CLASSES not in (0, dataset.num_classes):
-        raise SniperError('dataset.NUM_CLASSES is %d, but %s has %d classes with background: set it to %d, or to 0 '
-                          'to take it from the file' % (keys.NUM_CLASSES, dataset.name, dataset.num_classes,
-                                                        dataset.num_classes))
-    return dataset
+    return get_dataset(keys.dataset, image_set, keys.root_path, keys.dataset_path, masks=bool(masks))
+
+
+def _say_number_of_classes(config, dataset):
+    if config.dataset.NUM_CLASSES not in (0, dataset.num_classes):
+        logger.warning('dataset.NUM_CLASSES is %d, but %s has %d classes with background: %d are used',
+                       config.dataset.NUM_CLASSES, dataset.name, dataset.num_classes, dataset.num_classes)
 
 
 def _with_files(roidb, name):

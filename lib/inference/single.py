@@ -49,15 +49,14 @@ def detection_table(detections, classes, score_thresh):
 
 
 def _classes(config, weights):
-    """Class names of the weights; dataset.NUM_CLASSES is set to their number or must be it."""
-    wanted = config.dataset.NUM_CLASSES
-    classes = weights.classes or names_for(wanted)
+    """Class names of the weights; dataset.NUM_CLASSES counts only where they have no side file, and is set."""
+    classes = weights.classes or names_for(config.dataset.NUM_CLASSES)
     if not classes:
         raise SniperError('the number of classes is not known: %s has no side file and dataset.NUM_CLASSES is 0; '
                           'set it' % weights.path)
-    if wanted not in (0, len(classes)):
-        raise SniperError('dataset.NUM_CLASSES is %d, but %s was trained on %d classes with background: set it to %d '
-                          'or to 0' % (wanted, weights.path, len(classes), len(classes)))
+    if config.dataset.NUM_CLASSES not in (0, len(classes)):
+        logger.warning('dataset.NUM_CLASSES is %d, but %s was trained on %d classes with background: %d are used',
+                       config.dataset.NUM_CLASSES, weights.path, len(classes), len(classes))
     config.dataset.NUM_CLASSES = len(classes)
     return classes
 

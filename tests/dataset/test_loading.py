@@ -32,12 +32,15 @@ def test_flips_are_optional(tmp_path):
     assert len(load_training_roidb(config_for(folder, TRAIN__FLIP_VERTICAL=True))[0]) == 4
 
 
-def test_number_of_classes(tmp_path):
+def test_number_of_classes(tmp_path, caplog):
     folder = make_folder(tmp_path, {'train2017': content({1: [BOX]}), 'val2017': content({1: [BOX]})})
-    load_training_roidb(config_for(folder, dataset__NUM_CLASSES=3))
-    for load in (load_training_roidb, load_test_dataset):
-        with pytest.raises(SniperError, match='NUM_CLASSES is 81, but COCO_.* has 3 classes'):
-            load(config_for(folder, dataset__NUM_CLASSES=81))
+    for number in (0, 3):
+        load_training_roidb(config_for(folder, dataset__NUM_CLASSES=number))
+    assert 'NUM_CLASSES' not in caplog.text
+    assert len(load_training_roidb(config_for(folder, dataset__NUM_CLASSES=81))[1]) == 3
+    assert 'NUM_CLASSES is 81, but COCO_train2017 has 3 classes with background: 3 are used' in caplog.text
+    assert load_test_dataset(config_for(folder, dataset__NUM_CLASSES=81))[0].num_classes == 3
+    assert 'NUM_CLASSES is 81, but COCO_val2017 has 3 classes' in caplog.text
 
 
 def test_parts_with_different_classes(tmp_path):
