@@ -103,8 +103,14 @@ class CocoDataset(Dataset):
 
 
 def _corners(annotation, width, height):
-    """bbox (x, y, w, h) -> (x1, y1, x2, y2) inside the image, or None if nothing of it is left."""
+    """bbox (x, y, w, h) -> (x1, y1, x2, y2) inside the image, or None if nothing of it is left.
+
+    A box that sticks out to the left or the top moves in with its size, as in the original; one that lies outside
+    altogether does not.
+    """
     x, y, w, h = annotation['bbox']
+    if w <= 0 or h <= 0 or x + w <= 0 or y + h <= 0:
+        return None
     x1 = max(0, x)
     y1 = max(0, y)
     x2 = min(width - 1, x1 + max(0, w - 1))

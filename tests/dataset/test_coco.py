@@ -43,7 +43,8 @@ def test_corners(tmp_path, box, expected):
     assert load(folder).roidb()[0]['boxes'].tolist() == [expected]
 
 
-@pytest.mark.parametrize('box', [(5, 5, 0, 9), (5, 5, 9, 0), (5, 5, -3, 9), (100, 5, 9, 9), (5, 80, 9, 9)])
+@pytest.mark.parametrize('box', [(5, 5, 0, 9), (5, 5, 9, 0), (5, 5, -3, 9), (100, 5, 9, 9), (5, 80, 9, 9),
+                                 (-30, 5, 20, 9), (5, -9, 9, 9)])
 def test_boxes_without_area_in_the_image_are_left_out_and_counted(tmp_path, caplog, box):
     folder = make_folder(tmp_path, {'train2017': content({1: [(1,) + box, (1, 1, 1, 5, 5)]})})
     record, = load(folder).roidb()
