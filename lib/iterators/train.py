@@ -157,11 +157,11 @@ class TrainIterator:
         self._running = False
         stats = self.epoch_stats
         if stats['dropped_boxes']:
-            logger.warning('epoch %d: %d objects did not fit into the %d rows of gt_boxes; raise TRAIN.MAX_GT',
-                           stats['epoch'], stats['dropped_boxes'], self._config.TRAIN.MAX_GT)
+            logger.warning('Epoch %d: %d objects did not fit into the %d rows of gt_boxes; raise TRAIN.MAX_GT',
+                           stats['epoch'] + 1, stats['dropped_boxes'], self._config.TRAIN.MAX_GT)
         if stats['replaced_samples']:
-            logger.warning('epoch %d: %d samples were replaced because of %d broken images',
-                           stats['epoch'], stats['replaced_samples'], len(self._broken))
+            logger.warning('Epoch %d: %d samples were replaced because of %d broken images',
+                           stats['epoch'] + 1, stats['replaced_samples'], len(self._broken))
 
     def close(self):
         """Stop the workers. May be called more than once."""

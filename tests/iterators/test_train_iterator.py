@@ -149,7 +149,7 @@ def test_too_many_objects_are_counted_once_an_epoch(roidb, caplog):
         dropped = sum(batch.stats['dropped_boxes'] for batch in iterator)
         assert dropped == iterator.epoch_stats['dropped_boxes'] > 0
     lines = [record.getMessage() for record in caplog.records if 'TRAIN.MAX_GT' in record.getMessage()]
-    assert lines == ['epoch 0: %d objects did not fit into the 1 rows of gt_boxes; raise TRAIN.MAX_GT' % dropped]
+    assert lines == ['Epoch 1: %d objects did not fit into the 1 rows of gt_boxes; raise TRAIN.MAX_GT' % dropped]
 
 
 def test_broken_images_are_replaced_and_named(tmp_path, caplog):
