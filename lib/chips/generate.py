@@ -15,7 +15,8 @@ def generate_chips(boxes, width, height, chip_size, stride, rng=None, order=None
     [0, height - 2] as in the original. width, height: integers, size of the scaled image. Candidates stand
     on a grid of `stride` pixels and along the right and bottom edges; most are chip_size wide and high, some
     one pixel more, and an image that is smaller has only itself.
-    rng: numpy Generator (one number is drawn), an integer seed, or None for seed 0; decides among equals.
+    rng: numpy Generator or RandomState (one number is drawn), an integer seed, or None for seed 0; decides among
+    equals.
     order: a permutation of all candidates; then one plain greedy pass with ties to the first, as the original.
     Containment is tested in float64 for float64 boxes, else in float32.
 
@@ -39,7 +40,7 @@ def candidate_chips(width, height, chip_size, stride):
 
 
 def seed_from(rng):
-    """A 63-bit seed from a numpy Generator (drawn), an integer (itself) or None (0)."""
+    """A 63-bit seed from a numpy Generator or RandomState (drawn), an integer (itself) or None (0)."""
     if rng is None:
         return 0
     if isinstance(rng, (int, np.integer)):
@@ -47,6 +48,11 @@ def seed_from(rng):
     if isinstance(rng, np.random.RandomState):
         return int(rng.randint(0, 2 ** 63 - 1, dtype=np.int64))
     return int(rng.integers(0, 2 ** 63 - 1))
+
+
+def as_generator(rng):
+    """A numpy Generator: `rng` itself, or one seeded as `seed_from` says."""
+    return rng if isinstance(rng, np.random.Generator) else np.random.default_rng(seed_from(rng))
 
 
 def check_candidates(width, height, chip_size, stride, order=None):

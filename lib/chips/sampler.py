@@ -6,7 +6,7 @@ import numpy as np
 from lib.bbox.arrays import as_boxes
 from lib.chips.chip import Chip
 from lib.chips.chips_ext import scale_chips
-from lib.chips.generate import TRIALS, check_candidates, seed_from
+from lib.chips.generate import TRIALS, as_generator, check_candidates, seed_from
 from lib.chips.rows import COARSEST, scale_rule
 from lib.chips.scales import scaled_size, training_scales
 from lib.errors import SniperError
@@ -45,12 +45,14 @@ class ChipSampler:
         """A stride of the candidate grid, drawn from numpy Generator `rng`."""
         return self.settings.strides[int(rng.integers(len(self.settings.strides)))]
 
-    def sample(self, entry, rng, stride=None):
+    def sample(self, entry, rng=None, stride=None):
         """Chips of one image, finest scale first: a list of Chip; empty if no object seeds any.
 
         entry: mapping with boxes (n, 4) in original pixels, max_overlaps (n,), width, height. A row is an object
-        iff its max_overlaps is 1. rng: numpy Generator. stride: None draws one.
+        iff its max_overlaps is 1. rng: numpy Generator or RandomState, an integer seed, or None for seed 0. stride:
+        None draws one.
         """
+        rng = as_generator(rng)
         if stride is None:
             stride = self.draw_stride(rng)
         return self.positive_chips(entry, stride, seed_from(rng))

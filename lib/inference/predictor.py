@@ -10,23 +10,25 @@ from lib.train.devices import host_group
 logger = logging.getLogger(__name__)
 
 NAMED_IN_ERROR = 3  # how many parameters an error names
+_MISSING = '%s have no %s, which the network wants: they are of another network (key `symbol`)'
 
 
 class ModulePredictor:
     """An MXNet test graph with its weights, one copy a device; a batch is split evenly over the devices.
 
     symbol: mx.sym.Symbol; its arguments that are not parameters are inputs, found by name in the batch.
-    arg_params, aux_params: name -> NDArray. contexts: list of mx.Context.
+    arg_params, aux_params: name -> NDArray. contexts: list of mx.Context. source: the weights' name in errors.
 
     An executor is bound for the shape of the first batch and re-shaped for others: weights and memory pool are
     shared with the former executor, so any number of shapes costs the memory of the largest ones. `rebinds` and
     `rebind_seconds` count it. Raises SniperError if the weights do not fit the graph.
     """
 
-    def __init__(self, symbol, arg_params, aux_params, contexts):
+    def __init__(self, symbol, arg_params, aux_params, contexts, source='the weights'):
         self._symbol = symbol
         self._args, self._auxs = arg_params, aux_params
         self._contexts = list(contexts)
+        self._source = source
         self._inputs = [name for name in symbol.list_arguments() if name not in arg_params]
         self._outputs = symbol.list_outputs()  # once: MXNet loses 0.1 MB at every call
         self._executors = None
@@ -62,8 +64,7 @@ class ModulePredictor:
             raise SniperError('the network wants proposals (rois) as an input, which nothing provides here: use a '
                               'network with its own proposals (key `symbol`)')
         if missing:
-            raise SniperError('the weights have no %s, which the network wants: they are of another network (key `symbol`)'
-                              % _shortened(missing))
+            raise SniperError(_MISSING % (self._source, _shortened(missing)))
         return {name: data[name] for name in self._inputs}
 
     def _reshape(self, shapes):
@@ -71,7 +72,7 @@ class ModulePredictor:
             return
         start = time.perf_counter()
         if self._executors is None:
-            check_shapes(self._symbol, self._args, self._auxs, shapes)
+            check_shapes(self._symbol, self._args, self._auxs, shapes, self._source)
             self._executors = [self._bind(context, shapes) for context in self._contexts]
         else:
             self._executors = [executor.reshape(allow_up_sizing=True, **shapes) for executor in self._executors]
@@ -87,7 +88,7 @@ class ModulePredictor:
         return executor
 
 
-def check_shapes(symbol, arg_params, aux_params, input_shapes):
+def check_shapes(symbol, arg_params, aux_params, input_shapes, source='the weights'):
     """Raise SniperError naming the parameters that the graph wants otherwise, with both shapes, or wants and has not.
 
     input_shapes: name -> shape of every input.
@@ -102,12 +103,11 @@ def check_shapes(symbol, arg_params, aux_params, input_shapes):
     held = dict(arg_params, **aux_params)
     missing = [name for name in wanted if name not in held and name not in input_shapes]
     if missing:
-        raise SniperError('the weights have no %s, which the network wants: they are of another network (key `symbol`)'
-                          % _shortened(missing))
+        raise SniperError(_MISSING % (source, _shortened(missing)))
     wrong = ['%s is %s, the network wants %s' % (name, _text(held[name].shape), _text(shape))
              for name, shape in wanted.items() if name in held and tuple(held[name].shape) != tuple(shape)]
     if wrong:
-        raise SniperError('the weights are of another network or number of classes: %s' % _shortened(wrong, '; '))
+        raise SniperError('%s are of another network or number of classes: %s' % (source, _shortened(wrong, '; ')))
 
 
 def _text(shape):

@@ -81,7 +81,8 @@ class PredictorFactory:
         devices = contexts(self._config)
         symbol = get_detector(self._config.symbol).test_symbol(self._config)
         arg_params, aux_params = load_for_test(self._weights.prefix, self._weights.epoch)
-        return ModulePredictor(symbol, _float32(arg_params), _float32(aux_params), devices)
+        return ModulePredictor(symbol, _float32(arg_params), _float32(aux_params), devices,
+                               source='the weights %s' % self._weights.path)
 
 
 def use_float32_on_cpu(config):

@@ -57,6 +57,14 @@ def test_same_seed_same_chips():
     assert any(not same(first, sampler.sample(entry, np.random.default_rng(seed))) for seed in range(4))
 
 
+@pytest.mark.parametrize('make', [lambda: 3, lambda: None, lambda: np.random.RandomState(3)])
+def test_other_sources_of_randomness(make):
+    entry = random_entry(np.random.default_rng(0), 60)
+    sampler = ChipSampler(SETTINGS)
+    first = sampler.sample(entry, make())
+    assert first and same(first, sampler.sample(entry, make()))
+
+
 def test_entry_is_left_as_it_was():
     entry = random_entry(np.random.default_rng(0))
     before = {key: np.array(value) for key, value in entry.items()}
