@@ -1,10 +1,9 @@
 """CONCURRENT_JOBS: parallel inference processes, each with its own predictor and a block of the images.
 
 A job runs all scales of its block one after another and sends the parent, through a pipe:
-('done', index, crops), ('scale', index, rows), ('clock', seconds) at the end, or ('error', text) and ('crash', traceback).
+('done', index, crops), ('scale', index, rows) and at the end ('clock', seconds), ('error', text) or ('crash', traceback).
 MXNet is imported in the job, never before: the start method is spawn, and the predictor comes from a picklable factory.
 """
-import contextlib
 import logging
 import multiprocessing
 import os
@@ -15,7 +14,7 @@ from multiprocessing.connection import wait
 from lib.errors import SniperError
 from lib.inference.progress import Progress, StageClock
 from lib.inference.scale import run_scale, scale_name
-from lib.iterators.processes import num_cores, resolve_workers
+from lib.iterators.processes import environment, how_it_ended, num_cores, resolve_workers
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +77,7 @@ def _start(roidb, crops, predictor_factory, config, indices, blocks):
     context = multiprocessing.get_context('spawn')
     threads = max(1, int(os.environ.get('OMP_NUM_THREADS') or num_cores()) // len(blocks))
     running = []
-    with _environment(OMP_NUM_THREADS=str(threads)):  # read once, when the process loads MXNet
+    with environment(OMP_NUM_THREADS=str(threads)):  # read once, when the process loads MXNet
         for number, (first, end) in enumerate(blocks):
             ours, theirs = context.Pipe(duplex=False)
             readers = resolve_workers(config.TEST.NUM_PROCESS, end - first) // len(blocks)  # cores are shared
@@ -100,8 +99,8 @@ def _receive(running, progress, clock):
             kind, *content = connection.recv()
         except (EOFError, OSError):  # the pipe closed: a finished job has said 'clock' before
             job.process.join()
-            raise SniperError('inference job %d of %d died (%s); if memory ran out, lower TEST.CONCURRENT_JOBS or '
-                              'TEST.BATCH_IMAGES' % (job.number, len(running), _ending(job.process.exitcode))) from None
+            raise SniperError('inference job %d of %d %s; if memory ran out, lower TEST.CONCURRENT_JOBS or '
+                              'TEST.BATCH_IMAGES' % (job.number, len(running), how_it_ended(job.process.exitcode))) from None
         if kind == 'done':
             progress[content[0]].add(content[1])
         elif kind == 'scale':
@@ -147,24 +146,3 @@ def _job(connection, roidb, crops, predictor_factory, config, indices, num_worke
         connection.send(('crash', traceback.format_exc()))
     finally:
         connection.close()
-
-
-@contextlib.contextmanager
-def _environment(**values):
-    """Environment variables for processes that start inside the block."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _ending(exitcode):
-    if exitcode is not None and exitcode < 0:
-        return 'signal %d' % -exitcode
-    return 'exit status %s' % exitcode

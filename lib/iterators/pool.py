@@ -13,7 +13,6 @@ import collections
 import contextlib
 import logging
 import multiprocessing
-import os
 import queue
 import signal
 import threading
@@ -21,6 +20,7 @@ from multiprocessing import util
 from multiprocessing.connection import wait
 
 from lib.errors import SniperError
+from lib.iterators.processes import environment, how_it_ended
 from lib.iterators.worker import TaskFailure, Tasks, run_worker
 
 logger = logging.getLogger(__name__)
@@ -216,14 +216,8 @@ class _Dispatcher:
         """Why a worker is gone and what to do, in one line."""
         process = self.processes[self._connections.index(worker)]
         process.join(_STOP_SECONDS)
-        code = process.exitcode
-        if code is not None and code < 0:
-            reason = 'was killed by signal %d' % -code
-            reason += ' (often: out of memory)' if -code == signal.SIGKILL else ''
-        else:
-            reason = 'ended with exit code %s' % code
         return ('data worker %d %s; start again with fewer workers (TRAIN.NUM_PROCESS, TEST.NUM_PROCESS), '
-                'or 0 to work in the main process' % (process.pid, reason))
+                'or 0 to work in the main process' % (process.pid, how_it_ended(process.exitcode)))
 
 
 def _start(factory, arguments, num_workers):
@@ -252,17 +246,11 @@ def _start(factory, arguments, num_workers):
 @contextlib.contextmanager
 def _child_settings():
     """While children start: one numeric thread each, and SIGINT ignored from their first instruction."""
-    saved = {name: os.environ.get(name) for name in _CHILD_ENVIRONMENT}
     in_main_thread = threading.current_thread() is threading.main_thread()
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
-    os.environ.update(_CHILD_ENVIRONMENT)
     try:
-        yield
+        with environment(**_CHILD_ENVIRONMENT):
+            yield
     finally:
-        for name, value in saved.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
         if in_main_thread:
             signal.signal(signal.SIGINT, signal.SIG_DFL if handler is None else handler)

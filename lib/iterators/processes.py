@@ -1,6 +1,8 @@
-"""How many worker processes to start."""
+"""What all child processes share: how many to start, their environment, and how they ended."""
+import contextlib
 import logging
 import os
+import signal
 
 logger = logging.getLogger(__name__)
 
@@ -28,3 +30,25 @@ def resolve_workers(setting, num_samples):
         logger.info('NUM_PROCESS %d is more than the %d cores there are: starting %d workers', count, cores, cores)
         return cores
     return count
+
+
+@contextlib.contextmanager
+def environment(**values):
+    """Environment variables for the processes that start inside the block."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def how_it_ended(exitcode):
+    """multiprocessing's exit code of an ended process -> 'was killed by signal 15' or 'ended with exit status 1'."""
+    if exitcode is not None and exitcode < 0:
+        return 'was killed by signal %d%s' % (-exitcode, ' (often: out of memory)' if -exitcode == signal.SIGKILL else '')
+    return 'ended with exit status %s' % exitcode

@@ -66,7 +66,7 @@ def test_split_blocks(count, jobs, blocks):
 
 
 @pytest.mark.parametrize('predictor, message', [
-    (fakes.KilledPredictor, r'inference job \d of 2 died \(signal 9\); if memory ran out, lower TEST.CONCURRENT_JOBS'),
+    (fakes.KilledPredictor, r'inference job \d of 2 was killed by signal 9 \(often: out of memory\); if memory ran out, lower TEST.CONCURRENT_JOBS'),
     (fakes.BuggyPredictor, r'inference job \d of 2 failed: ZeroDivisionError: a bug'),
     (fakes.ComplainingPredictor, '^the weights are of another network$')])
 def test_failing_job_ends_the_run(tmp_path, predictor, message):
