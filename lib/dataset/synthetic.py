@@ -17,7 +17,6 @@ import logging
 import multiprocessing
 import os
 import shutil
-import sys
 
 from lib.dataset.coco import CocoDataset
 from lib.dataset.scenes.shapes import CLASSES
@@ -56,7 +55,7 @@ def generate(out=DEFAULT_OUT, counts=None, seed=0, processes=None, force=False):
     processes  worker processes; None: one a core (at most 8), 1: none
     force      replace a set that was made with other parameters
 
-    Returns True if it was made, False if it was already there. SniperError: something else is in the way.
+    Returns True if it was made, False if it was already there. SniperError: something else is in the way, or the disk refuses.
     """
     counts = dict(DEFAULT_COUNTS, **(counts or {}))
     _check_parameters(counts, seed)
@@ -72,6 +71,8 @@ def generate(out=DEFAULT_OUT, counts=None, seed=0, processes=None, force=False):
         if os.path.isdir(out):
             shutil.rmtree(out)
         os.rename(partial, out)
+    except OSError as error:
+        raise SniperError('%s cannot be made: %s' % (out, error)) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     logger.info('made %s: %s images', out, ', '.join('%d %s' % (counts[split], split) for split in SPLITS))
@@ -171,7 +172,7 @@ def _write_annotations(path, split, parameters, drawn):
 
 
 def main(argv=None):
-    """Command line; returns the exit status."""
+    """Command line -> exit status 0; raises SniperError for a user's mistake."""
     parser = argparse.ArgumentParser(prog='python -m lib.dataset.synthetic', description=__doc__.split('\n')[0])
     parser.add_argument('--out', default=DEFAULT_OUT, help='folder to make (default: %(default)s)')
     for split in SPLITS:
@@ -183,19 +184,10 @@ def main(argv=None):
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     counts = {split: getattr(arguments, split) for split in SPLITS}
-    try:
-        generate(arguments.out, counts, arguments.seed, arguments.processes or None, arguments.force)
-    except SniperError as error:
-        print('error: %s' % error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('interrupted', file=sys.stderr)
-        return 130
-    except OSError as error:
-        print('error: %s cannot be made: %s' % (arguments.out, error), file=sys.stderr)
-        return 1
+    generate(arguments.out, counts, arguments.seed, arguments.processes or None, arguments.force)
     return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    from lib.cli import run
+    run(main)

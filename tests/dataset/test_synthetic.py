@@ -248,9 +248,15 @@ def test_serial_when_there_are_no_processes(tmp_path, monkeypatch, caplog):
 
 
 @pytest.mark.parametrize('arguments', [['--train', '0'], ['--seed', '-1'], ['--val', '99999999']])
-def test_bad_arguments(tmp_path, capsys, arguments):
-    assert synthetic.main(['--out', str(tmp_path / 'out')] + arguments) == 1
-    assert capsys.readouterr().err.startswith('error: ')
+def test_bad_arguments(tmp_path, arguments):
+    with pytest.raises(SniperError, match='1 to 999999 images|must not be negative'):
+        synthetic.main(['--out', str(tmp_path / 'out')] + arguments)
+
+
+def test_unwritable_folder(tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(SniperError, match='cannot be made: .*Not a directory'):
+        synthetic.main(['--out', str(tmp_path / 'file' / 'out'), '--processes', '1'])
 
 
 def test_missing_set_says_the_command(tmp_path):
