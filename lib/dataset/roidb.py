@@ -41,11 +41,6 @@ def make_record(image, image_id, width, height, boxes, labels, polygons=None):
     return record
 
 
-def num_objects(record):
-    """Number of rows that are objects (not proposals)."""
-    return int(np.count_nonzero(record['max_overlaps'] == 1))
-
-
 def validate(roidb, num_classes):
     """Raise ValueError, naming image and field, if a record breaks the specification above."""
     for record in roidb:

@@ -4,7 +4,7 @@ import copy
 import numpy as np
 import pytest
 
-from lib.dataset.roidb import make_record, num_objects, validate
+from lib.dataset.roidb import make_record, validate
 from lib.dataset.transforms import mirrored, usable_for_training, with_mirrored_copies
 
 
@@ -82,11 +82,6 @@ def test_filter_reports_counts(caplog):
     with caplog.at_level('INFO'):
         usable_for_training([record(), record(())], 0.5, 0.5, 0.0)
     assert '1 of 2 records' in caplog.text
-
-
-def test_proposals_are_no_objects():
-    mixed = dict(record([(0, 0, 9, 9)] * 3), max_overlaps=np.array([1, 0.99, 1], np.float32))
-    assert num_objects(mixed) == 2
 
 
 @pytest.mark.parametrize('change, message', [

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from configs import load_config
+from lib.dataset.roidb import make_record
 from lib.errors import SniperError
 
 PROPOSALS, CLASSES = 12, 4
@@ -30,9 +31,7 @@ def make_roidb(folder, sizes=((50, 40), (40, 50), (64, 48), (30, 30), (33, 41)),
     for number, (width, height) in enumerate(sizes):
         path = os.path.join(str(folder), 'image%d.png' % number)
         cv2.imwrite(path, rng.integers(0, 256, (height, width, 3), np.uint8))
-        roidb.append({'image': path, 'image_id': 100 + number, 'width': width, 'height': height, 'flipped': False,
-                      'boxes': np.zeros((0, 4), np.float32), 'gt_classes': np.zeros(0, np.int32),
-                      'max_classes': np.zeros(0, np.int64), 'max_overlaps': np.zeros(0, np.float32)})
+        roidb.append(make_record(path, 100 + number, width, height, [], []))
     return roidb
 
 

@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 
 from configs import load_config
+from lib.dataset.roidb import make_record
 
 CLASSES = 5
 
@@ -19,9 +20,8 @@ def make_entry(path, width, height, boxes, flipped=False):
     """A roidb record whose rows are all objects."""
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
     classes = (np.arange(len(boxes)) % (CLASSES - 1) + 1)
-    return {'image': str(path), 'image_id': os.path.basename(str(path)), 'width': width, 'height': height,
-            'boxes': boxes, 'gt_classes': classes.astype(np.int32), 'max_classes': classes.astype(np.int64),
-            'max_overlaps': np.ones(len(boxes), np.float32), 'flipped': flipped}
+    record = make_record(str(path), os.path.basename(str(path)), width, height, boxes, classes)
+    return dict(record, flipped=flipped)
 
 
 def make_roidb(folder, count=6, seed=3, boxes_per_image=5, suffix='.jpg'):
