@@ -1,7 +1,8 @@
 """Evaluate a trained detector: python main_test.py --cfg FILE [--save_prefix P] [--vis] [--set KEY VALUE ...]
 
-The checkpoint is the one of the configuration's training image_set with the number TEST.TEST_EPOCH. Detections, the COCO
-result file and the table of AP go to output_path. MXNet is imported inside functions: spawned processes import this file.
+The checkpoint is the one of the configuration's training image_set with the number TEST.TEST_EPOCH. Detections, the
+COCO result file and the table of AP go to output_path. MXNet is imported inside functions: spawned processes import
+this file again.
 """
 import argparse
 

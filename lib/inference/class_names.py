@@ -5,16 +5,16 @@ Order is that of their category ids (COCO 2014) or of the development kit (PASCA
 BACKGROUND = '__background__'
 
 COCO = tuple(name.replace('_', ' ') for name in '''
-    person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant stop_sign parking_meter bench
-    bird cat dog horse sheep cow elephant bear zebra giraffe backpack umbrella handbag tie suitcase frisbee skis snowboard
-    sports_ball kite baseball_bat baseball_glove skateboard surfboard tennis_racket bottle wine_glass cup fork knife spoon
-    bowl banana apple sandwich orange broccoli carrot hot_dog pizza donut cake chair couch potted_plant bed dining_table
-    toilet tv laptop mouse remote keyboard cell_phone microwave oven toaster sink refrigerator book clock vase scissors
-    teddy_bear hair_drier toothbrush'''.split())
+    person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant stop_sign parking_meter
+    bench bird cat dog horse sheep cow elephant bear zebra giraffe backpack umbrella handbag tie suitcase frisbee skis
+    snowboard sports_ball kite baseball_bat baseball_glove skateboard surfboard tennis_racket bottle wine_glass cup
+    fork knife spoon bowl banana apple sandwich orange broccoli carrot hot_dog pizza donut cake chair couch
+    potted_plant bed dining_table toilet tv laptop mouse remote keyboard cell_phone microwave oven toaster sink
+    refrigerator book clock vase scissors teddy_bear hair_drier toothbrush'''.split())
 
 PASCAL_VOC = tuple('''
-    aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person pottedplant sheep sofa
-    train tvmonitor'''.split())
+    aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person pottedplant sheep
+    sofa train tvmonitor'''.split())
 
 _BY_NUMBER = {1 + len(names): (BACKGROUND,) + names for names in (COCO, PASCAL_VOC)}
 

@@ -30,7 +30,7 @@ def contexts(config):
 
 
 def host_group(devices):
-    """Where the operators without a GPU kernel run (context group `symbols.ops.HOST`): group -> CPU, or None on a CPU."""
+    """Context group `symbols.ops.HOST` of the operators without a GPU kernel: {group: CPU}, or None on a CPU."""
     from sniper_mxnet import mx
     from symbols.ops import HOST
     return {HOST: mx.cpu()} if any(device.device_type == 'gpu' for device in devices) else None

@@ -34,7 +34,8 @@ def test_generators_differ_by_every_part():
 
 def make_chips(count, rng):
     return [Chip(tuple(rng.uniform(0, 99, 4).tolist()), rng.uniform(), int(rng.integers(1, 512)), 7,
-                 int(rng.integers(3)), rng.integers(0, 50, rng.integers(0, 4)).astype(np.int32), bool(rng.integers(2))) for _ in range(count)]
+                 int(rng.integers(3)), rng.integers(0, 50, rng.integers(0, 4)).astype(np.int32),
+                 bool(rng.integers(2))) for _ in range(count)]
 
 
 def test_chip_table_gives_back_what_was_put_in():

@@ -185,7 +185,8 @@ def quickstart(clone, *args, **variables):
 
 
 def test_quickstart_order_and_table(clone):
-    ready(clone, 'echo "$1 $2" >>"%s"; [ "$1" != main_test.py ] || echo "12:00:00 Average Precision 0.5" >&2' % (clone.bin / 'log'))
+    ready(clone, 'echo "$1 $2" >>"%s"; [ "$1" != main_test.py ] || echo "12:00:00 Average Precision 0.5" >&2'
+          % (clone.bin / 'log'))
     status, out, err = quickstart(clone, EPOCHS='2')
     assert status == 0, err
     assert (clone.bin / 'log').read_text().splitlines() == [

@@ -33,7 +33,8 @@ def test_threshold():
     assert (draw_detections(grey, one((10, 40, 50, 90), 0.5), CLASSES, 0.5) != grey).any()
 
 
-@pytest.mark.parametrize('box', [(0, 0, 119, 119), (-50, -50, 500, 500), (118, 118, 119, 119), (40, 119, 40, 119), (50, 0, 40, 5)])
+@pytest.mark.parametrize('box', [(0, 0, 119, 119), (-50, -50, 500, 500), (118, 118, 119, 119),
+                                 (40, 119, 40, 119), (50, 0, 40, 5)])
 def test_labels_stay_inside(box):
     """Any box is drawn with a whole label: as much of its background as in the middle of a large picture."""
     picture = draw_detections(np.full((120, 120, 3), 127, np.uint8), one(box), CLASSES)
