@@ -32,7 +32,6 @@ def main(argv=None):
     from lib.train import config_name, contexts, output_folder
     check_supported(config, 'train')
     folder = output_folder(config, args.cfg)
-    os.makedirs(folder, exist_ok=True)
     cli.setup_logging(os.path.join(folder, '%s_%s.log' % (config_name(args.cfg), time.strftime('%Y-%m-%d-%H-%M'))))
 
     from lib.dataset import load_training_roidb

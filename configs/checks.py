@@ -3,12 +3,15 @@ from configs.errors import ConfigError
 
 # (purposes, is it asked for?, what to say)
 _LATER = (
-    (('train',), lambda c: c.TRAIN.USE_NEG_CHIPS,
-     'TRAIN.USE_NEG_CHIPS is True, but negative chips need proposals, which come with a later release; '
-     'run with --set TRAIN.USE_NEG_CHIPS False'),
     (('train', 'test', 'demo'), lambda c: c.TRAIN.WITH_MASK,
      'TRAIN.WITH_MASK is True, but masks come with a later release; '
      'use configs/faster/sniper_res101_e2e.yml'),
+    (('train', 'test'), lambda c: c.dataset.dataset == 'PascalVOC',
+     "dataset.dataset is 'PascalVOC', but that format comes with a later release; use data in COCO's format, "
+     "with --set dataset.dataset coco dataset.dataset_path FOLDER"),
+    (('train',), lambda c: c.TRAIN.USE_NEG_CHIPS,
+     'TRAIN.USE_NEG_CHIPS is True, but negative chips need proposals, which come with a later release; '
+     'run with --set TRAIN.USE_NEG_CHIPS False'),
     (('train',), lambda c: c.TRAIN.AUTO_FOCUS,
      'TRAIN.AUTO_FOCUS is True, but AutoFocus comes with a later release; '
      'run with --set TRAIN.AUTO_FOCUS False'),

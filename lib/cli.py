@@ -37,8 +37,11 @@ def setup_logging(log_file=None):
     console.addFilter(lambda record: not getattr(record, 'in_file_only', False))
     handlers = [console]
     if log_file:
-        os.makedirs(os.path.dirname(os.path.abspath(log_file)), exist_ok=True)
-        handlers.append(logging.FileHandler(log_file))
+        try:
+            os.makedirs(os.path.dirname(os.path.abspath(log_file)), exist_ok=True)
+            handlers.append(logging.FileHandler(log_file))
+        except OSError as error:
+            raise SniperError('cannot write the log file %s: %s' % (log_file, error.strerror or error)) from None
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True,
                         format='%(asctime)s %(message)s', datefmt='%H:%M:%S')
 

@@ -1,6 +1,8 @@
 """main_train.py from end to end: `sniper_tiny` on six generated images, stopped in every way there is."""
 import glob
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,11 +120,76 @@ def test_mistakes_are_one_line_and_status_1(images, tmp_path, capsys):
     from lib import cli
     for settings, message in ((('gpus', '7'), 'GPU 7'), (('TRAIN.fp16', 'True'), '--set TRAIN.fp16 False'),
                               (('TRAIN.USE_NEG_CHIPS', 'True'), 'negative chips need proposals'),
-                              (('symbol', 'nonsense'), 'sniper_tiny'), (('TRAIN.lrr', '1'), 'TRAIN.lr')):
+                              (('symbol', 'nonsense'), 'sniper_tiny'), (('TRAIN.lrr', '1'), 'TRAIN.lr'),
+                              (('output_path', CONFIG), 'cannot write the log file')):
         with pytest.raises(SystemExit) as leaving:
             cli.run(main_train.main, arguments(images, tmp_path, *settings))
         errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith('error: ')]
         assert leaving.value.code == 1 and len(errors) == 1 and message in errors[0]
+
+
+def without(key):
+    return lambda content: content.update({key: []})
+
+
+def far_away(content):
+    for annotation in content['annotations']:
+        annotation['bbox'] = [-90, -90, 20, 20]
+
+
+def unknown_category(content):
+    content['annotations'][0]['category_id'] = 99
+
+
+@pytest.mark.parametrize('spoil, message', [
+    (None, 'is missing'), (b'', 'is it empty or cut short?'), (b'{"images": [', 'is not valid JSON'),
+    (without('images'), 'lists no images'), (without('annotations'), 'no image of train has an object'),
+    (without('categories'), 'lists no categories'), (far_away, 'no image of train has an object'),
+    (unknown_category, 'has category id 99; known ids: 1, 2')])
+def test_unusable_annotation_file(images, tmp_path, capsys, spoil, message):
+    import main_train
+    from lib import cli
+    data = shutil.copytree(images, str(tmp_path / 'data'))
+    path = os.path.join(data, 'annotations', 'instances_train.json')
+    if spoil is None:
+        os.remove(path)
+    elif isinstance(spoil, bytes):
+        with open(path, 'wb') as stream:
+            stream.write(spoil)
+    else:
+        with open(path) as stream:
+            content = json.load(stream)
+        spoil(content)
+        with open(path, 'w') as stream:
+            json.dump(content, stream)
+    with pytest.raises(SystemExit) as leaving:
+        cli.run(main_train.main, arguments(data, tmp_path / 'out'))
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith('error: ')]
+    assert leaving.value.code == 1 and len(errors) == 1 and message in errors[0]
+    assert not glob.glob(os.path.join(folder(tmp_path / 'out'), 'T-*'))
+
+
+def test_broken_images_and_boxes_are_counted_and_training_goes_on(images, tmp_path, capsys):
+    data = shutil.copytree(images, str(tmp_path / 'data'))
+    names = sorted(glob.glob(os.path.join(data, 'images', 'train', '*')))
+    os.remove(names[0])
+    os.truncate(names[1], 2000)
+    with open(names[2], 'w') as stream:
+        stream.write('not an image')
+    path = os.path.join(data, 'annotations', 'instances_train.json')
+    with open(path) as stream:
+        content = json.load(stream)
+    content['annotations'][0]['bbox'] = [9999, 0, 5, 5]
+    content['annotations'][1]['bbox'] = [5, 5, 0, 0]
+    with open(path, 'w') as stream:
+        json.dump(content, stream)
+    assert train(data, tmp_path, 'TRAIN.MAX_BATCHES', '0', 'TRAIN.BATCH_IMAGES', '8', 'TRAIN.end_epoch', '1') == 0
+    text = capsys.readouterr().err
+    for part in ('1 of 6 image files are missing, training goes on without them: ' + names[0],
+                 'image %s is cut short' % names[1], 'image %s is damaged or not an image' % names[2],
+                 'samples were replaced because of 2 broken images',
+                 'instances_train.json: 2 boxes lie outside their image or have no area and are left out'):
+        assert part in text, part
 
 
 def test_proposal_training(images, tmp_path):
