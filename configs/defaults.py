@@ -56,7 +56,7 @@ TRAIN = {
                         'a pair a scale: sides, original pixels, that are trained there; -1 = open', PAIRS),
     'CHIP_SIZE': key(512, 'side of a chip, pixels'),
     'CHIP_STRIDES': key([56, 57, 58, 59], 'pixels between candidate chips; one of these is drawn an epoch', INTS),
-    'CPP_CHIPS': key(False, 'unused: chips are always covered in C++'),
+    'CPP_CHIPS': key(False, 'boxes are tested for lying in a chip in single precision, as by C++ chips of the original'),
     'USE_NEG_CHIPS': key(True, 'add chips of background where proposals are; needs proposal files'),
     'CHIPS_DB_PARTS': key(20, 'unused: memory does not depend on it'),
     'MAX_GT': key(100, 'objects a chip at most; those beyond are counted and reported'),
@@ -143,7 +143,8 @@ TEST = {
     'CONCURRENT_JOBS': key(2, 'processes, each with its own copy of the network'),
     'NUM_PROCESS': key('auto', "worker processes; 'auto' = cores, at most 8; 0 = none", PROCESSES),
     'TEST_EPOCH': key(7, 'number of the checkpoint to load'),
-    'SHIPPED_MODEL': key('', "prefix of weights, PREFIX-0000.params, to test with while there is no checkpoint; '' = none"),
+    'SHIPPED_MODEL': key('', "prefix of weights, PREFIX-0000.params, to test with while there is no checkpoint; "
+                         "'' = none"),
 
     # proposals
     'RPN_PRE_NMS_TOP_N': key(6000, 'best proposals that reach NMS; -1 = all'),
@@ -191,7 +192,7 @@ KEYS = {
     'proposal_path': key('data/proposals', 'folder of proposal files for negative chips'),
     'symbol': key('', 'name of the network, see symbols/'),
     'gpus': key('', "'0,1' = these GPUs; '' or 'cpu' = CPU; 'auto' = all GPUs there are, else CPU"),
-    'CLASS_AGNOSTIC': key(True, 'unused: the classes of a proposal always share one box'),
+    'CLASS_AGNOSTIC': key(True, 'Fast R-CNN networks: one box a proposal, not one a class; the others always have one'),
     'default': {'kvstore': key('device', 'where gradients of several devices are summed')},
     'network': NETWORK,
     'dataset': DATASET,
