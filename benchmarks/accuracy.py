@@ -1,0 +1,122 @@
+"""The accuracy claims of docs/results.md, reproduced: python -m benchmarks.accuracy CLAIM [options]
+
+Each claim runs the command lines that a user would run, prints the COCO table and one JSON line with the figures, the
+bar, and whether it holds. Exit status 1 if it does not.
+
+    shipped     the model in data/models on the validation split of the synthetic data set (made if missing)
+    bccd        sniper_tiny trained from scratch on the blood cells, train+val, evaluated on test (--data FOLDER)
+    coco_mini   one epoch of MobileNetV2 and 20 batches of ResNet-101 on real COCO images, from scratch (--data FOLDER)
+"""
+import argparse
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TINY = 'configs/faster/sniper_tiny_e2e.yml'
+BCCD = 'configs/faster/sniper_tiny_bccd.yml'
+# A CPU run from random weights of a configuration that was made for GPUs and pretrained ones.
+FROM_SCRATCH_ON_CPU = ['gpus', 'cpu', 'TRAIN.fp16', 'False', 'TRAIN.USE_NEG_CHIPS', 'False', 'network.pretrained', '']
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('claim', choices=sorted(CLAIMS))
+    parser.add_argument('--data', metavar='FOLDER', help='the real data set, in COCO format')
+    parser.add_argument('--out', default='output/benchmarks', metavar='FOLDER', help='results (default: %(default)s)')
+    args = parser.parse_args(argv)
+    if args.claim != 'shipped' and not args.data:
+        parser.error('%s needs --data FOLDER' % args.claim)
+    figures = CLAIMS[args.claim](args)
+    figures = dict(claim=args.claim, **figures)
+    print(json.dumps(figures, sort_keys=True))
+    return 0 if figures['holds'] else 1
+
+
+def shipped(args):
+    """AP of the shipped model; bars: AP50 0.85, AP 0.55."""
+    run('-m', 'lib.dataset.synthetic')
+    out = os.path.join(args.out, 'shipped')
+    seconds = run('main_test.py', '--cfg', TINY, '--set', 'output_path', out)
+    return with_bar(read_metrics(out), AP50=0.85, AP=0.55, test_minutes=minutes(seconds))
+
+
+def bccd(args):
+    """AP after training from scratch; bars: AP50 0.85, AP 0.50, 45 minutes of training."""
+    out = os.path.join(args.out, 'bccd')
+    keys = ['--set', 'dataset.dataset_path', args.data, 'output_path', out]
+    training = run('main_train.py', '--cfg', BCCD, *keys)
+    testing = run('main_test.py', '--cfg', BCCD, *keys)
+    figures = with_bar(read_metrics(out), AP50=0.85, AP=0.50, test_minutes=minutes(testing))
+    figures.update(training_minutes=minutes(training), holds=figures['holds'] and minutes(training) <= 45)
+    return figures
+
+
+def coco_mini(args):
+    """Losses at the start and end of two short trainings, and a result file that pycocotools accepts."""
+    figures = {'holds': True}
+    for name, stop in (('sniper_mobilenetv2_e2e', []), ('sniper_res101_e2e', ['TRAIN.MAX_BATCHES', '20'])):
+        out = os.path.join(args.out, name)
+        keys = FROM_SCRATCH_ON_CPU + stop + [
+            'dataset.dataset_path', args.data, 'dataset.image_set', 'train2017', 'dataset.test_image_set', 'val2017',
+            'output_path', out, 'TRAIN.BATCH_IMAGES', '2', 'TRAIN.end_epoch', '1', 'TEST.TEST_EPOCH', '1']
+        cfg = 'configs/faster/%s.yml' % name
+        training = run('main_train.py', '--cfg', cfg, '--display', '5', '--set', *keys)
+        # Weights this young find nothing at a score above chance: one coarse scale shows that the chain works.
+        testing = run('main_test.py', '--cfg', cfg, '--set', *keys, 'TEST.SCALES', '[(320,512)]',
+                      'TEST.VALID_RANGES', '[(-1,-1)]', 'TEST.BATCH_IMAGES', '[2]', 'TEST.CONCURRENT_JOBS', '1')
+        losses = read_losses(out)
+        falls = all(last < first for first, last in losses.values())
+        figures[name] = {'losses': losses, 'AP': read_metrics(out)['AP'], 'training_minutes': minutes(training),
+                         'test_minutes': minutes(testing)}
+        figures['holds'] = figures['holds'] and falls
+    return figures
+
+
+CLAIMS = {'shipped': shipped, 'bccd': bccd, 'coco_mini': coco_mini}
+
+
+def run(*command):
+    """Run Python with these arguments in the repository root -> seconds. Ends the program if it fails."""
+    print('+ python', ' '.join(command), flush=True)
+    started = time.monotonic()
+    status = subprocess.call([sys.executable, *command], cwd=ROOT)
+    if status:
+        sys.exit('this command failed with status %d: python %s' % (status, ' '.join(command)))
+    return time.monotonic() - started
+
+
+def with_bar(metrics, test_minutes, **bars):
+    """Figures of a run, and whether each of `bars` (metric name -> least value) is reached."""
+    return {'AP': metrics['AP'], 'AP50': metrics['AP50'], 'bars': bars, 'test_minutes': test_minutes,
+            'holds': all(metrics[name] >= bar for name, bar in bars.items())}
+
+
+def read_metrics(out):
+    """The metrics that main_test.py wrote below `out`."""
+    path, = glob.glob(os.path.join(ROOT, out, 'results', '*_metrics.json'))
+    with open(path) as stream:
+        return json.load(stream)
+
+
+def read_losses(out):
+    """Loss name -> (value on the first progress line, value on the last), from the training log below `out`.
+
+    The R-CNN's box loss is left out: it grows at first, because more and more rois become objects.
+    """
+    log = max(glob.glob(os.path.join(ROOT, out, '*', '*', '*.log')), key=os.path.getmtime)
+    with open(log) as stream:
+        lines = [dict(re.findall(r'(\w+Loss) ([\d.]+)', line)) for line in stream if ' batch ' in line]
+    return {name: (float(lines[0][name]), float(lines[-1][name])) for name in lines[0]}
+
+
+def minutes(seconds):
+    return round(seconds / 60, 1)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

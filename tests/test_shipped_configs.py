@@ -1,0 +1,86 @@
+"""Every YAML file in configs/: what it describes is built, bound and run, or refused with one clear line."""
+import glob
+import os
+
+import numpy as np
+import pytest
+from sniper_mxnet import mx
+
+from configs import ConfigError, check_supported, load_config
+from symbols import get_detector
+from tests.conftest import ROOT
+
+FILES = sorted(glob.glob(os.path.join(ROOT, 'configs', '*', '*.yml')))
+CONFIGS = [path for path in FILES if os.sep + '_base_' + os.sep not in path]
+# Capabilities of later releases, by the word that the refusal must name.
+LATER = {'autofocus': 'AUTO_FOCUS', 'mask': 'WITH_MASK', 'pascal_voc': 'PascalVOC'}
+SIZE = 96
+
+
+def later(path):
+    return [key for word, key in LATER.items() if word in os.path.basename(path)]
+
+
+def on_cpu(path):
+    overrides = ['gpus', 'cpu', 'TRAIN.fp16', False, 'TRAIN.USE_NEG_CHIPS', False, 'TRAIN.BATCH_IMAGES', 1]
+    config = load_config(path, overrides)
+    if config.dataset.NUM_CLASSES == 0:  # 0 = as the data set has
+        config.dataset.NUM_CLASSES = 4
+    return config
+
+
+def names(paths):
+    return [os.path.basename(path) for path in paths]
+
+
+def test_the_original_names_are_there():
+    assert {'sniper_%s.yml' % name for name in (
+        'res101_e2e', 'res50_e2e', 'mobilenetv2_e2e', 'res101_e2e_mask', 'res101_e2e_autofocus',
+        'res101_e2e_mask_autofocus', 'res101_e2e_pascal_voc')} <= set(names(CONFIGS))
+
+
+# The VOC file describes a network of this release; only its data set comes later.
+WITH_NETWORK = [path for path in CONFIGS if later(path) in ([], ['PascalVOC'])]
+
+
+@pytest.mark.parametrize('path', [path for path in CONFIGS if not later(path)])
+def test_supported_for_everything(path):
+    for purpose in ('train', 'test', 'demo'):
+        check_supported(on_cpu(path), purpose)
+
+
+@pytest.mark.parametrize('path', WITH_NETWORK, ids=names(WITH_NETWORK))
+def test_every_graph_is_bound_and_the_test_graph_runs(path):
+    config = on_cpu(path)
+    detector = get_detector(config.symbol)
+    for variant in ('train', 'proposal_train', 'proposal_test', 'test'):
+        shapes = detector.input_shapes(config, 1, SIZE, SIZE, variant)
+        executor = detector.symbol(config, variant).simple_bind(mx.cpu(), grad_req='null', **shapes)
+        if variant == 'test':
+            check_outputs(executor, config)
+
+
+def check_outputs(executor, config):
+    draw = np.random.RandomState(0)
+    for name, array in sorted(executor.arg_dict.items()):
+        array[:] = draw.normal(0, 0.02, array.shape)
+    for name, array in executor.aux_dict.items():
+        array[:] = 1
+    executor.arg_dict['im_info'][:] = [[SIZE, SIZE, 1]]
+    outputs = dict(zip(executor.output_dict, executor.forward(is_train=False)))
+    rois = config.TEST.RPN_POST_NMS_TOP_N
+    probability = outputs['cls_prob_reshape_output'].asnumpy()
+    assert probability.shape == (1, rois, config.dataset.NUM_CLASSES)
+    np.testing.assert_allclose(probability.sum(2), 1, rtol=1e-4)
+    assert outputs['rois_output'].shape == (rois, 5)
+    assert np.isfinite(outputs['bbox_pred_reshape_output'].asnumpy()).all()
+
+
+REFUSED = [path for path in CONFIGS if later(path)]
+
+
+@pytest.mark.parametrize('path', REFUSED, ids=names(REFUSED))
+def test_later_capabilities_are_refused_by_name(path):
+    with pytest.raises(ConfigError) as error:
+        check_supported(on_cpu(path), 'train')
+    assert any(key in str(error.value) for key in later(path)) and '\n' not in str(error.value)
