@@ -23,6 +23,7 @@ from lib.dataset.scenes.shapes import CLASSES
 from lib.dataset.scenes.writer import draw_to_file, one_thread
 from lib.errors import SniperError
 from lib.files import text_writer
+from lib.processes import num_cores
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def generate(out=DEFAULT_OUT, counts=None, seed=0, processes=None, force=False):
     partial = '%s.partial-%d' % (out, os.getpid())
     try:
         shutil.rmtree(partial, ignore_errors=True)
-        _fill(partial, parameters, processes or min(8, os.cpu_count() or 1))
+        _fill(partial, parameters, processes or min(8, num_cores()))
         if os.path.isdir(out):
             shutil.rmtree(out)
         os.rename(partial, out)

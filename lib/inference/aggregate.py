@@ -1,5 +1,4 @@
 """Detections of all scales and crops -> detections of an image (pipeline.md 12.6)."""
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -7,6 +6,7 @@ import numpy as np
 
 from lib.bbox import nms, soft_nms
 from lib.inference.decode import no_rows
+from lib.processes import num_cores
 
 DEFAULT_IOU = 0.3    # of linear and hard suppression when TEST.NMS gives no threshold
 IMAGES_A_TASK = 64   # images a thread takes at a time; one alone is too little work
@@ -57,7 +57,7 @@ def aggregate(scales, valid_ranges, num_classes, suppress, max_per_image, thread
     if len(scales) != len(valid_ranges):
         raise ValueError('%d scales, but %d valid ranges' % (len(scales), len(valid_ranges)))
     images = len(scales[0])
-    threads = threads or os.cpu_count() or 1
+    threads = threads or num_cores()
 
     def merge(first):
         return [merge_image([scale[image] for scale in scales], valid_ranges, num_classes, suppress, max_per_image)

@@ -14,7 +14,7 @@ from multiprocessing.connection import wait
 from lib.errors import SniperError
 from lib.inference.progress import Progress, StageClock
 from lib.inference.scale import run_scale, scale_name
-from lib.iterators.processes import environment, how_it_ended, num_cores, resolve_workers
+from lib.processes import environment, how_it_ended, num_cores, resolve_workers
 
 logger = logging.getLogger(__name__)
 

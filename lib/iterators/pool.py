@@ -20,8 +20,8 @@ from multiprocessing import util
 from multiprocessing.connection import wait
 
 from lib.errors import SniperError
-from lib.iterators.processes import environment, how_it_ended
 from lib.iterators.worker import TaskFailure, Tasks, run_worker
+from lib.processes import environment, how_it_ended
 
 logger = logging.getLogger(__name__)
 

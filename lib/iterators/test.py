@@ -6,13 +6,13 @@ import numpy as np
 from lib.chips.scales import test_scale
 from lib.errors import SniperError
 from lib.iterators.batch import Batch
+from lib.iterators.crop_batches import order_crops, scaled_size
+from lib.iterators.crop_tasks import CropTasks
 from lib.iterators.packed_roidb import PackedRoidb
 from lib.iterators.pool import make_pool
 from lib.iterators.prefetch import Prefetcher
-from lib.iterators.processes import resolve_workers
 from lib.iterators.shared import BatchSlots
-from lib.iterators.crop_batches import order_crops, scaled_size
-from lib.iterators.crop_tasks import CropTasks
+from lib.processes import resolve_workers
 
 logger = logging.getLogger(__name__)
 

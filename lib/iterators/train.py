@@ -12,9 +12,9 @@ from lib.iterators.layout import train_layout
 from lib.iterators.packed_roidb import PackedRoidb
 from lib.iterators.pool import make_pool
 from lib.iterators.prefetch import Prefetcher
-from lib.iterators.processes import resolve_workers
 from lib.iterators.shared import BatchSlots
 from lib.iterators.train_tasks import TrainTasks
+from lib.processes import resolve_workers
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from lib.iterators import seeds
 from lib.iterators.chip_table import ChipTable
 from lib.iterators.epoch import EpochPlan, draw_order
 from lib.iterators.packed_roidb import PackedRoidb
-from lib.iterators.processes import num_cores, resolve_workers
+from lib.processes import num_cores, resolve_workers
 
 
 @pytest.mark.parametrize('seed', range(5))
