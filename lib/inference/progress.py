@@ -3,6 +3,8 @@ import contextlib
 import logging
 import time
 
+from lib.train.progress import duration
+
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -50,14 +52,10 @@ class Progress:
             self._last = now
             rate = self._done / (now - self._start)
             logger.info('%s: %d of %d, %.1f images/s, %s left', self._name, self._done, self._total, rate,
-                        _minutes((self._total - self._done) / rate))
+                        duration((self._total - self._done) / rate))
 
     def finish(self):
         """The last line."""
         seconds = time.perf_counter() - (self._start or time.perf_counter())
         logger.info('%s: %d in %.1f s, %.1f images/s', self._name, self._done, seconds,
                     self._done / max(seconds, 1e-9))
-
-
-def _minutes(seconds):
-    return '%d:%02d' % divmod(int(seconds + 0.5), 60)

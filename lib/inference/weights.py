@@ -5,6 +5,7 @@ import os
 from typing import NamedTuple
 
 from lib.errors import SniperError
+from lib.train.paths import existing_epochs, params_path, read_sidecar
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ class Weights(NamedTuple):
     @property
     def path(self):
         """The parameter file."""
-        return '%s-%04d.params' % (self.prefix, self.epoch)
+        return params_path(self.prefix, self.epoch)
 
     def digest(self):
         """SHA-256 of the parameter file."""
@@ -36,7 +37,6 @@ def find_weights(config, folder, save_prefix):
 
     folder: of the training run. SniperError naming the file if there is neither.
     """
-    from lib.train.checkpoint import read_sidecar
     prefix, epoch = os.path.join(folder, save_prefix), config.TEST.TEST_EPOCH
     trained = Weights(prefix, epoch, ())
     shipped = Weights(config.TEST.SHIPPED_MODEL, SHIPPED_EPOCH, ())
@@ -48,7 +48,7 @@ def find_weights(config, folder, save_prefix):
         logger.info('weights: the shipped model %s (there is no trained %s)', found.path, trained.path)
     else:
         raise SniperError('weights %s do not exist%s: train first, or set TEST.TEST_EPOCH, --save_prefix or output_path'
-                          '%s' % (trained.path, _other_epochs(folder, save_prefix),
+                          '%s' % (trained.path, _other_epochs(prefix),
                                   '' if not shipped.prefix else '; the shipped model %s is missing too' % shipped.path))
     return found._replace(classes=tuple(read_sidecar(found.prefix, found.epoch).get('classes') or ()))
 
@@ -102,13 +102,10 @@ def _float32(params):
             for name, array in params.items()}
 
 
-def _other_epochs(folder, save_prefix):
+def _other_epochs(prefix):
     """' (there are epochs 1, 2)' for the checkpoints that do exist."""
-    start, end = save_prefix + '-', '.params'
-    names = os.listdir(folder) if os.path.isdir(folder) else []
-    numbers = sorted(int(name[len(start):-len(end)]) for name in names
-                     if name.startswith(start) and name.endswith(end) and name[len(start):-len(end)].isdigit())
-    return ' (there are epochs %s)' % ', '.join(map(str, numbers)) if numbers else ''
+    numbers = existing_epochs(prefix)
+    return ' (there are epochs %s)' % numbers if numbers else ''
 
 
 def _some(classes):

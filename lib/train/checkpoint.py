@@ -27,22 +27,13 @@ from sniper_mxnet import mx
 from lib.errors import SniperError
 from lib.files import publish, write_file, write_temporary
 from lib.train.ndarray_file import file_checksum, read_arrays, write_arrays
+from lib.train.paths import existing_epochs, params_path, read_json
 
 logger = logging.getLogger(__name__)
 
 INTERRUPTED = 'interrupted'
 NEEDED_TO_RESUME = {'epoch', 'batch', 'batch_size', 'num_update', 'files'}
 Checkpoint = namedtuple('Checkpoint', 'tag sidecar')
-
-
-def epoch_tag(epoch):
-    """Number of finished epochs -> tag, as in the original's file names."""
-    return '%04d' % epoch
-
-
-def params_path(prefix, epoch):
-    """Name of the parameter file after `epoch` epochs."""
-    return '%s-%s.params' % (prefix, epoch_tag(epoch))
 
 
 def load_params(path):
@@ -62,16 +53,11 @@ def load_for_test(prefix, epoch):
     path = params_path(prefix, epoch)
     if not os.path.exists(path):
         raise SniperError('checkpoint %s does not exist: train first, or set TEST.TEST_EPOCH and --save_prefix '
-                          'to one of %s' % (path, _existing_epochs(prefix) or 'the checkpoints in another folder'))
+                          'to one of %s' % (path, existing_epochs(prefix) or 'the checkpoints in another folder'))
     arg_params, aux_params = load_params(path)
     for name in [name for name in arg_params if '_test' in name]:
         arg_params[name.replace('_test', '')] = arg_params.pop(name)
     return arg_params, aux_params
-
-
-def read_sidecar(prefix, epoch):
-    """Side file of an epoch's checkpoint -> dict, {} if there is none (files of the original have none)."""
-    return _read_json('%s-%s.json' % (prefix, epoch_tag(epoch)))
 
 
 def save(prefix, tag, symbol, arg_params, aux_params, state, sidecar, box_means, box_stds):
@@ -119,10 +105,10 @@ def find_newest(prefix):
     """
     folder, base = os.path.split(prefix)
     pattern = re.compile(re.escape(base) + r'-(\d{4,}|%s)\.json$' % INTERRUPTED)
-    run = _read_json(prefix + '-run.json').get('run')
+    run = read_json(prefix + '-run.json').get('run')
     found = []
     for match in filter(None, map(pattern.match, os.listdir(folder or '.'))):
-        sidecar = _read_json('%s-%s.json' % (prefix, match.group(1)))
+        sidecar = read_json('%s-%s.json' % (prefix, match.group(1)))
         if NEEDED_TO_RESUME <= set(sidecar) and run in (None, sidecar.get('run')):
             found.append(Checkpoint(match.group(1), sidecar))
     for checkpoint in sorted(found, key=lambda item: item.sidecar['num_update'], reverse=True):
@@ -171,23 +157,6 @@ def _broken_file(prefix, checkpoint):
         if list(file_checksum(path)) != checkpoint.sidecar['files'].get(suffix):
             return path
     return None
-
-
-def _existing_epochs(prefix):
-    """'1, 2, 7': numbers of the parameter files there are."""
-    folder, base = os.path.split(prefix)
-    pattern = re.compile(re.escape(base) + r'-(\d{4,})\.params$')
-    names = sorted(os.listdir(folder or '.')) if os.path.isdir(folder or '.') else []
-    return ', '.join(str(int(match.group(1))) for match in filter(None, map(pattern.match, names)))
-
-
-def _read_json(path):
-    try:
-        with open(path, encoding='utf-8') as stream:
-            content = json.load(stream)
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _remove(path):

@@ -7,7 +7,8 @@ import logging
 import os
 
 from lib.errors import SniperError
-from lib.train.checkpoint import load_params, params_path
+from lib.train.checkpoint import load_params
+from lib.train.paths import params_path
 
 logger = logging.getLogger(__name__)
 LISTED = 5  # names in an error line

@@ -14,6 +14,7 @@ from lib.train.fit import FitLoop
 from lib.train.initialise import frozen_parameters, init_parameters
 from lib.train.metrics import TrainMetrics
 from lib.train.optimiser import get_state, init_optimiser, set_state
+from lib.train.paths import epoch_tag
 from lib.train.progress import Progress, duration
 from lib.train.report import config_hash, flat_config
 from lib.train.schedule import learning_rate
@@ -85,7 +86,7 @@ class Saver:
 
     def save_epoch(self, epochs_done):
         """The checkpoint after an epoch; it makes an `interrupted` one superfluous."""
-        tag = checkpoint.epoch_tag(epochs_done)
+        tag = epoch_tag(epochs_done)
         self._save(tag, epochs_done, 0)
         checkpoint.remove(self.prefix, checkpoint.INTERRUPTED)
 

@@ -63,7 +63,7 @@ def test_no_box_layer_no_test_arrays(tmp_path):
 
 
 def test_sidecar(tmp_path):
-    from lib.train.checkpoint import read_sidecar
+    from lib.train.paths import read_sidecar
     save(str(tmp_path / 'S'))
     assert read_sidecar(str(tmp_path / 'S'), 1)['classes'] == ['b', 'c']
     assert read_sidecar(str(tmp_path / 'S'), 7) == {}
