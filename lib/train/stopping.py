@@ -8,7 +8,9 @@ logger = logging.getLogger(__name__)
 class StopRequest:
     """Context manager: `requested` becomes the signal number once SIGINT or SIGTERM has come, else 0.
 
-    A second signal stops at once, without saving. Works in the main thread only; elsewhere it never asks.
+    A second signal ends the process at once, without saving and without Python, which may be waiting for a long batch;
+    files are whole all the same, and workers end with their parent. Works in the main thread only; elsewhere it never
+    asks.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -35,7 +37,7 @@ class StopRequest:
             signal.signal(number, handler)
 
     def _handle(self, number, _frame):
-        if self.requested:
-            raise KeyboardInterrupt
+        for again in self.SIGNALS:
+            signal.signal(again, signal.SIG_DFL)
         self.requested = int(number)
         logger.info('%s: saving after the batches under way; once more stops at once', signal.Signals(number).name)
