@@ -10,7 +10,7 @@ import numpy as np
 from lib.errors import SniperError
 
 # Sizes in annotation files are those of the stored pixels, so the orientation that a camera
-# wrote into EXIF must not turn them (pipeline.md, D23).
+# wrote into EXIF must not turn them (reference/pipeline.md, D23).
 _READ_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 _MEND = 'replace the file, or take the image out of the annotation file'
 

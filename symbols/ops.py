@@ -1,9 +1,9 @@
 """The operators of SNIPER-mxnet as the networks call them: one function each, arguments by name.
 
 Everything that differs between builds and devices is settled here and nowhere else. The two deformable operators come
-from SNIPER-mxnet where it has a kernel for the device, else from stock MXNet, which computes the same (operators.md
-section 9) more slowly. The proposal operators have CPU kernels only: they form the context group `HOST`, which whoever
-binds a graph to a GPU maps to the CPU; MXNet copies their inputs and outputs across.
+from SNIPER-mxnet where it has a kernel for the device, else from stock MXNet, which computes the same
+(reference/operators.md section 9) more slowly. The proposal operators have CPU kernels only: they form the context
+group `HOST`, which whoever binds a graph to a GPU maps to the CPU; MXNet copies their inputs and outputs across.
 """
 from sniper_mxnet import mx
 

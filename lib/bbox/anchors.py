@@ -21,7 +21,7 @@ def _enumerate(base, widths, heights, scales):
 def generate_anchors(base_size, ratios, scales):
     """Anchors of the original's Python generator: sides rounded half to even.
 
-    Integer ratios divide the area by floor division, as they did there (pipeline.md 10.5).
+    Integer ratios divide the area by floor division, as they did there (reference/pipeline.md 10.5).
     """
     ratios = np.asarray(ratios)
     area = base_size * base_size
@@ -31,7 +31,7 @@ def generate_anchors(base_size, ratios, scales):
 
 
 def anchor_base(stride, ratios, scales):
-    """Anchors of the proposal operators: area floored, sides rounded half up (operators.md 3.1).
+    """Anchors of the proposal operators: area floored, sides rounded half up (reference/operators.md 3.1).
 
     These label the training anchors too, so that what is learnt is what the operators decode. They differ
     from generate_anchors only where a side falls on a half, as 22.5 does at stride 32.

@@ -1,4 +1,4 @@
-"""Cover boxes with chips: fixed-size windows over one scaled image (pipeline.md 7.2, 7.3)."""
+"""Cover boxes with chips: fixed-size windows over one scaled image (reference/pipeline.md 7.2, 7.3)."""
 import numpy as np
 
 from lib.bbox.arrays import as_boxes

@@ -1,6 +1,6 @@
 """Rows of a roidb entry and the chips of one scale: which seed chips, which belong to which chip.
 
-pipeline.md 7.1, 8.1, 8.2. For a row, w, h = sides of its box without +1, truncated to integers, and
+reference/pipeline.md 7.1, 8.1, 8.2. For a row, w, h = sides of its box without +1, truncated to integers, and
 side = sqrt(w * h), in original pixels. limit = (chip size - stride - 1) / scale is the longest side that some
 candidate chip is sure to hold.
 

@@ -1,4 +1,4 @@
-"""Scale factors of the image pyramid (pipeline.md section 6).
+"""Scale factors of the image pyramid (reference/pipeline.md section 6).
 
 A scale is defined either by a resolution pair (a, b) in pixels or by a factor:
     (a, b), a > 0    the short side becomes a, unless the long side would then exceed b (b > 0): it becomes b

@@ -3,7 +3,7 @@
     <dataset_path>/annotations/instances_<set>.json      or image_info_<set>.json for sets without ground truth
     <dataset_path>/images/<folder>/<file_name>           folder = set, except for the names in FOLDERS
 
-Classes are the file's categories in file order; a label is a position, 0 is background (pipeline.md 3.1).
+Classes are the file's categories in file order; a label is a position, 0 is background (reference/pipeline.md 3.1).
 """
 import glob
 import os

@@ -8,7 +8,7 @@ logger = logging.getLogger(__name__)
 
 
 def mirrored(record, horizontal=True, vertical=False):
-    """Copy of a record as seen in a mirror (pipeline.md 4.3).
+    """Copy of a record as seen in a mirror (reference/pipeline.md 4.3).
 
     With inclusive pixel corners, column x of a W wide image becomes W - x - 1. Applied twice, it is the identity.
     """
@@ -49,7 +49,7 @@ def with_mirrored_copies(roidb, horizontal=True, vertical=False):
 
 
 def usable_for_training(roidb, fg_thresh, bg_thresh_hi, bg_thresh_lo):
-    """Leave out images with neither a foreground nor a background row (pipeline.md 4.6), and log how many."""
+    """Leave out images with neither a foreground nor a background row (reference/pipeline.md 4.6), and log how many."""
     def usable(record):
         overlaps = record['max_overlaps']
         foreground = overlaps >= fg_thresh

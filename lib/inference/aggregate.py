@@ -1,4 +1,4 @@
-"""Detections of all scales and crops -> detections of an image (pipeline.md 12.6)."""
+"""Detections of all scales and crops -> detections of an image (reference/pipeline.md 12.6)."""
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 

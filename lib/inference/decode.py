@@ -1,4 +1,4 @@
-"""Network outputs -> detections of one scale (pipeline.md 12.4 and 12.5).
+"""Network outputs -> detections of one scale (reference/pipeline.md 12.4 and 12.5).
 
 Letters: B slots of a batch, P proposals a slot, C classes with background, K boxes a proposal.
 A detection row is float32 (6,): x1, y1, x2, y2, score, class, in original pixels. Rows of a slot come

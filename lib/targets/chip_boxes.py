@@ -1,4 +1,4 @@
-"""Objects of an image -> boxes of one chip (pipeline.md 10.2 to 10.4)."""
+"""Objects of an image -> boxes of one chip (reference/pipeline.md 10.2 to 10.4)."""
 from typing import NamedTuple
 
 import numpy as np

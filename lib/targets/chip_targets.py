@@ -70,7 +70,9 @@ class ChipTargets:
         self._labeller.write(label, match, valid, label_out, target_out, weight_out)
 
     def label_anchors(self, chip_boxes):
-        """Labels before subsampling (pipeline.md 10.6): (label (K,) int8, match (K,) int32, valid boxes (v, 4)).
+        """Labels before subsampling (reference/pipeline.md 10.6).
+
+        Returns (label (K,) int8, match (K,) int32, valid boxes (v, 4)).
 
         K = A*F*F anchors, cell by cell, base anchor fastest; match is the row of the valid boxes to regress to.
         """

@@ -1,4 +1,4 @@
-"""The gt_boxes tensor of one chip (pipeline.md 10.11)."""
+"""The gt_boxes tensor of one chip (reference/pipeline.md 10.11)."""
 import numpy as np
 
 

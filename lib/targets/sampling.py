@@ -1,4 +1,4 @@
-"""Random choice of the anchors that a chip's loss sees (pipeline.md 10.7)."""
+"""Random choice of the anchors that a chip's loss sees (reference/pipeline.md 10.7)."""
 import numpy as np
 
 

@@ -1,6 +1,6 @@
 """SGD as the original sets it up, and its state by parameter name.
 
-Source: reference/pipeline.md section 11, networks.md section 9. Weight decay reaches only parameters named
+Source: reference/pipeline.md section 11, reference/networks.md section 9. Weight decay reaches only parameters named
 `*_weight` and `*_gamma`: MXNet gives every other name a multiplier of 0 by itself. Gradients are summed over
 devices and never averaged (`rescale_grad` 1).
 """

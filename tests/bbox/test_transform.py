@@ -54,7 +54,7 @@ def test_large_enough_needs_both_sides():
 
 
 def test_operator_anchors_round_up_where_the_generator_rounds_to_even():
-    # operators.md 3.1: at stride 32 ratio 0.5 gives 45 x 23 in the operator, 45 x 22 in the generator.
+    # reference/operators.md 3.1: at stride 32 ratio 0.5 gives 45 x 23 in the operator, 45 x 22 in the generator.
     box = anchor_base(32, [0.5], [1])[0]
     assert (box[2] - box[0] + 1, box[3] - box[1] + 1) == (45, 23)
     box = generate_anchors(32, [0.5], [1])[0]

@@ -1,4 +1,4 @@
-"""Plain NumPy twins of the chip kernels, written from pipeline.md sections 7 and 8."""
+"""Plain NumPy twins of the chip kernels, written from reference/pipeline.md sections 7 and 8."""
 import numpy as np
 
 

@@ -34,7 +34,7 @@ CONVERTED = {
     ('TEST.SCALES', '((480,512),)'): [(480, 512)],
     ('network.ANCHOR_SCALES', '(2,4)'): [2, 4],
 }
-# more of pipeline.md 1.2
+# more of reference/pipeline.md 1.2
 MORE_CONVERTED = {
     ('TRAIN.lr', '1'): 1.0,
     ('TRAIN.scale', '128'): 128.0,

@@ -1,4 +1,4 @@
-"""Trunk, RPN and R-CNN head against numbers of the original's graphs (networks.md section 16)."""
+"""Trunk, RPN and R-CNN head against numbers of the original's graphs (reference/networks.md section 16)."""
 import numpy as np
 import pytest
 

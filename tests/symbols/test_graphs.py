@@ -35,7 +35,7 @@ def run(detector, config, variant, batch, height, width, seed=None):
 
 
 def expected_shapes(name, config, variant, batch, height, width):
-    """{output: shape} as networks.md sections 5 and 8 say."""
+    """{output: shape} as reference/networks.md sections 5 and 8 say."""
     stride, anchors, classes = config.network.RPN_FEAT_STRIDE, config.network.NUM_ANCHORS, config.dataset.NUM_CLASSES
     rows, columns = -(-height // stride), -(-width // stride)
     rpn = {'rpn_cls_prob_output': (batch, 2, anchors * rows, columns),

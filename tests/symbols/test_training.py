@@ -72,7 +72,7 @@ def test_size_of_tiny():
 
 @pytest.mark.parametrize('name', detector_names())
 def test_new_parameters(name):
-    """Heads and deformable offsets are new, trunks are not (networks.md section 9)."""
+    """Heads and deformable offsets are new, trunks are not (reference/networks.md section 9)."""
     detector, config = get_detector(name), config_for(name)
     new = detector.new_parameters(detector.train_symbol(config))
     layers = ['conv_new_1', 'fc_new_1', 'fc_new_2', 'cls_score', 'bbox_pred']

@@ -1,4 +1,4 @@
-"""Plain NumPy twin of the anchor labels, written from pipeline.md 10.5 to 10.8."""
+"""Plain NumPy twin of the anchor labels, written from reference/pipeline.md 10.5 to 10.8."""
 import numpy as np
 
 from lib.bbox import bbox_overlaps, bbox_transform
