@@ -6,6 +6,7 @@ read first. Keys and kinds are those of configs/defaults.py; anything else is a 
 import ast
 import copy
 import difflib
+import logging
 import os
 
 from easydict import EasyDict
@@ -14,6 +15,8 @@ from configs.defaults import KEYS
 from configs.errors import ConfigError
 from configs.kinds import FLOAT, INT_OR_INTS, TEXT, Key
 from configs.yaml_files import read_yaml
+
+logger = logging.getLogger(__name__)
 
 BASE = '_base_'
 
@@ -123,6 +126,8 @@ def _apply_overrides(config, words):
             raise ConfigError('--set: %s is a section; set one of its keys, such as %s.%s'
                               % (name, name, next(iter(keys[last]))))
         node[last] = _convert(name, keys[last], _parse(text, keys[last]), '--set')
+        if keys[last].meaning.startswith('unused'):
+            logger.warning('--set %s has no effect: the key is there so that old files load', name)
 
 
 def _parse(text, declared):

@@ -12,7 +12,7 @@ from lib.errors import SniperError
 # Sizes in annotation files are those of the stored pixels, so the orientation that a camera
 # wrote into EXIF must not turn them (reference/pipeline.md, D23).
 _READ_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-_MEND = 'replace the file, or take the image out of the annotation file'
+_MEND = 'replace it, or leave it out'
 
 # JPEG markers (ITU-T T.81, table B.1) that are followed by no length field.
 _JPEG_BARE_MARKERS = frozenset([0x01] + list(range(0xD0, 0xD9)))

@@ -23,10 +23,7 @@ def later(path):
 
 def on_cpu(path):
     overrides = ['gpus', 'cpu', 'TRAIN.fp16', False, 'TRAIN.USE_NEG_CHIPS', False, 'TRAIN.BATCH_IMAGES', 1]
-    config = load_config(path, overrides)
-    if config.dataset.NUM_CLASSES == 0:  # 0 = as the data set has
-        config.dataset.NUM_CLASSES = 4
-    return config
+    return load_config(path, overrides)
 
 
 def names(paths):

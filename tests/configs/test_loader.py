@@ -35,7 +35,7 @@ def test_tiny_is_complete():
     config = load_config(os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml'))
     for purpose in ('train', 'test', 'demo'):
         check_supported(config, purpose)
-    assert config.TRAIN.VALID_RANGES[0] == (-1, 40) and config.dataset.NUM_CLASSES == 0
+    assert config.TRAIN.VALID_RANGES[0] == (-1, 40) and config.dataset.NUM_CLASSES == 7
 
 
 def leaves(mapping, prefix=''):
@@ -231,3 +231,11 @@ def test_keys_that_programs_read_exist():
         assert not wrong, '%s reads %s' % (os.path.relpath(path, ROOT), wrong)
         read.update(found)
     assert len(read) > 30
+
+
+def test_setting_a_key_without_effect_is_said(caplog):
+    load_config(None, ['TRAIN.SHUFFLE', False])
+    assert 'TRAIN.SHUFFLE has no effect' in caplog.text
+    caplog.clear()
+    load_config(None, ['TRAIN.FLIP', False])
+    assert not caplog.text
