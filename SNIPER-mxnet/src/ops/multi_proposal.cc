@@ -49,15 +49,7 @@ MXReturnValue infer_shape(const AttributeMap& values, std::vector<Shape>* in, st
 MXReturnValue forward(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
                       const OpResource&) {
   return guarded(kName, [&] {
-    const std::vector<int64_t>& shape = (*in)[kBBoxPred].shape;
-    BatchOutputs batch;
-    batch.cls_prob = (*in)[kClsProb].data<float>();
-    batch.bbox_pred = (*in)[kBBoxPred].data<float>();
-    batch.im_info = (*in)[kImInfo].data<float>();
-    batch.num_images = shape[0];
-    batch.height = static_cast<int>(shape[2]);
-    batch.width = static_cast<int>(shape[3]);
-    multi_proposal_cpu(batch, read_options(values), (*out)[kRois].data<float>(), (*out)[kScore].data<float>());
+    multi_proposal_cpu(network_outputs(in), read_options(values), (*out)[kRois].data<float>(), (*out)[kScore].data<float>());
   });
 }
 

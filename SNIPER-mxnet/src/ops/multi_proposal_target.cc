@@ -74,21 +74,13 @@ MXReturnValue infer_shape(const AttributeMap& values, std::vector<Shape>* in, st
 MXReturnValue forward(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
                       const OpResource&) {
   return guarded(kName, [&] {
-    const std::vector<int64_t>& shape = (*in)[kBBoxPred].shape;
-    BatchOutputs batch;
-    batch.cls_prob = (*in)[kClsProb].data<float>();
-    batch.bbox_pred = (*in)[kBBoxPred].data<float>();
-    batch.im_info = (*in)[kImInfo].data<float>();
-    batch.num_images = shape[0];
-    batch.height = static_cast<int>(shape[2]);
-    batch.width = static_cast<int>(shape[3]);
     BatchTruth truth;
     truth.gt_boxes = (*in)[kGtBoxes].data<float>();
     truth.valid_ranges = (*in)[kValidRanges].data<float>();
     truth.max_gt = (*in)[kGtBoxes].shape[1];
     const TargetArrays targets = {(*out)[kRois].data<float>(), (*out)[kLabel].data<float>(),
                                   (*out)[kBBoxTarget].data<float>(), (*out)[kBBoxWeight].data<float>()};
-    multi_proposal_target_cpu(batch, truth, read_options(values), read_target_options(values), targets);
+    multi_proposal_target_cpu(network_outputs(in), truth, read_options(values), read_target_options(values), targets);
   });
 }
 

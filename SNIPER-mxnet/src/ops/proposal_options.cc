@@ -55,4 +55,16 @@ FeatureShape check_bbox_pred(const Shape& bbox_pred, const ProposalOptions& opti
   return shape;
 }
 
+BatchOutputs network_outputs(std::vector<MXTensor>* in) {
+  MXTensor& bbox_pred = (*in)[1];
+  BatchOutputs batch;
+  batch.cls_prob = (*in)[0].data<float>();
+  batch.bbox_pred = bbox_pred.data<float>();
+  batch.im_info = (*in)[2].data<float>();
+  batch.num_images = bbox_pred.shape[0];
+  batch.height = static_cast<int>(bbox_pred.shape[2]);
+  batch.width = static_cast<int>(bbox_pred.shape[3]);
+  return batch;
+}
+
 }  // namespace sniper

@@ -1,4 +1,4 @@
-// Attributes and shapes that MultiProposal and MultiProposalTarget share.
+// Attributes, shapes and inputs that MultiProposal and MultiProposalTarget share.
 #ifndef SNIPER_OPS_PROPOSAL_OPTIONS_H_
 #define SNIPER_OPS_PROPOSAL_OPTIONS_H_
 
@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cpu/proposals.h"
 #include "ops/attributes.h"
 #include "ops/binding.h"
 #include "sniper/proposals.h"
@@ -23,6 +24,9 @@ struct FeatureShape {
 };
 // Checks bbox_pred (N, 4A, H, W) against the number of anchors.
 FeatureShape check_bbox_pred(const Shape& bbox_pred, const ProposalOptions& options);
+
+// The first three inputs of both: cls_prob, bbox_pred, im_info.
+BatchOutputs network_outputs(std::vector<MXTensor>* in);
 
 }  // namespace sniper
 
