@@ -68,7 +68,7 @@ def coco_mini_res101(args):
 
 
 def trial(name, args, stop):
-    """Losses at the start and end of a short training, and a result file that pycocotools accepts."""
+    """Losses at the start and end of a short training, their sum falls; and a result file that pycocotools accepts."""
     out, cfg = os.path.join(args.out, name), 'configs/faster/%s.yml' % name
     keys = FROM_SCRATCH_ON_CPU + stop + [
         'dataset.dataset_path', args.data, 'dataset.image_set', 'train2017', 'dataset.test_image_set', 'val2017',
@@ -78,8 +78,9 @@ def trial(name, args, stop):
     testing = run('main_test.py', '--cfg', cfg, '--set', *keys, 'TEST.SCALES', '[(320,512)]', 'TEST.VALID_RANGES',
                   '[(-1,-1)]', 'TEST.BATCH_IMAGES', '[2]', 'TEST.CONCURRENT_JOBS', '1')
     losses = read_losses(out)
+    first, last = (sum(pair[which] for pair in losses.values()) for which in (0, 1))
     return {'losses': losses, 'AP': read_metrics(out)['AP'], 'training_minutes': minutes(training),
-            'test_minutes': minutes(testing), 'holds': all(last < first for first, last in losses.values())}
+            'test_minutes': minutes(testing), 'holds': last < first}
 
 
 CLAIMS = {claim.__name__: claim for claim in (shipped, bccd, coco_mini_mobilenetv2, coco_mini_res101)}
