@@ -13,8 +13,8 @@ set -euo pipefail
 CFG=configs/faster/sniper_tiny_e2e.yml
 DATA=data/synthetic
 OUT=output/quickstart
-EPOCHS="${EPOCHS:-1}"
-BATCHES=1000     # an epoch at most: about five minutes on two cores
+EPOCHS="${EPOCHS:-2}"
+BATCHES=750      # an epoch at most: three and a half minutes on two cores
 TIMES=''
 
 # step NAME COMMAND...: run a step and note how long it took
