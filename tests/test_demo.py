@@ -71,7 +71,8 @@ def test_weights_without_side_file(folder, image, tmp_path, capsys):
     from tests.inference.random_weights import write_checkpoint
     config = load_config(tiny_data.CONFIG, tiny_data.settings(str(tmp_path)) + ['dataset.NUM_CLASSES', '21'])
     write_checkpoint(config, tiny_data.CONFIG, None)
-    assert 'the number of classes is not known' in failure(capsys, str(tmp_path), image)
+    assert 'the number of classes is not known' in failure(capsys, str(tmp_path), image,
+                                                                  'dataset.NUM_CLASSES', '0')
     assert demo.main(arguments(str(tmp_path), image, 'dataset.NUM_CLASSES', '21', VIS_THRESH=0.0)) == 0
     names = {line.split()[0] for line in capsys.readouterr().out.splitlines()[1:-1]}
     assert names and names <= set(names_for(21))
