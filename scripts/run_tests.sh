@@ -18,4 +18,5 @@ done
 if [ "$named" = no ]; then
     set -- tests SNIPER-mxnet/tests "$@"
 fi
-exec "$PY" -m pytest "$@"
+# SNIPER-mxnet/pyproject.toml would make that folder the root of all.
+exec "$PY" -m pytest --rootdir "$ROOT" "$@"
