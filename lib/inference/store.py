@@ -103,7 +103,7 @@ class DetectionStore:
         except FileNotFoundError:
             logger.warning('%s does not exist: the scale is run', path)
             return None
-        except (OSError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
             logger.warning('%s is damaged (%s): the scale is run again', path, error)
             return None
         if different or not whole:
