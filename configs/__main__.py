@@ -1,24 +1,17 @@
 """`python -m configs FILE [--set KEY VALUE ...]`: print the configuration that a run would have."""
 import argparse
 
-import numpy as np
 import yaml
 
 from configs.defaults import KEYS
 from configs.kinds import Key
-from configs.loader import load_config
+from configs.loader import load_config, plain_value
 
 
 def _text(value):
     """A value as YAML on one line; pairs as lists, which load as pairs again."""
-    text = yaml.safe_dump(_plain(value), default_flow_style=True, width=float('inf'))
+    text = yaml.safe_dump(plain_value(value), default_flow_style=True, width=float('inf'))
     return text.replace('\n...', '').strip()
-
-
-def _plain(value):
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    return [_plain(x) for x in value] if isinstance(value, (list, tuple)) else value
 
 
 def describe(config, keys=None, meanings=False, indent=''):

@@ -167,6 +167,13 @@ def _fit_lists(test):
             test[name] = [off] * scales
 
 
+def plain_value(value):
+    """A key's value in lists, numbers and texts alone, as YAML and JSON know them."""
+    if hasattr(value, 'tolist'):  # an array, or a number of NumPy's
+        return value.tolist()
+    return [plain_value(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
 def key_names(keys=None, prefix=''):
     """All valid keys, dotted, in the order of configs/defaults.py."""
     names = []

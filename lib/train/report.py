@@ -6,6 +6,8 @@ import os
 import platform
 import sys
 
+from configs import plain_value
+
 logger = logging.getLogger(__name__)
 
 
@@ -27,7 +29,7 @@ def flat_config(config, prefix=''):
         if hasattr(value, 'items'):
             flat.update(flat_config(value, '%s%s.' % (prefix, key)))
         else:
-            flat[prefix + key] = _plain(value)
+            flat[prefix + key] = plain_value(value)
     return flat
 
 
@@ -41,11 +43,3 @@ def log_head(config):
     lines = ['%s: %s' % pair for pair in environment()]
     lines += ['%s: %r' % pair for pair in sorted(flat_config(config).items())]
     logger.info('Environment and configuration\n%s', '\n'.join('    ' + line for line in lines))
-
-
-def _plain(value):
-    if hasattr(value, 'tolist'):
-        return value.tolist()
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
