@@ -95,7 +95,7 @@ def _check_train(config):
     _at_least(config, 'TRAIN', 1, 'BATCH_IMAGES CHIP_SIZE MAX_GT PREFETCH RPN_BATCH_SIZE RPN_POST_NMS_TOP_N '
                                   'BBOX_LOSS_ROIS LR_REFERENCE_BATCH')
     _at_least(config, 'TRAIN', 0, 'BBOX_LOSS_IMAGES begin_epoch end_epoch MAX_BATCHES SEED lr warmup_lr warmup_step '
-                                  'wd CLIP_GRADIENT COLOR_JITTER')
+                                  'wd CLIP_GRADIENT COLOR_JITTER NEG_CHIPS_PER_IMAGE')
     _check_processes('TRAIN.NUM_PROCESS', train.NUM_PROCESS)
     _check_scales('TRAIN', train)
     _require(train.CHIP_SIZE % config.network.RPN_FEAT_STRIDE == 0,
@@ -104,6 +104,9 @@ def _check_train(config):
     _require(train.CHIP_STRIDES and min(train.CHIP_STRIDES) > 0 and max(train.CHIP_STRIDES) < train.CHIP_SIZE,
              'TRAIN.CHIP_STRIDES is %s; it wants strides from 1 to below TRAIN.CHIP_SIZE, %d',
              train.CHIP_STRIDES, train.CHIP_SIZE)
+    _require(len(train.NEG_CHIP_MIN_ROWS) == 2 and min(train.NEG_CHIP_MIN_ROWS) >= 0,
+             'TRAIN.NEG_CHIP_MIN_ROWS is %s; it wants two numbers from 0: of the finest scale and of the others',
+             train.NEG_CHIP_MIN_ROWS)
     _require(train.RPN_NEGATIVE_OVERLAP <= train.RPN_POSITIVE_OVERLAP,
              'TRAIN.RPN_NEGATIVE_OVERLAP, %s, is above RPN_POSITIVE_OVERLAP, %s',
              train.RPN_NEGATIVE_OVERLAP, train.RPN_POSITIVE_OVERLAP)

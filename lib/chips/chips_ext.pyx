@@ -19,6 +19,7 @@ cdef extern from "sniper/chips.h" namespace "sniper" nogil:
         int64_t Count()
         ChipWindow Window(int index)
 
+    uint64_t MixBits(uint64_t value)
     vector[int] CoverBoxes(const ChipGrid &grid, const float *boxes, int count, const int *order, uint64_t seed,
                            int trials) except +
     vector[int] CoverBoxes(const ChipGrid &grid, const double *boxes, int count, const int *order, uint64_t seed,
@@ -31,7 +32,8 @@ cdef extern from "sniper/chip_rows.h" namespace "sniper" nogil:
         int place
 
     cbool SeedsChip(const float *box, const ScaleRule &rule)
-    int ChipOf(const float *box, const double *chips, int num_chips, const ScaleRule &rule)
+    cbool MayBelong(const float *box, const ScaleRule &rule)
+    int ChipOf(const float *box, const double *chips, int num_chips, const ScaleRule &rule, cbool negative)
 
 
 cdef ScaleRule _rule(rule) except *:
@@ -116,66 +118,122 @@ def assign_rows(const float[:, ::1] boxes, const double[:, ::1] chips, rule):
         data = &chips[0, 0]
     with nogil:
         for i in range(boxes.shape[0]):
-            out[i] = ChipOf(&boxes[i, 0], data, num_chips, scale_rule)
+            out[i] = ChipOf(&boxes[i, 0], data, num_chips, scale_rule, False)
     return result
 
 
+cdef struct Window:  # of the scaled image, and what the cover needs besides boxes
+    double scale
+    bint single
+    uint64_t seed
+    int trials
+
+
+cdef int _make_chips(const ChipGrid &grid, const float[:, ::1] boxes, const vector[int] &seeds,
+                     const vector[int] &members, const ScaleRule &rule, const Window &window, bint negative,
+                     const int *order, vector[double] &chips, vector[int] &chip_of) except -1 nogil:
+    """Cover rows `seeds` of the boxes with `chips` (4 numbers each, original pixels), assign rows `members`.
+
+    chip_of (rows of the boxes) is written for members that belong to a chip and left for the others.
+    """
+    cdef vector[int] chosen
+    cdef vector[float] scaled
+    cdef vector[double] scaled_double
+    cdef ChipWindow place
+    cdef Py_ssize_t i, c
+    cdef int chip, num_chips
+    cdef float factor = <float>window.scale
+    scaled.reserve(4 * seeds.size())
+    for i in range(<Py_ssize_t>seeds.size()):
+        for c in range(4):
+            scaled.push_back(boxes[seeds[i], c] * factor)
+    if window.single:
+        chosen = CoverBoxes(grid, scaled.data(), <int>seeds.size(), order, window.seed, window.trials)
+    else:
+        scaled_double.assign(scaled.begin(), scaled.end())
+        chosen = CoverBoxes(grid, scaled_double.data(), <int>seeds.size(), order, window.seed, window.trials)
+    num_chips = <int>chosen.size()
+    chips.reserve(4 * num_chips)
+    for i in range(num_chips):
+        place = grid.Window(chosen[i])
+        chips.push_back(place.x1 / window.scale)
+        chips.push_back(place.y1 / window.scale)
+        chips.push_back(place.x2 / window.scale)
+        chips.push_back(place.y2 / window.scale)
+    if num_chips == 0:
+        return 0
+    for i in range(<Py_ssize_t>members.size()):
+        chip = ChipOf(&boxes[members[i], 0], chips.data(), num_chips, rule, negative)
+        if chip >= 0:
+            chip_of[members[i]] = chip
+    return 0
+
+
 def scale_chips(const float[:, ::1] boxes, const unsigned char[::1] objects, rule, double scale, int width,
-                int height, int size, int stride, bint single, uint64_t seed, int trials, const int[::1] order):
-    """Chips of one scale of one image in a single pass: seeds, cover, assignment.
+                int height, int size, int stride, bint single, uint64_t seed, int trials, int min_rows=-1,
+                const int[::1] order=None, const int[::1] negative_order=None):
+    """Chips of one scale of one image in a single pass: seeds, cover, assignment, then the same for negative chips.
 
     boxes (n, 4) and objects (n,) in original pixels; width, height of the scaled image; single: float32 or float64
-    containment. Returns a list of (box of four floats in original pixels, (k,) int32 rows) a chip.
+    containment. min_rows: a negative chip is kept if it holds more rows; below 0, none are made. order,
+    negative_order: permutations of the candidates, for one greedy pass each.
+    Returns two lists, positive and negative, of (box of four floats in original pixels, (k,) int32 rows) a chip.
     """
     if boxes.shape[0] != objects.shape[0]:
         raise ValueError('%d boxes but %d overlaps' % (boxes.shape[0], objects.shape[0]))
     cdef ScaleRule scale_rule = _rule(rule)
     cdef ChipGrid *grid = new ChipGrid(width, height, size, stride)
-    cdef vector[int] chosen, chip_of, rows_of
-    cdef vector[float] seeds
-    cdef vector[double] seeds_double, chips
-    cdef ChipWindow window
-    cdef Py_ssize_t i, c, count = boxes.shape[0]
-    cdef int m, num_chips
-    cdef float factor = <float>scale
+    cdef vector[int] seeds, members, left, chip_of, negative_of
+    cdef vector[double] chips, negatives
+    cdef Window window
+    cdef Py_ssize_t i, count = boxes.shape[0]
     cdef const int *given = _order(order)
+    cdef const int *negative_given = _order(negative_order)
+    window.scale, window.single, window.seed, window.trials = scale, single, seed, trials
     try:
         with nogil:
             for i in range(count):
                 if objects[i] and SeedsChip(&boxes[i, 0], scale_rule):
-                    for c in range(4):
-                        seeds.push_back(boxes[i, c] * factor)
-            if single:
-                chosen = CoverBoxes(grid[0], seeds.data(), <int>(seeds.size() // 4), given, seed, trials)
-            else:
-                seeds_double.assign(seeds.begin(), seeds.end())
-                chosen = CoverBoxes(grid[0], seeds_double.data(), <int>(seeds.size() // 4), given, seed, trials)
-            num_chips = <int>chosen.size()
-            for m in range(num_chips):
-                window = grid.Window(chosen[m])
-                chips.push_back(window.x1 / scale)
-                chips.push_back(window.y1 / scale)
-                chips.push_back(window.x2 / scale)
-                chips.push_back(window.y2 / scale)
-            rows_of.assign(num_chips, 0)
-            chip_of.assign(count if num_chips > 0 else 0, -1)
-            for i in range(<Py_ssize_t>chip_of.size()):
-                m = ChipOf(&boxes[i, 0], chips.data(), num_chips, scale_rule)
-                chip_of[i] = m
-                if m >= 0:
-                    rows_of[m] += 1
-        return [((chips[4 * m], chips[4 * m + 1], chips[4 * m + 2], chips[4 * m + 3]),
-                 _members(chip_of, m, rows_of[m])) for m in range(num_chips)]
+                    seeds.push_back(<int>i)
+                if MayBelong(&boxes[i, 0], scale_rule):
+                    members.push_back(<int>i)
+            chip_of.assign(count, -1)
+            _make_chips(grid[0], boxes, seeds, members, scale_rule, window, False, given, chips, chip_of)
+            if min_rows >= 0:
+                for i in range(<Py_ssize_t>members.size()):
+                    if chip_of[members[i]] < 0:
+                        left.push_back(members[i])
+            if min_rows >= 0 and <int>left.size() > min_rows:
+                negative_of.assign(count, -1)
+                window.seed, window.trials = MixBits(seed), 1  # the original's single pass; few of them are used
+                _make_chips(grid[0], boxes, left, left, scale_rule, window, True, negative_given, negatives,
+                            negative_of)
+        return _records(chips, chip_of, -1), _records(negatives, negative_of, min_rows)
     finally:
         del grid
 
 
-cdef object _members(const vector[int] &chip_of, int chip, int count):
-    cdef Py_ssize_t i, filled = 0
-    result = np.empty(count, dtype=np.int32)
-    cdef int[::1] out = result
+cdef object _records(const vector[double] &chips, const vector[int] &chip_of, int min_rows):
+    """List of (box, rows) of the chips that hold more than min_rows rows."""
+    cdef Py_ssize_t m, i, num_chips = <Py_ssize_t>(chips.size() // 4)
+    cdef vector[int] count, filled
+    cdef int chip
+    if num_chips == 0:
+        return []
+    count.assign(num_chips, 0)
     for i in range(<Py_ssize_t>chip_of.size()):
-        if chip_of[i] == chip:
-            out[filled] = <int>i
-            filled += 1
-    return result
+        if chip_of[i] >= 0:
+            count[chip_of[i]] += 1
+    filled.assign(num_chips + 1, 0)
+    for m in range(num_chips):
+        filled[m + 1] = filled[m] + count[m]
+    starts = [filled[m] for m in range(num_chips + 1)]
+    rows = np.empty(filled[num_chips], dtype=np.int32)
+    cdef int[::1] out = rows
+    for i in range(<Py_ssize_t>chip_of.size()):
+        chip = chip_of[i]
+        if chip >= 0:
+            out[filled[chip]] = <int>i
+            filled[chip] += 1
+    return [((chips[4 * m], chips[4 * m + 1], chips[4 * m + 2], chips[4 * m + 3]), rows[starts[m]:starts[m + 1]])
+            for m in range(num_chips) if count[m] > min_rows]

@@ -12,6 +12,7 @@ from lib.chips.scales import scaled_size, training_scales
 from lib.errors import SniperError
 
 SEED_MASK = 2 ** 63 - 1
+NO_NEGATIVES = -1
 
 
 class ChipSettings(NamedTuple):
@@ -22,17 +23,25 @@ class ChipSettings(NamedTuple):
     chip_size: int = 512
     strides: Tuple[int, ...] = (56, 57, 58, 59)  # grid steps of the candidates; one is drawn an epoch
     single_precision: bool = True                # containment test as in the original's C++ path, else as in its Python
+    negatives: int = 0                           # negative chips an image and epoch at most, drawn from those found
+    negative_rows: Tuple[int, int] = (25, 10)    # a negative chip holds more rows: at the finest scale, at the others
 
     @classmethod
     def from_config(cls, config):
         """The settings that a configuration (EasyDict of configs.load_config) holds."""
         train = config.TRAIN
         return cls(tuple(train.SCALES), tuple(train.VALID_RANGES), train.CHIP_SIZE, tuple(train.CHIP_STRIDES),
-                   bool(train.CPP_CHIPS))
+                   bool(train.CPP_CHIPS), train.NEG_CHIPS_PER_IMAGE if train.USE_NEG_CHIPS else 0,
+                   tuple(train.NEG_CHIP_MIN_ROWS))
 
 
 class ChipSampler:
-    """Makes the chips of roidb entries. Holds settings only, so one may serve any number of images."""
+    """Makes the chips of roidb entries. Holds settings only, so one may serve any number of images.
+
+    Positive chips cover the objects of each scale's valid range. Rows that no positive chip of a scale took, most of
+    them proposals, say where a detector would find something: negative chips cover those, and a chip with many of them
+    is background worth training on (SNIPER, section 3.2; reference/pipeline.md 8.3).
+    """
 
     def __init__(self, config):
         """config: the whole configuration, or ChipSettings. SniperError if scales and ranges differ in number."""
@@ -46,16 +55,23 @@ class ChipSampler:
         return self.settings.strides[int(rng.integers(len(self.settings.strides)))]
 
     def sample(self, entry, rng=None, stride=None):
-        """Chips of one image, finest scale first: a list of Chip; empty if no object seeds any.
+        """Chips of one image: positive ones, finest scale first, then some of the negative ones. A list of Chip.
 
-        entry: mapping with boxes (n, 4) in original pixels, max_overlaps (n,), width, height. A row is an object
-        iff its max_overlaps is 1. rng: numpy Generator or RandomState, an integer seed, or None for seed 0. stride:
-        None draws one.
+        entry: mapping with boxes (n, 4) in original pixels, max_overlaps (n,), width, height; proposals are rows after
+        the objects, and a row is an object iff its max_overlaps is 1. rng: numpy Generator or RandomState, an integer
+        seed, or None for seed 0. stride: None draws one.
         """
         rng = as_generator(rng)
         if stride is None:
             stride = self.draw_stride(rng)
-        return self.positive_chips(entry, stride, seed_from(rng))
+        seed, wanted = seed_from(rng), self.settings.negatives
+        if wanted <= 0:
+            return self.positive_chips(entry, stride, seed)
+        positives, negatives = self.all_chips(entry, stride, seed)
+        if len(negatives) > wanted:
+            chosen = np.sort(rng.choice(len(negatives), size=wanted, replace=False))
+            negatives = [negatives[index] for index in chosen]
+        return positives + negatives
 
     def positive_chips(self, entry, stride, seed, orders=None):
         """Chips that cover the objects, without any random draw; entry as in `sample`.
@@ -63,20 +79,35 @@ class ChipSampler:
         seed: integer that decides among equal candidates. orders: one permutation of the candidates a scale in
         its place, as lib.chips.generate explains.
         """
+        return self._chips(entry, stride, seed, False, orders or (), ())[0]
+
+    def all_chips(self, entry, stride, seed, orders=(), negative_orders=()):
+        """(positive chips, all negative chips), both finest scale first, without any random draw; see positive_chips."""
+        return self._chips(entry, stride, seed, True, orders, negative_orders)
+
+    def _chips(self, entry, stride, seed, with_negatives, orders, negative_orders):
         settings = self.settings
         boxes = as_boxes(entry['boxes'], np.float32)
         if len(boxes) == 0:
-            return []
+            return [], []
         objects = (np.asarray(entry['max_overlaps']) == 1).view(np.uint8)
         scales = training_scales(settings.scales, entry['width'], entry['height'])
-        found = []
+        positives, negatives = [], []
         for index, scale in enumerate(scales):
             width, height = scaled_size(entry['width'], entry['height'], scale)
             rule = scale_rule(settings.valid_ranges[index], settings.chip_size, stride, scale, index, len(scales))
-            order = None if orders is None or len(orders[index]) == 0 else orders[index]
-            order = check_candidates(width, height, settings.chip_size, stride, order)
-            chips = scale_chips(boxes, objects, rule, scale, width, height, settings.chip_size, stride,
-                                settings.single_precision, (seed + index * TRIALS) & SEED_MASK, TRIALS, order)
+            order, negative_order = (check_candidates(width, height, settings.chip_size, stride, _given(given, index))
+                                     for given in (orders, negative_orders))
+            found = scale_chips(
+                boxes, objects, rule, scale, width, height, settings.chip_size, stride, settings.single_precision,
+                (seed + index * TRIALS) & SEED_MASK, TRIALS,
+                settings.negative_rows[min(index, 1)] if with_negatives else NO_NEGATIVES, order, negative_order)
             shape = (height, width) if rule.place == COARSEST else (settings.chip_size, settings.chip_size)
-            found += [Chip(box, scale, shape[0], shape[1], index, rows, False) for box, rows in chips]
-        return found
+            for chips, records, negative in zip((positives, negatives), found, (False, True)):
+                chips += [Chip(box, scale, shape[0], shape[1], index, rows, negative) for box, rows in records]
+        return positives, negatives
+
+
+def _given(orders, index):
+    """The permutation of scale `index`, or None where there is none."""
+    return orders[index] if index < len(orders) and len(orders[index]) else None

@@ -56,6 +56,23 @@ def test_positive_chips_and_their_rows():
             np.testing.assert_array_equal(chip.props, rows)
 
 
+def test_negative_chips_and_their_rows():
+    count = 0
+    for case in cases('pipeline/chip_assign.npz'):
+        if not case['use_neg_chips']:
+            continue
+        sampler, entry = sampler_and_entry(case)
+        positives, negatives = sampler.all_chips(entry, int(case['chip_stride']), 0, ragged(case, 'extract_perm'),
+                                                 ragged(case, 'neg_perm'))
+        assert [chip.negative for chip in positives + negatives] == [False] * len(positives) + [True] * len(negatives)
+        records = [chip.box + (chip.scale, chip.height, chip.width, chip.scale_index) for chip in negatives]
+        np.testing.assert_allclose(np.reshape(records, (-1, 8)), case['neg_crops'], rtol=1e-6, atol=1e-6)
+        for chip, rows in zip(negatives, ragged(case, 'neg_props')):
+            np.testing.assert_array_equal(chip.props, rows)
+        count += len(negatives)
+    assert count > 30
+
+
 def test_sampler_needs_no_more_chips_than_the_original():
     for case in cases('pipeline/chip_assign.npz'):
         sampler, entry = sampler_and_entry(case)

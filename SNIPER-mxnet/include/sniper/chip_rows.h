@@ -65,8 +65,9 @@ inline double ShareInside(const double* chip, const float* box) {
 }
 
 // The chip that holds the largest share of the box, the first among equals, or -1 if the box may not belong to
-// any or what that chip shows of it is out of range.
-inline int ChipOf(const float* box, const double* chips, int num_chips, const ScaleRule& rule) {
+// any or what that chip shows of it is out of range. `negative`: the chips are negative ones, for which the high end
+// of the range itself is out (pipeline.md 8.3).
+inline int ChipOf(const float* box, const double* chips, int num_chips, const ScaleRule& rule, bool negative = false) {
   if (num_chips == 0 || !MayBelong(box, rule)) return -1;
   int best = 0;
   double best_share = 0;
@@ -80,7 +81,8 @@ inline int ChipOf(const float* box, const double* chips, int num_chips, const Sc
   const double width = IntersectionSide(chips + 4 * best, box, 0), height = IntersectionSide(chips + 4 * best, box, 1);
   if (!(width >= 1 && height >= 1)) return -1;
   const double side = std::sqrt(width * height);
-  return (rule.place == kCoarsestScale ? side >= rule.low : side <= rule.high) ? best : -1;
+  if (rule.place == kCoarsestScale) return side >= rule.low ? best : -1;
+  return (negative ? side < rule.high : side <= rule.high) ? best : -1;
 }
 
 }  // namespace sniper
