@@ -8,6 +8,7 @@
 #define SNIPER_PSROI_POOLING_H_
 
 #include <cmath>
+#include <cstdint>
 
 #include "sniper/common.h"
 
@@ -22,6 +23,15 @@ struct PoolingOptions {
   int sample_per_part = 1;
   float trans_std = 0.0f;  // offsets are multiplied by this and the roi's size
   bool no_trans = false;
+};
+
+// The arrays of one call, in host or in device memory.
+struct PoolingInputs {
+  const float* data;   // (images, output_dim * group_size^2, height, width)
+  const float* rois;   // (num_rois, 5): image index, x1, y1, x2, y2 in input pixels
+  const float* trans;  // (num_rois, 2 * classes, part_size, part_size), x then y offsets; null without offsets
+  int64_t images, num_rois;
+  int height, width, classes;
 };
 
 // A roi in feature cells; cell i covers i - 0.5 to i + 0.5.
@@ -46,13 +56,16 @@ struct Tap {
   float slope;   // its derivative with respect to moving all samples along the axis
 };
 
-// The taps of one bin along one axis, ascending: at most 2 * samples of them. Samples outside [-0.5, size - 0.5] are
-// left out, the others clamped to the map. Returns the number of taps and sets the number of samples used.
-SNIPER_HD int axis_taps(float start, float step, int samples, int size, Tap* taps, int* num_valid) {
+// Whether a sample counts: positions outside the map's cells, and NaN, do not.
+SNIPER_HD bool is_on_axis(float position, int size) { return position >= -0.5f && position <= size - 0.5f; }
+
+// The taps of samples [first, last) of one bin along one axis, ascending: at most two a sample. Samples off the map are
+// left out, the others clamped to it. Returns the number of taps and sets the number of samples used.
+SNIPER_HD int axis_taps(float start, float step, int first, int last, int size, Tap* taps, int* num_valid) {
   int count = 0, valid = 0;
-  for (int i = 0; i < samples; ++i) {
+  for (int i = first; i < last; ++i) {
     float position = start + i * step;
-    if (!(position >= -0.5f && position <= size - 0.5f)) continue;
+    if (!is_on_axis(position, size)) continue;
     ++valid;
     position = position < 0.0f ? 0.0f : position;
     position = position > size - 1.0f ? size - 1.0f : position;

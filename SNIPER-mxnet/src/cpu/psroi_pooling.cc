@@ -59,10 +59,10 @@ class BinSampler {
     const float bin_width = frame_.width / options_->pooled_size, bin_height = frame_.height / options_->pooled_size;
     int valid_rows, valid_columns;
     BinTaps taps;
-    taps.num_rows = axis_taps(ph * bin_height + frame_.start_y + shift_y * frame_.height, bin_height / samples, samples,
-                              in_->height, rows_.data(), &valid_rows);
+    taps.num_rows = axis_taps(ph * bin_height + frame_.start_y + shift_y * frame_.height, bin_height / samples, 0,
+                              samples, in_->height, rows_.data(), &valid_rows);
     taps.num_columns = axis_taps(pw * bin_width + frame_.start_x + shift_x * frame_.width, bin_width / samples,
-                                 samples, in_->width, columns_.data(), &valid_columns);
+                                 0, samples, in_->width, columns_.data(), &valid_columns);
     taps.rows = rows_.data();
     taps.columns = columns_.data();
     const int count = valid_rows * valid_columns;

@@ -9,14 +9,6 @@
 
 namespace sniper {
 
-struct PoolingInputs {
-  const float* data;   // (images, output_dim * group_size^2, height, width)
-  const float* rois;   // (num_rois, 5): image index, x1, y1, x2, y2 in input pixels
-  const float* trans;  // (num_rois, 2 * classes, part_size, part_size), x then y offsets; null without offsets
-  int64_t images, num_rois;
-  int height, width, classes;
-};
-
 // Throws std::invalid_argument if a roi names an image that the batch has not.
 void check_roi_images(const PoolingInputs& in);
 
