@@ -12,19 +12,25 @@ def mirrored(record, horizontal=True, vertical=False):
 
     With inclusive pixel corners, column x of a W wide image becomes W - x - 1. Applied twice, it is the identity.
     """
-    copy = dict(record)
-    boxes = record['boxes'].copy()
+    copy = dict(record, boxes=mirrored_boxes(record['boxes'], record['width'], record['height'], horizontal, vertical))
     polygons = record.get('gt_masks')
     if horizontal:
-        boxes[:, 0::2] = record['width'] - boxes[:, 2::-2] - 1
         copy['flipped'] = not record['flipped']
     if vertical:
-        boxes[:, 1::2] = record['height'] - boxes[:, 3::-2] - 1
         copy['flipped_vertical'] = not record.get('flipped_vertical', False)
-    copy['boxes'] = boxes
     if polygons is not None:
         copy['gt_masks'] = [[_mirrored_polygon(p, record, horizontal, vertical) for p in parts] for parts in polygons]
     return copy
+
+
+def mirrored_boxes(boxes, width, height, horizontal, vertical):
+    """(n, 4) boxes of a width x height image -> a copy, as seen in a mirror."""
+    boxes = boxes.copy()
+    if horizontal:
+        boxes[:, 0::2] = width - boxes[:, 2::-2] - 1
+    if vertical:
+        boxes[:, 1::2] = height - boxes[:, 3::-2] - 1
+    return boxes
 
 
 def _mirrored_polygon(polygon, record, horizontal, vertical):
