@@ -20,7 +20,7 @@ enum class Arithmetic {
   kTrain,  // "D": intersections with +1, areas and sizes without
 };
 
-// Bounds on the area of training boxes, in square pixels: lo inclusive, hi exclusive.
+// Bounds on the area of training boxes, in square pixels: lo included, hi not (objects: see `in_range`).
 struct AreaRange {
   float lo, hi;
 };

@@ -11,5 +11,9 @@ OPERATORS = (
              ('cls_prob', 'bbox_pred'), 'BlockGrad'),
     Operator('MultiProposalTarget', ('cls_prob', 'bbox_pred', 'im_info', 'gt_boxes', 'valid_ranges'), (),
              ('rois', 'label', 'bbox_target', 'bbox_weight'), ('cls_prob', 'bbox_pred'), 'BlockGrad'),
+    # The seventh output is there with rfcn_3k=True only.
+    Operator('MultiProposalTargetMask', ('cls_prob', 'bbox_pred', 'im_info', 'gt_boxes', 'valid_ranges'), (),
+             ('rois', 'label', 'bbox_target', 'bbox_weight', 'mask_rois', 'mask_ids', 'mask_labels'),
+             ('cls_prob', 'bbox_pred'), 'BlockGrad'),
     Operator('DeformablePSROIPooling', ('data', 'rois'), ('trans',), ('output',), ('data', 'trans'), 'identity'),
 )

@@ -1,11 +1,10 @@
-// CPU loops of MultiProposal and MultiProposalTarget over the images of a batch.
+// CPU loop of MultiProposal over the images of a batch, and what it shares with the training operators' loop.
 #ifndef SNIPER_CPU_PROPOSALS_H_
 #define SNIPER_CPU_PROPOSALS_H_
 
 #include <cstdint>
 
 #include "sniper/proposals.h"
-#include "sniper/roi_targets.h"
 
 namespace sniper {
 
@@ -18,24 +17,14 @@ struct BatchOutputs {
   int height, width;
 };
 
-struct BatchTruth {
-  const float* gt_boxes;      // (N, max_gt, 5): x1, y1, x2, y2, class; class -1 marks an unused row
-  const float* valid_ranges;  // (N, 2): bounds on the square root of area
-  int64_t max_gt;
-};
+// The outputs of image `image`, A = `num_anchors`.
+ImageOutputs image_outputs(const BatchOutputs& batch, int num_anchors, int64_t image);
+
+// Writes image index and corners.
+void write_roi(int64_t image, const Box& box, float* roi);
 
 // rois (N*P, 5), scores (N*P,). Rows beyond the survivors hold the whole image with score 0.
 void multi_proposal_cpu(const BatchOutputs& batch, const ProposalOptions& options, float* rois, float* scores);
-
-struct TargetArrays {
-  float* rois;         // (N*P, 5)
-  float* label;        // (N*P,)
-  float* bbox_target;  // (N*P, 4)
-  float* bbox_weight;  // (N*P, 4)
-};
-
-void multi_proposal_target_cpu(const BatchOutputs& batch, const BatchTruth& truth, const ProposalOptions& options,
-                               const TargetOptions& target_options, const TargetArrays& out);
 
 }  // namespace sniper
 
