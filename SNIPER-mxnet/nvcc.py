@@ -1,0 +1,69 @@
+"""The CUDA compiler: where it is, what it can, how it is called. Used by setup.py and by tests/cuda/libraries.py."""
+import os
+import re
+import shutil
+import subprocess
+
+# GPUs to make machine code for, as far as the compiler knows them: CUDA 11.2 to 12 know all but the newest, CUDA 13
+# begins at 75. Code for 80 runs on 86 and 89 too; newer GPUs translate the PTX of the last one.
+ARCHITECTURES = (70, 75, 80, 86, 90)
+
+
+class CudaCompiler:
+    """nvcc at `path` (a string), its version as (major, minor)."""
+
+    def __init__(self, path, version):
+        self.path = path
+        self.version = version
+
+    def folders(self, kind):
+        """Folders of headers ('I') or of libraries ('L') that the compiler itself uses; it may be a script elsewhere."""
+        plan = _output([self.path, '--dryrun', '-c', 'any.cu', '-o', 'any.o'])
+        lines = re.findall(r'^#\$ (?:INCLUDES|LIBRARIES)=(.*)$', plan, re.MULTILINE)
+        found = [folder for line in lines for folder in re.findall(r'-%s\s*"?([^"\s]+)' % kind, line)]
+        return [os.path.realpath(folder) for folder in found if os.path.isdir(folder)]
+
+    def architectures(self):
+        """Numbers of the GPUs to compile for: SNIPER_CUDA_ARCHS ('80' or '75;90') or all known ones of ARCHITECTURES."""
+        asked = os.environ.get('SNIPER_CUDA_ARCHS', '')
+        if asked:
+            numbers = [int(word) for word in re.split(r'[;,\s]+', asked.strip()) if word.isdigit()]
+            if not numbers:
+                raise ValueError("SNIPER_CUDA_ARCHS is %r; it can be one or several numbers such as '80;90'" % asked)
+            return sorted(numbers)
+        known = set(map(int, re.findall(r'compute_(\d+)', _output([self.path, '--help']))))
+        return [number for number in ARCHITECTURES if number in known] or [max(known)]
+
+    def flags(self):
+        """Arguments that compile one .cu file; includes, input and output come from the caller.
+
+        No contraction of multiply-adds: kernels give the bits of the CPU's loops. C++17 is what CUB of CUDA 13 needs
+        and what every nvcc since 11.0 knows.
+        """
+        numbers = self.architectures()
+        codes = ['-gencode=arch=compute_%d,code=sm_%d' % (number, number) for number in numbers]
+        codes.append('-gencode=arch=compute_%d,code=compute_%d' % (numbers[-1], numbers[-1]))
+        threads = ['--threads', '0'] if self.version >= (11, 2) else []
+        return ['-std=c++17', '-O3', '-fmad=false', '--expt-relaxed-constexpr', '-Xcompiler',
+                '-fPIC,-fvisibility=hidden,-ffp-contract=off,-Wall,-Wno-psabi'] + threads + codes
+
+
+def find_compiler():
+    """The CudaCompiler of NVCC, CUDA_HOME, CUDA_PATH, the search path or /usr/local/cuda; None if there is none."""
+    candidates = [os.environ.get('NVCC')]
+    candidates += [os.path.join(os.environ[key], 'bin', 'nvcc') for key in ('CUDA_HOME', 'CUDA_PATH')
+                   if os.environ.get(key)]
+    candidates += [shutil.which('nvcc'), '/usr/local/cuda/bin/nvcc']
+    for path in candidates:
+        path = path and shutil.which(path)
+        if not path:
+            continue
+        match = re.search(r'release (\d+)\.(\d+)', _output([path, '--version']))
+        if match:
+            return CudaCompiler(path, (int(match.group(1)), int(match.group(2))))
+    return None
+
+
+def _output(command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    return done.stdout if done.returncode == 0 else ''
