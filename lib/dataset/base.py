@@ -8,10 +8,12 @@ class Dataset(abc.ABC):
     A subclass takes (image_set, root_path, dataset_path, masks) and sets
     name      str, unique: data set and split (original: 'COCO_val2014')
     classes   tuple of str, '__background__' first; a label is a position in it
+    image_ids list, ids of the images in the order of roidb()
     """
 
     name = ''
     classes = ('__background__',)
+    image_ids = ()
 
     @property
     def num_classes(self):
@@ -21,6 +23,13 @@ class Dataset(abc.ABC):
     @abc.abstractmethod
     def roidb(self):
         """-> list of records (lib.dataset.roidb), one an image, in a fixed order."""
+
+    def original_image_ids(self):
+        """Image ids in the order in which the original went through them, which its proposal files go by.
+
+        ValueError if that is not known.
+        """
+        return list(self.image_ids)
 
     @abc.abstractmethod
     def evaluate(self, detections, results_dir):

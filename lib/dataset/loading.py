@@ -2,6 +2,7 @@
 import logging
 import os
 
+from lib.dataset.proposal_loading import add_proposals, find_proposal_file
 from lib.dataset.registry import get_dataset
 from lib.dataset.transforms import usable_for_training, with_mirrored_copies
 from lib.errors import SniperError
@@ -15,8 +16,8 @@ def load_training_roidb(config):
     """All records to train on: parts of dataset.image_set joined by '+', each with its mirrored copies, filtered.
 
     Returns (roidb, classes). The classes are those of the file; a log line says so if dataset.NUM_CLASSES is another
-    number. Images without a file are left out with a warning. SniperError: nothing to train on, parts with
-    different classes, unusable annotation file.
+    number. Images without a file are left out with a warning. With TRAIN.USE_NEG_CHIPS the records have proposals.
+    SniperError: nothing to train on, parts with different classes, unusable annotation file, no proposal file.
     """
     part_names = _part_names(config.dataset.image_set)
     roidb, first = [], None
@@ -26,7 +27,11 @@ def load_training_roidb(config):
         if dataset.classes != first.classes:
             raise SniperError('%s and %s have different classes (%s; %s): they cannot be trained on together' % (
                 first.name, dataset.name, _shortened(first.classes), _shortened(dataset.classes)))
+        if config.TRAIN.USE_NEG_CHIPS:
+            find_proposal_file(config, dataset.name)  # so that its absence is said before anything takes time
         records = _with_files(dataset.roidb(), dataset.name)
+        if config.TRAIN.USE_NEG_CHIPS:
+            records = add_proposals(config, dataset, records)
         roidb += with_mirrored_copies(records, bool(config.TRAIN.FLIP), bool(config.TRAIN.FLIP_VERTICAL))
     kept = usable_for_training(roidb, config.TRAIN.FG_THRESH, config.TRAIN.BG_THRESH_HI, config.TRAIN.BG_THRESH_LO)
     _say_number_of_classes(config, first)

@@ -1,0 +1,171 @@
+"""Proposal files: boxes of a whole data set with scores, by image id.
+
+Ours is NumPy's .npz, a zip archive (its entries have a CRC-32 each) of plain arrays, read without pickle:
+
+    boxes           (N, 4) float32, x1 y1 x2 y2 in original pixels, inclusive corners; the images one after another
+    scores          (N,) float32
+    rows_per_image  (M,) int64
+    image_ids       (M,) text, str(id) of the annotation file
+    origin          () text: JSON of what the file was made from (weights, scales, set)
+
+The original's is a pickle: a list with one (n, 5) float32 array an image, in an order that only its data set loader
+knows. Source: reference/pipeline.md 5.
+"""
+import json
+import logging
+import os
+import zipfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, List, NamedTuple
+
+import numpy as np
+
+from lib.bbox import nms
+from lib.dataset.plain_pickle import read_plain_pickle
+from lib.errors import SniperError
+from lib.files import publish, remove_stale_temporaries, write_temporary
+from lib.processes import num_cores
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1            # raise it when the meaning of a file changes
+NMS_THRESH = 0.7      # IoU above which a better proposal removes another, when a file is read for training
+MAX_BYTES = 32 << 30  # of the arrays of a file
+IMAGES_A_TASK = 256
+
+
+class ProposalSet(NamedTuple):
+    """Proposals of M images."""
+
+    boxes: np.ndarray     # (N, 4) float32
+    scores: np.ndarray    # (N,) float32
+    start: np.ndarray     # (M + 1,) int64: rows of image i are start[i]..start[i + 1] - 1
+    image_ids: List[str]
+    origin: Any           # dict, {} for files of the original
+
+    @classmethod
+    def from_images(cls, rows, image_ids, origin=None):
+        """rows: one (n, 5) array an image, x1 y1 x2 y2 score."""
+        start = np.cumsum([0] + [len(image) for image in rows], dtype=np.int64)
+        boxes, scores = np.empty((start[-1], 4), np.float32), np.empty(start[-1], np.float32)
+        for first, image in zip(start, rows):
+            boxes[first:first + len(image)], scores[first:first + len(image)] = image[:, :4], image[:, 4]
+        return cls(boxes, scores, start, [str(image_id) for image_id in image_ids], origin or {})
+
+    def of_image(self, index):
+        """(n, 4) boxes of image number `index`, a view."""
+        return self.boxes[self.start[index]:self.start[index + 1]]
+
+    def rows(self, index):
+        """(n, 5) boxes and scores of image number `index`."""
+        part = slice(self.start[index], self.start[index + 1])
+        return np.column_stack([self.boxes[part], self.scores[part]])
+
+
+def write_proposals(path, proposals):
+    """Write a ProposalSet to `path` (.npz); the file is complete or absent. SniperError if the disk refuses."""
+    origin = json.dumps(dict(proposals.origin, format=FORMAT), sort_keys=True)
+    temporary, _ = write_temporary(path, lambda stream: np.savez(
+        stream, boxes=proposals.boxes, scores=proposals.scores, rows_per_image=np.diff(proposals.start),
+        image_ids=np.array(proposals.image_ids, dtype=np.str_), origin=np.array(origin)))
+    publish(temporary, path)
+    remove_stale_temporaries(os.path.dirname(path) or '.')
+
+
+def read_origin(path):
+    """`origin` of a file of ours -> dict; None if there is no such file, or it is damaged at first sight."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            origin = json.loads(str(_read_member(archive, 'origin')))
+            return origin if isinstance(origin, dict) else None
+    except (OSError, EOFError, ValueError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error):
+        return None
+
+
+def read_proposals(path):
+    """File of ours -> ProposalSet. SniperError, one line: missing, damaged, too large, of another format."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+            if size > MAX_BYTES:
+                raise SniperError('%s is too large: %d bytes, at most %d are read' % (path, size, MAX_BYTES))
+            origin = json.loads(str(_read_member(archive, 'origin')))
+            arrays = {name: _read_member(archive, name) for name in ('boxes', 'scores', 'rows_per_image', 'image_ids')}
+    except OSError as error:
+        raise SniperError('%s cannot be read: %s' % (path, error.strerror or error)) from error
+    except (EOFError, ValueError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise SniperError('%s is damaged or no proposal file (%s); extract the proposals again'
+                          % (path, error)) from error
+    if not isinstance(origin, dict) or origin.get('format') != FORMAT:
+        raise SniperError('%s has a format that this version does not read; extract the proposals again' % path)
+    boxes, scores, counts, ids = (arrays[name] for name in ('boxes', 'scores', 'rows_per_image', 'image_ids'))
+    fits = (boxes.ndim == 2 and boxes.shape[1] == 4 and boxes.dtype == np.float32 and scores.dtype == np.float32
+            and scores.shape == boxes.shape[:1] and counts.ndim == 1 and counts.dtype == np.int64
+            and ids.shape == counts.shape and ids.dtype.kind == 'U' and (counts >= 0).all()
+            and counts.sum() == len(boxes))
+    if not fits:
+        raise SniperError('%s is damaged: the sizes of its arrays do not fit together; extract the proposals again' % path)
+    start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return _checked(path, ProposalSet(boxes, scores, start, ids.tolist(), origin))
+
+
+def read_original(path, image_ids):
+    """Pickle of the original -> ProposalSet; image_ids: of the data set, in the original's order.
+
+    Both of its files are read: `_rpn.pkl` and, with its extra list around, `_rpn_after_nms.pkl`.
+    SniperError, one line: not plain data, cut short, another number of images, arrays of another shape.
+    """
+    content = read_plain_pickle(path)
+    if isinstance(content, list) and len(content) == 2 and isinstance(content[0], list) and content[1] == []:
+        content = content[0]
+    if not isinstance(content, (list, tuple)):
+        raise SniperError('%s holds no list of proposals, one array an image' % path)
+    if len(content) != len(image_ids):
+        raise SniperError('%s holds proposals of %d images, but the data set has %d: it was made for another set'
+                          % (path, len(content), len(image_ids)))
+    for number, rows in enumerate(content):
+        if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] != 5:
+            shape = rows.shape if isinstance(rows, np.ndarray) else type(rows).__name__
+            raise SniperError('%s: entry %d is no array of shape (n, 5) but %s; an image without proposals has (0, 5)'
+                              % (path, number, shape))
+    return _checked(path, ProposalSet.from_images(content, image_ids))
+
+
+def after_nms(proposals, thresh=NMS_THRESH):
+    """Proposals that hard NMS leaves, best first in each image, on all cores."""
+    def kept(first):
+        images = [proposals.rows(index) for index in range(first, min(first + IMAGES_A_TASK, len(proposals.image_ids)))]
+        return [rows[nms(rows, thresh)] for rows in images]
+
+    with ThreadPoolExecutor(num_cores()) as pool:  # the kernel releases the interpreter lock
+        parts = list(pool.map(kept, range(0, len(proposals.image_ids), IMAGES_A_TASK)))
+    return ProposalSet.from_images([rows for part in parts for rows in part], proposals.image_ids, proposals.origin)
+
+
+def _checked(path, proposals):
+    """`proposals` without rows that are not finite, which are counted in a warning."""
+    broken = ~(np.isfinite(proposals.boxes).all(axis=1) & np.isfinite(proposals.scores))
+    if not broken.any():
+        return proposals
+    logger.warning('%s: %d of %d proposals are not finite and are left out', path, broken.sum(), len(broken))
+    start = np.concatenate([[0], np.cumsum(~broken)])[proposals.start]
+    return proposals._replace(boxes=proposals.boxes[~broken], scores=proposals.scores[~broken], start=start)
+
+
+def _read_member(archive, name):
+    """Array `name` of an .npz archive. ValueError if its header asks for more than the archive holds."""
+    info = archive.getinfo(name + '.npy')
+    with archive.open(info) as stream:
+        version = np.lib.format.read_magic(stream)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError('array %s has an unknown format' % name)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(stream)
+    count = 1
+    for side in shape:
+        count *= side
+    if dtype.hasobject or count * dtype.itemsize > info.file_size:
+        raise ValueError('array %s does not fit its place' % name)
+    with archive.open(info) as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
