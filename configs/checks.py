@@ -6,9 +6,6 @@ _LATER = (
     (('train', 'test', 'demo'), lambda c: c.TRAIN.WITH_MASK,
      'TRAIN.WITH_MASK is True, but masks come with a later release; '
      'use configs/faster/sniper_res101_e2e.yml'),
-    (('train', 'test'), lambda c: c.dataset.dataset == 'PascalVOC',
-     "dataset.dataset is 'PascalVOC', but that format comes with a later release; use data in COCO's format, "
-     "with --set dataset.dataset coco dataset.dataset_path FOLDER"),
     (('train',), lambda c: c.TRAIN.USE_NEG_CHIPS,
      'TRAIN.USE_NEG_CHIPS is True, but negative chips need proposals, which come with a later release; '
      'run with --set TRAIN.USE_NEG_CHIPS False'),

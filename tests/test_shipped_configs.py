@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 FILES = sorted(glob.glob(os.path.join(ROOT, 'configs', '*', '*.yml')))
 CONFIGS = [path for path in FILES if os.sep + '_base_' + os.sep not in path]
 # Capabilities of later releases, by the word that the refusal must name.
-LATER = {'autofocus': 'AUTO_FOCUS', 'mask': 'WITH_MASK', 'pascal_voc': 'PascalVOC'}
+LATER = {'autofocus': 'AUTO_FOCUS', 'mask': 'WITH_MASK'}
 SIZE = 96
 
 
@@ -36,17 +36,16 @@ def test_the_original_names_are_there():
         'res101_e2e_mask_autofocus', 'res101_e2e_pascal_voc')} <= set(names(CONFIGS))
 
 
-# The VOC file describes a network of this release; only its data set comes later.
-WITH_NETWORK = [path for path in CONFIGS if later(path) in ([], ['PascalVOC'])]
+SUPPORTED = [path for path in CONFIGS if not later(path)]
 
 
-@pytest.mark.parametrize('path', [path for path in CONFIGS if not later(path)])
+@pytest.mark.parametrize('path', SUPPORTED, ids=names(SUPPORTED))
 def test_supported_for_everything(path):
     for purpose in ('train', 'test', 'demo'):
         check_supported(on_cpu(path), purpose)
 
 
-@pytest.mark.parametrize('path', WITH_NETWORK, ids=names(WITH_NETWORK))
+@pytest.mark.parametrize('path', SUPPORTED, ids=names(SUPPORTED))
 def test_every_graph_is_bound_and_the_test_graph_runs(path):
     config = on_cpu(path)
     detector = get_detector(config.symbol)

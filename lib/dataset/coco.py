@@ -11,7 +11,9 @@ import os
 import numpy as np
 
 from lib.dataset.base import Dataset
-from lib.dataset.coco_file import CocoFile, Oddities, is_number
+from lib.dataset.coco_file import CocoFile
+from lib.dataset.oddities import Oddities, is_number
+from lib.dataset.python2_order import python2_dict_order
 from lib.dataset.roidb import make_record, validate
 from lib.errors import SniperError
 
@@ -48,6 +50,10 @@ class CocoDataset(Dataset):
         oddities.log()
         validate(roidb, self.num_classes)
         return roidb
+
+    def original_image_ids(self):
+        """Image ids in the order of a Python 2 dictionary filled in file order. ValueError for ids that are texts."""
+        return python2_dict_order(self.file.ids_in_file_order)
 
     def evaluate(self, detections, results_dir):
         """Write detections_<set>_results.json and, with ground truth, score it (lib.dataset.coco_eval)."""

@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 
+from lib.dataset.report import check_detections, per_class_table
 from lib.files import text_writer
 
 logger = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ def evaluate(coco_file, image_set, classes, detections, results_dir):
     Returns a dict: the METRICS (-1 where nothing of that kind is annotated, as in COCO), and 'per_class', a dict
     of AP by class name. The dict is also written, to detections_<set>_metrics.json. None without ground truth.
     """
-    _check(detections, len(classes), len(coco_file.images))
+    check_detections(detections, len(classes), len(coco_file.images))
     path = os.path.join(results_dir, 'detections_%s_results.json' % image_set)
     count = write_results(path, iterate_results(coco_file, detections))
     logger.info('%d detections of %d images written to %s', count, len(coco_file.images), path)
@@ -112,14 +113,6 @@ def score(coco_file, classes, results):
     return metrics, printed.getvalue().rstrip().splitlines()
 
 
-def per_class_table(per_class, columns=3):
-    """Lines of an aligned table: class, AP; '-' for a class without annotations."""
-    width = max(len(name) for name in per_class)
-    cells = ['%-*s %6s' % (width, name, '-' if ap < 0 else '%.3f' % ap) for name, ap in per_class.items()]
-    rows = -(-len(cells) // columns)
-    return ['AP per class'] + ['   '.join(cells[row::rows]) for row in range(rows)]
-
-
 def _index(images, categories, annotations):
     """pycocotools' COCO object around lists of records; unlike its loadRes, it takes an empty list."""
     from pycocotools.coco import COCO
@@ -134,9 +127,3 @@ def _index(images, categories, annotations):
 def _mean_of_valid(values):
     valid = values[values > -1]
     return float(valid.mean()) if valid.size else -1.0
-
-
-def _check(detections, num_classes, num_images):
-    if len(detections) != num_classes or any(len(of_class) != num_images for of_class in detections[1:]):
-        raise ValueError('detections must be a list of %d classes of %d images each, not %d classes of %s'
-                         % (num_classes, num_images, len(detections), sorted({len(c) for c in detections[1:]})))

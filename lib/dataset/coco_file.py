@@ -3,16 +3,10 @@
 The format: https://cocodataset.org/#format-data. Structure that makes a file unusable is a SniperError;
 single broken boxes are left out and counted.
 """
-import collections
 import json
-import logging
 
+from lib.dataset.oddities import Oddities, is_number, shortened
 from lib.errors import SniperError
-
-logger = logging.getLogger(__name__)
-
-NAMED_IN_WARNING = 5  # how many annotations a warning names
-LARGEST = 1e9  # no size, coordinate or area of an image is larger
 
 
 class CocoFile:
@@ -61,6 +55,7 @@ class CocoFile:
                                       % (self.path, key, image['id'], image[key]))
             if not isinstance(image.get('file_name', ''), str):
                 raise SniperError('%s: file_name of image %r is not text' % (self.path, image['id']))
+        self.ids_in_file_order = [image['id'] for image in images]
         # Numbers before texts: a file may hold either, and the order must not depend on anything else.
         return sorted(images, key=lambda image: (isinstance(image['id'], str), image['id']))
 
@@ -74,7 +69,7 @@ class CocoFile:
             identity = annotation.get('id', 'number %d' % index)
             if not _hashable_id(annotation['category_id']) or annotation['category_id'] not in known:
                 raise SniperError('%s: annotation %s has category id %r; known ids: %s' % (
-                    self.path, identity, annotation['category_id'], _shortened(sorted(known, key=str))))
+                    self.path, identity, annotation['category_id'], shortened(sorted(known, key=str))))
             if _hashable_id(identity) and identity in seen:
                 oddities.add('annotations repeat the id of another (all are used)', identity)
             elif _hashable_id(identity):
@@ -91,36 +86,12 @@ class CocoFile:
         return by_image
 
 
-class Oddities:
-    """Counts what is wrong with single annotations; one warning line a kind, naming the file."""
-
-    def __init__(self, path):
-        self.path = path
-        self.kinds = collections.OrderedDict()
-
-    def add(self, kind, identity):
-        self.kinds.setdefault(kind, []).append(identity)
-
-    def log(self):
-        for kind, identities in self.kinds.items():
-            logger.warning('%s: %d %s (annotation %s)', self.path, len(identities), kind, _shortened(identities))
-
-
-def is_number(value):
-    """A JSON number of sensible size: not NaN, not infinite (true and false are no numbers)."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and -LARGEST < value < LARGEST
-
-
 def _is_box(value):
     return isinstance(value, list) and len(value) == 4 and all(is_number(number) for number in value)
 
 
 def _hashable_id(value):
     return isinstance(value, (int, str)) and not isinstance(value, bool)
-
-
-def _shortened(values):
-    return ', '.join(map(str, values[:NAMED_IN_WARNING])) + (', ...' if len(values) > NAMED_IN_WARNING else '')
 
 
 def _read_json(path, dropped_keys):

@@ -6,6 +6,7 @@ from lib.errors import SniperError
 # Imported when asked for, so that reading one format needs no library of another.
 DATASETS = {
     'coco': 'lib.dataset.coco:CocoDataset',
+    'PascalVOC': 'lib.dataset.pascal_voc:PascalVocDataset',
     'synthetic': 'lib.dataset.synthetic:SyntheticDataset',
 }
 

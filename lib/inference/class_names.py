@@ -2,7 +2,7 @@
 
 Order is that of their category ids (COCO 2014) or of the development kit (PASCAL VOC).
 """
-BACKGROUND = '__background__'
+from lib.dataset.voc_classes import BACKGROUND, PASCAL_VOC
 
 COCO = tuple(name.replace('_', ' ') for name in '''
     person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant stop_sign parking_meter
@@ -11,10 +11,6 @@ COCO = tuple(name.replace('_', ' ') for name in '''
     fork knife spoon bowl banana apple sandwich orange broccoli carrot hot_dog pizza donut cake chair couch
     potted_plant bed dining_table toilet tv laptop mouse remote keyboard cell_phone microwave oven toaster sink
     refrigerator book clock vase scissors teddy_bear hair_drier toothbrush'''.split())
-
-PASCAL_VOC = tuple('''
-    aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person pottedplant sheep
-    sofa train tvmonitor'''.split())
 
 _BY_NUMBER = {1 + len(names): (BACKGROUND,) + names for names in (COCO, PASCAL_VOC)}
 

@@ -58,7 +58,6 @@ def test_what_a_purpose_does_not_use_is_not_looked_at():
 LATER = [
     ('train', ['TRAIN.USE_NEG_CHIPS', 'True'], 'TRAIN.USE_NEG_CHIPS False'),
     ('train', ['TRAIN.WITH_MASK', 'True', 'TRAIN.USE_NEG_CHIPS', 'True'], 'TRAIN.WITH_MASK'),
-    ('test', ['dataset.dataset', 'PascalVOC'], 'dataset.dataset coco'),
     ('train', ['TRAIN.AUTO_FOCUS', 'True'], 'TRAIN.AUTO_FOCUS False'),
     ('test', ['TEST.AUTO_FOCUS', 'True'], 'TEST.AUTO_FOCUS False'),
     ('demo', ['TEST.DO_PRUNING', '[False, True, True]'], 'TEST.DO_PRUNING'),

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lib.dataset import get_dataset
-from lib.dataset.coco_eval import METRICS, per_class_table
+from lib.dataset.coco_eval import METRICS
+from lib.dataset.report import per_class_table
 from lib.errors import SniperError
 from tests.dataset.coco_folder import content, make_folder
 

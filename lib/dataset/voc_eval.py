@@ -1,0 +1,163 @@
+"""Results files and average precision as in the PASCAL VOC development kit (reference/pipeline.md 14).
+
+The score is that of the results files: coordinates of one decimal, scores of three; equal scores keep the order of
+the file. Two rules: precision averaged over eleven recalls (challenges before 2010), and the area under the curve
+made monotone (since 2010). Both are computed; that of the set's year counts, for a folder without a year the area.
+"""
+import json
+import logging
+import os
+
+import numpy as np
+
+from lib.dataset.report import check_detections, per_class_table
+from lib.files import text_writer
+
+logger = logging.getLogger(__name__)
+
+FIRST_YEAR_OF_AREA = 2010
+THRESHOLDS = (0.5, 0.7)  # a detection is right if its IoU with an object is greater
+# Doubles of exactly these values decide whether a recall of 0.3 reaches the fourth of them (it does not).
+ELEVEN_RECALLS = np.arange(0.0, 1.1, 0.1)
+RULES = ('11point', 'area')
+
+
+def evaluate(dataset, detections, results_dir):
+    """Write the results files; score them if the set has ground truth.
+
+    dataset: lib.dataset.pascal_voc.PascalVocDataset; detections: see lib.dataset.base.Dataset.evaluate.
+    Returns None without ground truth, else a dict, which is also written to metrics_<set>.json beside the files:
+        rule                    '11point' or 'area': what AP50, AP70 and per_class are made by
+        AP50, AP70              mean over the classes of AP at IoU 0.5 and 0.7; a class without objects counts as 0
+        AP50_11point, AP50_area, AP70_11point, AP70_area    the same by each rule
+        per_class               {class: AP at 0.5}; per_class_AP70: at 0.7
+        classes_without_objects names of classes without an object that counts
+    """
+    check_detections(detections, dataset.num_classes, len(dataset.image_ids))
+    year = dataset.folder.year
+    folder = os.path.join(results_dir, 'VOC%s' % ('' if year is None else year), 'Main')
+    files = [os.path.join(folder, 'comp4_det_%s_%s.txt' % (dataset.folder.image_set, _file_part(name)))
+             for name in dataset.classes[1:]]
+    rows = [rounded_rows(images) for images in detections[1:]]
+    for path, of_class in zip(files, rows):
+        write_results(path, dataset.image_ids, of_class)
+    logger.info('%d detections of %d images written to %s', sum(len(images) for images, _ in rows),
+                len(dataset.image_ids), os.path.join(folder, 'comp4_det_%s_*.txt' % dataset.folder.image_set))
+    if not dataset.has_annotations:
+        logger.info('%s has no annotations: nothing to score against', dataset.name)
+        return None
+    metrics = score(dataset, rows, 'area' if year is None or year >= FIRST_YEAR_OF_AREA else '11point')
+    with text_writer(os.path.join(folder, 'metrics_%s.json' % dataset.folder.image_set)) as stream:
+        json.dump(metrics, stream, indent=4)
+        stream.write('\n')
+    for line in _report(metrics):
+        logger.info('%s', line)
+    return metrics
+
+
+def rounded_rows(images):
+    """images: (n, 5) x1 y1 x2 y2 score an image, pixels from 0 -> (image numbers (N,), rows (N, 5) float64).
+
+    Rows as a results file holds them: x1 y1 x2 y2 with pixels from 1 and one decimal, score with three.
+    """
+    counts = [len(rows) for rows in images]
+    stacked = np.concatenate([np.asarray(rows, np.float32).reshape(-1, 5) for rows in images])
+    stacked[:, :4] += 1  # in single precision, as in the original: it decides a few last digits
+    texts = (_row_text(row) for row in stacked.tolist())
+    rounded = np.array([[float(number) for number in text.split()] for text in texts]).reshape(-1, 5)
+    return np.repeat(np.arange(len(counts)), counts), rounded[:, [1, 2, 3, 4, 0]]
+
+
+def write_results(path, image_ids, rows):
+    """Lines 'id score x1 y1 x2 y2' from what `rounded_rows` gives."""
+    with text_writer(path) as stream:
+        for image, row in zip(*rows):
+            stream.write('%s %s\n' % (image_ids[image], _row_text(row)))
+
+
+def score(dataset, rows, rule):
+    """Metrics as in `evaluate`. rows[label - 1]: what `rounded_rows` gives."""
+    ap = {name: np.zeros((len(THRESHOLDS), dataset.num_classes - 1)) for name in RULES}
+    without = []
+    for index, name in enumerate(dataset.classes[1:]):
+        truth = dataset.objects_of(index + 1)
+        positives = sum(int(np.count_nonzero(~difficult)) for _, difficult in truth)
+        if not positives:
+            without.append(name)
+            continue
+        for number, thresh in enumerate(THRESHOLDS):
+            recall, precision = precision_recall(*rows[index], truth, positives, thresh)
+            ap['11point'][number, index] = eleven_point_ap(recall, precision)
+            ap['area'][number, index] = area_ap(recall, precision)
+    metrics = {'rule': rule}
+    for number, name in enumerate(('AP50', 'AP70')):
+        metrics[name] = float(ap[rule][number].mean())
+        metrics.update(('%s_%s' % (name, other), float(ap[other][number].mean())) for other in RULES)
+    metrics['per_class'] = dict(zip(dataset.classes[1:], ap[rule][0].tolist()))
+    metrics['per_class_AP70'] = dict(zip(dataset.classes[1:], ap[rule][1].tolist()))
+    metrics['classes_without_objects'] = without
+    return metrics
+
+
+def precision_recall(images, rows, truth, positives, thresh):
+    """Curve of one class, best detection first -> recall (N,), precision (N,).
+
+    images (N,), rows (N, 5): detections; truth: PascalVocDataset.objects_of; positives: objects that count, > 0.
+    A detection belongs to the object it overlaps most. The first one of an object is right, further ones are wrong;
+    those of difficult objects are neither.
+    """
+    order = np.argsort(-rows[:, 4], kind='stable')
+    right, wrong = np.zeros(len(order)), np.zeros(len(order))
+    found = [np.zeros(len(difficult), bool) for _, difficult in truth]
+    for place, detection in enumerate(order):
+        image = images[detection]
+        boxes, difficult = truth[image]
+        overlaps = _overlaps(rows[detection, :4], boxes)
+        best = int(overlaps.argmax()) if len(boxes) else -1
+        if best < 0 or not overlaps[best] > thresh:
+            wrong[place] = 1
+        elif not difficult[best]:
+            (wrong if found[image][best] else right)[place] = 1
+            found[image][best] = True
+    right, wrong = np.cumsum(right), np.cumsum(wrong)
+    return right / positives, right / np.maximum(right + wrong, np.finfo(np.float64).eps)
+
+
+def eleven_point_ap(recall, precision):
+    """Mean over recalls 0, 0.1, ..., 1 of the best precision at that recall or above."""
+    return float(np.mean([precision[recall >= level].max(initial=0.0) for level in ELEVEN_RECALLS]))
+
+
+def area_ap(recall, precision):
+    """Area under the curve whose precision at a recall is the best one at that recall or above."""
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(np.sum(np.diff(recall, prepend=0.0) * envelope))
+
+
+def _overlaps(box, boxes):
+    """IoU of a box (4,) with boxes (n, 4), inclusive corners."""
+    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2]) + 1
+    common = np.prod(np.maximum(sides, 0), axis=1)
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2] + 1, axis=1)
+    return common / (np.prod(box[2:] - box[:2] + 1) + areas - common)
+
+
+def _row_text(row):
+    return '%.3f %.1f %.1f %.1f %.1f' % (row[4], row[0], row[1], row[2], row[3])
+
+
+def _file_part(name):
+    """A class name for the name of a file."""
+    return ''.join('_' if letter in '/\\\0' else letter for letter in name)
+
+
+def _report(metrics):
+    lines = per_class_table(metrics['per_class'], 'AP at IoU 0.5 per class')
+    if metrics['classes_without_objects']:
+        lines.append('%d classes have no object in this set; their AP counts as 0 in the means'
+                     % len(metrics['classes_without_objects']))
+    for name, thresh in zip(('AP50', 'AP70'), THRESHOLDS):
+        lines.append('mean AP at IoU %s = %.4f (11 points %.4f, area %.4f; %s counts)' % (
+            thresh, metrics[name], metrics[name + '_11point'], metrics[name + '_area'],
+            'the area' if metrics['rule'] == 'area' else 'that of 11 points'))
+    return lines
