@@ -14,6 +14,7 @@ PROPOSAL = ['01', '02', '03', '04_rect', '05_few', '06_cut12000', '07_stride32',
 TARGET = ['01', '02', '03', '04_nogt', '05_all_out_of_range', '06_few', '07_many_gts', '08_gt_out_of_range', '09_rect',
           '10_thin', '11_bbox_scale', '12_padding_is_foreground']
 TARGET_MASK = ['01', '02_cut6000', '03_cap', '04_nogt', '3k_01', '3k_02_cap']
+MASK_TARGET = ['01_chain', '02', '03_chain_cap', '04_edges', '05_size14']
 POOLING = ['01_no_trans', '02_trans', '03_mask14', '04_group7']
 
 
@@ -68,6 +69,14 @@ def test_multi_proposal_target_mask(name):
         np.testing.assert_allclose(actual[written], expected[written], rtol=tolerance[0], atol=tolerance[1],
                                    err_msg=key)
         assert np.isfinite(actual).all(), key
+
+
+@pytest.mark.parametrize('name', MASK_TARGET)
+def test_mask_rcnn_target(name):
+    inputs, attributes, case = load('mask_rcnn_target_' + name)
+    targets, categories = [output.asnumpy() for output in mx.nd.MaskRcnnTarget(**inputs, **attributes)]
+    np.testing.assert_array_equal(targets, case['out_mask_targets'])
+    np.testing.assert_array_equal(categories, case['out_mask_cls'])
 
 
 @pytest.mark.parametrize('name', POOLING)

@@ -15,5 +15,7 @@ OPERATORS = (
     Operator('MultiProposalTargetMask', ('cls_prob', 'bbox_pred', 'im_info', 'gt_boxes', 'valid_ranges'), (),
              ('rois', 'label', 'bbox_target', 'bbox_weight', 'mask_rois', 'mask_ids', 'mask_labels'),
              ('cls_prob', 'bbox_pred'), 'BlockGrad'),
+    Operator('MaskRcnnTarget', ('rois', 'mask_polys', 'mask_ids'), (), ('mask_targets', 'mask_cls'),
+             ('rois', 'mask_polys', 'mask_ids'), 'BlockGrad'),
     Operator('DeformablePSROIPooling', ('data', 'rois'), ('trans',), ('output',), ('data', 'trans'), 'identity'),
 )
