@@ -7,6 +7,7 @@
 #include "cpu/psroi_pooling.h"
 #include "ops/attributes.h"
 #include "ops/binding.h"
+#include "ops/workspace.h"
 
 namespace sniper {
 namespace {
@@ -98,25 +99,6 @@ PoolingInputs pooling_inputs(std::vector<MXTensor>* in, size_t first, const Pool
   check_roi_images(inputs);
   return inputs;
 }
-
-// Working memory from MXNet's pool, which keeps it from call to call. It counts bytes in an int; what is larger comes
-// from the heap and goes with this object.
-class Workspace {
- public:
-  Workspace(const OpResource& resource, size_t floats) {
-    if (floats * sizeof(float) < 0x7fffffffu) {
-      data_ = static_cast<float*>(resource.alloc_cpu(static_cast<int>(floats * sizeof(float))));
-    } else {
-      heap_.resize(floats);
-      data_ = heap_.data();
-    }
-  }
-  float* data() { return data_; }
-
- private:
-  std::vector<float> heap_;
-  float* data_;
-};
 
 MXReturnValue forward(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
                       const OpResource& resource) {
