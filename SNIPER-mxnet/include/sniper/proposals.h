@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sniper/anchors.h"
+#include "sniper/batch.h"
 #include "sniper/boxes.h"
 #include "sniper/nms.h"
 #include "sniper/ranking.h"
@@ -30,14 +31,6 @@ struct ProposalOptions {
   }
 };
 
-// The network outputs of one image, A anchors a cell on height x width cells.
-struct ImageOutputs {
-  const float* scores;  // (A, height, width), foreground probabilities
-  const float* deltas;  // (4A, height, width), channels 4a..4a+3 are dx, dy, dw, dh of anchor a
-  int height, width;
-  float image_height, image_width;  // valid area in input pixels
-};
-
 // Working memory of one thread, reused from image to image.
 template <Arithmetic kind>
 struct ProposalScratch {
@@ -58,6 +51,14 @@ SNIPER_HD Box proposal_box(const Box* anchors, const ImageOutputs& image, int st
   return clip(box, image.image_height, image.image_width);
 }
 
+// False for boxes that never enter NMS: not finite, too small, or of an area outside `range` (null: any area).
+template <Arithmetic kind>
+SNIPER_HD bool enters_nms(const Box& box, float min_size, const AreaRange* range) {
+  if (!is_finite(box) || too_small<kind>(box, min_size)) return false;
+  const float size = area<kind>(box);
+  return range == nullptr || !(size < range->lo || size >= range->hi);
+}
+
 // Writes at most P boxes, best first, and their flat indices; returns how many. `range` null: boxes of any area.
 // Boxes are decoded as NMS comes to them. The original decodes all and gives dropped ones the score -1, below any
 // probability; hence the pre-NMS count is one of live boxes.
@@ -73,11 +74,7 @@ int select_proposals(const ImageOutputs& image, const Box* anchors, const Propos
     const int64_t index = scratch->ranking.next();
     if (index < 0) break;
     const Box box = proposal_box(anchors, image, options.feature_stride, index);
-    if (!is_finite(box) || too_small<kind>(box, options.min_size)) continue;
-    if (range != nullptr) {
-      const float size = area<kind>(box);
-      if (size < range->lo || size >= range->hi) continue;
-    }
+    if (!enters_nms<kind>(box, options.min_size, range)) continue;
     ++entered;
     if (!scratch->kept.offer(box, options.threshold)) continue;
     boxes[count] = box;

@@ -7,11 +7,24 @@
 #include <cstring>
 #include <vector>
 
+#include "sniper/common.h"
+
 namespace sniper {
+
+// True for scores that are ranked: NaN and exactly -1 (the original's mark of a dropped box) never are.
+SNIPER_HD bool is_ranked(float score) { return score == score && score != -1.0f; }
+
+// Bits that sort as unsigned numbers like ranked scores do; + 0 makes -0 and 0 equal. Never 0.
+SNIPER_HD uint32_t ordered_bits(float score) {
+  const float value = score + 0.0f;
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return (bits & 0x80000000u) ? ~bits : bits | 0x80000000u;
+}
 
 // Yields indices by (score descending, index ascending). NMS stops after P boxes, so most of some 231,000 scores
 // never need sorting: a histogram of the upper 16 bits says which scores form the next band, and one band at a
-// time is gathered and sorted. Scores that are NaN or exactly -1 (the original's mark of a dropped box) never come.
+// time is gathered and sorted. Scores that are not ranked never come.
 class ScoreRanking {
  public:
   void reset(const float* scores, int64_t count) {
@@ -19,7 +32,7 @@ class ScoreRanking {
     count_ = count;
     histogram_.assign(kBuckets, 0);
     for (int64_t i = 0; i < count; ++i) {
-      if (is_live(scores[i])) ++histogram_[bucket(scores[i])];
+      if (is_ranked(scores[i])) ++histogram_[bucket(scores[i])];
     }
     below_ = kBuckets;
     target_ = kFirstBand;
@@ -37,16 +50,6 @@ class ScoreRanking {
   static const int kBuckets = 1 << 16;
   static const int kFirstBand = 1024;
 
-  static bool is_live(float score) { return score == score && score != -1.0f; }
-
-  // Bits that sort as unsigned numbers like the floats do; + 0 makes -0 and 0 equal.
-  static uint32_t ordered_bits(float score) {
-    const float value = score + 0.0f;
-    uint32_t bits;
-    std::memcpy(&bits, &value, sizeof bits);
-    return (bits & 0x80000000u) ? ~bits : bits | 0x80000000u;
-  }
-
   static int bucket(float score) { return static_cast<int>(ordered_bits(score) >> 16); }
 
   // Gathers and sorts the next whole buckets of at least target_ scores; bands double, so few passes are made.
@@ -60,7 +63,7 @@ class ScoreRanking {
     target_ *= 2;
     band_.reserve(size);
     for (int64_t i = 0; i < count_; ++i) {
-      if (!is_live(scores_[i])) continue;
+      if (!is_ranked(scores_[i])) continue;
       const uint32_t bits = ordered_bits(scores_[i]);
       const int b = static_cast<int>(bits >> 16);
       if (b >= below_ && b < end) band_.push_back(static_cast<uint64_t>(~bits) << 32 | static_cast<uint64_t>(i));

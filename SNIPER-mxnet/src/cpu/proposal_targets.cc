@@ -57,8 +57,7 @@ void proposal_targets_cpu(const BatchOutputs& batch, const BatchTruth& truth, co
   std::vector<int> matches(masks != nullptr ? batch.num_images * rows : 0);
   parallel_for<Scratch>(batch.num_images, [&](int64_t n, Scratch* scratch) {
     const ImageOutputs image = image_outputs(batch, options.num_anchors(), n);
-    const float lo = truth.valid_ranges[2 * n], hi = truth.valid_ranges[2 * n + 1];
-    const AreaRange range = {lo * lo, hi * hi};
+    const AreaRange range = area_range(truth.valid_ranges, n);
     scratch->boxes.resize(rows);
     scratch->indices.resize(rows);
     const int kept = select_proposals<Arithmetic::kTrain>(image, anchors.data(), options, &range,
