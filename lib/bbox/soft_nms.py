@@ -12,7 +12,8 @@ def soft_nms(dets, sigma=0.5, iou_thresh=0.3, score_thresh=0.001, method='gaussi
 
     The best row left is chosen; the score of every row that overlaps it is multiplied by exp(-IoU^2 / sigma)
     ('gaussian'), by 1 - IoU above iou_thresh ('linear') or by 0 above it ('hard'). A row that overlaps a chosen
-    one and falls below score_thresh is dropped; a row that overlaps nothing never is. reference/pipeline.md 12.6.
+    one and falls below score_thresh is dropped; a row that overlaps nothing never is. Rows with NaN or infinity are
+    left out. reference/pipeline.md 12.6.
     Raises ValueError for an unknown method, listing the known ones, and for a sigma that is not positive.
     """
     if method not in METHODS:

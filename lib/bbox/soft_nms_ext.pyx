@@ -1,4 +1,5 @@
 """Binding of sniper/soft_nms.h."""
+from libc.float cimport FLT_MAX
 from libc.stddef cimport size_t
 
 
@@ -13,13 +14,16 @@ cdef extern from "sniper/soft_nms.h" namespace "sniper" nogil:
         float iou_thresh
         float score_thresh
         SoftNmsMethod method
+        float min_score
 
-    size_t SoftNms(float *rows, size_t count, const SoftNmsParam &param, int *origin)
+    cdef cppclass SoftNmsSet:
+        size_t Run(float *rows, size_t count, const SoftNmsParam &param, int *origin) except +
 
 
 def soft_nms_inplace(float[:, ::1] rows, float sigma, float iou_thresh, float score_thresh, int method):
     """Reorder and rescore (N, 5) rows in place; returns how many rows from the first are left."""
     cdef SoftNmsParam param
+    cdef SoftNmsSet worker
     cdef size_t left, count = rows.shape[0]
     if count == 0:
         return 0
@@ -27,6 +31,7 @@ def soft_nms_inplace(float[:, ::1] rows, float sigma, float iou_thresh, float sc
     param.iou_thresh = iou_thresh
     param.score_thresh = score_thresh
     param.method = <SoftNmsMethod>method
+    param.min_score = -FLT_MAX
     with nogil:
-        left = SoftNms(&rows[0, 0], count, param, NULL)
+        left = worker.Run(&rows[0, 0], count, param, NULL)
     return left
