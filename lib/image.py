@@ -1,79 +1,49 @@
-"""Images: files to pixels, and pixels to the planes that a network reads.
+"""Pixels of an image to the planes that a network reads.
 
-Pixels are (H, W, 3) uint8 in B, G, R order, as OpenCV gives them; network input is float32
-(3, h, w), planes R, G, B, each minus its mean, zeros where the picture does not reach.
+Pixels are (H, W, 3) uint8 in B, G, R order; network input is float32 (3, h, w), planes R, G, B, each
+minus its mean, zeros where the picture does not reach.
 Geometry: reference/pipeline.md sections 10.1 (training chips) and 12.3 (test crops).
 """
 import cv2
 import numpy as np
 
-from lib.errors import SniperError
+from lib.image_ext import write_planes
+from lib.image_file import ImageFile, Picture, read_image
 
-# Sizes in annotation files are those of the stored pixels, so the orientation that a camera
-# wrote into EXIF must not turn them (reference/pipeline.md, D23).
-_READ_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-_MEND = 'replace it, or leave it out'
-
-# JPEG markers (ITU-T T.81, table B.1) that are followed by no length field.
-_JPEG_BARE_MARKERS = frozenset([0x01] + list(range(0xD0, 0xD9)))
-_JPEG_START_OF_SCAN = 0xDA
-_JPEG_END_OF_IMAGE = b'\xff\xd9'
+__all__ = ['ImageFile', 'Picture', 'chip_reduction', 'cut_window', 'jitter_colors', 'read_image', 'resize_by',
+           'resized_window', 'size_mismatch', 'write_planes']
 
 
-def read_image(path):
-    """Image file -> (H, W, 3) uint8 B, G, R pixels; EXIF orientation is ignored.
-
-    Raises SniperError naming the file if it is missing, empty, cut short or not an image.
-    """
-    try:
-        with open(path, 'rb') as file:
-            content = file.read()
-    except OSError as error:
-        raise SniperError('image %s cannot be read (%s); %s' % (path, error.strerror or error, _MEND))
-    if not content:
-        raise SniperError('image %s is empty; %s' % (path, _MEND))
-    if not _is_complete(content):
-        raise SniperError('image %s is cut short (its end is missing); %s' % (path, _MEND))
-    try:
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), _READ_FLAGS)
-    except cv2.error as error:
-        raise SniperError('image %s cannot be decoded (%s); %s' % (path, error.err or error.code, _MEND))
-    if pixels is None:
-        raise SniperError('image %s is damaged or not an image; %s' % (path, _MEND))
-    return pixels
+def chip_reduction(scale):
+    """Largest reduction, 1, 2, 4 or 8, after which an image is still no smaller than `scale` makes it."""
+    reduction = 1
+    while reduction < 8 and scale * reduction * 2 <= 1:
+        reduction *= 2
+    return reduction
 
 
-def _is_complete(content):
-    """False if a JPEG or PNG file ends too early: OpenCV would fill the rest with grey, silently."""
-    if content[:2] == b'\xff\xd8':
-        return content.rfind(_JPEG_END_OF_IMAGE, _first_scan(content)) >= 0
-    if content[:8] == b'\x89PNG\r\n\x1a\n':
-        return content.rfind(b'IEND') >= 0
-    return True
-
-
-def _first_scan(content):
-    """Offset of a JPEG's first scan. An end marker before it belongs to an embedded preview."""
-    at = 2
-    while at + 4 <= len(content) and content[at] == 0xFF:
-        marker = content[at + 1]
-        if marker == _JPEG_START_OF_SCAN:
-            return at
-        if marker == 0xFF:  # fill byte
-            at += 1
-        elif marker in _JPEG_BARE_MARKERS:
-            at += 2
-        else:
-            at += 2 + int.from_bytes(content[at + 2:at + 4], 'big')
-    return min(at, len(content))
-
-
-def size_mismatch(pixels, path, width, height):
-    """A line that warns if the image at `path` is not of the size its annotation says, else None."""
-    if (pixels.shape[1], pixels.shape[0]) == (int(width), int(height)):
+def size_mismatch(picture, path, width, height):
+    """A line that warns if the Picture at `path` is not of the size its annotation says, else None."""
+    if (picture.width, picture.height) == (int(width), int(height)):
         return None
     return ('image %s is %d x %d pixels but its annotation says %d x %d; its boxes are used as they are: check the '
-            'annotation file' % (path, pixels.shape[1], pixels.shape[0], width, height))
+            'annotation file' % (path, picture.width, picture.height, width, height))
+
+
+def resized_window(picture, box, scale, flipped=False, flipped_vertical=False):
+    """Window of a Picture (see `window_of`) resized by `scale` -> (h, w, 3) uint8; h and w are 0 if it is empty."""
+    if picture.reduction > 1:
+        return _resized_from_reduced(picture, box, scale, flipped, flipped_vertical)
+    window = cut_window(picture.pixels, box, flipped, flipped_vertical)
+    return resize_by(window, scale) if window.size else window
+
+
+def window_of(box, width, height):
+    """Whole pixels of a float box x1, y1, x2, y2, clipped to the image -> first column, first row, end column, end row.
+
+    Corners are truncated and the end is exclusive, as in the original.
+    """
+    return max(int(box[0]), 0), max(int(box[1]), 0), min(int(box[2]), width), min(int(box[3]), height)
 
 
 def cut_window(pixels, box, flipped=False, flipped_vertical=False):
@@ -83,8 +53,7 @@ def cut_window(pixels, box, flipped=False, flipped_vertical=False):
     Returns (h, w, 3), a view unless mirrored; h and w are 0 if the box misses the image.
     """
     height, width = pixels.shape[:2]
-    x1, x2 = max(int(box[0]), 0), min(int(box[2]), width)
-    y1, y2 = max(int(box[1]), 0), min(int(box[3]), height)
+    x1, y1, x2, y2 = window_of(box, width, height)
     if x2 <= x1 or y2 <= y1:
         return pixels[:0, :0]
     if flipped:
@@ -101,25 +70,33 @@ def resize_by(window, scale):
     """(h, w, 3) uint8 -> bilinearly resized by `scale` in both directions; OpenCV rounds the size."""
     height, width = window.shape[:2]
     if min(height, width) * scale < 1:  # a side would round to nothing: keep one pixel
-        size = (max(1, int(round(width * scale))), max(1, int(round(height * scale))))
-        return cv2.resize(window, size, interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(window, _resized_size(width, height, scale), interpolation=cv2.INTER_LINEAR)
     return cv2.resize(window, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
 
 
-def write_planes(pixels, means, out):
-    """Write uint8 B, G, R `pixels` to the top left of `out` (3, H, W) float32 as R, G, B minus means.
+def _resized_size(width, height, scale):
+    """(width, height) after cv2.resize by `scale`, at least one pixel: both round half to even."""
+    return max(1, int(round(width * scale))), max(1, int(round(height * scale)))
 
-    `means` are B, G, R. What does not fit is cut off, what is not reached is zero.
-    Returns the written (height, width).
-    """
-    height = min(pixels.shape[0], out.shape[1])
-    width = min(pixels.shape[1], out.shape[2])
-    channels = cv2.split(pixels[:height, :width])  # numpy is slow on interleaved channels
-    for plane, channel in enumerate((2, 1, 0)):
-        np.subtract(channels[channel], np.float32(means[channel]), out=out[plane, :height, :width])
-    out[:, height:] = 0
-    out[:, :height, width:] = 0
-    return height, width
+
+def _resized_from_reduced(picture, box, scale, flipped, flipped_vertical):
+    """The window sampled where it lies among the reduced pixels, whose centres cover `reduction` pixels each."""
+    x1, y1, x2, y2 = window_of(box, picture.width, picture.height)
+    if x2 <= x1 or y2 <= y1:
+        return picture.pixels[:0, :0]
+    columns = _sampling(x1, picture.width, scale, picture.reduction, flipped)
+    rows = _sampling(y1, picture.height, scale, picture.reduction, flipped_vertical)
+    transform = np.array([[columns[0], 0, columns[1]], [0, rows[0], rows[1]]])
+    return cv2.warpAffine(picture.pixels, transform, _resized_size(x2 - x1, y2 - y1, scale),
+                          flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _sampling(first, length, scale, reduction, mirrored):
+    """(slope, offset): output pixel i of a window from `first` on lies at slope * i + offset among reduced pixels."""
+    step, start = 1 / scale, first + 0.5 / scale  # edges of pixel 0 are at 0 and 1, centres at halves
+    if mirrored:
+        step, start = -step, length - start
+    return step / reduction, start / reduction - 0.5
 
 
 def jitter_colors(pixels, amount, rng):

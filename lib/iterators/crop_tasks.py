@@ -1,10 +1,10 @@
-"""What test workers do: one crop of one image into a batch slot."""
+"""What test workers do: crops of one image into a batch slot."""
 from typing import NamedTuple, Optional
 
 import numpy as np
 
 from lib.errors import SniperError
-from lib.image import cut_window, read_image, resize_by, size_mismatch, write_planes
+from lib.image import ImageFile, chip_reduction, resized_window, size_mismatch, write_planes
 
 
 class CropReport(NamedTuple):
@@ -18,26 +18,34 @@ class CropReport(NamedTuple):
 class CropTasks:
     """Built once in every worker."""
 
-    def __init__(self, roidb, slots, means):
+    def __init__(self, roidb, slots, means, reduced_decode):
         self.current = None  # what is being worked on, for error messages
         self._roidb = roidb
         self._slots = slots
         self._means = np.asarray(means, np.float32)
+        self._reduced_decode = reduced_decode
 
-    def fill(self, slot, row, index, crop, scale, shape):
-        """Write `crop` (x1, y1, x2, y2) of image `index`, resized by `scale`, into row `row` of batch slot `slot`,
-        whose data tensor has `shape` -> CropReport. SniperError if the image cannot be read."""
+    def fill(self, slot, index, scale, shape, crops):
+        """Write crops of image `index`, resized by `scale`, into batch slot `slot`, whose data tensor has `shape`.
+
+        crops: tuples (row of the batch, box x1, y1, x2, y2). -> list of CropReport. SniperError if the image cannot be
+        read.
+        """
         entry = self._roidb.entry(index)
         self.current = entry['image']
-        pixels = read_image(entry['image'])
-        window = cut_window(pixels, crop, entry['flipped'], entry['flipped_vertical'])
+        file = ImageFile(entry['image'], entry['width'], entry['height'])
+        picture = file.decode(chip_reduction(scale) if self._reduced_decode else 1)
+        warning = size_mismatch(picture, file.path, entry['width'], entry['height']) or file.doubt
+        data = self._slots.view(slot, 'data', shape)
+        return [CropReport(*self._write(picture, entry, crop, scale, data[row]), warning) for row, crop in crops]
+
+    def _write(self, picture, entry, crop, scale, out):
+        """-> height and width of what the crop fills."""
+        window = resized_window(picture, crop, scale, entry['flipped'], entry['flipped_vertical'])
         if window.size == 0:
             raise SniperError('crop %s lies outside of image %s of %d x %d pixels; check the size in the annotation '
                               'file' % (tuple(round(side, 1) for side in crop), entry['image'],
-                                        pixels.shape[1], pixels.shape[0]))
+                                        picture.width, picture.height))
         # Cutting fractional crop borders to whole pixels can give a window up to one pixel larger than the crop; the
         # tensor is sized by the crop, as in the original, and the surplus is cut off.
-        height, width = write_planes(resize_by(window, scale), self._means,
-                                     self._slots.view(slot, 'data', shape)[row])
-        mismatch = size_mismatch(pixels, entry['image'], entry['width'], entry['height'])
-        return CropReport(height, width, mismatch)
+        return write_planes(window, self._means, out)

@@ -3,6 +3,8 @@ import time
 
 from lib.errors import SniperError
 
+_ROWS_A_TASK = 8  # reading a file costs about two rows' work: beyond this, sharing it saves little
+
 
 class Prefetcher:
     """Turns numbered batches into pool tasks, at most `num_slots` batches at a time.
@@ -22,8 +24,9 @@ class Prefetcher:
     def start(self, first, stop, make_tasks, review):
         """Begin with batch `first`, end before `stop`; what was in the making before is dropped.
 
-        make_tasks(index, slot) -> list of (method, arguments), one per sample of the batch.
-        review(index, row, slot, report) -> None to accept a sample's report, or a task in its place.
+        make_tasks(index, slot) -> list of (rows, method, arguments); the call answers with a list of reports, one a
+        row, and every row of the batch belongs to one task.
+        review(index, row, slot, report) -> None to accept a row's report, or (method, arguments) in its place.
         """
         self._pool.drain()
         self._reset(first, stop, make_tasks, review)
@@ -68,18 +71,34 @@ class Prefetcher:
         while self._free and self._submitted < self._stop:
             index, slot = self._submitted, self._free.pop()
             tasks = self._make_tasks(index, slot)
-            self._slots[index], self._missing[index] = slot, len(tasks)
-            self._reports[index] = [None] * len(tasks)
+            count = sum(len(rows) for rows, _, _ in tasks)
+            self._slots[index], self._missing[index] = slot, count
+            self._reports[index] = [None] * count
             self._submitted += 1
-            for row, (method, arguments) in enumerate(tasks):
-                self._pool.submit((index, row), method, arguments)
+            for rows, method, arguments in tasks:
+                self._pool.submit((index, rows), method, arguments)
 
     def _receive(self):
-        """Take one answer; a sample that review() rejects is submitted again."""
-        (index, row), report = self._pool.get()
-        task = self._review(index, row, self._slots[index], report)
-        if task is not None:
-            self._pool.submit((index, row), *task)
-            return
-        self._reports[index][row] = report
-        self._missing[index] -= 1
+        """Take one answer; a row that review() rejects is submitted again."""
+        (index, rows), reports = self._pool.get()
+        for row, report in zip(rows, reports):
+            task = self._review(index, row, self._slots[index], report)
+            if task is not None:
+                self._pool.submit((index, [row]), *task)
+            else:
+                self._reports[index][row] = report
+                self._missing[index] -= 1
+
+
+def group_rows(paths):
+    """Image file of each row of a batch -> lists of rows of one file, in order of first appearance.
+
+    A file with many rows gives several lists, so that other workers get a share of the work.
+    """
+    groups, open_group = [], {}
+    for row, path in enumerate(paths):
+        if path not in open_group or len(open_group[path]) == _ROWS_A_TASK:
+            open_group[path] = []
+            groups.append(open_group[path])
+        open_group[path].append(row)
+    return groups

@@ -10,7 +10,7 @@ from lib.iterators.crop_batches import order_crops, scaled_size
 from lib.iterators.crop_tasks import CropTasks
 from lib.iterators.packed_roidb import PackedRoidb
 from lib.iterators.pool import make_pool
-from lib.iterators.prefetch import Prefetcher
+from lib.iterators.prefetch import Prefetcher, group_rows
 from lib.iterators.shared import BatchSlots
 from lib.processes import resolve_workers
 
@@ -47,7 +47,8 @@ class TestIterator:
         num_slots = 1 + ahead if workers else 1  # one is with the caller
         largest = max([int(np.prod(shape)) for shape in self.batch_shapes], default=1)
         self._slots = BatchSlots(num_slots, {'data': largest})
-        self._pool = make_pool(CropTasks, (self._roidb, self._slots, config.network.PIXEL_MEANS), workers)
+        self._pool = make_pool(CropTasks, (self._roidb, self._slots, config.network.PIXEL_MEANS,
+                                           config.TEST.REDUCED_DECODE), workers)
         self._prefetcher = Prefetcher(self._pool, num_slots)
 
     def _shape(self, batch):
@@ -89,11 +90,12 @@ class TestIterator:
 
     def _make_tasks(self, index, slot):
         """Pool tasks for the crops of batch `index`."""
-        shape = self.batch_shapes[index]
+        crops = self.batches[index]
         tasks = []
-        for row, crop in enumerate(self.batches[index]):
-            image, _, scale = self.sample(crop)
-            tasks.append(('fill', (slot, row, image, tuple(self._crops[crop].tolist()), scale, shape)))
+        for rows in group_rows(self._images[crops].tolist()):
+            image, _, scale = self.sample(crops[rows[0]])
+            windows = [(row, tuple(self._crops[crops[row]].tolist())) for row in rows]
+            tasks.append((rows, 'fill', (slot, image, scale, self.batch_shapes[index], windows)))
         return tasks
 
     def _review(self, index, row, slot, report):

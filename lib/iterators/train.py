@@ -11,7 +11,7 @@ from lib.iterators.epoch import EpochPlan, draw_order, summarise
 from lib.iterators.layout import train_layout
 from lib.iterators.packed_roidb import PackedRoidb
 from lib.iterators.pool import make_pool
-from lib.iterators.prefetch import Prefetcher
+from lib.iterators.prefetch import Prefetcher, group_rows
 from lib.iterators.shared import BatchSlots
 from lib.iterators.train_tasks import TrainTasks
 from lib.processes import resolve_workers
@@ -84,6 +84,10 @@ class TrainIterator:
         answers = dict(self._pool.get() for _ in starts)
         return [answers[first] for first in starts]
 
+    def epoch_chips(self):
+        """(image index, Chip) of every sample of this epoch in order, as if no image was broken: an iterator."""
+        return self._plan.chips()
+
     @property
     def worker_pids(self):
         """Process ids of the workers; empty in serial mode."""
@@ -117,16 +121,20 @@ class TrainIterator:
         return {name: self._slots.view(slot, name, shape) for name, shape in layout}
 
     def _make_tasks(self, index, slot):
-        """Pool tasks for the samples of batch `index`."""
+        """Pool tasks for the samples of batch `index`: those of one image file together."""
+        first = index * self.batch_size
         for row in range(self.batch_size):
-            self._plan.assign(index * self.batch_size + row)
-        return [self._sample_task(index, row, slot) for row in range(self.batch_size)]
+            self._plan.assign(first + row)
+        groups = group_rows([self._plan.path(first + row) for row in range(self.batch_size)])
+        return [(rows, *self._sample_task(index, rows, slot)) for rows in groups]
 
-    def _sample_task(self, index, row, slot):
-        position = index * self.batch_size + row
-        table, chip_index = self._plan.table, self._plan.chip_index(position)
-        image = int(table.image[chip_index])
-        return 'fill', (slot, row, image, table.chip(chip_index), self.epoch_stats['epoch'], position)
+    def _sample_task(self, index, rows, slot):
+        samples = []
+        for row in rows:
+            position = index * self.batch_size + row
+            chip_index = self._plan.chip_index(position)
+            samples.append((row, int(self._plan.table.image[chip_index]), self._plan.table.chip(chip_index), position))
+        return 'fill', (slot, self.epoch_stats['epoch'], samples)
 
     def _review(self, index, row, slot, report):
         """Warn of what a sample met; a sample without an image gets the next chip of the order."""
@@ -139,7 +147,7 @@ class TrainIterator:
         if not (report.broken or report.outside):
             return None
         self._plan.reject(position)
-        return self._sample_task(index, row, slot)
+        return self._sample_task(index, [row], slot)
 
     def _warn_once(self, known, path, message):
         if path in known:

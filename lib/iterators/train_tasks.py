@@ -1,11 +1,11 @@
-"""What training workers do: chips of a slice of images, and one sample into a batch slot."""
+"""What training workers do: chips of a slice of images, and samples of one image into a batch slot."""
 from typing import NamedTuple, Optional
 
 import numpy as np
 
 from lib.chips import ChipSampler
 from lib.errors import SniperError
-from lib.image import cut_window, jitter_colors, read_image, resize_by, size_mismatch, write_planes
+from lib.image import ImageFile, chip_reduction, jitter_colors, resized_window, size_mismatch, write_planes
 from lib.iterators import seeds
 from lib.iterators.chip_table import ChipTable
 from lib.targets import ChipTargets
@@ -24,7 +24,7 @@ class SampleReport(NamedTuple):
 
     broken: Optional[str] = None     # the image cannot be read: why
     outside: bool = False            # no pixel of the image lies in the chip (wrong size in the annotation)
-    mismatch: Optional[str] = None   # the image has another size than the annotation says
+    mismatch: Optional[str] = None   # a warning: the image has another size or orientation than the annotation
     dropped: int = 0                 # objects that did not fit into gt_boxes
 
 
@@ -39,6 +39,7 @@ class TrainTasks:
         self._seed = seed
         self._means = np.asarray(config.network.PIXEL_MEANS, np.float32)
         self._jitter = config.TRAIN.COLOR_JITTER
+        self._reduced_decode = config.TRAIN.REDUCED_DECODE
         self._sampler = ChipSampler(config)
         self._targets = ChipTargets(config)
 
@@ -59,31 +60,36 @@ class TrainTasks:
             uncovered += int(is_object.sum())
         return ChipSlice(ChipTable.from_chips(images, chips), objects, uncovered)
 
-    def fill(self, slot, row, index, chip, epoch, position):
-        """Make the sample of `chip` in image `index` in row `row` of batch slot `slot` -> SampleReport.
+    def fill(self, slot, epoch, samples):
+        """Make samples of one image file in batch slot `slot` -> list of SampleReport, in their order.
 
-        `position` in the epoch seeds the random choices.
+        samples: tuples (row of the batch, image index, Chip, position in the epoch); the position seeds the random
+        choices. The file is read once, and decoded once a reduction.
         """
-        entry = self._roidb.entry(index)
+        entry = self._roidb.entry(samples[0][1])
         self.current = entry['image']
         try:
-            pixels = read_image(entry['image'])
+            file = ImageFile(entry['image'], entry['width'], entry['height'])
+            return [self._fill_row(file, slot, epoch, *sample) for sample in samples]
         except SniperError as error:
-            return SampleReport(broken=str(error))
-        mismatch = size_mismatch(pixels, entry['image'], entry['width'], entry['height'])
-        window = cut_window(pixels, chip.box, entry['flipped'], entry['flipped_vertical'])
+            return [SampleReport(broken=str(error)) for _ in samples]
+
+    def _fill_row(self, file, slot, epoch, row, index, chip, position):
+        entry = self._roidb.entry(index)
+        picture = file.decode(chip_reduction(chip.scale) if self._reduced_decode else 1)
+        warning = size_mismatch(picture, file.path, entry['width'], entry['height']) or file.doubt
+        window = resized_window(picture, chip.box, chip.scale, entry['flipped'], entry['flipped_vertical'])
         if window.size == 0:
-            return SampleReport(outside=True, mismatch=mismatch)
+            return SampleReport(outside=True, mismatch=warning)
         rng = seeds.generator(self._seed, epoch, seeds.SAMPLE, position)
         out = {name: self._slots.view(slot, name, shape)[row] for name, shape in self._layout}
-        self._write_pixels(window, chip, rng, out['data'])
+        self._write_pixels(window, rng, out['data'])
         dropped = self._write_targets(entry, chip, rng, out)
-        return SampleReport(mismatch=mismatch, dropped=dropped)
+        return SampleReport(mismatch=warning, dropped=dropped)
 
-    def _write_pixels(self, window, chip, rng, out):
-        window = resize_by(window, chip.scale)[:out.shape[1], :out.shape[2]]
+    def _write_pixels(self, window, rng, out):
         if self._jitter > 0:
-            window = jitter_colors(window, self._jitter, rng)
+            window = jitter_colors(window[:out.shape[1], :out.shape[2]], self._jitter, rng)
         write_planes(window, self._means, out)
 
     def _write_targets(self, entry, chip, rng, out):
