@@ -15,23 +15,27 @@ const int64_t kMaxGrid = 65535;   // blocks along y and z
 __global__ void __launch_bounds__(kTile* kRows)
     transpose_kernel(MapShape shape, bool to_channel_last, const float* in, float* out) {
   __shared__ float tile[kTile][kTile + 1];
-  const int64_t cell0 = static_cast<int64_t>(blockIdx.x) * kTile;
+  const int64_t cell0 = static_cast<int64_t>(blockIdx.x) * kTile, plane_step = shape.groups * shape.cells;
   const int x = static_cast<int>(threadIdx.x), y0 = static_cast<int>(threadIdx.y);
   for (int64_t map = blockIdx.z; map < shape.images * shape.groups; map += gridDim.z) {
-    const int64_t image = map / shape.groups, group = map % shape.groups;
-    const int64_t planes = (image * shape.channels * shape.groups + group) * shape.cells;
-    const int64_t plane_step = shape.groups * shape.cells, lists = map * shape.cells * shape.channels;
-    for (int channel0 = static_cast<int>(blockIdx.y) * kTile; channel0 < shape.channels; channel0 += gridDim.y * kTile) {
+    const int64_t planes = (map / shape.groups * shape.channels * shape.groups + map % shape.groups) * shape.cells;
+    const int64_t lists = map * shape.cells * shape.channels;
+    for (int channel0 = blockIdx.y * kTile; channel0 < shape.channels; channel0 += gridDim.y * kTile) {
+      // Neighbouring threads take neighbouring cells on the side of the planes, channels on the other side.
       for (int y = y0; y < kTile; y += kRows) {
         const int64_t cell = cell0 + (to_channel_last ? x : y), channel = channel0 + (to_channel_last ? y : x);
         if (cell >= shape.cells || channel >= shape.channels) continue;
-        tile[y][x] = in[to_channel_last ? planes + channel * plane_step + cell : lists + cell * shape.channels + channel];
+        const int64_t in_plane = planes + channel * plane_step + cell;
+        const int64_t in_list = lists + cell * shape.channels + channel;
+        tile[y][x] = in[to_channel_last ? in_plane : in_list];
       }
       __syncthreads();
       for (int y = y0; y < kTile; y += kRows) {
         const int64_t cell = cell0 + (to_channel_last ? y : x), channel = channel0 + (to_channel_last ? x : y);
         if (cell >= shape.cells || channel >= shape.channels) continue;
-        out[to_channel_last ? lists + cell * shape.channels + channel : planes + channel * plane_step + cell] = tile[x][y];
+        const int64_t in_plane = planes + channel * plane_step + cell;
+        const int64_t in_list = lists + cell * shape.channels + channel;
+        out[to_channel_last ? in_list : in_plane] = tile[x][y];
       }
       __syncthreads();
     }
