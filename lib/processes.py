@@ -32,6 +32,47 @@ def resolve_workers(setting, num_samples):
     return count
 
 
+def available_memory():
+    """Bytes that this process and its children may still take, None if the system does not say.
+
+    The smaller of what the machine has left and what a memory limit of the control group (a container) leaves.
+    """
+    left = [value for value in (_machine_memory(), _group_memory()) if value is not None]
+    return max(0, min(left)) if left else None
+
+
+def _machine_memory():
+    """MemAvailable of Linux, else the pages that are free."""
+    try:
+        with open('/proc/meminfo') as file:
+            for line in file:
+                if line.startswith('MemAvailable:'):
+                    return int(line.split()[1]) * 1024
+        return os.sysconf('SC_AVPHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+    except (OSError, ValueError):
+        return None
+
+
+def _group_memory(root='/sys/fs/cgroup'):
+    """What the control group's limit (version 2, then 1) leaves; file cache counts as free. None = no limit."""
+    for limit, used, stat, cache in (('memory.max', 'memory.current', 'memory.stat', 'inactive_file'),
+                                     ('memory/memory.limit_in_bytes', 'memory/memory.usage_in_bytes',
+                                      'memory/memory.stat', 'total_inactive_file')):
+        try:
+            numbers = [_first_line(os.path.join(root, name)) for name in (limit, used)]
+            with open(os.path.join(root, stat)) as file:
+                reclaimable = dict(line.split() for line in file).get(cache, 0)
+            return int(numbers[0]) - int(numbers[1]) + int(reclaimable)
+        except (OSError, ValueError):  # no such version, or 'max'
+            continue
+    return None
+
+
+def _first_line(path):
+    with open(path) as file:
+        return file.readline().strip()
+
+
 @contextlib.contextmanager
 def environment(**values):
     """Environment variables for the processes that start inside the block."""
