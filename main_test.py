@@ -1,7 +1,8 @@
 """Evaluate a trained detector: python main_test.py --cfg FILE [--save_prefix P] [--vis] [--set KEY VALUE ...]
 
 The checkpoint is the one of the configuration's training image_set with the number TEST.TEST_EPOCH. Detections, the
-COCO result file and the table of AP go to output_path. MXNet is imported inside functions: spawned processes import
+COCO result file and the table of AP go to output_path. With TEST.EXTRACT_PROPOSALS it writes proposals instead, for the
+negative chips of a training, to TEST.PROPOSAL_SAVE_PATH. MXNet is imported inside functions: spawned processes import
 this file again.
 """
 import argparse
@@ -19,6 +20,10 @@ def main(argv=None):
     setup_logging()
     config = config_from_arguments(args)
     check_supported(config, 'test')
+    if config.TEST.EXTRACT_PROPOSALS:
+        from lib.inference.proposals import run_extraction
+        run_extraction(config, args.cfg, args.save_prefix)
+        return 0
     from lib.inference.evaluate import run_test
     run_test(config, args.cfg, args.save_prefix, draw=args.vis)
     return 0

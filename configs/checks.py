@@ -6,9 +6,6 @@ _LATER = (
     (('train', 'test', 'demo'), lambda c: c.TRAIN.WITH_MASK,
      'TRAIN.WITH_MASK is True, but masks come with a later release; '
      'use configs/faster/sniper_res101_e2e.yml'),
-    (('train',), lambda c: c.TRAIN.USE_NEG_CHIPS,
-     'TRAIN.USE_NEG_CHIPS is True, but negative chips need proposals, which come with a later release; '
-     'run with --set TRAIN.USE_NEG_CHIPS False'),
     (('train',), lambda c: c.TRAIN.AUTO_FOCUS,
      'TRAIN.AUTO_FOCUS is True, but AutoFocus comes with a later release; '
      'run with --set TRAIN.AUTO_FOCUS False'),
@@ -18,9 +15,6 @@ _LATER = (
     (('test', 'demo'), lambda c: any(c.TEST.DO_PRUNING),
      'TEST.DO_PRUNING asks for focus chips, but AutoFocus comes with a later release; '
      'run with --set TEST.DO_PRUNING "[False, False, False]"'),
-    (('test',), lambda c: c.TEST.EXTRACT_PROPOSALS,
-     'TEST.EXTRACT_PROPOSALS is True, but writing proposals comes with a later release; '
-     'run with --set TEST.EXTRACT_PROPOSALS False'),
 )
 PURPOSES = ('train', 'test', 'demo')
 

@@ -27,6 +27,19 @@ def no_rows():
     return np.zeros((0, COLUMNS), np.float32)
 
 
+class DetectionDecoder:
+    """`decode` with what it needs besides a batch; what run_scale uses by default. Picklable."""
+
+    no_rows = staticmethod(no_rows)
+
+    def __init__(self, score_thresh):
+        self.score_thresh = score_thresh
+
+    def __call__(self, outputs, batch, crops):
+        """Network outputs of a batch (lib.iterators.Batch) -> list of SlotDetections."""
+        return decode(outputs, self.score_thresh, crops)
+
+
 def decode(outputs, score_thresh, crops=None):
     """Outputs of one batch -> list of B SlotDetections.
 

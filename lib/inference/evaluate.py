@@ -9,7 +9,7 @@ from lib.image import read_image
 from lib.inference.detect import detect
 from lib.inference.progress import StageClock
 from lib.inference.scale import scale_name
-from lib.inference.store import DetectionStore
+from lib.inference.store import DetectionStore, result_root
 from lib.inference.weights import PredictorFactory, check_classes, find_weights, use_float32_on_cpu
 from lib.train import output_folder
 from lib.visualization import draw_detections, picture_names, write_picture
@@ -26,16 +26,18 @@ def run_test(config, cfg_path, save_prefix, draw=False):
     dataset, roidb = load_test_dataset(config)
     config.dataset.NUM_CLASSES = dataset.num_classes
     weights = find_weights(config, output_folder(config, cfg_path), save_prefix)
-    check_classes(weights, dataset.classes)
+    classes = check_classes(weights, dataset.classes)
     use_float32_on_cpu(config)
 
     clock, root = StageClock(), result_root(config)
     store = DetectionStore(root, config, roidb, weights.digest())
-    on_scale = functools.partial(_draw_scale, config, roidb, dataset.classes) if (
+    on_scale = functools.partial(_draw_scale, config, roidb, classes) if (
         config.TEST.VISUALIZE_INTERMEDIATE_SCALES) else None
     start = time.perf_counter()
     detections = detect(roidb, PredictorFactory(config, weights), config, dataset.num_classes, store, clock, on_scale)
     seconds = time.perf_counter() - start
+    if classes != dataset.classes:
+        detections = [detections[classes.index(name)] for name in dataset.classes]
     store.save_final(detections, dataset.classes)
     logger.info('%d images in %.1f s, %.2f images/s (%s%s)', len(roidb), seconds, len(roidb) / max(seconds, 1e-9),
                 clock.text(), ', summed over jobs' if config.TEST.CONCURRENT_JOBS > 1 else '')
@@ -44,11 +46,6 @@ def run_test(config, cfg_path, save_prefix, draw=False):
         draw_all(roidb, detections, dataset.classes, config.TEST.VIS_THRESH,
                  os.path.join(config.TEST.VISUALIZATION_PATH, 'dets_final'))
     return dataset.evaluate(detections, os.path.join(root, 'results'))
-
-
-def result_root(config):
-    """Folder of detection and result files: output_path, or `<root_path>/cache` where that is empty."""
-    return config.output_path or os.path.join(config.dataset.root_path, 'cache')
 
 
 def draw_all(roidb, detections, classes, score_thresh, folder):

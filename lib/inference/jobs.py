@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 SECONDS_TO_END = 5.0  # a job that was asked to end gets this long
 
 
-def run_here(roidb, crops, predictor_factory, config, indices, clock):
-    """Scales `indices` in this process; yields (scale index, rows[image][crop])."""
+def run_here(roidb, crops, predictor_factory, config, indices, clock, decoder=None):
+    """Scales `indices` in this process; yields (scale index, rows[image][crop]). decoder: see scale.run_scale."""
     if not indices or not roidb:
         yield from ((index, [[] for _ in crops]) for index in indices)
         return
@@ -31,20 +31,20 @@ def run_here(roidb, crops, predictor_factory, config, indices, clock):
     try:
         for index in indices:
             progress = Progress('scale %s' % scale_name(config, index), sum(map(len, crops)))
-            rows = run_scale(roidb, crops, predictor, config, index, clock, progress.add)
+            rows = run_scale(roidb, crops, predictor, config, index, clock, progress.add, decoder=decoder)
             progress.finish()
             yield index, rows
     finally:
         predictor.close()
 
 
-def run_in_jobs(roidb, crops, predictor_factory, config, indices, clock, jobs):
-    """The same with `jobs` processes: yields (scale index, rows[image][crop]), images in order.
+def run_in_jobs(roidb, crops, predictor_factory, config, indices, clock, jobs, decoder=None):
+    """The same with `jobs` processes, `decoder` picklable: yields (scale index, rows[image][crop]), images in order.
 
     Raises SniperError with a job's own message if it failed, or naming the job if it died; the others are ended.
     """
     blocks = split_blocks(len(roidb), jobs)
-    running = _start(roidb, crops, predictor_factory, config, indices, blocks)
+    running = _start(roidb, crops, predictor_factory, config, indices, blocks, decoder)
     progress = {index: Progress('scale %s' % scale_name(config, index), sum(map(len, crops))) for index in indices}
     try:
         for index in indices:
@@ -73,7 +73,7 @@ class _Job:
         self.open = True   # more can come
 
 
-def _start(roidb, crops, predictor_factory, config, indices, blocks):
+def _start(roidb, crops, predictor_factory, config, indices, blocks, decoder):
     context = multiprocessing.get_context('spawn')
     threads = max(1, int(os.environ.get('OMP_NUM_THREADS') or num_cores()) // len(blocks))
     running = []
@@ -81,7 +81,7 @@ def _start(roidb, crops, predictor_factory, config, indices, blocks):
         for number, (first, end) in enumerate(blocks):
             ours, theirs = context.Pipe(duplex=False)
             readers = resolve_workers(config.TEST.NUM_PROCESS, end - first) // len(blocks)  # cores are shared
-            arguments = (theirs, roidb[first:end], crops[first:end], predictor_factory, config, indices, readers)
+            arguments = (theirs, roidb[first:end], crops[first:end], predictor_factory, config, indices, readers, decoder)
             process = context.Process(target=_job, args=arguments, name='inference job %d' % (number + 1))
             process.start()
             theirs.close()
@@ -128,7 +128,7 @@ def _end(running):
         job.connection.close()
 
 
-def _job(connection, roidb, crops, predictor_factory, config, indices, num_workers):
+def _job(connection, roidb, crops, predictor_factory, config, indices, num_workers, decoder):
     """Main function of a job process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its jobs
     try:
@@ -137,7 +137,7 @@ def _job(connection, roidb, crops, predictor_factory, config, indices, num_worke
             predictor = predictor_factory()
         for index in indices:
             rows = run_scale(roidb, crops, predictor, config, index, clock,
-                             lambda count, index=index: connection.send(('done', index, count)), num_workers)
+                             lambda count, index=index: connection.send(('done', index, count)), num_workers, decoder)
             connection.send(('scale', index, rows))
         connection.send(('clock', clock.seconds))
     except SniperError as error:

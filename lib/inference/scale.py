@@ -1,5 +1,5 @@
 """One scale of the test pyramid over a list of images."""
-from lib.inference.decode import decode, no_rows
+from lib.inference.decode import DetectionDecoder
 from lib.iterators import TestIterator
 
 
@@ -13,14 +13,15 @@ def whole_images(roidb):
     return [[(0.0, 0.0, float(entry['width']), float(entry['height']))] for entry in roidb]
 
 
-def run_scale(roidb, crops, predictor, config, index, clock, done, num_workers=None):
-    """Detections of scale `index`: rows[image][crop] -> (n, 6), see lib.inference.decode.
+def run_scale(roidb, crops, predictor, config, index, clock, done, num_workers=None, decoder=None):
+    """Detections of scale `index`: rows[image][crop] -> (n, 6), see lib.inference.decode, or what `decoder` makes.
 
     crops[image]: list of windows; an image without one has no detections. clock: StageClock; done(count) is called
     with the number of crops that were finished, first with 0. num_workers: image readers, None = TEST.NUM_PROCESS.
     """
+    decoder = decoder or DetectionDecoder(config.TEST.SCORE_THRESH)
     done(0)
-    rows = [[no_rows() for _ in windows] for windows in crops]
+    rows = [[decoder.no_rows() for _ in windows] for windows in crops]
     if not any(crops):
         return rows
     missing = {(image, chip) for image, windows in enumerate(crops) for chip in range(len(windows))}
@@ -35,7 +36,7 @@ def run_scale(roidb, crops, predictor, config, index, clock, done, num_workers=N
             with clock.stage('network'):
                 outputs = predictor.predict(batch)
             with clock.stage('decode'):
-                found = decode(outputs, config.TEST.SCORE_THRESH, crops)
+                found = decoder(outputs, batch, crops)
             before = len(missing)
             for image, chip, slot_rows in found:  # padding repeats a crop with the same result
                 rows[image][chip] = slot_rows

@@ -82,8 +82,8 @@ class DetectionStore:
         keys.update({name: config.TEST[name] for name in TEST_KEYS})
         keys['scale'] = config.TEST.SCALES if index is None else config.TEST.SCALES[index]
         if self._images is None:
-            self._images = _digest([_identity(entry) for entry in self._roidb])
-        return {'format': FORMAT, 'weights': self._weights, 'configuration': _digest(keys), 'images': self._images}
+            self._images = digest([identity(entry) for entry in self._roidb])
+        return {'format': FORMAT, 'weights': self._weights, 'configuration': digest(keys), 'images': self._images}
 
     @staticmethod
     def _write(path, origin, **arrays):
@@ -121,7 +121,12 @@ def _lengths(items):
     return np.array([len(item) for item in items], np.int64)
 
 
-def _identity(entry):
+def result_root(config):
+    """Folder of detection, proposal and result files: output_path, or `<root_path>/cache` where that is empty."""
+    return config.output_path or os.path.join(config.dataset.root_path, 'cache')
+
+
+def identity(entry):
     """Names an image file and its content well enough to notice a change."""
     try:
         size = os.stat(entry['image']).st_size
@@ -130,6 +135,7 @@ def _identity(entry):
     return [str(entry['image_id']), str(entry['image']), float(entry['width']), float(entry['height']), size]
 
 
-def _digest(value):
+def digest(value):
+    """SHA-256 of nested lists, dicts, numbers, texts and arrays."""
     text = json.dumps(value, sort_keys=True, default=lambda array: np.asarray(array).tolist())
     return hashlib.sha256(text.encode('utf-8')).hexdigest()

@@ -54,23 +54,37 @@ def find_weights(config, folder, save_prefix):
 
 
 def check_classes(weights, classes):
-    """The weights' classes against those of a data set: SniperError for another number, a warning for other names."""
-    if not weights.classes or weights.classes == tuple(classes):
-        return
+    """The data set's class names in the order in which the weights give them.
+
+    Classes found in annotations may be in another order than those of the file that the weights were trained on:
+    names decide. Other names than the weights' are a warning, and taken as the same in this order; SniperError for
+    another number.
+    """
+    classes = tuple(classes)
+    if not weights.classes or weights.classes == classes:
+        return classes
     if len(weights.classes) != len(classes):
         raise SniperError('%s was trained on %d classes with background (%s), the data set has %d (%s): use weights '
                           'trained on it' % (weights.path, len(weights.classes), _some(weights.classes),
                                              len(classes), _some(classes)))
+    if sorted(weights.classes) == sorted(set(classes)):
+        logger.info('%s has the classes of the data set in another order; they are matched by name', weights.path)
+        return weights.classes
     logger.warning('%s was trained on the classes %s, the data set has %s: taken as the same in this order',
                    weights.path, _some(weights.classes), _some(classes))
+    return classes
 
 
 class PredictorFactory:
-    """Makes the MXNet predictor of a configuration and checkpoint; picklable, for inference processes."""
+    """Makes the MXNet predictor of a configuration and checkpoint; picklable, for inference processes.
 
-    def __init__(self, config, weights):
+    variant: of the detector's graphs, 'test' or 'proposal_test'.
+    """
+
+    def __init__(self, config, weights, variant='test'):
         self._config = config
         self._weights = weights
+        self._variant = variant
 
     def __call__(self):
         """-> ModulePredictor. SniperError: broken file, GPU absent, unknown network."""
@@ -79,7 +93,7 @@ class PredictorFactory:
         from lib.train.checkpoint import load_for_test
         from symbols import get_detector
         devices = contexts(self._config)
-        symbol = get_detector(self._config.symbol).test_symbol(self._config)
+        symbol = get_detector(self._config.symbol).symbol(self._config, self._variant)
         arg_params, aux_params = load_for_test(self._weights.prefix, self._weights.epoch)
         return ModulePredictor(symbol, _float32(arg_params), _float32(aux_params), devices,
                                source='the weights %s' % self._weights.path)

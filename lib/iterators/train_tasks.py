@@ -51,13 +51,15 @@ class TrainTasks:
             self.current = entry['image']
             rng = seeds.generator(self._seed, epoch, seeds.CHIPS, index)
             found = self._sampler.sample(entry, rng, stride=stride)
-            images.extend([index] * len(found))
-            chips.extend(found)
             is_object = entry['max_overlaps'] == 1
-            objects += int(is_object.sum())
+            left = is_object.copy()
             for chip in found:
-                is_object[chip.props] = False
-            uncovered += int(is_object.sum())
+                left[chip.props] = False
+                # Targets come from objects alone; proposals, a hundred times as many, stay here.
+                chips.append(chip._replace(props=chip.props[is_object[chip.props]]))
+            images.extend([index] * len(found))
+            objects += int(is_object.sum())
+            uncovered += int(left.sum())
         return ChipSlice(ChipTable.from_chips(images, chips), objects, uncovered)
 
     def fill(self, slot, epoch, samples):

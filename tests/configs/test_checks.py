@@ -31,6 +31,8 @@ CONTRADICTIONS = [
     ('train', ['TRAIN.RPN_NEGATIVE_OVERLAP', '0.8'], ['TRAIN.RPN_NEGATIVE_OVERLAP, 0.8']),
     ('train', ['TRAIN.BBOX_STDS', '[0.1]'], ['TRAIN.BBOX_STDS has 1']),
     ('train', ['TRAIN.BBOX_STDS', '[0.1, 0.1, 0, 0.2]'], ['TRAIN.BBOX_STDS', 'above 0']),
+    ('train', ['TRAIN.NEG_CHIP_MIN_ROWS', '[10]'], ['TRAIN.NEG_CHIP_MIN_ROWS', 'two numbers']),
+    ('train', ['TRAIN.NEG_CHIPS_PER_IMAGE', '-1'], ['TRAIN.NEG_CHIPS_PER_IMAGE is -1']),
     ('train', ['TRAIN.NUM_PROCESS', '-2'], ['TRAIN.NUM_PROCESS is -2', "'auto'"]),
     ('test', ['TEST.SCALES', '[(480,512)]'], ['TEST.SCALES has 1', 'TEST.VALID_RANGES has 3']),
     ('test', ['TEST.SCALES', '[(480,512)]', 'TEST.VALID_RANGES', '[(-1,-1)]'], ['TEST.BATCH_IMAGES has 3']),
@@ -56,12 +58,10 @@ def test_what_a_purpose_does_not_use_is_not_looked_at():
 
 
 LATER = [
-    ('train', ['TRAIN.USE_NEG_CHIPS', 'True'], 'TRAIN.USE_NEG_CHIPS False'),
-    ('train', ['TRAIN.WITH_MASK', 'True', 'TRAIN.USE_NEG_CHIPS', 'True'], 'TRAIN.WITH_MASK'),
+    ('train', ['TRAIN.WITH_MASK', 'True'], 'TRAIN.WITH_MASK'),
     ('train', ['TRAIN.AUTO_FOCUS', 'True'], 'TRAIN.AUTO_FOCUS False'),
     ('test', ['TEST.AUTO_FOCUS', 'True'], 'TEST.AUTO_FOCUS False'),
     ('demo', ['TEST.DO_PRUNING', '[False, True, True]'], 'TEST.DO_PRUNING'),
-    ('test', ['TEST.EXTRACT_PROPOSALS', 'True'], 'TEST.EXTRACT_PROPOSALS False'),
 ]
 
 
@@ -74,7 +74,7 @@ def test_capabilities_of_later_releases_are_said_plainly(purpose, words, part):
 
 
 def test_the_mend_that_the_message_names_is_one():
-    check_supported(load_config(RES101, ['TRAIN.USE_NEG_CHIPS', 'False']), 'train')
+    check_supported(load_config(RES101), 'train')
     autofocus = RES101.replace('_e2e', '_e2e_autofocus')
     check_supported(load_config(autofocus, ['TEST.AUTO_FOCUS', 'False', 'TEST.DO_PRUNING', '[False, False, False]']),
                     'test')

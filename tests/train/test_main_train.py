@@ -119,7 +119,7 @@ def test_mistakes_are_one_line_and_status_1(images, tmp_path, capsys):
     import main_train
     from lib import cli
     for settings, message in ((('gpus', '7'), 'GPU 7'), (('TRAIN.fp16', 'True'), '--set TRAIN.fp16 False'),
-                              (('TRAIN.USE_NEG_CHIPS', 'True'), 'negative chips need proposals'),
+                              (('TRAIN.USE_NEG_CHIPS', 'True'), 'train_neg_props_and_sniper.sh'),
                               (('symbol', 'nonsense'), 'sniper_tiny'), (('TRAIN.lrr', '1'), 'TRAIN.lr'),
                               (('output_path', CONFIG), 'cannot write the log file')):
         with pytest.raises(SystemExit) as leaving:

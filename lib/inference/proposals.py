@@ -1,0 +1,188 @@
+"""Proposals of a whole data set by a trained proposal network (reference/pipeline.md 13): what main_test.py does with
+TEST.EXTRACT_PROPOSALS.
+
+Images go through in blocks; what a block gave at a scale is kept in
+`<output_path>/props_scale_<a>x<b>/<set>_<first image>.npz` until the file of the whole set is written, so an interrupted
+extraction goes on where it was. Every file names the weights, configuration and images it was made from.
+"""
+import json
+import logging
+import os
+import time
+
+import numpy as np
+
+from lib.dataset import load_test_dataset
+from lib.dataset.proposal_files import FORMAT, ProposalSet, after_nms, read_origin, read_proposals, write_proposals
+from lib.errors import SniperError
+from lib.files import text_writer
+from lib.inference.decode import SlotDetections
+from lib.inference.jobs import run_here, run_in_jobs
+from lib.inference.progress import StageClock
+from lib.inference.recall import AverageRecall
+from lib.inference.scale import scale_name, whole_images
+from lib.inference.store import NETWORK_KEYS, digest, identity, result_root
+from lib.inference.weights import PredictorFactory, find_weights, use_float32_on_cpu
+from lib.train.paths import output_folder
+
+logger = logging.getLogger(__name__)
+
+ROIS, SCORES = 'rois_output', 'rois_score'
+TEST_KEYS = ('RPN_PRE_NMS_TOP_N', 'RPN_POST_NMS_TOP_N', 'RPN_NMS_THRESH', 'RPN_MIN_SIZE', 'N_PROPOSAL_PER_SCALE')
+BLOCK = 4096  # images; starting the network again for the next block costs seconds
+
+
+class ProposalDecoder:
+    """Outputs of a proposal graph -> rows (n, 5) x1, y1, x2, y2, score in original pixels; see decode.DetectionDecoder.
+
+    limit: the best so many of an image and scale. Rows of score 0 only fill the operator's output and are dropped.
+    """
+
+    def __init__(self, limit):
+        self.limit = limit
+
+    @staticmethod
+    def no_rows():
+        """No proposal."""
+        return np.zeros((0, 5), np.float32)
+
+    def __call__(self, outputs, batch, crops):
+        """-> list of SlotDetections, one a slot of the batch. crops is not looked at: images are whole."""
+        info = batch.data['im_info']
+        boxes = outputs[ROIS].reshape(len(info), -1, 5)[:, :self.limit, 1:]
+        scores = outputs[SCORES].reshape(len(info), -1)[:, :self.limit]
+        found = []
+        for slot, image in enumerate(np.rint(outputs['im_ids']).astype(int)):
+            kept = scores[slot] > 0
+            rows = np.column_stack([boxes[slot, kept] / info[slot, 2], scores[slot, kept]]).astype(np.float32)
+            found.append(SlotDetections(int(image), 0, rows))
+        return found
+
+
+def run_extraction(config, cfg_path, save_prefix):
+    """Extract proposals of dataset.test_image_set with the checkpoint of `cfg_path`, unless the file is there already
+    and was made from the same; report their recall. -> {size: {number: AR}}, None for a file that was there.
+
+    Changes `config`, which is this run's own. Raises SniperError for whatever a user can mend.
+    """
+    dataset, roidb = load_test_dataset(config)
+    weights = find_weights(config, output_folder(config, cfg_path), save_prefix)
+    use_float32_on_cpu(config)
+    path = os.path.join(config.TEST.PROPOSAL_SAVE_PATH, '%s_rpn.npz' % dataset.name)
+    origin = proposals_origin(config, roidb, weights.digest(), dataset.name)
+    if read_origin(path) == dict(origin, format=FORMAT):
+        logger.info('%s is there already, made from the same weights, configuration and images: nothing to do', path)
+        return None
+    start = time.perf_counter()
+    factory, clock = PredictorFactory(config, weights, 'proposal_test'), StageClock()
+    parts = Parts(config, dataset.name, origin)
+    rows = extract(roidb, factory, config, parts, clock)
+    write_proposals(path, ProposalSet.from_images(rows, [entry['image_id'] for entry in roidb], origin))
+    parts.remove()
+    seconds = time.perf_counter() - start
+    logger.info('%d images in %.1f s, %.2f images/s (%s)', len(roidb), seconds, len(roidb) / max(seconds, 1e-9),
+                clock.text())
+    logger.info('proposals: %s', path)
+    return report_recall(path, roidb)
+
+
+def extract(roidb, predictor_factory, config, parts, clock, block=BLOCK):
+    """rows[image] -> (n, 5) float32: the scales' proposals one below the other, in the order of TEST.SCALES.
+
+    parts: Parts, where blocks of images that are done are read and written; None keeps nothing.
+    """
+    indices = range(len(config.TEST.SCALES))
+    decoder = ProposalDecoder(config.TEST.N_PROPOSAL_PER_SCALE)
+    rows = []
+    for first in range(0, len(roidb), block):
+        images = roidb[first:first + block]
+        done = parts.load_all(indices, first) if parts else {}
+        wanted = [index for index in indices if index not in done]
+        jobs = min(config.TEST.CONCURRENT_JOBS, len(images))
+        crops = whole_images(images)
+        source = (run_in_jobs(images, crops, predictor_factory, config, wanted, clock, jobs, decoder) if jobs > 1 else
+                  run_here(images, crops, predictor_factory, config, wanted, clock, decoder)) if wanted else ()
+        for index, found in source:
+            done[index] = [crop for image in found for crop in image]
+            if parts:
+                parts.save(index, first, done[index], images)
+        rows += [np.concatenate([done[index][image] for index in indices]) for image in range(len(images))]
+        if len(roidb) > block:
+            logger.info('%d of %d images are done', len(rows), len(roidb))
+    return rows
+
+
+class Parts:
+    """Files of the blocks of images that an extraction has finished, under the folder of results."""
+
+    def __init__(self, config, name, origin):
+        self._config, self._name, self._origin = config, name, origin
+        self._used = set()
+
+    def _path(self, index, first):
+        return os.path.join(result_root(self._config), 'props_scale_' + scale_name(self._config, index),
+                            '%s_%07d.npz' % (self._name, first))
+
+    def _origin_of(self, index, first):
+        return dict(self._origin, scale=index, first=first)
+
+    def save(self, index, first, rows, images):
+        """rows[image] (n, 5) of scale `index` and the images from number `first` on."""
+        path = self._path(index, first)
+        write_proposals(path, ProposalSet.from_images(rows, [entry['image_id'] for entry in images],
+                                                      self._origin_of(index, first)))
+        self._used.add(path)
+
+    def load_all(self, indices, first):
+        """Scale index -> what `load` gives, for the scales that are there."""
+        found = {index: self.load(index, first) for index in indices}
+        return {index: rows for index, rows in found.items() if rows is not None}
+
+    def load(self, index, first):
+        """What `save` wrote -> rows[image], or None if there is no such file made from the same."""
+        path = self._path(index, first)
+        if read_origin(path) != dict(self._origin_of(index, first), format=FORMAT):
+            return None
+        try:
+            proposals = read_proposals(path)
+        except SniperError as error:
+            logger.warning('%s', error)
+            return None
+        self._used.add(path)
+        logger.info('scale %s: %d images from number %d on were done before (%s)', scale_name(self._config, index),
+                    len(proposals.image_ids), first, path)
+        return [proposals.rows(image) for image in range(len(proposals.image_ids))]
+
+    def remove(self):
+        """Delete the files: all they hold is in the file of the whole set."""
+        for path in self._used:
+            os.remove(path)
+        self._used.clear()
+
+
+def proposals_origin(config, roidb, weights_digest, name):
+    """What a proposal file depends on, fit for JSON: name -> digest, number or list."""
+    keys = {'symbol': config.symbol, 'fp16': bool(config.TRAIN.fp16)}
+    keys.update({key: config.network[key] for key in NETWORK_KEYS})
+    keys.update({key: config.TEST[key] for key in TEST_KEYS})
+    return {'set': name, 'weights': weights_digest, 'scales': [list(pair) for pair in config.TEST.SCALES],
+            'configuration': digest(keys), 'images': digest([identity(entry) for entry in roidb])}
+
+
+def report_recall(path, roidb):
+    """Log the average recall of a proposal file, after the NMS with which training reads it; write it beside the file.
+
+    -> {size: {number: AR}}.
+    """
+    proposals, recall = after_nms(read_proposals(path)), AverageRecall()
+    for index, entry in enumerate(roidb):
+        recall.add(proposals.rows(index), entry['boxes'])
+    logger.info('average recall of %.0f proposals an image (after NMS as for training; sizes are areas of boxes)',
+                len(proposals.boxes) / max(1, len(roidb)))
+    for line in recall.table():
+        logger.info('%s', line)
+    results = recall.results()
+    with text_writer(os.path.splitext(path)[0] + '_recall.json') as stream:
+        json.dump(results, stream, indent=4)
+        stream.write('\n')
+    return results
