@@ -17,5 +17,7 @@ OPERATORS = (
              ('cls_prob', 'bbox_pred'), 'BlockGrad'),
     Operator('MaskRcnnTarget', ('rois', 'mask_polys', 'mask_ids'), (), ('mask_targets', 'mask_cls'),
              ('rois', 'mask_polys', 'mask_ids'), 'BlockGrad'),
+    Operator('DeformableConvolution', ('data', 'offset', 'weight'), ('bias',), ('output',),
+             ('data', 'offset', 'weight', 'bias'), 'identity'),
     Operator('DeformablePSROIPooling', ('data', 'rois'), ('trans',), ('output',), ('data', 'trans'), 'identity'),
 )

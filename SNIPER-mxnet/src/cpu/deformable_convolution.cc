@@ -1,0 +1,190 @@
+#include "cpu/deformable_convolution.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "cpu/channel_last.h"
+#include "cpu/deformable_convolution_sampling.h"
+#include "cpu/gemm.h"
+#include "cpu/parallel.h"
+
+namespace sniper {
+namespace {
+
+const int64_t kCellsATask = 256;
+const int kMostDepth = 512;  // columns of one tile made at a time; with kMostCells they fill a part of the L2 cache
+const int kMostCells = 128;  // output cells of a task
+const int kLeastCells = 28;
+const int kRowPad = 16;  // keeps the rows of a tile from falling into the same sets of the L1 cache
+
+struct NoScratch {};
+
+struct Scratch {
+  std::vector<TilePoint> points;
+  std::vector<float> columns;  // (cells of the tile, depth of the chunk)
+  std::vector<float> product;  // (cells of the tile, filters of the group)
+};
+
+// Some columns: taps [first_tap, first_tap + taps) of channels [channel, channel + channels) of a group.
+struct Chunk {
+  int first_tap, taps, channel, channels;
+
+  int depth() const { return taps * channels; }
+};
+
+// Chunks in the order of the packed weights' rows (tap, channel): whole taps, or parts of one.
+std::vector<Chunk> chunks_of(int taps, int channels) {
+  std::vector<Chunk> chunks;
+  const int parts = (channels + kMostDepth - 1) / kMostDepth;
+  const int step = std::max(1, kMostDepth / channels);
+  for (int tap = 0; tap < taps; tap += step) {
+    for (int part = 0; part < parts; ++part) {
+      const int begin = static_cast<int64_t>(channels) * part / parts;
+      const int end = static_cast<int64_t>(channels) * (part + 1) / parts;
+      chunks.push_back(Chunk{tap, std::min(step, taps - tap), begin, end - begin});
+    }
+  }
+  return chunks;
+}
+
+// Tiles of an image: small enough for the caches, enough of them for the threads.
+int64_t tiles_of(const DeformableConvolutionInputs& in, int64_t groups) {
+  const int64_t cells = in.out_cells(), others = std::max<int64_t>(in.images * groups, 1);
+  const int64_t for_threads = std::min((4 * max_threads() + others - 1) / others, (cells + kLeastCells - 1) / kLeastCells);
+  return std::max((cells + kMostCells - 1) / kMostCells, for_threads);
+}
+
+class Forward {
+ public:
+  Forward(const DeformableConvolutionInputs& in, const DeformableConvolutionOptions& options, float* workspace)
+      : in_(in), options_(options), groups_(options.num_group), channels_(in.channels / options.num_group),
+        filters_(options.num_filter / options.num_group), rows_(options.taps() * channels_),
+        chunks_(chunks_of(options.taps(), channels_)), tiles_(tiles_of(in, options.num_group)),
+        maps_(workspace), packed_(workspace + in.images * in.cells() * in.channels) {}
+
+  void run(float* out) {
+    cells_first(in_.data, in_.images, in_.channels, in_.cells(), maps_, in_.channels);
+    pack_weights();
+    parallel_for<Scratch>(in_.images * groups_ * tiles_, [&](int64_t task, Scratch* scratch) {
+      compute_tile(task / tiles_ / groups_, static_cast<int>(task / tiles_ % groups_), task % tiles_, scratch, out);
+    });
+  }
+
+ private:
+  int panels() const { return (filters_ + kPanel - 1) / kPanel; }
+
+  // Panel of filters [kPanel * panel, ...) of a group, rows (tap, channel); a last, narrower panel is stored so.
+  Panel panel(int group, int panel) const {
+    const int64_t first = static_cast<int64_t>(group) * filters_ + panel * kPanel;
+    return Panel{packed_ + first * rows_, std::min<int>(kPanel, filters_ - panel * kPanel), rows_};
+  }
+
+  void pack_weights() {
+    const int taps = options_.taps();
+    parallel_for<NoScratch>(static_cast<int64_t>(groups_) * panels(), [&](int64_t task, NoScratch*) {
+      const Panel target = panel(static_cast<int>(task / panels()), static_cast<int>(task % panels()));
+      float* values = packed_ + (target.values - packed_);
+      const float* weights = in_.weight + (target.values - packed_);
+      const int kBlock = 16;  // channels; their part of the panel stays in the L1 cache
+      for (int begin = 0; begin < channels_; begin += kBlock) {
+        const int end = std::min(begin + kBlock, channels_);
+        for (int f = 0; f < target.stride; ++f) {
+          const float* source = weights + static_cast<int64_t>(f) * rows_ + begin * taps;
+          for (int c = begin; c < end; ++c) {
+            for (int tap = 0; tap < taps; ++tap) values[(tap * channels_ + c) * target.stride + f] = *source++;
+          }
+        }
+      }
+    });
+    std::fill(packed_ + static_cast<int64_t>(options_.num_filter) * rows_,
+              packed_ + static_cast<int64_t>(options_.num_filter) * rows_ + kPanel, 0.0f);
+  }
+
+  void compute_tile(int64_t image, int group, int64_t tile_number, Scratch* scratch, float* out) const {
+    const int64_t cells = in_.out_cells();
+    CellTile tile;
+    tile.begin = cells * tile_number / tiles_;
+    tile.count = static_cast<int>(cells * (tile_number + 1) / tiles_ - tile.begin);
+    tile.out_width = in_.out_width;
+    const int64_t product_stride = panels() * kPanel + kRowPad;
+    scratch->points.resize(tile.count);
+    scratch->product.resize(tile.count * product_stride);
+    bool accumulate = in_.bias != nullptr;
+    if (accumulate) {
+      const float* bias = in_.bias + static_cast<int64_t>(group) * filters_;
+      for (int i = 0; i < tile.count; ++i) std::copy(bias, bias + filters_, &scratch->product[i * product_stride]);
+    }
+    int row = 0;
+    for (const Chunk& chunk : chunks_) {
+      const int64_t stride = chunk.depth() + kRowPad;
+      if (scratch->columns.size() < static_cast<size_t>(tile.count * stride)) {
+        scratch->columns.resize(tile.count * stride);
+      }
+      make_columns(image, group, tile, chunk, scratch);
+      for (int p = 0; p < panels(); ++p) {
+        Panel part = panel(group, p);
+        part.values += row * part.stride;
+        part.depth = chunk.depth();
+        multiply_panel(part, scratch->columns.data(), stride, tile.count, &scratch->product[p * kPanel],
+                       product_stride, accumulate);
+      }
+      row += chunk.depth();
+      accumulate = true;
+    }
+    float* target = out + (image * options_.num_filter + static_cast<int64_t>(group) * filters_) * cells + tile.begin;
+    transpose(scratch->product.data(), tile.count, filters_, product_stride, target, cells);
+  }
+
+  void make_columns(int64_t image, int group, const CellTile& tile, const Chunk& chunk, Scratch* scratch) const {
+    const MapSize size = {in_.height, in_.width, in_.channels};
+    const float* map = maps_ + image * in_.cells() * in_.channels;
+    const int64_t cells = in_.out_cells(), stride = chunk.depth() + kRowPad;
+    const int deformable = in_.channels / options_.num_deformable_group;  // channels that move together
+    const int first = group * channels_ + chunk.channel, last = first + chunk.channels;
+    for (int channel = first; channel < last;) {
+      const int g = channel / deformable, end = std::min(last, (g + 1) * deformable);
+      for (int tap = chunk.first_tap; tap < chunk.first_tap + chunk.taps; ++tap) {
+        const float* shifts =
+            in_.offset + ((image * options_.num_deformable_group + g) * options_.taps() + tap) * 2 * cells;
+        tile_points(options_, tile, tap, shifts, shifts + cells, size, scratch->points.data());
+        sample_tile(map + channel, size, scratch->points.data(), tile.count, end - channel,
+                    &scratch->columns[(tap - chunk.first_tap) * chunk.channels + channel - first], stride);
+      }
+      channel = end;
+    }
+  }
+
+  const DeformableConvolutionInputs& in_;
+  const DeformableConvolutionOptions& options_;
+  const int groups_, channels_, filters_;  // channels and filters of one group
+  const int rows_;                         // of its packed weights
+  const std::vector<Chunk> chunks_;
+  const int64_t tiles_;
+  float* maps_;    // (images, cells, channels)
+  float* packed_;  // (groups, panels, rows_, filters of the panel)
+};
+
+}  // namespace
+
+void cells_first(const float* maps, int64_t images, int channels, int64_t cells, float* out, int64_t stride) {
+  const int64_t chunks = (cells + kCellsATask - 1) / kCellsATask;
+  parallel_for<NoScratch>(images * chunks, [&](int64_t task, NoScratch*) {
+    const int64_t image = task / chunks, begin = task % chunks * kCellsATask;
+    transpose(maps + image * channels * cells + begin, channels,
+              static_cast<int>(std::min(kCellsATask, cells - begin)), cells, out + (image * cells + begin) * stride,
+              stride);
+  });
+}
+
+size_t deformable_convolution_forward_workspace(const DeformableConvolutionInputs& in,
+                                                const DeformableConvolutionOptions& options) {
+  const size_t weights = static_cast<size_t>(options.num_filter) * (in.channels / options.num_group) * options.taps();
+  return in.images * in.cells() * in.channels + weights + kPanel;
+}
+
+void deformable_convolution_forward_cpu(const DeformableConvolutionInputs& in,
+                                        const DeformableConvolutionOptions& options, float* workspace, float* out) {
+  Forward(in, options, workspace).run(out);
+}
+
+}  // namespace sniper

@@ -1,0 +1,288 @@
+// Gradients of deformable convolution.
+//
+// Data and offsets: the gradient of the columns, weights^T x gradient of the output, is made for one tap and a run of
+// at most kPanel channels at a time, and goes at once back to the cells and shifts it came from. A task owns its run's
+// part of the data gradient. What the runs of a deformable group give to their common shifts is kept apart and added in
+// order at the end.
+// Weights: a task owns the gradient of a block of channels, and makes the columns for it again.
+#include "cpu/deformable_convolution.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "cpu/channel_last.h"
+#include "cpu/deformable_convolution_sampling.h"
+#include "cpu/gemm.h"
+#include "cpu/parallel.h"
+#include "sniper/common.h"
+
+namespace sniper {
+namespace {
+
+const int kTileCells = 128;   // output cells between two looks at the same part of the data gradient
+const int kChunkCells = 256;  // output cells summed in one go for the weights
+const int kRowPad = 16;       // keeps the rows of a tile from falling into the same sets of the L1 cache
+const int kLeastFilters = 64;
+
+struct NoScratch {};
+
+// Channels that share a group of the convolution and a deformable group: at most kPanel of them.
+struct Block {
+  int begin, count, group;
+};
+
+// Consecutive blocks, at most kPanel channels in all, of one deformable group.
+struct Run {
+  int begin, count, deformable_group;
+  std::vector<Block> blocks;
+};
+
+std::vector<Run> runs_of(int channels, const DeformableConvolutionOptions& options) {
+  const int shared = channels / options.num_deformable_group, grouped = channels / options.num_group;
+  std::vector<Run> runs;
+  for (int begin = 0; begin < channels;) {
+    Run run;
+    run.begin = begin;
+    run.deformable_group = begin / shared;
+    const int end = std::min(begin + kPanel, (run.deformable_group + 1) * shared);
+    run.count = end - begin;
+    while (begin < end) {
+      const int group = begin / grouped, block_end = std::min(end, (group + 1) * grouped);
+      run.blocks.push_back(Block{begin, block_end - begin, group});
+      begin = block_end;
+    }
+    runs.push_back(run);
+  }
+  return runs;
+}
+
+struct Scratch {
+  std::vector<TilePoint> points;
+  std::vector<float> product;  // gradient of one tap's columns: (cells of the tile, kPanel)
+  std::vector<float> columns;  // (cells of the chunk, kPanel)
+  std::vector<float> map;      // channel-last gradient of one run: (cells, channels of the run)
+  std::vector<float> slopes;   // down, then across, for every cell of the tile
+  std::vector<float> rows;     // gradient of the output: (filters, cells of the chunk)
+  std::vector<float> sums;     // gradient of the weights: (taps, filters, kPanel)
+};
+
+class Backward {
+ public:
+  Backward(const DeformableConvolutionInputs& in, const DeformableConvolutionOptions& options, const float* out_grad,
+           float* workspace, const DeformableConvolutionGradients& grads)
+      : in_(in), options_(options), out_grad_(out_grad), grads_(grads), filters_(options.num_filter / options.num_group),
+        taps_(options.taps()), cells_(in.out_cells()), runs_(runs_of(in.channels, options)) {
+    maps_ = workspace;
+    packed_ = maps_ + in.images * in.cells() * in.channels;
+    last_grad_ = packed_ + static_cast<int64_t>(in.channels) * filters_ * taps_ + kPanel;
+    shift_grads_ = last_grad_ + in.images * cells_ * grad_stride();
+  }
+
+  size_t workspace_size() const {
+    return shift_grads_ - maps_ + in_.images * static_cast<int64_t>(runs_.size()) * 2 * taps_ * cells_;
+  }
+
+  void run() {
+    cells_first(in_.data, in_.images, in_.channels, in_.cells(), maps_, in_.channels);
+    cells_first(out_grad_, in_.images, options_.num_filter, cells_, last_grad_, grad_stride());
+    pack_weights();
+    parallel_for<Scratch>(in_.images * runs_.size(), [&](int64_t task, Scratch* scratch) {
+      data_task(task / runs_.size(), task % runs_.size(), scratch);
+    });
+    add_shift_grads();
+    weight_tasks();
+    if (grads_.bias != nullptr) bias_gradient();
+  }
+
+ private:
+  int64_t grad_stride() const { return options_.num_filter + kRowPad; }
+
+  MapSize map_size() const { return MapSize{in_.height, in_.width, in_.channels}; }
+
+  const float* map(int64_t image, int channel) const {
+    return maps_ + image * in_.cells() * in_.channels + channel;
+  }
+
+  // Rows are the filters of the block's group, columns its channels.
+  Panel panel(const Block& block, int tap) const {
+    const float* values = packed_ + static_cast<int64_t>(block.begin) * filters_ * taps_;
+    return Panel{values + static_cast<int64_t>(tap) * filters_ * block.count, block.count, filters_};
+  }
+
+  // Weights of filter f of the block's group, of which the block has `count` x taps values.
+  int64_t weight_place(const Block& block, int f) const {
+    const int grouped = in_.channels / options_.num_group;
+    const int64_t filter = static_cast<int64_t>(block.group) * filters_ + f;
+    return (filter * grouped + block.begin % grouped) * taps_;
+  }
+
+  void pack_weights() {
+    parallel_for<NoScratch>(runs_.size(), [&](int64_t r, NoScratch*) {
+      for (const Block& block : runs_[r].blocks) {
+        float* values = packed_ + (panel(block, 0).values - packed_);
+        for (int f = 0; f < filters_; ++f) {
+          const float* source = in_.weight + weight_place(block, f);
+          for (int c = 0; c < block.count; ++c) {
+            for (int tap = 0; tap < taps_; ++tap) {
+              values[(static_cast<int64_t>(tap) * filters_ + f) * block.count + c] = *source++;
+            }
+          }
+        }
+      }
+    });
+    std::fill(last_grad_ - kPanel, last_grad_, 0.0f);
+  }
+
+  void points_of(int64_t image, int deformable_group, int tap, const CellTile& tile, Scratch* scratch) const {
+    scratch->points.resize(std::max<size_t>(scratch->points.size(), tile.count));
+    const float* shifts =
+        in_.offset + ((image * options_.num_deformable_group + deformable_group) * taps_ + tap) * 2 * cells_;
+    tile_points(options_, tile, tap, shifts, shifts + cells_, map_size(), scratch->points.data());
+  }
+
+  void data_task(int64_t image, int64_t run_number, Scratch* scratch) {
+    const Run& run = runs_[run_number];
+    scratch->product.resize(kTileCells * kPanel);
+    scratch->slopes.resize(2 * kTileCells);
+    scratch->map.assign(in_.cells() * run.count, 0.0f);
+    float* shift_grad = shift_grads_ + (image * runs_.size() + run_number) * 2 * taps_ * cells_;
+    for (int64_t begin = 0; begin < cells_; begin += kTileCells) {
+      const CellTile tile = {begin, static_cast<int>(std::min<int64_t>(kTileCells, cells_ - begin)), in_.out_width};
+      for (int tap = 0; tap < taps_; ++tap) {
+        data_tile(image, run, tile, tap, scratch);
+        float* target = shift_grad + 2 * tap * cells_ + begin;
+        std::copy(scratch->slopes.data(), scratch->slopes.data() + tile.count, target);
+        std::copy(scratch->slopes.data() + kTileCells, scratch->slopes.data() + kTileCells + tile.count,
+                  target + cells_);
+      }
+    }
+    float* target = grads_.data + (image * in_.channels + run.begin) * in_.cells();
+    for (int64_t cell = 0; cell < in_.cells(); cell += kTileCells) {
+      const int count = static_cast<int>(std::min<int64_t>(kTileCells, in_.cells() - cell));
+      transpose(&scratch->map[cell * run.count], count, run.count, run.count, target + cell, in_.cells());
+    }
+  }
+
+  // Adds the tile's part to scratch->map and sets scratch->slopes.
+  void data_tile(int64_t image, const Run& run, const CellTile& tile, int tap, Scratch* scratch) {
+    points_of(image, run.deformable_group, tap, tile, scratch);
+    std::fill(scratch->slopes.begin(), scratch->slopes.end(), 0.0f);
+    float* product = scratch->product.data();
+    for (const Block& block : run.blocks) {
+      multiply_panel(panel(block, tap), last_grad_ + (image * cells_ + tile.begin) * grad_stride() +
+                     static_cast<int64_t>(block.group) * filters_, grad_stride(), tile.count, product, kPanel, false);
+      scatter_tile(product, kPanel, scratch->points.data(), tile.count, block.count,
+                   &scratch->map[block.begin - run.begin], run.count);
+      slopes_tile(map(image, block.begin), map_size(), scratch->points.data(), tile.count, block.count, product,
+                  kPanel, scratch->slopes.data(), scratch->slopes.data() + kTileCells);
+    }
+  }
+
+  void add_shift_grads() {
+    const int64_t runs = runs_.size(), size = 2 * taps_ * cells_;
+    parallel_for<NoScratch>(in_.images * options_.num_deformable_group, [&](int64_t task, NoScratch*) {
+      float* target = grads_.offset + task * size;
+      bool first = true;
+      for (int64_t r = 0; r < runs; ++r) {
+        if (runs_[r].deformable_group != task % options_.num_deformable_group) continue;
+        const float* source = shift_grads_ + (task / options_.num_deformable_group * runs + r) * size;
+        for (int64_t i = 0; i < size; ++i) target[i] = first ? source[i] : target[i] + source[i];
+        first = false;
+      }
+    });
+  }
+
+  void weight_tasks() {
+    struct Task {
+      const Run* run;
+      const Block* block;
+    };
+    std::vector<Task> tasks;
+    for (const Run& run : runs_) {
+      for (const Block& block : run.blocks) tasks.push_back(Task{&run, &block});
+    }
+    // More tasks where there are many threads: each then has a part of the filters. The sums are the same.
+    const int blocks = static_cast<int>(tasks.size());
+    const int parts = std::max(1, std::min((4 * max_threads() + blocks - 1) / blocks, filters_ / kLeastFilters));
+    parallel_for<Scratch>(static_cast<int64_t>(blocks) * parts, [&](int64_t i, Scratch* scratch) {
+      const Task& task = tasks[i / parts];
+      const int part = static_cast<int>(i % parts);
+      weight_task(task.run->deformable_group, *task.block, static_cast<int64_t>(filters_) * part / parts,
+                  static_cast<int64_t>(filters_) * (part + 1) / parts, scratch);
+    });
+  }
+
+  void weight_task(int deformable_group, const Block& block, int first, int last, Scratch* scratch) {
+    const int64_t row_stride = std::min<int64_t>(kChunkCells, cells_) + kRowPad;
+    const int filters = last - first;
+    scratch->rows.resize(filters * row_stride);
+    scratch->columns.resize(row_stride * block.count + kPanel);
+    scratch->sums.resize(static_cast<size_t>(taps_) * filters * kPanel);
+    bool accumulate = false;
+    for (int64_t image = 0; image < in_.images; ++image) {
+      for (int64_t begin = 0; begin < cells_; begin += kChunkCells) {
+        const CellTile tile = {begin, static_cast<int>(std::min<int64_t>(kChunkCells, cells_ - begin)), in_.out_width};
+        const float* source =
+            out_grad_ + (image * options_.num_filter + static_cast<int64_t>(block.group) * filters_ + first) * cells_;
+        for (int f = 0; f < filters; ++f) {
+          std::copy(source + f * cells_ + begin, source + f * cells_ + begin + tile.count, &scratch->rows[f * row_stride]);
+        }
+        for (int tap = 0; tap < taps_; ++tap) {
+          points_of(image, deformable_group, tap, tile, scratch);
+          sample_tile(map(image, block.begin), map_size(), scratch->points.data(), tile.count, block.count,
+                      scratch->columns.data(), block.count);
+          multiply_panel(Panel{scratch->columns.data(), block.count, tile.count}, scratch->rows.data(), row_stride,
+                         filters, &scratch->sums[static_cast<size_t>(tap) * filters * kPanel], kPanel, accumulate);
+        }
+        accumulate = true;
+      }
+    }
+    for (int f = 0; f < filters; ++f) {
+      float* target = grads_.weight + weight_place(block, first + f);
+      for (int c = 0; c < block.count; ++c) {
+        for (int tap = 0; tap < taps_; ++tap) {
+          *target++ = scratch->sums[(static_cast<size_t>(tap) * filters + f) * kPanel + c];
+        }
+      }
+    }
+  }
+
+  void bias_gradient() {
+    parallel_for<NoScratch>(options_.num_filter, [&](int64_t f, NoScratch*) {
+      double sum = 0.0;
+      for (int64_t image = 0; image < in_.images; ++image) {
+        const float* values = out_grad_ + (image * options_.num_filter + f) * cells_;
+        for (int64_t i = 0; i < cells_; ++i) sum += values[i];
+      }
+      grads_.bias[f] = static_cast<float>(sum);
+    });
+  }
+
+  const DeformableConvolutionInputs& in_;
+  const DeformableConvolutionOptions& options_;
+  const float* out_grad_;
+  const DeformableConvolutionGradients& grads_;
+  const int filters_;  // of one group
+  const int taps_;
+  const int64_t cells_;  // of the output
+  const std::vector<Run> runs_;
+  float* maps_;         // data: (images, cells, channels)
+  float* packed_;       // weights: (blocks, taps, filters of a group, channels of the block)
+  float* last_grad_;    // gradient of the output: (images, cells of the output, grad_stride())
+  float* shift_grads_;  // (images, runs, taps, 2, cells of the output)
+};
+
+}  // namespace
+
+size_t deformable_convolution_backward_workspace(const DeformableConvolutionInputs& in,
+                                                 const DeformableConvolutionOptions& options) {
+  return Backward(in, options, nullptr, nullptr, DeformableConvolutionGradients()).workspace_size();
+}
+
+void deformable_convolution_backward_cpu(const DeformableConvolutionInputs& in,
+                                         const DeformableConvolutionOptions& options, const float* out_grad,
+                                         float* workspace, const DeformableConvolutionGradients& grads) {
+  Backward(in, options, out_grad, workspace, grads).run();
+}
+
+}  // namespace sniper

@@ -1,0 +1,57 @@
+#include "cpu/gemm.h"
+
+namespace sniper {
+namespace gemm {
+namespace {
+
+// Vectors of 128 bits: every x86-64 and aarch64 machine has them.
+#define SNIPER_GEMM_TARGET
+
+typedef float Vector __attribute__((vector_size(16), aligned(4), may_alias));
+
+#ifdef __aarch64__
+enum { kVectors = 4, kRows = 6 };  // 24 sums, 4 vectors of the panel and a factor in 32 registers
+#else
+enum { kVectors = 2, kRows = 6 };  // 12, 2 and 1 of 16
+#endif
+
+inline Vector multiply_add(Vector a, Vector b, Vector c) { return a * b + c; }
+
+#include "cpu/gemm_kernel.h"
+
+struct Choice {
+  Kernel* kernel;
+  const char* name;
+};
+
+Choice choose() {
+#ifdef SNIPER_GEMM_X86
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f")) return Choice{multiply_avx512, "avx512f"};
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Choice{multiply_avx2, "avx2"};
+#endif
+  return Choice{multiply_portable, "portable"};
+}
+
+const Choice& chosen() {
+  static const Choice choice = choose();
+  return choice;
+}
+
+}  // namespace
+
+void multiply_portable(const Panel& panel, const float* rows, int64_t row_stride, int count, float* out,
+                       int64_t out_stride, bool accumulate) {
+  multiply_blocks(panel, rows, row_stride, count, out, out_stride, accumulate);
+}
+
+}  // namespace gemm
+
+void multiply_panel(const Panel& panel, const float* rows, int64_t row_stride, int count, float* out,
+                    int64_t out_stride, bool accumulate) {
+  gemm::chosen().kernel(panel, rows, row_stride, count, out, out_stride, accumulate);
+}
+
+const char* gemm_kernel_name() { return gemm::chosen().name; }
+
+}  // namespace sniper

@@ -1,0 +1,46 @@
+// Products of small matrices from packed panels, the inner loop of deformable convolution.
+//
+// An own kernel, since no library is at hand: the wheel of MXNet hides oneDNN's functions, and its OpenBLAS 0.3.13
+// knows no processor newer than 2020 and takes those for one of 2004.
+#ifndef SNIPER_CPU_GEMM_H_
+#define SNIPER_CPU_GEMM_H_
+
+#include <cstdint>
+
+namespace sniper {
+
+enum { kPanel = 32 };  // columns of a panel, and of the product
+
+// A panel: row r, `depth` of them, holds its kPanel floats at values + r * stride. With fewer columns in use the stride
+// may be smaller, so that rows overlap and the last one needs up to kPanel readable floats; what the surplus columns
+// give is to be ignored.
+struct Panel {
+  const float* values;
+  int64_t stride;
+  int depth;
+};
+
+// out[n * out_stride + j] (+)= sum over r of rows[n * row_stride + r] * panel[r][j] for n < count, j < kPanel.
+// Every sum runs over r in order, whatever `count` is; how it is rounded (with or without fused multiply-add) depends
+// on the machine.
+void multiply_panel(const Panel& panel, const float* rows, int64_t row_stride, int count, float* out,
+                    int64_t out_stride, bool accumulate);
+
+// Which of the kernels below this machine runs: "avx512f", "avx2" or "portable".
+const char* gemm_kernel_name();
+
+namespace gemm {
+
+// One signature a kernel; each is compiled for its own instruction set and must only be called where that exists.
+typedef void Kernel(const Panel& panel, const float* rows, int64_t row_stride, int count, float* out,
+                    int64_t out_stride, bool accumulate);
+Kernel multiply_portable;
+#if defined(__x86_64__) && defined(__GNUC__)
+#define SNIPER_GEMM_X86 1
+Kernel multiply_avx512, multiply_avx2;
+#endif
+
+}  // namespace gemm
+}  // namespace sniper
+
+#endif  // SNIPER_CPU_GEMM_H_
