@@ -141,7 +141,8 @@ void psroi_forward_cuda(const PoolingInputs& in, const PoolingOptions& options, 
   if (tiling.total == 0) return;
   const psroi::Maps maps = scratch<psroi::Maps>(context, shape.count(), int64_t{0});
   to_channel_last_cuda(context, shape, in.data, maps.map);
-  launch(psroi::forward_kernel, dim3(tiling.blocks()), dim3(psroi::kThreads), 0, context, in, options, tiling, maps.map, out);
+  launch(psroi::forward_kernel, dim3(tiling.blocks()), dim3(psroi::kThreads), 0, context, in, options, tiling, maps.map,
+         out);
 }
 
 void psroi_backward_cuda(const PoolingInputs& in, const PoolingOptions& options, const CudaContext& context,
@@ -156,8 +157,8 @@ void psroi_backward_cuda(const PoolingInputs& in, const PoolingOptions& options,
     fill_zero_cuda(context, trans_grad, offsets * sizeof(float));
   }
   fill_zero_cuda(context, maps.grad, shape.count() * sizeof(float));
-  launch(psroi::backward_kernel, dim3(tiling.blocks()), dim3(psroi::kThreads), 0, context, in, options, tiling, maps.map, out_grad,
-         maps.grad, trans_grad);
+  launch(psroi::backward_kernel, dim3(tiling.blocks()), dim3(psroi::kThreads), 0, context, in, options, tiling,
+         maps.map, out_grad, maps.grad, trans_grad);
   from_channel_last_cuda(context, shape, maps.grad, data_grad);
 }
 
