@@ -1,4 +1,5 @@
-"""Plain NumPy twins of MultiProposal and MultiProposalTarget: loops, no cleverness, written from the contract.
+"""Plain NumPy twins of MultiProposal, MultiProposalTarget and MultiProposalTargetMask: loops, no cleverness, written
+from the contract.
 
 Coordinates are rounded to float32 after clipping and overlaps taken in float32, as the operators do, so that random
 cases agree in every decision.
@@ -90,36 +91,80 @@ def encode(roi, gt, stds, aligned=False):
     return np.array([dx / (pw + 1e-7), dy / (ph + 1e-7), np.log(gw / (pw + 1e-7)), np.log(gh / (ph + 1e-7))]) / stds
 
 
-def multi_proposal_target(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, stride, ratios, scales, pre_nms=-1,
-                          post_nms=300, threshold=0.7, min_size=3, stds=(0.1, 0.1, 0.2, 0.2)):
-    stds = np.array(stds)
-    rois, label, target, weight = [], [], [], []
+def used_rows(gt_boxes):
+    """Indices of the rows of (objects, 5) in use: class not -1, every number finite."""
+    return np.flatnonzero(np.isfinite(gt_boxes).all(1) & (gt_boxes[:, 4] != -1))
+
+
+def image_rois(n, scores, boxes, gts, lo, hi, pre_nms, post_nms, threshold, min_size, mask_rules):
+    """P training rois of image n: proposals, then padding; objects in range claim the last rows."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    areas = sides[:, 0] * sides[:, 1]
+    alive = (sides >= min_size).any(1) & (areas < hi) & (areas >= lo)
+    kept = select(scores, boxes, alive, pre_nms, post_nms, threshold, 0)
+    rows = [boxes[i] for i in kept]
+    for q in range(len(rows), post_nms):
+        m = (q if mask_rules else n * len(scores) + q) % 100
+        rows.append(np.array([m, m, m + 200, m + 200], F32))
+    for j, gt in enumerate(gts):
+        row = post_nms - 1 - j if mask_rules else post_nms - len(gts) + j
+        area = (gt[2] - gt[0]) * (gt[3] - gt[1])
+        if row >= 0 and lo <= area and (area < hi or (area == hi and not mask_rules)):
+            rows[row] = gt[:4]
+    return rows
+
+
+def training_rois(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, stride, ratios, scales, pre_nms, post_nms,
+                  threshold, min_size, stds, mask_rules):
+    """rois (N*P, 5), targets, weights and the gt row of each roi (N*P,), -1 for background."""
+    rois, target, weight, matches = [], [], [], []
     for n in range(len(bbox_pred)):
-        scores = cls_prob[n, 1].ravel()
         lo, hi = valid_ranges[n] ** 2
         boxes = decoded_boxes(bbox_pred[n], im_info[n], stride, ratios, scales)
-        sides = boxes[:, 2:] - boxes[:, :2]
-        areas = sides[:, 0] * sides[:, 1]
-        alive = (sides >= min_size).any(1) & (areas < hi) & (areas >= lo)
-        kept = select(scores, boxes, alive, pre_nms, post_nms, threshold, 0)
-        rows = [boxes[i] for i in kept]
-        for q in range(len(rows), post_nms):
-            m = (n * len(scores) + q) % 100
-            rows.append(np.array([m, m, m + 200, m + 200], F32))
-        gts = gt_boxes[n][gt_boxes[n, :, 4] != -1]
-        for j, gt in enumerate(gts):
-            row = post_nms - len(gts) + j
-            if row >= 0 and lo <= (gt[2] - gt[0]) * (gt[3] - gt[1]) <= hi:
-                rows[row] = gt[:4]
-        for roi in rows:
+        used = used_rows(gt_boxes[n])
+        gts = gt_boxes[n][used]
+        for roi in image_rois(n, cls_prob[n, 1].ravel(), boxes, gts, lo, hi, pre_nms, post_nms, threshold, min_size,
+                              mask_rules):
             overlaps = [overlap(roi, gt[:4], 0) for gt in gts]
             best = int(np.argmax(overlaps)) if len(gts) else -1
             matched = best >= 0 and overlaps[best] > 0.5
             rois.append([n] + list(roi))
-            label.append([gts[best, 4] if matched else 0])
-            target.append(encode(roi, gts[best, :4], stds) if matched else np.ones(4))
+            target.append(encode(roi, gts[best, :4], np.array(stds)) if matched else np.ones(4))
             weight.append([float(matched)] * 4)
-    return [np.array(values, F32) for values in (rois, label, target, weight)]
+            matches.append(used[best] if matched else -1)
+    return np.array(rois, F32), np.array(target, F32), np.array(weight, F32), np.array(matches)
+
+
+def matched_classes(gt_boxes, matches, rows_per_image):
+    """(N*P, 1) class of the object each roi took, 0 for background."""
+    images = np.arange(len(matches)) // rows_per_image
+    return np.where(matches >= 0, gt_boxes[images, matches, 4], 0).astype(F32)[:, None]
+
+
+def multi_proposal_target(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, stride, ratios, scales, pre_nms=-1,
+                          post_nms=300, threshold=0.7, min_size=3, stds=(0.1, 0.1, 0.2, 0.2)):
+    rois, target, weight, matches = training_rois(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, stride, ratios,
+                                                  scales, pre_nms, post_nms, threshold, min_size, stds, False)
+    return rois, matched_classes(gt_boxes, matches, post_nms), target, weight
+
+
+def multi_proposal_target_mask(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, stride, ratios, scales,
+                               pre_nms=6000, post_nms=300, threshold=0.7, min_size=3, stds=(0.1, 0.1, 0.2, 0.2),
+                               max_masks=50, rfcn_3k=False):
+    """The seven outputs; callers without `rfcn_3k` ignore the last."""
+    rois, target, weight, matches = training_rois(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, stride, ratios,
+                                                  scales, pre_nms, post_nms, threshold, min_size, stds, True)
+    classes = matched_classes(gt_boxes, matches, post_nms)
+    label = (matches >= 0).astype(F32)[:, None] if rfcn_3k else classes
+    images, count = len(bbox_pred), len(bbox_pred) * max_masks
+    taken = np.flatnonzero(label[:, 0] > 0)[:count]
+    spare = np.arange(len(taken), count)
+    corner = spare % 200
+    spare_rois = np.stack([spare % images, corner, corner, corner + 100, corner + 100], 1)
+    mask_rois = np.concatenate([rois[taken], spare_rois]).astype(F32)
+    mask_ids = np.concatenate([matches[taken], -np.ones(len(spare))]).astype(F32)[:, None]
+    mask_labels = np.concatenate([classes[taken, 0] - 1, -np.ones(len(spare))]).astype(F32)[:, None]
+    return rois, label, target, weight, mask_rois, mask_ids, mask_labels
 
 
 def random_case(rng, images, height, width, num_anchors, stride, spread=0.3):

@@ -25,7 +25,8 @@ struct PolygonShape {
 // True if `value` is a whole number from 0 to count - 1.
 SNIPER_HD bool is_index(float value, int64_t count) {
   const double exact = value;
-  return exact >= 0.0 && exact < static_cast<double>(count) && exact == static_cast<double>(static_cast<int64_t>(exact));
+  return exact >= 0.0 && exact < static_cast<double>(count) &&
+         exact == static_cast<double>(static_cast<int64_t>(exact));
 }
 
 // A row's id and image index: -1, or whole numbers within the shape. Anything else is a mistake of the caller.
