@@ -1,322 +1,287 @@
-// Training chips: candidate windows over a scaled image and the smallest cover of boxes that greedy search
-// finds. SNIPER (Singh, Najibi, Davis, NeurIPS 2018), section 3. Host code without any tensor type.
+// Training chips on the host: the smallest cover of boxes that a few greedy passes find. What it computes is said in
+// sniper/chip_grid.h; this is how it does so quickly.
 //
-// Coordinates are scaled-image pixels, corners inclusive. A box type T of float or double sets the precision of
-// the containment test.
+// The candidates that cover a box stand side by side in the grid: a box is a short list of runs of candidate
+// numbers. A greedy pass keeps how many uncovered boxes each candidate holds (its gain), and covering a box takes one
+// from the gains of its runs: vector code over little memory, where lists of candidates a box would be long.
 #ifndef SNIPER_CHIPS_H_
 #define SNIPER_CHIPS_H_
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <numeric>
 #include <vector>
 
+#include "sniper/chip_grid.h"
+#include "sniper/chip_runs.h"
+
 namespace sniper {
 
-struct ChipWindow {
-  int x1, y1, x2, y2;
+struct SeedRank {
+  std::uint64_t mixed_seed;
+  std::uint64_t operator()(int candidate) const { return TieRank(mixed_seed, candidate); }
 };
 
-// The candidate windows of one scaled image, numbered without storing them:
-// 0..2 the corners top right, bottom left, bottom right; then the grid column by column; then the windows on the
-// right edge from top to bottom; then those on the bottom edge from left to right.
-class ChipGrid {
- public:
-  ChipGrid(int width, int height, int size, int stride)
-      : width_(width), height_(height), size_(size), stride_(stride),
-        columns_(width > size ? (width - size - 1) / stride + 1 : 0),
-        rows_(height > size ? (height - size - 1) / stride + 1 : 0) {}
-
-  int width() const { return width_; }
-  int height() const { return height_; }
-
-  std::int64_t Count() const { return kCorners + std::int64_t{columns_} * rows_ + rows_ + columns_; }
-
-  ChipWindow Window(int index) const {
-    const int right = std::max(width_ - size_, 0), bottom = std::max(height_ - size_, 0);
-    if (index == 0) return {right, 0, width_ - 1, std::min(size_, height_ - 1)};
-    if (index == 1) return {0, bottom, std::min(size_, width_ - 1), height_ - 1};
-    if (index == 2) return {right, bottom, width_ - 1, height_ - 1};
-    index -= kCorners;
-    if (index < columns_ * rows_) {
-      const int x = index / rows_ * stride_, y = index % rows_ * stride_;
-      return {x, y, x + size_ - 1, y + size_ - 1};
-    }
-    index -= columns_ * rows_;
-    if (index < rows_) {
-      const int y = index * stride_;
-      return {std::max(width_ - size_ - 1, 0), y, width_ - 1, y + size_ - 1};
-    }
-    const int x = (index - rows_) * stride_;
-    return {x, std::max(height_ - size_ - 1, 0), x + size_ - 1, height_ - 1};
-  }
-
-  // Calls visit(index) for every candidate that covers the (clipped) box, in ascending order.
-  template <typename T, typename Visit>
-  void ForEachCovering(const T* box, Visit visit) const {
-    const auto check = [&](int index) {
-      if (Covers(Window(index), box)) visit(index);
-    };
-    for (int index = 0; index < kCorners; ++index) check(index);
-    int first_column, last_column, first_row, last_row;
-    Span(box[0], box[2], columns_, &first_column, &last_column);
-    Span(box[1], box[3], rows_, &first_row, &last_row);
-    for (int column = first_column; column <= last_column; ++column)
-      for (int row = first_row; row <= last_row; ++row) check(kCorners + column * rows_ + row);
-    const int edges = kCorners + columns_ * rows_;
-    for (int row = first_row; row <= last_row; ++row) check(edges + row);
-    for (int column = first_column; column <= last_column; ++column) check(edges + rows_ + column);
-  }
-
-  // The original's test: the intersection's share of the box, rounded to T, is exactly one.
-  template <typename T>
-  static bool Covers(const ChipWindow& window, const T* box) {
-    const T iw = std::min<T>(window.x2, box[2]) - std::max<T>(window.x1, box[0]) + 1;
-    const T ih = std::min<T>(window.y2, box[3]) - std::max<T>(window.y1, box[1]) + 1;
-    if (!(iw > 0 && ih > 0)) return false;
-    const T area = (box[2] - box[0] + 1) * (box[3] - box[1] + 1);
-    return iw * ih / area == 1;
-  }
-
- private:
-  static constexpr int kCorners = 3;
-
-  // Grid positions that can contain [low, high]; one more on either side, because Covers rounds.
-  void Span(double low, double high, int count, int* first, int* last) const {
-    *first = std::max(static_cast<int>(std::ceil((high - size_ + 1) / stride_)) - 1, 0);
-    *last = std::min(static_cast<int>(std::floor(low / stride_)) + 1, count - 1);
-  }
-
-  int width_, height_, size_, stride_, columns_, rows_;
+struct GivenRank {
+  const std::vector<int>* place;
+  std::uint64_t operator()(int candidate) const { return static_cast<std::uint64_t>((*place)[candidate]); }
 };
 
-// A bijection of 64-bit numbers (finaliser of SplitMix64): the same pseudo-random order on every machine.
-inline std::uint64_t MixBits(std::uint64_t value) {
-  value += 0x9e3779b97f4a7c15ull;
-  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9ull;
-  value = (value ^ (value >> 27)) * 0x94d049bb133111ebull;
-  return value ^ (value >> 31);
-}
-
-// Lists stored end to end: list i is values[start[i]] .. values[start[i + 1] - 1].
-struct Lists {
-  std::vector<int> start, values;
-  int Size(int list) const { return start[list + 1] - start[list]; }
-  const int* begin(int list) const { return values.data() + start[list]; }
-  const int* end(int list) const { return values.data() + start[list + 1]; }
-};
-
-// Box into the image, x to [0, width - 2] and y to [0, height - 2]: the original clips a pixel short.
+// Covers of the boxes of one image. An object may be used again for the next image: it keeps its memory.
 template <typename T>
-void ClipForCover(const T* box, int width, int height, T* out) {
-  for (int c = 0; c < 4; ++c) {
-    const T limit = static_cast<T>((c % 2 ? height : width) - 2);
-    // In this order a NaN coordinate stays NaN.
-    const T low = limit < box[c] ? limit : box[c];
-    out[c] = low < 0 ? 0 : low;
-  }
-}
-
-// Which candidate covers which box, and the choice of few candidates that cover every coverable box.
 class ChipCover {
  public:
-  // boxes: count x 4, clipped here. Boxes with NaN or in no candidate are left out.
-  template <typename T>
-  ChipCover(const ChipGrid& grid, const T* boxes, int count) {
-    std::vector<int> local(static_cast<std::size_t>(grid.Count()), -1);
-    std::vector<int> size;
-    of_box_.start.push_back(0);
-    for (int i = 0; i < count; ++i) {
-      T box[4];
-      ClipForCover(boxes + 4 * i, grid.width(), grid.height(), box);
-      if (std::isnan(box[0] + box[1] + box[2] + box[3])) continue;
-      grid.ForEachCovering(box, [&](int index) {
-        if (local[index] < 0) {
-          local[index] = static_cast<int>(index_.size());
-          index_.push_back(index);
-          size.push_back(0);
-        }
-        of_box_.values.push_back(local[index]);
-        ++size[local[index]];
-      });
-      if (static_cast<int>(of_box_.values.size()) > of_box_.start.back())
-        of_box_.start.push_back(static_cast<int>(of_box_.values.size()));
-    }
-    Transpose(size);
-    left_.resize(index_.size());
-    rank_.resize(index_.size());
-    covered_.resize(Boxes());
-  }
-
-  int Boxes() const { return static_cast<int>(of_box_.start.size()) - 1; }
-
-  // Greedy choice, ties to the candidate that comes first in order (a permutation of all candidate numbers).
-  // Returns candidate numbers in the order of choice.
-  std::vector<int> InOrder(const int* order, int length) {
-    std::vector<std::uint64_t> place(static_cast<std::size_t>(length));
-    for (int i = 0; i < length; ++i) place[order[i]] = i;
-    for (std::size_t c = 0; c < index_.size(); ++c) rank_[c] = place[index_[c]];
-    return Numbers(Greedy(Everything(Boxes()), Everything(static_cast<int>(index_.size()))));
-  }
-
-  // The smallest of up to `trials` greedy covers with pseudo-random ties, made for every connected group of
-  // boxes apart and freed of candidates that the later ones made needless. Candidate numbers, most boxes first.
-  std::vector<int> Smallest(std::uint64_t seed, int trials) {
+  // One greedy pass over all boxes, ties to the candidate that comes first in `order`, a permutation of all
+  // candidate numbers. Returns candidate numbers in the order of choice.
+  std::vector<int> InOrder(const ChipGrid& grid, const T* boxes, int count, const int* order) {
+    Load(grid, boxes, count);
+    std::vector<int> place(static_cast<std::size_t>(grid.Count()));
+    for (std::size_t i = 0; i < place.size(); ++i) place[order[i]] = static_cast<int>(i);
+    Group everything = {0, NumBoxes(), {}};
     std::vector<int> chosen;
-    for (const Group& group : Groups()) {
-      std::vector<int> best;
-      std::size_t bound = 0;
-      for (int trial = 0; trial < trials; ++trial) {
-        Shuffle(MixBits(seed + trial), group.candidates);
-        std::vector<int> found = Greedy(group.boxes, group.candidates);
-        DropNeedless(&found);
-        if (trial == 0 || found.size() < best.size()) best.swap(found);
-        if (best.size() <= 2) break;  // one would have been found first
-        if (trial == 0) bound = LowerBound(group.boxes);
-        if (best.size() <= bound) break;
-      }
-      chosen.insert(chosen.end(), best.begin(), best.end());
-    }
-    Shuffle(MixBits(seed), chosen);
-    return Numbers(Greedy(Everything(Boxes()), chosen));
-  }
-
- private:
-  struct Group {
-    std::vector<int> boxes, candidates;
-  };
-  struct Entry {
-    int count;
-    std::uint64_t rank;
-    int candidate;
-    bool operator<(const Entry& other) const {  // the top of a heap covers most, then ranks first
-      if (count != other.count) return count < other.count;
-      if (rank != other.rank) return rank > other.rank;
-      return candidate > other.candidate;
-    }
-  };
-
-  static std::vector<int> Everything(int count) {
-    std::vector<int> all(static_cast<std::size_t>(count));
-    std::iota(all.begin(), all.end(), 0);
-    return all;
-  }
-
-  std::vector<int> Numbers(std::vector<int> candidates) const {
-    for (int& candidate : candidates) candidate = index_[candidate];
-    return candidates;
-  }
-
-  void Transpose(const std::vector<int>& size) {
-    of_candidate_.start.assign(1, 0);
-    for (int s : size) of_candidate_.start.push_back(of_candidate_.start.back() + s);
-    of_candidate_.values.resize(of_box_.values.size());
-    std::vector<int> next(of_candidate_.start.begin(), of_candidate_.start.end() - 1);
-    for (int box = 0; box < Boxes(); ++box)
-      for (const int* c = of_box_.begin(box); c != of_box_.end(box); ++c) of_candidate_.values[next[*c]++] = box;
-  }
-
-  void Shuffle(std::uint64_t seed, const std::vector<int>& candidates) {
-    for (int c : candidates) rank_[c] = MixBits(seed ^ MixBits(static_cast<std::uint64_t>(index_[c])));
-  }
-
-  // Gains only fall, so an entry whose gain is out of date goes back into the heap with the true one.
-  std::vector<int> Greedy(const std::vector<int>& boxes, const std::vector<int>& candidates) {
-    std::vector<Entry> heap;
-    heap.reserve(candidates.size());
-    for (int box : boxes) covered_[box] = 0;
-    for (int c : candidates) {
-      left_[c] = of_candidate_.Size(c);
-      heap.push_back({left_[c], rank_[c], c});
-    }
-    std::make_heap(heap.begin(), heap.end());
-    std::vector<int> chosen;
-    std::size_t remaining = boxes.size();
-    while (remaining > 0 && !heap.empty()) {
-      std::pop_heap(heap.begin(), heap.end());
-      const Entry top = heap.back();
-      heap.pop_back();
-      if (left_[top.candidate] == 0) continue;
-      if (left_[top.candidate] < top.count) {
-        heap.push_back({left_[top.candidate], top.rank, top.candidate});
-        std::push_heap(heap.begin(), heap.end());
-        continue;
-      }
-      chosen.push_back(top.candidate);
-      for (const int* box = of_candidate_.begin(top.candidate); box != of_candidate_.end(top.candidate); ++box) {
-        if (covered_[*box]) continue;
-        covered_[*box] = 1;
-        --remaining;
-        for (const int* c = of_box_.begin(*box); c != of_box_.end(*box); ++c) --left_[*c];
-      }
-    }
+    Open(&everything);
+    Greedy(everything, GivenRank{&place}, &chosen);
     return chosen;
   }
 
-  // Drop, from the last chosen on, every candidate whose boxes the others cover too.
-  void DropNeedless(std::vector<int>* chosen) {
-    for (int c : *chosen)
-      for (const int* box = of_candidate_.begin(c); box != of_candidate_.end(c); ++box) covered_[*box] = 0;
-    for (int c : *chosen)
-      for (const int* box = of_candidate_.begin(c); box != of_candidate_.end(c); ++box) ++covered_[*box];
-    for (std::size_t i = chosen->size(); i-- > 0;) {
-      const int c = (*chosen)[i];
-      const bool needless = std::all_of(of_candidate_.begin(c), of_candidate_.end(c),
-                                        [&](int box) { return covered_[box] > 1; });
-      if (!needless) continue;
-      for (const int* box = of_candidate_.begin(c); box != of_candidate_.end(c); ++box) --covered_[*box];
-      chosen->erase(chosen->begin() + static_cast<std::ptrdiff_t>(i));
+  // The cover of chip_grid.h with up to `trials` greedy passes a group.
+  std::vector<int> Smallest(const ChipGrid& grid, const T* boxes, int count, std::uint64_t seed, int trials) {
+    Load(grid, boxes, count);
+    entries_.clear();
+    inside_entries_.clear();
+    for (int begin = 0; begin < NumBoxes();) {
+      Group group = {begin, GatherGroup(begin), {}};
+      Open(&group);
+      SmallestOfGroup(group, seed, trials);
+      Close(group);
+      begin = group.end;
     }
+    return InChoiceOrder(SeedRank{MixBits(seed)});
   }
 
-  // Boxes of which no candidate covers two: any cover needs at least as many candidates.
-  std::size_t LowerBound(std::vector<int> boxes) const {
-    std::sort(boxes.begin(), boxes.end(), [&](int a, int b) {
-      return of_box_.Size(a) != of_box_.Size(b) ? of_box_.Size(a) < of_box_.Size(b) : a < b;
-    });
-    std::vector<char> used(index_.size(), 0);
-    std::size_t apart = 0;
-    for (int box : boxes) {
-      if (std::any_of(of_box_.begin(box), of_box_.end(box), [&](int c) { return used[c]; })) continue;
-      ++apart;
-      for (const int* c = of_box_.begin(box); c != of_box_.end(box); ++c) used[*c] = 1;
+ private:
+  // The boxes begin .. end - 1 and the lines in which a candidate covers one of them.
+  struct Group {
+    int begin, end;
+    std::vector<int> lines;
+    int size() const { return end - begin; }
+  };
+
+  // A chosen candidate; which boxes of its group it covers is inside_entries_[inside ..].
+  struct Entry {
+    int candidate, gain;
+    int first_box, num_boxes;   // of the group
+    std::size_t first, last;    // entries of the group
+    std::size_t inside;
+    std::uint64_t rank;
+  };
+
+  int NumBoxes() const { return static_cast<int>(boxes_.size()); }
+
+  void Load(const ChipGrid& grid, const T* boxes, int count) {
+    grid_ = grid;
+    boxes_.clear();
+    runs_.clear();
+    for (int i = 0; i < count; ++i) {
+      if (!UsableForChips(boxes + 4 * i)) continue;
+      T clipped[4];
+      ClipForCover(boxes + 4 * i, grid.width(), grid.height(), clipped);
+      const int first = static_cast<int>(runs_.size());
+      AppendRuns(grid, clipped, &runs_);
+      const int last = static_cast<int>(runs_.size());
+      if (last > first) boxes_.push_back({clipped[0], clipped[1], clipped[2], clipped[3], first, last});
     }
-    return apart;
+    covered_.assign(boxes_.size(), 0);
+    all_gains_.assign(static_cast<std::size_t>(grid.Count()), 0);
+    gains_.resize(all_gains_.size());
+    all_line_gains_.assign(static_cast<std::size_t>(grid.NumLines()), 0);
+    line_gains_.resize(all_line_gains_.size());
+    touched_.assign(all_line_gains_.size(), 0);
   }
 
-  // Connected groups: boxes that share a candidate, and those candidates.
-  std::vector<Group> Groups() const {
-    std::vector<Group> groups;
-    std::vector<char> seen_box(static_cast<std::size_t>(Boxes()), 0), seen(index_.size(), 0);
-    for (int first = 0; first < Boxes(); ++first) {
-      if (seen_box[first]) continue;
-      Group group;
-      group.boxes.push_back(first);
-      seen_box[first] = 1;
-      for (std::size_t i = 0; i < group.boxes.size(); ++i) {
-        const int box = group.boxes[i];
-        for (const int* c = of_box_.begin(box); c != of_box_.end(box); ++c) {
-          if (seen[*c]) continue;
-          seen[*c] = 1;
-          group.candidates.push_back(*c);
-          for (const int* other = of_candidate_.begin(*c); other != of_candidate_.end(*c); ++other) {
-            if (seen_box[*other]) continue;
-            seen_box[*other] = 1;
-            group.boxes.push_back(*other);
-          }
-        }
+  // Moves the boxes linked to box `begin`, directly or through others, behind it. Returns where they end.
+  int GatherGroup(int begin) {
+    int end = begin + 1;
+    for (int i = begin; i < end; ++i) {
+      const ChipBox<T> box = boxes_[i];
+      for (int other = end; other < NumBoxes(); ++other) {
+        if (Linked(box, boxes_[other])) std::swap(boxes_[end++], boxes_[other]);
       }
-      groups.push_back(std::move(group));
     }
-    return groups;
+    return end;
   }
 
-  Lists of_box_;                     // coverable box -> its candidates (places in index_)
-  Lists of_candidate_;               // candidate -> its boxes
-  std::vector<int> index_;           // candidate -> its number in the grid
-  std::vector<int> left_, covered_;  // scratch: uncovered boxes of a candidate; how often a box is covered
-  std::vector<std::uint64_t> rank_;  // scratch: order of candidates of equal gain, smallest first
+  bool Linked(const ChipBox<T>& a, const ChipBox<T>& b) const {
+    return MayShareChip(a.x1, a.y1, a.x2, a.y2, b.x1, b.y1, b.x2, b.y2, grid_.size());
+  }
+
+  // Counts the boxes of the group into all_gains_ and notes its lines.
+  void Open(Group* group) {
+    columns_.Set(boxes_.data() + group->begin, group->size());
+    for (int box = group->begin; box < group->end; ++box) AddBox(box, 1, all_gains_.data());
+    for (int line = 0; line < grid_.NumLines(); ++line) {
+      if (touched_[line]) group->lines.push_back(line);
+    }
+    RefreshTouched(group->lines, all_gains_.data(), all_line_gains_.data());
+  }
+
+  void Close(const Group& group) {
+    for (int line : group.lines) {
+      std::fill(all_gains_.begin() + grid_.LineStart(line), all_gains_.begin() + grid_.LineStart(line + 1), 0);
+    }
+  }
+
+  void AddBox(int box, int amount, int* gains) {
+    const CandidateRun* runs = runs_.data() + boxes_[box].first_run;
+    const int count = boxes_[box].last_run - boxes_[box].first_run;
+    AddToRuns(runs, count, amount, gains);
+    for (int i = 0; i < count; ++i) touched_[runs[i].line] = 1;
+  }
+
+  // The largest gain of every touched line.
+  void RefreshTouched(const std::vector<int>& lines, const int* gains, int* line_gains) {
+    for (int line : lines) {
+      if (!touched_[line]) continue;
+      touched_[line] = 0;
+      const int start = grid_.LineStart(line);
+      line_gains[line] = LargestGain(gains + start, grid_.LineStart(line + 1) - start);
+    }
+  }
+
+  void SmallestOfGroup(const Group& group, std::uint64_t seed, int trials) {
+    std::size_t bound = 0;
+    for (int trial = 0; trial < trials; ++trial) {
+      Greedy(group, SeedRank{MixBits(seed + static_cast<std::uint64_t>(trial))}, &found_);
+      DropNeedless(group.size());
+      if (trial == 0 || found_.size() < best_.size()) {
+        best_.swap(found_);
+        inside_best_.swap(inside_);
+      }
+      if (best_.size() <= 2) break;  // one would have been found first
+      if (trial == 0) bound = LowerBound(group);
+      if (best_.size() <= bound) break;
+    }
+    AppendEntries(group);
+  }
+
+  // Candidates in the order of choice; inside_ gets a row of group.size() marks a candidate.
+  template <typename Rank>
+  void Greedy(const Group& group, const Rank& rank, std::vector<int>* chosen) {
+    for (int line : group.lines) {
+      line_gains_[line] = all_line_gains_[line];
+      std::copy(all_gains_.begin() + grid_.LineStart(line), all_gains_.begin() + grid_.LineStart(line + 1),
+                gains_.begin() + grid_.LineStart(line));
+    }
+    std::fill(covered_.begin() + group.begin, covered_.begin() + group.end, 0);
+    chosen->clear();
+    inside_.clear();
+    for (int left = group.size(); left > 0;) {
+      const int candidate = Best(group, rank);
+      chosen->push_back(candidate);
+      inside_.resize(inside_.size() + group.size());
+      unsigned char* inside = inside_.data() + inside_.size() - group.size();
+      columns_.Inside(grid_.Window(candidate), inside);
+      for (int box = group.begin; box < group.end; ++box) {
+        if (!inside[box - group.begin] || covered_[box]) continue;
+        covered_[box] = 1;
+        --left;
+        AddBox(box, -1, gains_.data());
+      }
+      RefreshTouched(group.lines, gains_.data(), line_gains_.data());
+    }
+  }
+
+  template <typename Rank>
+  int Best(const Group& group, const Rank& rank) const {
+    int most = 0;
+    for (int line : group.lines) most = std::max(most, line_gains_[line]);
+    int best = -1;
+    std::uint64_t best_rank = 0;
+    for (int line : group.lines) {
+      if (line_gains_[line] != most) continue;
+      for (int candidate = grid_.LineStart(line); candidate < grid_.LineStart(line + 1); ++candidate) {
+        if (gains_[candidate] != most) continue;
+        const std::uint64_t its_rank = rank(candidate);
+        if (best >= 0 && its_rank > best_rank) continue;
+        best = candidate;
+        best_rank = its_rank;
+      }
+    }
+    return best;
+  }
+
+  // Takes out of found_, from the last chosen on, every candidate whose boxes the others cover too.
+  void DropNeedless(int num_boxes) {
+    holders_.assign(static_cast<std::size_t>(num_boxes), 0);
+    for (const unsigned char* inside = inside_.data(); inside != inside_.data() + inside_.size(); inside += num_boxes) {
+      for (int box = 0; box < num_boxes; ++box) holders_[box] += inside[box];
+    }
+    for (std::size_t i = found_.size(); i-- > 0;) {
+      const unsigned char* inside = inside_.data() + i * num_boxes;
+      bool needless = true;
+      for (int box = 0; box < num_boxes; ++box) needless = needless && (!inside[box] || holders_[box] > 1);
+      if (!needless) continue;
+      for (int box = 0; box < num_boxes; ++box) holders_[box] -= inside[box];
+      found_.erase(found_.begin() + static_cast<std::ptrdiff_t>(i));
+      inside_.erase(inside_.begin() + static_cast<std::ptrdiff_t>(i * num_boxes),
+                    inside_.begin() + static_cast<std::ptrdiff_t>((i + 1) * num_boxes));
+    }
+  }
+
+  // Boxes of which no chip holds two: any cover needs at least as many candidates.
+  std::size_t LowerBound(const Group& group) {
+    apart_.clear();
+    for (int box = group.begin; box < group.end; ++box) {
+      const bool alone = std::none_of(apart_.begin(), apart_.end(),
+                                      [&](int other) { return Linked(boxes_[box], boxes_[other]); });
+      if (alone) apart_.push_back(box);
+    }
+    return apart_.size();
+  }
+
+  void AppendEntries(const Group& group) {
+    const std::size_t first = entries_.size(), last = first + best_.size();
+    for (std::size_t i = 0; i < best_.size(); ++i) {
+      const unsigned char* inside = inside_best_.data() + i * group.size();
+      const int gain = std::accumulate(inside, inside + group.size(), 0);
+      entries_.push_back({best_[i], gain, group.begin, group.size(), first, last, inside_entries_.size(), 0});
+      inside_entries_.insert(inside_entries_.end(), inside, inside + group.size());
+    }
+  }
+
+  // The chosen of all groups by the greedy rule. None is needless, so each still has a box when its turn comes.
+  template <typename Rank>
+  std::vector<int> InChoiceOrder(const Rank& rank) {
+    std::vector<int> order;
+    for (Entry& entry : entries_) entry.rank = rank(entry.candidate);
+    std::fill(covered_.begin(), covered_.end(), 0);
+    while (order.size() < entries_.size()) {
+      const Entry& top = *std::max_element(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
+        return a.gain != b.gain ? a.gain < b.gain : a.rank > b.rank;
+      });
+      order.push_back(top.candidate);
+      for (int box = 0; box < top.num_boxes; ++box) {
+        if (!inside_entries_[top.inside + box] || covered_[top.first_box + box]) continue;
+        covered_[top.first_box + box] = 1;
+        for (std::size_t e = top.first; e < top.last; ++e) entries_[e].gain -= inside_entries_[entries_[e].inside + box];
+      }
+    }
+    return order;
+  }
+
+  ChipGrid grid_ = ChipGrid(0, 0, 1, 1);
+  std::vector<ChipBox<T>> boxes_;     // those that a candidate covers; groups stand together once gathered
+  std::vector<CandidateRun> runs_;
+  BoxColumns<T> columns_;             // the boxes of the open group
+  std::vector<int> all_gains_, all_line_gains_;  // of the open group with no box covered: a candidate, a line's largest
+  std::vector<int> gains_, line_gains_;          // the same in the course of a pass
+  std::vector<unsigned char> touched_;           // lines whose largest gain is out of date
+  std::vector<unsigned char> covered_;
+  std::vector<unsigned char> inside_, inside_best_, inside_entries_;
+  std::vector<int> found_, best_, holders_, apart_;
+  std::vector<Entry> entries_;
 };
 
 // Numbers of the chosen candidates: one greedy pass in the given order (a permutation of all candidates), or
@@ -325,8 +290,8 @@ template <typename T>
 std::vector<int> CoverBoxes(const ChipGrid& grid, const T* boxes, int count, const int* order, std::uint64_t seed,
                             int trials) {
   if (count == 0 || grid.width() < 1 || grid.height() < 1) return {};
-  ChipCover cover(grid, boxes, count);
-  return order ? cover.InOrder(order, static_cast<int>(grid.Count())) : cover.Smallest(seed, trials);
+  ChipCover<T> cover;
+  return order ? cover.InOrder(grid, boxes, count, order) : cover.Smallest(grid, boxes, count, seed, trials);
 }
 
 }  // namespace sniper
