@@ -1,0 +1,50 @@
+"""Split a plain folder in PASCAL VOC's format (lib.dataset.voc_layout) into sets.
+
+    python -m lib.dataset.voc_sets FOLDER [--test 0.2] [--seed 0]
+
+writes FOLDER/ImageSets/Main/train.txt and test.txt. The same files and seed give the same sets.
+"""
+import argparse
+import os
+import random
+
+from lib.cli import run
+from lib.dataset.voc_layout import ALL, VocFolder
+from lib.errors import SniperError
+from lib.files import text_writer
+
+
+def split(ids, share, seed):
+    """-> (train, test): `ids` in two sorted parts, the second of round(share x their number), at least one each."""
+    count = min(max(int(round(share * len(ids))), 1), len(ids) - 1)
+    chosen = set(random.Random(seed).sample(sorted(ids), count))
+    return sorted(set(ids) - chosen), sorted(chosen)
+
+
+def main(argv=None):
+    """-> exit status 0; SniperError: no annotations, or lists that are there already."""
+    parser = argparse.ArgumentParser(description='Split a folder of PASCAL VOC annotations into train and test.')
+    parser.add_argument('folder', help='holds Annotations and JPEGImages')
+    parser.add_argument('--test', type=float, default=0.2, metavar='SHARE', help='share of the test set (0.2)')
+    parser.add_argument('--seed', type=int, default=0, help='of the choice (0)')
+    args = parser.parse_args(argv)
+    if not 0 < args.test < 1:
+        raise SniperError('--test is %s; it must be between 0 and 1' % args.test)
+    if not os.path.isdir(os.path.join(args.folder, 'Annotations')):
+        raise SniperError('%s has no folder Annotations with XML files' % args.folder)
+    paths = [os.path.join(args.folder, 'ImageSets', 'Main', name + '.txt') for name in ('train', 'test')]
+    for path in paths:
+        if os.path.exists(path):
+            raise SniperError('%s exists: remove it first, or use the sets as they are' % path)
+    ids = VocFolder(args.folder, ALL).ids
+    if len(ids) < 2:
+        raise SniperError('%s has one annotation; two sets need two' % args.folder)
+    for path, part in zip(paths, split(ids, args.test, args.seed)):
+        with text_writer(path) as stream:
+            stream.writelines('%s\n' % image_id for image_id in part)
+        print('%s: %d images' % (path, len(part)))
+    return 0
+
+
+if __name__ == '__main__':
+    run(main)

@@ -1,0 +1,160 @@
+"""Every broken file in PASCAL VOC's format ends in one line that names it, or in a counted warning."""
+import os
+
+import pytest
+
+from lib.dataset import get_dataset
+from lib.errors import SniperError
+from tests.dataset.voc_folder import make_part, write, write_image, xml
+
+CAT = ('cat', 11, 21, 30, 40)
+BOMB = '''<?xml version="1.0"?><!DOCTYPE annotation [<!ENTITY a "aaaaaaaaaa">%s]><annotation>&j;</annotation>''' % (
+    ''.join('<!ENTITY %s "%s">' % (new, '&%s;' % old * 10) for old, new in zip('abcdefghi', 'bcdefghij')))
+OUTSIDE = '<!DOCTYPE annotation [<!ENTITY x SYSTEM "file:///etc/passwd">]><annotation>&x;</annotation>'
+
+
+def load(folder, image_set='train'):
+    return get_dataset('PascalVOC', image_set, str(folder), str(folder)).roidb()
+
+
+def error_line(tmp_path, text, image_set='train'):
+    make_part(tmp_path, {'good': xml(CAT), 'bad': text}, {'train': ['good', 'bad']})
+    with pytest.raises(SniperError) as caught:
+        load(tmp_path, image_set)
+    assert '\n' not in str(caught.value) and len(str(caught.value)) < 400
+    return str(caught.value)
+
+
+@pytest.mark.parametrize('text', ['', ' ', '<annotation>', '<annotation><object></annotation>', 'no xml', '\x00\x01',
+                                  '<?xml version="1.0" encoding="klingon"?><annotation/>',
+                                  '<annotation>&undeclared;</annotation>'])
+def test_not_xml(tmp_path, text):
+    message = error_line(tmp_path, text)
+    assert 'bad.xml is not valid XML' in message
+
+
+@pytest.mark.parametrize('text', [BOMB, OUTSIDE], ids=['bomb', 'outside'])
+def test_entities_are_refused(tmp_path, text):
+    assert 'bad.xml declares the entity' in error_line(tmp_path, text)
+
+
+def test_a_bomb_in_another_encoding_is_refused(tmp_path):
+    make_part(tmp_path, {'bad': ''}, {'train': ['bad']})
+    (tmp_path / 'Annotations' / 'bad.xml').write_bytes(BOMB.replace('?>', ' encoding="utf-16"?>', 1).encode('utf-16'))
+    write(tmp_path / 'classes.txt', 'cat')
+    with pytest.raises(SniperError, match='declares the entity'):
+        load(tmp_path)
+
+
+def test_endless_nesting_is_refused(tmp_path):
+    assert 'nested more than 32 deep' in error_line(tmp_path, '<annotation>' + '<a>' * 100000)
+
+
+def test_a_file_of_another_kind(tmp_path):
+    assert 'bad.xml holds <html>, not <annotation>' in error_line(tmp_path, '<html></html>')
+
+
+def test_huge_file(tmp_path, monkeypatch):
+    monkeypatch.setattr('lib.dataset.voc_xml.MAX_BYTES', 1000)
+    assert 'bad.xml has more than' in error_line(tmp_path, '<annotation>' + ' ' * 1000 + '</annotation>')
+
+
+def test_unknown_class_with_a_list(tmp_path):
+    write(tmp_path / 'classes.txt', 'cat\n')
+    assert 'classes.txt lacks classes of the annotations: d o g (1 objects)' in error_line(
+        tmp_path, xml(('d\no\tg', 1, 1, 9, 9)))
+
+
+@pytest.mark.parametrize('text', [xml(('', 1, 1, 9, 9)), xml(CAT).replace('<name>cat</name>', '')])
+def test_object_without_a_name(tmp_path, text):
+    assert 'bad.xml: object 1 has no <name>' in error_line(tmp_path, text)
+
+
+def test_size_known_from_nowhere(tmp_path):
+    message = error_line(tmp_path, xml(CAT, size=None))
+    assert 'bad.xml does not give the size' in message and 'bad.jpg cannot be opened' in message
+
+
+@pytest.mark.parametrize('corners', [('x', 1, 9, 9), ('', 1, 9, 9), ('nan', 1, 9, 9), (1, 1, 'inf', 9),
+                                     (1, 1, '9' * 400, 9), (1, 1, 9)])
+def test_broken_boxes_are_counted(tmp_path, caplog, corners):
+    make_part(tmp_path, {'a': xml(('cat',) + corners), 'b': xml(CAT)}, {'train': ['a', 'b']})
+    assert [len(record['boxes']) for record in load(tmp_path)] == [0, 1]
+    assert '1 boxes are not four finite numbers and are left out (annotation a object 1)' in caplog.text
+
+
+def test_inverted_boxes_are_counted(tmp_path, caplog):
+    make_part(tmp_path, {'a': xml(('cat', 30, 1, 9, 9), ('cat', 1, 9, 9, 3), CAT)}, {'train': ['a']})
+    assert [len(record['boxes']) for record in load(tmp_path)] == [1]
+    assert '2 boxes have their corners in the wrong order and are left out' in caplog.text
+    assert 'outside' not in caplog.text
+
+
+def test_odd_difficult_is_counted(tmp_path, caplog):
+    text = xml(CAT, CAT).replace('<difficult>0', '<difficult>Unspecified', 1).replace('<difficult>0', '<difficult>', 1)
+    make_part(tmp_path, {'a': text}, {'train': ['a']})
+    assert len(load(tmp_path)[0]['boxes']) == 2
+    assert '1 objects have a <difficult> that is neither 0 nor 1' in caplog.text
+
+
+def test_images_without_annotation_have_no_objects(tmp_path, caplog):
+    make_part(tmp_path, {'a': None, 'b': xml(CAT)}, {'train': ['a', 'b']})
+    image = os.path.join(str(tmp_path), 'JPEGImages', 'a.jpg')
+    with pytest.raises(SniperError, match='does not give the size'):  # an empty file is no image
+        load(tmp_path)
+    write_image(tmp_path, 'a', 60, 50, '.jpg')
+    records = load(tmp_path)
+    assert [len(r['boxes']) for r in records] == [0, 1] and records[0]['image'] == image
+    assert '1 images have no annotation file and count as images without objects (annotation a)' in caplog.text
+
+
+def test_empty_list(tmp_path):
+    make_part(tmp_path, {'a': xml(CAT)}, {'train': []})
+    with pytest.raises(SniperError, match=r'train\.txt lists no images'):
+        load(tmp_path)
+
+
+def test_no_annotation_at_all(tmp_path):
+    make_part(tmp_path, {})
+    with pytest.raises(SniperError, match='Annotations lists no images'):
+        load(tmp_path, 'all')
+
+
+def test_no_object_at_all(tmp_path):
+    make_part(tmp_path, {'a': xml()}, {'train': ['a']})
+    with pytest.raises(SniperError, match='no annotation in .*Annotations has an object.*classes.txt'):
+        load(tmp_path)
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(SniperError, match='neither folders VOC<year> nor a folder Annotations.*dataset_path'):
+        load(tmp_path / 'nowhere')
+
+
+def test_missing_set_names_the_sets_there_are(tmp_path):
+    make_part(tmp_path / 'VOC2007', {'a': xml(CAT)}, {'train': ['a'], 'val': ['a']})
+    for name in ('train', '2008_train', '2007_test'):
+        with pytest.raises(SniperError, match='no image set %r .*there: 2007_all, 2007_train, 2007_val' % name):
+            load(tmp_path, name)
+    with pytest.raises(SniperError, match=r"no image set 'x' \(.*x\.txt\); sets there: all, train, val"):
+        load(tmp_path / 'VOC2007', 'x')
+
+
+@pytest.mark.parametrize('name', ['../secret', '/etc/passwd', 'a/../../b'])
+def test_lists_name_images_of_the_folder(tmp_path, name):
+    make_part(tmp_path, {'a': xml(CAT)}, {'train': [name]})
+    with pytest.raises(SniperError, match='is not the name of an image in this folder'):
+        load(tmp_path)
+
+
+def test_an_image_listed_twice(tmp_path):
+    make_part(tmp_path, {'a': xml(CAT)}, {'train': ['a', 'a']})
+    with pytest.raises(SniperError, match="image 'a' occurs twice"):
+        load(tmp_path)
+
+
+def test_list_that_is_no_text(tmp_path):
+    make_part(tmp_path, {'a': xml(CAT)}, {'train': ['a']})
+    (tmp_path / 'ImageSets' / 'Main' / 'train.txt').write_bytes(b'\xff\xfe\xff')
+    with pytest.raises(SniperError, match=r'train\.txt cannot be read'):
+        load(tmp_path)

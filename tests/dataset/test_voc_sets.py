@@ -1,0 +1,40 @@
+"""Splitting a plain folder into train and test."""
+import pytest
+
+from lib.dataset import get_dataset
+from lib.dataset.voc_sets import main
+from lib.errors import SniperError
+from tests.dataset.voc_folder import make_part, xml
+
+
+def ids(folder, name):
+    return get_dataset('PascalVOC', name, folder, folder).image_ids
+
+
+def test_split(tmp_path, capsys):
+    folder = make_part(tmp_path, {'i%02d' % number: xml(('cell', 1, 1, 9, 9)) for number in range(20)})
+    assert main([folder, '--test', '0.25']) == 0
+    train, test = ids(folder, 'train'), ids(folder, 'test')
+    assert (len(train), len(test)) == (15, 5) and sorted(train + test) == ids(folder, 'all')
+    assert test != ids(folder, 'all')[-5:]
+    assert 'train.txt: 15 images' in capsys.readouterr().out
+    with pytest.raises(SniperError, match='train.txt exists'):
+        main([folder])
+    other = make_part(tmp_path / 'other', {'i%02d' % number: xml(('cell', 1, 1, 9, 9)) for number in range(20)})
+    main([other, '--test', '0.25'])
+    assert ids(other, 'test') == test
+    again = make_part(tmp_path / 'again', {'i%02d' % number: xml(('cell', 1, 1, 9, 9)) for number in range(20)})
+    main([again, '--test', '0.25', '--seed', '1'])
+    assert ids(again, 'test') != test
+
+
+@pytest.mark.parametrize('annotations, arguments, part', [
+    ({'a': xml()}, [], 'has one annotation'), ({}, [], 'lists no images'), ({'a': xml()}, ['--test', '1'], '--test')])
+def test_mistakes(tmp_path, annotations, arguments, part):
+    with pytest.raises(SniperError, match=part):
+        main([make_part(tmp_path, annotations)] + arguments)
+
+
+def test_no_annotations(tmp_path):
+    with pytest.raises(SniperError, match='no folder Annotations'):
+        main([str(tmp_path)])
