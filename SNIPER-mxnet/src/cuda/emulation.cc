@@ -63,6 +63,7 @@ struct Machine {
   Fiber* running = nullptr;
   const std::function<void()>* body = nullptr;
   unsigned int threads = 0, begun = 0, finished = 0;
+  unsigned int turns = 0;  // so many threads may begin: those of the warps whose turn has come
   std::exception_ptr error;
   bool reverse = false;
 };
@@ -74,15 +75,17 @@ void set_thread(unsigned int thread) {
   threadIdx = dim3(thread % blockDim.x, thread / blockDim.x % blockDim.y, thread / (blockDim.x * blockDim.y));
 }
 
+// Warps and the lanes within them in ascending or descending order.
+unsigned int thread_of_turn(unsigned int turn) { return machine.reverse ? machine.threads - 1 - turn : turn; }
+
 void to_scheduler() {
   if (_setjmp(machine.running->resume) == 0) _longjmp(machine.scheduler, 1);
 }
 
 void fiber_main() {
   for (;;) {
-    while (machine.begun < machine.threads && !machine.error) {
-      const unsigned int turn = machine.begun++;
-      machine.running->thread = machine.reverse ? machine.threads - 1 - turn : turn;
+    while (machine.begun < machine.turns && !machine.error) {
+      machine.running->thread = thread_of_turn(machine.begun++);
       set_thread(machine.running->thread);
       try {
         (*machine.body)();
@@ -152,31 +155,29 @@ bool open_block_barrier() {
   return true;
 }
 
-// Opens the barriers of all warps whose threads all wait there; those that ended do not count.
-bool open_warp_barriers() {
-  std::vector<int> live(machine.warps.size()), there(machine.warps.size());
+// Opens the warp's own barrier if all its threads wait there; those that ended do not count.
+bool open_warp_barrier(unsigned int warp) {
+  int there = 0;
   for (const Fiber* fiber : machine.waiting) {
-    ++live[fiber->thread / kWarp];
-    if (fiber->wait == Wait::kWarp) ++there[fiber->thread / kWarp];
+    if (fiber->thread / kWarp != warp) continue;
+    if (fiber->wait != Wait::kWarp) return false;
+    ++there;
   }
-  bool opened = false;
+  if (there == 0) return false;
   for (Fiber* fiber : machine.waiting) {
-    const size_t warp = fiber->thread / kWarp;
-    if (fiber->wait != Wait::kWarp || live[warp] != there[warp]) continue;
-    fiber->wait = Wait::kNothing;
-    opened = true;
+    if (fiber->thread / kWarp == warp) fiber->wait = Wait::kNothing;
   }
-  for (size_t warp = 0; warp < live.size(); ++warp) {
-    if (live[warp] == 0 || live[warp] != there[warp]) continue;
-    machine.warps[warp].turn ^= 1;
-    machine.warps[warp].present[machine.warps[warp].turn] = 0;
-  }
-  return opened;
+  machine.warps[warp].turn ^= 1;
+  machine.warps[warp].present[machine.warps[warp].turn] = 0;
+  return true;
 }
 
-void resume_open() {
+// Lets the threads of a warp go on that may.
+void resume_warp(unsigned int warp) {
   std::vector<Fiber*> ready, still;
-  for (Fiber* fiber : machine.waiting) (fiber->wait == Wait::kNothing ? ready : still).push_back(fiber);
+  for (Fiber* fiber : machine.waiting) {
+    (fiber->thread / kWarp == warp && fiber->wait == Wait::kNothing ? ready : still).push_back(fiber);
+  }
   machine.waiting.swap(still);
   for (Fiber* fiber : ready) {
     switch_to(fiber);
@@ -184,18 +185,31 @@ void resume_open() {
   }
 }
 
+// A warp goes as far as it can before the next one moves, which is what finds a barrier missing between warps.
+void run_warp(unsigned int warp) {
+  do {
+    resume_warp(warp);
+  } while (!machine.error && open_warp_barrier(warp));
+}
+
 void run_block(unsigned int threads) {
   machine.threads = threads;
-  machine.begun = machine.finished = 0;
+  machine.begun = machine.turns = machine.finished = 0;
   machine.waiting.clear();
   machine.warps.assign((threads + kWarp - 1) / kWarp, Warp());
   std::fill(machine.shared.begin(), machine.shared.end(), 0xcd);
-  while (machine.begun < threads && !machine.error) switch_to(idle_fiber());
+  while (machine.turns < threads && !machine.error) {
+    const unsigned int warp = thread_of_turn(machine.turns) / kWarp;
+    while (machine.turns < threads && thread_of_turn(machine.turns) / kWarp == warp) ++machine.turns;
+    while (machine.begun < machine.turns && !machine.error) switch_to(idle_fiber());
+    if (!machine.waiting.empty()) run_warp(warp);
+  }
   while (!machine.waiting.empty() && !machine.error) {
-    if (!open_warp_barriers() && !open_block_barrier()) {
+    if (!open_block_barrier()) {
       throw std::runtime_error(place(machine.waiting.front()->thread) + " waits at a barrier that others never reach");
     }
-    resume_open();
+    const unsigned int warps = static_cast<unsigned int>(machine.warps.size());
+    for (unsigned int i = 0; i < warps && !machine.error; ++i) run_warp(machine.reverse ? warps - 1 - i : i);
   }
 }
 

@@ -1,6 +1,7 @@
 // CUDA's vocabulary for a plain C++ compiler, so that kernels run on the CPU in tests. Not part of the shipped library.
 //
-// Blocks run one after the other. The threads of a block are fibers: each runs until it waits at a barrier or ends.
+// Blocks run one after the other. The threads of a block are fibers: each runs until it waits at a barrier or ends, and a
+// warp goes as far as it can before the next one moves.
 // A barrier that not all threads of the block reach, or that they reach on different lines, is an error here, where a
 // GPU would hang or go on with damaged data. `set_reverse(true)` runs blocks and threads in descending order: a result
 // that changes with the order has a race, such as a missing barrier. Shared memory is filled with garbage before each
