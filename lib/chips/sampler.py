@@ -82,7 +82,7 @@ class ChipSampler:
         return self._chips(entry, stride, seed, False, orders or (), ())[0]
 
     def all_chips(self, entry, stride, seed, orders=(), negative_orders=()):
-        """(positive chips, all negative chips), both finest scale first, without any random draw; see positive_chips."""
+        """(positive chips, all negative chips), finest scale first, without any random draw; see positive_chips."""
         return self._chips(entry, stride, seed, True, orders, negative_orders)
 
     def _chips(self, entry, stride, seed, with_negatives, orders, negative_orders):

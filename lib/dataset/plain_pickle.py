@@ -2,9 +2,9 @@
 
 Proposal files of the original are pickles of Python 2, protocols 0 to 2. Python's own reader calls whatever a file
 asks for; this one knows only the instructions that plain data need, and answers the names that arrays need
-(`_reconstruct`, `ndarray`, `dtype`; `encode` where Python 3 wrote bytes in such a protocol) with records of its own, from
-which it makes arrays after checking every number. Text of Python 2 is bytes and stays bytes. The format: Python's
-Lib/pickletools.py, PEP 307.
+(`_reconstruct`, `ndarray`, `dtype`; `encode`, `bytes` where Python 3 wrote bytes in such a protocol) with records of its
+own, from which it makes arrays after checking every number. Text of Python 2 is bytes and stays bytes. The format:
+Python's Lib/pickletools.py, PEP 307.
 """
 import codecs
 import os
@@ -20,7 +20,7 @@ MAX_DIMENSIONS = 4
 MAX_DEPTH = 8          # of containers in one another
 KINDS = {b'f4', b'f8', b'i1', b'i2', b'i4', b'i8', b'u1', b'u2', b'u4', b'u8', b'b1'}
 ARRAY_NAMES = {('numpy.core.multiarray', '_reconstruct'), ('numpy._core.multiarray', '_reconstruct'),
-               ('numpy', 'ndarray'), ('numpy', 'dtype'), ('_codecs', 'encode')}
+               ('numpy', 'ndarray'), ('numpy', 'dtype'), ('_codecs', 'encode'), ('__builtin__', 'bytes')}
 
 
 class _Refused(Exception):
@@ -132,7 +132,8 @@ class _Machine:
 
     def named(self, module, name):
         if (module, name) not in ARRAY_NAMES:
-            raise _Refused('it asks for %s.%s; only arrays and builtin containers are let in' % (module[:80], name[:80]))
+            raise _Refused('it asks for %s.%s; only arrays and builtin containers are let in'
+                           % (module[:80], name[:80]))
         self.push(_Name(name))
 
     def stack_name(self):
@@ -145,6 +146,8 @@ class _Machine:
             raise _Refused('it calls something other than the makers of arrays')
         if function.name == 'encode' and arguments[1:] in (('latin1',), (b'latin1',)):
             self.push(arguments[0].encode('latin-1'))
+        elif function.name == 'bytes' and arguments == ():
+            self.push(b'')
         elif function.name == 'dtype':
             kind = arguments[0].encode('latin-1') if isinstance(arguments[0], str) else arguments[0]
             if kind not in KINDS:

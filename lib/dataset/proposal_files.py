@@ -105,7 +105,8 @@ def read_proposals(path):
             and ids.shape == counts.shape and ids.dtype.kind == 'U' and (counts >= 0).all()
             and counts.sum() == len(boxes))
     if not fits:
-        raise SniperError('%s is damaged: the sizes of its arrays do not fit together; extract the proposals again' % path)
+        raise SniperError('%s is damaged: the sizes of its arrays do not fit together; extract the proposals again'
+                          % path)
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return _checked(path, ProposalSet(boxes, scores, start, ids.tolist(), origin))
 

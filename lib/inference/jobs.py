@@ -81,7 +81,8 @@ def _start(roidb, crops, predictor_factory, config, indices, blocks, decoder):
         for number, (first, end) in enumerate(blocks):
             ours, theirs = context.Pipe(duplex=False)
             readers = resolve_workers(config.TEST.NUM_PROCESS, end - first) // len(blocks)  # cores are shared
-            arguments = (theirs, roidb[first:end], crops[first:end], predictor_factory, config, indices, readers, decoder)
+            arguments = (theirs, roidb[first:end], crops[first:end], predictor_factory, config, indices, readers,
+                         decoder)
             process = context.Process(target=_job, args=arguments, name='inference job %d' % (number + 1))
             process.start()
             theirs.close()

@@ -2,8 +2,8 @@
 TEST.EXTRACT_PROPOSALS.
 
 Images go through in blocks; what a block gave at a scale is kept in
-`<output_path>/props_scale_<a>x<b>/<set>_<first image>.npz` until the file of the whole set is written, so an interrupted
-extraction goes on where it was. Every file names the weights, configuration and images it was made from.
+`<output_path>/props_scale_<a>x<b>/<set>_<first image>.npz` until the file of the whole set is written, so that an
+interrupted extraction goes on where it was. Every file names the weights, configuration and images it was made from.
 """
 import json
 import logging

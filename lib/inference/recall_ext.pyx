@@ -5,7 +5,8 @@ from libcpp.vector cimport vector
 
 
 def count_recalled(const double[:, ::1] overlaps, const double[::1] areas, const double[::1] thresholds,
-                   const double[:, ::1] ranges, const int[::1] limits, long long[:, :, ::1] found, long long[::1] total):
+                   const double[:, ::1] ranges, const int[::1] limits, long long[:, :, ::1] found,
+                   long long[::1] total):
     """Add the objects of one image that its proposals recall to `found`, and those there are to `total`.
 
     overlaps (n, g) IoU of proposals, best first, with objects; areas (g,); ranges (R, 2): objects with

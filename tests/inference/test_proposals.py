@@ -1,0 +1,137 @@
+"""Extraction of proposals: rows, scales, blocks, files, and the command line."""
+import json
+import os
+
+import numpy as np
+import pytest
+
+import main_test
+from lib.dataset.proposal_files import read_proposals
+from lib.errors import SniperError
+from lib.inference.progress import StageClock
+from lib.inference.proposals import Parts, ProposalDecoder, extract
+from lib.iterators.batch import Batch
+from tests.inference import fakes, tiny_data
+
+
+class FakeProposals:
+    """Proposals from a seed made of the slot's own pixels; the last two rows are padding."""
+
+    devices = 1
+    batches = 0
+
+    def predict(self, batch):
+        FakeProposals.batches += 1
+        info = batch.data['im_info']
+        rois, scores = np.zeros((len(info), 10, 5), np.float32), np.zeros((len(info), 10), np.float32)
+        for slot, (height, width, _) in enumerate(info):
+            pixels = batch.data['data'][slot, :, :int(height), :int(width)]
+            rng = np.random.default_rng(int(abs(pixels.astype(np.float64).sum())))
+            corners = rng.uniform(0, 0.5, (10, 2)) * (width, height)
+            rois[slot] = np.hstack([np.full((10, 1), slot), corners, corners + (width / 4, height / 4)])
+            scores[slot, :8] = -np.sort(-rng.uniform(0.1, 1, 8))
+        return {'rois_output': rois.reshape(-1, 5), 'rois_score': scores.reshape(-1), 'im_ids': batch.data['im_ids']}
+
+    def close(self):
+        pass
+
+
+def test_decoder():
+    outputs = {'rois_output': np.arange(30, dtype=np.float32).reshape(6, 5), 'im_ids': np.array([4.0, 2.0]),
+               'rois_score': np.array([0.9, 0.5, 0, 0.8, 0.7, 0.6], np.float32)}
+    batch = Batch({'im_info': np.array([[10, 10, 2], [10, 10, 0.5]], np.float32)}, {}, [], 0, {})
+    first, second = ProposalDecoder(2)(outputs, batch, None)
+    assert (first.image, second.image) == (4, 2)
+    np.testing.assert_allclose(first.rows, [[0.5, 1, 1.5, 2, 0.9], [3, 3.5, 4, 4.5, 0.5]])
+    np.testing.assert_allclose(second.rows[:, 4], [0.8, 0.7])
+    np.testing.assert_allclose(second.rows[0, :4], [32, 34, 36, 38])
+    assert len(ProposalDecoder(3)(outputs, batch, None)[0].rows) == 2  # score 0 is padding
+
+
+def run(roidb, config, parts=None, block=4096):
+    FakeProposals.batches = 0
+    return extract(roidb, FakeProposals, config, parts, StageClock(), block)
+
+
+@pytest.mark.parametrize('limit', [3, 300])
+def test_scales_lie_one_below_the_other(tmp_path, limit):
+    roidb, config = fakes.make_roidb(tmp_path), fakes.make_config(N_PROPOSAL_PER_SCALE=limit)
+    rows = run(roidb, config)
+    each = min(limit, 8)
+    assert [image.shape for image in rows] == [(2 * each, 5)] * len(roidb)
+    for entry, image in zip(roidb, rows):
+        assert (np.diff(image[:each, 4]) <= 0).all() and (np.diff(image[each:, 4]) <= 0).all()
+        assert (image[:, 2] < entry['width']).all() and (image[:, 3] < entry['height']).all()
+    for jobs, block in ((2, 4096), (1, 2)):
+        config.TEST.CONCURRENT_JOBS = jobs
+        for image, again in zip(rows, run(roidb, config, block=block)):
+            np.testing.assert_array_equal(image, again)
+
+
+def test_an_interrupted_extraction_goes_on(tmp_path):
+    roidb, config = fakes.make_roidb(tmp_path), fakes.make_config()
+    config.output_path = str(tmp_path / 'out')
+    expected = run(roidb, config)
+    whole = FakeProposals.batches
+
+    class Interrupted(FakeProposals):
+        def predict(self, batch):
+            if FakeProposals.batches >= 3:
+                raise KeyboardInterrupt
+            return super().predict(batch)
+
+    FakeProposals.batches = 0
+    with pytest.raises(KeyboardInterrupt):
+        extract(roidb, Interrupted, config, Parts(config, 'SET', {'weights': 'a'}), StageClock(), 2)
+    found = sorted(os.listdir(str(tmp_path / 'out' / 'props_scale_60x80')))
+    assert found[0] == 'SET_0000000.npz'
+    parts = Parts(config, 'SET', {'weights': 'a'})
+    for image, again in zip(expected, run(roidb, config, parts, 2)):
+        np.testing.assert_array_equal(image, again)
+    assert 0 < FakeProposals.batches <= 2 * whole - 2
+    done = FakeProposals.batches
+    with open(str(tmp_path / 'out' / 'props_scale_60x80' / 'SET_0000000.npz'), 'r+b') as stream:
+        stream.seek(200)
+        stream.write(b'damage')
+    run(roidb, config, Parts(config, 'SET', {'weights': 'a'}), 2)
+    assert 0 < FakeProposals.batches < done + 1  # the damaged part alone
+    run(roidb, config, Parts(config, 'SET', {'weights': 'b'}), 2)
+    assert FakeProposals.batches >= whole  # other weights: nothing of it counts
+    Parts(config, 'SET', {}).remove()
+    parts = Parts(config, 'SET', {'weights': 'b'})
+    run(roidb, config, parts, 2)
+    assert FakeProposals.batches == 0
+    parts.remove()
+    assert os.listdir(str(tmp_path / 'out' / 'props_scale_60x80')) == []
+
+
+def arguments(folder, *more):
+    settings = tiny_data.settings(str(folder), EXTRACT_PROPOSALS=True, PROPOSAL_SAVE_PATH=str(folder / 'proposals'),
+                                  N_PROPOSAL_PER_SCALE=15)
+    return ['--cfg', tiny_data.CONFIG, '--set'] + settings + list(more)
+
+
+def test_the_command_line(tmp_path, capsys):
+    tiny_data.write_all(str(tmp_path))
+    assert main_test.main(arguments(tmp_path)) == 0
+    path = str(tmp_path / 'proposals' / 'COCO_val_rpn.npz')
+    proposals = read_proposals(path)
+    assert proposals.image_ids == ['10', '11', '12'] and proposals.origin['set'] == 'COCO_val'
+    assert 0 < np.diff(proposals.start).max() <= 30
+    for index, (width, height) in enumerate(tiny_data.SIZES):
+        boxes = proposals.of_image(index)
+        assert (boxes >= 0).all() and (boxes[:, 2] <= width).all() and (boxes[:, 3] <= height).all()
+    with open(str(tmp_path / 'proposals' / 'COCO_val_rpn_recall.json')) as stream:
+        assert set(json.load(stream)['all']) == {'100', '300', '1000'}
+    assert '@1000' in capsys.readouterr().err
+    before = os.stat(path).st_mtime_ns
+    assert main_test.main(arguments(tmp_path)) == 0
+    assert os.stat(path).st_mtime_ns == before and 'nothing to do' in capsys.readouterr().err
+    assert main_test.main(arguments(tmp_path, 'TEST.N_PROPOSAL_PER_SCALE', '4')) == 0
+    assert np.diff(read_proposals(path).start).max() <= 8
+
+
+def test_weights_that_are_not_there(tmp_path):
+    tiny_data.write_data(str(tmp_path / 'data'))
+    with pytest.raises(SniperError, match='do not exist'):
+        main_test.main(arguments(tmp_path))
