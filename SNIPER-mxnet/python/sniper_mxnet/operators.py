@@ -20,4 +20,6 @@ OPERATORS = (
     Operator('DeformableConvolution', ('data', 'offset', 'weight'), ('bias',), ('output',),
              ('data', 'offset', 'weight', 'bias'), 'identity'),
     Operator('DeformablePSROIPooling', ('data', 'rois'), ('trans',), ('output',), ('data', 'trans'), 'identity'),
+    Operator('SoftNMS', ('dets',), (), ('output', 'count'), ('dets',), 'BlockGrad'),
+    Operator('ChipGenerator', ('boxes', 'im_info'), (), ('chips', 'num_chips'), ('boxes', 'im_info'), 'BlockGrad'),
 )

@@ -81,4 +81,14 @@ std::vector<float> Attributes::numbers(const char* name, const std::vector<float
   return values;
 }
 
+int Attributes::choice(const char* name, const std::vector<std::string>& options, int fallback) const {
+  const std::string* text = find(name);
+  if (text == nullptr) return fallback;
+  std::string list;
+  for (const std::string& option : options) list += (list.empty() ? "" : ", ") + option;
+  const auto place = std::find(options.begin(), options.end(), *text);
+  require(place != options.end(), name, "one of " + list);
+  return static_cast<int>(place - options.begin());
+}
+
 }  // namespace sniper

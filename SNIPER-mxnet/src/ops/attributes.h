@@ -24,6 +24,8 @@ class Attributes {
   bool boolean(const char* name, bool fallback) const;
   // "(1, 2.5)", "[1 2.5]" or "1".
   std::vector<float> numbers(const char* name, const std::vector<float>& fallback) const;
+  // Place of the attribute's value among `options`.
+  int choice(const char* name, const std::vector<std::string>& options, int fallback) const;
 
   // Throws unless `holds`, saying what the attribute must be.
   void require(bool holds, const char* name, const std::string& expected) const;
