@@ -25,6 +25,27 @@ struct DeformableConvolutionOptions {
   SNIPER_HD int taps() const { return kernel_h * kernel_w; }
 };
 
+// The arrays of one call, in host or in device memory.
+struct DeformableConvolutionInputs {
+  const float* data;    // (images, channels, height, width)
+  const float* offset;  // (images, num_deformable_group * taps * 2, out_height, out_width), row then column shifts
+  const float* weight;  // (num_filter, channels / num_group, kernel_h, kernel_w)
+  const float* bias;    // (num_filter,); null without bias
+  int64_t images;
+  int channels, height, width, out_height, out_width;
+
+  SNIPER_HD int64_t cells() const { return static_cast<int64_t>(height) * width; }
+  SNIPER_HD int64_t out_cells() const { return static_cast<int64_t>(out_height) * out_width; }
+};
+
+// Where gradients go; null where none is wanted.
+struct DeformableConvolutionGradients {
+  float* data;
+  float* offset;
+  float* weight;
+  float* bias;
+};
+
 // Cells of the output along one axis; below 1 if the map is smaller than the dilated kernel.
 SNIPER_HD int64_t convolution_output(int64_t size, int64_t kernel, int64_t stride, int64_t dilate, int64_t pad) {
   const int64_t room = size + 2 * pad - dilate * (kernel - 1) - 1;

@@ -13,26 +13,6 @@
 
 namespace sniper {
 
-struct DeformableConvolutionInputs {
-  const float* data;    // (images, channels, height, width)
-  const float* offset;  // (images, num_deformable_group * taps * 2, out_height, out_width), row then column shifts
-  const float* weight;  // (num_filter, channels / num_group, kernel_h, kernel_w)
-  const float* bias;    // (num_filter,); null without bias
-  int64_t images;
-  int channels, height, width, out_height, out_width;
-
-  int64_t cells() const { return static_cast<int64_t>(height) * width; }
-  int64_t out_cells() const { return static_cast<int64_t>(out_height) * out_width; }
-};
-
-// Where gradients go; null where none is wanted.
-struct DeformableConvolutionGradients {
-  float* data;
-  float* offset;
-  float* weight;
-  float* bias;
-};
-
 // Floats of working memory.
 size_t deformable_convolution_forward_workspace(const DeformableConvolutionInputs& in,
                                                 const DeformableConvolutionOptions& options);
