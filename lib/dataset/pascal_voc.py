@@ -28,8 +28,8 @@ class PascalVocDataset(Dataset):
 
     def __init__(self, image_set, root_path, dataset_path, masks=False):
         if masks:
-            raise SniperError('TRAIN.WITH_MASK is True, but data in PASCAL VOC\'s format has no masks: set it to False, '
-                              'or use data in COCO\'s format')
+            raise SniperError("TRAIN.WITH_MASK is True, but data in PASCAL VOC's format has no masks: set it to False, "
+                              "or use data in COCO's format")
         self.image_set = image_set
         self.root_path = root_path
         self.dataset_path = dataset_path

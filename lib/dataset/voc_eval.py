@@ -7,6 +7,7 @@ made monotone (since 2010). Both are computed; that of the set's year counts, fo
 import json
 import logging
 import os
+from typing import NamedTuple
 
 import numpy as np
 
@@ -85,8 +86,9 @@ def score(dataset, rows, rule):
         if not positives:
             without.append(name)
             continue
+        matches = match(*rows[index], truth)
         for number, thresh in enumerate(THRESHOLDS):
-            recall, precision = precision_recall(*rows[index], truth, positives, thresh)
+            recall, precision = precision_recall(matches, positives, thresh)
             ap['11point'][number, index] = eleven_point_ap(recall, precision)
             ap['area'][number, index] = area_ap(recall, precision)
     metrics = {'rule': rule}
@@ -99,28 +101,43 @@ def score(dataset, rows, rule):
     return metrics
 
 
-def precision_recall(images, rows, truth, positives, thresh):
+def precision_recall(matches, positives, thresh):
     """Curve of one class, best detection first -> recall (N,), precision (N,).
 
-    images (N,), rows (N, 5): detections; truth: PascalVocDataset.objects_of; positives: objects that count, > 0.
-    A detection belongs to the object it overlaps most. The first one of an object is right, further ones are wrong;
-    those of difficult objects are neither.
+    matches: what `match` gives; positives: objects that count, > 0. The first detection of an object is right, further
+    ones are wrong; those of difficult objects are neither.
     """
-    order = np.argsort(-rows[:, 4], kind='stable')
-    right, wrong = np.zeros(len(order)), np.zeros(len(order))
-    found = [np.zeros(len(difficult), bool) for _, difficult in truth]
-    for place, detection in enumerate(order):
-        image = images[detection]
-        boxes, difficult = truth[image]
-        overlaps = _overlaps(rows[detection, :4], boxes)
-        best = int(overlaps.argmax()) if len(boxes) else -1
-        if best < 0 or not overlaps[best] > thresh:
-            wrong[place] = 1
-        elif not difficult[best]:
-            (wrong if found[image][best] else right)[place] = 1
-            found[image][best] = True
-    right, wrong = np.cumsum(right), np.cumsum(wrong)
+    hit = matches.overlap > thresh
+    candidates = np.flatnonzero(hit & ~matches.difficult)
+    _, first = np.unique(matches.index[candidates], return_index=True)
+    right = np.zeros(len(hit), bool)
+    right[candidates[first]] = True
+    right, wrong = np.cumsum(right), np.cumsum(~right & ~(hit & matches.difficult))
     return right / positives, right / np.maximum(right + wrong, np.finfo(np.float64).eps)
+
+
+class Matches(NamedTuple):
+    """The object that each detection of a class overlaps most; best detection first, equals in the file's order."""
+    overlap: np.ndarray    # (N,) IoU with it, 0 in an image without objects
+    index: np.ndarray      # (N,) its number among all objects of the class
+    difficult: np.ndarray  # (N,) bool
+
+
+def match(images, rows, truth):
+    """images (N,) ascending, rows (N, 5): what `rounded_rows` gives; truth: PascalVocDataset.objects_of -> Matches."""
+    overlap, index = np.zeros(len(images)), np.zeros(len(images), np.int64)
+    hard = np.zeros(len(images), bool)
+    ends = np.searchsorted(images, np.arange(len(truth) + 1))
+    before = 0
+    for (boxes, difficult), start, end in zip(truth, ends[:-1], ends[1:]):
+        if len(boxes) and end > start:
+            pairs = _overlaps(rows[start:end, :4], boxes)
+            best = pairs.argmax(axis=1)
+            overlap[start:end] = pairs[np.arange(end - start), best]
+            index[start:end], hard[start:end] = before + best, difficult[best]
+        before += len(boxes)
+    order = np.argsort(-rows[:, 4], kind='stable')
+    return Matches(overlap[order], index[order], hard[order])
 
 
 def eleven_point_ap(recall, precision):
@@ -134,12 +151,12 @@ def area_ap(recall, precision):
     return float(np.sum(np.diff(recall, prepend=0.0) * envelope))
 
 
-def _overlaps(box, boxes):
-    """IoU of a box (4,) with boxes (n, 4), inclusive corners."""
-    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2]) + 1
-    common = np.prod(np.maximum(sides, 0), axis=1)
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2] + 1, axis=1)
-    return common / (np.prod(box[2:] - box[:2] + 1) + areas - common)
+def _overlaps(boxes, others):
+    """IoU of boxes (n, 4) with others (k, 4), inclusive corners -> (n, k)."""
+    sides = np.minimum(boxes[:, None, 2:], others[:, 2:]) - np.maximum(boxes[:, None, :2], others[:, :2]) + 1
+    common = np.prod(np.maximum(sides, 0), axis=2)
+    areas, other_areas = (np.prod(rows[:, 2:] - rows[:, :2] + 1, axis=1) for rows in (boxes, others))
+    return common / (areas[:, None] + other_areas - common)
 
 
 def _row_text(row):
