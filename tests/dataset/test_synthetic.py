@@ -96,7 +96,8 @@ def test_splits_show_different_scenes(folder):
 
 def test_loads_as_data_set(folder):
     config = load_config(overrides=[
-        'TRAIN.USE_NEG_CHIPS', 'False', 'dataset.dataset', 'synthetic', 'dataset.dataset_path', folder, 'dataset.image_set', 'train+val',
+        'TRAIN.USE_NEG_CHIPS', 'False', 'dataset.dataset', 'synthetic', 'dataset.dataset_path', folder,
+        'dataset.image_set', 'train+val',
         'dataset.test_image_set', 'test-dev', 'dataset.NUM_CLASSES', '0'])
     roidb, classes = load_training_roidb(config)
     assert classes == ('__background__',) + CLASSES
