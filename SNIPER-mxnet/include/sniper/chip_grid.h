@@ -148,6 +148,39 @@ SNIPER_HD bool MayShareChip(T ax1, T ay1, T ax2, T ay2, T bx1, T by1, T bx2, T b
   return (Largest(ax2, bx2) - Least(ax1, bx1) <= limit) & (Largest(ay2, by2) - Least(ay1, by1) <= limit);
 }
 
+// The arrays of one call, in host or in device memory.
+struct ChipBatch {
+  const float* boxes;    // (num_images, boxes_per_image, 4) in scaled pixels, unused rows as IsChipPadding says
+  const float* im_info;  // (num_images, 3): height, width of the scaled image; the third is not looked at
+  std::int64_t num_images, boxes_per_image;
+};
+
+struct ChipOptions {
+  int chip_size, stride;
+  std::int64_t max_chips;
+  std::uint64_t seed;
+};
+
+// True for a row of boxes that is all -1: not in use.
+SNIPER_HD bool IsChipPadding(const float* box) {
+  return box[0] == -1.0f && box[1] == -1.0f && box[2] == -1.0f && box[3] == -1.0f;
+}
+
+// The candidates of an image by its row of im_info: none if height or width is below 1 or not a number, and none with
+// *too_many set if there are more than kMaxChipCandidates.
+SNIPER_HD ChipGrid GridOfImage(const float* im_info, const ChipOptions& options, bool* too_many) {
+  const float height = im_info[0], width = im_info[1], limit = static_cast<float>(kMaxChipCandidates);
+  *too_many = false;
+  if (height >= 1.0f && width >= 1.0f) {
+    const bool small = height <= limit && width <= limit;
+    const ChipGrid grid(small ? static_cast<int>(width) : 0, small ? static_cast<int>(height) : 0, options.chip_size,
+                        options.stride);
+    if (small && grid.Count() <= kMaxChipCandidates) return grid;
+    *too_many = true;
+  }
+  return ChipGrid(0, 0, options.chip_size, options.stride);
+}
+
 }  // namespace sniper
 
 #endif  // SNIPER_CHIP_GRID_H_

@@ -37,10 +37,10 @@ bool NearlyInside(T inside, T length) {
 }
 
 // Places that may hold [low, high], one more on either side.
-inline GridSpan PossibleSpan(double low, double high, int size, int stride, int count) {
-  const int first = static_cast<int>(std::ceil((high - size + 1) / stride)) - 1;
-  const int last = static_cast<int>(std::floor(low / stride)) + 1;
-  return {std::max(first, 0), std::min(last, count - 1), true};
+SNIPER_HD GridSpan PossibleSpan(double low, double high, int size, int stride, int count) {
+  const int first = static_cast<int>(ceil((high - size + 1) / stride)) - 1;
+  const int last = static_cast<int>(floor(low / stride)) + 1;
+  return {Largest(first, 0), Least(last, count - 1), true};
 }
 
 // Places that hold [low, high] for sure.
@@ -59,7 +59,7 @@ GridSpan WholeSpan(T low, T high, int size, int stride, int count) {
 }
 
 template <typename T>
-bool CoversBox(const ChipGrid& grid, int candidate, const T* box) {
+SNIPER_HD bool CoversBox(const ChipGrid& grid, int candidate, const T* box) {
   return ChipGrid::Covers(grid.Window(candidate), box[0], box[1], box[2], box[3]);
 }
 

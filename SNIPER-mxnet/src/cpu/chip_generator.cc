@@ -16,21 +16,14 @@ struct Scratch {
   ChipCover<float> cover;
 };
 
-bool is_padding(const float* box) {
-  return std::all_of(box, box + 4, [](float value) { return value == -1.0f; });
-}
-
 // The candidates of an image, of which there may be none. Throws if there are too many.
 ChipGrid grid_of(const ChipBatch& batch, int64_t image, const ChipOptions& options) {
-  const float height = batch.im_info[3 * image], width = batch.im_info[3 * image + 1];
-  if (!(height >= 1.0f && width >= 1.0f)) return ChipGrid(0, 0, options.chip_size, options.stride);
-  const double limit = static_cast<double>(kMaxChipCandidates);
-  if (height <= limit && width <= limit) {
-    const ChipGrid grid(static_cast<int>(width), static_cast<int>(height), options.chip_size, options.stride);
-    if (grid.Count() <= kMaxChipCandidates) return grid;
-  }
-  throw std::invalid_argument("row " + std::to_string(image) + " of im_info is an image of " + std::to_string(width) +
-                              " x " + std::to_string(height) + " pixels, expected one with at most " +
+  const float* info = batch.im_info + 3 * image;
+  bool too_many;
+  const ChipGrid grid = GridOfImage(info, options, &too_many);
+  if (!too_many) return grid;
+  throw std::invalid_argument("row " + std::to_string(image) + " of im_info is an image of " + std::to_string(info[1]) +
+                              " x " + std::to_string(info[0]) + " pixels, expected one with at most " +
                               std::to_string(kMaxChipCandidates) + " candidate chips at stride " +
                               std::to_string(options.stride));
 }
@@ -44,7 +37,7 @@ void chip_generator_cpu(const ChipBatch& batch, const ChipOptions& options, floa
     scratch->boxes.clear();
     for (int64_t i = 0; i < batch.boxes_per_image && grid.width() > 0; ++i) {
       const float* box = batch.boxes + 4 * (n * batch.boxes_per_image + i);
-      if (!is_padding(box)) scratch->boxes.insert(scratch->boxes.end(), box, box + 4);
+      if (!IsChipPadding(box)) scratch->boxes.insert(scratch->boxes.end(), box, box + 4);
     }
     const std::vector<int> chosen = scratch->cover.Smallest(
         grid, scratch->boxes.data(), static_cast<int>(scratch->boxes.size() / 4), options.seed, kChipTrials);

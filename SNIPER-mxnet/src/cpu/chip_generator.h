@@ -4,19 +4,9 @@
 
 #include <cstdint>
 
+#include "sniper/chip_grid.h"
+
 namespace sniper {
-
-struct ChipBatch {
-  const float* boxes;    // (num_images, boxes_per_image, 4) in scaled pixels; unused rows: see chip_generator_cpu
-  const float* im_info;  // (num_images, 3): height, width of the scaled image; the third is not looked at
-  int64_t num_images, boxes_per_image;
-};
-
-struct ChipOptions {
-  int chip_size, stride;
-  int64_t max_chips;
-  uint64_t seed;
-};
 
 // chips: (num_images, max_chips, 4), those with most boxes first, then rows of -1; num_chips: (num_images,), the
 // whole cover's size even where it exceeds max_chips. Rows of boxes that are all -1, turned inside out or not finite
