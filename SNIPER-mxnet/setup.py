@@ -2,6 +2,9 @@
 
 It needs Python, setuptools and a C++ compiler, nothing else: setuptools drives the compiler, so that no build tool has
 to be present. MXNet is looked up without importing it, since its import needs more than its headers do.
+
+The CUDA kernels are compiled in where the installed MXNet is one for CUDA (mxnet-cu112, ...) and there is nvcc, or
+where SNIPER_CUDA=1 asks for them; SNIPER_CUDA=0 leaves them out. See nvcc.py for CUDA_HOME and SNIPER_CUDA_ARCHS.
 """
 import glob
 import importlib.machinery
@@ -10,6 +13,7 @@ import platform
 import sys
 import sysconfig
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -20,6 +24,13 @@ except ImportError:
     from distutils.errors import CompileError
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+from nvcc import find_compiler  # noqa: E402
+
+INCLUDES = ['include', 'src']
+# What the kernels are made of, besides the host's sources.
+CUDA_SOURCES = sorted(glob.glob(os.path.join(HERE, 'src', 'cuda', '*.cu')))
+CUDA_HEADERS = glob.glob(os.path.join(HERE, 'src', 'cuda', '*.h')) + glob.glob(os.path.join(HERE, 'include', '*', '*.h'))
 
 
 def mxnet_folder():
@@ -39,6 +50,28 @@ def mxnet_folder():
     return folder
 
 
+def cuda_compiler(mxnet):
+    """The compiler for the CUDA kernels, or None where they are left out. `mxnet`: folder of the installed package."""
+    asked = os.environ.get('SNIPER_CUDA', '')
+    if asked not in ('', '0', '1'):
+        raise SystemExit('SNIPER_CUDA is %r; it can be 1 (compile the CUDA kernels), 0 (leave them out) or unset' % asked)
+    for_cuda = bool(glob.glob(os.path.join(os.path.dirname(mxnet), 'mxnet_cu*-*.dist-info')))
+    if asked == '0' or not (asked or for_cuda):
+        return None
+    compiler = find_compiler()
+    mend = ('install a CUDA toolkit (11.2 or newer; that of the MXNet package is the safest choice) and set CUDA_HOME '
+            'to its folder')
+    if compiler is None and asked:
+        raise SystemExit('SNIPER_CUDA=1 asks for the CUDA kernels, but there is no nvcc: ' + mend)
+    if compiler is None:
+        print('warning: this MXNet is one for CUDA, but there is no nvcc: the operators will run on CPUs only. '
+              'To have them on GPUs, %s, then install sniper-mxnet again' % mend, file=sys.stderr)
+    elif compiler.version < (11, 0):
+        raise SystemExit('%s is of CUDA %d.%d, which is too old for the CUDA kernels: %s (or set SNIPER_CUDA=0)' % (
+            (compiler.path,) + compiler.version + (mend,)))
+    return compiler
+
+
 class BuildLibrary(build_ext):
     """Makes a plain shared library with a fixed name, since MXNet loads it, not Python."""
 
@@ -52,7 +85,39 @@ class BuildLibrary(build_ext):
             for extension in self.extensions:
                 extension.extra_compile_args.remove('-fopenmp')
                 extension.extra_link_args.remove('-fopenmp')
+        for extension in self.extensions:
+            self._add_kernels(extension, cuda_compiler(mxnet_folder()))
         super().build_extensions()
+
+    def _add_kernels(self, extension, compiler):
+        """Compiles the .cu files into the extension. A change of mind about CUDA makes earlier objects outdated."""
+        choice = os.path.join(self.build_temp, 'cuda.txt')
+        os.makedirs(self.build_temp, exist_ok=True)
+        command = [compiler.path] + compiler.flags() if compiler else ['without CUDA']
+        if _read(choice) != ' '.join(command):
+            with open(choice, 'w') as stream:
+                stream.write(' '.join(command))
+        extension.depends.append(choice)
+        if compiler is None:
+            return
+        print('compiling the CUDA kernels with %s for compute capabilities %s' % (
+            compiler.path, ', '.join(map(str, compiler.architectures()))))
+        command += ['-I' + folder for folder in INCLUDES]
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            objects = pool.map(lambda source: self._compile_kernel(command, source, choice), CUDA_SOURCES)
+            extension.extra_objects = list(objects)
+        extension.define_macros.append(('SNIPER_WITH_CUDA', '1'))
+        extension.library_dirs = compiler.folders('L')
+        extension.libraries = ['cudart_static', 'dl', 'rt', 'pthread']
+        # The CUDA run time inside stays private: MXNet and others in the process may have one of another version.
+        extension.extra_link_args.append('-Wl,--exclude-libs,ALL')
+
+    def _compile_kernel(self, command, source, choice):
+        target = os.path.join(self.build_temp, os.path.basename(source) + '.o')
+        newest = max(os.path.getmtime(path) for path in [source, choice] + CUDA_HEADERS)
+        if self.force or not os.path.exists(target) or os.path.getmtime(target) < newest:
+            self.spawn(command + ['-c', source, '-o', target])
+        return target
 
     def _check_compiler(self):
         if not self._compiles('#include <vector>\nint main() { return std::vector<int>().size(); }', []):
@@ -71,14 +136,21 @@ class BuildLibrary(build_ext):
         return True
 
 
+def _read(path):
+    if not os.path.exists(path):
+        return ''
+    with open(path) as stream:
+        return stream.read()
+
+
 def operator_library():
     mxnet = mxnet_folder()
     os.chdir(HERE)
     return Extension(
         'sniper_mxnet.libsniper_mxnet',
-        sources=sorted(glob.glob('src/*/*.cc')),
-        depends=['setup.py'] + glob.glob('include/sniper/*.h') + glob.glob('src/*/*.h'),
-        include_dirs=['include', 'src', os.path.join(mxnet, 'include'), os.path.join(mxnet, 'src')],
+        sources=sorted(glob.glob('src/cpu/*.cc') + glob.glob('src/ops/*.cc')),
+        depends=['setup.py', 'nvcc.py'] + glob.glob('include/sniper/*.h') + glob.glob('src/*/*.h') + CUDA_SOURCES,
+        include_dirs=INCLUDES + [os.path.join(mxnet, 'include'), os.path.join(mxnet, 'src')],
         # No -march: the kernels choose their vector width when loaded. No contraction: the same bits on every machine.
         extra_compile_args=['-std=c++11', '-O3', '-ffp-contract=off', '-fvisibility=hidden', '-fopenmp',
                             '-fno-math-errno', '-g0', '-Wall', '-Wno-psabi'],

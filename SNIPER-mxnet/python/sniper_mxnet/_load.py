@@ -1,4 +1,5 @@
 """Importing MXNet 1.9.1 on today's NumPy, with sensible settings, and loading the operator library into it."""
+import ctypes
 import os
 
 LIBRARY = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'libsniper_mxnet.so')
@@ -22,6 +23,11 @@ def load_mxnet():
     frontend.install(mx)
     shapes.install(mx)
     return mx
+
+
+def has_cuda_kernels():
+    """True if the operator library was built with CUDA kernels: its operators then take arrays on GPUs too."""
+    return bool(ctypes.CDLL(LIBRARY).sniper_has_cuda_kernels())
 
 
 def _set_environment():

@@ -10,4 +10,13 @@ mxnet::ext::MXReturnValue initialize(int version) {
   return mxnet::ext::MX_FAIL;
 }
 
+// 1 if the operators of this build run on GPUs too; read by sniper_mxnet.has_cuda_kernels().
+extern "C" int sniper_has_cuda_kernels() {
+#if SNIPER_WITH_CUDA
+  return 1;
+#else
+  return 0;
+#endif
+}
+
 #pragma GCC visibility pop

@@ -2,6 +2,8 @@
 #include <vector>
 
 #include "cpu/proposals.h"
+#include "cuda/proposals.h"
+#include "ops/device.h"
 #include "ops/proposal_options.h"
 
 namespace sniper {
@@ -49,13 +51,31 @@ MXReturnValue infer_shape(const AttributeMap& values, std::vector<Shape>* in, st
 MXReturnValue forward(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
                       const OpResource&) {
   return guarded(kName, [&] {
-    multi_proposal_cpu(network_outputs(in), read_options(values), (*out)[kRois].data<float>(), (*out)[kScore].data<float>());
+    multi_proposal_cpu(network_outputs(in), read_options(values), (*out)[kRois].data<float>(),
+                       (*out)[kScore].data<float>());
   });
 }
 
 MXReturnValue backward(const AttributeMap&, std::vector<MXTensor>*, std::vector<MXTensor>* out, const OpResource&) {
   return guarded(kName, [&] { fill_zero(out); });
 }
+
+#if SNIPER_WITH_CUDA
+
+MXReturnValue forward_gpu(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
+                          const OpResource& resource) {
+  return guarded(kName, [&] {
+    multi_proposal_cuda(cuda_context(resource), network_outputs(in), read_options(values),
+                        (*out)[kRois].data<float>(), (*out)[kScore].data<float>());
+  });
+}
+
+MXReturnValue backward_gpu(const AttributeMap&, std::vector<MXTensor>*, std::vector<MXTensor>* out,
+                           const OpResource& resource) {
+  return guarded(kName, [&] { fill_zero_gpu(cuda_context(resource), out); });
+}
+
+#endif
 
 }  // namespace
 
@@ -64,6 +84,11 @@ REGISTER_OP(MultiProposal)
     .setInferType(infer_type)
     .setInferShape(infer_shape)
     .setForward(forward, "cpu")
-    .setBackward(backward, "cpu");
+    .setBackward(backward, "cpu")
+#if SNIPER_WITH_CUDA
+    .setForward(forward_gpu, "gpu")
+    .setBackward(backward_gpu, "gpu")
+#endif
+    ;
 
 }  // namespace sniper

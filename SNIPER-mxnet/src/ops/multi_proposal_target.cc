@@ -1,5 +1,7 @@
 // MultiProposalTarget: rois of the training graphs with their labels and box targets (reference/operators.md,
 // section 5, training arithmetic). No gradient.
+#include "cuda/proposals.h"
+#include "ops/device.h"
 #include "ops/target_options.h"
 
 namespace sniper {
@@ -50,6 +52,24 @@ MXReturnValue backward(const AttributeMap&, std::vector<MXTensor>*, std::vector<
   return guarded(kName, [&] { fill_zero(out); });
 }
 
+#if SNIPER_WITH_CUDA
+
+MXReturnValue forward_gpu(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
+                          const OpResource& resource) {
+  return guarded(kName, [&] {
+    const Options options = read_options(values);
+    proposal_targets_cuda(cuda_context(resource), network_outputs(in), ground_truth(in), options.proposals,
+                          options.targets, target_arrays(out), nullptr);
+  });
+}
+
+MXReturnValue backward_gpu(const AttributeMap&, std::vector<MXTensor>*, std::vector<MXTensor>* out,
+                           const OpResource& resource) {
+  return guarded(kName, [&] { fill_zero_gpu(cuda_context(resource), out); });
+}
+
+#endif
+
 }  // namespace
 
 REGISTER_OP(MultiProposalTarget)
@@ -57,6 +77,11 @@ REGISTER_OP(MultiProposalTarget)
     .setInferType(infer_type)
     .setInferShape(infer_shape)
     .setForward(forward, "cpu")
-    .setBackward(backward, "cpu");
+    .setBackward(backward, "cpu")
+#if SNIPER_WITH_CUDA
+    .setForward(forward_gpu, "gpu")
+    .setBackward(backward_gpu, "gpu")
+#endif
+    ;
 
 }  // namespace sniper

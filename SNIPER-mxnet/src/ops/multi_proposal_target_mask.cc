@@ -1,5 +1,7 @@
 // MultiProposalTargetMask: rois of the training graphs with labels and box targets, and the foreground rois that the
 // mask head trains on (reference/operators.md, section 7). No gradient.
+#include "cuda/proposals.h"
+#include "ops/device.h"
 #include "ops/target_options.h"
 
 namespace sniper {
@@ -59,12 +61,16 @@ MXReturnValue infer_shape(const AttributeMap& values, std::vector<Shape>* in, st
   });
 }
 
+MaskArrays mask_arrays(std::vector<MXTensor>* out, const Options& options) {
+  return MaskArrays{(*out)[kMaskRois].data<float>(), (*out)[kMaskIds].data<float>(),
+                    options.mask_labels ? (*out)[kMaskLabels].data<float>() : nullptr, options.max_masks};
+}
+
 MXReturnValue forward(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
                       const OpResource&) {
   return guarded(kName, [&] {
     const Options options = read_options(values);
-    const MaskArrays masks = {(*out)[kMaskRois].data<float>(), (*out)[kMaskIds].data<float>(),
-                              options.mask_labels ? (*out)[kMaskLabels].data<float>() : nullptr, options.max_masks};
+    const MaskArrays masks = mask_arrays(out, options);
     proposal_targets_cpu(network_outputs(in), ground_truth(in), options.proposals, options.targets,
                          target_arrays(out), &masks);
   });
@@ -74,6 +80,25 @@ MXReturnValue backward(const AttributeMap&, std::vector<MXTensor>*, std::vector<
   return guarded(kName, [&] { fill_zero(out); });
 }
 
+#if SNIPER_WITH_CUDA
+
+MXReturnValue forward_gpu(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
+                          const OpResource& resource) {
+  return guarded(kName, [&] {
+    const Options options = read_options(values);
+    const MaskArrays masks = mask_arrays(out, options);
+    proposal_targets_cuda(cuda_context(resource), network_outputs(in), ground_truth(in), options.proposals,
+                          options.targets, target_arrays(out), &masks);
+  });
+}
+
+MXReturnValue backward_gpu(const AttributeMap&, std::vector<MXTensor>*, std::vector<MXTensor>* out,
+                           const OpResource& resource) {
+  return guarded(kName, [&] { fill_zero_gpu(cuda_context(resource), out); });
+}
+
+#endif
+
 }  // namespace
 
 REGISTER_OP(MultiProposalTargetMask)
@@ -81,6 +106,11 @@ REGISTER_OP(MultiProposalTargetMask)
     .setInferType(infer_type)
     .setInferShape(infer_shape)
     .setForward(forward, "cpu")
-    .setBackward(backward, "cpu");
+    .setBackward(backward, "cpu")
+#if SNIPER_WITH_CUDA
+    .setForward(forward_gpu, "gpu")
+    .setBackward(backward_gpu, "gpu")
+#endif
+    ;
 
 }  // namespace sniper

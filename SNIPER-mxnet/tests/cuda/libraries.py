@@ -54,10 +54,10 @@ def build(kind):
         compiler = find_compiler()
         if compiler is None:
             raise BuildError('there is no nvcc: set CUDA_HOME, or install a CUDA toolkit from 11.2 on')
-        jobs = [(source, [compiler.path] + compiler.flags() + ['-ccbin', host[0]]) for source in kernels]
+        jobs = [(source, [compiler.path] + compiler.flags()) for source in kernels]
         flags = HOST_FLAGS + ['-DSNIPER_INTERFACE_CUDA'] + ['-isystem' + folder for folder in compiler.folders('I')]
         jobs += [(source, host + flags) for source in interface]
-        link = host + ['-shared'] + ['-L' + folder for folder in compiler.folders('L')]
+        link = host + ['-shared', '-Wl,--exclude-libs,ALL'] + ['-L' + folder for folder in compiler.folders('L')]
     libraries = ['-lcudart_static', '-ldl', '-lrt', '-lpthread'] if kind == 'cuda' else []
     return _make(kind, jobs, link, libraries)
 
