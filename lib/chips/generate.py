@@ -21,7 +21,8 @@ def generate_chips(boxes, width, height, chip_size, stride, rng=None, order=None
     Containment is tested in float64 for float64 boxes, else in float32.
 
     Returns (M, 4) float32 chips, inclusive corners in scaled pixels, those with most boxes first. Boxes with
-    NaN, or larger than every candidate, are covered by none. No boxes, no chips.
+    NaN or infinity, turned inside out (x2 < x1) or larger than every candidate are covered by none. No boxes, no
+    chips. mx.nd.ChipGenerator gives the same chips from the same integer seed.
     Raises ValueError for a chip size or stride below 1 and for an order of the wrong length.
     """
     boxes = np.asarray(boxes)
