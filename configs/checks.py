@@ -1,7 +1,7 @@
 """Checks of a whole configuration: keys that must agree, and capabilities that are not there yet."""
 from configs.errors import ConfigError
 
-# (purposes, is it asked for?, what to say)
+# (purposes, is it asked for?, what to say). Proposal networks are whole: they have neither of these heads.
 _LATER = (
     (('train', 'test', 'demo'), lambda c: c.TRAIN.WITH_MASK,
      'TRAIN.WITH_MASK is True, but masks come with a later release; '
@@ -27,9 +27,15 @@ def check_supported(config, purpose):
     if purpose not in PURPOSES:
         raise ValueError('purpose %r is none of %s' % (purpose, PURPOSES))
     validate(config, purpose)
+    if _proposals_only(config, purpose):
+        return
     for purposes, asked, message in _LATER:
         if purpose in purposes and asked(config):
             raise ConfigError(message)
+
+
+def _proposals_only(config, purpose):
+    return purpose == 'train' and config.TRAIN.ONLY_PROPOSAL or purpose == 'test' and config.TEST.EXTRACT_PROPOSALS
 
 
 def validate(config, purpose='train'):

@@ -22,7 +22,7 @@ def load_training_roidb(config):
     part_names = _part_names(config.dataset.image_set)
     roidb, first = [], None
     for part_name in part_names:
-        dataset = _open(config, part_name, masks=config.TRAIN.WITH_MASK)
+        dataset = _open(config, part_name, masks=config.TRAIN.WITH_MASK and not config.TRAIN.ONLY_PROPOSAL)
         first = first or dataset
         if dataset.classes != first.classes:
             raise SniperError('%s and %s have different classes (%s; %s): they cannot be trained on together' % (
