@@ -1,0 +1,1 @@
+"""Operands of the operator benchmark: each function makes {column: callable} for one row."""

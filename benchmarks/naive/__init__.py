@@ -1,0 +1,1 @@
+"""Straightforward versions of what the benchmarks compare with: written to be clear, not fast."""

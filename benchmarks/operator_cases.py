@@ -1,0 +1,92 @@
+"""The rows of `python -m benchmarks.operators`: what is called, at which size, and the bar."""
+from typing import Any, Callable, NamedTuple, Tuple
+
+from benchmarks.cases import chips_and_nms, convolution, graph, pooling, proposals
+
+
+class Bar(NamedTuple):
+    """A claim about one row."""
+
+    kind: str      # 'faster': other / ours at least `value`; 'within': ours / other at most; 'ms': ours / units at most
+    value: float
+    other: str = ''
+    units: int = 1  # for 'ms': images in the call
+
+    def check(self, milliseconds):
+        """Dict with the bar in words, what was reached, and whether it holds."""
+        ours = milliseconds['ours']
+        if self.kind == 'faster':
+            reached = milliseconds[self.other] / ours
+            words = 'at least %gx faster than %s' % (self.value, self.other)
+            return {'bar': words, 'reached': '%.1fx' % reached, 'holds': reached >= self.value}
+        if self.kind == 'within':
+            reached = ours / milliseconds[self.other]
+            words = 'at most %gx %s' % (self.value, self.other)
+            return {'bar': words, 'reached': '%.2fx' % reached, 'holds': reached <= self.value}
+        reached = ours / self.units
+        words = 'at most %g ms' % self.value + (' a chip' if self.units > 1 else '')
+        return {'bar': words, 'reached': '%.3f ms' % reached, 'holds': reached <= self.value}
+
+
+class Case(NamedTuple):
+    """One row. `build` makes {column: callable}, among them 'ours'; calls return when the work is done."""
+
+    name: str
+    build: Callable[[], Any]
+    bars: Tuple[Bar, ...] = ()
+
+
+def all_cases():
+    """Every row, in the order of the table."""
+    return _pooling() + _convolution() + _proposals() + _chips_and_nms() + _graph()
+
+
+def _pooling():
+    rows = []
+    for trans in (False, True):
+        name = 'DeformablePSROIPooling (1,256,32,32), 300 rois, %s' % ('with trans' if trans else 'no_trans')
+        rows.append(Case(name + ', forward', lambda trans=trans: pooling.forward(trans), (Bar('faster', 25, 'stock'),)))
+        rows.append(Case(name + ', backward', lambda trans=trans: pooling.backward(trans),
+                         (Bar('faster', 15, 'stock'),)))
+    return rows
+
+
+def _convolution():
+    rows = []
+    for images in (1, 4):
+        name = 'DeformableConvolution 512->512, 3x3, dilate 2, (%d,512,32,32)' % images
+        rows.append(Case(name + ', forward', lambda images=images: convolution.forward(images),
+                         (Bar('faster', 4, 'stock'), Bar('within', 2, 'plain'))))
+        rows.append(Case(name + ', backward', lambda images=images: convolution.backward(images),
+                         (Bar('faster', 4, 'stock'),)))
+    return rows
+
+
+def _proposals():
+    rows = []
+    for images in (1, 8):
+        for height, width in ((32, 32), (88, 50)):
+            rows.append(Case('MultiProposal %d images, 21 anchors, %dx%d, 6000 -> 300' % (images, height, width),
+                             lambda images=images, size=(height, width): proposals.multi_proposal(images, *size),
+                             (Bar('faster', 2, 'stock'),)))
+    for label, valid_range in (('wide range', (0, 160)), ('narrow range', (0, 24))):
+        for operator in ('MultiProposalTarget', 'MultiProposalTargetMask'):
+            # The issue's bar names MultiProposalTarget; its sibling does the same work.
+            rows.append(Case('%s 16 chips, %s' % (operator, label),
+                             lambda operator=operator, valid=valid_range: proposals.targets(operator, 16, valid),
+                             (Bar('ms', 3, units=16),)))
+    rows.append(Case('MaskRcnnTarget 10 chips, 50 rois, 28x28', proposals.mask_targets))
+    return rows
+
+
+def _chips_and_nms():
+    return [
+        Case('chip cover, 100 boxes in 2000x1400, stride 32', chips_and_nms.chip_cover,
+             (Bar('ms', 0.4), Bar('faster', 10, 'std::set'))),
+        Case('ChipGenerator operator, 8 images of 100 boxes', chips_and_nms.chip_operator),
+        Case('soft-NMS, 300 boxes x 80 classes', chips_and_nms.soft_nms, (Bar('faster', 10, 'numpy'),)),
+    ]
+
+
+def _graph():
+    return [Case('resnet_mx_101_e2e test graph, one 512x512 image', graph.resnet101, (Bar('within', 1.15, 'plain'),))]

@@ -1,0 +1,63 @@
+"""Every operator timed against what a user would otherwise call: python -m benchmarks.operators [--only WORD] [--list]
+
+Within one run, calls of ours and of the others alternate; a row holds medians in milliseconds, the ratio to the other,
+and the bar that docs/results.md claims. The others are stock MXNet's operators where they exist, a plain convolution or
+ROIAlign, or loops in NumPy and C++ (benchmarks/naive). Columns of PyTorch, torchvision and mmcv appear where these can
+be imported; nothing here needs them. The last line is JSON. Exit status 1 if a bar is missed.
+"""
+import argparse
+import sys
+
+from benchmarks import timing
+from benchmarks.operator_cases import all_cases
+
+
+def main(argv=None):
+    """-> exit status: 0 if every bar that was measured holds."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--only', default='', metavar='WORD', help='rows whose name contains this')
+    parser.add_argument('--budget', type=float, default=6.0, metavar='SECONDS', help='time a row (%(default)s)')
+    parser.add_argument('--list', action='store_true', help='print the names of the rows and end')
+    args = parser.parse_args(argv)
+    cases = [case for case in all_cases() if args.only.lower() in case.name.lower()]
+    if args.list:
+        print('\n'.join(case.name for case in cases))
+        return 0
+    if not cases:
+        parser.error('no row has %r in its name; --list shows them' % args.only)
+    rows = []
+    for case in cases:
+        row = measure(case, args.budget)
+        rows.append(row)
+        print(describe(row), flush=True)
+    print('\n'.join([''] + timing.table(HEADER, [cells(row) for row in rows])))
+    print(timing.json_line('operators', rows=rows))
+    return 0 if all(bar['holds'] for row in rows for bar in row['bars']) else 1
+
+
+def measure(case, budget):
+    """Figures of one case: dict with name, ms of every column, and its bars with what was reached."""
+    functions = case.build()
+    seconds = timing.interleaved(functions, budget)
+    milliseconds = {name: round(value * 1e3, 4) for name, value in seconds.items()}
+    return {'name': case.name, 'ms': milliseconds, 'bars': [bar.check(milliseconds) for bar in case.bars]}
+
+
+HEADER = ('operator and size', 'ours, ms', 'others, ms', 'bar', 'reached', 'holds')
+
+
+def cells(row):
+    """One line of the table."""
+    others = ', '.join('%s %.2f' % (name, value) for name, value in row['ms'].items() if name != 'ours')
+    return (row['name'], '%.3f' % row['ms']['ours'], others, '; '.join(bar['bar'] for bar in row['bars']) or '-',
+            '; '.join(str(bar['reached']) for bar in row['bars']) or '-',
+            '; '.join('yes' if bar['holds'] else 'NO' for bar in row['bars']) or '-')
+
+
+def describe(row):
+    """Progress line of a row."""
+    return '%s: %s' % (row['name'], ', '.join('%s %.3f ms' % pair for pair in row['ms'].items()))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
