@@ -22,6 +22,14 @@ struct PolygonShape {
   int64_t images, records, length;
 };
 
+struct MaskInputs {
+  const float* rois;        // (R, 5): image index, x1, y1, x2, y2
+  const float* mask_polys;  // (N, G, L)
+  const float* mask_ids;    // (R,): record within the image, -1 for none
+  int64_t num_rows;
+  PolygonShape shape;
+};
+
 // True if `value` is a whole number from 0 to count - 1.
 SNIPER_HD bool is_index(float value, int64_t count) {
   const double exact = value;

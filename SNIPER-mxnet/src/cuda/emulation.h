@@ -135,6 +135,7 @@ SNIPER_EMULATED_ATOMIC(atomicMax, *place < value ? value : *place)
 SNIPER_EMULATED_ATOMIC(atomicMin, value < *place ? value : *place)
 SNIPER_EMULATED_ATOMIC(atomicOr, *place | value)
 SNIPER_EMULATED_ATOMIC(atomicAnd, *place & value)
+SNIPER_EMULATED_ATOMIC(atomicXor, *place ^ value)
 SNIPER_EMULATED_ATOMIC(atomicExch, value)
 #undef SNIPER_EMULATED_ATOMIC
 template <typename T>

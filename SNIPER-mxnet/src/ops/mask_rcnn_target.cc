@@ -2,8 +2,10 @@
 #include <cmath>
 
 #include "cpu/mask_targets.h"
+#include "cuda/mask_targets.h"
 #include "ops/attributes.h"
 #include "ops/binding.h"
+#include "ops/device.h"
 
 namespace sniper {
 namespace {
@@ -73,14 +75,16 @@ MXReturnValue infer_shape(const AttributeMap& values, std::vector<Shape>* in, st
   });
 }
 
+MaskInputs mask_inputs(std::vector<MXTensor>* in) {
+  const std::vector<int64_t>& polys = (*in)[kMaskPolys].shape;
+  return MaskInputs{(*in)[kRois].data<float>(), (*in)[kMaskPolys].data<float>(), (*in)[kMaskIds].data<float>(),
+                    (*in)[kRois].shape[0], PolygonShape{polys[0], polys[1], polys[2]}};
+}
+
 MXReturnValue forward(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
                       const OpResource&) {
   return guarded(kName, [&] {
-    const std::vector<int64_t>& polys = (*in)[kMaskPolys].shape;
-    const MaskInputs inputs = {(*in)[kRois].data<float>(), (*in)[kMaskPolys].data<float>(),
-                               (*in)[kMaskIds].data<float>(), (*in)[kRois].shape[0],
-                               PolygonShape{polys[0], polys[1], polys[2]}};
-    mask_rcnn_target_cpu(inputs, read_options(values), (*out)[kMaskTargets].data<float>(),
+    mask_rcnn_target_cpu(mask_inputs(in), read_options(values), (*out)[kMaskTargets].data<float>(),
                          (*out)[kMaskCls].data<float>());
   });
 }
@@ -89,6 +93,23 @@ MXReturnValue backward(const AttributeMap&, std::vector<MXTensor>*, std::vector<
   return guarded(kName, [&] { fill_zero(out); });
 }
 
+#if SNIPER_WITH_CUDA
+
+MXReturnValue forward_gpu(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
+                          const OpResource& resource) {
+  return guarded(kName, [&] {
+    mask_rcnn_target_cuda(cuda_context(resource), mask_inputs(in), read_options(values),
+                          (*out)[kMaskTargets].data<float>(), (*out)[kMaskCls].data<float>());
+  });
+}
+
+MXReturnValue backward_gpu(const AttributeMap&, std::vector<MXTensor>*, std::vector<MXTensor>* out,
+                           const OpResource& resource) {
+  return guarded(kName, [&] { fill_zero_gpu(cuda_context(resource), out); });
+}
+
+#endif
+
 }  // namespace
 
 REGISTER_OP(MaskRcnnTarget)
@@ -96,6 +117,11 @@ REGISTER_OP(MaskRcnnTarget)
     .setInferType(infer_type)
     .setInferShape(infer_shape)
     .setForward(forward, "cpu")
-    .setBackward(backward, "cpu");
+    .setBackward(backward, "cpu")
+#if SNIPER_WITH_CUDA
+    .setForward(forward_gpu, "gpu")
+    .setBackward(backward_gpu, "gpu")
+#endif
+    ;
 
 }  // namespace sniper
