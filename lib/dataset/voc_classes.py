@@ -42,8 +42,8 @@ def find_classes(dataset_path, annotation_folders):
     if set(spellings) <= set(PASCAL_VOC):
         return (BACKGROUND,) + PASCAL_VOC
     names = tuple(spellings[key] for key in sorted(spellings))
-    logger.info('classes found in the annotations: %s (%s would fix names and order)', ', '.join(
-        '%s %d' % (name, _count(counts, name)) for name in names), path)
+    _say_once('classes found in the annotations: %s (%s would fix names and order)' % (', '.join(
+        '%s %d' % (name, _count(counts, name)) for name in names), path))
     return (BACKGROUND,) + names
 
 
@@ -84,6 +84,12 @@ def _spellings(counts):
 
 def _count(counts, name):
     return sum(count for spelling, count in counts.items() if class_key(spelling) == class_key(name))
+
+
+@functools.lru_cache(maxsize=16)
+def _say_once(text):
+    """The sets of one folder are opened one by one."""
+    logger.info('%s', text)
 
 
 def _state(folder):
