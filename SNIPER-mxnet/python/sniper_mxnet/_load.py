@@ -1,5 +1,6 @@
 """Importing MXNet 1.9.1 on today's NumPy, with sensible settings, and loading the operator library into it."""
 import ctypes
+import functools
 import os
 
 LIBRARY = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'libsniper_mxnet.so')
@@ -25,6 +26,7 @@ def load_mxnet():
     return mx
 
 
+@functools.lru_cache(maxsize=None)
 def has_cuda_kernels():
     """True if the operator library was built with CUDA kernels: its operators then take arrays on GPUs too."""
     return bool(ctypes.CDLL(LIBRARY).sniper_has_cuda_kernels())
