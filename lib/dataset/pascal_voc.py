@@ -8,6 +8,7 @@ import logging
 import numpy as np
 
 from lib.dataset.base import Dataset
+from lib.dataset.compact import CompactRoidb
 from lib.dataset.oddities import Oddities
 from lib.dataset.roidb import make_record, validate
 from lib.dataset.voc_classes import class_key, find_classes
@@ -41,7 +42,7 @@ class PascalVocDataset(Dataset):
         self.annotations, self.has_annotations = self._read()
 
     def roidb(self):
-        """-> list of records (lib.dataset.roidb). Objects marked as difficult are not in it.
+        """-> CompactRoidb (lib.dataset.compact). Objects marked as difficult are not in it.
 
         A record's image file need not exist, unless its annotation lacks the size.
         """
@@ -50,25 +51,27 @@ class PascalVocDataset(Dataset):
                  for image_id, annotation in zip(self.image_ids, self.annotations)]
         oddities.log()
         validate(roidb, self.num_classes)
-        return roidb
+        return CompactRoidb.from_records(roidb)
 
     def evaluate(self, detections, results_dir):
         """Write comp4_det_<set>_<class>.txt a class and, with ground truth, score them (lib.dataset.voc_eval)."""
         from lib.dataset.voc_eval import evaluate
         return evaluate(self, detections, results_dir)
 
-    def objects_of(self, label):
-        """Ground truth of one class for evaluation, difficult objects too: a list of (boxes, difficult) an image.
+    def objects_by_class(self):
+        """Ground truth for evaluation, difficult objects too: a dict image number -> (boxes, difficult) a class.
 
+        The list's index is the label; images without an object of the class are not in its dict.
         boxes (n, 4) float64 xmin ymin xmax ymax as in the file: pixels count from 1; difficult (n,) bool.
         """
-        truth = []
-        for annotation in self.annotations:
-            of_class = [item for item in annotation.objects if self._labels[class_key(item.name)] == label
-                        and item.box is not None and item.box[2] >= item.box[0] and item.box[3] >= item.box[1]]
-            truth.append((np.array([item.box for item in of_class], np.float64).reshape(-1, 4),
-                          np.array([bool(item.difficult) for item in of_class], bool)))
-        return truth
+        found = [{} for _ in self.classes]
+        for image, annotation in enumerate(self.annotations):
+            for item in annotation.objects:
+                if item.box is not None and item.box[2] >= item.box[0] and item.box[3] >= item.box[1]:
+                    found[self._labels[class_key(item.name)]].setdefault(image, []).append(item)
+        return [{image: (np.array([item.box for item in items], np.float64),
+                         np.array([bool(item.difficult) for item in items], bool)) for image, items in of_class.items()}
+                for of_class in found]
 
     def _read(self):
         """-> (annotation of every image, has any image one?). An image without a file has no objects."""

@@ -79,14 +79,13 @@ def write_results(path, image_ids, rows):
 def score(dataset, rows, rule):
     """Metrics as in `evaluate`. rows[label - 1]: what `rounded_rows` gives."""
     ap = {name: np.zeros((len(THRESHOLDS), dataset.num_classes - 1)) for name in RULES}
-    without = []
+    without, truth = [], dataset.objects_by_class()[1:]
     for index, name in enumerate(dataset.classes[1:]):
-        truth = dataset.objects_of(index + 1)
-        positives = sum(int(np.count_nonzero(~difficult)) for _, difficult in truth)
+        positives = sum(int(np.count_nonzero(~difficult)) for _, difficult in truth[index].values())
         if not positives:
             without.append(name)
             continue
-        matches = match(*rows[index], truth)
+        matches = match(*rows[index], truth[index])
         for number, thresh in enumerate(THRESHOLDS):
             recall, precision = precision_recall(matches, positives, thresh)
             ap['11point'][number, index] = eleven_point_ap(recall, precision)
@@ -117,20 +116,22 @@ def precision_recall(matches, positives, thresh):
 
 
 class Matches(NamedTuple):
-    """The object that each detection of a class overlaps most; best detection first, equals in the file's order."""
+    """The object that each detection of a class overlaps most; best detection first, ties in the file's order."""
     overlap: np.ndarray    # (N,) IoU with it, 0 in an image without objects
     index: np.ndarray      # (N,) its number among all objects of the class
     difficult: np.ndarray  # (N,) bool
 
 
 def match(images, rows, truth):
-    """images (N,) ascending, rows (N, 5): what `rounded_rows` gives; truth: PascalVocDataset.objects_of -> Matches."""
+    """-> Matches. images (N,) ascending, rows (N, 5): what `rounded_rows` gives; truth: {image: (boxes, difficult)}."""
     overlap, index = np.zeros(len(images)), np.zeros(len(images), np.int64)
     hard = np.zeros(len(images), bool)
-    ends = np.searchsorted(images, np.arange(len(truth) + 1))
+    numbers = np.array(sorted(truth), np.int64)
+    starts, ends = np.searchsorted(images, numbers), np.searchsorted(images, numbers, side='right')
     before = 0
-    for (boxes, difficult), start, end in zip(truth, ends[:-1], ends[1:]):
-        if len(boxes) and end > start:
+    for image, start, end in zip(numbers.tolist(), starts, ends):
+        boxes, difficult = truth[image]
+        if end > start:
             pairs = _overlaps(rows[start:end, :4], boxes)
             best = pairs.argmax(axis=1)
             overlap[start:end] = pairs[np.arange(end - start), best]
