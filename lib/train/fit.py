@@ -75,6 +75,7 @@ class FitLoop:
             number += 1
         self._look_at(epoch, launched)
         mx.nd.waitall()  # BatchNorm's moving statistics are written without the engine knowing (CPU)
+        self.progress.epoch_line(number)
         return number
 
     def _launch(self, number, batch):

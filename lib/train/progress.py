@@ -23,11 +23,12 @@ class Progress:
         self.epoch, self.batches, self.first_batch = epoch, batches, first_batch
         self.started = self.line_time = self.clock()
         self.line_batch = first_batch
-        self.waited = 0.0
+        self.waited = self.waited_in_epoch = 0.0
 
     def add_wait(self, seconds):
         """The loop waited for data."""
         self.waited += seconds
+        self.waited_in_epoch += seconds
 
     def due(self, done):
         """Whether a line is due after `done` batches of the epoch."""
@@ -43,6 +44,14 @@ class Progress:
                     (done - self.line_batch) * self.batch_size / elapsed, 100 * min(self.waited / elapsed, 1.0), rate,
                     '  '.join('%s %.4f' % pair for pair in values), duration(self._left(done, now)))
         self.line_time, self.line_batch, self.waited = now, done, 0.0
+
+    def epoch_line(self, done):
+        """Log what the epoch took, up to batch `done`: time, speed, share of the time spent waiting for data."""
+        elapsed = max(self.clock() - self.started, 1e-9)
+        batches = done - self.first_batch
+        logger.info('Epoch %d/%d: %d batches in %s, %.1f chips/s, %.1f%% of the time waiting for data', self.epoch + 1,
+                    self.end_epoch, batches, duration(elapsed), batches * self.batch_size / elapsed,
+                    100 * min(self.waited_in_epoch / elapsed, 1.0))
 
     def _left(self, done, now):
         per_batch = (now - self.started) / max(done - self.first_batch, 1)

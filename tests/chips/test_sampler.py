@@ -112,3 +112,41 @@ def test_from_config():
     settings = ChipSampler(config).settings
     assert settings.chip_size == 256 and settings.strides == (30,)
     assert len(settings.scales) == len(settings.valid_ranges) == 3
+
+
+def crowded_entry(count=300, objects=5):
+    entry = random_entry(np.random.default_rng(1), count)
+    entry['max_overlaps'] = np.where(np.arange(count) < objects, 1, 0.3).astype(np.float32)
+    return entry
+
+
+WITH_NEGATIVES = SETTINGS._replace(negatives=2, negative_rows=(5, 3))
+
+
+def test_negative_chips_come_last_and_hold_what_was_left_over():
+    entry, sampler = crowded_entry(), ChipSampler(WITH_NEGATIVES)
+    positives, negatives = sampler.all_chips(entry, 57, 3)
+    assert same(positives, ChipSampler(SETTINGS).positive_chips(entry, 57, 3)) and len(negatives) > 4
+    for chip in negatives:
+        assert len(chip.props) > (5 if chip.scale_index == 0 else 3) and chip.negative
+        taken = [row for other in positives if other.scale_index == chip.scale_index for row in other.props]
+        assert not set(taken) & set(chip.props)
+    chips = sampler.sample(entry, np.random.default_rng(0), stride=57)
+    assert [chip.negative for chip in chips] == [False] * (len(chips) - 2) + [True] * 2
+
+
+def test_negative_chips_are_drawn_among_all():
+    entry, sampler = crowded_entry(), ChipSampler(WITH_NEGATIVES)
+    drawn = {chip.box for seed in range(40) for chip in sampler.sample(entry, np.random.default_rng(seed), stride=57)
+             if chip.negative}
+    assert len(drawn) > 10
+    again = [chip.box for chip in sampler.sample(entry, np.random.default_rng(7), stride=57)]
+    assert again == [chip.box for chip in sampler.sample(entry, np.random.default_rng(7), stride=57)]
+
+
+def test_an_image_without_objects_has_negative_chips_only():
+    entry = crowded_entry(objects=0)
+    chips = ChipSampler(WITH_NEGATIVES).sample(entry, 0)
+    assert len(chips) == 2 and all(chip.negative for chip in chips)
+    few = ChipSampler(WITH_NEGATIVES._replace(negative_rows=(400, 400))).sample(entry, 0)
+    assert few == []

@@ -60,4 +60,7 @@ def test_progress_line(caplog):
             in caplog.text)
     now[0] = 166.0
     assert progress.due(11)
+    progress.add_wait(0.16)
+    progress.epoch_line(11)
+    assert 'Epoch 1/3: 11 batches in 1:06, 0.7 chips/s, 1.0% of the time waiting for data' in caplog.text
     assert duration(3723.4) == '1:02:03' and duration(59.6) == '1:00'

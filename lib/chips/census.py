@@ -1,0 +1,123 @@
+"""Counts over the chips of a whole data set: how many, of what, and which objects they leave out."""
+import numpy as np
+
+from lib.chips.coverage import REASONS, uncovered_reasons
+from lib.chips.rows import scale_rule
+from lib.chips.scales import resolution_scale, scaled_size, training_scales
+
+FULL_IMAGE = (800, 1333)  # the single scale that detectors are compared at
+EXAMPLES = 3              # objects a reason that are named
+
+
+class ChipCensus:
+    """Adds up images and their chips. K scales, finest first.
+
+    chips_per_image: list of (positive, negative) counts; chips (K, 2): by scale, positive and negative; objects (K,):
+    how many belong to a chip of the scale; rows (K, 2): all rows (proposals too) in their lists.
+    pixels, full_image, pyramid: network input of the chips, of one pass at FULL_IMAGE, of a pass at every scale.
+    object_sides, covered: side (original pixels) of every object, and whether some chip has it.
+    reasons: REASONS index -> count; examples: REASONS index -> list of (image, box).
+    """
+
+    def __init__(self, settings):
+        """settings: ChipSettings."""
+        self.settings = settings
+        count = len(settings.scales)
+        self.chips_per_image = []
+        self.chips = np.zeros((count, 2), np.int64)
+        self.rows = np.zeros((count, 2), np.int64)
+        self.objects = np.zeros(count, np.int64)
+        self.pixels = self.full_image = self.pyramid = 0.0
+        self.object_sides, self.covered = [], []
+        self.reasons = np.zeros(len(REASONS), np.int64)
+        self.examples = {}
+
+    def add(self, entry, chips, stride):
+        """One image: roidb entry with proposals as rows, its chips, and the stride they were made with."""
+        width, height = entry['width'], entry['height']
+        scales = training_scales(self.settings.scales, width, height)
+        is_object = np.asarray(entry['max_overlaps']) == 1
+        belongs = np.zeros((len(scales), len(is_object)), bool)
+        for chip in chips:
+            self.chips[chip.scale_index, int(chip.negative)] += 1
+            self.rows[chip.scale_index, int(chip.negative)] += len(chip.props)
+            belongs[chip.scale_index, chip.props] = True
+        negatives = sum(chip.negative for chip in chips)
+        self.chips_per_image.append((len(chips) - negatives, negatives))
+        self.objects += (belongs & is_object).sum(axis=1)
+        self.pixels += len(chips) * self.settings.chip_size ** 2
+        self.full_image += width * height * resolution_scale(FULL_IMAGE, width, height) ** 2
+        self.pyramid += sum(np.prod(scaled_size(width, height, scale)) for scale in scales)
+        self._add_objects(entry, belongs.any(axis=0)[is_object], is_object, scales, stride)
+
+    def _add_objects(self, entry, covered, is_object, scales, stride):
+        boxes = np.asarray(entry['boxes'])[is_object]
+        sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+        self.object_sides.append(np.sqrt(sides.prod(axis=1)))
+        self.covered.append(covered)
+        if covered.all():
+            return
+        settings = self.settings
+        rules = [scale_rule(settings.valid_ranges[index], settings.chip_size, stride, scale, index, len(scales))
+                 for index, scale in enumerate(scales)]
+        left = boxes[~covered]
+        for box, reason in zip(left, uncovered_reasons(left, rules)):
+            self.reasons[reason] += 1
+            named = self.examples.setdefault(int(reason), [])
+            if len(named) < EXAMPLES:
+                named.append((entry['image'], box.tolist()))
+
+    @property
+    def images(self):
+        """Number of images; a mirrored copy is one of its own."""
+        return len(self.chips_per_image)
+
+    def facts(self):
+        """The figures as a dict fit for JSON."""
+        images = max(1, self.images)
+        objects = int(sum(map(len, self.covered)))
+        return {
+            'images': self.images, 'chips': int(self.chips.sum()), 'chips_per_image': self.chips.sum() / images,
+            'positive_per_scale': self.chips[:, 0].tolist(), 'negative_per_scale': self.chips[:, 1].tolist(),
+            'objects': objects, 'objects_per_scale': self.objects.tolist(), 'uncovered': int(self.reasons.sum()),
+            'uncovered_by_reason': {REASONS[index]: int(count) for index, count in enumerate(self.reasons) if count},
+            'megapixels_per_image': self.pixels / images / 1e6,
+            'against_full_image': self.pixels / max(self.full_image, 1), 'against_pyramid':
+            self.pixels / max(self.pyramid, 1)}
+
+    def table(self):
+        """The figures as lines of text."""
+        facts, images = self.facts(), max(1, self.images)
+        lines = ['%d images, %d objects, chips of %d x %d pixels' % (
+            self.images, facts['objects'], self.settings.chip_size, self.settings.chip_size), '',
+            '%-26s %-14s %10s %10s %12s %12s %14s' % ('scale', 'valid range', 'positive', 'negative', 'chips/image',
+                                                      'objects', 'objects/chip')]
+        for index, (definition, valid) in enumerate(zip(self.settings.scales, self.settings.valid_ranges)):
+            positive, negative = self.chips[index]
+            lines.append('%-26s %-14s %10d %10d %12.2f %12d %14.1f' % (
+                scale_text(definition, index == len(self.chips) - 1), '%g to %s' % (
+                    max(valid[0], 0), 'all' if valid[1] < 0 else '%g' % valid[1]), positive, negative,
+                (positive + negative) / images, self.objects[index], self.objects[index] / max(1, positive)))
+        positive, negative = self.chips.sum(axis=0)
+        lines += ['%-26s %-14s %10d %10d %12.2f' % ('all', '', positive, negative, (positive + negative) / images), '']
+        lines += ['pixels an image: %.2f million in chips; one pass at %dx%d %.2f (chips are %.0f %% of it), the whole '
+                  'pyramid %.2f (%.0f %%)' % (
+                      self.pixels / images / 1e6, *FULL_IMAGE, self.full_image / images / 1e6,
+                      100 * facts['against_full_image'], self.pyramid / images / 1e6, 100 * facts['against_pyramid']),
+                  'objects in no chip: %d of %d (%.2f %%)' % (
+                      facts['uncovered'], facts['objects'], 100 * facts['uncovered'] / max(1, facts['objects']))]
+        for index, count in enumerate(self.reasons):
+            if count:
+                lines.append('    %d: %s; such as %s' % (count, REASONS[index], '; '.join(
+                    '%s [%s]' % (image, ', '.join('%g' % round(side, 1) for side in box))
+                    for image, box in self.examples[index])))
+        return lines
+
+
+def scale_text(definition, last):
+    """A scale definition in words: 'x 1.667', 'long side 512', 'short side 800, long 1280'."""
+    if isinstance(definition, (tuple, list)):
+        short, long = definition
+        return ('long side %g' % long if short <= 0 else 'short side %g' % short if long <= 0 else
+                'short side %g, long %g' % (short, long))
+    return 'long side %g' % definition if last else 'x %g' % definition

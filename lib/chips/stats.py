@@ -1,0 +1,94 @@
+"""What training would make of a data set, without training: chips, pixels, objects that no chip covers.
+
+    python -m lib.chips.stats --cfg configs/faster/sniper_tiny_e2e.yml [--draw N FOLDER] [--set KEY VALUE ...]
+
+prints a table, plots it into --out (chips.png) and draws N images with their chips, objects and proposals into FOLDER.
+The chips are those of epoch --epoch with TRAIN.SEED.
+"""
+import argparse
+import json
+import logging
+import os
+
+import numpy as np
+
+from lib import cli
+from lib.chips.census import ChipCensus
+from lib.chips.sampler import ChipSampler
+from lib.errors import SniperError
+from lib.files import text_writer
+
+logger = logging.getLogger(__name__)
+
+
+def count_chips(roidb, config, epoch=0, on_image=None):
+    """Chips of an epoch over a roidb -> ChipCensus. on_image(number, entry, chips) is called for every image."""
+    from lib.dataset.proposals import with_proposals
+    from lib.iterators import seeds
+    sampler = ChipSampler(config)
+    census = ChipCensus(sampler.settings)
+    stride = sampler.draw_stride(seeds.generator(config.TRAIN.SEED, epoch, seeds.STRIDE))
+    for number, record in enumerate(roidb):
+        entry = with_proposals(record)
+        chips = sampler.sample(entry, seeds.generator(config.TRAIN.SEED, epoch, seeds.CHIPS, number), stride=stride)
+        census.add(entry, chips, stride)
+        if on_image:
+            on_image(number, entry, chips)
+    return census
+
+
+def parse_arguments(argv=None):
+    """Command line -> namespace."""
+    parser = argparse.ArgumentParser(prog='python -m lib.chips.stats', description=__doc__.splitlines()[0])
+    parser.add_argument('--out', default='chips.png', metavar='FILE', help="plot, .png; '' = none (%(default)s)")
+    parser.add_argument('--json', default='', metavar='FILE', help='write the figures there too')
+    parser.add_argument('--draw', nargs=2, default=None, metavar=('N', 'FOLDER'),
+                        help='draw N images, spread over the set, into FOLDER')
+    parser.add_argument('--epoch', type=int, default=0, metavar='E', help='whose chips, from 0 (%(default)s)')
+    return cli.add_config_arguments(parser).parse_args(argv)
+
+
+def main(argv=None):
+    """-> exit status 0. Mistakes raise SniperError."""
+    args = parse_arguments(argv)
+    cli.setup_logging()
+    wanted = _number(args.draw[0]) if args.draw else 0
+    config = cli.config_from_arguments(args)
+
+    from configs.checks import validate
+    from lib.dataset import load_training_roidb
+    validate(config, 'train')
+    roidb, _ = load_training_roidb(config)
+    chosen = set(np.linspace(0, len(roidb) - 1, min(wanted, len(roidb))).astype(int).tolist())
+
+    def draw(number, entry, chips):
+        if number in chosen:
+            from lib.visualization.chips import draw_image_chips
+            from lib.visualization.pictures import write_picture
+            name = os.path.splitext(os.path.basename(entry['image']))[0]
+            path = os.path.join(args.draw[1], '%s%s.png' % (name, '_mirrored' if entry['flipped'] else ''))
+            write_picture(path, draw_image_chips(entry, chips, ChipSampler(config).settings))
+
+    census = count_chips(roidb, config, args.epoch, draw if chosen else None)
+    print('\n'.join(census.table()))
+    if chosen:
+        print('%d pictures in %s' % (len(chosen), args.draw[1]))
+    if args.out:
+        from lib.visualization.chip_plot import plot_census
+        plot_census(census, args.out)
+        print('plot: %s' % args.out)
+    if args.json:
+        with text_writer(args.json) as stream:
+            json.dump(census.facts(), stream, indent=4)
+            stream.write('\n')
+    return 0
+
+
+def _number(text):
+    if not text.isdigit():
+        raise SniperError('--draw wants a number of images and a folder, not %r' % text)
+    return int(text)
+
+
+if __name__ == '__main__':
+    cli.run(main)

@@ -1,0 +1,103 @@
+"""The figures of lib.chips.census as a plot."""
+import io
+
+import numpy as np
+
+from lib.chips.census import FULL_IMAGE, scale_text
+from lib.errors import SniperError
+from lib.files import write_file
+
+BLUE, RED, GREEN, GREY = '#2a7fb8', '#d1495b', '#5a9e6f', '#8d99ae'
+
+
+def plot_census(census, path):
+    """Write a plot of a ChipCensus to `path` (.png, .svg or .pdf). SniperError if it cannot be written."""
+    import matplotlib
+    matplotlib.use('Agg')  # no display is needed
+    from matplotlib import pyplot
+    ending = path.rpartition('.')[2].lower()
+    if ending not in ('png', 'svg', 'pdf'):
+        raise SniperError('plot %s must end in .png, .svg or .pdf' % path)
+    figure, axes = pyplot.subplots(2, 2, figsize=(12, 8))
+    _chips_per_scale(axes[0, 0], census)
+    _chips_per_image(axes[0, 1], census)
+    _object_sides(axes[1, 0], census)
+    _pixels(axes[1, 1], census)
+    for axis in axes.flat:
+        axis.spines[['top', 'right']].set_visible(False)
+    figure.tight_layout()
+    content = io.BytesIO()
+    figure.savefig(content, format=ending, dpi=110)
+    pyplot.close(figure)
+    write_file(path, content.getvalue())
+
+
+def _scale_names(census):
+    count = len(census.settings.scales)
+    return [scale_text(definition, index == count - 1) for index, definition in enumerate(census.settings.scales)]
+
+
+def _chips_per_scale(axis, census):
+    images, places = max(1, census.images), np.arange(len(census.chips))
+    positive, negative = census.chips[:, 0] / images, census.chips[:, 1] / images
+    axis.bar(places, positive, color=BLUE, label='positive')
+    axis.bar(places, negative, bottom=positive, color=RED, label='negative')
+    axis.set_xticks(places)
+    axis.set_xticklabels(_scale_names(census))
+    axis.set_ylabel('chips an image')
+    axis.set_title('Chips by scale: %.2f an image' % (census.chips.sum() / images))
+    axis.legend(frameon=False)
+
+
+def _chips_per_image(axis, census):
+    counts = np.array(census.chips_per_image).reshape(-1, 2)
+    most = int(counts.sum(axis=1).max(initial=0))
+    width = max(1, -(-most // 60))
+    bins = np.arange(0, most + width + 1, width) - 0.5
+    axis.hist([counts[:, 0], counts.sum(axis=1)], bins=bins, color=[BLUE, GREY],
+              label=['positive', 'with negative'] if counts[:, 1].any() else ['positive', 'all'])
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.set_xlabel('chips of an image')
+    axis.set_ylabel('images')
+    axis.set_title('Chips by image')
+    axis.legend(frameon=False)
+
+
+def _object_sides(axis, census):
+    sides = np.concatenate(census.object_sides + [np.zeros(0)])
+    covered = np.concatenate(census.covered + [np.zeros(0, bool)])
+    finite = np.isfinite(sides)
+    sides, covered = np.maximum(sides[finite], 1), covered[finite]
+    smallest, largest = sides.min(initial=8), sides.max(initial=16) * 1.01
+    bins = np.geomspace(smallest * 0.9, largest, 50)
+    axis.hist([sides[covered], sides[~covered]], bins=bins, stacked=True, color=[GREEN, RED],
+              label=['in a chip', 'in no chip (%d)' % (~covered).sum()])
+    top = axis.get_ylim()[1]
+    count = len(census.settings.valid_ranges)
+    for index, (low, high) in enumerate(census.settings.valid_ranges):
+        low, high = max(low, bins[0]), high if high > 0 else bins[-1]
+        level = top * (1.04 + 0.06 * (count - 1 - index))
+        axis.plot([low, min(high, bins[-1])], [level, level], color=BLUE, linewidth=4, solid_capstyle='butt')
+        axis.annotate(_scale_names(census)[index], (low, level), xytext=(4, 4), textcoords='offset points', fontsize=7)
+    axis.set_ylim(0, top * (1.08 + 0.06 * count))
+    axis.set_xscale('log')
+    axis.set_xlabel('side of an object, original pixels')
+    axis.set_ylabel('objects')
+    axis.set_title('Objects and the valid ranges (bars)')
+    axis.legend(fontsize=8, loc='upper right', bbox_to_anchor=(1, 0.75))
+
+
+def _pixels(axis, census):
+    images = max(1, census.images)
+    amounts = [census.pixels / images / 1e6, census.full_image / images / 1e6, census.pyramid / images / 1e6]
+    names = ['chips', 'one pass at %dx%d' % FULL_IMAGE, 'every scale']
+    places = np.arange(3)
+    axis.barh(places, amounts, color=[BLUE, GREY, GREY])
+    for place, amount in zip(places, amounts):
+        axis.annotate('%.2f' % amount, (amount, place), xytext=(4, 0), textcoords='offset points', va='center')
+    axis.set_yticks(places)
+    axis.set_yticklabels(names)
+    axis.invert_yaxis()
+    axis.margins(x=0.12)
+    axis.set_xlabel('million pixels an image')
+    axis.set_title('Pixels to process')

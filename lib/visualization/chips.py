@@ -1,0 +1,85 @@
+"""Pictures of training chips over their image: a panel a scale."""
+import cv2
+import numpy as np
+
+from lib.chips.census import scale_text
+from lib.image import read_image
+from lib.visualization.draw import FONT
+
+VALID, INVALID, UNCOVERED = (80, 220, 60), (40, 160, 255), (230, 60, 230)   # B, G, R
+POSITIVE, NEGATIVE, PROPOSAL = (255, 170, 40), (50, 50, 255), (225, 225, 140)
+LEGEND = ((POSITIVE, 'chip'), (NEGATIVE, 'negative chip'), (VALID, 'valid object'), (INVALID, 'out of range'),
+          (UNCOVERED, 'in no chip'), (PROPOSAL, 'proposal of a negative chip'))
+PANEL_LONG = 640     # pixels: long side that an image is drawn with
+HEADER, MARGIN = 26, 8
+FADE = 0.55          # brightness of the image under the lines
+
+
+def draw_image_chips(entry, chips, settings):
+    """(H, W, 3) uint8 B, G, R: the image once a scale, finest first, with that scale's chips and boxes.
+
+    entry: roidb entry with proposals as rows; chips: of ChipSampler.sample; settings: ChipSettings.
+    """
+    pixels = read_image(entry['image'])
+    if entry['flipped']:
+        pixels = pixels[:, ::-1]
+    if entry.get('flipped_vertical'):
+        pixels = pixels[::-1]
+    factor = PANEL_LONG / max(pixels.shape[:2])
+    base = cv2.resize(np.ascontiguousarray(pixels), None, fx=factor, fy=factor,
+                      interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+    base = (base * FADE).astype(np.uint8)
+    covered = np.zeros(len(entry['boxes']), bool)
+    for chip in chips:
+        covered[chip.props] = True
+    panels = []
+    for index, definition in enumerate(settings.scales):
+        of_scale = [chip for chip in chips if chip.scale_index == index]
+        title = '%s: %d positive chips, %d negative' % (scale_text(definition, index == len(settings.scales) - 1),
+                                               sum(not chip.negative for chip in of_scale),
+                                               sum(chip.negative for chip in of_scale))
+        panels.append(_titled(_panel(base.copy(), entry, of_scale, covered, factor), title))
+    joined = np.concatenate(panels, axis=1)
+    return np.concatenate([joined, _legend(joined.shape[1])])
+
+
+def _panel(picture, entry, chips, covered, factor):
+    boxes, is_object = entry['boxes'], np.asarray(entry['max_overlaps']) == 1
+    valid = np.zeros(len(boxes), bool)
+    for chip in chips:
+        valid[chip.props] = True
+        if chip.negative:
+            for row in chip.props:
+                if not is_object[row]:
+                    _rectangle(picture, boxes[row], factor, PROPOSAL, 1)
+    for row in np.nonzero(is_object)[0]:
+        colour = VALID if valid[row] else INVALID if covered[row] else UNCOVERED
+        _rectangle(picture, boxes[row], factor, colour, 2 if valid[row] else 1)
+    for number, chip in enumerate(chips):
+        # Chips often share borders: each is drawn a pixel further in than the one before.
+        box = np.array(chip.box) + np.array([1, 1, -1, -1]) * (number % 4) * 2 / factor
+        _rectangle(picture, box, factor, NEGATIVE if chip.negative else POSITIVE, 2)
+    return picture
+
+
+def _rectangle(picture, box, factor, colour, thickness):
+    x1, y1, x2, y2 = (int(round(float(side) * factor)) for side in box)
+    cv2.rectangle(picture, (x1, y1), (max(x2, x1 + 1), max(y2, y1 + 1)), colour, thickness)
+
+
+def _titled(picture, title):
+    height, width = picture.shape[:2]
+    panel = np.zeros((height + HEADER, width + MARGIN, 3), np.uint8)
+    panel[HEADER:, :width] = picture
+    cv2.putText(panel, title, (4, HEADER - 8), FONT, 0.55, (255, 255, 255), 1, cv2.LINE_AA)
+    return panel
+
+
+def _legend(width):
+    strip = np.zeros((HEADER, width, 3), np.uint8)
+    left = 4
+    for colour, text in LEGEND:
+        cv2.rectangle(strip, (left, 7), (left + 12, HEADER - 7), colour, cv2.FILLED)
+        cv2.putText(strip, text, (left + 18, HEADER - 8), FONT, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
+        left += 30 + cv2.getTextSize(text, FONT, 0.45, 1)[0][0]
+    return strip
