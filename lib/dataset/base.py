@@ -22,7 +22,7 @@ class Dataset(abc.ABC):
 
     @abc.abstractmethod
     def roidb(self):
-        """-> list of records (lib.dataset.roidb), one an image, in a fixed order."""
+        """-> sequence of records (lib.dataset.roidb), one an image, in a fixed order."""
 
     def original_image_ids(self):
         """Image ids in the order in which the original went through them, which its proposal files go by.

@@ -11,7 +11,9 @@ import os
 import numpy as np
 
 from lib.dataset.base import Dataset
+from lib.dataset.cache import RoidbCache
 from lib.dataset.coco_file import CocoFile
+from lib.dataset.compact import CompactRoidb
 from lib.dataset.oddities import Oddities, is_number
 from lib.dataset.python2_order import python2_dict_order
 from lib.dataset.roidb import make_record, validate
@@ -32,24 +34,54 @@ MIN_POLYGON_NUMBERS = 6  # three corners
 class CocoDataset(Dataset):
     """One split in COCO format. Images are in the order of their sorted ids."""
 
+    name_prefix = 'COCO_'
+
     def __init__(self, image_set, root_path, dataset_path, masks=False):
         self.image_set = image_set
         self.root_path = root_path
         self.dataset_path = dataset_path
-        self.name = 'COCO_' + image_set
+        self.name = self.name_prefix + image_set
         self.masks = masks
-        self.file = CocoFile(self._annotation_path(), masks)
-        self.classes = ('__background__',) + tuple(category['name'] for category in self.file.categories)
-        self.image_ids = [image['id'] for image in self.file.images]
+        self._path = self._annotation_path()
+        self._file = None
+        self._cache = RoidbCache(root_path, self.name, self._path, [dataset_path, image_set])
+        if not masks and self._cache.load():
+            self.classes = self._cache.classes
+        else:
+            self.classes = ('__background__',) + tuple(category['name'] for category in self.file.categories)
+
+    @property
+    def file(self):
+        """The annotation file, lib.dataset.coco_file.CocoFile; parsed when it is asked for."""
+        if self._file is None:
+            self._file = CocoFile(self._path, self.masks)
+        return self._file
+
+    @property
+    def image_ids(self):
+        return [image['id'] for image in self.file.images]
 
     def roidb(self):
-        """-> list of records (lib.dataset.roidb). A record's image file need not exist."""
+        """-> sequence of records (lib.dataset.roidb); a list if masks were asked for, else a CompactRoidb.
+
+        A record's image file need not exist.
+        """
+        if self._cache.roidb is not None:
+            return self._cache.roidb
+        if self.masks:
+            return list(self._records())
+        roidb = CompactRoidb.from_records(self._records())
+        self._cache.store(self.classes, roidb)
+        return roidb
+
+    def _records(self):
         labels = {category['id']: label for label, category in enumerate(self.file.categories, 1)}
         oddities = Oddities(self.file.path)
-        roidb = [self._record(image, labels, oddities) for image in self.file.images]
+        for image in self.file.images:
+            record = self._record(image, labels, oddities)
+            validate([record], self.num_classes)
+            yield record
         oddities.log()
-        validate(roidb, self.num_classes)
-        return roidb
 
     def original_image_ids(self):
         """Image ids in the order of a Python 2 dictionary filled in file order. ValueError for ids that are texts."""

@@ -1,7 +1,9 @@
 """From the configuration to records: what main_train.py and main_test.py ask for."""
+import itertools
 import logging
 import os
 
+from lib.dataset.compact import CompactRoidb, image_paths, select
 from lib.dataset.proposal_loading import add_proposals, find_proposal_file
 from lib.dataset.registry import get_dataset
 from lib.dataset.transforms import usable_for_training, with_mirrored_copies
@@ -15,12 +17,12 @@ NAMED_IN_WARNING = 3  # how many missing files a warning names
 def load_training_roidb(config):
     """All records to train on: parts of dataset.image_set joined by '+', each with its mirrored copies, filtered.
 
-    Returns (roidb, classes). The classes are those of the file; a log line says so if dataset.NUM_CLASSES is another
+    Returns (roidb, classes), the roidb a list or, without masks, a CompactRoidb. The classes are those of the file; a log line says so if dataset.NUM_CLASSES is another
     number. Images without a file are left out with a warning. With TRAIN.USE_NEG_CHIPS the records have proposals.
     SniperError: nothing to train on, parts with different classes, unusable annotation file, no proposal file.
     """
     part_names = _part_names(config.dataset.image_set)
-    roidb, first = [], None
+    parts, first = [], None
     for part_name in part_names:
         dataset = _open(config, part_name, masks=config.TRAIN.WITH_MASK and not config.TRAIN.ONLY_PROPOSAL)
         first = first or dataset
@@ -32,7 +34,9 @@ def load_training_roidb(config):
         records = _with_files(dataset.roidb(), dataset.name)
         if config.TRAIN.USE_NEG_CHIPS:
             records = add_proposals(config, dataset, records)
-        roidb += with_mirrored_copies(records, bool(config.TRAIN.FLIP), bool(config.TRAIN.FLIP_VERTICAL))
+        parts.append(with_mirrored_copies(records, bool(config.TRAIN.FLIP), bool(config.TRAIN.FLIP_VERTICAL)))
+    roidb = (CompactRoidb.concatenate(parts) if all(isinstance(part, CompactRoidb) for part in parts)
+             else [record for part in parts for record in part])
     kept = usable_for_training(roidb, config.TRAIN.FG_THRESH, config.TRAIN.BG_THRESH_HI, config.TRAIN.BG_THRESH_LO)
     _say_number_of_classes(config, first)
     if not kept:
@@ -49,7 +53,7 @@ def load_test_dataset(config):
     dataset = _open(config, config.dataset.test_image_set, masks=False)
     _say_number_of_classes(config, dataset)
     roidb = dataset.roidb()
-    missing = [record['image'] for record in roidb if not os.path.isfile(record['image'])]
+    missing = [path for path in image_paths(roidb) if not os.path.isfile(path)]
     if missing:
         raise SniperError('image file %s of %s is missing (%d of %d are): check dataset.dataset_path'
                           % (missing[0], dataset.name, len(missing), len(roidb)))
@@ -76,17 +80,18 @@ def _say_number_of_classes(config, dataset):
 
 def _with_files(roidb, name):
     """Records whose image file exists; the others are counted in one warning."""
-    missing = [record['image'] for record in roidb if not os.path.isfile(record['image'])]
-    if not missing:
+    present = [os.path.isfile(path) for path in image_paths(roidb)]
+    count = present.count(False)
+    if not count:
         return roidb
-    if len(missing) == len(roidb):
+    missing = (path for path, exists in zip(image_paths(roidb), present) if not exists)
+    if count == len(roidb):
         raise SniperError('none of the %d image files of %s exists (first: %s): check dataset.dataset_path'
-                          % (len(roidb), name, missing[0]))
-    named = ', '.join(missing[:NAMED_IN_WARNING]) + (', ...' if len(missing) > NAMED_IN_WARNING else '')
+                          % (count, name, next(missing)))
+    named = ', '.join(itertools.islice(missing, NAMED_IN_WARNING)) + (', ...' if count > NAMED_IN_WARNING else '')
     logger.warning('%s: %d of %d image files are missing, training goes on without them: %s',
-                   name, len(missing), len(roidb), named)
-    absent = set(missing)
-    return [record for record in roidb if record['image'] not in absent]
+                   name, count, len(roidb), named)
+    return select(roidb, present)
 
 
 def _shortened(classes):

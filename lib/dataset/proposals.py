@@ -11,7 +11,8 @@ memory of rows that are all there at once.
 import numpy as np
 
 from lib.bbox import bbox_overlaps
-from lib.dataset.transforms import mirrored_boxes
+from lib.dataset.compact import CompactRoidb
+from lib.dataset.mirroring import mirrored_boxes
 from lib.errors import SniperError
 
 
@@ -21,12 +22,16 @@ def attach_proposals(roidb, proposals, name):
     SniperError if an image has no entry there: the file is of another set.
     """
     number = {image_id: index for index, image_id in enumerate(proposals.image_ids)}
-    missing = [record for record in roidb if str(record['image_id']) not in number]
-    if missing:
+    compact = isinstance(roidb, CompactRoidb)
+    ids = roidb.image_ids() if compact else [record['image_id'] for record in roidb]
+    rows = [number.get(str(image_id), -1) for image_id in ids]
+    if -1 in rows:
         raise SniperError('%s has no entry for %d of %d images (such as image %s): it was made for another data set; '
                           'extract proposals for this one, or set proposal_path'
-                          % (name, len(missing), len(roidb), missing[0]['image_id']))
-    return [dict(record, proposals=proposals.of_image(number[str(record['image_id'])])) for record in roidb]
+                          % (name, rows.count(-1), len(roidb), ids[rows.index(-1)]))
+    if compact:
+        return roidb.with_proposals(proposals.boxes, np.stack([proposals.start[rows], proposals.start[1:][rows]], axis=1))
+    return [dict(record, proposals=proposals.of_image(row)) for record, row in zip(roidb, rows)]
 
 
 def with_proposals(record):

@@ -1,6 +1,6 @@
 """The roidb: what every data set delivers and everything downstream reads.
 
-A list with one dict per image (or mirrored image):
+A sequence (list, or lib.dataset.compact.CompactRoidb) with one dict per image (or mirrored image):
 
     image             str       path of the image file
     image_id          int, str  id in the annotation file

@@ -40,12 +40,13 @@ COMMAND = 'python -m lib.dataset.synthetic --out %s'
 class SyntheticDataset(CocoDataset):
     """A split ('train', 'val', 'test-dev') of the folder that `generate` made; loads and scores as COCO does."""
 
+    name_prefix = 'SYNTHETIC_'
+
     def __init__(self, image_set, root_path, dataset_path, masks=False):
         if not os.path.isdir(os.path.join(dataset_path, 'annotations')):
             raise SniperError('the synthetic data set is not in %s: make it with "%s"'
                               % (dataset_path, COMMAND % dataset_path))
         super().__init__(image_set, root_path, dataset_path, masks)
-        self.name = 'SYNTHETIC_' + image_set
 
 
 def generate(out=DEFAULT_OUT, counts=None, seed=0, processes=None, force=False):

@@ -4,6 +4,9 @@ Each step returns new records; labels and overlaps are shared with the originals
 """
 import logging
 
+from lib.dataset.compact import CompactRoidb, select
+from lib.dataset.mirroring import mirrored_boxes
+
 logger = logging.getLogger(__name__)
 
 
@@ -23,16 +26,6 @@ def mirrored(record, horizontal=True, vertical=False):
     return copy
 
 
-def mirrored_boxes(boxes, width, height, horizontal, vertical):
-    """(n, 4) boxes of a width x height image -> a copy, as seen in a mirror."""
-    boxes = boxes.copy()
-    if horizontal:
-        boxes[:, 0::2] = width - boxes[:, 2::-2] - 1
-    if vertical:
-        boxes[:, 1::2] = height - boxes[:, 3::-2] - 1
-    return boxes
-
-
 def _mirrored_polygon(polygon, record, horizontal, vertical):
     polygon = polygon.copy()
     if horizontal:
@@ -48,6 +41,8 @@ def with_mirrored_copies(roidb, horizontal=True, vertical=False):
     Both directions asked for: originals, left-right, top-bottom, and both at once (four times the records).
     """
     directions = [(True, False)] * horizontal + [(False, True)] * vertical + [(True, True)] * (horizontal and vertical)
+    if isinstance(roidb, CompactRoidb):
+        return CompactRoidb.concatenate([roidb] + [roidb.mirrored(*direction) for direction in directions])
     result = list(roidb)
     for left_right, top_bottom in directions:
         result.extend(mirrored(record, left_right, top_bottom) for record in roidb)
@@ -56,13 +51,13 @@ def with_mirrored_copies(roidb, horizontal=True, vertical=False):
 
 def usable_for_training(roidb, fg_thresh, bg_thresh_hi, bg_thresh_lo):
     """Leave out images with neither a foreground nor a background row (reference/pipeline.md 4.6), and log how many."""
-    def usable(record):
-        overlaps = record['max_overlaps']
-        foreground = overlaps >= fg_thresh
-        background = (overlaps >= bg_thresh_lo + 0.0001) & (overlaps < bg_thresh_hi)
-        return bool((foreground | background).any())
+    def usable(overlaps):
+        return (overlaps >= fg_thresh) | ((overlaps >= bg_thresh_lo + 0.0001) & (overlaps < bg_thresh_hi))
 
-    kept = [record for record in roidb if usable(record)]
+    if isinstance(roidb, CompactRoidb):
+        kept = roidb[roidb.any_row(usable)]
+    else:
+        kept = select(roidb, [bool(usable(record['max_overlaps']).any()) for record in roidb])
     logger.info('training images: %d of %d records hold objects, %d without are left out',
                 len(kept), len(roidb), len(roidb) - len(kept))
     return kept

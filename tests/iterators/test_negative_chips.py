@@ -32,7 +32,7 @@ def test_packed_entries_are_those_of_the_records(tmp_path):
     roidb[0] = {key: value for key, value in roidb[0].items() if key != 'proposals'}
     packed = PackedRoidb(roidb)
     stored = sum({id(entry['proposals']): len(entry['proposals']) for entry in roidb if 'proposals' in entry}.values())
-    assert packed._proposals.shape == (stored, 4)  # once for an image and its mirrored copy
+    assert packed.column('proposals').shape == (stored, 4)  # once for an image and its mirrored copy
     for index, entry in enumerate(roidb):
         expected, found = with_proposals(entry), packed.entry(index)
         for name in ('boxes', 'gt_classes', 'max_classes', 'max_overlaps'):
