@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "cpu/aligned_buffer.h"
 #include "cpu/channel_last.h"
 #include "cpu/deformable_convolution_sampling.h"
 #include "cpu/gemm.h"
@@ -15,14 +16,15 @@ const int64_t kCellsATask = 256;
 const int kMostDepth = 512;  // columns of one tile made at a time; with kMostCells they fill a part of the L2 cache
 const int kMostCells = 128;  // output cells of a task
 const int kLeastCells = 28;
+const int kPackedChannels = 16;  // of a panel of weights, packed in the L1 cache
 const int kRowPad = 16;  // keeps the rows of a tile from falling into the same sets of the L1 cache
 
 struct NoScratch {};
 
 struct Scratch {
   std::vector<TilePoint> points;
-  std::vector<float> columns;  // (cells of the tile, depth of the chunk)
-  std::vector<float> product;  // (cells of the tile, filters of the group)
+  AlignedBuffer columns;  // (cells of the tile, depth of the chunk)
+  AlignedBuffer product;  // (cells of the tile, filters of the group)
 };
 
 // Some columns: taps [first_tap, first_tap + taps) of channels [channel, channel + channels) of a group.
@@ -54,13 +56,17 @@ int64_t tiles_of(const DeformableConvolutionInputs& in, int64_t groups) {
   return std::max((cells + kMostCells - 1) / kMostCells, for_threads);
 }
 
+size_t maps_size(const DeformableConvolutionInputs& in) {
+  return whole_lines(in.images * in.cells() * in.channels);
+}
+
 class Forward {
  public:
   Forward(const DeformableConvolutionInputs& in, const DeformableConvolutionOptions& options, float* workspace)
       : in_(in), options_(options), groups_(options.num_group), channels_(in.channels / options.num_group),
         filters_(options.num_filter / options.num_group), rows_(options.taps() * channels_),
         chunks_(chunks_of(options.taps(), channels_)), tiles_(tiles_of(in, options.num_group)),
-        maps_(workspace), packed_(workspace + in.images * in.cells() * in.channels) {}
+        maps_(workspace), packed_(workspace + maps_size(in)) {}
 
   void run(float* out) {
     cells_first(in_.data, in_.images, in_.channels, in_.cells(), maps_, in_.channels);
@@ -76,22 +82,23 @@ class Forward {
   // Panel of filters [kPanel * panel, ...) of a group, rows (tap, channel); a last, narrower panel is stored so.
   Panel panel(int group, int panel) const {
     const int64_t first = static_cast<int64_t>(group) * filters_ + panel * kPanel;
-    return Panel{packed_ + first * rows_, std::min<int>(kPanel, filters_ - panel * kPanel), rows_};
+    return Panel{packed_ + first * rows_, std::min<int>(kPanel, filters_ - panel * kPanel), static_cast<int>(rows_)};
   }
 
   void pack_weights() {
     const int taps = options_.taps();
-    parallel_for<NoScratch>(static_cast<int64_t>(groups_) * panels(), [&](int64_t task, NoScratch*) {
+    parallel_for<Scratch>(static_cast<int64_t>(groups_) * panels(), [&](int64_t task, Scratch* scratch) {
       const Panel target = panel(static_cast<int>(task / panels()), static_cast<int>(task % panels()));
       float* values = packed_ + (target.values - packed_);
       const float* weights = in_.weight + (target.values - packed_);
-      const int kBlock = 16;  // channels; their part of the panel stays in the L1 cache
-      for (int begin = 0; begin < channels_; begin += kBlock) {
-        const int end = std::min(begin + kBlock, channels_);
-        for (int f = 0; f < target.stride; ++f) {
-          const float* source = weights + static_cast<int64_t>(f) * rows_ + begin * taps;
-          for (int c = begin; c < end; ++c) {
-            for (int tap = 0; tap < taps; ++tap) values[(tap * channels_ + c) * target.stride + f] = *source++;
+      float* turned = scratch->columns.reserve(kPackedChannels * taps * kPanel);  // (channels, taps, filters)
+      for (int begin = 0; begin < channels_; begin += kPackedChannels) {
+        const int count = std::min<int>(kPackedChannels, channels_ - begin);
+        transpose(weights + begin * taps, static_cast<int>(target.stride), count * taps, rows_, turned, target.stride);
+        const float* source = turned;
+        for (int c = begin; c < begin + count; ++c) {
+          for (int tap = 0; tap < taps; ++tap, source += target.stride) {
+            std::copy(source, source + target.stride, values + (tap * channels_ + c) * target.stride);
           }
         }
       }
@@ -108,34 +115,33 @@ class Forward {
     tile.out_width = in_.out_width;
     const int64_t product_stride = panels() * kPanel + kRowPad;
     scratch->points.resize(tile.count);
-    scratch->product.resize(tile.count * product_stride);
+    float* product = scratch->product.reserve(tile.count * product_stride);
     bool accumulate = in_.bias != nullptr;
     if (accumulate) {
       const float* bias = in_.bias + static_cast<int64_t>(group) * filters_;
-      for (int i = 0; i < tile.count; ++i) std::copy(bias, bias + filters_, &scratch->product[i * product_stride]);
+      for (int i = 0; i < tile.count; ++i) std::copy(bias, bias + filters_, product + i * product_stride);
     }
     int row = 0;
     for (const Chunk& chunk : chunks_) {
       const int64_t stride = chunk.depth() + kRowPad;
-      if (scratch->columns.size() < static_cast<size_t>(tile.count * stride)) {
-        scratch->columns.resize(tile.count * stride);
-      }
-      make_columns(image, group, tile, chunk, scratch);
+      float* columns = scratch->columns.reserve(tile.count * stride);
+      make_columns(image, group, tile, chunk, scratch->points.data(), columns);
       for (int p = 0; p < panels(); ++p) {
         Panel part = panel(group, p);
         part.values += row * part.stride;
         part.depth = chunk.depth();
-        multiply_panel(part, scratch->columns.data(), stride, tile.count, &scratch->product[p * kPanel],
+        multiply_panel(part, columns, stride, tile.count, product + p * kPanel,
                        product_stride, accumulate);
       }
       row += chunk.depth();
       accumulate = true;
     }
     float* target = out + (image * options_.num_filter + static_cast<int64_t>(group) * filters_) * cells + tile.begin;
-    transpose(scratch->product.data(), tile.count, filters_, product_stride, target, cells);
+    transpose(product, tile.count, filters_, product_stride, target, cells);
   }
 
-  void make_columns(int64_t image, int group, const CellTile& tile, const Chunk& chunk, Scratch* scratch) const {
+  void make_columns(int64_t image, int group, const CellTile& tile, const Chunk& chunk, TilePoint* points,
+                    float* columns) const {
     const MapSize size = {in_.height, in_.width, in_.channels};
     const float* map = maps_ + image * in_.cells() * in_.channels;
     const int64_t cells = in_.out_cells(), stride = chunk.depth() + kRowPad;
@@ -146,9 +152,9 @@ class Forward {
       for (int tap = chunk.first_tap; tap < chunk.first_tap + chunk.taps; ++tap) {
         const float* shifts =
             in_.offset + ((image * options_.num_deformable_group + g) * options_.taps() + tap) * 2 * cells;
-        tile_points(options_, tile, tap, shifts, shifts + cells, size, scratch->points.data());
-        sample_tile(map + channel, size, scratch->points.data(), tile.count, end - channel,
-                    &scratch->columns[(tap - chunk.first_tap) * chunk.channels + channel - first], stride);
+        tile_points(options_, tile, tap, shifts, shifts + cells, size, points);
+        sample_tile(map + channel, size, points, tile.count, end - channel,
+                    columns + (tap - chunk.first_tap) * chunk.channels + channel - first, stride);
       }
       channel = end;
     }
@@ -157,7 +163,7 @@ class Forward {
   const DeformableConvolutionInputs& in_;
   const DeformableConvolutionOptions& options_;
   const int groups_, channels_, filters_;  // channels and filters of one group
-  const int rows_;                         // of its packed weights
+  const int64_t rows_;                     // of its packed weights
   const std::vector<Chunk> chunks_;
   const int64_t tiles_;
   float* maps_;    // (images, cells, channels)
@@ -179,7 +185,7 @@ void cells_first(const float* maps, int64_t images, int channels, int64_t cells,
 size_t deformable_convolution_forward_workspace(const DeformableConvolutionInputs& in,
                                                 const DeformableConvolutionOptions& options) {
   const size_t weights = static_cast<size_t>(options.num_filter) * (in.channels / options.num_group) * options.taps();
-  return in.images * in.cells() * in.channels + weights + kPanel;
+  return maps_size(in) + weights + kPanel;
 }
 
 void deformable_convolution_forward_cpu(const DeformableConvolutionInputs& in,

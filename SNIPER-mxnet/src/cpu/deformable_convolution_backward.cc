@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "cpu/aligned_buffer.h"
 #include "cpu/channel_last.h"
 #include "cpu/deformable_convolution_sampling.h"
 #include "cpu/gemm.h"
@@ -58,13 +59,32 @@ std::vector<Run> runs_of(int channels, const DeformableConvolutionOptions& optio
 
 struct Scratch {
   std::vector<TilePoint> points;
-  std::vector<float> product;  // gradient of one tap's columns: (cells of the tile, kPanel)
-  std::vector<float> columns;  // (cells of the chunk, kPanel)
-  std::vector<float> map;      // channel-last gradient of one run: (cells, channels of the run)
-  std::vector<float> slopes;   // down, then across, for every cell of the tile
-  std::vector<float> rows;     // gradient of the output: (filters, cells of the chunk)
-  std::vector<float> sums;     // gradient of the weights: (taps, filters, kPanel)
+  AlignedBuffer product;  // gradient of one tap's columns: (cells of the tile, kPanel)
+  AlignedBuffer columns;  // (cells of the chunk, channels of the block)
+  AlignedBuffer map;      // channel-last gradient of one run: (cells, channels of the run)
+  AlignedBuffer rows;     // gradient of the output: (filters, cells of the chunk)
+  AlignedBuffer sums;     // gradient of the weights: (taps, filters, kPanel)
 };
+
+int64_t grad_stride(const DeformableConvolutionOptions& options) { return options.num_filter + kRowPad; }
+
+// Sizes of the parts of the working memory, in floats.
+struct Parts {
+  size_t maps;         // data: (images, cells, channels)
+  size_t packed;       // weights: (blocks, taps, filters of a group, channels of the block)
+  size_t last_grad;    // gradient of the output: (images, cells of the output, grad_stride)
+  size_t shift_grads;  // (images, runs, taps, 2, cells of the output)
+};
+
+Parts parts_of(const DeformableConvolutionInputs& in, const DeformableConvolutionOptions& options, size_t runs) {
+  Parts parts;
+  const size_t filters = options.num_filter / options.num_group, taps = options.taps();
+  parts.maps = whole_lines(in.images * in.cells() * in.channels);
+  parts.packed = whole_lines(in.channels * filters * taps + kPanel);
+  parts.last_grad = whole_lines(in.images * in.out_cells() * grad_stride(options));
+  parts.shift_grads = in.images * runs * 2 * taps * in.out_cells();
+  return parts;
+}
 
 class Backward {
  public:
@@ -72,31 +92,30 @@ class Backward {
            float* workspace, const DeformableConvolutionGradients& grads)
       : in_(in), options_(options), out_grad_(out_grad), grads_(grads), filters_(options.num_filter / options.num_group),
         taps_(options.taps()), cells_(in.out_cells()), runs_(runs_of(in.channels, options)) {
+    const Parts parts = parts_of(in, options, runs_.size());
     maps_ = workspace;
-    packed_ = maps_ + in.images * in.cells() * in.channels;
-    last_grad_ = packed_ + static_cast<int64_t>(in.channels) * filters_ * taps_ + kPanel;
-    shift_grads_ = last_grad_ + in.images * cells_ * grad_stride();
-  }
-
-  size_t workspace_size() const {
-    return shift_grads_ - maps_ + in_.images * static_cast<int64_t>(runs_.size()) * 2 * taps_ * cells_;
+    packed_ = maps_ + parts.maps;
+    last_grad_ = packed_ + parts.packed;
+    shift_grads_ = last_grad_ + parts.last_grad;
+    packed_end_ = packed_ + parts.packed - kPanel;
   }
 
   void run() {
     cells_first(in_.data, in_.images, in_.channels, in_.cells(), maps_, in_.channels);
-    cells_first(out_grad_, in_.images, options_.num_filter, cells_, last_grad_, grad_stride());
-    pack_weights();
-    parallel_for<Scratch>(in_.images * runs_.size(), [&](int64_t task, Scratch* scratch) {
-      data_task(task / runs_.size(), task % runs_.size(), scratch);
-    });
-    add_shift_grads();
-    weight_tasks();
+    if (grads_.data != nullptr || grads_.offset != nullptr) {
+      cells_first(out_grad_, in_.images, options_.num_filter, cells_, last_grad_, grad_stride(options_));
+      pack_weights();
+      const int64_t runs = runs_.size();
+      parallel_for<Scratch>(in_.images * runs, [&](int64_t task, Scratch* scratch) {
+        data_task(task / runs, task % runs, scratch);
+      });
+    }
+    if (grads_.offset != nullptr) add_shift_grads();
+    if (grads_.weight != nullptr) weight_tasks();
     if (grads_.bias != nullptr) bias_gradient();
   }
 
  private:
-  int64_t grad_stride() const { return options_.num_filter + kRowPad; }
-
   MapSize map_size() const { return MapSize{in_.height, in_.width, in_.channels}; }
 
   const float* map(int64_t image, int channel) const {
@@ -121,60 +140,54 @@ class Backward {
       for (const Block& block : runs_[r].blocks) {
         float* values = packed_ + (panel(block, 0).values - packed_);
         for (int f = 0; f < filters_; ++f) {
-          const float* source = in_.weight + weight_place(block, f);
-          for (int c = 0; c < block.count; ++c) {
-            for (int tap = 0; tap < taps_; ++tap) {
-              values[(static_cast<int64_t>(tap) * filters_ + f) * block.count + c] = *source++;
-            }
-          }
+          transpose(in_.weight + weight_place(block, f), block.count, taps_, taps_, values + f * block.count,
+                    static_cast<int64_t>(filters_) * block.count);
         }
       }
     });
-    std::fill(last_grad_ - kPanel, last_grad_, 0.0f);
+    std::fill(packed_end_, packed_end_ + kPanel, 0.0f);
   }
 
-  void points_of(int64_t image, int deformable_group, int tap, const CellTile& tile, Scratch* scratch) const {
+  const TilePoint* points_of(int64_t image, int deformable_group, int tap, const CellTile& tile, Scratch* scratch) const {
     scratch->points.resize(std::max<size_t>(scratch->points.size(), tile.count));
     const float* shifts =
         in_.offset + ((image * options_.num_deformable_group + deformable_group) * taps_ + tap) * 2 * cells_;
     tile_points(options_, tile, tap, shifts, shifts + cells_, map_size(), scratch->points.data());
+    return scratch->points.data();
   }
 
   void data_task(int64_t image, int64_t run_number, Scratch* scratch) {
     const Run& run = runs_[run_number];
-    scratch->product.resize(kTileCells * kPanel);
-    scratch->slopes.resize(2 * kTileCells);
-    scratch->map.assign(in_.cells() * run.count, 0.0f);
+    float* map_grad = scratch->map.reserve(in_.cells() * run.count);
+    std::fill(map_grad, map_grad + in_.cells() * run.count, 0.0f);
     float* shift_grad = shift_grads_ + (image * runs_.size() + run_number) * 2 * taps_ * cells_;
+    std::fill(shift_grad, shift_grad + 2 * taps_ * cells_, 0.0f);
     for (int64_t begin = 0; begin < cells_; begin += kTileCells) {
       const CellTile tile = {begin, static_cast<int>(std::min<int64_t>(kTileCells, cells_ - begin)), in_.out_width};
       for (int tap = 0; tap < taps_; ++tap) {
-        data_tile(image, run, tile, tap, scratch);
-        float* target = shift_grad + 2 * tap * cells_ + begin;
-        std::copy(scratch->slopes.data(), scratch->slopes.data() + tile.count, target);
-        std::copy(scratch->slopes.data() + kTileCells, scratch->slopes.data() + kTileCells + tile.count,
-                  target + cells_);
+        data_tile(image, run, tile, tap, scratch, map_grad, shift_grad + 2 * tap * cells_ + begin);
       }
     }
+    if (grads_.data == nullptr) return;
     float* target = grads_.data + (image * in_.channels + run.begin) * in_.cells();
     for (int64_t cell = 0; cell < in_.cells(); cell += kTileCells) {
       const int count = static_cast<int>(std::min<int64_t>(kTileCells, in_.cells() - cell));
-      transpose(&scratch->map[cell * run.count], count, run.count, run.count, target + cell, in_.cells());
+      transpose(map_grad + cell * run.count, count, run.count, run.count, target + cell, in_.cells());
     }
   }
 
-  // Adds the tile's part to scratch->map and sets scratch->slopes.
-  void data_tile(int64_t image, const Run& run, const CellTile& tile, int tap, Scratch* scratch) {
-    points_of(image, run.deformable_group, tap, tile, scratch);
-    std::fill(scratch->slopes.begin(), scratch->slopes.end(), 0.0f);
-    float* product = scratch->product.data();
+  // Adds what the tile gives to the run's part of the data gradient and to the shifts of the tap.
+  void data_tile(int64_t image, const Run& run, const CellTile& tile, int tap, Scratch* scratch, float* map_grad,
+                 float* shift_grad) {
+    const TilePoint* points = points_of(image, run.deformable_group, tap, tile, scratch);
+    float* product = scratch->product.reserve(kTileCells * kPanel);
     for (const Block& block : run.blocks) {
-      multiply_panel(panel(block, tap), last_grad_ + (image * cells_ + tile.begin) * grad_stride() +
-                     static_cast<int64_t>(block.group) * filters_, grad_stride(), tile.count, product, kPanel, false);
-      scatter_tile(product, kPanel, scratch->points.data(), tile.count, block.count,
-                   &scratch->map[block.begin - run.begin], run.count);
-      slopes_tile(map(image, block.begin), map_size(), scratch->points.data(), tile.count, block.count, product,
-                  kPanel, scratch->slopes.data(), scratch->slopes.data() + kTileCells);
+      const float* rows = last_grad_ + (image * cells_ + tile.begin) * grad_stride(options_) +
+                          static_cast<int64_t>(block.group) * filters_;
+      multiply_panel(panel(block, tap), rows, grad_stride(options_), tile.count, product, kPanel, false);
+      scatter_tile(product, kPanel, points, tile.count, block.count, map_grad + block.begin - run.begin, run.count);
+      slopes_tile(map(image, block.begin), map_size(), points, tile.count, block.count, product, kPanel, shift_grad,
+                  shift_grad + cells_);
     }
   }
 
@@ -212,38 +225,32 @@ class Backward {
     });
   }
 
+  // Filters [first, last) of the block's group.
   void weight_task(int deformable_group, const Block& block, int first, int last, Scratch* scratch) {
     const int64_t row_stride = std::min<int64_t>(kChunkCells, cells_) + kRowPad;
     const int filters = last - first;
-    scratch->rows.resize(filters * row_stride);
-    scratch->columns.resize(row_stride * block.count + kPanel);
-    scratch->sums.resize(static_cast<size_t>(taps_) * filters * kPanel);
-    bool accumulate = false;
+    float* rows = scratch->rows.reserve(filters * row_stride);
+    float* columns = scratch->columns.reserve(row_stride * block.count + kPanel);
+    float* sums = scratch->sums.reserve(static_cast<size_t>(taps_) * filters * kPanel);
     for (int64_t image = 0; image < in_.images; ++image) {
       for (int64_t begin = 0; begin < cells_; begin += kChunkCells) {
         const CellTile tile = {begin, static_cast<int>(std::min<int64_t>(kChunkCells, cells_ - begin)), in_.out_width};
-        const float* source =
-            out_grad_ + (image * options_.num_filter + static_cast<int64_t>(block.group) * filters_ + first) * cells_;
+        const int64_t filter = image * options_.num_filter + static_cast<int64_t>(block.group) * filters_ + first;
+        const float* source = out_grad_ + filter * cells_ + begin;
         for (int f = 0; f < filters; ++f) {
-          std::copy(source + f * cells_ + begin, source + f * cells_ + begin + tile.count, &scratch->rows[f * row_stride]);
+          std::copy(source + f * cells_, source + f * cells_ + tile.count, rows + f * row_stride);
         }
         for (int tap = 0; tap < taps_; ++tap) {
-          points_of(image, deformable_group, tap, tile, scratch);
-          sample_tile(map(image, block.begin), map_size(), scratch->points.data(), tile.count, block.count,
-                      scratch->columns.data(), block.count);
-          multiply_panel(Panel{scratch->columns.data(), block.count, tile.count}, scratch->rows.data(), row_stride,
-                         filters, &scratch->sums[static_cast<size_t>(tap) * filters * kPanel], kPanel, accumulate);
+          const TilePoint* points = points_of(image, deformable_group, tap, tile, scratch);
+          sample_tile(map(image, block.begin), map_size(), points, tile.count, block.count, columns, block.count);
+          multiply_panel(Panel{columns, block.count, tile.count}, rows, row_stride, filters,
+                         sums + static_cast<int64_t>(tap) * filters * kPanel, kPanel, image + begin > 0);
         }
-        accumulate = true;
       }
     }
     for (int f = 0; f < filters; ++f) {
-      float* target = grads_.weight + weight_place(block, first + f);
-      for (int c = 0; c < block.count; ++c) {
-        for (int tap = 0; tap < taps_; ++tap) {
-          *target++ = scratch->sums[(static_cast<size_t>(tap) * filters + f) * kPanel + c];
-        }
-      }
+      transpose(sums + f * kPanel, taps_, block.count, static_cast<int64_t>(filters) * kPanel,
+                grads_.weight + weight_place(block, first + f), taps_);
     }
   }
 
@@ -266,17 +273,19 @@ class Backward {
   const int taps_;
   const int64_t cells_;  // of the output
   const std::vector<Run> runs_;
-  float* maps_;         // data: (images, cells, channels)
-  float* packed_;       // weights: (blocks, taps, filters of a group, channels of the block)
-  float* last_grad_;    // gradient of the output: (images, cells of the output, grad_stride())
-  float* shift_grads_;  // (images, runs, taps, 2, cells of the output)
+  float* maps_;         // the parts of the working memory
+  float* packed_;
+  float* packed_end_;
+  float* last_grad_;
+  float* shift_grads_;
 };
 
 }  // namespace
 
 size_t deformable_convolution_backward_workspace(const DeformableConvolutionInputs& in,
                                                  const DeformableConvolutionOptions& options) {
-  return Backward(in, options, nullptr, nullptr, DeformableConvolutionGradients()).workspace_size();
+  const Parts parts = parts_of(in, options, runs_of(in.channels, options).size());
+  return parts.maps + parts.packed + parts.last_grad + parts.shift_grads;
 }
 
 void deformable_convolution_backward_cpu(const DeformableConvolutionInputs& in,

@@ -15,6 +15,8 @@ enum { kVectors = 4, kRows = 6 };  // 24 sums, 4 vectors of the panel and a fact
 enum { kVectors = 2, kRows = 6 };  // 12, 2 and 1 of 16
 #endif
 
+inline Vector broadcast(const float* place) { return Vector{*place, *place, *place, *place}; }
+
 inline Vector multiply_add(Vector a, Vector b, Vector c) { return a * b + c; }
 
 #include "cpu/gemm_kernel.h"

@@ -14,6 +14,10 @@ typedef float Vector __attribute__((vector_size(32), aligned(4), may_alias));
 
 enum { kVectors = 2, kRows = 6 };  // 12 sums, 2 vectors of the panel and a factor in 16 registers
 
+SNIPER_GEMM_TARGET inline __attribute__((always_inline)) Vector broadcast(const float* place) {
+  return (Vector)_mm256_set1_ps(*place);
+}
+
 SNIPER_GEMM_TARGET inline __attribute__((always_inline)) Vector multiply_add(Vector a, Vector b, Vector c) {
   return (Vector)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
 }

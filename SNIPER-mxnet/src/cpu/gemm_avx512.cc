@@ -14,6 +14,10 @@ typedef float Vector __attribute__((vector_size(64), aligned(4), may_alias));
 
 enum { kVectors = 2, kRows = 14 };  // 28 sums, 2 vectors of the panel and a factor in 32 registers
 
+SNIPER_GEMM_TARGET inline __attribute__((always_inline)) Vector broadcast(const float* place) {
+  return (Vector)_mm512_set1_ps(*place);
+}
+
 SNIPER_GEMM_TARGET inline __attribute__((always_inline)) Vector multiply_add(Vector a, Vector b, Vector c) {
   return (Vector)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 }

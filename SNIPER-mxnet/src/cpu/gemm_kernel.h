@@ -1,7 +1,7 @@
 // The loop of multiply_panel, included once an instruction set by a file that first defines, in this namespace,
 //   SNIPER_GEMM_TARGET  the attribute that compiles a function for the instruction set,
 //   Vector              a vector of floats (GCC's vector extension, unaligned),
-//   multiply_add(a, b, c) = a * b + c on vectors,
+//   broadcast(place), a vector of copies of *place; multiply_add(a, b, c) = a * b + c on vectors,
 //   kVectors, kRows     vectors across the product and rows that the registers hold at a time.
 // No guard against a second inclusion on purpose. Code here must not call inline functions of other headers: the
 // linker could keep their copy of this file for all machines.
@@ -20,7 +20,7 @@ SNIPER_GEMM_TARGET void multiply_rows(const float* panel, int64_t panel_stride, 
     Vector values[kVectors];
     for (int v = 0; v < kVectors; ++v) values[v] = *reinterpret_cast<const Vector*>(panel + v * kWidth);
     for (int n = 0; n < row_count; ++n) {
-      const Vector factor = Vector{} + rows[n * row_stride + r];
+      const Vector factor = broadcast(rows + n * row_stride + r);
       for (int v = 0; v < kVectors; ++v) sum[n][v] = multiply_add(factor, values[v], sum[n][v]);
     }
     panel += panel_stride;
