@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "cuda/launch.h"
+#include "cuda/scan.h"
 #include "sniper/ranking.h"
 
 namespace sniper {
@@ -31,35 +32,18 @@ int64_t bytes_of_set(int64_t rows) { return rows * (kNumColumns * sizeof(float) 
 // What the threads of a block tell each other.
 struct Shared {
   unsigned long long best[kWarps];
-  int warp_counts[kWarps];
   int dropped;
 };
 
-// How many threads before this one say yes; *total counts all. Called by all threads of the block.
-__device__ inline int count_before(bool yes, Shared* shared, int* total) {
-  const int warp = threadIdx.x / kWarpSize, lane = threadIdx.x % kWarpSize;
-  const unsigned int votes = __ballot_sync(kFullWarp, yes);
-  __syncthreads();
-  if (lane == 0) shared->warp_counts[warp] = __popc(votes);
-  __syncthreads();
-  int before = __popc(votes & ((1u << lane) - 1u));
-  *total = 0;
-  for (int i = 0; i < kWarps; ++i) {
-    if (i < warp) before += shared->warp_counts[i];
-    *total += shared->warp_counts[i];
-  }
-  return before;
-}
-
 // Takes the usable rows in their order; returns how many.
-__device__ inline int load(const float* dets, int num_rows, float min_score, const Rows& rows, Shared* shared) {
+__device__ inline int load(const float* dets, int num_rows, float min_score, const Rows& rows) {
   int count = 0;
   for (int first = 0; first < num_rows; first += kThreads) {
     const int i = first + static_cast<int>(threadIdx.x);
     const float* row = dets + static_cast<int64_t>(5) * i;
     const bool usable = i < num_rows && SoftNmsUsable(row, min_score);
     int total;
-    const int place = count + count_before(usable, shared, &total);
+    const int place = count + count_before<kThreads>(usable, &total);
     if (usable) {
       for (int c = 0; c < 5; ++c) rows.at(c, place) = row[c];
       rows.at(kArea, place) = SoftNmsArea(row);
@@ -109,13 +93,13 @@ __device__ inline void decay(const Rows& rows, int begin, int end, const SoftNms
 
 // Step 3: of the rows [begin, end) the dropped ones go; the n-th gap from the front takes the n-th survivor from the
 // back. `live` is the new end.
-__device__ inline void close_gaps(const Rows& rows, int begin, int live, int end, Shared* shared) {
+__device__ inline void close_gaps(const Rows& rows, int begin, int live, int end) {
   int gaps = 0;
   for (int first = begin; first < live; first += kThreads) {
     const int i = first + static_cast<int>(threadIdx.x);
     const bool gap = i < live && rows.at(kScore, i) != rows.at(kScore, i);
     int total;
-    const int place = gaps + count_before(gap, shared, &total);
+    const int place = gaps + count_before<kThreads>(gap, &total);
     if (gap) rows.gaps[place] = i;
     gaps += total;
   }
@@ -124,7 +108,7 @@ __device__ inline void close_gaps(const Rows& rows, int begin, int live, int end
     const int i = first + static_cast<int>(threadIdx.x);
     const bool survivor = i < end && rows.at(kScore, i) == rows.at(kScore, i);
     int total;
-    const int place = survivors + count_before(survivor, shared, &total);
+    const int place = survivors + count_before<kThreads>(survivor, &total);
     if (survivor) {
       const int gap = rows.gaps[gaps - 1 - place];
       for (int c = 0; c < kNumColumns; ++c) rows.at(c, gap) = rows.at(c, i);
@@ -144,7 +128,7 @@ __global__ void __launch_bounds__(kThreads)
       memory == nullptr ? dynamic : memory + set * num_rows * (kNumColumns * sizeof(float) + sizeof(int)));
   rows.gaps = reinterpret_cast<int*>(rows.columns + static_cast<int64_t>(kNumColumns) * num_rows);
   rows.capacity = num_rows;
-  int count = load(dets + set * set_floats, num_rows, param.min_score, rows, &shared);
+  int count = load(dets + set * set_floats, num_rows, param.min_score, rows);
   for (int i = 0; i < count; ++i) {
     if (threadIdx.x == 0) shared.dropped = 0;
     __syncthreads();
@@ -158,7 +142,7 @@ __global__ void __launch_bounds__(kThreads)
     decay(rows, i + 1, count, param, &shared);
     __syncthreads();
     const int live = count - shared.dropped;
-    if (live < count) close_gaps(rows, i + 1, live, count, &shared);
+    if (live < count) close_gaps(rows, i + 1, live, count);
     count = live;
     __syncthreads();
   }

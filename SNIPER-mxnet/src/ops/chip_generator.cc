@@ -2,8 +2,10 @@
 #include <vector>
 
 #include "cpu/chip_generator.h"
+#include "cuda/chip_generator.h"
 #include "ops/attributes.h"
 #include "ops/binding.h"
+#include "ops/device.h"
 
 namespace sniper {
 namespace {
@@ -55,19 +57,39 @@ MXReturnValue infer_shape(const AttributeMap& values, std::vector<Shape>* in, st
   });
 }
 
+ChipBatch chip_batch(std::vector<MXTensor>* in) {
+  const MXTensor& boxes = (*in)[kBoxes];
+  return ChipBatch{(*in)[kBoxes].data<float>(), (*in)[kImInfo].data<float>(), boxes.shape[0], boxes.shape[1]};
+}
+
 MXReturnValue forward(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
                       const OpResource&) {
   return guarded(kName, [&] {
-    const MXTensor& boxes = (*in)[kBoxes];
-    const ChipBatch batch = {(*in)[kBoxes].data<float>(), (*in)[kImInfo].data<float>(), boxes.shape[0],
-                             boxes.shape[1]};
-    chip_generator_cpu(batch, read_options(values), (*out)[kChips].data<float>(), (*out)[kNumChips].data<float>());
+    chip_generator_cpu(chip_batch(in), read_options(values), (*out)[kChips].data<float>(),
+                       (*out)[kNumChips].data<float>());
   });
 }
 
 MXReturnValue backward(const AttributeMap&, std::vector<MXTensor>*, std::vector<MXTensor>* out, const OpResource&) {
   return guarded(kName, [&] { fill_zero(out); });
 }
+
+#if SNIPER_WITH_CUDA
+
+MXReturnValue forward_gpu(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
+                          const OpResource& resource) {
+  return guarded(kName, [&] {
+    chip_generator_cuda(chip_batch(in), read_options(values), cuda_context(resource), (*out)[kChips].data<float>(),
+                        (*out)[kNumChips].data<float>());
+  });
+}
+
+MXReturnValue backward_gpu(const AttributeMap&, std::vector<MXTensor>*, std::vector<MXTensor>* out,
+                           const OpResource& resource) {
+  return guarded(kName, [&] { fill_zero_gpu(cuda_context(resource), out); });
+}
+
+#endif
 
 }  // namespace
 
@@ -76,6 +98,11 @@ REGISTER_OP(ChipGenerator)
     .setInferType(infer_type)
     .setInferShape(infer_shape)
     .setForward(forward, "cpu")
-    .setBackward(backward, "cpu");
+    .setBackward(backward, "cpu")
+#if SNIPER_WITH_CUDA
+    .setForward(forward_gpu, "gpu")
+    .setBackward(backward_gpu, "gpu")
+#endif
+    ;
 
 }  // namespace sniper

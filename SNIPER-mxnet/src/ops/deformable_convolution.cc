@@ -6,8 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "cuda/deformable_convolution.h"
 #include "ops/attributes.h"
 #include "ops/binding.h"
+#include "ops/device.h"
 #include "ops/workspace.h"
 
 namespace sniper {
@@ -131,6 +133,16 @@ DeformableConvolutionInputs convolution_inputs(std::vector<MXTensor>* in, size_t
   return inputs;
 }
 
+DeformableConvolutionGradients gradient_arrays(std::vector<MXTensor>* out,
+                                               const DeformableConvolutionOptions& options) {
+  DeformableConvolutionGradients grads;
+  grads.data = (*out)[kData].data<float>();
+  grads.offset = (*out)[kOffset].data<float>();
+  grads.weight = (*out)[kWeight].data<float>();
+  grads.bias = options.no_bias ? nullptr : (*out)[kBias].data<float>();
+  return grads;
+}
+
 MXReturnValue forward(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
                       const OpResource& resource) {
   return guarded(kName, [&] {
@@ -147,15 +159,34 @@ MXReturnValue backward(const AttributeMap& values, std::vector<MXTensor>* in, st
   return guarded(kName, [&] {
     const DeformableConvolutionOptions options = read_options(values);
     const DeformableConvolutionInputs inputs = convolution_inputs(in, 1, (*in)[0], options);
-    DeformableConvolutionGradients grads;
-    grads.data = (*out)[kData].data<float>();
-    grads.offset = (*out)[kOffset].data<float>();
-    grads.weight = (*out)[kWeight].data<float>();
-    grads.bias = options.no_bias ? nullptr : (*out)[kBias].data<float>();
     Workspace workspace(resource, deformable_convolution_backward_workspace(inputs, options));
-    deformable_convolution_backward_cpu(inputs, options, (*in)[0].data<float>(), workspace.data(), grads);
+    deformable_convolution_backward_cpu(inputs, options, (*in)[0].data<float>(), workspace.data(),
+                                        gradient_arrays(out, options));
   });
 }
+
+#if SNIPER_WITH_CUDA
+
+MXReturnValue forward_gpu(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
+                          const OpResource& resource) {
+  return guarded(kName, [&] {
+    const DeformableConvolutionOptions options = read_options(values);
+    const DeformableConvolutionInputs inputs = convolution_inputs(in, 0, (*out)[0], options);
+    deformable_convolution_forward_cuda(inputs, options, cuda_context(resource), (*out)[0].data<float>());
+  });
+}
+
+MXReturnValue backward_gpu(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
+                           const OpResource& resource) {
+  return guarded(kName, [&] {
+    const DeformableConvolutionOptions options = read_options(values);
+    const DeformableConvolutionInputs inputs = convolution_inputs(in, 1, (*in)[0], options);
+    deformable_convolution_backward_cuda(inputs, options, cuda_context(resource), (*in)[0].data<float>(),
+                                         gradient_arrays(out, options));
+  });
+}
+
+#endif
 
 }  // namespace
 
@@ -164,6 +195,11 @@ REGISTER_OP(DeformableConvolution)
     .setInferType(infer_type)
     .setInferShape(infer_shape)
     .setForward(forward, "cpu")
-    .setBackward(backward, "cpu");
+    .setBackward(backward, "cpu")
+#if SNIPER_WITH_CUDA
+    .setForward(forward_gpu, "gpu")
+    .setBackward(backward_gpu, "gpu")
+#endif
+    ;
 
 }  // namespace sniper

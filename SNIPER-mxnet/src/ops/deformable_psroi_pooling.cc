@@ -5,8 +5,10 @@
 #include <vector>
 
 #include "cpu/psroi_pooling.h"
+#include "cuda/psroi_pooling.h"
 #include "ops/attributes.h"
 #include "ops/binding.h"
+#include "ops/device.h"
 #include "ops/workspace.h"
 
 namespace sniper {
@@ -96,7 +98,6 @@ PoolingInputs pooling_inputs(std::vector<MXTensor>* in, size_t first, const Pool
   inputs.num_rois = (*in)[first + kRois].shape[0];
   inputs.trans = options.no_trans ? nullptr : (*in)[first + kTrans].data<float>();
   inputs.classes = options.no_trans ? 1 : static_cast<int>((*in)[first + kTrans].shape[1] / 2);
-  check_roi_images(inputs);
   return inputs;
 }
 
@@ -105,6 +106,7 @@ MXReturnValue forward(const AttributeMap& values, std::vector<MXTensor>* in, std
   return guarded(kName, [&] {
     const PoolingOptions options = read_options(values);
     const PoolingInputs inputs = pooling_inputs(in, 0, options);
+    check_roi_images(inputs);
     Workspace workspace(resource, psroi_workspace(inputs, options));
     psroi_forward_cpu(inputs, options, workspace.data(), (*out)[0].data<float>());
   });
@@ -116,6 +118,7 @@ MXReturnValue backward(const AttributeMap& values, std::vector<MXTensor>* in, st
   return guarded(kName, [&] {
     const PoolingOptions options = read_options(values);
     const PoolingInputs inputs = pooling_inputs(in, 1, options);
+    check_roi_images(inputs);
     Workspace workspace(resource, options.no_trans ? 0 : psroi_workspace(inputs, options));
     psroi_backward_cpu(inputs, options, (*in)[0].data<float>(), workspace.data(), (*out)[kData].data<float>(),
                        options.no_trans ? nullptr : (*out)[kTrans].data<float>());
@@ -124,6 +127,30 @@ MXReturnValue backward(const AttributeMap& values, std::vector<MXTensor>* in, st
   });
 }
 
+#if SNIPER_WITH_CUDA
+
+MXReturnValue forward_gpu(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
+                          const OpResource& resource) {
+  return guarded(kName, [&] {
+    const PoolingOptions options = read_options(values);
+    psroi_forward_cuda(pooling_inputs(in, 0, options), options, cuda_context(resource), (*out)[0].data<float>());
+  });
+}
+
+MXReturnValue backward_gpu(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
+                           const OpResource& resource) {
+  return guarded(kName, [&] {
+    const PoolingOptions options = read_options(values);
+    const CudaContext context = cuda_context(resource);
+    psroi_backward_cuda(pooling_inputs(in, 1, options), options, context, (*in)[0].data<float>(),
+                        (*out)[kData].data<float>(), options.no_trans ? nullptr : (*out)[kTrans].data<float>());
+    std::vector<MXTensor> none = {(*out)[kRois]};
+    fill_zero_gpu(context, &none);
+  });
+}
+
+#endif
+
 }  // namespace
 
 REGISTER_OP(DeformablePSROIPooling)
@@ -131,6 +158,11 @@ REGISTER_OP(DeformablePSROIPooling)
     .setInferType(infer_type)
     .setInferShape(infer_shape)
     .setForward(forward, "cpu")
-    .setBackward(backward, "cpu");
+    .setBackward(backward, "cpu")
+#if SNIPER_WITH_CUDA
+    .setForward(forward_gpu, "gpu")
+    .setBackward(backward_gpu, "gpu")
+#endif
+    ;
 
 }  // namespace sniper

@@ -2,8 +2,10 @@
 #include <vector>
 
 #include "cpu/soft_nms.h"
+#include "cuda/soft_nms.h"
 #include "ops/attributes.h"
 #include "ops/binding.h"
+#include "ops/device.h"
 
 namespace sniper {
 namespace {
@@ -51,19 +53,41 @@ MXReturnValue infer_shape(const AttributeMap&, std::vector<Shape>* in, std::vect
   });
 }
 
+// The sets of (sets, N, 5); (N, 5) is one.
+int64_t num_sets(const MXTensor& dets) { return dets.shape.size() == 2 ? 1 : dets.shape[0]; }
+
+int64_t rows_of_set(const MXTensor& dets) { return dets.shape[dets.shape.size() - 2]; }
+
 MXReturnValue forward(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
                       const OpResource&) {
   return guarded(kName, [&] {
-    const std::vector<int64_t>& shape = (*in)[kDets].shape;
-    const int64_t num_sets = shape.size() == 2 ? 1 : shape[0], rows = shape[shape.size() - 2];
-    soft_nms_cpu((*in)[kDets].data<float>(), num_sets, rows, read_options(values), (*out)[kOutput].data<float>(),
-                 (*out)[kCount].data<float>());
+    MXTensor& dets = (*in)[kDets];
+    soft_nms_cpu(dets.data<float>(), num_sets(dets), rows_of_set(dets), read_options(values),
+                 (*out)[kOutput].data<float>(), (*out)[kCount].data<float>());
   });
 }
 
 MXReturnValue backward(const AttributeMap&, std::vector<MXTensor>*, std::vector<MXTensor>* out, const OpResource&) {
   return guarded(kName, [&] { fill_zero(out); });
 }
+
+#if SNIPER_WITH_CUDA
+
+MXReturnValue forward_gpu(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
+                          const OpResource& resource) {
+  return guarded(kName, [&] {
+    MXTensor& dets = (*in)[kDets];
+    soft_nms_cuda(dets.data<float>(), num_sets(dets), rows_of_set(dets), read_options(values), cuda_context(resource),
+                  (*out)[kOutput].data<float>(), (*out)[kCount].data<float>());
+  });
+}
+
+MXReturnValue backward_gpu(const AttributeMap&, std::vector<MXTensor>*, std::vector<MXTensor>* out,
+                           const OpResource& resource) {
+  return guarded(kName, [&] { fill_zero_gpu(cuda_context(resource), out); });
+}
+
+#endif
 
 }  // namespace
 
@@ -72,6 +96,11 @@ REGISTER_OP(SoftNMS)
     .setInferType(infer_type)
     .setInferShape(infer_shape)
     .setForward(forward, "cpu")
-    .setBackward(backward, "cpu");
+    .setBackward(backward, "cpu")
+#if SNIPER_WITH_CUDA
+    .setForward(forward_gpu, "gpu")
+    .setBackward(backward_gpu, "gpu")
+#endif
+    ;
 
 }  // namespace sniper
