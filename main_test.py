@@ -9,6 +9,7 @@ import argparse
 
 from configs import check_supported
 from lib.cli import add_config_arguments, config_from_arguments, run, setup_logging
+from lib.errors import SniperError
 
 
 def main(argv=None):
@@ -21,6 +22,8 @@ def main(argv=None):
     config = config_from_arguments(args)
     check_supported(config, 'test')
     if config.TEST.EXTRACT_PROPOSALS:
+        if args.vis:
+            raise SniperError('--vis draws detections, but TEST.EXTRACT_PROPOSALS makes none: leave one of them out')
         from lib.inference.proposals import run_extraction
         run_extraction(config, args.cfg, args.save_prefix)
         return 0

@@ -135,3 +135,5 @@ def test_weights_that_are_not_there(tmp_path):
     tiny_data.write_data(str(tmp_path / 'data'))
     with pytest.raises(SniperError, match='do not exist'):
         main_test.main(arguments(tmp_path))
+    with pytest.raises(SniperError, match='leave one of them out'):
+        main_test.main(['--vis'] + arguments(tmp_path))
