@@ -94,7 +94,7 @@ class ChipCover {
       if (last > first) boxes_.push_back({clipped[0], clipped[1], clipped[2], clipped[3], first, last});
     }
     covered_.assign(boxes_.size(), 0);
-    all_gains_.assign(static_cast<std::size_t>(grid.Count()), 0);
+    all_gains_.assign(static_cast<std::size_t>(grid.Count()) + kLanes, 0);
     gains_.resize(all_gains_.size());
     all_line_gains_.assign(static_cast<std::size_t>(grid.NumLines()), 0);
     line_gains_.resize(all_line_gains_.size());
@@ -201,12 +201,16 @@ class ChipCover {
     std::uint64_t best_rank = 0;
     for (int line : group.lines) {
       if (line_gains_[line] != most) continue;
-      for (int candidate = grid_.LineStart(line); candidate < grid_.LineStart(line + 1); ++candidate) {
-        if (gains_[candidate] != most) continue;
-        const std::uint64_t its_rank = rank(candidate);
-        if (best >= 0 && its_rank > best_rank) continue;
-        best = candidate;
-        best_rank = its_rank;
+      const int end = grid_.LineStart(line + 1);
+      for (int first = grid_.LineStart(line); first < end; first += kLanes) {
+        unsigned equal = EqualGains(gains_.data() + first, end - first, most);
+        for (int candidate = first; equal != 0; equal >>= 1, ++candidate) {
+          if (!(equal & 1)) continue;
+          const std::uint64_t its_rank = rank(candidate);
+          if (best >= 0 && its_rank > best_rank) continue;
+          best = candidate;
+          best_rank = its_rank;
+        }
       }
     }
     return best;
