@@ -89,11 +89,13 @@ def _check_network(config):
 
 def _check_train(config):
     train = config.TRAIN
-    _at_least(config, 'TRAIN', 1, 'BATCH_IMAGES CHIP_SIZE MAX_GT PREFETCH RPN_BATCH_SIZE RPN_POST_NMS_TOP_N '
+    _at_least(config, 'TRAIN', 1, 'BATCH_IMAGES CHIP_SIZE MAX_GT RPN_BATCH_SIZE RPN_POST_NMS_TOP_N '
                                   'BBOX_LOSS_ROIS LR_REFERENCE_BATCH')
     _at_least(config, 'TRAIN', 0, 'BBOX_LOSS_IMAGES begin_epoch end_epoch MAX_BATCHES SEED lr warmup_lr warmup_step '
                                   'wd CLIP_GRADIENT COLOR_JITTER NEG_CHIPS_PER_IMAGE')
     _check_processes('TRAIN.NUM_PROCESS', train.NUM_PROCESS)
+    _require(train.PREFETCH == 'auto' or train.PREFETCH >= 1, "TRAIN.PREFETCH is %s; it must be 1 or more, or 'auto'",
+             train.PREFETCH)
     _check_scales('TRAIN', train)
     _require(train.CHIP_SIZE % config.network.RPN_FEAT_STRIDE == 0,
              'TRAIN.CHIP_SIZE is %d; it must be a multiple of network.RPN_FEAT_STRIDE, %d',

@@ -72,10 +72,11 @@ TRAIN = {
     'BG_THRESH_LO': key(0.0, 'see BG_THRESH_HI'),
 
     # processes
-    'NUM_PROCESS': key(64, "worker processes, at most the cores; 'auto' = cores, at most 8; 0 = none", PROCESSES),
+    'NUM_PROCESS': key(64, "worker processes, at most the cores; 'auto' = cores, at most 32, as memory allows; "
+                       '0 = none', PROCESSES),
     'NUM_THREAD': key(8, 'unused: workers read their own images'),
-    'PREFETCH': key(4, 'batches prepared ahead'),
-    'REDUCED_DECODE': key(False, 'decode JPEG files at 1/2, 1/4 or 1/8 of their size for chips of a scale up to that: '
+    'PREFETCH': key('auto', "batches prepared ahead; 'auto' = as keeps the workers busy and memory allows", PROCESSES),
+    'REDUCED_DECODE': key(True, 'decode JPEG files at 1/2, 1/4 or 1/8 of their size for chips of a scale up to that: '
                           'faster, and small scales alias less'),
     'SEED': key(0, 'of chips, order, sampling and new weights'),
     'MAX_BATCHES': key(0, 'batches an epoch at most, for trials; 0 = all'),
@@ -146,7 +147,7 @@ TEST = {
                         'a pair a scale: detections of these sides, original pixels, count; -1 = open', PAIRS),
     'BATCH_IMAGES': key([2, 2, 4], 'images a batch and device, one entry a scale; one number for all', INT_OR_INTS),
     'CONCURRENT_JOBS': key(2, 'processes, each with its own copy of the network'),
-    'NUM_PROCESS': key('auto', "worker processes; 'auto' = cores, at most 8; 0 = none", PROCESSES),
+    'NUM_PROCESS': key('auto', 'worker processes, see TRAIN', PROCESSES),
     'REDUCED_DECODE': key(False, 'see TRAIN'),
     'TEST_EPOCH': key(7, 'number of the checkpoint to load'),
     'SHIPPED_MODEL': key('', "prefix of weights, PREFIX-0000.params, to test with while there is no checkpoint; "

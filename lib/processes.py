@@ -6,8 +6,9 @@ import signal
 
 logger = logging.getLogger(__name__)
 
-_AUTO_LIMIT = 8  # one reader can feed more chips than this many workers make; more only cost memory
+_AUTO_LIMIT = 32  # this many workers make more chips than a machine full of GPUs trains on; more only cost memory
 _AUTO_MIN_SAMPLES = 16  # below this, starting a process takes longer than the work
+_WORKER_MEMORY = 200 << 20  # bytes: interpreter, libraries and a picture of 20 megapixels, measured
 
 
 def num_cores():
@@ -20,11 +21,14 @@ def num_cores():
 def resolve_workers(setting, num_samples):
     """NUM_PROCESS setting ('auto' or a number) -> number of worker processes; 0 means in-process.
 
-    'auto': one per core, at most 8, none for a handful of samples. A number is capped to the cores.
+    'auto': one per core, at most 32 and as many as fit into half of the free memory, none for a handful of samples. A
+    number is capped to the cores.
     """
     cores = num_cores()
     if setting == 'auto':
-        return min(cores, _AUTO_LIMIT) if num_samples >= _AUTO_MIN_SAMPLES else 0
+        free = available_memory()
+        fitting = _AUTO_LIMIT if free is None else max(1, free // (2 * _WORKER_MEMORY))
+        return int(min(cores, _AUTO_LIMIT, fitting)) if num_samples >= _AUTO_MIN_SAMPLES else 0
     count = max(0, int(setting))
     if count > cores:
         logger.info('NUM_PROCESS %d is more than the %d cores there are: starting %d workers', count, cores, cores)

@@ -2,7 +2,11 @@
 import time
 
 from lib.errors import SniperError
+from lib.processes import available_memory
 
+_AUTO_BATCHES = 2      # made ahead at least, if memory allows ...
+_AUTO_SAMPLES = 4      # ... and so many samples a worker, so that none is idle while a batch waits for its last sample
+_AUTO_MEMORY = 4       # batches made ahead take at most one part in this many of the free memory
 _ROWS_A_TASK = 8  # reading a file costs about two rows' work: beyond this, sharing it saves little
 
 
@@ -88,6 +92,21 @@ class Prefetcher:
             else:
                 self._reports[index][row] = report
                 self._missing[index] -= 1
+
+
+def resolve_prefetch(setting, num_workers, batch_size, batch_bytes):
+    """PREFETCH setting ('auto' or a number) -> batches made ahead, 1 or more; without workers none is.
+
+    'auto': enough to keep the workers busy, as long as it fits into a quarter of the free memory.
+    """
+    if num_workers == 0:
+        return 0
+    if setting != 'auto':
+        return max(1, setting)
+    wanted = max(_AUTO_BATCHES, -(-_AUTO_SAMPLES * num_workers // batch_size))
+    free = available_memory()
+    fitting = wanted if free is None else free // (_AUTO_MEMORY * max(1, batch_bytes))
+    return int(max(1, min(wanted, fitting)))
 
 
 def group_rows(paths):

@@ -10,14 +10,11 @@ from lib.iterators.crop_batches import order_crops, scaled_size
 from lib.iterators.crop_tasks import CropTasks
 from lib.iterators.packed_roidb import PackedRoidb
 from lib.iterators.pool import make_pool
-from lib.iterators.prefetch import Prefetcher, group_rows
+from lib.iterators.prefetch import Prefetcher, group_rows, resolve_prefetch
 from lib.iterators.shared import BatchSlots
 from lib.processes import resolve_workers
 
 logger = logging.getLogger(__name__)
-
-_BATCHES_AHEAD = 2
-_SAMPLES_AHEAD = 2  # per worker, if batches are small
 
 
 class TestIterator:
@@ -43,9 +40,8 @@ class TestIterator:
         self.batch_shapes = [self._shape(batch) for batch in self.batches]
         self._warned = set()
         workers = resolve_workers(config.TEST.NUM_PROCESS, len(order)) if num_workers is None else num_workers
-        ahead = max(_BATCHES_AHEAD, -(-_SAMPLES_AHEAD * workers // batch_images))
-        num_slots = 1 + ahead if workers else 1  # one is with the caller
         largest = max([int(np.prod(shape)) for shape in self.batch_shapes], default=1)
+        num_slots = 1 + resolve_prefetch('auto', workers, batch_images, 4 * largest)  # one is with the caller
         self._slots = BatchSlots(num_slots, {'data': largest})
         self._pool = make_pool(CropTasks, (self._roidb, self._slots, config.network.PIXEL_MEANS,
                                            config.TEST.REDUCED_DECODE), workers)

@@ -11,7 +11,7 @@ from lib.iterators.epoch import EpochPlan, draw_order, summarise
 from lib.iterators.layout import train_layout
 from lib.iterators.packed_roidb import PackedRoidb
 from lib.iterators.pool import make_pool
-from lib.iterators.prefetch import Prefetcher, group_rows
+from lib.iterators.prefetch import Prefetcher, group_rows, resolve_prefetch
 from lib.iterators.shared import BatchSlots
 from lib.iterators.train_tasks import TrainTasks
 from lib.processes import resolve_workers
@@ -45,8 +45,9 @@ class TrainIterator:
         self._plan = None
         self._running = False  # an epoch has begun and was not reported
         workers = resolve_workers(config.TRAIN.NUM_PROCESS, len(roidb)) if num_workers is None else num_workers
-        num_slots = 1 + max(1, config.TRAIN.PREFETCH) if workers else 1
-        self._slots = BatchSlots(num_slots, {name: _floats(shape) for name, shape in self._layout})
+        floats = {name: _floats(shape) for name, shape in self._layout}
+        num_slots = 1 + resolve_prefetch(config.TRAIN.PREFETCH, workers, batch_size, 4 * sum(floats.values()))
+        self._slots = BatchSlots(num_slots, floats)
         self._pool = make_pool(TrainTasks, (self._roidb, self._slots, self._layout, config, self._seed), workers)
         self._workers = workers
         self._prefetcher = Prefetcher(self._pool, num_slots)

@@ -8,7 +8,8 @@ from lib.iterators import seeds
 from lib.iterators.chip_table import ChipTable
 from lib.iterators.epoch import EpochPlan, draw_order
 from lib.iterators.packed_roidb import PackedRoidb
-from lib.processes import num_cores, resolve_workers
+from lib.iterators.prefetch import resolve_prefetch
+from lib.processes import _group_memory, num_cores, resolve_workers
 
 
 @pytest.mark.parametrize('seed', range(5))
@@ -106,8 +107,31 @@ def test_packed_roidb_gives_back_the_fields_workers_need():
 def test_number_of_workers(caplog):
     assert resolve_workers(0, 1000) == 0
     assert resolve_workers('auto', 3) == 0
-    assert resolve_workers('auto', 1000) == min(8, num_cores())
+    assert resolve_workers('auto', 1000) == min(32, num_cores())
     assert resolve_workers(1, 3) == 1
     with caplog.at_level('INFO'):
         assert resolve_workers(10 ** 6, 3) == num_cores()
     assert 'NUM_PROCESS 1000000 is more' in caplog.text
+
+
+def test_automatic_sizes_follow_cores_and_memory(monkeypatch):
+    monkeypatch.setattr('lib.processes.num_cores', lambda: 64)
+    for free, workers in ((None, 32), (1 << 40, 32), (1 << 32, 10), (1 << 20, 1)):
+        monkeypatch.setattr('lib.processes.available_memory', lambda free=free: free)
+        assert resolve_workers('auto', 1000) == workers
+    cases = [(0, 16, 0, None), (2, 16, 2, None), (32, 16, 8, None), (32, 16, 8, 1 << 40), (32, 16, 3, 12 << 20),
+             (32, 16, 1, 1 << 10)]
+    for workers, batch_size, batches, free in cases:
+        monkeypatch.setattr('lib.iterators.prefetch.available_memory', lambda free=free: free)
+        assert resolve_prefetch('auto', workers, batch_size, 1 << 20) == batches
+    assert resolve_prefetch(7, 2, 16, 1 << 20) == 7
+
+
+def test_memory_limit_of_a_container_counts(tmp_path):
+    assert _group_memory(str(tmp_path)) is None
+    (tmp_path / 'memory.max').write_text('max\n')
+    (tmp_path / 'memory.current').write_text('300\n')
+    (tmp_path / 'memory.stat').write_text('anon 100\ninactive_file 50\n')
+    assert _group_memory(str(tmp_path)) is None
+    (tmp_path / 'memory.max').write_text('1000\n')
+    assert _group_memory(str(tmp_path)) == 750
