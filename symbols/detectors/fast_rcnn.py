@@ -5,6 +5,7 @@ The RPN is in the proposal-only graphs alone: train it, extract proposals with i
 from typing import Any, NamedTuple
 
 from symbols.detectors.proposal_network import ProposalNetwork
+from symbols.heads.focus import FocusHead, focus_loss, focus_probabilities
 from symbols.heads.rcnn import labels_output, rcnn_losses, rcnn_probabilities
 from symbols.layers import to_single
 from symbols.options import LossOptions, TrunkOptions, class_count
@@ -20,55 +21,62 @@ class RoiTargets(NamedTuple):
 class FastRcnn(ProposalNetwork):
     """rcnn: RcnnHead; stage: the backbone's feature that it reads, its reduction in the trunk's precision.
 
+    focus: FocusHead on the neck's feature, as in FasterRcnn.
+
     Boxes have a background copy: 8 outputs if `CLASS_AGNOSTIC`, else 4 a class. n rois an image, any number.
     """
 
-    def __init__(self, backbone, neck, rpn, rcnn, stage):
+    def __init__(self, backbone, neck, rpn, rcnn, stage, focus=FocusHead()):
         super().__init__(backbone, neck, rpn)
         self.rcnn = rcnn
         self.stage = stage
+        self.focus = focus
 
     def _outputs(self, config):
-        """(RcnnOutputs of all rois, rois (B*n, 5), the input `rois` (B, n, 5))."""
+        """(RcnnOutputs of all rois, rois (B*n, 5), the input `rois` (B, n, 5), the neck's Feature)."""
         options = TrunkOptions.from_config(config)
-        feature = self.rcnn.reduce(self.backbone(mx.sym.var('data'), options)[self.stage])
+        features = self.backbone(mx.sym.var('data'), options)
+        feature = self.rcnn.reduce(features[self.stage])
         feature = feature._replace(symbol=to_single(feature.symbol, options.half_precision))
         by_image = mx.sym.var('rois')
         rois = mx.sym.Reshape(by_image, shape=(-1, 5), name='rois_reshape')
-        return self.rcnn(feature, rois, class_count(config), bbox_outputs(config)), rois, by_image
+        outputs = self.rcnn(feature, rois, class_count(config), bbox_outputs(config))
+        return outputs, rois, by_image, self.neck(features, options)
 
     def train_symbol(self, config):
-        """Inputs data, rois; label (B, n), bbox_target and bbox_weight (B, n, bbox outputs).
+        """Inputs data, rois; label (B, n), bbox_target and bbox_weight (B, n, bbox outputs), [AutoFocus: scale_label].
 
-        Outputs `cls_prob_reshape_output` (B, n, C), `bbox_loss_reshape_output` (B, n, bbox outputs),
-        `blockgrad0_output` (B*n,) the labels.
+        Outputs [AutoFocus: `cls_scale_prob_output` (B, 2, F*F),] `cls_prob_reshape_output` (B, n, C),
+        `bbox_loss_reshape_output` (B, n, bbox outputs), `blockgrad0_output` (B*n,) the labels.
         """
-        rcnn, _, by_image = self._outputs(config)
-        columns = bbox_outputs(config)
+        rcnn, _, by_image, feature = self._outputs(config)
+        columns, losses = bbox_outputs(config), LossOptions.from_config(config)
         targets = RoiTargets(
             label=mx.sym.Reshape(mx.sym.var('label'), shape=(-1,), name='label_reshape'),
             bbox_target=mx.sym.Reshape(mx.sym.var('bbox_target'), shape=(-1, columns), name='bbox_target_reshape'),
             bbox_weight=mx.sym.Reshape(mx.sym.var('bbox_weight'), shape=(-1, columns), name='bbox_weight_reshape'))
-        cls_prob, bbox_loss = rcnn_losses(rcnn, targets, LossOptions.from_config(config))
-        return mx.sym.Group([_split_like(cls_prob, by_image, 'cls_prob_reshape'),
+        cls_prob, bbox_loss = rcnn_losses(rcnn, targets, losses)
+        focus = [focus_loss(self.focus(feature), losses)] if config.TRAIN.AUTO_FOCUS else []
+        return mx.sym.Group([*focus, _split_like(cls_prob, by_image, 'cls_prob_reshape'),
                              _split_like(bbox_loss, by_image, 'bbox_loss_reshape'), labels_output(targets.label)])
 
     def test_symbol(self, config):
         """Inputs data, rois (B, n, 5), im_ids, im_info, chip_ids.
 
         Outputs `rois_reshape_output` (B*n, 5), `cls_prob_reshape_output` (B, n, C), `bbox_pred_reshape_output`
-        (B, n, bbox outputs), `im_ids`, `im_info`, `chip_ids`.
+        (B, n, bbox outputs), `im_ids`, [AutoFocus: `scale_prob_output` (B, 2, F, F),] `im_info`, `chip_ids`.
         """
-        rcnn, rois, by_image = self._outputs(config)
+        rcnn, rois, by_image, feature = self._outputs(config)
+        focus = [focus_probabilities(self.focus(feature))] if config.TEST.AUTO_FOCUS else []
         return mx.sym.Group([rois, _split_like(rcnn_probabilities(rcnn), by_image, 'cls_prob_reshape'),
                              _split_like(rcnn.bbox_pred, by_image, 'bbox_pred_reshape'),
-                             mx.sym.var('im_ids'), mx.sym.var('im_info'), mx.sym.var('chip_ids')])
+                             mx.sym.var('im_ids'), *focus, mx.sym.var('im_info'), mx.sym.var('chip_ids')])
 
-    @staticmethod
-    def _train_shapes(config, batch, height, width):
+    def _train_shapes(self, config, batch, height, width):
         rois, columns = config.TRAIN.RPN_POST_NMS_TOP_N, bbox_outputs(config)
         return dict(data=(batch, 3, height, width), rois=(batch, rois, 5), label=(batch, rois),
-                    bbox_target=(batch, rois, columns), bbox_weight=(batch, rois, columns))
+                    bbox_target=(batch, rois, columns), bbox_weight=(batch, rois, columns),
+                    **self._focus_label_shape(config, batch, height, width))
 
     @staticmethod
     def _test_shapes(config, batch, height, width):

@@ -57,10 +57,16 @@ class ProposalNetwork:
 
     @staticmethod
     def _anchor_label_shapes(config, batch, height, width):
-        anchors, stride = config.network.NUM_ANCHORS, config.network.RPN_FEAT_STRIDE
-        rows, columns = -(-height // stride), -(-width // stride)       # convolutions round up
+        anchors = config.network.NUM_ANCHORS
+        rows, columns = feature_cells(config, height, width)
         return dict(label=(batch, anchors * rows * columns), bbox_target=(batch, 4 * anchors, rows, columns),
                     bbox_weight=(batch, 4 * anchors, rows, columns))
+
+    @staticmethod
+    def _focus_label_shape(config, batch, height, width):
+        """{'scale_label': (B, F*F)}, empty without AutoFocus."""
+        rows, columns = feature_cells(config, height, width)
+        return dict(scale_label=(batch, rows * columns)) if config.TRAIN.AUTO_FOCUS else {}
 
     @staticmethod
     def new_parameters(symbol):
@@ -74,3 +80,9 @@ class ProposalNetwork:
     def initializer():
         """Initialiser of every array whose variable carries none, for training from scratch."""
         return he_normal()
+
+
+def feature_cells(config, height, width):
+    """(rows, columns) of the feature map of an input (B, 3, height, width): convolutions round up."""
+    stride = config.network.RPN_FEAT_STRIDE
+    return -(-height // stride), -(-width // stride)
