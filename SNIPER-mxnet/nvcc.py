@@ -8,6 +8,9 @@ import subprocess
 # begins at 75. Code for 80 runs on 86 and 89 too; newer GPUs translate the PTX of the last one.
 ARCHITECTURES = (70, 75, 80, 86, 90)
 
+# Where NVIDIA's installers put it.
+DEFAULT = '/usr/local/cuda/bin/nvcc'
+
 
 class CudaCompiler:
     """nvcc at `path` (a string), its version as (major, minor)."""
@@ -44,8 +47,8 @@ class CudaCompiler:
         codes = ['-gencode=arch=compute_%d,code=sm_%d' % (number, number) for number in numbers]
         codes.append('-gencode=arch=compute_%d,code=compute_%d' % (numbers[-1], numbers[-1]))
         threads = ['--threads', '0'] if self.version >= (11, 2) else []
-        return ['-std=c++17', '-O3', '-fmad=false', '--expt-relaxed-constexpr', '-Xcompiler',
-                '-fPIC,-fvisibility=hidden,-ffp-contract=off,-Wall,-Wno-psabi'] + threads + codes
+        return ['-std=c++17', '-O3', '-fmad=false', '-Xcudafe', '--diag_suppress=1675',  # pragmas of the host's compiler
+                '-Xcompiler', '-fPIC,-fvisibility=hidden,-ffp-contract=off,-Wall,-Wno-psabi'] + threads + codes
 
 
 def find_compiler():
@@ -53,7 +56,7 @@ def find_compiler():
     candidates = [os.environ.get('NVCC')]
     candidates += [os.path.join(os.environ[key], 'bin', 'nvcc') for key in ('CUDA_HOME', 'CUDA_PATH')
                    if os.environ.get(key)]
-    candidates += [shutil.which('nvcc'), '/usr/local/cuda/bin/nvcc']
+    candidates += [shutil.which('nvcc'), DEFAULT]
     for path in candidates:
         path = path and shutil.which(path)
         if not path:

@@ -58,7 +58,7 @@ def build(kind):
         flags = HOST_FLAGS + ['-DSNIPER_INTERFACE_CUDA'] + ['-isystem' + folder for folder in compiler.folders('I')]
         jobs += [(source, host + flags) for source in interface]
         link = host + ['-shared', '-Wl,--exclude-libs,ALL'] + ['-L' + folder for folder in compiler.folders('L')]
-    libraries = ['-lcudart_static', '-ldl', '-lrt', '-lpthread'] if kind == 'cuda' else []
+    libraries = ['-Wl,-z,defs', '-lcudart_static', '-ldl', '-lrt', '-lpthread'] if kind == 'cuda' else []
     return _make(kind, jobs, link, libraries)
 
 

@@ -1,7 +1,7 @@
 """Kernels of MultiProposal, MultiProposalTarget and MultiProposalTargetMask against the CPU's loops.
 
-Under emulation every number is the same. A GPU's double exp and log may differ from glibc's in the last bit: a
-coordinate then by one float32 step, and where an overlap lies that close to a threshold other boxes are kept.
+Under emulation every number is the same. On a GPU too, as boxes are decoded by our own exponential and multiply-adds
+are not contracted; only the logarithm in box targets is CUDA's, which may differ in the last bit of a double.
 """
 import numpy as np
 import pytest
@@ -12,11 +12,7 @@ from proposal_data import SCALES, Options, ground_truth, multi_proposal, network
 def check(device, expected, got):
     for wanted, value in zip(expected, got):
         assert value.shape == wanted.shape and not np.isnan(value).any()
-        if device.kind != 'cuda':
-            np.testing.assert_array_equal(value, wanted)
-            continue
-        far = np.abs(value - wanted) > 1e-3 * np.maximum(1, np.abs(wanted))
-        assert far.reshape(len(far), -1).any(axis=1).sum() <= 0.01 * len(far) + 1
+        np.testing.assert_allclose(value, wanted, rtol=1e-6 if device.kind == 'cuda' else 0)
 
 
 CASES = {

@@ -1,0 +1,72 @@
+"""Finding nvcc and calling it, with scripts in the place of compilers of several versions."""
+import os
+
+import pytest
+
+import nvcc
+
+PROGRAM = """#!/bin/sh
+case "$1" in
+    --version) echo "Cuda compilation tools, release %s, V%s.1" ;;
+    --help) echo "Allowed values for this option: %s" ;;
+    --dryrun) echo '#$ INCLUDES="-I%s" '; echo '#$ LIBRARIES=  "-L/absent/stubs" "-L%s"' ;;
+esac
+"""
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """install(version, architectures) makes a compiler the only one to be found, and returns its path."""
+    for name in ('NVCC', 'CUDA_PATH', 'SNIPER_CUDA_ARCHS'):
+        monkeypatch.delenv(name, raising=False)
+
+    def write(version, architectures):
+        path = tmp_path / 'bin' / 'nvcc'
+        path.parent.mkdir()
+        known = ', '.join("'compute_%d','sm_%d'" % (number, number) for number in architectures)
+        path.write_text(PROGRAM % (version, version, known, tmp_path, tmp_path))
+        path.chmod(0o755)
+        monkeypatch.setenv('CUDA_HOME', str(tmp_path))
+        return str(path)
+    return write
+
+
+@pytest.mark.parametrize('version, known, chosen', [
+    ('11.2', [35, 50, 52, 60, 61, 70, 72, 75, 80, 86], [70, 75, 80, 86]),
+    ('12.8', [50, 60, 70, 75, 80, 86, 87, 89, 90, 100, 120], [70, 75, 80, 86, 90]),
+    ('13.0', [75, 80, 86, 87, 88, 89, 90, 100, 110, 120], [75, 80, 86, 90]),
+    ('20.0', [100, 120, 140], [140]),
+])
+def test_architectures_are_those_that_the_compiler_knows(install, version, known, chosen):
+    path = install(version, known)
+    compiler = nvcc.find_compiler()
+    assert compiler.path == path and compiler.version == tuple(map(int, version.split('.')))
+    assert compiler.architectures() == chosen
+    flags = compiler.flags()
+    codes = [flag for flag in flags if flag.startswith('-gencode')]
+    assert codes == ['-gencode=arch=compute_%d,code=sm_%d' % (number, number) for number in chosen] + [
+        '-gencode=arch=compute_%d,code=compute_%d' % (chosen[-1], chosen[-1])]
+    assert '-std=c++17' in flags and '-fmad=false' in flags
+
+
+def test_architectures_can_be_chosen(install, monkeypatch):
+    install('13.0', [75, 80, 90])
+    monkeypatch.setenv('SNIPER_CUDA_ARCHS', '90; 75')
+    assert nvcc.find_compiler().architectures() == [75, 90]
+    monkeypatch.setenv('SNIPER_CUDA_ARCHS', 'hopper')
+    with pytest.raises(ValueError, match="SNIPER_CUDA_ARCHS is 'hopper'.* '80;90'"):
+        nvcc.find_compiler().architectures()
+
+
+def test_folders_are_the_compilers_own(install, tmp_path):
+    install('12.0', [80])
+    compiler = nvcc.find_compiler()
+    assert compiler.folders('I') == compiler.folders('L') == [os.path.realpath(str(tmp_path))]
+
+
+def test_none_where_there_is_none(monkeypatch, tmp_path):
+    for name in ('NVCC', 'CUDA_HOME', 'CUDA_PATH'):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv('PATH', str(tmp_path))
+    monkeypatch.setattr(nvcc, 'DEFAULT', str(tmp_path / 'nvcc'))
+    assert nvcc.find_compiler() is None

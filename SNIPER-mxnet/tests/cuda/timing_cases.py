@@ -1,0 +1,129 @@
+"""The operators at realistic sizes, for timings.py: one function a family, each yields Case records."""
+from collections import namedtuple
+
+import numpy as np
+
+import proposal_data
+from proposal_data import Options
+
+# name and size for people; the C function; its arguments in order: NumPy arrays that are inputs, `Output`s, and `Fixed`
+# values handed on as they are (sizes, numbers); multiply-adds that no kernel can do without, 0 where memory is the limit.
+Case = namedtuple('Case', 'name function arguments multiply_adds')
+Output = namedtuple('Output', 'shape')
+Fixed = namedtuple('Fixed', 'value')
+
+
+def all_cases(small=False):
+    """Cases at full size, or tiny ones (for the emulation) with small=True."""
+    for family in (proposals, masks, pooling, convolution, soft_nms, chips):
+        for case in family(small):
+            yield case
+
+
+def proposals(small):
+    maps = [(1, 32, 32), (8, 32, 32), (1, 88, 50), (1, 88, 125)]
+    for images, height, width in [(1, 6, 7)] if small else maps:
+        options = Options(pre=6000)
+        outputs = proposal_data.network_outputs(0, images, height, width, 21)
+        rows = images * options.post
+        yield Case('MultiProposal %d image(s), 21 anchors, %dx%d, 6000 -> 300' % (images, height, width),
+                   'multi_proposal', list(outputs) + [Output((rows, 5)), Output((rows,)),
+                                                      Fixed(options.sizes(images, height, width)),
+                                                      Fixed(options.numbers)], 0)
+    for masks_an_image in (0, 50):
+        images, side, options = (2, 6, Options(pre=-1)) if small else (16, 32, Options(pre=-1))
+        name = 'MultiProposalTarget' + ('Mask' if masks_an_image else '')
+        inputs = list(proposal_data.network_outputs(0, images, side, side, 21))
+        inputs += list(proposal_data.ground_truth(1, images, 100, 16 * side))
+        rows, mask_rows = images * options.post, images * masks_an_image
+        outputs = [Output(shape) for shape in [(rows, 5), (rows,), (rows, 4), (rows, 4), (mask_rows, 5), (mask_rows,)]]
+        numbers = np.array([0.1, 0.1, 0.2, 0.2, 0, 0, masks_an_image > 0], np.float64)
+        yield Case('%s %d chips, 21 anchors, %dx%d, all -> 300' % (name, images, side, side), 'proposal_targets',
+                   inputs + outputs + [Output((0,)), Fixed(options.sizes(images, side, side, 100, masks_an_image, 0)),
+                                       Fixed(options.numbers), Fixed(numbers)], 0)
+
+
+def masks(small):
+    draw = np.random.RandomState(0)
+    images, rows, objects, length, size = (1, 4, 3, 40, 7) if small else (10, 500, 100, 500, 28)
+    polys = np.full((images, objects, length), -1, np.float32)
+    points = min(60, (length - 3) // 2)
+    angle = np.linspace(0, 2 * np.pi, points, endpoint=False)
+    for image in range(images):
+        for i in range(objects):
+            centre, radius = draw.uniform(50, 450, 2), draw.uniform(10, 100, (points, 1))
+            outline = centre + radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+            polys[image, i, :3 + 2 * points] = [i % 80, 1, 2 * points] + list(outline.ravel())
+    corner = draw.uniform(0, 400, (rows, 2))
+    image = draw.randint(0, images, (rows, 1))
+    rois = np.concatenate([image, corner, corner + draw.uniform(20, 200, (rows, 2))], axis=1).astype(np.float32)
+    ids = draw.randint(0, objects, rows).astype(np.float32)
+    yield Case('MaskRcnnTarget %d rois, %dx%d, %d points' % (rows, size, size, points), 'mask_rcnn_target',
+               [rois, polys, ids, Output((rows, size, size)), Output((rows, size, size)),
+                Fixed(np.array([rows, images, objects, length, size], np.int64)), Fixed(-1.0)], 0)
+
+
+def pooling(small):
+    draw = np.random.RandomState(0)
+    dim, side, rois_count, pooled = (4, 8, 5, 3) if small else (256, 32, 300, 7)
+    for images in (1,) if small else (1, 16):
+        count = rois_count * images
+        data = draw.normal(size=(images, dim, side, side)).astype(np.float32)
+        corner = draw.uniform(0, 12 * side, (count, 2))
+        image = np.repeat(np.arange(images), rois_count)[:, None]
+        rois = np.concatenate([image, corner, corner + draw.uniform(16, 8 * side, (count, 2))], axis=1)
+        rois = rois.astype(np.float32)
+        trans = draw.normal(size=(count, 2, pooled, pooled)).astype(np.float32)
+        out = (count, dim, pooled, pooled)
+        common = [data, rois, trans, Fixed(np.array([images, side, side, count, 1, dim, 1, pooled, pooled, 4],
+                                                    np.int64)), Fixed(1.0 / 16), Fixed(0.1)]
+        work = 16 * 4 * count * dim * pooled * pooled  # bilinear points of every bin
+        name = 'DeformablePSROIPooling %%s, (%d,%d,%d,%d), %d rois' % (images, dim, side, side, count)
+        yield Case(name % 'forward', 'psroi_pooling', common + [Output(out)], work)
+        yield Case(name % 'backward', 'psroi_pooling_backward',
+                   common + [draw.normal(size=out).astype(np.float32), Output(data.shape), Output(trans.shape)],
+                   2 * work)
+
+
+def convolution(small):
+    draw = np.random.RandomState(0)
+    channels, side, groups = (8, 6, 2) if small else (512, 32, 4)
+    for images in (1,) if small else (1, 4, 16):
+        sizes = np.array([images, channels, side, side, side, side, 3, 3, 1, 1, 2, 2, 2, 2, channels, 1, groups],
+                         np.int64)
+        data = draw.normal(size=(images, channels, side, side)).astype(np.float32)
+        offset = draw.normal(size=(images, 18 * groups, side, side)).astype(np.float32)
+        weight = (0.02 * draw.normal(size=(channels, channels, 3, 3))).astype(np.float32)
+        out_grad = draw.normal(size=data.shape).astype(np.float32)
+        work = images * channels * channels * 9 * side * side
+        name = 'DeformableConvolution %%s, (%d,%d,%d,%d), 3x3, dilate 2, %d groups' % (images, channels, side, side,
+                                                                                      groups)
+        common = [data, offset, weight, Fixed(None), Fixed(sizes)]
+        yield Case(name % 'forward', 'deformable_convolution', common + [Output(data.shape)], work)
+        yield Case(name % 'backward', 'deformable_convolution_backward',
+                   common + [out_grad, Output(data.shape), Output(offset.shape), Output(weight.shape), Fixed(None)],
+                   2 * work)
+
+
+def soft_nms(small):
+    draw = np.random.RandomState(0)
+    sets, rows = (2, 30) if small else (80, 300)
+    corner = draw.uniform(0, 400, (sets, rows, 2))
+    dets = np.concatenate([corner, corner + draw.uniform(10, 200, (sets, rows, 2)), draw.uniform(size=(sets, rows, 1))],
+                          axis=2).astype(np.float32)
+    yield Case('SoftNMS %d boxes x %d classes' % (rows, sets), 'soft_nms',
+               [dets, Fixed(sets), Fixed(rows), Fixed(0.5), Fixed(0.3), Fixed(0.001), Fixed(2),
+                Output(dets.shape), Output((sets,))], 0)
+
+
+def chips(small):
+    draw = np.random.RandomState(0)
+    height, width, count, chip_size, stride = (120, 150, 10, 48, 16) if small else (1400, 2000, 100, 512, 32)
+    for images in (1,) if small else (1, 16):
+        corner = draw.uniform(0, 0.9, (images, count, 2)) * [width, height]
+        boxes = np.concatenate([corner, corner + draw.uniform(5, 0.1 * width, (images, count, 2))], axis=2)
+        yield Case('ChipGenerator %d image(s), %d boxes, %dx%d, stride %d' % (images, count, width, height, stride),
+                   'chip_generator',
+                   [boxes.astype(np.float32), np.tile(np.float32([height, width, 1]), (images, 1)), Fixed(images),
+                    Fixed(count), Fixed(chip_size), Fixed(stride), Fixed(100), Fixed(0), Output((images, 100, 4)),
+                    Output((images,))], 0)
