@@ -112,6 +112,19 @@ class ChipGrid {
   int width_, height_, size_, stride_, columns_, rows_;
 };
 
+// Places along one axis of the grid, window i being [i * stride, i * stride + size - 1].
+struct GridSpan {
+  int first, last;
+  bool clear;  // whether no rounding was involved
+};
+
+// Places that may hold [low, high], one more on either side.
+SNIPER_HD GridSpan PossibleSpan(double low, double high, int size, int stride, int count) {
+  const int first = static_cast<int>(ceil((high - size + 1) / stride)) - 1;
+  const int last = static_cast<int>(floor(low / stride)) + 1;
+  return {Largest(first, 0), Least(last, count - 1), true};
+}
+
 // A bijection of 64-bit numbers (finaliser of SplitMix64): the same pseudo-random order on every machine.
 SNIPER_HD std::uint64_t MixBits(std::uint64_t value) {
   value += 0x9e3779b97f4a7c15ull;

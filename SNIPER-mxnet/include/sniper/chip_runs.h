@@ -24,23 +24,10 @@ struct ChipBox {
   int first_run, last_run;
 };
 
-// Places along one axis of the grid, window i being [i * stride, i * stride + size - 1].
-struct GridSpan {
-  int first, last;
-  bool clear;  // whether no rounding was involved
-};
-
 // True if less than all of a length lies inside, but so much that rounding may call it all.
 template <typename T>
 bool NearlyInside(T inside, T length) {
   return inside < length && inside >= length * static_cast<T>(0.9999);
-}
-
-// Places that may hold [low, high], one more on either side.
-SNIPER_HD GridSpan PossibleSpan(double low, double high, int size, int stride, int count) {
-  const int first = static_cast<int>(ceil((high - size + 1) / stride)) - 1;
-  const int last = static_cast<int>(floor(low / stride)) + 1;
-  return {Largest(first, 0), Least(last, count - 1), true};
 }
 
 // Places that hold [low, high] for sure.

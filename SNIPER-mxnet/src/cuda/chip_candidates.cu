@@ -1,7 +1,6 @@
 #include "cuda/chip_candidates.h"
 
 #include "cuda/launch.h"
-#include "sniper/chip_runs.h"
 
 namespace sniper {
 namespace {
