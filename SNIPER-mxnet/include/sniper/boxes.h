@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "sniper/common.h"
+#include "sniper/exponential.h"
 
 namespace sniper {
 
@@ -28,19 +29,24 @@ struct AreaRange {
 SNIPER_HD float smaller(float a, float b) { return a < b ? a : b; }
 SNIPER_HD float larger(float a, float b) { return a > b ? a : b; }
 
-// Moves and scales an anchor by deltas dx, dy, dw, dh (not normalised); no bound on dw and dh.
-SNIPER_HD Box decode(const Box& anchor, float dx, float dy, float dw, float dh) {
-  const double width = static_cast<double>(anchor.x2) - anchor.x1 + 1.0;
-  const double height = static_cast<double>(anchor.y2) - anchor.y1 + 1.0;
-  const double centre_x = dx * width + anchor.x1 + 0.5 * (width - 1.0);
-  const double centre_y = dy * height + anchor.y1 + 0.5 * (height - 1.0);
-  const double half_width = 0.5 * (exp(static_cast<double>(dw)) * width - 1.0);
-  const double half_height = 0.5 * (exp(static_cast<double>(dh)) * height - 1.0);
-  return Box{static_cast<float>(centre_x - half_width), static_cast<float>(centre_y - half_height),
-             static_cast<float>(centre_x + half_width), static_cast<float>(centre_y + half_height)};
+// One axis of a box: moves the anchor's side by `shift` of its length, scales it by e^`growth` (deltas, not
+// normalised; no bound on the growth shows in float32), and clips it to an image of `size` pixels: first down to the
+// last pixel, then up to 0. `first` becomes NaN if a delta is NaN or infinite or the side has no place, where clipping
+// alone would put it on the border. Without a branch, so that loops over it become vector code.
+SNIPER_HD void decode_side(float anchor_first, float anchor_last, float shift, float growth, float size, float* first,
+                           float* last) {
+  const double length = static_cast<double>(anchor_last) - anchor_first + 1.0;
+  const double centre = shift * length + anchor_first + 0.5 * (length - 1.0);
+  const double half = 0.5 * (bounded_exp(growth) * length - 1.0);
+  const float low = static_cast<float>(centre - half), high = static_cast<float>(centre + half);
+  const float end = size - 1.0f;
+  const float odd = (shift - shift) + (growth - growth) + ((low == low) & (high == high) ? 0.0f : NAN);
+  *first = larger(smaller(low, end), 0.0f) + odd;
+  *last = larger(smaller(high, end), 0.0f);
 }
 
-// First down to the last pixel of the image, then up to 0: an empty image gives the box 0, 0, 0, 0.
+// First down to the last pixel of the image, then up to 0: an image that is empty, or whose size is NaN, gives the
+// box 0, 0, 0, 0.
 SNIPER_HD Box clip(const Box& box, float image_height, float image_width) {
   const float right = image_width - 1.0f, bottom = image_height - 1.0f;
   return Box{larger(smaller(box.x1, right), 0.0f), larger(smaller(box.y1, bottom), 0.0f),
@@ -63,8 +69,8 @@ SNIPER_HD float area(const Box& box) {
 template <Arithmetic kind>
 SNIPER_HD bool too_small(const Box& box, float min_size) {
   const float width = box.x2 - box.x1, height = box.y2 - box.y1;
-  if (kind == Arithmetic::kTest) return width + 1.0f < min_size || height + 1.0f < min_size;
-  return width < min_size && height < min_size;
+  if (kind == Arithmetic::kTest) return (width + 1.0f < min_size) | (height + 1.0f < min_size);
+  return (width < min_size) & (height < min_size);
 }
 
 // Intersection (+1) over union of a box with areas as `area` counts them. With training areas the denominator

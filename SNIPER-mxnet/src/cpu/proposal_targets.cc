@@ -4,14 +4,13 @@
 #include <vector>
 
 #include "cpu/parallel.h"
+#include "cpu/selection.h"
 
 namespace sniper {
 namespace {
 
 struct Scratch {
-  ProposalScratch<Arithmetic::kTrain> proposals;
-  std::vector<Box> boxes;
-  std::vector<int64_t> indices;
+  Selection<Arithmetic::kTrain> proposals;
   std::vector<GroundTruth> truths;
 };
 
@@ -58,18 +57,15 @@ void proposal_targets_cpu(const BatchOutputs& batch, const BatchTruth& truth, co
   parallel_for<Scratch>(batch.num_images, [&](int64_t n, Scratch* scratch) {
     const ImageOutputs image = image_outputs(batch, options.num_anchors(), n);
     const AreaRange range = area_range(truth.valid_ranges, n);
-    scratch->boxes.resize(rows);
-    scratch->indices.resize(rows);
-    const int kept = select_proposals<Arithmetic::kTrain>(image, anchors.data(), options, &range,
-                                                          &scratch->proposals, scratch->boxes.data(),
-                                                          scratch->indices.data());
+    const Selection<Arithmetic::kTrain>& proposals = scratch->proposals;
+    select_proposals(image, anchors, options, &range, &scratch->proposals);
     collect_truths(truth.gt_boxes + 5 * truth.max_gt * n, truth.max_gt, &scratch->truths);
     const GroundTruth* truths = scratch->truths.data();
     const int64_t num_truths = static_cast<int64_t>(scratch->truths.size());
     for (int row = 0; row < rows; ++row) {
       const int64_t place = n * rows + row;
-      const Box roi = training_roi(target_options.rules, n, anchors_per_image, row, rows, scratch->boxes.data(),
-                                   kept, truths, num_truths, range);
+      const Box roi = training_roi(target_options.rules, n, anchors_per_image, row, rows, proposals.boxes.data(),
+                                   proposals.count, truths, num_truths, range);
       const RoiTarget target = roi_target(roi, truths, num_truths, target_options);
       write_roi(n, roi, out.rois + 5 * place);
       out.label[place] = target.label;
