@@ -2,18 +2,30 @@
 
 Everything that differs between builds and devices is settled here and nowhere else. The two deformable operators come
 from SNIPER-mxnet where it has a kernel for the device, else from stock MXNet, which computes the same
-(reference/operators.md section 9) more slowly. The proposal operators have CPU kernels only: they form the context
-group `HOST`, which whoever binds a graph to a GPU maps to the CPU; MXNet copies their inputs and outputs across.
+(reference/operators.md section 9) more slowly. The proposal operators run where the graph runs if SNIPER-mxnet was
+built with CUDA kernels. If not, they form the context group `HOST`, which whoever binds a graph to a GPU maps to the
+CPU; MXNet copies their inputs and outputs across.
 """
+import sniper_mxnet
 from sniper_mxnet import mx
 
 HOST = 'host'
 
 
 def _deformable(name):
-    """Operator `name` of SNIPER-mxnet; stock MXNet's where ours is missing, or where there are GPUs to run on."""
-    ours = None if _has_gpu() else getattr(mx.sym, name, None)
+    """Operator `name` of SNIPER-mxnet; stock MXNet's where ours is missing, or lacks the kernels for the GPUs here."""
+    ours = getattr(mx.sym, name, None) if has_cuda_kernels() or not _has_gpu() else None
     return ours or getattr(mx.sym.contrib, name)
+
+
+def has_cuda_kernels():
+    """True if the operators of SNIPER-mxnet run on GPUs; an installed one that cannot tell is older and has none."""
+    return getattr(sniper_mxnet, 'has_cuda_kernels', lambda: False)()
+
+
+def _proposal_scope():
+    """Attributes of the proposal operators' nodes."""
+    return mx.AttrScope() if has_cuda_kernels() else mx.AttrScope(ctx_group=HOST)
 
 
 def _has_gpu():
@@ -44,7 +56,7 @@ def multi_proposal(cls_prob, bbox_pred, im_info, anchors, proposals, name):
 
     cls_prob (B, 2A, F, F), bbox_pred (B, 4A, F, F), im_info (B, 3); anchors AnchorOptions, proposals ProposalOptions.
     """
-    with mx.AttrScope(ctx_group=HOST):
+    with _proposal_scope():
         rois = mx.sym.MultiProposal(cls_prob=cls_prob, bbox_pred=bbox_pred, im_info=im_info, name=name,
                                     **_proposal_attributes(anchors, proposals))
     return rois[0], rois[1]
@@ -55,7 +67,7 @@ def multi_proposal_target(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, 
 
     cls_prob (B, 2, A*F, F), bbox_pred (B, 4A, F, F), im_info (B, 3), gt_boxes (B, G, 5), valid_ranges (B, 2).
     """
-    with mx.AttrScope(ctx_group=HOST):
+    with _proposal_scope():
         outputs = mx.sym.MultiProposalTarget(cls_prob=cls_prob, bbox_pred=bbox_pred, im_info=im_info, gt_boxes=gt_boxes,
                                              valid_ranges=valid_ranges, bbox_stds=losses.bbox_stds, name=name,
                                              aligned_targets=losses.aligned,

@@ -30,10 +30,11 @@ def contexts(config):
 
 
 def host_group(devices):
-    """Context group `symbols.ops.HOST` of the operators without a GPU kernel: {group: CPU}, or None on a CPU."""
+    """Context group `symbols.ops.HOST` of operators without a GPU kernel: {group: CPU}, or None if there are none."""
     from sniper_mxnet import mx
-    from symbols.ops import HOST
-    return {HOST: mx.cpu()} if any(device.device_type == 'gpu' for device in devices) else None
+    from symbols.ops import HOST, has_cuda_kernels
+    on_gpu = any(device.device_type == 'gpu' for device in devices)
+    return {HOST: mx.cpu()} if on_gpu and not has_cuda_kernels() else None
 
 
 def gpu_count():

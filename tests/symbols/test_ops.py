@@ -1,0 +1,41 @@
+"""Which operators a graph is made of, and where they run, by what the library was built with and what GPUs there are."""
+import json
+
+import pytest
+
+import sniper_mxnet
+from lib.train.devices import host_group
+from sniper_mxnet import mx
+from symbols import get_detector, ops
+from tests.symbols.helpers import config_for
+
+
+@pytest.fixture(params=[(False, False), (False, True), (True, False), (True, True)],
+                ids=['CPU', 'GPU', 'CPU, kernels', 'GPU, kernels'])
+def machine(request, monkeypatch):
+    """(whether the library has CUDA kernels, whether there is a GPU), as far as the networks can see."""
+    kernels, gpu = request.param
+    monkeypatch.setattr(sniper_mxnet, 'has_cuda_kernels', lambda: kernels, raising=False)
+    monkeypatch.setattr(ops, '_has_gpu', lambda: gpu)
+    return request.param
+
+
+@pytest.mark.parametrize('variant', ['train', 'test'])
+def test_operators_and_their_context(machine, variant):
+    kernels, gpu = machine
+    symbol = get_detector('resnet_mx_101_e2e').symbol(config_for('resnet_mx_101_e2e'), variant)
+    nodes = json.loads(symbol.tojson())['nodes']
+    prefix = '_contrib_' if gpu and not kernels else ''
+    for name in ('DeformableConvolution', 'DeformablePSROIPooling'):
+        assert {node['op'] for node in nodes if name in node['op']} == {prefix + name}
+    grouped = {node['op'] for node in nodes if node.get('attrs', {}).get('__ctx_group__') == ops.HOST}
+    proposals = {'MultiProposalTarget' if variant == 'train' else 'MultiProposal'}
+    assert grouped == (set() if kernels else proposals)
+    assert proposals <= {node['op'] for node in nodes}
+
+
+@pytest.mark.parametrize('kernels', [False, True])
+def test_host_group_of_devices(monkeypatch, kernels):
+    monkeypatch.setattr(sniper_mxnet, 'has_cuda_kernels', lambda: kernels, raising=False)
+    assert host_group([mx.cpu()]) is None
+    assert host_group([mx.gpu(0), mx.gpu(1)]) == (None if kernels else {ops.HOST: mx.cpu()})
