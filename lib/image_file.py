@@ -114,12 +114,12 @@ def _pixel_limit(error):
     """What to do if OpenCV refused an image for its size."""
     if 'CV_IO_MAX_IMAGE' not in str(error):
         return ''
-    return ': OpenCV reads up to 2^30 pixels and 2^20 a side unless CV_IO_MAX_IMAGE_PIXELS, _WIDTH and _HEIGHT say more'
+    return ': OpenCV reads 2^30 pixels and 2^20 a side; set OPENCV_IO_MAX_IMAGE_PIXELS, _WIDTH, _HEIGHT to read more'
 
 
-def read_image(path):
-    """Image file -> (H, W, 3) uint8 B, G, R pixels as stored; EXIF orientation is ignored.
+def read_image(path, width=None, height=None):
+    """Image file -> (H, W, 3) uint8 B, G, R pixels: as stored, or turned if only so they have the annotated size.
 
     Raises SniperError naming the file if it is missing, empty, cut short or not an image.
     """
-    return ImageFile(path).decode().pixels
+    return ImageFile(path, width, height).decode().pixels

@@ -32,9 +32,10 @@ def test_grey_file_gives_three_channels(tmp_path):
     assert read_image(write(tmp_path, 'grey.jpg', content)).shape == (10, 12, 3)
 
 
-def with_exif(jpeg, preview=b''):
-    """The JPEG with an EXIF block that says "rotate by 90 degrees", and `preview` bytes inside."""
-    tiff = b'II*\0\x08\0\0\0' + b'\x01\0' + b'\x12\x01\x03\0\x01\0\0\0\x06\0\0\0' + b'\0\0\0\0'
+def with_exif(jpeg, preview=b'', orientation=6):
+    """The JPEG with an EXIF block that says "rotate by 90 degrees" (6), and `preview` bytes inside."""
+    tiff = (b'II*\0\x08\0\0\0' + b'\x01\0' + b'\x12\x01\x03\0\x01\0\0\0' + bytes([orientation]) + b'\0\0\0'
+            + b'\0\0\0\0')
     body = b'Exif\0\0' + tiff + preview
     return jpeg[:2] + b'\xff\xe1' + (len(body) + 2).to_bytes(2, 'big') + body + jpeg[2:]
 

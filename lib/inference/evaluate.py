@@ -51,8 +51,8 @@ def run_test(config, cfg_path, save_prefix, draw=False):
 def draw_all(roidb, detections, classes, score_thresh, folder):
     """A picture `<folder>/<image name>.jpg` an image; detections[class][image] -> (n, 5), original pixels."""
     for index, (entry, name) in enumerate(zip(roidb, picture_names(roidb))):
-        picture = draw_detections(read_image(entry['image']), [images[index] for images in detections], classes,
-                                  score_thresh)
+        pixels = read_image(entry['image'], entry['width'], entry['height'])
+        picture = draw_detections(pixels, [images[index] for images in detections], classes, score_thresh)
         write_picture(os.path.join(folder, name), picture)
     logger.info('%d pictures in %s', len(roidb), folder)
 
