@@ -6,9 +6,6 @@ _LATER = (
     (('train', 'test', 'demo'), lambda c: c.TRAIN.WITH_MASK,
      'TRAIN.WITH_MASK is True, but masks come with a later release; '
      'use configs/faster/sniper_res101_e2e.yml'),
-    (('train',), lambda c: c.TRAIN.AUTO_FOCUS,
-     'TRAIN.AUTO_FOCUS is True, but AutoFocus comes with a later release; '
-     'run with --set TRAIN.AUTO_FOCUS False'),
     (('test', 'demo'), lambda c: c.TEST.AUTO_FOCUS,
      'TEST.AUTO_FOCUS is True, but AutoFocus comes with a later release; '
      'run with --set TEST.AUTO_FOCUS False TEST.DO_PRUNING "[False, False, False]"'),
@@ -113,6 +110,12 @@ def _check_train(config):
         _require(len(train[name]) == 4, 'TRAIN.%s has %d numbers; it wants 4: dx, dy, dw, dh', name, len(train[name]))
     _require(min(train.BBOX_STDS) > 0, 'TRAIN.BBOX_STDS is %s; all must be above 0', train.BBOX_STDS)
     lr_epochs(train.lr_step)
+    if train.AUTO_FOCUS and not train.ONLY_PROPOSAL:
+        # From 0: what lies outside a chip is clipped to side 0 on its border, and is to be ignored there.
+        _require(0 <= train.AUTO_FOCUS_DC_LOW < train.AUTO_FOCUS_SMALL_THRESH <= train.AUTO_FOCUS_DC_HIGH,
+                 'TRAIN.AUTO_FOCUS_DC_LOW, _SMALL_THRESH and _DC_HIGH are %s, %s and %s; AutoFocus wants '
+                 '0 <= low < small <= high', train.AUTO_FOCUS_DC_LOW, train.AUTO_FOCUS_SMALL_THRESH,
+                 train.AUTO_FOCUS_DC_HIGH)
 
 
 def _check_test(test):

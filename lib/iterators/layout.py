@@ -13,4 +13,6 @@ def train_layout(config, batch_size):
     if not config.TRAIN.ONLY_PROPOSAL:
         data += [('valid_ranges', (batch_size, 2)), ('im_info', (batch_size, 3))]
         label += [('gt_boxes', (batch_size, config.TRAIN.MAX_GT, 5))]
+        if config.TRAIN.AUTO_FOCUS:
+            label += [('scale_label', (batch_size, cells * cells))]
     return data, label

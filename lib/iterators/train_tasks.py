@@ -98,6 +98,8 @@ class TrainTasks:
         """Everything but the pixels -> number of objects that did not fit into gt_boxes."""
         boxes = self._targets.boxes(entry, chip)
         self._targets.anchors(boxes, rng, out['label'], out['bbox_target'], out['bbox_weight'])
+        if 'scale_label' in out:
+            self._targets.focus(entry, chip, out['scale_label'])
         if 'gt_boxes' not in out:
             return 0
         out['valid_ranges'][:] = self._targets.valid_range(chip)

@@ -27,6 +27,16 @@ def to_chip(boxes, corner, scale, chip_size):
     return np.clip(np.round(shifted), 0, chip_size - 1)
 
 
+def objects_on_chip(entry, chip, chip_size):
+    """All objects of roidb `entry` (rows with max_overlaps 1), shown by `chip` or not.
+
+    -> (rows (n,) int64 of the entry, boxes (n, 4) float32 by to_chip).
+    """
+    rows = np.nonzero(np.asarray(entry['max_overlaps']) == 1)[0]
+    boxes = np.asarray(entry['boxes'], dtype=np.float32).reshape(-1, 4)[rows]
+    return rows, to_chip(boxes, chip.box, chip.scale, chip_size)
+
+
 def chip_boxes(entry, chip, chip_size, min_side=MIN_SIDE):
     """Objects of roidb `entry` (rows with max_overlaps 1) that `chip` shows -> ChipBoxes.
 
@@ -34,12 +44,10 @@ def chip_boxes(entry, chip, chip_size, min_side=MIN_SIDE):
     belongs to the chip, or coincides after rounding and clipping with a kept object that does.
     Objects with NaN are dropped.
     """
-    boxes = np.asarray(entry['boxes'], dtype=np.float32)
-    rows = np.nonzero(np.asarray(entry['max_overlaps']) == 1)[0]
-    in_chip = to_chip(boxes.reshape(-1, 4)[rows], chip.box, chip.scale, chip_size)
+    rows, in_chip = objects_on_chip(entry, chip, chip_size)
     kept = large_enough(in_chip, min_side)
     rows, in_chip = rows[kept], in_chip[kept]
-    belongs = np.zeros(len(boxes), dtype=bool)
+    belongs = np.zeros(len(entry['boxes']), dtype=bool)
     belongs[chip.props] = True
     valid = belongs[rows]
     if valid.any() and not valid.all():

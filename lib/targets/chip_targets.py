@@ -6,7 +6,8 @@ import numpy as np
 from lib.bbox.anchors import anchor_base
 from lib.bbox.arrays import as_boxes
 from lib.targets.anchor_targets_ext import Labeller
-from lib.targets.chip_boxes import chip_boxes
+from lib.targets.chip_boxes import chip_boxes, objects_on_chip
+from lib.targets.focus_labels import FocusSizes, write_focus_labels
 from lib.targets.object_labels import write_gt_boxes
 from lib.targets.sampling import subsample
 
@@ -25,6 +26,7 @@ class TargetSettings(NamedTuple):
     border: float = 32            # how far anchors may reach out of the chip
     batch_size: int = 256         # anchors that stay labelled; all of them if large enough
     positive_fraction: float = 0.5
+    focus_sizes: FocusSizes = FocusSizes()
 
     @classmethod
     def from_config(cls, config):
@@ -34,7 +36,7 @@ class TargetSettings(NamedTuple):
                    feat_stride=network.RPN_FEAT_STRIDE, anchor_ratios=tuple(network.ANCHOR_RATIOS),
                    anchor_scales=tuple(network.ANCHOR_SCALES), positive_overlap=train.RPN_POSITIVE_OVERLAP,
                    negative_overlap=train.RPN_NEGATIVE_OVERLAP, batch_size=train.RPN_BATCH_SIZE,
-                   positive_fraction=train.RPN_FG_FRACTION)
+                   positive_fraction=train.RPN_FG_FRACTION, focus_sizes=FocusSizes.from_config(train))
 
 
 class ChipTargets:
@@ -87,6 +89,12 @@ class ChipTargets:
     def gt_array(self, chip_boxes, out):
         """Write the objects into out (MAX_GT, 5) float32; returns how many did not fit."""
         return write_gt_boxes(chip_boxes, out)
+
+    def focus(self, entry, chip, out):
+        """Write the FocusPixel labels of a chip of roidb `entry`: 1, 0 or -1, row by row, out (F*F,) float32."""
+        _, boxes = objects_on_chip(entry, chip, self.settings.chip_size)
+        write_focus_labels(boxes, self.settings.focus_sizes, self.settings.feat_stride,
+                           out.reshape(self.cells, self.cells))
 
     def valid_range(self, chip):
         """(low, high) of the chip's scale in chip pixels: the row of the valid_ranges tensor."""

@@ -34,6 +34,9 @@ CONTRADICTIONS = [
     ('train', ['TRAIN.NEG_CHIP_MIN_ROWS', '[10]'], ['TRAIN.NEG_CHIP_MIN_ROWS', 'two numbers']),
     ('train', ['TRAIN.NEG_CHIPS_PER_IMAGE', '-1'], ['TRAIN.NEG_CHIPS_PER_IMAGE is -1']),
     ('train', ['TRAIN.NUM_PROCESS', '-2'], ['TRAIN.NUM_PROCESS is -2', "'auto'"]),
+    ('train', ['TRAIN.AUTO_FOCUS', 'True'], ['TRAIN.AUTO_FOCUS_DC_LOW', '-1, -1 and -1', '0 <= low']),
+    ('train', ['TRAIN.AUTO_FOCUS', 'True', 'TRAIN.AUTO_FOCUS_DC_LOW', '5', 'TRAIN.AUTO_FOCUS_SMALL_THRESH', '64',
+               'TRAIN.AUTO_FOCUS_DC_HIGH', '60'], ['5, 64 and 60']),
     ('test', ['TEST.SCALES', '[(480,512)]'], ['TEST.SCALES has 1', 'TEST.VALID_RANGES has 3']),
     ('test', ['TEST.SCALES', '[(480,512)]', 'TEST.VALID_RANGES', '[(-1,-1)]'], ['TEST.BATCH_IMAGES has 3']),
     ('test', ['TEST.SCALES', '[(-1,512),(-1,256),(1,1)]'], ['TEST.SCALES', 'training only']),
@@ -59,7 +62,6 @@ def test_what_a_purpose_does_not_use_is_not_looked_at():
 
 LATER = [
     ('train', ['TRAIN.WITH_MASK', 'True'], 'TRAIN.WITH_MASK'),
-    ('train', ['TRAIN.AUTO_FOCUS', 'True'], 'TRAIN.AUTO_FOCUS False'),
     ('test', ['TEST.AUTO_FOCUS', 'True'], 'TEST.AUTO_FOCUS False'),
     ('demo', ['TEST.DO_PRUNING', '[False, True, True]'], 'TEST.DO_PRUNING'),
 ]

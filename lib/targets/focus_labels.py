@@ -1,0 +1,43 @@
+"""FocusPixel labels: which cells of a chip lie on objects to look at again at the next finer scale.
+
+Source: reference/pipeline.md 10.9 (AutoFocus, Najibi et al. 2019, section 3.1). Letters: F x F cells of `stride` pixels.
+"""
+from typing import NamedTuple
+
+import numpy as np
+
+NOTHING, FOCUS, IGNORED = 0, 1, -1
+
+
+class FocusSizes(NamedTuple):
+    """What an object paints, by its side = sqrt((x2 - x1)(y2 - y1)), chip pixels: FOCUS if low < side < small; IGNORED
+    if smaller, or below high; nothing from high up."""
+
+    low: float = 5
+    small: float = 64
+    high: float = 90
+
+    @classmethod
+    def from_config(cls, train):
+        """From the section TRAIN of a configuration."""
+        return cls(train.AUTO_FOCUS_DC_LOW, train.AUTO_FOCUS_SMALL_THRESH, train.AUTO_FOCUS_DC_HIGH)
+
+
+def write_focus_labels(boxes, sizes, stride, out):
+    """Fill out (F, F) with NOTHING, FOCUS or IGNORED.
+
+    boxes: (n, 4) all objects of the image in chip pixels, inside the chip or clipped to it (chip_boxes.to_chip), also
+    the smallest; those with NaN are passed over. They are painted in row order over one another. An object paints
+    columns int(x1 / stride) to min(ceil(x2 / stride), F - 1), both included, and rows alike. One outside the chip was
+    clipped to a line or point on its border, and paints IGNORED there.
+    """
+    out[...] = NOTHING
+    boxes = boxes[np.isfinite(boxes).all(axis=1)].astype(np.float64)
+    extent = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+    side = np.sqrt(extent[:, 0] * extent[:, 1])
+    values = np.where((sizes.low < side) & (side < sizes.small), FOCUS, IGNORED)
+    paints = np.flatnonzero(side < sizes.high)
+    first = (boxes[paints, :2] / stride).astype(np.int64)
+    last = np.ceil(boxes[paints, 2:] / stride).astype(np.int64)     # a slice ends at the array's border by itself
+    for (left, top), (right, bottom), value in zip(first.tolist(), last.tolist(), values[paints].tolist()):
+        out[top:bottom + 1, left:right + 1] = value
