@@ -37,6 +37,17 @@ def test_equals_numpy_reference(seed):
     np.testing.assert_array_equal(actual[1], expected[1], err_msg='seed %d' % seed)
 
 
+@pytest.mark.parametrize('threshold, min_size', [(0.1, 3), (0.7, 36)])
+def test_equals_numpy_reference_where_few_of_many_survive(threshold, min_size):
+    """More boxes than are decoded one by one: those that remain are decoded at once, in vector code."""
+    case = reference.random_case(np.random.RandomState(min_size), 1, 23, 21, 6, 8)
+    expected = reference.multi_proposal(*case, stride=8, ratios=SMALL['ratios'], scales=SMALL['scales'], post_nms=150,
+                                        threshold=threshold, min_size=min_size)
+    actual = propose(*case, rpn_post_nms_top_n=150, threshold=threshold, rpn_min_size=min_size, **SMALL)
+    np.testing.assert_allclose(actual[0], expected[0], atol=1e-3)
+    np.testing.assert_array_equal(actual[1], expected[1])
+
+
 @pytest.mark.parametrize('stride, height_of_half', [(8, 6), (16, 12), (32, 23)])
 def test_anchors_round_halves_up(stride, height_of_half):
     """At stride 32 and ratio 0.5 the height is 22.5 before rounding; released weights expect 23."""

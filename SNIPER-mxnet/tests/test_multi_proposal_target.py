@@ -44,6 +44,19 @@ def test_equals_numpy_reference(seed):
         np.testing.assert_allclose(a, e, atol=tolerance, err_msg='%s, seed %d' % (name, seed))
 
 
+@pytest.mark.parametrize('valid_range', [(10, 22), (60, 90), (300, 400)])
+def test_equals_numpy_reference_where_few_of_many_pass(valid_range):
+    """More boxes than are decoded one by one: those that remain are decoded at once, in vector code."""
+    rng = np.random.RandomState(int(valid_range[0]))
+    case = reference.random_case(rng, 2, 23, 21, 6, 8)
+    gt_boxes, valid_ranges = reference.random_truths(rng, 2, 5, 160), np.array([valid_range] * 2, np.float32)
+    expected = reference.multi_proposal_target(case[0].reshape(2, 2, -1, 21), *case[1:], gt_boxes, valid_ranges, 8,
+                                               ratios=SMALL['ratios'], scales=SMALL['scales'], post_nms=60)
+    actual = targets(*case, gt_boxes, valid_ranges, rpn_post_nms_top_n=60, **SMALL)
+    for a, e, tolerance in zip(actual, expected, (1e-3, 0, 2e-3, 0)):
+        np.testing.assert_allclose(a, e, atol=tolerance)
+
+
 def test_hand_computed_targets_and_stds():
     """Roi 0 0 15 15 and object 2 0 17 15. The object's centre counts as (10, 8), the roi's as (7.5, 7.5)."""
     case = one_roi_case([[2, 0, 17, 15, 3], [-1] * 5])

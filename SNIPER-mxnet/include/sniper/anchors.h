@@ -3,6 +3,7 @@
 #define SNIPER_ANCHORS_H_
 
 #include <cmath>
+#include <cstdint>
 
 #include "sniper/boxes.h"
 
@@ -22,7 +23,8 @@ SNIPER_HD Box base_anchor(int stride, float ratio, float scale) {
 }
 
 SNIPER_HD Box shifted(const Box& anchor, int cell_x, int cell_y, int stride) {
-  const float dx = static_cast<float>(cell_x * stride), dy = static_cast<float>(cell_y * stride);
+  const float dx = static_cast<float>(static_cast<int64_t>(cell_x) * stride);
+  const float dy = static_cast<float>(static_cast<int64_t>(cell_y) * stride);
   return Box{anchor.x1 + dx, anchor.y1 + dy, anchor.x2 + dx, anchor.y2 + dy};
 }
 

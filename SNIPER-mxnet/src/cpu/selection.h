@@ -2,6 +2,7 @@
 #ifndef SNIPER_CPU_SELECTION_H_
 #define SNIPER_CPU_SELECTION_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -40,7 +41,7 @@ template <Arithmetic kind>
 void select_proposals(const ImageOutputs& image, const std::vector<Box>& anchors, const ProposalOptions& options,
                       const AreaRange* range, Selection<kind>* result) {
   const int64_t total = static_cast<int64_t>(anchors.size()) * image.height * image.width;
-  const int wanted = options.post_nms_top_n;
+  const int wanted = static_cast<int>(std::min<int64_t>(options.post_nms_top_n, total));
   result->boxes.resize(wanted);
   result->indices.resize(wanted);
   result->ranking.reset(image.scores, total);

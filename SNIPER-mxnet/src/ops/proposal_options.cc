@@ -5,7 +5,7 @@
 namespace sniper {
 namespace {
 
-const char* const kOverlapRange = "from 0 to 1";
+const size_t kMostAnchors = 65536;
 
 bool all_positive(const std::vector<float>& values) {
   for (const float value : values) {
@@ -30,15 +30,17 @@ ProposalOptions read_proposal_options(const Attributes& attributes, int64_t pre_
   attributes.require(all_positive(options.scales), "scales", "at least one number above 0");
   options.ratios = attributes.numbers("ratios", {0.5f, 1, 2});
   attributes.require(all_positive(options.ratios), "ratios", "at least one number above 0");
+  attributes.require(options.scales.size() <= kMostAnchors / options.ratios.size(), "scales",
+                     "few enough for " + std::to_string(kMostAnchors) + " anchors a cell with the ratios");
   options.pre_nms_top_n = attributes.integer("rpn_pre_nms_top_n", pre_nms_top_n);
   attributes.require(options.pre_nms_top_n == -1 || options.pre_nms_top_n > 0, "rpn_pre_nms_top_n",
                      "above 0, or -1 for all");
   options.post_nms_top_n = static_cast<int>(attributes.integer("rpn_post_nms_top_n", 300));
   attributes.require(options.post_nms_top_n > 0, "rpn_post_nms_top_n", "above 0");
   options.threshold = static_cast<float>(attributes.number("threshold", 0.7));
-  attributes.require(options.threshold >= 0.0f && options.threshold <= 1.0f, "threshold", kOverlapRange);
+  attributes.require(options.threshold >= 0.0f && options.threshold <= 1.0f, "threshold", "from 0 to 1");
   options.min_size = static_cast<float>(attributes.number("rpn_min_size", 3));
-  attributes.require(options.min_size >= 0.0f, "rpn_min_size", "0 or above");
+  attributes.require(options.min_size >= 0.0f && !std::isinf(options.min_size), "rpn_min_size", "0 or above, finite");
   attributes.require(attributes.integer("batch_size", 16) > 0, "batch_size", "above 0");
   attributes.number("bbox_scale", 1.0);
   return options;
