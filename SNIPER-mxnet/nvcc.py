@@ -1,8 +1,10 @@
 """The CUDA compiler: where it is, what it can, how it is called. Used by setup.py and by tests/cuda/libraries.py."""
+import glob
 import os
 import re
 import shutil
 import subprocess
+import sys
 
 # GPUs to make machine code for, as far as the compiler knows them: CUDA 11.2 to 12 know all but the newest, CUDA 13
 # begins at 75. Code for 80 runs on 86 and 89 too; newer GPUs translate the PTX of the last one.
@@ -65,6 +67,32 @@ def find_compiler():
         if match:
             return CudaCompiler(path, (int(match.group(1)), int(match.group(2))))
     return None
+
+
+def wanted_compiler(mxnet):
+    """The CudaCompiler for the operator library, or None where it is to go without kernels; SystemExit says what is amiss.
+
+    `mxnet`: folder of the installed package. SNIPER_CUDA=1 asks for kernels, 0 for none; unset: kernels where MXNet is
+    one for CUDA and there is nvcc.
+    """
+    asked = os.environ.get('SNIPER_CUDA', '')
+    if asked not in ('', '0', '1'):
+        raise SystemExit('SNIPER_CUDA is %r; it can be 1 (compile the CUDA kernels), 0 (leave them out) or unset' % asked)
+    for_cuda = bool(glob.glob(os.path.join(os.path.dirname(mxnet), 'mxnet_cu*-*.dist-info')))
+    if asked == '0' or not (asked or for_cuda):
+        return None
+    compiler = find_compiler()
+    mend = ('install a CUDA toolkit (11.2 or newer; that of the MXNet package is the safest choice) and set CUDA_HOME '
+            'to its folder')
+    if compiler is None and asked:
+        raise SystemExit('SNIPER_CUDA=1 asks for the CUDA kernels, but there is no nvcc: ' + mend)
+    if compiler is None:
+        print('warning: this MXNet is one for CUDA, but there is no nvcc: the operators will run on CPUs only. '
+              'To have them on GPUs, %s, then install sniper-mxnet again' % mend, file=sys.stderr)
+    elif compiler.version < (11, 0):
+        raise SystemExit('%s is of CUDA %d.%d, which is too old for the CUDA kernels: %s (or set SNIPER_CUDA=0)' % (
+            (compiler.path,) + compiler.version + (mend,)))
+    return compiler
 
 
 def _output(command):

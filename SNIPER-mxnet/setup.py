@@ -25,7 +25,7 @@ except ImportError:
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-from nvcc import find_compiler  # noqa: E402
+from nvcc import wanted_compiler  # noqa: E402
 
 INCLUDES = ['include', 'src']
 # What the kernels are made of, besides the host's sources.
@@ -50,28 +50,6 @@ def mxnet_folder():
     return folder
 
 
-def cuda_compiler(mxnet):
-    """The compiler for the CUDA kernels, or None where they are left out. `mxnet`: folder of the installed package."""
-    asked = os.environ.get('SNIPER_CUDA', '')
-    if asked not in ('', '0', '1'):
-        raise SystemExit('SNIPER_CUDA is %r; it can be 1 (compile the CUDA kernels), 0 (leave them out) or unset' % asked)
-    for_cuda = bool(glob.glob(os.path.join(os.path.dirname(mxnet), 'mxnet_cu*-*.dist-info')))
-    if asked == '0' or not (asked or for_cuda):
-        return None
-    compiler = find_compiler()
-    mend = ('install a CUDA toolkit (11.2 or newer; that of the MXNet package is the safest choice) and set CUDA_HOME '
-            'to its folder')
-    if compiler is None and asked:
-        raise SystemExit('SNIPER_CUDA=1 asks for the CUDA kernels, but there is no nvcc: ' + mend)
-    if compiler is None:
-        print('warning: this MXNet is one for CUDA, but there is no nvcc: the operators will run on CPUs only. '
-              'To have them on GPUs, %s, then install sniper-mxnet again' % mend, file=sys.stderr)
-    elif compiler.version < (11, 0):
-        raise SystemExit('%s is of CUDA %d.%d, which is too old for the CUDA kernels: %s (or set SNIPER_CUDA=0)' % (
-            (compiler.path,) + compiler.version + (mend,)))
-    return compiler
-
-
 class BuildLibrary(build_ext):
     """Makes a plain shared library with a fixed name, since MXNet loads it, not Python."""
 
@@ -86,7 +64,7 @@ class BuildLibrary(build_ext):
                 extension.extra_compile_args.remove('-fopenmp')
                 extension.extra_link_args.remove('-fopenmp')
         for extension in self.extensions:
-            self._add_kernels(extension, cuda_compiler(mxnet_folder()))
+            self._add_kernels(extension, wanted_compiler(mxnet_folder()))
         super().build_extensions()
 
     def _add_kernels(self, extension, compiler):

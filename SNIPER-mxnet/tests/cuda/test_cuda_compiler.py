@@ -70,3 +70,44 @@ def test_none_where_there_is_none(monkeypatch, tmp_path):
     monkeypatch.setenv('PATH', str(tmp_path))
     monkeypatch.setattr(nvcc, 'DEFAULT', str(tmp_path / 'nvcc'))
     assert nvcc.find_compiler() is None
+
+
+@pytest.fixture
+def mxnet_for_cuda(tmp_path):
+    """Folder of an installed MXNet package for CUDA."""
+    (tmp_path / 'site' / 'mxnet_cu112-1.9.1.dist-info').mkdir(parents=True)
+    return str(tmp_path / 'site' / 'mxnet')
+
+
+@pytest.fixture
+def no_compiler(monkeypatch):
+    monkeypatch.setattr(nvcc, 'find_compiler', lambda: None)
+
+
+def test_kernels_are_wanted_where_mxnet_is_for_cuda_or_by_request(install, monkeypatch, tmp_path, mxnet_for_cuda):
+    path = install('11.2', [70, 80])
+    mxnet_for_cpu = str(tmp_path / 'mxnet')
+    for asked, mxnet, wanted in [('', mxnet_for_cpu, False), ('1', mxnet_for_cpu, True), ('0', mxnet_for_cpu, False),
+                                 ('', mxnet_for_cuda, True), ('1', mxnet_for_cuda, True), ('0', mxnet_for_cuda, False)]:
+        monkeypatch.setenv('SNIPER_CUDA', asked)
+        compiler = nvcc.wanted_compiler(mxnet)
+        assert (compiler is not None and compiler.path == path) == wanted, (asked, mxnet)
+
+
+def test_mistakes_end_the_build_with_the_mend(install, monkeypatch, mxnet_for_cuda):
+    monkeypatch.setenv('SNIPER_CUDA', 'yes')
+    with pytest.raises(SystemExit, match="SNIPER_CUDA is 'yes'; it can be 1"):
+        nvcc.wanted_compiler(mxnet_for_cuda)
+    install('10.1', [70])
+    monkeypatch.setenv('SNIPER_CUDA', '1')
+    with pytest.raises(SystemExit, match='CUDA 10.1, which is too old.*CUDA_HOME'):
+        nvcc.wanted_compiler(mxnet_for_cuda)
+
+
+def test_without_nvcc(no_compiler, monkeypatch, mxnet_for_cuda, capsys):
+    monkeypatch.setenv('SNIPER_CUDA', '1')
+    with pytest.raises(SystemExit, match='SNIPER_CUDA=1 asks .* no nvcc: install a CUDA toolkit'):
+        nvcc.wanted_compiler(mxnet_for_cuda)
+    monkeypatch.setenv('SNIPER_CUDA', '')
+    assert nvcc.wanted_compiler(mxnet_for_cuda) is None
+    assert 'run on CPUs only' in capsys.readouterr().err
