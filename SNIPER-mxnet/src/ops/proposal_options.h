@@ -1,4 +1,9 @@
-// Attributes, shapes and inputs that MultiProposal and MultiProposalTarget share.
+// Attributes, shapes and inputs that MultiProposal and the two training operators share.
+//
+// NaN and infinity in the inputs drop what they touch and nothing else: a score or a delta its box (no box has a place
+// by them), a number of a row of gt_boxes that object, a NaN in valid_ranges all boxes and objects of its image (an
+// infinite upper end is no bound). An infinite image size clips nothing on its side; a NaN counts as an empty image,
+// whose boxes are the point 0, 0. Outputs are finite whatever the inputs.
 #ifndef SNIPER_OPS_PROPOSAL_OPTIONS_H_
 #define SNIPER_OPS_PROPOSAL_OPTIONS_H_
 
