@@ -22,14 +22,14 @@ class CudaCompiler:
         self.version = version
 
     def folders(self, kind):
-        """Folders of headers ('I') or of libraries ('L') that the compiler itself uses; it may be a script elsewhere."""
+        """Folders of headers ('I') or libraries ('L') that the compiler itself uses; it may be a script elsewhere."""
         plan = _output([self.path, '--dryrun', '-c', 'any.cu', '-o', 'any.o'])
         lines = re.findall(r'^#\$ (?:INCLUDES|LIBRARIES)=(.*)$', plan, re.MULTILINE)
         found = [folder for line in lines for folder in re.findall(r'-%s\s*"?([^"\s]+)' % kind, line)]
         return [os.path.realpath(folder) for folder in found if os.path.isdir(folder)]
 
     def architectures(self):
-        """Numbers of the GPUs to compile for: SNIPER_CUDA_ARCHS ('80' or '75;90') or all known ones of ARCHITECTURES."""
+        """Numbers of the GPUs to compile for: SNIPER_CUDA_ARCHS ('80' or '75;90'), else all known of ARCHITECTURES."""
         asked = os.environ.get('SNIPER_CUDA_ARCHS', '')
         if asked:
             numbers = [int(word) for word in re.split(r'[;,\s]+', asked.strip()) if word.isdigit()]
@@ -49,8 +49,9 @@ class CudaCompiler:
         codes = ['-gencode=arch=compute_%d,code=sm_%d' % (number, number) for number in numbers]
         codes.append('-gencode=arch=compute_%d,code=compute_%d' % (numbers[-1], numbers[-1]))
         threads = ['--threads', '0'] if self.version >= (11, 2) else []
-        return ['-std=c++17', '-O3', '-fmad=false', '-Xcudafe', '--diag_suppress=1675',  # pragmas of the host's compiler
-                '-Xcompiler', '-fPIC,-fvisibility=hidden,-ffp-contract=off,-Wall,-Wno-psabi'] + threads + codes
+        # 1675: pragmas that only the host's compiler knows.
+        return ['-std=c++17', '-O3', '-fmad=false', '-Xcudafe', '--diag_suppress=1675', '-Xcompiler',
+                '-fPIC,-fvisibility=hidden,-ffp-contract=off,-Wall,-Wno-psabi'] + threads + codes
 
 
 def find_compiler():
@@ -70,14 +71,15 @@ def find_compiler():
 
 
 def wanted_compiler(mxnet):
-    """The CudaCompiler for the operator library, or None where it is to go without kernels; SystemExit says what is amiss.
+    """The CudaCompiler for the operator library, or None where it is to go without kernels.
 
-    `mxnet`: folder of the installed package. SNIPER_CUDA=1 asks for kernels, 0 for none; unset: kernels where MXNet is
-    one for CUDA and there is nvcc.
+    Raises SystemExit with what is amiss and the mend. `mxnet`: folder of the installed package. SNIPER_CUDA=1 asks
+    for kernels, 0 for none; unset: kernels where MXNet is one for CUDA and there is nvcc.
     """
     asked = os.environ.get('SNIPER_CUDA', '')
     if asked not in ('', '0', '1'):
-        raise SystemExit('SNIPER_CUDA is %r; it can be 1 (compile the CUDA kernels), 0 (leave them out) or unset' % asked)
+        raise SystemExit('SNIPER_CUDA is %r; it can be 1 (compile the CUDA kernels), 0 (leave them out) or unset'
+                         % asked)
     for_cuda = bool(glob.glob(os.path.join(os.path.dirname(mxnet), 'mxnet_cu*-*.dist-info')))
     if asked == '0' or not (asked or for_cuda):
         return None

@@ -30,7 +30,7 @@ from nvcc import wanted_compiler  # noqa: E402
 INCLUDES = ['include', 'src']
 # What the kernels are made of, besides the host's sources.
 CUDA_SOURCES = sorted(glob.glob(os.path.join(HERE, 'src', 'cuda', '*.cu')))
-CUDA_HEADERS = glob.glob(os.path.join(HERE, 'src', 'cuda', '*.h')) + glob.glob(os.path.join(HERE, 'include', '*', '*.h'))
+CUDA_HEADERS = glob.glob(os.path.join(HERE, 'src/cuda/*.h')) + glob.glob(os.path.join(HERE, 'include/*/*.h'))
 
 
 def mxnet_folder():

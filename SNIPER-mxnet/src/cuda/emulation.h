@@ -1,7 +1,7 @@
 // CUDA's vocabulary for a plain C++ compiler, so that kernels run on the CPU in tests. Not part of the shipped library.
 //
-// Blocks run one after the other. The threads of a block are fibers: each runs until it waits at a barrier or ends, and a
-// warp goes as far as it can before the next one moves.
+// Blocks run one after the other. The threads of a block are fibers: each runs until it waits at a barrier or ends, and
+// a warp goes as far as it can before the next one moves.
 // A barrier that not all threads of the block reach, or that they reach on different lines, is an error here, where a
 // GPU would hang or go on with damaged data. `set_reverse(true)` runs blocks and threads in descending order: a result
 // that changes with the order has a race, such as a missing barrier. Shared memory is filled with garbage before each
@@ -150,10 +150,12 @@ inline int __ffs(int bits) { return __builtin_ffs(bits); }
 inline int __ffsll(long long bits) { return __builtin_ffsll(bits); }
 inline int __clz(int bits) { return bits == 0 ? 32 : __builtin_clz(static_cast<unsigned int>(bits)); }
 inline int __clzll(long long bits) { return bits == 0 ? 64 : __builtin_clzll(static_cast<unsigned long long>(bits)); }
-inline unsigned int __float_as_uint(float value) { return ::sniper::emulation::from_bits<unsigned int>(::sniper::emulation::to_bits(value)); }
-inline int __float_as_int(float value) { return ::sniper::emulation::from_bits<int>(::sniper::emulation::to_bits(value)); }
+inline unsigned int __float_as_uint(float value) {
+  return static_cast<unsigned int>(::sniper::emulation::to_bits(value));
+}
+inline int __float_as_int(float value) { return static_cast<int>(__float_as_uint(value)); }
 inline float __uint_as_float(unsigned int bits) { return ::sniper::emulation::from_bits<float>(bits); }
-inline float __int_as_float(int bits) { return ::sniper::emulation::from_bits<float>(static_cast<unsigned int>(bits)); }
+inline float __int_as_float(int bits) { return __uint_as_float(static_cast<unsigned int>(bits)); }
 template <typename T>
 inline T __ldg(const T* place) { return *place; }
 

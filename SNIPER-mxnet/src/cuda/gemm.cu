@@ -77,13 +77,14 @@ bool has_cublas() { return false; }
 
 void gemm_cuda(const CudaContext&, const Gemm& problem, const float* a, const float* b, float* c) {
   for (int n = 0; n < problem.batch; ++n) {
+    const float* ma = a + n * problem.stride_a;
+    const float* mb = b + n * problem.stride_b;
     for (int y = 0; y < problem.rows; ++y) {
       float* row = c + n * problem.stride_c + static_cast<int64_t>(y) * problem.ldc;
       for (int x = 0; x < problem.columns; ++x) row[x] = problem.beta == 0.0f ? 0.0f : problem.beta * row[x];
       for (int k = 0; k < problem.inner; ++k) {
-        const float* ma = a + n * problem.stride_a;
-        const float* mb = b + n * problem.stride_b;
-        const float factor = problem.alpha * element(ma, problem.lda, problem.transpose_a, y, k, problem.rows, problem.inner);
+        const float factor =
+            problem.alpha * element(ma, problem.lda, problem.transpose_a, y, k, problem.rows, problem.inner);
         if (problem.transpose_b) {
           for (int x = 0; x < problem.columns; ++x) row[x] += factor * mb[static_cast<int64_t>(x) * problem.ldb + k];
         } else {

@@ -9,7 +9,8 @@
 //   - __syncthreads(), reached by all threads of the block on the same line, none having left the kernel before
 //   - __syncwarp, __shfl_sync, __shfl_down_sync, __shfl_up_sync, __shfl_xor_sync, __ballot_sync, __any_sync,
 //     __all_sync, with kFullWarp as the mask and all 32 lanes there; a block of fewer threads takes part with those
-//   - atomicAdd, atomicSub, atomicMax, atomicMin, atomicOr, atomicAnd, atomicXor, atomicExch, atomicCAS on global or shared memory
+//   - atomicAdd, atomicSub, atomicMax, atomicMin, atomicOr, atomicAnd, atomicXor, atomicExch, atomicCAS on global or
+//     shared memory
 //   - __popc, __popcll, __ffs, __ffsll, __clz, __clzll, __ldg, __float_as_uint, __float_as_int, __uint_as_float,
 //     __int_as_float; <cmath>; SNIPER_HD functions of include/sniper
 //   - float2, float4, int2, int4, uint2 with make_*

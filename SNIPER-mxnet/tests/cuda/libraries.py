@@ -21,8 +21,8 @@ from nvcc import find_compiler  # noqa: E402
 
 INCLUDES = ['-Iinclude', '-Isrc', '-Itests/cuda/interface']
 # Compile time counts here, not speed; arithmetic as in the shipped build.
-HOST_FLAGS = ['-std=c++11', '-O1', '-ffp-contract=off', '-fvisibility=hidden', '-fno-math-errno', '-fPIC', '-g0', '-Wall',
-              '-Wno-psabi', '-Wno-unknown-pragmas', '-U_FORTIFY_SOURCE']
+HOST_FLAGS = ['-std=c++11', '-O1', '-ffp-contract=off', '-fvisibility=hidden', '-fno-math-errno', '-fPIC', '-g0',
+              '-Wall', '-Wno-psabi', '-Wno-unknown-pragmas', '-U_FORTIFY_SOURCE']
 
 
 class BuildError(Exception):
@@ -108,7 +108,8 @@ def _run(command):
 
 
 def _sources(*patterns):
-    return sorted(os.path.relpath(path, ROOT) for pattern in patterns for path in glob.glob(os.path.join(ROOT, pattern)))
+    found = [path for pattern in patterns for path in glob.glob(os.path.join(ROOT, pattern))]
+    return sorted(os.path.relpath(path, ROOT) for path in found)
 
 
 def _cores():

@@ -7,7 +7,8 @@ import proposal_data
 from proposal_data import Options
 
 # name and size for people; the C function; its arguments in order: NumPy arrays that are inputs, `Output`s, and `Fixed`
-# values handed on as they are (sizes, numbers); multiply-adds that no kernel can do without, 0 where memory is the limit.
+# values handed on as they are (sizes, numbers); multiply-adds that no kernel can do without, 0 where memory is the
+# limit.
 Case = namedtuple('Case', 'name function arguments multiply_adds')
 Output = namedtuple('Output', 'shape')
 Fixed = namedtuple('Fixed', 'value')

@@ -2,9 +2,10 @@
 
 It needs a GPU, nvcc, a C++ compiler, Python and NumPy; no MXNet. --json FILE also writes the figures as JSON. A row
 holds the median of repeated calls by the GPU's own clock; the share of the memory's rate: bytes of inputs and outputs
-a second over what copying 256 MB within the GPU reaches in the same run; the share of the arithmetic rate: multiply-adds
-over those of a 4096 matrix product in the same run, which cuBLAS does if it is found. Working memory is what the call
-asked for. --emulated runs tiny sizes through the emulation instead, to see that this script works; its times mean nothing.
+a second over what copying 256 MB within the GPU reaches in the same run; the share of the arithmetic rate:
+multiply-adds over those of a 4096 matrix product in the same run, which cuBLAS does if it is found. Working memory is
+what the call asked for. --emulated runs tiny sizes through the emulation instead, to see that this script works; its
+times mean nothing.
 """
 import argparse
 import ctypes
