@@ -12,6 +12,7 @@ from configs.kinds import (BOOLS, FLOAT, FLOATS, INT_OR_INTS, INTS, PAIRS, PROCE
 NETWORK = {
     'pretrained': key('', "prefix of the initial weights' files; '' trains from scratch"),
     'pretrained_epoch': key(0, 'number in the name of the initial weights, PREFIX-0000.params'),
+    'KEEP_HEADS': key(False, 'heads start from the initial weights too where these have them; False = always anew'),
     'PIXEL_MEANS': key([0, 0, 0], 'subtracted from pixels, 0 to 255, in the order blue, green, red', array_of(3)),
     'RPN_FEAT_STRIDE': key(16, 'pixels of the network input a cell of the proposal feature map'),
     'FIXED_PARAMS': key(['gamma', 'beta'], 'parameters whose name contains one of these are not trained', TEXTS),

@@ -1,7 +1,9 @@
 """First values of all parameters: from a pretrained file or from scratch, and which of them stay frozen.
 
 Source: reference/networks.md sections 3 (frozen parameters), 9 and 13. New layers (`detector.new_parameters`) are
-initialised anew even where the pretrained file has an entry of that name; the rest must come from the file.
+initialised anew even where the pretrained file has an entry of that name; the rest must come from the file. With
+`network.KEEP_HEADS`, which the original does not have, new layers come from the file where it has them: so a trained
+detector is trained further, or gets one more head.
 """
 import logging
 import os
@@ -43,6 +45,8 @@ def pretrained_values(config, shapes, aux_shapes, new_names):
         raise SniperError('pretrained weights %s do not exist: fetch them, or set network.pretrained and '
                           "network.pretrained_epoch, or train from scratch with `--set network.pretrained ''`" % path)
     args, auxs = load_params(path)
+    if config.network.KEEP_HEADS:
+        new_names = [name for name in new_names if name not in args]
     wanted = {name: shape for name, shape in shapes.items() if name not in new_names}
     _check_complete(path, dict(wanted, **aux_shapes), dict(args, **auxs))
     logger.info('Weights from %s: %d arrays; %d new ones are initialised', path, len(wanted) + len(aux_shapes),

@@ -7,13 +7,12 @@ from lib.train.initialise import frozen_parameters
 from symbols import get_detector, ops
 from symbols.detectors import faster_rcnn
 from symbols.heads.rcnn import rcnn_losses
-from symbols.layers import convolution, relu
 from tests.golden import golden_file
 from tests.symbols.helpers import bind_golden, config_for
 
 GAIN = {'resnet_mx_101_e2e': 1.0, 'mobilenetv2_e2e': 1.5}
 NAMES = sorted(GAIN)
-FOCUS_OUTPUTS = ('conv_new_out', 'scale_prob')      # the AutoFocus branch is not in our graph
+FOCUS = {'resnet_mx_101_e2e'}                        # their golden files were made with the AutoFocus branch
 DATA_SEED = {'test': 20180523, 'train': 20181204}
 
 
@@ -67,9 +66,10 @@ def test_inference(name, rpn_outputs, monkeypatch):
     # oneDNN's fusion of inference graphs overwrites an output that is also an inner node (here conv0 by its ReLU).
     monkeypatch.setenv('MXNET_SUBGRAPH_BACKEND', 'NONE')
     golden = np.load(golden_file('networks/%s.test.npz' % name))
-    symbol = get_detector(name).test_symbol(config_for(name, 'TEST.RPN_POST_NMS_TOP_N', '8'))
+    symbol = get_detector(name).test_symbol(config_for(name, 'TEST.RPN_POST_NMS_TOP_N', '8', 'TEST.AUTO_FOCUS',
+                                                       str(name in FOCUS)))
     internals = mx.sym.Group([symbol] + list(rpn_outputs.values())).get_internals()
-    expected = [key for key in golden.files if not key.startswith('in:') and key not in FOCUS_OUTPUTS]
+    expected = [key for key in golden.files if not key.startswith('in:')]
     names = {key.split(':')[-1] for key in expected}
     ends = stage_ends(internals) if 'stage1' in names else {}
     wanted = {key: ends[key] if key in ends else internals[key + '_output'] for key in names}
@@ -91,29 +91,15 @@ def test_inference(name, rpn_outputs, monkeypatch):
     assert compared == len(expected), sorted(expected)
 
 
-def with_focus_branch(symbol):
-    """The training graph with the branch that the golden file of ResNet-101 was made with: it adds to the trunk's
-    gradients. Outputs in the golden order."""
-    body = symbol.get_internals()['cat4_output']
-    settings = dict(bias=True, init=mx.init.Normal(0.01), new=True)
-    body = relu(convolution(body, 'conv_new_2', 256, kernel=3, **settings), 'conv_new_2_relu')
-    body = relu(convolution(body, 'conv_new_3', 256, **settings), 'conv_new_3_relu')
-    body = mx.sym.Reshape(convolution(body, 'conv_new_out', 2, **settings), shape=(0, 2, -1))
-    prob = mx.sym.SoftmaxOutput(data=body, label=mx.sym.var('scale_label'), multi_output=True, normalization='valid',
-                                use_ignore=True, ignore_label=-1, name='cls_scale_prob')
-    return mx.sym.Group([symbol[0], symbol[1], prob] + [symbol[index] for index in range(2, 5)])
-
-
 @pytest.mark.parametrize('name', NAMES)
 def test_training_step(name, monkeypatch):
     golden = np.load(golden_file('networks/%s.train.npz' % name))
-    config = config_for(name, 'TRAIN.RPN_POST_NMS_TOP_N', str(len(golden['in:rois']) // 2))
+    config = config_for(name, 'TRAIN.RPN_POST_NMS_TOP_N', str(len(golden['in:rois']) // 2), 'TRAIN.AUTO_FOCUS',
+                        str(name in FOCUS))
     # The golden run fed 8 rois an image to a graph whose loss was divided by 300.
     monkeypatch.setattr(faster_rcnn, 'rcnn_losses', lambda outputs, targets, losses, rois: rcnn_losses(
         outputs, targets, losses, rois and 300 * losses.batch_images))
     symbol = get_detector(name).train_symbol(config)
-    if name == 'resnet_mx_101_e2e':
-        symbol = with_focus_branch(symbol)
     inputs = golden_inputs(golden, 'train', 2)
     arguments = symbol.list_arguments()
     executor = bind_golden(symbol, {key: value for key, value in inputs.items() if key in arguments}, GAIN[name], True)

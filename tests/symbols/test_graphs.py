@@ -7,6 +7,7 @@ from symbols import detector_names, get_detector
 from tests.symbols.helpers import config_for
 
 VARIANTS = ('train', 'test', 'proposal_train', 'proposal_test')
+FOCUS = ('TRAIN.AUTO_FOCUS', 'True', 'TEST.AUTO_FOCUS', 'True')
 SMALL = ('TRAIN.RPN_POST_NMS_TOP_N', '6', 'TEST.RPN_POST_NMS_TOP_N', '5')
 
 
@@ -41,36 +42,52 @@ def expected_shapes(name, config, variant, batch, height, width):
     rpn = {'rpn_cls_prob_output': (batch, 2, anchors * rows, columns),
            'rpn_bbox_loss_output': (batch, 4 * anchors, rows, columns)}
     rois, boxes, scores = 'rois_output', 4, {}
+    cells, maps = {}, {}
+    if config.TRAIN.AUTO_FOCUS:
+        cells['cls_scale_prob_output'] = (batch, 2, rows * columns)
+        maps['scale_prob_output'] = (batch, 2, rows, columns)
     if name == 'resnext_mx_101':
         rpn = rpn if variant == 'proposal_train' else {}
         rois, boxes = 'rois_reshape_output' if variant == 'test' else rois, 8
     if variant == 'train':
-        scores = {'cls_prob_reshape_output': (batch, 6, classes), 'bbox_loss_reshape_output': (batch, 6, boxes),
-                  'blockgrad0_output': (batch * 6,)}
+        scores = dict(cells, cls_prob_reshape_output=(batch, 6, classes),
+                      bbox_loss_reshape_output=(batch, 6, boxes), blockgrad0_output=(batch * 6,))
     if variant.endswith('train'):
         return dict(rpn, **scores)
     if variant == 'proposal_test':
         return {'rois_output': (batch * 5, 5), 'rois_score': (batch * 5,), 'im_ids': (batch,)}
     return {rois: (batch * 5, 5), 'cls_prob_reshape_output': (batch, 5, classes),
             'bbox_pred_reshape_output': (batch, 5, boxes),
-            'im_ids': (batch,), 'im_info': (batch, 3), 'chip_ids': (batch,)}
+            'im_ids': (batch,), **maps, 'im_info': (batch, 3), 'chip_ids': (batch,)}
 
 
-@pytest.mark.parametrize('variant', VARIANTS)
+@pytest.mark.parametrize('variant, focus', [*((variant, ()) for variant in VARIANTS), ('train', FOCUS), ('test', FOCUS)],
+                         ids=lambda value: value if isinstance(value, str) else 'autofocus' if value else 'plain')
 @pytest.mark.parametrize('name', detector_names())
-def test_every_graph_runs(name, variant):
-    config = config_for(name, *SMALL)
+def test_every_graph_runs(name, variant, focus):
+    config = config_for(name, *SMALL, *focus)
     height, width = (64, 96) if variant.endswith('train') else (75, 50)
     outputs = run(get_detector(name), config, variant, 2, height, width)
-    assert {key: output.shape for key, output in outputs.items()} == expected_shapes(
-        name, config, variant, 2, height, width)
+    assert [(key, output.shape) for key, output in outputs.items()] == list(expected_shapes(
+        name, config, variant, 2, height, width).items())
     for key, output in outputs.items():
         assert np.isfinite(output).all(), key
 
 
+@pytest.mark.parametrize('name', detector_names())
+def test_autofocus_leaves_the_proposal_graphs_alone(name):
+    detector, plain, focus = get_detector(name), config_for(name), config_for(name, *FOCUS)
+    for variant in ('proposal_train', 'proposal_test'):
+        symbols = [detector.symbol(config, variant) for config in (plain, focus)]
+        assert symbols[0].list_arguments() == symbols[1].list_arguments()
+        assert symbols[0].list_outputs() == symbols[1].list_outputs()
+        shapes = [detector.input_shapes(config, 1, 64, 64, variant) for config in (plain, focus)]
+        assert shapes[0] == shapes[1]
+
+
 @pytest.mark.parametrize('height, width', [(33, 97), (64, 64), (95, 41), (17, 130)])
 def test_tiny_takes_any_size(height, width):
-    config = config_for('sniper_tiny', *SMALL)
+    config = config_for('sniper_tiny', *SMALL, *FOCUS)
     for variant in VARIANTS:
         outputs = run(get_detector('sniper_tiny'), config, variant, 1, height, width, seed=3)
         assert {key: output.shape for key, output in outputs.items()} == expected_shapes(

@@ -4,10 +4,14 @@ import pytest
 
 from sniper_mxnet import mx
 from symbols import detector_names, get_detector
+from symbols.heads.focus import focus_loss
+from symbols.options import LossOptions
 from tests.symbols.helpers import config_for
 
 SIZE = 96
 SEED = 11
+AUTO_FOCUS = ('TRAIN.AUTO_FOCUS', 'True')
+FOCUS_LAYERS = ('conv_new_2', 'conv_new_3', 'conv_new_out')
 
 
 def tiny_config(*overrides):
@@ -35,6 +39,8 @@ def feed(executor, batch):
     values['label'][:] = random.choice([-1, 0, 1], size=values['label'].shape, p=[0.9, 0.05, 0.05])
     values['bbox_target'][:] = random.normal(0, 0.5, values['bbox_target'].shape)
     values['bbox_weight'][:] = random.randint(0, 2, values['bbox_weight'].shape)
+    if 'scale_label' in values:
+        values['scale_label'][:] = random.choice([-1, 0, 1], size=values['scale_label'].shape)
     if 'gt_boxes' in values:
         boxes = np.full(values['gt_boxes'].shape, -1)
         boxes[:, 0] = [10, 12, 50, 60, 1]
@@ -46,7 +52,7 @@ def feed(executor, batch):
 
 @pytest.mark.parametrize('variant', ['train', 'proposal_train'])
 def test_every_parameter_learns(variant):
-    config, detector = tiny_config(), get_detector('sniper_tiny')
+    config, detector = tiny_config(*AUTO_FOCUS), get_detector('sniper_tiny')
     symbol = detector.symbol(config, variant)
     shapes = detector.input_shapes(config, 2, SIZE, SIZE, variant)
     executor = initialised(detector, symbol, shapes)
@@ -83,12 +89,14 @@ def test_new_parameters(name):
     if name != 'resnext_mx_101':
         layers += proposal_layers
     assert new == {layer + suffix for layer in layers + deformable for suffix in ('_weight', '_bias')}
+    with_focus = detector.new_parameters(detector.train_symbol(config_for(name, *AUTO_FOCUS)))
+    assert with_focus - new == {layer + suffix for layer in FOCUS_LAYERS for suffix in ('_weight', '_bias')}
     assert detector.new_parameters(detector.proposal_train_symbol(config)) == {
         layer + suffix for layer in proposal_layers + deformable for suffix in ('_weight', '_bias')}
 
 
 def test_initial_values():
-    detector, config = get_detector('resnet_mx_50_e2e'), config_for('resnet_mx_50_e2e', 'network.pretrained', '')
+    detector, config = get_detector('resnet_mx_50_e2e'), config_for('resnet_mx_50_e2e', 'network.pretrained', '', *AUTO_FOCUS)
     symbol = detector.train_symbol(config)
     attributes = symbol.attr_dict()
     arguments = dict(zip(symbol.list_arguments(), symbol.infer_shape(
@@ -102,14 +110,33 @@ def test_initial_values():
         return array.asnumpy()
 
     for name in ('stage4_unit2_offset_weight', 'stage4_unit2_offset_bias', 'offset_weight', 'offset_bias',
-                 'fc_new_1_bias', 'rpn_conv_3x3_bias', 'stage2_unit1_bn1_beta'):
+                 'fc_new_1_bias', 'conv_new_2_bias', 'conv_new_out_bias', 'rpn_conv_3x3_bias', 'stage2_unit1_bn1_beta'):
         assert not value(name).any(), name
-    for name in ('rpn_cls_score_weight', 'conv_new_1_weight', 'cls_score_weight', 'fc_new_2_weight'):
+    for name in ('rpn_cls_score_weight', 'conv_new_1_weight', 'cls_score_weight', 'fc_new_2_weight',
+                 'conv_new_2_weight', 'conv_new_3_weight'):
         assert value(name).std() == pytest.approx(0.01, rel=0.05) and abs(value(name).mean()) < 1e-3, name
     fan_in = 128 * 9
     assert value('stage2_unit2_conv2_weight').std() == pytest.approx((2 / fan_in) ** 0.5, rel=0.05)
     assert value('stage2_unit2_conv3_weight').std() == pytest.approx((2 / 128 / 16) ** 0.5, rel=0.05)   # 16 units
     assert (value('stage2_unit1_bn1_gamma') == 1).all()
+
+
+def test_the_focus_loss_is_a_mean_over_the_cells_that_count():
+    """Its gradient at the logits is (p - label) / their number, 0 where the label is -1, times the loss scale."""
+    logits, label = mx.sym.var('logits'), np.array([[[1, 0, -1], [-1, -1, 1]]], np.float32)
+    values = np.random.RandomState(SEED).normal(size=(1, 2, 2, 3)).astype(np.float32)
+    for scale in (1.0, 100.0):
+        losses = LossOptions.from_config(tiny_config('TRAIN.scale', str(scale)))._replace(scale=scale)
+        executor = focus_loss(logits, losses).simple_bind(mx.cpu(), logits=values.shape, scale_label=(1, 6),
+                                                          grad_req={'logits': 'write', 'scale_label': 'null'})
+        executor.arg_dict['logits'][:], executor.arg_dict['scale_label'][:] = values, label.reshape(1, 6)
+        prob = executor.forward(is_train=True)[0].asnumpy()
+        executor.backward()
+        expected = np.exp(values) / np.exp(values).sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(prob, expected.reshape(1, 2, 6), rtol=1e-5)
+        one_hot = np.stack([label == 0, label == 1], axis=1)
+        gradient = np.where(label[:, None] == -1, 0, expected - one_hot) / 3 * scale
+        np.testing.assert_allclose(executor.grad_dict['logits'].asnumpy(), gradient, rtol=1e-4, atol=1e-6)
 
 
 def test_from_scratch_all_statistics_are_of_the_batch():

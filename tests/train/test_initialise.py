@@ -50,6 +50,22 @@ def test_pretrained_values_new_layers_and_frozen_ones(tmp_path):
     assert sorted(module._fixed_param_names) == ['stem_bias', 'stem_weight']
 
 
+def test_heads_are_kept_where_the_file_has_them(tmp_path):
+    config = pretrained_config(tmp_path, rpn_cls_score_bias=None)
+    config.network.KEEP_HEADS = True
+    values, _ = first_values(config)
+    assert (values['stem_weight'] == 1).all() and (values['rpn_cls_score_weight'] == 1).all()
+    assert (values['rpn_cls_score_bias'] == 0).all()        # a new layer that the file does not have
+
+
+def test_heads_of_another_shape_are_not_kept_silently(tmp_path):
+    config = pretrained_config(tmp_path, rpn_cls_score_weight=(3, 3))
+    first_values(config)
+    config.network.KEEP_HEADS = True
+    with pytest.raises(SniperError, match='rpn_cls_score_weight'):
+        first_values(config)
+
+
 def test_frozen_parameters_do_not_move(tmp_path):
     from lib.train.checkpoint import load_params
     from lib.train.run import train
