@@ -40,7 +40,7 @@ def _documentation(op):
 def _array_function(mx, op, raw):
     def call(*args, **kwargs):
         inputs, attributes = _sort_arguments(op, args, kwargs, mx.nd.NDArray)
-        missing = [name for name in op.inputs if inputs.get(name) is None]
+        missing = [name for name in _needed(op, attributes) if name not in inputs]
         if missing:
             raise TypeError('%s needs the input %s' % (op.name, ', '.join(missing)))
         if mx.autograd.is_recording():
@@ -56,7 +56,7 @@ def _symbol_function(mx, op, raw):
         inputs, attributes = _sort_arguments(op, args, kwargs, mx.sym.Symbol)
         node = _name_manager(mx).get(attributes.pop('name', None), op.name.lower())
         with mx.name.NameManager():  # names are final from here: an outer prefix must not come twice
-            for name in op.inputs:
+            for name in _needed(op, attributes):
                 if name not in inputs:  # as with every operator of MXNet, a new variable named after the node
                     inputs[name] = mx.sym.Variable('%s_%s' % (node, name))
             for name in op.gradients:
@@ -64,6 +64,12 @@ def _symbol_function(mx, op, raw):
                     inputs[name] = getattr(mx.sym, op.guard)(inputs[name], name='%s_%s_guard' % (node, name))
             return raw(*_in_order(op, inputs), name=node, **attributes)
     return call
+
+
+def _needed(op, attributes):
+    """Names of the inputs that a call with these attributes must have."""
+    return op.inputs + tuple(name for name, switch in zip(op.optional, op.switches)
+                             if attributes.get(switch, 'False').lower() not in ('true', '1'))
 
 
 def _in_order(op, inputs):

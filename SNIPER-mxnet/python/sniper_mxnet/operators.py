@@ -1,10 +1,28 @@
 """The operators of the library as Python has to know them."""
+import re
 from collections import namedtuple
 
 # name; names of the inputs, required and optional, in order; names of the outputs. `gradients`: MXNet lets an operator
 # of a library overwrite gradients even where the caller asked for addition (grad_req 'add'), which shows on arrays and
-# variables that enter it directly: those named go through the stock operator `guard` first.
-Operator = namedtuple('Operator', 'name inputs optional outputs gradients guard')
+# variables that enter it directly: those named go through the stock operator `guard` first. `switches` are the
+# attributes that leave the optional inputs out. `parameters` are the inputs that are learnt, {name: function from the
+# node's attributes and the other inputs' shapes to its shape, or None}.
+Operator = namedtuple('Operator', 'name inputs optional outputs gradients guard switches parameters',
+                      defaults=((), {}))
+
+
+def _weight_shape(attributes, shapes):
+    """Of a convolution over `shapes['data']` (N, C, H, W); attributes are texts as in a symbol's JSON."""
+    kernel = tuple(int(size) for size in re.findall(r'\d+', attributes.get('kernel', '')))
+    groups = int(attributes.get('num_group', 1))
+    if len(shapes.get('data') or ()) != 4 or len(kernel) != 2 or groups < 1:
+        return None  # nothing follows yet, or the operator will say what is wrong
+    return (int(attributes['num_filter']), shapes['data'][1] // groups) + kernel
+
+
+def _bias_shape(attributes, shapes):
+    return (int(attributes['num_filter']),)
+
 
 OPERATORS = (
     Operator('MultiProposal', ('cls_prob', 'bbox_pred', 'im_info'), (), ('output', 'score'),
@@ -18,8 +36,10 @@ OPERATORS = (
     Operator('MaskRcnnTarget', ('rois', 'mask_polys', 'mask_ids'), (), ('mask_targets', 'mask_cls'),
              ('rois', 'mask_polys', 'mask_ids'), 'BlockGrad'),
     Operator('DeformableConvolution', ('data', 'offset', 'weight'), ('bias',), ('output',),
-             ('data', 'offset', 'weight', 'bias'), 'identity'),
-    Operator('DeformablePSROIPooling', ('data', 'rois'), ('trans',), ('output',), ('data', 'trans'), 'identity'),
+             ('data', 'offset', 'weight', 'bias'), 'identity', ('no_bias',),
+             {'weight': _weight_shape, 'bias': _bias_shape}),
+    Operator('DeformablePSROIPooling', ('data', 'rois'), ('trans',), ('output',), ('data', 'trans'), 'identity',
+             ('no_trans',)),
     Operator('SoftNMS', ('dets',), (), ('output', 'count'), ('dets',), 'BlockGrad'),
     Operator('ChipGenerator', ('boxes', 'im_info'), (), ('chips', 'num_chips'), ('boxes', 'im_info'), 'BlockGrad'),
 )

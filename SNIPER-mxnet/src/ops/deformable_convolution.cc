@@ -66,8 +66,33 @@ MXReturnValue parse_attributes(const AttributeMap& values, int* num_inputs, int*
   });
 }
 
+// One type for all. Graphs in half precision have to be inferred on machines without a GPU too; what cannot run says so
+// when it is asked to.
 MXReturnValue infer_type(const AttributeMap&, std::vector<int>* in_types, std::vector<int>* out_types) {
-  return guarded(kName, [&] { infer_float32(kInputNames, in_types, out_types); });
+  return guarded(kName, [&] {
+    int common = mxnet::ext::kUNSET;
+    for (const int type : *in_types) {
+      if (common == mxnet::ext::kUNSET && type != -1) common = type;
+    }
+    if (common == mxnet::ext::kUNSET) common = mxnet::ext::kFloat32;
+    for (size_t i = 0; i < in_types->size(); ++i) {
+      int& type = (*in_types)[i];
+      if (type == -1 || type == mxnet::ext::kUNSET) type = common;
+      if (type != mxnet::ext::kFloat32 && type != mxnet::ext::kFloat16) {
+        throw std::invalid_argument(kInputNames[i] + " must be float32, got " + type_name(type) + ": cast it first");
+      }
+      if (type == common) continue;
+      throw std::invalid_argument(kInputNames[i] + " must be " + type_name(common) + " as the inputs before it, got " +
+                                  type_name(type));
+    }
+    (*out_types)[0] = common;
+  });
+}
+
+void check_float32(const std::vector<MXTensor>& tensors) {
+  for (const MXTensor& tensor : tensors) {
+    if (tensor.dtype != mxnet::ext::kFloat32) throw std::invalid_argument("computes in float32 only: cast the inputs first");
+  }
 }
 
 void check_channels(unsigned int channels, int groups, const char* attribute) {
@@ -118,6 +143,7 @@ MXReturnValue infer_shape(const AttributeMap& values, std::vector<Shape>* in, st
 // `in` holds data, offset, weight and, with bias, bias from place `first` on; `output` has the output's shape.
 DeformableConvolutionInputs convolution_inputs(std::vector<MXTensor>* in, size_t first, const MXTensor& output,
                                                const DeformableConvolutionOptions& options) {
+  check_float32(*in);
   const MXTensor& data = (*in)[first + kData];
   DeformableConvolutionInputs inputs;
   inputs.data = (*in)[first + kData].data<float>();
