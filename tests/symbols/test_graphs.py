@@ -61,7 +61,8 @@ def expected_shapes(name, config, variant, batch, height, width):
             'im_ids': (batch,), **maps, 'im_info': (batch, 3), 'chip_ids': (batch,)}
 
 
-@pytest.mark.parametrize('variant, focus', [*((variant, ()) for variant in VARIANTS), ('train', FOCUS), ('test', FOCUS)],
+@pytest.mark.parametrize('variant, focus',
+                         [*((variant, ()) for variant in VARIANTS), ('train', FOCUS), ('test', FOCUS)],
                          ids=lambda value: value if isinstance(value, str) else 'autofocus' if value else 'plain')
 @pytest.mark.parametrize('name', detector_names())
 def test_every_graph_runs(name, variant, focus):

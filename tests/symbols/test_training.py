@@ -96,7 +96,8 @@ def test_new_parameters(name):
 
 
 def test_initial_values():
-    detector, config = get_detector('resnet_mx_50_e2e'), config_for('resnet_mx_50_e2e', 'network.pretrained', '', *AUTO_FOCUS)
+    detector = get_detector('resnet_mx_50_e2e')
+    config = config_for('resnet_mx_50_e2e', 'network.pretrained', '', *AUTO_FOCUS)
     symbol = detector.train_symbol(config)
     attributes = symbol.attr_dict()
     arguments = dict(zip(symbol.list_arguments(), symbol.infer_shape(
