@@ -45,6 +45,8 @@ TRAIN = {
     # what is trained
     'ONLY_PROPOSAL': key(False, 'train the proposal network alone'),
     'WITH_MASK': key(False, 'train a mask head too'),
+    'MAX_MASKS': key(50, 'proposals a chip that masks are trained on, at most and on average over a batch'),
+    'MAX_POLYGON_LEN': key(500, "numbers that an object's polygons may have; longer ones are simplified and counted"),
     'AUTO_FOCUS': key(False, 'train the head that predicts where small objects are'),
     'AUTO_FOCUS_SMALL_THRESH': key(-1, 'objects of a side below this, chip pixels, are focus targets'),
     'AUTO_FOCUS_DC_LOW': key(-1, 'objects of a side up to this, chip pixels, are ignored by focus targets'),
@@ -149,7 +151,7 @@ TEST = {
     'BATCH_IMAGES': key([2, 2, 4], 'images a batch and device, one entry a scale; one number for all', INT_OR_INTS),
     'CONCURRENT_JOBS': key(2, 'processes, each with its own copy of the network'),
     'NUM_PROCESS': key('auto', 'worker processes, see TRAIN', PROCESSES),
-    'REDUCED_DECODE': key(False, 'see TRAIN'),
+    'REDUCED_DECODE': key(False, 'see TRAIN; False = the pixels that released weights were tested with'),
     'TEST_EPOCH': key(7, 'number of the checkpoint to load'),
     'SHIPPED_MODEL': key('', "prefix of weights, PREFIX-0000.params, to test with while there is no checkpoint; "
                          "'' = none"),
@@ -174,6 +176,9 @@ TEST = {
     'VISUALIZATION_PATH': key('./debug/visualization', 'folder of pictures'),
     'VISUALIZE_INTERMEDIATE_SCALES': key(False, "draw every scale's detections too"),
     'USE_CACHE': key([False, False, False], "a scale each: read an earlier run's detections", BOOLS),
+
+    # masks
+    'WITH_MASK': key(False, 'give every detection a mask'),
 
     # AutoFocus
     'AUTO_FOCUS': key(False, 'the network also says where small objects are'),

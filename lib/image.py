@@ -15,7 +15,12 @@ __all__ = ['ImageFile', 'Picture', 'chip_reduction', 'cut_window', 'jitter_color
 
 
 def chip_reduction(scale):
-    """Largest reduction, 1, 2, 4 or 8, after which an image is still no smaller than `scale` makes it."""
+    """Largest reduction, 1, 2, 4 or 8, after which an image is still no smaller than `scale` makes it.
+
+    It changes pixels: bilinear resizing by less than a half skips some, the reduced decode averages all. Means over 53
+    images of COCO, at scales 0.5, 0.4, 0.25 and 0.15: 52, 32, 31 and 27 dB between the two; to an exact average of the
+    area, reduced 52, 38, 52 and 37 dB, whole and bilinear 99, 35, 31 and 27 dB.
+    """
     reduction = 1
     while reduction < 8 and scale * reduction * 2 <= 1:
         reduction *= 2
