@@ -2,8 +2,8 @@
 
 FOLDER holds a data set in COCO's format, for example coco_mini. The same chips, in the same order, are made
 
-    reference   as the original does: a multiprocessing.Pool whose workers read the image, mirror, crop, resize, make the
-                anchor targets with NumPy, and send the tensors back pickled; the parent stacks them to batches
+    reference   as the original does: a multiprocessing.Pool whose workers read the image, mirror, crop, resize, make
+                the anchor targets with NumPy, and send the tensors back pickled; the parent stacks them to batches
     ours        by lib.iterators.TrainIterator; its time includes the choice of the epoch's chips, which the reference
                 is given
 
@@ -40,7 +40,7 @@ def main(argv=None):
     parser.add_argument('--data', required=True, metavar='FOLDER', help='data set in COCO format')
     parser.add_argument('--image-set', default='train2017', metavar='NAME', help='its split (default: %(default)s)')
     parser.add_argument('--cfg', default=CONFIGURATION, metavar='FILE', help='configuration (default: %(default)s)')
-    parser.add_argument('--chips', type=int, default=512, metavar='N', help='chips a measurement (default: %(default)s)')
+    parser.add_argument('--chips', type=int, default=512, metavar='N', help='a measurement (default: %(default)s)')
     parser.add_argument('--processes', type=int, default=0, metavar='N', help='workers (default: one a core)')
     parser.add_argument('--repeats', type=int, default=3, metavar='N', help='measurements each (default: %(default)s)')
     parser.add_argument('--set', nargs='*', default=[], metavar='KEY VALUE', help='further configuration keys')

@@ -1,7 +1,7 @@
 """Memory of the roidb in all processes of a training: python -m benchmarks.roidb_memory [--rows NAME ...]
 
-Each row is measured in processes of its own: a made-up roidb (boxes of random sizes, every image with its mirrored copy)
-is put where a training keeps it, two workers choose the chips of its first images, and the kernel is asked what every
+Each row is measured in processes of its own: a made-up roidb (random boxes, every image with its mirrored copy) is
+put where a training keeps it, two workers choose the chips of its first images, and the kernel is asked what every
 process holds (/proc/PID/smaps_rollup). Prints a table and one JSON line; exit status 1 if a worker has a copy of its
 own, that is if what it holds alone grows with the roidb.
 

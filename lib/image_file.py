@@ -45,8 +45,8 @@ class ImageFile:
             raise SniperError('image %s is cut short (its end is missing); %s' % (path, _MEND))
 
     def decode(self, reduction=1):
-        """-> Picture. JPEG files are decoded at 1/2, 1/4 or 1/8 of their size if `reduction` asks for it, which averages
-        blocks of pixels in the frequency domain; other formats always whole. SniperError if it is damaged."""
+        """-> Picture. JPEG files are decoded at 1/2, 1/4 or 1/8 of their size if `reduction` asks for it, which
+        averages blocks of pixels in the frequency domain; other formats always whole. SniperError if damaged."""
         reduction = self._possible(reduction)
         if reduction not in self._pictures:
             self._pictures[reduction] = self._decode(reduction)

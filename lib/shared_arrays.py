@@ -19,7 +19,7 @@ from lib.processes import available_memory
 
 logger = logging.getLogger(__name__)
 
-_FALLBACK_FOLDERS = ('/dev/shm', None)  # where there is no memfd: unnamed files there; None = the folder for temporaries
+_FALLBACK_FOLDERS = ('/dev/shm', None)  # unnamed files there where there is no memfd; None = tempfile's folder
 _FULL = (errno.ENOSPC, errno.ENOMEM, errno.EFBIG, errno.EDQUOT)
 _MEND = 'lower TRAIN.PREFETCH, TRAIN.NUM_PROCESS, BATCH_IMAGES or CHIP_SIZE'
 

@@ -96,7 +96,7 @@ class CompactRoidb(collections.abc.Sequence):
         return CompactRoidb(self.columns, self.image, self.flags ^ np.uint8(bits))
 
     def with_proposals(self, boxes, spans):
-        """The records with proposals: boxes (K, 4) float32 of unmirrored images, spans (n, 2) int64 rows of each record.
+        """The records with proposals: boxes (K, 4) float32 of unmirrored images, spans (n, 2) int64 rows of each.
 
         Records that refer to the same image must have the same span.
         """

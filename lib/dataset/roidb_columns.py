@@ -158,8 +158,8 @@ def _joined_proposals(stores):
     none = np.zeros((0, 4), np.float32)
     parts = [store.get('proposals', none) for store in stores]
     first = np.cumsum([0] + [len(part) for part in parts])
-    spans = [store['proposal_span'] + start if 'proposals' in store else np.zeros((len(store['row_start']) - 1, 2), np.int64)
-             for store, start in zip(stores, first)]
+    spans = [store['proposal_span'] + start if 'proposals' in store
+             else np.zeros((len(store['row_start']) - 1, 2), np.int64) for store, start in zip(stores, first)]
     return {'proposals': np.concatenate(parts), 'proposal_span': np.concatenate(spans)}
 
 

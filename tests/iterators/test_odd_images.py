@@ -26,7 +26,7 @@ def scene(width=WIDTH, height=HEIGHT):
 
 
 def save(path, kind):
-    """Write the scene as a file of some kind -> largest difference of grey levels to the scene that is to be expected."""
+    """Write the scene as a file of some kind -> largest difference of grey levels to be expected."""
     pixels = scene()
     image = Image.fromarray(pixels[:, :, ::-1])
     if kind == 'cmyk':
@@ -61,8 +61,8 @@ def run(entry, **train):
     return [arrays for arrays, _ in batches], tested
 
 
-@pytest.mark.parametrize('kind, name', [('cmyk', 'a.jpg'), ('palette', 'a.png'), ('alpha', 'a.png'), ('16 bit', 'a.png'),
-                                        ('16 bit', 'a.tiff'), ('progressive', 'a.jpg')])
+@pytest.mark.parametrize('kind, name', [('cmyk', 'a.jpg'), ('palette', 'a.png'), ('alpha', 'a.png'),
+                                        ('16 bit', 'a.png'), ('16 bit', 'a.tiff'), ('progressive', 'a.jpg')])
 def test_kinds_of_files(tmp_path, kind, name):
     path = str(tmp_path / name)
     tolerance = save(path, kind)
@@ -160,8 +160,8 @@ def test_hundred_megapixels(tmp_path):
     fine = int(arrays['im_info'][1, 2] == 1)
     shown = arrays['gt_boxes'][fine, 0, :4].astype(int)
     means = small_config().network.PIXEL_MEANS[::-1]
-    np.testing.assert_allclose(arrays['data'][fine][:, shown[1] + 9:shown[3] - 9, shown[0] + 9:shown[2] - 9].mean((1, 2)),
-                               200 - means, atol=1)
+    inner = arrays['data'][fine][:, shown[1] + 9:shown[3] - 9, shown[0] + 9:shown[2] - 9]
+    np.testing.assert_allclose(inner.mean((1, 2)), 200 - means, atol=1)
     for reduced in (False, True):
         config.TEST.REDUCED_DECODE = reduced
         with TestIterator([entry], config, 0, 1, num_workers=0) as iterator:
