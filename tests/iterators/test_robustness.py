@@ -95,7 +95,7 @@ def test_full_dev_shm_does_no_harm(tmp_path):
 
 def test_too_little_memory_is_one_line(roidb, monkeypatch):
     monkeypatch.setattr(shared_arrays, 'available_memory', lambda: 300000)
-    with pytest.raises(SniperError, match=r'^the data need .* MB of shared memory, but 0 MB are free: lower TRAIN.PREF'):
+    with pytest.raises(SniperError, match=r'^the data need .* MB of shared memory, but 0 MB are free: lower TRAIN'):
         TrainIterator(roidb, small_config(CHIP_SIZE=256), 8, num_workers=0)
 
 
