@@ -142,7 +142,7 @@ def test_bad_shapes(name, shape, message):
 
 def test_only_float32():
     cls_prob, bbox_pred, im_info = proposal_arrays()
-    with pytest.raises(mx.MXNetError, match='cls_prob must be float32: cast it first'):
+    with pytest.raises(mx.MXNetError, match='cls_prob must be float32, got float16: cast it first'):
         mx.nd.MultiProposal(cls_prob.astype('float16'), bbox_pred, im_info, **SMALL)
 
 

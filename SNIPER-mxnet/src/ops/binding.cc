@@ -51,12 +51,26 @@ unsigned int num_rows(unsigned int images, int64_t rows_per_image) {
   throw std::invalid_argument("the output would have " + std::to_string(rows) + " rows");
 }
 
+std::string type_name(int type) {
+  switch (type) {
+    case mxnet::ext::kFloat32: return "float32";
+    case mxnet::ext::kFloat64: return "float64";
+    case mxnet::ext::kFloat16: return "float16";
+    case mxnet::ext::kUint8: return "uint8";
+    case mxnet::ext::kInt32: return "int32";
+    case mxnet::ext::kInt8: return "int8";
+    case mxnet::ext::kInt64: return "int64";
+    default: return "MXNet's type number " + std::to_string(type);
+  }
+}
+
 void infer_float32(const std::vector<std::string>& input_names, std::vector<int>* in_types,
                    std::vector<int>* out_types) {
   for (size_t i = 0; i < in_types->size(); ++i) {
     int& type = (*in_types)[i];
     if (type == -1 || type == mxnet::ext::kUNSET) type = mxnet::ext::kFloat32;
-    if (type != mxnet::ext::kFloat32) throw std::invalid_argument(input_names[i] + " must be float32: cast it first");
+    if (type == mxnet::ext::kFloat32) continue;
+    throw std::invalid_argument(input_names[i] + " must be float32, got " + type_name(type) + ": cast it first");
   }
   for (int& type : *out_types) type = mxnet::ext::kFloat32;
 }

@@ -42,6 +42,9 @@ void check_rank(const char* input, const Shape& shape, size_t rank, const std::s
 // Rows of an output with `rows_per_image` rows an image; throws if there are too many for MXNet's shapes.
 unsigned int num_rows(unsigned int images, int64_t rows_per_image);
 
+// "float16"; `type` is one of MXNet's numbers for types.
+std::string type_name(int type);
+
 // All inputs and outputs are float32; unknown types become it. Throws if an input is something else.
 void infer_float32(const std::vector<std::string>& input_names, std::vector<int>* in_types,
                    std::vector<int>* out_types);

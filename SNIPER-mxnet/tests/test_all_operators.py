@@ -1,0 +1,168 @@
+"""What holds of every operator: clear errors, inputs left alone, the same bits whatever the threads and the batch.
+
+An operator is covered when `operator_samples` has a sample call of it; a test fails for one that has none.
+"""
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from operator_samples import BY_NAME, SAMPLES, rows_of, run, sample
+from sniper_mxnet import mx
+
+NAMES = sorted(BY_NAME)
+EACH_INPUT = [(name, key) for name in sorted(SAMPLES) for key in sample(name).inputs]
+THREADS = (1, 2, 4)
+
+
+def call(name, inputs, attributes):
+    """Calls and waits."""
+    outputs = getattr(mx.nd, name)(**inputs, **attributes)
+    for output in outputs if isinstance(outputs, list) else [outputs]:
+        output.wait_to_read()
+
+
+def failure(name, case, **attributes):
+    """Text of the MXNetError of a call with other attributes."""
+    with pytest.raises(mx.MXNetError) as caught:
+        call(name, {key: mx.nd.array(value) for key, value in case.inputs.items()}, dict(case.attributes, **attributes))
+    return str(caught.value)
+
+
+def test_every_operator_has_a_sample():
+    assert sorted(SAMPLES) == NAMES
+    for name, op in BY_NAME.items():
+        case = sample(name)
+        assert set(op.inputs) <= set(case.inputs) <= set(op.inputs + op.optional)
+        assert list(case.inputs) == [key for key in op.inputs + op.optional if key in case.inputs]
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_outputs_are_finite_and_gradients_come_where_there_are_any(name):
+    outputs, grads = run(name, sample(name))
+    assert list(outputs) == list(BY_NAME[name].outputs)
+    assert all(np.isfinite(value).all() for value in list(outputs.values()) + list(grads.values()))
+    for key, value in grads.items():
+        assert (value != 0).any() == (BY_NAME[name].guard == 'identity'), key
+
+
+@pytest.mark.parametrize('name, key', EACH_INPUT)
+def test_wrong_rank(name, key):
+    case = sample(name)
+    shape = case.inputs[key].shape
+    for wrong in (shape + (1,), shape[:-1]):
+        if not wrong:
+            continue
+        arrays = {other: mx.nd.zeros(wrong if other == key else value.shape) for other, value in case.inputs.items()}
+        with pytest.raises(mx.MXNetError) as caught:
+            call(name, arrays, case.attributes)
+        wanted = r'%s: %s must be .*got %s' % (name, key, re.escape(str(wrong)))
+        assert re.search(wanted, str(caught.value)), str(caught.value)
+
+
+@pytest.mark.parametrize('name, key', EACH_INPUT)
+@pytest.mark.parametrize('dtype', ['float64', 'float16', 'int32'])
+def test_wrong_type(name, key, dtype):
+    case = sample(name)
+    arrays = {other: mx.nd.zeros(value.shape, dtype=dtype if other == key else 'float32')
+              for other, value in case.inputs.items()}
+    message = '%s: %s must be float32, got %s' % (name, key, dtype)
+    if (name, dtype) == ('DeformableConvolution', 'float16'):  # graphs in half precision can be made, but not mixed
+        message = r'DeformableConvolution: \w+ must be float(16|32),'
+    with pytest.raises(mx.MXNetError, match=message):
+        call(name, arrays, case.attributes)
+
+
+@pytest.mark.parametrize('name, attribute, value', [
+    (name,) + pair for name in sorted(SAMPLES) for pair in sample(name).bad])
+def test_attribute_out_of_range(name, attribute, value):
+    text = '(%s)' % ','.join(map(str, value)) if isinstance(value, tuple) else str(value)
+    message = failure(name, sample(name), **{attribute: value})
+    assert re.search(r'%s: %s must be .*got %s' % (name, attribute, re.escape(text)), message), message
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_unknown_attribute_and_nonsense_in_every_known_one(name):
+    case = sample(name)
+    message = failure(name, case, tresh=1)
+    known = re.search(r'%s has no attribute tresh; it has ([\w, ]+)' % name, message)
+    assert known, message
+    attributes = known.group(1).strip().split(', ')
+    assert set(case.attributes) <= set(attributes)
+    for attribute in attributes:
+        message = failure(name, case, **{attribute: 'nonsense'})
+        assert re.search(r'%s: %s must be .*got nonsense' % (name, attribute), message), message
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_a_batch_is_its_images_one_by_one(name):
+    """Also checks, as every run does, that inputs are left as they were."""
+    case = sample(name, images=3)
+    outputs, _ = run(name, case)
+    for n in range(3):
+        alone, _ = run(name, case.image(n))
+        for key in set(alone) - set(case.packed):
+            value = alone[key]
+            mine = rows_of(outputs[key], n, 3)
+            if key in case.rois:
+                assert (mine[:, 0] == n).all()
+                mine[:, 0] = 0
+            np.testing.assert_array_equal(mine, value, err_msg='%s of image %d' % (key, n))
+
+
+@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('odd', [np.nan, np.inf, -np.inf, 3e38], ids=str)
+def test_odd_numbers_stay_in_their_image(name, odd):
+    """They may be refused, by an error that names the row; they never reach another image, nor end the process."""
+    case = sample(name)
+    expected, _ = run(name, case, backward=False)
+    rng = np.random.RandomState(1)
+    for key in set(case.inputs) - set(case.shared):
+        inputs = {other: value.copy() for other, value in case.inputs.items()}
+        values = inputs[key]
+        second = values[len(values) // 2:]
+        chosen = rng.rand(*second.shape) < 0.3
+        if key in case.rois:
+            chosen[:, 0] = False
+        second[chosen] = odd
+        try:
+            outputs, _ = run(name, case._replace(inputs=inputs), backward=False)
+        except mx.MXNetError as error:
+            assert re.search('{0}: (row [0-9]+ of {1}|{1} .* row [0-9]+)'.format(name, key), str(error)), str(error)
+            continue
+        for output in set(outputs) - set(case.packed):
+            np.testing.assert_array_equal(rows_of(outputs[output], 0, 2), rows_of(expected[output], 0, 2),
+                                          err_msg='%s, odd %s' % (output, key))
+
+
+THREADS_SCRIPT = """
+import os, sys
+import numpy as np
+from operator_samples import SAMPLES, run, sample
+results = {}
+for name in SAMPLES:
+    for images in (1, 3):
+        outputs, grads = run(name, sample(name, images=images))
+        for kind in (outputs, grads):
+            results.update({'%s %d %s' % (name, images, key): value for key, value in kind.items()})
+assert os.environ['OMP_NUM_THREADS'] == sys.argv[2]
+np.savez(sys.argv[1], **results)
+"""
+
+
+def test_results_do_not_depend_on_the_number_of_threads(tmp_path):
+    results = []
+    for threads in THREADS:
+        path = str(tmp_path / ('%d.npz' % threads))
+        folders = [os.path.dirname(os.path.abspath(__file__)), os.environ.get('PYTHONPATH', '')]
+        environment = dict(os.environ, OMP_NUM_THREADS=str(threads), PYTHONPATH=os.pathsep.join(folders))
+        subprocess.run([sys.executable, '-W', 'ignore', '-c', THREADS_SCRIPT, path, str(threads)], env=environment,
+                       check=True)
+        results.append(np.load(path))
+    assert len(results[0].files) >= 4 * len(NAMES)
+    for name in results[0].files:
+        for other, threads in zip(results[1:], THREADS[1:]):
+            np.testing.assert_array_equal(results[0][name], other[name], err_msg='%s, %d threads' % (name, threads))
