@@ -75,6 +75,27 @@ def multi_proposal_target(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, 
     return outputs[0], outputs[1], outputs[2], outputs[3]
 
 
+def multi_proposal_target_mask(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, anchors, proposals, losses,
+                               max_masks, name):
+    """The same, and what the mask head is trained on: mask_rois (B*max_masks, 5) and mask_ids (B*max_masks, 1)."""
+    with _proposal_scope():
+        outputs = mx.sym.MultiProposalTargetMask(
+            cls_prob=cls_prob, bbox_pred=bbox_pred, im_info=im_info, gt_boxes=gt_boxes, valid_ranges=valid_ranges,
+            bbox_stds=losses.bbox_stds, aligned_targets=losses.aligned, max_masks=max_masks, name=name,
+            **_proposal_attributes(anchors, proposals))
+    return tuple(outputs[index] for index in range(6))
+
+
+def mask_rcnn_target(rois, polygons, ids, size, name='mask_rcnn_target'):
+    """Masks of objects within rois: mask_targets and mask_cls (R, size, size).
+
+    rois (R, 5), polygons (B, G, L) as lib.targets.polygons writes them, ids (R, 1): row of an image's polygons, or -1.
+    """
+    with _proposal_scope():
+        outputs = mx.sym.MaskRcnnTarget(rois=rois, mask_polys=polygons, mask_ids=ids, mask_size=size, name=name)
+    return outputs[0], outputs[1]
+
+
 def _proposal_attributes(anchors, proposals):
     return dict(batch_size=proposals.batch_images, feature_stride=anchors.stride, scales=anchors.scales,
                 ratios=anchors.ratios, rpn_pre_nms_top_n=proposals.pre_nms_top_n,

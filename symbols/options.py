@@ -95,6 +95,18 @@ class LossOptions(NamedTuple):
                    bbox_stds=tuple(float(value) for value in train.BBOX_STDS), aligned=bool(train.ALIGNED_TARGETS))
 
 
+class MaskOptions(NamedTuple):
+    """Sizes of what masks are trained on."""
+    classes: int        # K, without background
+    max_masks: int      # rois with a mask a chip, on average over a device's batch
+    half_precision: bool
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(classes=class_count(config) - 1, max_masks=int(config.TRAIN.MAX_MASKS),
+                   half_precision=bool(config.TRAIN.fp16))
+
+
 def class_count(config):
     """`dataset.NUM_CLASSES`, background included; SniperError if it has not been settled yet."""
     count = int(config.dataset.NUM_CLASSES)

@@ -1,9 +1,15 @@
-"""Proposal network and R-CNN head on one feature map, trained together (Ren et al. 2015, "Faster R-CNN")."""
-from symbols.detectors.proposal_network import ProposalNetwork
+"""Proposal network and R-CNN head on one feature map, trained together (Ren et al. 2015, "Faster R-CNN").
+
+With a mask head beside the R-CNN head it is Mask R-CNN (He et al. 2017). Masks at test come from a graph of their own,
+`mask_symbol`: it reads a map that `test_symbol` gives, so that only final detections get a mask.
+"""
+from symbols.detectors.proposal_network import ProposalNetwork, feature_cells
+from symbols.feature import Feature
 from symbols.heads.focus import FocusHead, focus_loss, focus_probabilities
+from symbols.heads.mask import MaskHead, mask_feature_output, mask_loss, mask_probabilities
 from symbols.heads.rcnn import labels_output, rcnn_losses, rcnn_probabilities
 from symbols.heads.rpn import proposal_targets, rpn_losses, rpn_proposals
-from symbols.options import AnchorOptions, LossOptions, ProposalOptions, class_count
+from symbols.options import AnchorOptions, LossOptions, MaskOptions, ProposalOptions, class_count
 from sniper_mxnet import mx
 
 
@@ -11,29 +17,36 @@ class FasterRcnn(ProposalNetwork):
     """rcnn: RcnnHead; cls_loss_over_rois: divide the class loss by B*P, not by the number of labels that count.
 
     focus: FocusHead, in the training graph with `TRAIN.AUTO_FOCUS`, in the test graph with `TEST.AUTO_FOCUS`.
+    mask: MaskHead, in the training graph with `TRAIN.WITH_MASK`; it reads what the R-CNN head pools from.
     """
 
-    def __init__(self, backbone, neck, rpn, rcnn, cls_loss_over_rois=False, focus=FocusHead()):
-        super().__init__(backbone, neck, rpn)
+    def __init__(self, backbone, neck, rpn, rcnn, cls_loss_over_rois=False, focus=FocusHead(), mask=MaskHead(),
+                 rpn_neck=None):
+        super().__init__(backbone, neck, rpn, rpn_neck)
         self.rcnn = rcnn
         self.focus = focus
+        self.mask = mask
         self.cls_loss_over_rois = cls_loss_over_rois
 
     def train_symbol(self, config):
-        """Inputs data, valid_ranges, im_info; label, bbox_target, bbox_weight, gt_boxes, [AutoFocus: scale_label].
+        """Inputs data, valid_ranges, im_info; label, bbox_target, bbox_weight, gt_boxes, [AutoFocus: scale_label,]
+        [masks: gt_masks].
 
         Outputs `rpn_cls_prob_output` (B, 2, A*F, F), `rpn_bbox_loss_output` (B, 4A, F, F), [AutoFocus:
         `cls_scale_prob_output` (B, 2, F*F),] `cls_prob_reshape_output` (B, P, C), `bbox_loss_reshape_output` (B, P, 4),
-        `blockgrad0_output` (B*P,) the rois' labels.
+        `blockgrad0_output` (B*P,) the rois' labels, [masks: `mask_cls_prob_output` (R, 2, S, S) of R = B*MAX_MASKS
+        rois, `blockgrad1_output` (R, S, S) their targets].
         """
         losses, proposals = LossOptions.from_config(config), ProposalOptions.from_config(config, 'TRAIN')
-        feature = self.feature(config)
-        anchors = AnchorOptions.from_config(config, feature.stride)
-        rpn = self.rpn(feature, anchors)
+        masks = MaskOptions.from_config(config) if config.TRAIN.WITH_MASK else None
+        rpn_feature, feature = self.features(config)
+        anchors = AnchorOptions.from_config(config, rpn_feature.stride)
+        rpn = self.rpn(rpn_feature, anchors)
         rpn_cls_prob, rpn_bbox_loss = rpn_losses(rpn, losses)
-        targets = proposal_targets(rpn_cls_prob, rpn, anchors, proposals, losses)
+        targets = proposal_targets(rpn_cls_prob, rpn, anchors, proposals, losses, masks.max_masks if masks else 0)
 
-        rcnn = self.rcnn(self.rcnn.reduce(feature), targets.rois, class_count(config))
+        reduced = self.rcnn.reduce(feature)
+        rcnn = self.rcnn(reduced, targets.rois, class_count(config))
         cls_rois = proposals.post_nms_top_n * losses.batch_images if self.cls_loss_over_rois else None
         cls_prob, bbox_loss = rcnn_losses(rcnn, targets, losses, cls_rois)
         focus = [focus_loss(self.focus(feature), losses)] if config.TRAIN.AUTO_FOCUS else []
@@ -41,35 +54,63 @@ class FasterRcnn(ProposalNetwork):
             rpn_cls_prob, rpn_bbox_loss, *focus,
             split_by_image(cls_prob, proposals, class_count(config), 'cls_prob_reshape'),
             split_by_image(bbox_loss, proposals, 4, 'bbox_loss_reshape'),
-            labels_output(targets.label)])
+            labels_output(targets.label),
+            *(self._mask_outputs(reduced, targets.mask_rois, masks, losses) if masks else ())])
+
+    def _mask_outputs(self, reduced, rois, masks, losses):
+        logits = self.mask(reduced, rois.rois, masks.classes, masks.half_precision)
+        return mask_loss(logits, rois, self.mask.size, masks.classes, losses)
 
     def test_symbol(self, config):
         """Inputs data, im_info, im_ids, chip_ids.
 
         Outputs `rois_output` (B*P, 5), `cls_prob_reshape_output` (B, P, C), `bbox_pred_reshape_output` (B, P, 4),
-        `im_ids`, [AutoFocus: `scale_prob_output` (B, 2, F, F),] `im_info`, `chip_ids`.
+        `im_ids`, [AutoFocus: `scale_prob_output` (B, 2, F, F),] `im_info`, `chip_ids`, [TEST.WITH_MASK:
+        `mask_feature_output` (B, channels, F, F), which `mask_symbol` reads].
         """
         proposals = ProposalOptions.from_config(config, 'TEST')
-        feature = self.feature(config)
-        anchors = AnchorOptions.from_config(config, feature.stride)
+        rpn_feature, feature = self.features(config)
+        anchors = AnchorOptions.from_config(config, rpn_feature.stride)
         im_info = mx.sym.var('im_info')
-        rois, _ = rpn_proposals(self.rpn(feature, anchors), im_info, anchors, proposals)
-        rcnn = self.rcnn(self.rcnn.reduce(feature), rois, class_count(config))
+        rois, _ = rpn_proposals(self.rpn(rpn_feature, anchors), im_info, anchors, proposals)
+        reduced = self.rcnn.reduce(feature)
+        rcnn = self.rcnn(reduced, rois, class_count(config))
         focus = [focus_probabilities(self.focus(feature))] if config.TEST.AUTO_FOCUS else []
         return mx.sym.Group([
             rois,
             split_by_image(rcnn_probabilities(rcnn), proposals, class_count(config), 'cls_prob_reshape'),
             split_by_image(rcnn.bbox_pred, proposals, 4, 'bbox_pred_reshape'),
-            mx.sym.var('im_ids'), *focus, im_info, mx.sym.var('chip_ids')])
+            mx.sym.var('im_ids'), *focus, im_info, mx.sym.var('chip_ids'),
+            *([mask_feature_output(reduced)] if config.TEST.WITH_MASK else [])])
+
+    def mask_symbol(self, config):
+        """Masks of given boxes. Inputs mask_feature (B, channels, F, F), mask_rois (R, 5) index in the batch, x1, y1,
+        x2, y2 in pixels of the network's input.
+
+        Output `mask_prob_output` (R, K, S, S): row k is the mask of label k + 1. Parameters as in `train_symbol`.
+        """
+        masks = MaskOptions.from_config(config)
+        feature = Feature(mx.sym.var('mask_feature'), config.network.RPN_FEAT_STRIDE, self.rcnn.reduced)
+        logits = self.mask(feature, mx.sym.var('mask_rois'), masks.classes, masks.half_precision)
+        return mask_probabilities(logits, masks.classes)
 
     def _train_shapes(self, config, batch, height, width):
         return dict(data=(batch, 3, height, width), valid_ranges=(batch, 2), im_info=(batch, 3),
                     **self._anchor_label_shapes(config, batch, height, width), gt_boxes=(batch, config.TRAIN.MAX_GT, 5),
-                    **self._focus_label_shape(config, batch, height, width))
+                    **self._focus_label_shape(config, batch, height, width), **_polygon_shape(config, batch))
 
     @staticmethod
     def _test_shapes(config, batch, height, width):
         return dict(data=(batch, 3, height, width), im_info=(batch, 3), im_ids=(batch,), chip_ids=(batch,))
+
+    def _mask_shapes(self, config, batch, height, width):
+        cells = feature_cells(config, height, width)
+        return dict(mask_feature=(batch, self.rcnn.reduced) + cells, mask_rois=(batch * config.TEST.MAX_PER_IMAGE, 5))
+
+
+def _polygon_shape(config, batch):
+    train = config.TRAIN
+    return dict(gt_masks=(batch, train.MAX_GT, train.MAX_POLYGON_LEN)) if train.WITH_MASK else {}
 
 
 def split_by_image(rows, proposals, columns, name):

@@ -9,32 +9,36 @@ class ProposalNetwork:
     """A network that proposes boxes; the detectors add what becomes of them.
 
     backbone(data, TrunkOptions) -> {name: Feature}; neck(features, TrunkOptions) -> Feature in float32;
-    rpn(feature, AnchorOptions) -> RpnOutputs.
+    rpn(feature, AnchorOptions) -> RpnOutputs. rpn_neck: makes the feature that the RPN reads, if it is another one.
 
     Graphs, each an `mx.sym.Symbol` of a configuration: `train_symbol`, `test_symbol` (of the detectors),
     `proposal_train_symbol`, `proposal_test_symbol`. Test graphs take any batch and any input size.
     """
 
-    def __init__(self, backbone, neck, rpn):
+    def __init__(self, backbone, neck, rpn, rpn_neck=None):
         self.backbone = backbone
         self.neck = neck
         self.rpn = rpn
+        self.rpn_neck = rpn_neck
 
-    def feature(self, config):
-        """Feature that the heads read, float32, from the input `data` (B, 3, H, W)."""
+    def features(self, config):
+        """(Feature that the RPN reads, Feature that the other heads read), float32, from the input `data`
+        (B, 3, H, W)."""
         options = TrunkOptions.from_config(config)
-        return self.neck(self.backbone(mx.sym.var('data'), options), options)
+        features = self.backbone(mx.sym.var('data'), options)
+        feature = self.neck(features, options)
+        return self.rpn_neck(features, options) if self.rpn_neck else feature, feature
 
     def proposal_train_symbol(self, config):
         """Inputs data, label, bbox_target, bbox_weight; outputs `rpn_cls_prob_output` (B, 2, A*F, F) and
         `rpn_bbox_loss_output` (B, 4A, F, F)."""
-        feature = self.feature(config)
+        feature, _ = self.features(config)
         outputs = self.rpn(feature, AnchorOptions.from_config(config, feature.stride))
         return mx.sym.Group(list(rpn_losses(outputs, LossOptions.from_config(config))))
 
     def proposal_test_symbol(self, config):
         """Inputs data, im_info, im_ids; outputs `rois_output` (B*P, 5), `rois_score` (B*P,), `im_ids`."""
-        feature = self.feature(config)
+        feature, _ = self.features(config)
         anchors = AnchorOptions.from_config(config, feature.stride)
         rois, scores = rpn_proposals(self.rpn(feature, anchors), mx.sym.var('im_info'), anchors,
                                      ProposalOptions.from_config(config, 'TEST'))

@@ -5,6 +5,7 @@ All widths stand here and in `backbones/tiny.py`. The rois are pooled rigidly: o
 from symbols.backbones.tiny import TinyNet
 from symbols.detectors.faster_rcnn import FasterRcnn
 from symbols.heads.focus import FocusHead
+from symbols.heads.mask import MaskHead
 from symbols.heads.rcnn import RcnnHead
 from symbols.heads.rpn import RpnHead
 from symbols.layers import he_normal
@@ -14,4 +15,5 @@ from symbols.necks.top_down import TopDown
 def build():
     return FasterRcnn(TinyNet(), TopDown(('stage2', 'stage3', 'stage4'), channels=96), RpnHead(96, he_normal),
                       RcnnHead(reduced=48, hidden=192, deformable=False, samples=2, hidden_init=he_normal),
-                      focus=FocusHead(48, he_normal))
+                      focus=FocusHead(48, he_normal),
+                      mask=MaskHead(48, convolutions=3, pooled=14, deformable=False, samples=2, hidden_init=he_normal))

@@ -6,7 +6,7 @@ scores of all anchors, then their object scores.
 from typing import Any, NamedTuple
 
 from symbols.layers import convolution, gaussian, relu
-from symbols.ops import multi_proposal, multi_proposal_target
+from symbols.ops import multi_proposal, multi_proposal_target, multi_proposal_target_mask
 from sniper_mxnet import mx
 
 
@@ -15,11 +15,18 @@ class RpnOutputs(NamedTuple):
     bbox_pred: Any      # (B, 4A, F, F) deltas, not normalised
 
 
+class MaskRois(NamedTuple):
+    """Rois to train masks on, of all images together: early images can take up more rows than late ones."""
+    rois: Any           # (R, 5) image index, x1, y1, x2, y2
+    ids: Any            # (R, 1) row of the roi's object among the image's gt_boxes and gt_masks, -1 = none
+
+
 class ProposalTargets(NamedTuple):
     rois: Any           # (B*P, 5) image index, x1, y1, x2, y2
     label: Any          # (B*P,) class, 0 = background, -1 = ignore
     bbox_target: Any    # (B*P, 4) deltas divided by bbox_stds
     bbox_weight: Any    # (B*P, 4) 1 for objects, else 0
+    mask_rois: Any      # MaskRois, or None
 
 
 class RpnHead:
@@ -68,12 +75,19 @@ def rpn_proposals(outputs, im_info, anchors, proposals):
     return multi_proposal(prob, outputs.bbox_pred, im_info, anchors, proposals, name='rois')
 
 
-def proposal_targets(cls_prob, outputs, anchors, proposals, losses):
+def proposal_targets(cls_prob, outputs, anchors, proposals, losses, max_masks=0):
     """Training: proposals in the chip's valid range, with the ground truth among them, and what each should become.
 
-    Reads the inputs `im_info` (B, 3), `gt_boxes` (B, G, 5) and `valid_ranges` (B, 2); passes no gradient.
+    Reads the inputs `im_info` (B, 3), `gt_boxes` (B, G, 5) and `valid_ranges` (B, 2); passes no gradient. With
+    `max_masks`, B*max_masks rows of rois with an object are chosen for the mask head too.
     """
-    rois, label, target, weight = multi_proposal_target(
-        cls_prob, outputs.bbox_pred, mx.sym.var('im_info'), mx.sym.var('gt_boxes'), mx.sym.var('valid_ranges'),
-        anchors, proposals, losses, name='multi_proposal_target')
-    return ProposalTargets(rois, mx.sym.Reshape(label, shape=(-1,), name='label_reshape'), target, weight)
+    inputs = (cls_prob, outputs.bbox_pred, mx.sym.var('im_info'), mx.sym.var('gt_boxes'), mx.sym.var('valid_ranges'),
+              anchors, proposals, losses)
+    masks = None
+    if max_masks:
+        rois, label, target, weight, *masks = multi_proposal_target_mask(*inputs, max_masks,
+                                                                         name='multi_proposal_target_mask')
+    else:
+        rois, label, target, weight = multi_proposal_target(*inputs, name='multi_proposal_target')
+    return ProposalTargets(rois, mx.sym.Reshape(label, shape=(-1,), name='label_reshape'), target, weight,
+                           masks and MaskRois(*masks))

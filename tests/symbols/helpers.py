@@ -11,6 +11,7 @@ from tests.golden import reference_file
 
 CONFIG_FILES = {
     'resnet_mx_101_e2e': 'sniper_res101_e2e.yml',
+    'resnet_mx_101_e2e_mask': 'sniper_res101_e2e_mask.yml',
     'resnet_mx_50_e2e': 'sniper_res50_e2e.yml',
     'resnext_mx_101': 'sniper_res101_e2e.yml',      # it has no file of its own: same stride, anchors and classes
     'mobilenetv2_e2e': 'sniper_mobilenetv2_e2e.yml',

@@ -1,4 +1,4 @@
-"""Trunk, RPN and R-CNN head against numbers of the original's graphs (reference/networks.md section 16)."""
+"""Trunk, RPN, R-CNN, AutoFocus and mask heads against numbers of the original's graphs (reference/networks.md section 16)."""
 import numpy as np
 import pytest
 
@@ -10,9 +10,10 @@ from symbols.heads.rcnn import rcnn_losses
 from tests.golden import golden_file
 from tests.symbols.helpers import bind_golden, config_for
 
-GAIN = {'resnet_mx_101_e2e': 1.0, 'mobilenetv2_e2e': 1.5}
+GAIN = {'resnet_mx_101_e2e': 1.0, 'resnet_mx_101_e2e_mask': 1.0, 'mobilenetv2_e2e': 1.5}
 NAMES = sorted(GAIN)
-FOCUS = {'resnet_mx_101_e2e'}                        # their golden files were made with the AutoFocus branch
+FOCUS = {'resnet_mx_101_e2e', 'resnet_mx_101_e2e_mask'}    # their golden files were made with the AutoFocus branch
+ROI_INPUTS = ('rois', 'roi_label', 'roi_bbox_target', 'roi_bbox_weight')
 DATA_SEED = {'test': 20180523, 'train': 20181204}
 
 
@@ -30,7 +31,11 @@ def rpn_outputs(monkeypatch):
 
     monkeypatch.setattr(ops.mx.sym, 'MultiProposal', multi_proposal, raising=False)
     monkeypatch.setattr(ops.mx.sym, 'MultiProposalTarget', raising=False, value=lambda **_: [
-        mx.sym.var('fed_' + name) for name in ('rois', 'roi_label', 'roi_bbox_target', 'roi_bbox_weight')])
+        mx.sym.var('fed_' + name) for name in ROI_INPUTS])
+    monkeypatch.setattr(ops.mx.sym, 'MultiProposalTargetMask', raising=False, value=lambda **_: [
+        mx.sym.var('fed_' + name) for name in ROI_INPUTS + ('mask_rois', 'mask_ids')])
+    monkeypatch.setattr(ops.mx.sym, 'MaskRcnnTarget', raising=False, value=lambda **_: [
+        mx.sym.var('fed_' + name) for name in ('mask_targets', 'mask_cls')])
     return received
 
 
@@ -40,7 +45,7 @@ def golden_inputs(golden, variant, batch):
     for key in golden.files:
         if key.startswith('in:'):
             name = key[3:]
-            inputs['fed_' + name if name.startswith('roi') else name] = golden[key]
+            inputs['fed_' + name if name.startswith(('roi', 'mask_')) else name] = golden[key]
     return inputs
 
 

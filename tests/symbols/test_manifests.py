@@ -13,9 +13,10 @@ FOCUS = {'rcnn_train_autofocus': 'train', 'rcnn_test_autofocus': 'test'}
 VARIANTS = dict(PLAIN, **FOCUS)
 GRAPHS = [(name, variant) for name in ('resnet_mx_101_e2e', 'resnet_mx_50_e2e') for variant in PLAIN]
 GRAPHS += [('resnet_mx_101_e2e', variant) for variant in FOCUS]
+GRAPHS += [('resnet_mx_101_e2e_mask', variant) for variant in VARIANTS]
 GRAPHS += [(name, variant) for name in ('mobilenetv2_e2e', 'resnext_mx_101') for variant in ('rcnn_train', 'rcnn_test')]
 COMPARED = ('Convolution', '_contrib_DeformableConvolution', '_contrib_DeformablePSROIPooling', 'BatchNorm',
-            'FullyConnected', 'Pooling', 'SoftmaxOutput', 'MakeLoss', 'smooth_l1', 'clip')
+            'FullyConnected', 'Pooling', 'SoftmaxOutput', 'MakeLoss', 'smooth_l1', 'clip', 'Deconvolution')
 CROWD = 'crowd_boxes'       # asked for by the original's MobileNetV2 and taken by no operator
 
 

@@ -1,0 +1,88 @@
+"""Mask head: rois -> a small mask a class (He et al. 2017, "Mask R-CNN"; deformable pooling of Dai et al. 2017).
+
+Letters: B images, R mask rois in all, K classes without background, S x S pixels of a mask, G objects an image, L numbers
+of an object's polygons. Channels of the logits: first "not in the mask" of all classes, then "in the mask" of all.
+"""
+from symbols.heads.rcnn import OFFSET_LR_MULT, TRANS_STD
+from symbols.layers import convolution, dense, gaussian, parameter, relu, to_half, to_single
+from symbols.ops import deformable_roi_pooling, mask_rcnn_target
+from sniper_mxnet import mx
+
+IGNORED = -1
+
+
+class MaskHead:
+    """Roi pooling, 3x3 convolutions, a transposed convolution to twice the size and a 1x1 convolution, under the names
+    of the released weights.
+
+    channels: of all layers. convolutions: number of 3x3 ones. pooled: bins a side; masks have twice as many pixels.
+    deformable: the bins of a roi move by offsets which `mask_offset` reads off a first, rigid pooling.
+    samples: sample points a bin and side. hidden_init: makes the initialiser of the layers before a ReLU.
+    """
+
+    def __init__(self, channels=256, convolutions=4, pooled=14, deformable=True, samples=4, hidden_init=gaussian):
+        self.channels = channels
+        self.convolutions = convolutions
+        self.pooled = pooled
+        self.deformable = deformable
+        self.samples = samples
+        self.hidden_init = hidden_init
+
+    @property
+    def size(self):
+        """S."""
+        return 2 * self.pooled
+
+    def pool(self, feature, rois):
+        """(R, feature.channels, pooled, pooled) from a Feature and rois (R, 5)."""
+        pooled = self.pooled
+        settings = dict(spatial_scale=feature.spatial_scale, output_dim=feature.channels, group_size=1,
+                        pooled_size=pooled, part_size=pooled, sample_per_part=self.samples)
+        if not self.deformable:
+            return deformable_roi_pooling(feature.symbol, rois, 'mask_roi_pool', **settings)
+        rigid = deformable_roi_pooling(feature.symbol, rois, 'mask_offset_t', **settings)
+        offset = dense(rigid, 'mask_offset', 2 * pooled * pooled, mx.init.Zero(), OFFSET_LR_MULT)
+        offset = mx.sym.Reshape(offset, shape=(-1, 2, pooled, pooled), name='mask_offset_reshape')
+        return deformable_roi_pooling(feature.symbol, rois, 'mask_deformable_roi_pool', trans=offset,
+                                      trans_std=TRANS_STD, **settings)
+
+    def __call__(self, feature, rois, num_classes, half_precision=False):
+        """Logits (R, 2K, S, S) of rois (R, 5) on a Feature in float32; `num_classes` is K."""
+        body = to_half(self.pool(feature, rois), half_precision)
+        for index in range(1, self.convolutions + 1):
+            body = convolution(body, 'mask_conv_3x3_%d' % index, self.channels, 3, bias=True, init=self.hidden_init(),
+                               new=True)
+            body = relu(body, 'mask_relu_%d' % index)
+        body = to_single(body, half_precision)
+        body = mx.sym.Deconvolution(data=body, weight=parameter('mask_deconv_weight', self.hidden_init(), True),
+                                    kernel=(2, 2), stride=(2, 2), pad=(0, 0), num_filter=self.channels, no_bias=True,
+                                    name='mask_deconv')
+        return convolution(relu(body, 'mask_deconv_relu'), 'mask_out', 2 * num_classes, bias=True, init=gaussian(),
+                           new=True)
+
+
+def mask_loss(logits, rois, size, num_classes, losses):
+    """Probabilities (R, 2, S, S) of the object's class and targets (R, S, S), as graph outputs; `size` is S.
+
+    rois: symbols.heads.rpn.MaskRois. The targets are 0 or 1, and -1, which is ignored, in rows without an object; they are drawn from the
+    input `gt_masks` (B, G, L) (lib.targets.polygons). The loss is a mean over the pixels that count.
+    """
+    targets, classes = mask_rcnn_target(rois.rois, mx.sym.var('gt_masks'), rois.ids, size)
+    outside = mx.sym.pick(logits, classes, axis=1, keepdims=True)
+    inside = mx.sym.pick(logits, classes + num_classes, axis=1, keepdims=True)
+    prob = mx.sym.SoftmaxOutput(data=mx.sym.Concat(outside, inside, dim=1, name='pred_cat'), label=targets,
+                                multi_output=True, normalization='valid', use_ignore=True, ignore_label=IGNORED,
+                                grad_scale=losses.scale, name='mask_cls_prob')
+    return prob, mx.sym.BlockGrad(targets, name='blockgrad1')
+
+
+def mask_probabilities(logits, num_classes):
+    """Test: probability (R, K, S, S) of each pixel to lie in the mask, a class each; the output `mask_prob_output`."""
+    inside = mx.sym.slice_axis(logits, axis=1, begin=num_classes, end=2 * num_classes)
+    outside = mx.sym.slice_axis(logits, axis=1, begin=0, end=num_classes)
+    return mx.sym.sigmoid(inside - outside, name='mask_prob')      # the softmax over a pair
+
+
+def mask_feature_output(feature):
+    """The map that masks are pooled from as the output `mask_feature_output` (B, C, F, F) of a test graph."""
+    return mx.sym.identity(feature.symbol, name='mask_feature')
