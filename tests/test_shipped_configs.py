@@ -78,5 +78,5 @@ REFUSED = [path for path in CONFIGS if later(path)]
 @pytest.mark.parametrize('path', REFUSED, ids=names(REFUSED))
 def test_later_capabilities_are_refused_by_name(path):
     with pytest.raises(ConfigError) as error:
-        check_supported(on_cpu(path), 'train')
+        check_supported(on_cpu(path), 'test')
     assert any(key in str(error.value) for key in later(path)) and '\n' not in str(error.value)

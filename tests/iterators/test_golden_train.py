@@ -10,7 +10,7 @@ from lib.iterators.train_tasks import TrainTasks
 from configs import load_config
 from tests.golden import golden_file
 
-LATER = {'scale_label', 'gt_masks'}  # tensors of AutoFocus and of masks
+LATER = {'gt_masks'}  # tensors of masks
 SLOTS = 1
 
 
@@ -30,6 +30,8 @@ def golden_config(case):
     config.TRAIN.RPN_POSITIVE_OVERLAP, config.TRAIN.RPN_NEGATIVE_OVERLAP = 0.5, 0.4
     config.TRAIN.RPN_BATCH_SIZE = 10 ** 6  # no subsampling
     config.TRAIN.SCALES = [tuple(scale) if np.ndim(scale) else float(scale) for scale in case['scales'].tolist()]
+    config.TRAIN.AUTO_FOCUS = bool(case['auto_focus'])
+    config.TRAIN.AUTO_FOCUS_DC_LOW, config.TRAIN.AUTO_FOCUS_SMALL_THRESH, config.TRAIN.AUTO_FOCUS_DC_HIGH = 5, 64, 90
     config.TRAIN.VALID_RANGES = [tuple(pair) for pair in case['valid_ranges'].tolist()]
     return config
 
@@ -92,7 +94,7 @@ def test_golden_batches(tmp_path):
                 assert report.broken is None and report.mismatch is None and report.dropped == 0
             tensors = {name: slots.view(0, name, shape) for name, shape in data + label}
             check_pixels(tensors['data'], expected, config.network.PIXEL_MEANS)
-            for name in ('label', 'bbox_weight', 'gt_boxes'):
+            for name in ['label', 'bbox_weight', 'gt_boxes'] + ['scale_label'] * config.TRAIN.AUTO_FOCUS:
                 np.testing.assert_array_equal(tensors[name], expected[name], err_msg='%d %s' % (number, name))
             for name in ('valid_ranges', 'im_info', 'bbox_target'):
                 np.testing.assert_allclose(tensors[name], expected[name], rtol=1e-6, atol=1e-4,

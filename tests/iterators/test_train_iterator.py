@@ -62,8 +62,28 @@ def test_proposal_only_layout(roidb):
             np.testing.assert_array_equal(arrays[name], expected[name])
 
 
+FOCUS = dict(AUTO_FOCUS=True, AUTO_FOCUS_DC_LOW=2, AUTO_FOCUS_SMALL_THRESH=30, AUTO_FOCUS_DC_HIGH=50)
+
+
+def test_focus_labels_come_last_and_change_nothing_else(roidb):
+    plain, focus = serial_epoch(roidb, small_config()), serial_epoch(roidb, small_config(**FOCUS))
+    seen = set()
+    for (arrays, images), (expected, expected_images) in zip(focus, plain):
+        assert list(arrays) == list(expected) + ['scale_label'] and images == expected_images
+        assert arrays['scale_label'].shape == (4, 16)
+        seen |= set(np.unique(arrays['scale_label']))
+        for name in expected:
+            np.testing.assert_array_equal(arrays[name], expected[name])
+    assert seen == {-1, 0, 1}
+
+
+def test_proposal_only_leaves_focus_labels_out(roidb):
+    (arrays, _), *_ = serial_epoch(roidb, small_config(ONLY_PROPOSAL=True, **FOCUS))
+    assert list(arrays) == ['data', 'label', 'bbox_target', 'bbox_weight']
+
+
 def test_serial_one_and_two_workers_agree_bit_for_bit(roidb):
-    config = small_config(COLOR_JITTER=0.2)
+    config = small_config(COLOR_JITTER=0.2, **FOCUS)
     expected = [serial_epoch(roidb, config, epoch) for epoch in (0, 1)]
     for workers in (1, 2):
         with TrainIterator(roidb, config, 4, num_workers=workers) as iterator:
