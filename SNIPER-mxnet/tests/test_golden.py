@@ -94,6 +94,20 @@ def test_deformable_psroi_pooling(name):
             np.testing.assert_allclose(inputs[key].grad.asnumpy(), case['out_%s_grad' % key], rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize('name', ['01', '02'])
+def test_deformable_convolution(name):
+    inputs, attributes, case = load('deformable_convolution_' + name)
+    out_grad = inputs.pop('out_grad')
+    for array in inputs.values():
+        array.attach_grad()
+    with mx.autograd.record():
+        output = mx.nd.DeformableConvolution(**inputs, **attributes)
+    output.backward(out_grad)
+    np.testing.assert_allclose(output.asnumpy(), case['out_output'], rtol=0, atol=1e-5)
+    for key, array in inputs.items():
+        np.testing.assert_allclose(array.grad.asnumpy(), case['out_%s_grad' % key], rtol=0, atol=1e-4)
+
+
 def test_anchors():
     """One cell far from the border scores best: its anchors come back unclipped, NMS and size test switched off."""
     case = np.load(golden_file('operators/anchors_01.npz'))

@@ -66,33 +66,21 @@ MXReturnValue parse_attributes(const AttributeMap& values, int* num_inputs, int*
   });
 }
 
-// One type for all. Graphs in half precision have to be inferred on machines without a GPU too; what cannot run says so
-// when it is asked to.
+// Graphs in half precision have to be inferred on machines without a GPU too, so float16 passes here, for all inputs or
+// none; computing in it is refused.
 MXReturnValue infer_type(const AttributeMap&, std::vector<int>* in_types, std::vector<int>* out_types) {
   return guarded(kName, [&] {
-    int common = mxnet::ext::kUNSET;
-    for (const int type : *in_types) {
-      if (common == mxnet::ext::kUNSET && type != -1) common = type;
-    }
-    if (common == mxnet::ext::kUNSET) common = mxnet::ext::kFloat32;
+    const int half = mxnet::ext::kFloat16;
+    if ((*in_types)[kData] != half) return infer_float32(kInputNames, in_types, out_types);
     for (size_t i = 0; i < in_types->size(); ++i) {
       int& type = (*in_types)[i];
-      if (type == -1 || type == mxnet::ext::kUNSET) type = common;
-      if (type != mxnet::ext::kFloat32 && type != mxnet::ext::kFloat16) {
-        throw std::invalid_argument(kInputNames[i] + " must be float32, got " + type_name(type) + ": cast it first");
-      }
-      if (type == common) continue;
-      throw std::invalid_argument(kInputNames[i] + " must be " + type_name(common) + " as the inputs before it, got " +
-                                  type_name(type));
+      if (type == -1 || type == mxnet::ext::kUNSET) type = half;
+      if (type == half) continue;
+      throw std::invalid_argument(kInputNames[i] + " must be float16 as data is, got " +
+                                  (type == mxnet::ext::kFloat32 ? "float32" : "another type") + ": cast one of them");
     }
-    (*out_types)[0] = common;
+    (*out_types)[0] = half;
   });
-}
-
-void check_float32(const std::vector<MXTensor>& tensors) {
-  for (const MXTensor& tensor : tensors) {
-    if (tensor.dtype != mxnet::ext::kFloat32) throw std::invalid_argument("computes in float32 only: cast the inputs first");
-  }
 }
 
 void check_channels(unsigned int channels, int groups, const char* attribute) {
@@ -143,8 +131,8 @@ MXReturnValue infer_shape(const AttributeMap& values, std::vector<Shape>* in, st
 // `in` holds data, offset, weight and, with bias, bias from place `first` on; `output` has the output's shape.
 DeformableConvolutionInputs convolution_inputs(std::vector<MXTensor>* in, size_t first, const MXTensor& output,
                                                const DeformableConvolutionOptions& options) {
-  check_float32(*in);
   const MXTensor& data = (*in)[first + kData];
+  if (data.dtype != mxnet::ext::kFloat32) throw std::invalid_argument("data must be float32, got float16: cast it first");
   DeformableConvolutionInputs inputs;
   inputs.data = (*in)[first + kData].data<float>();
   inputs.offset = (*in)[first + kOffset].data<float>();
