@@ -1,0 +1,25 @@
+"""The matrix kernels of the CPU operators, each instruction set that this machine has, in a small C++ program."""
+import glob
+import os
+import shlex
+import shutil
+import subprocess
+
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+
+
+def test_every_kernel_of_this_machine(tmp_path):
+    compiler = shlex.split(os.environ.get('CXX', 'g++'))
+    if shutil.which(compiler[0]) is None:
+        pytest.skip('needs the C++ compiler %s' % compiler[0])
+    program = str(tmp_path / 'gemm_check')
+    subprocess.check_call(compiler + ['-std=c++11', '-O2', '-ffp-contract=off', '-Wno-psabi', '-I',
+                                      os.path.join(ROOT, 'src'), os.path.join(HERE, 'gemm_check.cc')]
+                          + sorted(glob.glob(os.path.join(ROOT, 'src', 'cpu', 'gemm*.cc'))) + ['-o', program])
+    result = subprocess.run([program], stdout=subprocess.PIPE, universal_newlines=True, timeout=60)
+    assert result.returncode == 0, result.stdout
+    names = result.stdout.split()
+    assert names[0] == 'portable' and names[-1] in names[:-1], result.stdout  # the one chosen is among those checked
