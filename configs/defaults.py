@@ -184,6 +184,10 @@ TEST = {
     'AUTO_FOCUS': key(False, 'the network also says where small objects are'),
     'DO_PRUNING': key([False, False, False], 'a scale each: run on focus chips, drop detections at their borders',
                       BOOLS),
+    'PRUNING_BORDER': key(10.0, 'of those, detections that end so close, original pixels, to a side inside the image',
+                          FLOAT),
+    'CHIP_SHAPES': key(32, 'input shapes that the chips of a scale are batched into at most: more mean less padding, '
+                       'but more set-up and memory'),
     'CHIP_HYPERPARAMS': key([(-1, -1, -1), (-1, -1, -1), (-1, -1, -1)], 'entry i makes the chips of scale i + 1: '
                             'dilation in cells, threshold, smallest chip side in cells', TRIPLES),
 

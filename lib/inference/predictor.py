@@ -1,14 +1,19 @@
 """Batches -> network outputs. Anything with `predict(batch)`, `devices` and `close()` can stand in for MXNet."""
+import collections
 import logging
 import time
 
 import numpy as np
 
 from lib.errors import SniperError
+from lib.processes import available_memory
 from lib.train.devices import host_group
 
 logger = logging.getLogger(__name__)
 
+_EXECUTOR_BYTES = 3 << 20   # of an executor beside pool and weights, measured; on a CPU each has its own weights,
+_MEMORY_SHARE = 8           # in oneDNN's order. All may take one part in this many of the memory free at the start
+_MOST_SHAPES = 32
 NAMED_IN_ERROR = 3  # how many parameters an error names
 _MISSING = '%s have no %s, which the network wants: they are of another network (key `symbol`)'
 
@@ -19,9 +24,9 @@ class ModulePredictor:
     symbol: mx.sym.Symbol; its arguments that are not parameters are inputs, found by name in the batch.
     arg_params, aux_params: name -> NDArray. contexts: list of mx.Context. source: the weights' name in errors.
 
-    An executor is bound for the shape of the first batch and re-shaped for others: weights and memory pool are
-    shared with the former executor, so any number of shapes costs the memory of the largest ones. `rebinds` and
-    `rebind_seconds` count it. Raises SniperError if the weights do not fit the graph.
+    An executor is bound for the shape of the first batch and re-shaped for others, `max_shapes` of which are kept, as
+    memory allows; the pool for layers' outputs is that of the largest input. `rebinds` and `rebind_seconds` count it.
+    Raises SniperError if the weights do not fit the graph.
     """
 
     def __init__(self, symbol, arg_params, aux_params, contexts, source='the weights'):
@@ -31,8 +36,9 @@ class ModulePredictor:
         self._source = source
         self._inputs = [name for name in symbol.list_arguments() if name not in arg_params]
         self._outputs = symbol.list_outputs()  # once: MXNet loses 0.1 MB at every call
-        self._executors = None
-        self._shapes = None
+        self._bound = collections.OrderedDict()  # input shapes -> executors, a device each; used last comes last
+        self._largest = None                     # the key whose executors own the memory pool
+        self.max_shapes = _affordable_shapes(arg_params)
         self.rebinds, self.rebind_seconds = 0, 0.0
 
     @property
@@ -44,18 +50,18 @@ class ModulePredictor:
         """batch.data: name -> float32 array (B, ...) -> {output name: NumPy array (B * n, ...)}, devices in order."""
         inputs = self._select(batch.data)
         parts = {name: np.split(array, self.devices) for name, array in inputs.items()}
-        self._reshape({name: part[0].shape for name, part in parts.items()})
-        for device, executor in enumerate(self._executors):
+        executors = self._executors({name: part[0].shape for name, part in parts.items()})
+        for device, executor in enumerate(executors):
             for name, part in parts.items():
                 executor.arg_dict[name][:] = part[device]
             executor.forward(is_train=False)  # returns at once: the devices run side by side
-        outputs = zip(*(executor.outputs for executor in self._executors))
+        outputs = zip(*(executor.outputs for executor in executors))
         return {name: np.concatenate([array.asnumpy() for array in arrays]) if self.devices > 1 else arrays[0].asnumpy()
                 for name, arrays in zip(self._outputs, outputs)}
 
     def close(self):
         """Free the executors and weights."""
-        self._executors = None
+        self._bound.clear()
         self._args = self._auxs = {}
 
     def _select(self, data):
@@ -67,18 +73,30 @@ class ModulePredictor:
             raise SniperError(_MISSING % (self._source, _shortened(missing)))
         return {name: data[name] for name in self._inputs}
 
-    def _reshape(self, shapes):
-        if shapes == self._shapes:
-            return
-        start = time.perf_counter()
-        if self._executors is None:
-            check_shapes(self._symbol, self._args, self._auxs, shapes, self._source)
-            self._executors = [self._bind(context, shapes) for context in self._contexts]
-        else:
-            self._executors = [executor.reshape(allow_up_sizing=True, **shapes) for executor in self._executors]
-            self.rebinds += 1
-            self.rebind_seconds += time.perf_counter() - start
-        self._shapes = shapes
+    def _executors(self, shapes):
+        """Executors, one a device, for inputs of `shapes` (name -> shape); bound if there are none yet."""
+        key = tuple(sorted(shapes.items()))
+        if key not in self._bound:
+            self._make_room()
+            if self._largest is None:
+                check_shapes(self._symbol, self._args, self._auxs, shapes, self._source)
+                made = [self._bind(context, shapes) for context in self._contexts]
+            else:
+                start = time.perf_counter()
+                made = [executor.reshape(allow_up_sizing=True, **shapes) for executor in self._bound[self._largest]]
+                self.rebinds += 1
+                self.rebind_seconds += time.perf_counter() - start
+            if self._largest is None or _size(key) > _size(self._largest):
+                self._bound.clear()  # they hold on to the smaller pool
+                self._largest = key
+            self._bound[key] = made
+        self._bound.move_to_end(key)
+        return self._bound[key]
+
+    def _make_room(self):
+        """Drop the executors not used for longest, if there are too many; never those that own the pool."""
+        if len(self._bound) >= max(2, self.max_shapes):
+            del self._bound[next(old for old in self._bound if old != self._largest)]
 
     def _bind(self, context, shapes):
         types = {name: np.float32 for name in shapes}
@@ -108,6 +126,20 @@ def check_shapes(symbol, arg_params, aux_params, input_shapes, source='the weigh
              for name, shape in wanted.items() if name in held and tuple(held[name].shape) != tuple(shape)]
     if wrong:
         raise SniperError('%s are of another network or number of classes: %s' % (source, _shortened(wrong, '; ')))
+
+
+def _affordable_shapes(arg_params):
+    """How many executors to keep: 1 to _MOST_SHAPES."""
+    free = available_memory()
+    if free is None:
+        return _MOST_SHAPES
+    weights = sum(4 * int(np.prod(array.shape)) for array in arg_params.values())
+    return int(min(max(1, free // _MEMORY_SHARE // (weights + _EXECUTOR_BYTES)), _MOST_SHAPES))
+
+
+def _size(key):
+    """Numbers in all inputs together."""
+    return sum(int(np.prod(shape)) for _, shape in key)
 
 
 def _text(shape):

@@ -1,4 +1,5 @@
 """What test workers do: crops of one image into a batch slot."""
+import collections
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -16,14 +17,19 @@ class CropReport(NamedTuple):
 
 
 class CropTasks:
-    """Built once in every worker."""
+    """Built once in every worker.
 
-    def __init__(self, roidb, slots, means, reduced_decode):
+    recent_bytes: pixels of images decoded last that are kept, for images with crops in several batches; 0 = none.
+    """
+
+    def __init__(self, roidb, slots, means, reduced_decode, recent_bytes=0):
         self.current = None  # what is being worked on, for error messages
         self._roidb = roidb
         self._slots = slots
         self._means = np.asarray(means, np.float32)
         self._reduced_decode = reduced_decode
+        self._recent = collections.OrderedDict()  # (image, reduction) -> Picture and warning, used last comes last
+        self._recent_bytes, self._held_bytes = recent_bytes, 0
 
     def fill(self, slot, index, scale, shape, crops):
         """Write crops of image `index`, resized by `scale`, into batch slot `slot`, whose data tensor has `shape`.
@@ -33,11 +39,26 @@ class CropTasks:
         """
         entry = self._roidb.entry(index)
         self.current = entry['image']
-        file = ImageFile(entry['image'], entry['width'], entry['height'])
-        picture = file.decode(chip_reduction(scale) if self._reduced_decode else 1)
-        warning = size_mismatch(picture, file.path, entry['width'], entry['height']) or file.doubt
+        picture, warning = self._picture(index, entry, chip_reduction(scale) if self._reduced_decode else 1)
         data = self._slots.view(slot, 'data', shape)
         return [CropReport(*self._write(picture, entry, crop, scale, data[row]), warning) for row, crop in crops]
+
+    def _picture(self, index, entry, reduction):
+        """-> Picture of an image, and a warning or None."""
+        key = index, reduction
+        if key in self._recent:
+            self._recent.move_to_end(key)
+            return self._recent[key]
+        file = ImageFile(entry['image'], entry['width'], entry['height'])
+        picture = file.decode(reduction)
+        warning = size_mismatch(picture, file.path, entry['width'], entry['height']) or file.doubt
+        if picture.pixels.nbytes <= self._recent_bytes:
+            self._recent[key] = picture, warning
+            self._held_bytes += picture.pixels.nbytes
+            while self._held_bytes > self._recent_bytes:
+                _, (oldest, _) = self._recent.popitem(last=False)
+                self._held_bytes -= oldest.pixels.nbytes
+        return picture, warning
 
     def _write(self, picture, entry, crop, scale, out):
         """-> height and width of what the crop fills."""

@@ -6,6 +6,7 @@ import numpy as np
 from lib.chips.scales import test_scale
 from lib.errors import SniperError
 from lib.iterators.batch import Batch
+from lib.iterators.chip_batches import plan_batches
 from lib.iterators.crop_batches import order_crops, scaled_size
 from lib.iterators.crop_tasks import CropTasks
 from lib.iterators.packed_roidb import PackedRoidb
@@ -16,6 +17,8 @@ from lib.processes import resolve_workers
 
 logger = logging.getLogger(__name__)
 
+_RECENT_BYTES = 64 << 20  # of decoded images that a worker keeps, where images have several crops
+
 
 class TestIterator:
     """Batches of one test scale; each `for` loop runs over all of them.
@@ -24,33 +27,49 @@ class TestIterator:
     whole images. Batch.data holds `data` (n, 3, h, w), `im_info` (n, 3) = resized height, width and scale, `im_ids`
     (n,) = index in the roidb, `chip_ids` (n,) = number of the crop within its image. Samples that only fill up a
     batch repeat earlier crops. `num_batches` may be 0. A broken image raises SniperError.
-    `batches` (num_batches, n): crop numbers of each batch, crops counted through all images; `batch_shapes`: of data.
+    `batches`: crop numbers of each batch, crops counted through all images; `batch_shapes`: of data.
+    All batches have `batch_images` samples, in the order of the original; `devices` > 0 makes batches of different
+    numbers, multiples of it, and few shapes instead, which suit crops of many shapes (see chip_batches.py).
     """
 
     __test__ = False  # not a test case, whatever its name makes pytest think
 
-    def __init__(self, roidb, config, scale_index, batch_images, num_workers=None, crops=None):
-        self.batch_size = batch_images
+    def __init__(self, roidb, config, scale_index, batch_images, num_workers=None, crops=None, devices=0):
         self._roidb = PackedRoidb(roidb)
         self._crops, self._images, self._numbers = _flatten(roidb, crops)
         pair = config.TEST.SCALES[scale_index]
-        self._scales = [test_scale(pair, entry['width'], entry['height']) for entry in roidb]
-        order = order_crops(self._crops, batch_images)
-        self.batches = order.reshape(-1, batch_images)
-        self.batch_shapes = [self._shape(batch) for batch in self.batches]
+        self._image_sizes = [(entry['width'], entry['height']) for entry in roidb]
+        self._scales = [test_scale(pair, *size) for size in self._image_sizes]
+        if devices:
+            self.batches, self.batch_shapes = self._fitted(batch_images, devices, config.TEST.CHIP_SHAPES)
+        else:
+            self.batches = order_crops(self._crops, batch_images).reshape(-1, batch_images)
+            self.batch_shapes = [self._shape(batch) for batch in self.batches]
         self._warned = set()
-        workers = resolve_workers(config.TEST.NUM_PROCESS, len(order)) if num_workers is None else num_workers
+        workers = resolve_workers(config.TEST.NUM_PROCESS, len(self._crops)) if num_workers is None else num_workers
         largest = max([int(np.prod(shape)) for shape in self.batch_shapes], default=1)
         num_slots = 1 + resolve_prefetch('auto', workers, batch_images, 4 * largest)  # one is with the caller
         self._slots = BatchSlots(num_slots, {'data': largest})
+        recent = _RECENT_BYTES if len(self._crops) > len(np.unique(self._images)) else 0
         self._pool = make_pool(CropTasks, (self._roidb, self._slots, config.network.PIXEL_MEANS,
-                                           config.TEST.REDUCED_DECODE), workers)
+                                           config.TEST.REDUCED_DECODE, recent), workers)
         self._prefetcher = Prefetcher(self._pool, num_slots)
 
     def _shape(self, batch):
         """Shape of a batch's data: the smallest that holds all its crops."""
-        sizes = [scaled_size(self._crops[crop], self.sample(crop)[2]) for crop in batch]
+        sizes = [self._size(crop) for crop in batch]
         return (len(batch), 3, max(height for height, _ in sizes), max(width for _, width in sizes))
+
+    def _size(self, crop):
+        return scaled_size(self._crops[crop], self.sample(crop)[2])
+
+    def _fitted(self, batch_images, devices, max_shapes):
+        """Batches and their shapes by cost; no more pixels in one than in `batch_images` whole images."""
+        whole = [scaled_size((0, 0, width, height), scale)
+                 for (width, height), scale in zip(self._image_sizes, self._scales)]
+        budget = batch_images * max((height * width for height, width in whole), default=0)
+        plan = plan_batches([self._size(crop) for crop in range(len(self._crops))], devices, budget, max_shapes)
+        return plan.batches, [(slots, 3, height, width) for slots, height, width in plan.shapes]
 
     def sample(self, crop):
         """Crop number -> (index in the roidb, number of the crop within its image, scale)."""
