@@ -1,0 +1,47 @@
+"""The operator benchmark: medians of calls in turn, bars, and a row from the command line."""
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import timing
+from benchmarks.operator_cases import Bar
+from tests.conftest import ROOT
+
+
+def test_calls_alternate_and_the_first_does_not_count():
+    calls = []
+    seconds = timing.interleaved({'a': lambda: calls.append('a'), 'b': lambda: calls.append('b')}, budget=0, least=3)
+    assert calls == ['a', 'b'] * 4 and set(seconds) == {'a', 'b'} and min(seconds.values()) >= 0
+
+
+@pytest.mark.parametrize('bar, milliseconds, reached, holds', [
+    (Bar('faster', 4, 'stock'), {'ours': 2, 'stock': 8}, '4.0x', True),
+    (Bar('faster', 4, 'stock'), {'ours': 2, 'stock': 7.9}, '4.0x', False),
+    (Bar('within', 2, 'plain'), {'ours': 4, 'plain': 2}, '2.00x', True),
+    (Bar('within', 2, 'plain'), {'ours': 5, 'plain': 2}, '2.50x', False),
+    (Bar('ms', 3, units=16), {'ours': 48}, '3.000 ms', True),
+    (Bar('ms', 0.4), {'ours': 0.5}, '0.500 ms', False)])
+def test_bars(bar, milliseconds, reached, holds):
+    checked = bar.check(milliseconds)
+    assert (checked['reached'], checked['holds']) == (reached, holds) and '%g' % bar.value in checked['bar']
+
+
+def test_columns_line_up():
+    assert timing.table(('a', 'long'), [(1, 2), ('three', 4)]) == [
+        '| a     | long |', '|-------|------|', '| 1     | 2    |', '| three | 4    |']
+
+
+def test_a_row_is_measured_and_unknown_rows_are_named():
+    def run(*arguments):
+        return subprocess.run([sys.executable, '-m', 'benchmarks.operators', '--budget', '0', *arguments], cwd=ROOT,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+                              env=dict(os.environ, OMP_NUM_THREADS='1'))
+    done = run('--only', 'soft-NMS')
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert figures['benchmark'] == 'operators' and figures['rows'][0]['ms']['ours'] > 0, done.stderr
+    assert done.returncode == (0 if figures['rows'][0]['bars'][0]['holds'] else 1)
+    done = run('--only', 'no such row')
+    assert done.returncode == 2 and '--list' in done.stderr
