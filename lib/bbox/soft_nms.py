@@ -16,10 +16,21 @@ def soft_nms(dets, sigma=0.5, iou_thresh=0.3, score_thresh=0.001, method='gaussi
     left out. reference/pipeline.md 12.6.
     Raises ValueError for an unknown method, listing the known ones, and for a sigma that is not positive.
     """
+    return _run(dets, sigma, iou_thresh, score_thresh, method, None)
+
+
+def soft_nms_with_index(dets, sigma=0.5, iou_thresh=0.3, score_thresh=0.001, method='gaussian'):
+    """The same -> (rows (M, 5), int32 (M,): the row of `dets` that each was)."""
+    origin = np.arange(len(dets), dtype=np.int32)
+    rows = _run(dets, sigma, iou_thresh, score_thresh, method, origin)
+    return rows, origin[:len(rows)]
+
+
+def _run(dets, sigma, iou_thresh, score_thresh, method, origin):
     if method not in METHODS:
         raise ValueError('unknown soft-NMS method %r; known: %s' % (method, ', '.join(sorted(METHODS))))
     if method == 'gaussian' and not sigma > 0:
         raise ValueError('sigma of Gaussian soft-NMS must be positive, got %s' % sigma)
     rows = np.array(as_boxes(dets, np.float32, columns=5, name='dets'))  # a copy: the kernel works in place
-    left = soft_nms_inplace(rows, sigma, iou_thresh, score_thresh, METHODS[method])
+    left = soft_nms_inplace(rows, sigma, iou_thresh, score_thresh, METHODS[method], origin)
     return rows[:left]

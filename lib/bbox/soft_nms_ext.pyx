@@ -20,11 +20,16 @@ cdef extern from "sniper/soft_nms.h" namespace "sniper" nogil:
         size_t Run(float *rows, size_t count, const SoftNmsParam &param, int *origin) except +
 
 
-def soft_nms_inplace(float[:, ::1] rows, float sigma, float iou_thresh, float score_thresh, int method):
-    """Reorder and rescore (N, 5) rows in place; returns how many rows from the first are left."""
+def soft_nms_inplace(float[:, ::1] rows, float sigma, float iou_thresh, float score_thresh, int method,
+                     int[::1] origin=None):
+    """Reorder and rescore (N, 5) rows in place, and reorder origin (N,), if given, with them.
+
+    Returns how many rows from the first are left.
+    """
     cdef SoftNmsParam param
     cdef SoftNmsSet worker
     cdef size_t left, count = rows.shape[0]
+    cdef int *moved = NULL
     if count == 0:
         return 0
     param.sigma = sigma
@@ -32,6 +37,10 @@ def soft_nms_inplace(float[:, ::1] rows, float sigma, float iou_thresh, float sc
     param.score_thresh = score_thresh
     param.method = <SoftNmsMethod>method
     param.min_score = -FLT_MAX
+    if origin is not None:
+        if origin.shape[0] != rows.shape[0]:
+            raise ValueError('%d origins for %d rows' % (origin.shape[0], rows.shape[0]))
+        moved = &origin[0]
     with nogil:
-        left = worker.Run(&rows[0, 0], count, param, NULL)
+        left = worker.Run(&rows[0, 0], count, param, moved)
     return left
