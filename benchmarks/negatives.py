@@ -3,8 +3,8 @@
 On the synthetic data set (made if missing): sniper_tiny's proposal network is trained, its proposals of the training
 images extracted, then the detector is trained twice with the same number of batches from the same random weights,
 without and with negative chips, and both are evaluated on the validation split. Prints AP, AP50 and false positives an
-image (detections that COCO's matching at IoU 0.5 leaves without an object), and one JSON line. About half an hour on two
-cores. Exit status 1 unless false positives fall at equal or better AP.
+image (detections that COCO's matching at IoU 0.5 leaves without an object), and one JSON line. About half an hour on
+two cores. Exit status 1 unless false positives fall at equal or better AP.
 """
 import argparse
 import contextlib
@@ -35,7 +35,8 @@ def main(argv=None):
     run('-m', 'lib.dataset.synthetic')
     proposals = extract_proposals(args)
     rows = {name: trained(args, name, proposals) for name in ('without', 'with')}
-    print('\n'.join(timing.table(['negative chips', 'AP', 'AP50'] + ['FP an image, score >= %g' % t for t in THRESHOLDS], [
+    header = ['negative chips', 'AP', 'AP50'] + ['FP an image, score >= %g' % limit for limit in THRESHOLDS]
+    print('\n'.join(timing.table(header, [
         [name, '%.3f' % row['AP'], '%.3f' % row['AP50']] + ['%.2f' % fp for fp in row['false_positives']]
         for name, row in rows.items()])))
     without, with_them = rows['without'], rows['with']

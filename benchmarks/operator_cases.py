@@ -69,12 +69,11 @@ def _proposals():
             rows.append(Case('MultiProposal %d images, 21 anchors, %dx%d, 6000 -> 300' % (images, height, width),
                              lambda images=images, size=(height, width): proposals.multi_proposal(images, *size),
                              (Bar('faster', 2, 'stock'),)))
-    for label, valid_range in (('wide range', (0, 160)), ('narrow range', (0, 24))):
+    for label, valid in (('wide range', (0, 160)), ('narrow range', (0, 24))):
         for operator in ('MultiProposalTarget', 'MultiProposalTargetMask'):
-            # The bar names MultiProposalTarget; its sibling does the same work.
             rows.append(Case('%s 16 chips, %s' % (operator, label),
-                             lambda operator=operator, valid=valid_range: proposals.targets(operator, 16, valid),
-                             (Bar('ms', 3, units=16),)))
+                             lambda operator=operator, valid=valid: proposals.scaling_targets(operator, 16, valid),
+                             (Bar('ms', 3, units=16), Bar('faster', 1.4, 'one thread'))))
     rows.append(Case('MaskRcnnTarget 10 chips, 50 rois, 28x28', proposals.mask_targets))
     return rows
 

@@ -14,7 +14,7 @@ SIZE = 512
 def resnet101():
     """{column: callable}: the test graph of resnet_mx_101_e2e with our operators, and with dilated convolutions and
     ROIAlign. The plain graph keeps the layers that predict offsets, so that the two differ in the operators alone."""
-    config = load_config('configs/faster/sniper_res101_e2e.yml', ['gpus', 'cpu'])
+    config = load_config('configs/faster/sniper_res101_e2e.yml', ['gpus', 'cpu', 'TRAIN.fp16', 'False'])
     ours = bind(get_detector(config.symbol), config)
     with mock.patch('symbols.backbones.resnet.deformable_convolution', _plain_convolution), \
             mock.patch('symbols.heads.rcnn.deformable_roi_pooling', _roi_align):

@@ -2,6 +2,7 @@
 import numpy as np
 
 from benchmarks.cases.arrays import array, draw, synchronous
+from benchmarks.cases.one_thread import one_thread
 from sniper_mxnet import mx
 
 ANCHORS, STRIDE, MAX_GT = 21, 16, 100
@@ -24,6 +25,12 @@ def targets(operator, chips, valid_range):
     inputs = [array(value) for value in (cls_prob, bbox_pred, im_info, ground_truth(chips),
                                          np.tile([valid_range], (chips, 1)))]
     return {'ours': synchronous(getattr(mx.nd, operator), *inputs, batch_size=chips)}
+
+
+def scaling_targets(operator, chips, valid_range):
+    """{column: callable}: `targets` here, with all cores, and in a process with one thread."""
+    return dict(targets(operator, chips, valid_range),
+                **{'one thread': one_thread('proposals', 'targets', operator, chips, valid_range)})
 
 
 def mask_targets(chips=10, rois=50):
