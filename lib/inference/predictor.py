@@ -7,6 +7,7 @@ import numpy as np
 
 from lib.errors import SniperError
 from lib.processes import available_memory
+from lib.train.agreement import compare
 from lib.train.devices import host_group
 
 logger = logging.getLogger(__name__)
@@ -14,8 +15,7 @@ logger = logging.getLogger(__name__)
 _EXECUTOR_BYTES = 3 << 20   # of an executor beside pool and weights, measured; on a CPU each has its own weights,
 _MEMORY_SHARE = 8           # in oneDNN's order. All may take one part in this many of the memory free at the start
 _MOST_SHAPES = 32
-NAMED_IN_ERROR = 3  # how many parameters an error names
-_MISSING = '%s have no %s, which the network wants: they are of another network (key `symbol`)'
+_MISFIT = '%s do not fit the network: %s; they are of another network (key `symbol`) or number of classes'
 
 
 class ModulePredictor:
@@ -70,7 +70,9 @@ class ModulePredictor:
             raise SniperError('the network wants proposals (rois) as an input, which nothing provides here: use a '
                               'network with its own proposals (key `symbol`)')
         if missing:
-            raise SniperError(_MISSING % (self._source, _shortened(missing)))
+            check_shapes(self._symbol, self._args, self._auxs,
+                         {name: data[name].shape for name in self._inputs if name in data}, self._source)
+            raise SniperError('the network wants the inputs %s, which nothing provides' % ', '.join(missing))
         return {name: data[name] for name in self._inputs}
 
     def _executors(self, shapes):
@@ -116,16 +118,12 @@ def check_shapes(symbol, arg_params, aux_params, input_shapes, source='the weigh
     except Exception as error:  # MXNet reports shape errors by several types; the text is what counts
         raise SniperError('the network does not accept inputs of %s: %s' % (
             ', '.join('%s %s' % item for item in input_shapes.items()), str(error).strip().splitlines()[-1])) from error
-    wanted = dict(zip(symbol.list_arguments(), arg_shapes))
+    wanted = {name: shape for name, shape in zip(symbol.list_arguments(), arg_shapes) if name not in input_shapes}
     wanted.update(zip(symbol.list_auxiliary_states(), aux_shapes))
     held = dict(arg_params, **aux_params)
-    missing = [name for name in wanted if name not in held and name not in input_shapes]
-    if missing:
-        raise SniperError(_MISSING % (source, _shortened(missing)))
-    wrong = ['%s is %s, the network wants %s' % (name, _text(held[name].shape), _text(shape))
-             for name, shape in wanted.items() if name in held and tuple(held[name].shape) != tuple(shape)]
-    if wrong:
-        raise SniperError('%s are of another network or number of classes: %s' % (source, _shortened(wrong, '; ')))
+    agreement = compare(wanted, {name: array.shape for name, array in held.items()})
+    if not agreement.complete:
+        raise SniperError(_MISFIT % (source, agreement.complaint()))
 
 
 def _affordable_shapes(arg_params):
@@ -140,12 +138,3 @@ def _affordable_shapes(arg_params):
 def _size(key):
     """Numbers in all inputs together."""
     return sum(int(np.prod(shape)) for _, shape in key)
-
-
-def _text(shape):
-    return 'x'.join(map(str, shape))
-
-
-def _shortened(names, joint=', '):
-    more = len(names) - NAMED_IN_ERROR
-    return joint.join(names[:NAMED_IN_ERROR]) + (' and %d more' % more if more > 0 else '')

@@ -9,11 +9,11 @@ import logging
 import os
 
 from lib.errors import SniperError
+from lib.train.agreement import compare
 from lib.train.checkpoint import load_params
 from lib.train.paths import params_path
 
 logger = logging.getLogger(__name__)
-LISTED = 5  # names in an error line
 
 
 def frozen_parameters(config, names):
@@ -73,19 +73,7 @@ def _empty_parameters(module):
 
 
 def _check_complete(path, wanted, given):
-    missing = sorted(name for name in wanted if name not in given)
-    wrong = ['%s is %s, the network needs %s' % (name, given[name].shape, shape)
-             for name, shape in sorted(wanted.items()) if name in given and given[name].shape != tuple(shape)]
-    complaints = []
-    if missing:
-        complaints.append('%d parameters are missing (%s)' % (len(missing), _shortened(missing)))
-    if wrong:
-        complaints.append('%d have other shapes (%s)' % (len(wrong), _shortened(wrong)))
-    if complaints:
+    agreement = compare(wanted, {name: array.shape for name, array in given.items()})
+    if not agreement.complete:
         raise SniperError("pretrained weights %s do not fit: %s; check symbol and network.pretrained, or train from "
-                          "scratch with `--set network.pretrained ''`" % (path, '; '.join(complaints)))
-
-
-def _shortened(items):
-    rest = len(items) - LISTED
-    return ', '.join(items[:LISTED]) + (', and %d more' % rest if rest > 0 else '')
+                          "scratch with `--set network.pretrained ''`" % (path, agreement.complaint()))

@@ -11,6 +11,7 @@ i32 device number, i32 element type, data. The oldest files have the rank in pla
 import os
 import struct
 import zlib
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,13 @@ MAX_RANK = 32
 CPU = 1
 TYPES = {0: np.float32, 1: np.float64, 2: np.float16, 3: np.uint8, 4: np.int32, 5: np.int8, 6: np.int64, 7: np.bool_}
 FLAGS = {np.dtype(kind): flag for flag, kind in TYPES.items()}
+
+
+class Entry(NamedTuple):
+    """An array in a file: where its numbers start, and what they are."""
+    shape: tuple
+    dtype: Any
+    start: int
 
 
 def write_arrays(stream, arrays):
@@ -48,15 +56,31 @@ def write_arrays(stream, arrays):
 
 def read_arrays(path):
     """Read a file of named arrays -> {name: NumPy array}. SniperError if it is missing, cut off or not such a file."""
+    return _from_file(path, _read_array)
+
+
+def _from_file(path, read_one):
     try:
         with open(path, 'rb') as stream:
             size = os.fstat(stream.fileno()).st_size
-            return _read(_Reader(stream, size))
+            return _read(_Reader(stream, size), read_one)
     except OSError as error:
         raise SniperError('cannot read %s: %s' % (path, error.strerror or error))
     except (_Broken, UnicodeDecodeError) as error:
         raise SniperError('%s is cut off, damaged or not a file of MXNet arrays (%s): fetch or train it again'
                           % (path, error))
+
+
+def index_arrays(path):
+    """What a file of named arrays holds, without its numbers -> {name: Entry}. Errors as `read_arrays`."""
+    return _from_file(path, _read_entry)
+
+
+def read_entry(path, entry):
+    """Numbers of one Entry of `index_arrays(path)` -> NumPy array."""
+    with open(path, 'rb') as stream:
+        stream.seek(entry.start)
+        return np.fromfile(stream, entry.dtype, int(np.prod(entry.shape, dtype=np.int64))).reshape(entry.shape)
 
 
 def file_checksum(path):
@@ -96,30 +120,53 @@ class _Reader:
         self.left -= count
         return self.stream.read(count)
 
+    def skip(self, count):
+        """Position of `count` bytes, which are passed over."""
+        if count > self.left:
+            raise _Broken('%d bytes are missing' % (count - self.left))
+        start = self.stream.tell()
+        self.left -= count
+        self.stream.seek(count, os.SEEK_CUR)
+        return start
+
     def unpack(self, layout):
         return struct.unpack('<' + layout, self.take(struct.calcsize('<' + layout)))
 
 
-def _read(reader):
+def _read(reader, read_one):
     magic, _, count = reader.unpack('QQQ')
     if magic != LIST_MAGIC:
         raise _Broken('it begins with other bytes')
     if count > reader.left:  # an array takes more than a byte
         raise _Broken('it announces %d arrays' % count)
-    arrays = [_read_array(reader) for _ in range(count)]
+    arrays = [read_one(reader) for _ in range(count)]
     names, = reader.unpack('Q')
     if names != count:
         raise _Broken('%d arrays, %d names' % (count, names))
     result = {}
     for array in arrays:
         length, = reader.unpack('Q')
-        result[reader.take(length).decode('utf-8')] = array
+        name = reader.take(length).decode('utf-8')
+        if name in result:
+            raise _Broken('it holds %r twice' % name[:80])
+        result[name] = array
     if reader.left:
         raise _Broken('%d bytes too many' % reader.left)
     return result
 
 
 def _read_array(reader):
+    shape, dtype, size = _read_header(reader)
+    return np.frombuffer(reader.take(size), dtype).reshape(shape)
+
+
+def _read_entry(reader):
+    shape, dtype, size = _read_header(reader)
+    return Entry(shape, dtype, reader.skip(size))
+
+
+def _read_header(reader):
+    """(shape, dtype, size in bytes) of the array that follows."""
     magic, = reader.unpack('I')
     if magic in (MAGIC_V2, MAGIC_V3):
         storage, = reader.unpack('i')
@@ -139,4 +186,4 @@ def _read_array(reader):
     count = 1
     for side in shape:
         count *= side  # Python integers: no overflow
-    return np.frombuffer(reader.take(count * dtype.itemsize), dtype).reshape(shape)
+    return shape, dtype, count * dtype.itemsize

@@ -69,13 +69,16 @@ def test_batch_is_split_over_devices(mx, network):
 def test_weights_that_do_not_fit(mx, network):
     symbol, args, auxs = network
     few = {name: array for name, array in args.items() if name != 'conv_bias'}
-    with pytest.raises(SniperError, match='the weights have no conv_bias, which the network wants'):
+    with pytest.raises(SniperError, match=r'the weights do not fit the network: 1 parameter is missing \(conv_bias\)'):
         ModulePredictor(symbol, few, auxs, [mx.cpu()]).predict(batch_of(1, 9, 9))
-    with pytest.raises(SniperError, match='the weights have no bn_moving_var'):
+    with pytest.raises(SniperError, match=r'missing \(bn_moving_var\)'):
         ModulePredictor(symbol, args, {'bn_moving_mean': auxs['bn_moving_mean']}, [mx.cpu()]).predict(batch_of(1, 9, 9))
     wrong = dict(args, conv_weight=mx.nd.zeros((5, 3, 3, 3)), conv_bias=mx.nd.zeros(5))
     with pytest.raises(SniperError, match='conv_weight is 5x3x3x3, the network wants 4x3x3x3; conv_bias is 5, the'):
         ModulePredictor(symbol, wrong, auxs, [mx.cpu()]).predict(batch_of(1, 9, 9))
+    wrong.pop('conv_bias')
+    with pytest.raises(SniperError, match='conv_bias.*moving.*conv_weight is 5x3x3x3.*not asked for .left'):
+        ModulePredictor(symbol, dict(wrong, left=mx.nd.zeros(2)), {}, [mx.cpu()]).predict(batch_of(1, 9, 9))
     more = dict(args, superfluous=mx.nd.zeros(3))
     assert ModulePredictor(symbol, more, auxs, [mx.cpu()]).predict(batch_of(1, 9, 9))['flat_output'].shape == (1, 4)
 

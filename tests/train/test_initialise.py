@@ -83,7 +83,7 @@ def test_missing_and_misshapen_parameters_are_one_line(tmp_path):
         first_values(config)
     text = str(error.value)
     assert '2 parameters are missing (bn_gamma, bn_moving_var)' in text and '\n' not in text
-    assert 'stem_weight is (4, 3, 5, 5), the network needs (4, 3, 3, 3)' in text and 'weights-0002.params' in text
+    assert 'stem_weight is 4x3x5x5, the network wants 4x3x3x3' in text and 'weights-0002.params' in text
 
 
 def test_missing_file_and_damaged_file(tmp_path):

@@ -1,0 +1,56 @@
+"""Do the arrays of a file agree with what a network wants? What does not is said by name, in one line."""
+from typing import Dict, List, NamedTuple, Tuple
+
+LISTED = 20  # names of each kind in one line; `python -m lib.train.inspect_model FILE` shows all
+
+
+class Agreement(NamedTuple):
+    """missing: names that the network wants and the file has not; misshapen: name -> (shape there, shape wanted);
+    extra: names that only the file has, which does no harm."""
+    missing: List[str]
+    misshapen: Dict[str, Tuple[tuple, tuple]]
+    extra: List[str]
+
+    @property
+    def complete(self):
+        """True if the network can be filled."""
+        return not self.missing and not self.misshapen
+
+    def complaint(self):
+        """Everything that differs, by name; '' if the network can be filled."""
+        if self.complete:
+            return ''
+        parts = []
+        if self.missing:
+            parts.append('%s missing (%s)' % (_count(self.missing, 'parameters are', 'parameter is'),
+                                              shortened(self.missing)))
+        if self.misshapen:
+            parts.append('%s other shapes (%s)' % (_count(self.misshapen, 'have', 'has'), shortened([
+                '%s is %s, the network wants %s' % (name, shape_text(there), shape_text(wanted))
+                for name, (there, wanted) in self.misshapen.items()], '; ')))
+        if self.extra:
+            parts.append('%s not asked for (%s)' % (_count(self.extra, 'are', 'is'), shortened(self.extra)))
+        return '; '.join(parts)
+
+
+def compare(wanted, given):
+    """{name: shape} wanted and given -> Agreement, names in the order of each."""
+    return Agreement(missing=[name for name in wanted if name not in given],
+                     misshapen={name: (tuple(given[name]), tuple(shape)) for name, shape in wanted.items()
+                                if name in given and tuple(given[name]) != tuple(shape)},
+                     extra=[name for name in given if name not in wanted])
+
+
+def shape_text(shape):
+    """(64, 3, 7, 7) -> '64x3x7x7'."""
+    return 'x'.join(map(str, shape))
+
+
+def shortened(names, joint=', '):
+    """At most LISTED names as text, and how many more there are."""
+    more = len(names) - LISTED
+    return joint.join(names[:LISTED]) + (' and %d more' % more if more > 0 else '')
+
+
+def _count(items, many, one):
+    return '%d %s' % (len(items), one if len(items) == 1 else many)
