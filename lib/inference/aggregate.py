@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.bbox import nms, soft_nms
+from lib.bbox.nms import nms
+from lib.bbox.soft_nms import soft_nms_with_index
 from lib.inference.decode import no_rows
 from lib.processes import num_cores
 
@@ -27,32 +28,41 @@ class Suppression(NamedTuple):
         return cls(method, test.NMS if test.NMS > 0 else DEFAULT_IOU, test.NMS_SIGMA, test.SCORE_THRESH)
 
     def __call__(self, dets):
-        """(n, 5) float32 x1, y1, x2, y2, score -> the rows left, best first."""
+        """(n, 5) float32 x1, y1, x2, y2, score -> (rows left, best first; which rows of `dets` they were)."""
         if self.method == 'hard':
-            return dets[nms(dets, self.iou_thresh)]
-        return soft_nms(dets, sigma=self.sigma, iou_thresh=self.iou_thresh, score_thresh=self.score_thresh,
-                        method=self.method)
+            index = nms(dets, self.iou_thresh)
+            return dets[index], index
+        return soft_nms_with_index(dets, sigma=self.sigma, iou_thresh=self.iou_thresh,
+                                   score_thresh=self.score_thresh, method=self.method)
 
 
 def in_valid_range(rows, valid_range):
-    """Rows whose side, the square root of (x2-x1)(y2-y1), is above lo and at most hi; a bound <= 0 is open."""
+    """(n,) bool: rows whose side, the square root of (x2-x1)(y2-y1), is above lo and at most hi; a bound <= 0 is open.
+    """
     low, high = valid_range
-    if low <= 0 and high <= 0:
-        return rows
-    areas = (rows[:, 2] - rows[:, 0]) * (rows[:, 3] - rows[:, 1])
     keep = np.ones(len(rows), bool)
-    if low > 0:
-        keep &= areas > low * low
-    if high > 0:
-        keep &= areas <= high * high
-    return rows[keep]
+    if low > 0 or high > 0:
+        areas = (rows[:, 2] - rows[:, 0]) * (rows[:, 3] - rows[:, 1])
+        if low > 0:
+            keep &= areas > low * low
+        if high > 0:
+            keep &= areas <= high * high
+    return keep
 
 
 def aggregate(scales, valid_ranges, num_classes, suppress, max_per_image, threads=None):
     """scales[scale][image][crop] -> rows (n, 6): detections[class][image] -> (n, 5) float32.
 
-    valid_ranges: a pair a scale, original pixels; suppress: rows (n, 5) of one class -> rows left;
+    valid_ranges: a pair a scale, original pixels; suppress: rows (n, 5) of one class -> (rows left, their index);
     max_per_image: cap over all classes, <= 0 = none. Class 0 is empty. ValueError if the lengths differ.
+    """
+    return aggregate_masks(scales, None, valid_ranges, num_classes, suppress, max_per_image, threads)[0]
+
+
+def aggregate_masks(scales, masks, valid_ranges, num_classes, suppress, max_per_image, threads=None):
+    """The same with masks[scale][image][crop], a list of n items that go with their rows.
+
+    -> (detections, masks[class][image]: list of n), the latter None if `masks` is.
     """
     if len(scales) != len(valid_ranges):
         raise ValueError('%d scales, but %d valid ranges' % (len(scales), len(valid_ranges)))
@@ -60,38 +70,58 @@ def aggregate(scales, valid_ranges, num_classes, suppress, max_per_image, thread
     threads = threads or num_cores()
 
     def merge(first):
-        return [merge_image([scale[image] for scale in scales], valid_ranges, num_classes, suppress, max_per_image)
+        return [merge_image([scale[image] for scale in scales], masks and [scale[image] for scale in masks],
+                            valid_ranges, num_classes, suppress, max_per_image)
                 for image in range(first, min(first + IMAGES_A_TASK, images))]
 
     # The kernels release the interpreter lock, so threads do run side by side.
     with ThreadPoolExecutor(threads) as pool:
         merged = [image for part in pool.map(merge, range(0, images, IMAGES_A_TASK)) for image in part]
-    return [[image[label] for image in merged] for label in range(num_classes)]
+    detections = [[classes[label] for classes, _ in merged] for label in range(num_classes)]
+    return detections, masks and [[found[label] for _, found in merged] for label in range(num_classes)]
 
 
-def merge_image(scales, valid_ranges, num_classes, suppress, max_per_image):
-    """One image: scales[scale][crop] -> rows (n, 6): list of num_classes arrays (n, 5)."""
-    kept = [no_rows()]
-    for crops, valid_range in zip(scales, valid_ranges):
-        kept += [in_valid_range(rows, valid_range) for rows in crops]
-    rows = np.concatenate(kept)
-    rows = rows[np.argsort(rows[:, 5], kind='stable')]  # class by class, else the order of scales and crops
-    starts = np.searchsorted(rows[:, 5], np.arange(num_classes + 1))
-    dets = np.ascontiguousarray(rows[:, :5])
-    classes = [dets[:0]]
+def merge_image(scales, masks, valid_ranges, num_classes, suppress, max_per_image):
+    """One image, scales[scale][crop] and masks likewise or None: (an array (n, 5) a class, a list of n a class or None).
+    """
+    kept, items = [no_rows()], []
+    for scale, (crops, valid_range) in enumerate(zip(scales, valid_ranges)):
+        for crop, rows in enumerate(crops):
+            inside = in_valid_range(rows, valid_range)
+            kept.append(rows[inside])
+            if masks:
+                items += [masks[scale][crop][row] for row in np.flatnonzero(inside)]
+    classes, index = choose(np.concatenate(kept), num_classes, suppress, max_per_image)
+    return classes, masks and [[items[row] for row in places] for places in index]
+
+
+def choose(rows, num_classes, suppress, max_per_image):
+    """Rows (n, 6) of one image -> (an array (m, 5) a class, rescored, best first; (m,) which rows they were)."""
+    order = np.argsort(rows[:, 5], kind='stable')  # class by class, else as they come
+    starts = np.searchsorted(rows[order, 5], np.arange(num_classes + 1))
+    dets = np.ascontiguousarray(rows[order, :5])
+    classes, index = [dets[:0]], [order[:0]]
     for label in range(1, num_classes):
-        part = dets[starts[label]:starts[label + 1]]
-        classes.append(suppress(part) if len(part) else part)
-    return cap(classes, max_per_image)
+        part, places = dets[starts[label]:starts[label + 1]], order[starts[label]:starts[label + 1]]
+        if len(part):
+            part, left = suppress(part)
+            places = places[left]
+        classes.append(part)
+        index.append(places)
+    kept = cap([dets[:, 4] for dets in classes], max_per_image)
+    if kept is None:
+        return classes, index
+    return [dets[keep] for dets, keep in zip(classes, kept)], [places[keep] for places, keep in zip(index, kept)]
 
 
-def cap(classes, most):
-    """Detections of an image, an array a class, without those that score below the most-th best of all classes.
+def cap(scores, most):
+    """Scores of an image's detections, an array a class -> bool arrays: those not below the most-th best of all classes;
+    None if all stay.
 
     Equal scores at the limit all stay, so there can be more than `most`; most <= 0 keeps all.
     """
-    if most <= 0 or sum(map(len, classes)) <= most:
-        return classes
-    scores = np.concatenate([dets[:, 4] for dets in classes])
-    limit = np.partition(scores, len(scores) - most)[len(scores) - most]
-    return [dets[dets[:, 4] >= limit] for dets in classes]
+    if most <= 0 or sum(map(len, scores)) <= most:
+        return None
+    together = np.concatenate(scores)
+    limit = np.partition(together, len(together) - most)[len(together) - most]
+    return [of_class >= limit for of_class in scores]

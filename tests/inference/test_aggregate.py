@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 from easydict import EasyDict
 
-from lib.inference.aggregate import Suppression, aggregate, cap, in_valid_range
+from lib.inference.aggregate import Suppression, aggregate, aggregate_masks, cap, in_valid_range
 from tests.golden import golden_file
 
 GAUSSIAN = Suppression('gaussian', 0.3, 0.55, 0.001)
-KEEP_ALL = lambda dets: dets  # noqa: E731
+KEEP_ALL = lambda dets: (dets, np.arange(len(dets)))  # noqa: E731
 
 
 def rows_of(*rows):
@@ -40,10 +40,10 @@ def test_golden(case):
 def test_valid_range_bounds():
     # sides 10, 20 and 30: area without +1
     rows = rows_of([0, 0, 10, 10, 1, 1], [0, 0, 20, 20, 1, 1], [0, 0, 30, 30, 1, 1])
-    assert in_valid_range(rows, (10, 20))[:, 2].tolist() == [20]
-    assert in_valid_range(rows, (-1, 20))[:, 2].tolist() == [10, 20]
-    assert in_valid_range(rows, (20, -1))[:, 2].tolist() == [30]
-    assert len(in_valid_range(rows, (-1, -1))) == 3
+    assert rows[in_valid_range(rows, (10, 20)), 2].tolist() == [20]
+    assert rows[in_valid_range(rows, (-1, 20)), 2].tolist() == [10, 20]
+    assert rows[in_valid_range(rows, (20, -1)), 2].tolist() == [30]
+    assert in_valid_range(rows, (-1, -1)).all()
 
 
 def test_order_within_a_class_is_scale_then_crop():
@@ -70,12 +70,11 @@ def test_lengths_must_agree():
 
 
 def test_cap_keeps_ties():
-    dets = lambda *scores: np.array([[0, 0, 1, 1, score] for score in scores], np.float32).reshape(-1, 5)
-    classes = [dets(), dets(.9, .5), dets(.5, .1)]
-    assert [len(d) for d in cap(classes, 2)] == [0, 2, 1]
-    assert [len(d) for d in cap(classes, 1)] == [0, 1, 0]
-    assert [len(d) for d in cap(classes, 0)] == [0, 2, 2]
-    assert [len(d) for d in cap(classes, 4)] == [0, 2, 2]
+    scores = [np.array(values, np.float32) for values in ([], [.9, .5], [.5, .1])]
+    count = lambda most: [kept.sum() for kept in cap(scores, most)]
+    assert count(2) == [0, 2, 1]
+    assert count(1) == [0, 1, 0]
+    assert cap(scores, 0) is None and cap(scores, 4) is None
 
 
 PAIR = np.array([[0, 0, 9, 9, .9], [0, 0, 9, 4, .8], [50, 50, 60, 60, .5]], np.float32)  # IoU 0.5 of the first two
@@ -89,7 +88,9 @@ PAIR = np.array([[0, 0, 9, 9, .9], [0, 0, 9, 4, .8], [50, 50, 60, 60, .5]], np.f
     (Suppression('gaussian', 0.3, 0.55, 0.6), [.9, .5]),
 ])
 def test_suppression(suppress, scores):
-    np.testing.assert_allclose(suppress(PAIR)[:, 4], scores, atol=1e-6)
+    rows, index = suppress(PAIR)
+    np.testing.assert_allclose(rows[:, 4], scores, atol=1e-6)
+    np.testing.assert_array_equal(rows[:, :4], PAIR[index, :4])
 
 
 @pytest.mark.parametrize('keys, expected', [
@@ -116,3 +117,34 @@ def test_threads_do_not_change_the_result():
     for left, right in zip(one, four):
         for a, b in zip(left, right):
             np.testing.assert_array_equal(a, b, err_msg='seed %d' % seed)
+
+
+@pytest.mark.parametrize('method', ['hard', 'linear', 'gaussian'])
+@pytest.mark.parametrize('most', [7, -1])
+def test_masks_stay_with_their_boxes(method, most):
+    seed = 11
+    rng = np.random.default_rng(seed)
+    scales, masks = [], []
+    for scale in range(2):
+        scales.append([])
+        masks.append([])
+        for image in range(3):
+            crops = []
+            for _ in range(image + scale):  # an image without crops, others with several
+                corner = rng.uniform(0, 40, (15, 2))
+                crops.append(np.float32(np.hstack([corner, corner + rng.uniform(3, 30, (15, 2)),
+                                                   rng.uniform(0, 1, (15, 1)), rng.integers(1, 4, (15, 1))])))
+            scales[-1].append(crops)
+            masks[-1].append([[tuple(row[:4]) + (row[5],) for row in crop] for crop in crops])
+    settings = ([(-1, 20), (8, -1)], 4, Suppression(method, 0.3, 0.55, 0.001), most)
+    detections, found = aggregate_masks(scales, masks, *settings)
+    alone = aggregate(scales, *settings)
+    assert sum(len(dets) for images in detections for dets in images) > 20
+    for label, images in enumerate(detections):
+        for image, dets in enumerate(images):
+            np.testing.assert_array_equal(dets, alone[label][image], 'seed %d' % seed)
+            assert found[label][image] == [tuple(row[:4]) + (label,) for row in dets], 'seed %d' % seed
+
+
+def test_masks_are_none_if_there_are_none():
+    assert aggregate_masks([[[rows_of()]]], None, [(-1, -1)], 2, GAUSSIAN, 100)[1] is None
