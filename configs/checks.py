@@ -3,16 +3,11 @@ from configs.errors import ConfigError
 
 # (purposes, is it asked for?, what to say). Proposal networks are whole: they have neither of these heads.
 _LATER = (
-    (('train', 'test', 'demo'), lambda c: c.TRAIN.WITH_MASK,
-     'TRAIN.WITH_MASK is True, but masks come with a later release; '
-     'use configs/faster/sniper_res101_e2e.yml'),
-    (('test', 'demo'), lambda c: c.TEST.AUTO_FOCUS,
-     'TEST.AUTO_FOCUS is True, but AutoFocus comes with a later release; '
-     'run with --set TEST.AUTO_FOCUS False TEST.DO_PRUNING "[False, False, False]"'),
-    (('test', 'demo'), lambda c: any(c.TEST.DO_PRUNING),
-     'TEST.DO_PRUNING asks for focus chips, but AutoFocus comes with a later release; '
-     'run with --set TEST.DO_PRUNING "[False, False, False]"'),
+    (('test', 'demo'), lambda c: c.TEST.WITH_MASK,
+     'TEST.WITH_MASK is True, but masks of detections come with a later release; '
+     'run with --set TEST.WITH_MASK False'),
 )
+SHORTEST_POLYGON = 9     # numbers that a triangle takes: class, number of rings, length, six coordinates
 PURPOSES = ('train', 'test', 'demo')
 
 
@@ -110,6 +105,9 @@ def _check_train(config):
         _require(len(train[name]) == 4, 'TRAIN.%s has %d numbers; it wants 4: dx, dy, dw, dh', name, len(train[name]))
     _require(min(train.BBOX_STDS) > 0, 'TRAIN.BBOX_STDS is %s; all must be above 0', train.BBOX_STDS)
     lr_epochs(train.lr_step)
+    if train.WITH_MASK and not train.ONLY_PROPOSAL:
+        _at_least(config, 'TRAIN', 1, 'MAX_MASKS')
+        _at_least(config, 'TRAIN', SHORTEST_POLYGON, 'MAX_POLYGON_LEN')
     if train.AUTO_FOCUS and not train.ONLY_PROPOSAL:
         # From 0: what lies outside a chip is clipped to side 0 on its border, and is to be ignored there.
         _require(0 <= train.AUTO_FOCUS_DC_LOW < train.AUTO_FOCUS_SMALL_THRESH <= train.AUTO_FOCUS_DC_HIGH,
@@ -132,6 +130,29 @@ def _check_test(test):
     _require(test.NMS > 0 or test.NMS_SIGMA > 0 or test.NMS_METHOD in ('hard', 'linear'),
              'TEST.NMS, %s, and TEST.NMS_SIGMA, %s, are both off; set one above 0', test.NMS, test.NMS_SIGMA)
     _check_processes('TEST.NUM_PROCESS', test.NUM_PROCESS)
+    _check_focus_chips(test)
+
+
+def _check_focus_chips(test):
+    """Scales that run on chips: their chips come from the focus maps of the scale before."""
+    _require(test.CHIP_SHAPES >= 1, 'TEST.CHIP_SHAPES is %d; it must be 1 or more', test.CHIP_SHAPES)
+    _require(test.PRUNING_BORDER >= 0, 'TEST.PRUNING_BORDER is %s; it must be 0 or more', test.PRUNING_BORDER)
+    focused = [index for index, pruning in enumerate(test.DO_PRUNING) if pruning]
+    if not focused:
+        return
+    _require(test.AUTO_FOCUS, 'TEST.DO_PRUNING is %s: that takes the focus maps of TEST.AUTO_FOCUS, which is False; set '
+             'it, or leave pruning out', test.DO_PRUNING)
+    _require(not test.DO_PRUNING[0], 'TEST.DO_PRUNING is %s, but the first scale has none before it that could make its '
+             'chips; set the first entry to False', test.DO_PRUNING)
+    for index in focused:
+        coarse, fine = test.SCALES[index - 1], test.SCALES[index]
+        _require(coarse != fine and coarse[0] <= fine[0] and coarse[1] <= fine[1],
+                 'TEST.SCALES is %s; FocusChips want coarse to fine, but %s comes before %s', test.SCALES, coarse, fine)
+        dilation, threshold, smallest = test.CHIP_HYPERPARAMS[index - 1]
+        _require(dilation >= 1 and smallest >= 1 and dilation % 1 == smallest % 1 == 0 and 0 < threshold <= 1,
+                 'TEST.CHIP_HYPERPARAMS has the entry %s for the chips of scale %s; it wants a dilation and a smallest '
+                 'side in whole cells from 1 up, and between them a threshold above 0 and at most 1',
+                 test.CHIP_HYPERPARAMS[index - 1], fine)
 
 
 def _check_scales(section, values):

@@ -155,9 +155,5 @@ def test_absent_gpu(folder, capsys):
     assert "asks for GPU 7" in failure(capsys, folder, 'gpus', '7')
 
 
-def test_later_capabilities_are_refused(folder, capsys):
-    assert 'AutoFocus' in failure(capsys, folder, AUTO_FOCUS=True)
-
-
 def test_ranges_and_scales_must_agree(folder, capsys):
     assert 'TEST.VALID_RANGES has 1' in failure(capsys, folder, VALID_RANGES='[(-1, 60)]')

@@ -4,6 +4,7 @@ Letters: B slots of a batch, P proposals a slot, C classes with background, K bo
 A detection row is float32 (6,): x1, y1, x2, y2, score, class, in original pixels. Rows of a slot come
 class by class, and within a class in the order of the proposals.
 """
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from lib.bbox import bbox_pred, clip_boxes
 
 ROIS, SCORES, DELTAS = 'rois_output', 'cls_prob_reshape_output', 'bbox_pred_reshape_output'
+FOCUS = 'scale_prob_output'  # (B, 2, h, w), channel 1 is the FocusPixel's
 COLUMNS = 6        # of a detection row
 BORDER_DELTA = 10  # original pixels; a box this close to a cut through the image is likely cut itself
 
@@ -20,6 +22,7 @@ class SlotDetections(NamedTuple):
     image: int   # position in the roidb
     chip: int    # number of the crop within its image
     rows: Any    # (n, 6) float32
+    focus_map: Any = None  # (h, w) float32, probability of FocusPixels
 
 
 def no_rows():
@@ -28,16 +31,45 @@ def no_rows():
 
 
 class DetectionDecoder:
-    """`decode` with what it needs besides a batch; what run_scale uses by default. Picklable."""
+    """`decode` with what it needs besides a batch; what run_scale uses by default. Picklable.
+
+    sizes[image]: width, height; border: original pixels, of prune_at_crop_border; None = no pruning.
+    focus_stride: input pixels a cell of the focus maps that are wanted; 0 = none.
+    """
 
     no_rows = staticmethod(no_rows)
 
-    def __init__(self, score_thresh):
+    def __init__(self, score_thresh, sizes=None, border=None, focus_stride=0):
         self.score_thresh = score_thresh
+        self.sizes, self.border = sizes, border
+        self.focus_stride = focus_stride
+
+    @classmethod
+    def of_scale(cls, config, index, roidb, maps):
+        """For scale `index`; maps: whether focus maps are wanted."""
+        sizes = [(entry['width'], entry['height']) for entry in roidb]
+        return cls(config.TEST.SCORE_THRESH, sizes, config.TEST.PRUNING_BORDER if config.TEST.DO_PRUNING[index] else None,
+                   config.network.RPN_FEAT_STRIDE if maps else 0)
 
     def __call__(self, outputs, batch, crops):
         """Network outputs of a batch (lib.iterators.Batch) -> list of SlotDetections."""
-        return decode(outputs, self.score_thresh, crops)
+        found = decode(outputs, self.score_thresh, crops)
+        if self.border is not None:
+            found = [slot._replace(rows=prune_at_crop_border(slot.rows, crops[slot.image][slot.chip],
+                                                             *self.sizes[slot.image], delta=self.border))
+                     for slot in found]
+        if self.focus_stride:
+            found = [slot._replace(focus_map=self._focus_map(outputs, number, crops[slot.image][slot.chip]))
+                     for number, slot in enumerate(found)]
+        return found
+
+    def _focus_map(self, outputs, slot, crop):
+        """The cells of a slot that show its crop; those of padding depend on the rest of the batch."""
+        scale = float(outputs['im_info'][slot, 2])
+        height, width = ((crop[side + 2] - crop[side]) * scale for side in (1, 0))
+        # A hair less than a whole number of cells, which single precision can give or take.
+        rows, columns = (math.ceil(length / self.focus_stride - 1e-4) for length in (height, width))
+        return outputs[FOCUS][slot, 1, :max(rows, 1), :max(columns, 1)].astype(np.float32)
 
 
 def decode(outputs, score_thresh, crops=None):

@@ -1,18 +1,20 @@
 """What main_test.py does: a data set, weights, detections, files, metrics, pictures."""
-import functools
+import json
 import logging
 import os
 import time
 
 from lib.dataset import load_test_dataset
+from lib.files import text_writer
 from lib.image import read_image
 from lib.inference.detect import detect
+from lib.inference.pixels import PixelReport
 from lib.inference.progress import StageClock
 from lib.inference.scale import scale_name
 from lib.inference.store import DetectionStore, result_root
 from lib.inference.weights import PredictorFactory, check_classes, find_weights, use_float32_on_cpu
 from lib.train import output_folder
-from lib.visualization import draw_detections, picture_names, write_picture
+from lib.visualization import draw_detections, draw_focus_chips, picture_names, write_picture
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +33,10 @@ def run_test(config, cfg_path, save_prefix, draw=False):
 
     clock, root = StageClock(), result_root(config)
     store = DetectionStore(root, config, roidb, weights.digest())
-    on_scale = functools.partial(_draw_scale, config, roidb, classes) if (
-        config.TEST.VISUALIZE_INTERMEDIATE_SCALES) else None
+    results = []  # of every scale
     start = time.perf_counter()
-    detections = detect(roidb, PredictorFactory(config, weights), config, dataset.num_classes, store, clock, on_scale)
+    detections = detect(roidb, PredictorFactory(config, weights), config, dataset.num_classes, store, clock,
+                        lambda _, result: results.append(result))
     seconds = time.perf_counter() - start
     if classes != dataset.classes:
         detections = [detections[classes.index(name)] for name in dataset.classes]
@@ -42,6 +44,13 @@ def run_test(config, cfg_path, save_prefix, draw=False):
     logger.info('%d images in %.1f s, %.2f images/s (%s%s)', len(roidb), seconds, len(roidb) / max(seconds, 1e-9),
                 clock.text(), ', summed over jobs' if config.TEST.CONCURRENT_JOBS > 1 else '')
     logger.info('detections: %s', store.final_path)
+    if any(config.TEST.DO_PRUNING):
+        _report_pixels(config, roidb, results, os.path.join(root, 'results'))
+    if config.TEST.VISUALIZE_INTERMEDIATE_SCALES:
+        for index, result in enumerate(results):
+            _draw_scale(config, roidb, classes, index, result.rows)
+    if draw and any(config.TEST.DO_PRUNING):
+        _draw_chips(config, roidb, results)
     if draw:
         draw_all(roidb, detections, dataset.classes, config.TEST.VIS_THRESH,
                  os.path.join(config.TEST.VISUALIZATION_PATH, 'dets_final'))
@@ -65,3 +74,26 @@ def _draw_scale(config, roidb, classes, index, rows):
             images.append([row[:5] for crop in crops for row in crop[crop[:, 5] == label]])
     draw_all(roidb, detections, classes, config.TEST.VIS_THRESH,
              os.path.join(config.TEST.VISUALIZATION_PATH, 'dets_scale_' + scale_name(config, index)))
+
+
+def _report_pixels(config, roidb, results, folder):
+    """Pixels of the FocusChips against the full pyramid: in the log, and in `<folder>/autofocus_pixels.json`."""
+    report = PixelReport(config, roidb)
+    for index, result in enumerate(results):
+        report.add(index, result)
+    logger.info('pixels processed by AutoFocus, of the full image pyramid:')
+    for line in report.lines():
+        logger.info('%s', line)
+    with text_writer(os.path.join(folder, 'autofocus_pixels.json')) as stream:
+        json.dump(report.figures(), stream, indent=4)
+        stream.write('\n')
+
+
+def _draw_chips(config, roidb, results):
+    """A picture an image: the chips of all scales that run on chips."""
+    folder = os.path.join(config.TEST.VISUALIZATION_PATH, 'focus_chips')
+    focused = [index for index, pruning in enumerate(config.TEST.DO_PRUNING) if pruning]
+    for number, (entry, name) in enumerate(zip(roidb, picture_names(roidb))):
+        chips = [(scale_name(config, index), results[index].crops[number]) for index in focused]
+        write_picture(os.path.join(folder, name), draw_focus_chips(read_image(entry['image']), chips))
+    logger.info('%d pictures of FocusChips in %s', len(roidb), folder)

@@ -1,7 +1,11 @@
 """CONCURRENT_JOBS: parallel inference processes, each with its own predictor and a block of the images.
 
-A job runs all scales of its block one after another and sends the parent, through a pipe:
-('done', index, crops), ('scale', index, rows) and at the end ('clock', seconds), ('error', text) or ('crash', traceback).
+A job runs all scales of its block one after another and sends the parent, through a pipe: ('start', index, crops),
+('done', index, crops), ('scale', index, result) and at the end ('clock', seconds), ('error', text) or
+('crash', traceback).
+
+`windows(roidb, index, previous)` gives the crops[image] of scale `index`; previous is the ScaleResult of the scale
+before, None if that is not run. focus.py has two of them.
 MXNet is imported in the job, never before: the start method is spawn, and the predictor comes from a picklable factory.
 """
 import logging
@@ -13,7 +17,7 @@ from multiprocessing.connection import wait
 
 from lib.errors import SniperError
 from lib.inference.progress import Progress, StageClock
-from lib.inference.scale import run_scale, scale_name
+from lib.inference.scale import ScaleResult, joined, run_scale, scale_name
 from lib.processes import environment, how_it_ended, num_cores, resolve_workers
 
 logger = logging.getLogger(__name__)
@@ -21,37 +25,44 @@ logger = logging.getLogger(__name__)
 SECONDS_TO_END = 5.0  # a job that was asked to end gets this long
 
 
-def run_here(roidb, crops, predictor_factory, config, indices, clock, decoder=None):
-    """Scales `indices` in this process; yields (scale index, rows[image][crop]). decoder: see scale.run_scale."""
+def run_here(roidb, windows, predictor_factory, config, indices, clock, decoder=None, known=None):
+    """Scales `indices`, ascending, in this process; yields (scale index, ScaleResult).
+
+    decoder: see scale.run_scale. known: scale index -> ScaleResult of scales that need not be run.
+    """
     if not indices or not roidb:
-        yield from ((index, [[] for _ in crops]) for index in indices)
+        yield from ((index, ScaleResult([], [], [])) for index in indices)
         return
     with clock.stage('set-up'):
         predictor = predictor_factory()
     try:
+        results = dict(known or {})
         for index in indices:
-            progress = Progress('scale %s' % scale_name(config, index), sum(map(len, crops)))
-            rows = run_scale(roidb, crops, predictor, config, index, clock, progress.add, decoder=decoder)
+            with clock.stage('chips'):
+                crops = windows(roidb, index, results.get(index - 1))
+            progress = Progress('scale %s' % scale_name(config, index))
+            progress.expect(sum(map(len, crops)))
+            results[index] = run_scale(roidb, crops, predictor, config, index, clock, progress.add, decoder=decoder)
             progress.finish()
-            yield index, rows
+            yield index, results[index]
     finally:
         predictor.close()
 
 
-def run_in_jobs(roidb, crops, predictor_factory, config, indices, clock, jobs, decoder=None):
-    """The same with `jobs` processes, `decoder` picklable: yields (scale index, rows[image][crop]), images in order.
+def run_in_jobs(roidb, windows, predictor_factory, config, indices, clock, jobs, decoder=None, known=None):
+    """The same with `jobs` processes, `windows` and `decoder` picklable. Images of a result are in the roidb's order.
 
     Raises SniperError with a job's own message if it failed, or naming the job if it died; the others are ended.
     """
     blocks = split_blocks(len(roidb), jobs)
-    running = _start(roidb, crops, predictor_factory, config, indices, blocks, decoder)
-    progress = {index: Progress('scale %s' % scale_name(config, index), sum(map(len, crops))) for index in indices}
+    running = _start(roidb, windows, predictor_factory, config, indices, blocks, decoder, known or {})
+    progress = {index: Progress('scale %s' % scale_name(config, index)) for index in indices}
     try:
         for index in indices:
             while not all(index in job.results for job in running):
                 _receive(running, progress, clock)
             progress[index].finish()
-            yield index, [rows for job in running for rows in job.results.pop(index)]
+            yield index, joined([job.results.pop(index) for job in running])
         while any(job.open for job in running):
             _receive(running, progress, clock)
     finally:
@@ -69,11 +80,11 @@ class _Job:
 
     def __init__(self, number, process, connection):
         self.number, self.process, self.connection = number, process, connection
-        self.results = {}  # scale index -> rows
+        self.results = {}  # scale index -> ScaleResult
         self.open = True   # more can come
 
 
-def _start(roidb, crops, predictor_factory, config, indices, blocks, decoder):
+def _start(roidb, windows, predictor_factory, config, indices, blocks, decoder, known):
     context = multiprocessing.get_context('spawn')
     threads = max(1, int(os.environ.get('OMP_NUM_THREADS') or num_cores()) // len(blocks))
     running = []
@@ -81,8 +92,8 @@ def _start(roidb, crops, predictor_factory, config, indices, blocks, decoder):
         for number, (first, end) in enumerate(blocks):
             ours, theirs = context.Pipe(duplex=False)
             readers = resolve_workers(config.TEST.NUM_PROCESS, end - first) // len(blocks)  # cores are shared
-            arguments = (theirs, roidb[first:end], crops[first:end], predictor_factory, config, indices, readers,
-                         decoder)
+            arguments = (theirs, roidb[first:end], windows, predictor_factory, config, indices, readers, decoder,
+                         {index: result.of_images(first, end) for index, result in known.items()})
             process = context.Process(target=_job, args=arguments, name='inference job %d' % (number + 1))
             process.start()
             theirs.close()
@@ -102,7 +113,9 @@ def _receive(running, progress, clock):
             job.process.join()
             raise SniperError('inference job %d of %d %s; if memory ran out, lower TEST.CONCURRENT_JOBS or '
                               'TEST.BATCH_IMAGES' % (job.number, len(running), how_it_ended(job.process.exitcode))) from None
-        if kind == 'done':
+        if kind == 'start':
+            progress[content[0]].expect(content[1])
+        elif kind == 'done':
             progress[content[0]].add(content[1])
         elif kind == 'scale':
             job.results[content[0]] = content[1]
@@ -129,17 +142,22 @@ def _end(running):
         job.connection.close()
 
 
-def _job(connection, roidb, crops, predictor_factory, config, indices, num_workers, decoder):
+def _job(connection, roidb, windows, predictor_factory, config, indices, num_workers, decoder, known):
     """Main function of a job process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its jobs
     try:
         clock = StageClock()
         with clock.stage('set-up'):
             predictor = predictor_factory()
+        previous = known
         for index in indices:
-            rows = run_scale(roidb, crops, predictor, config, index, clock,
-                             lambda count, index=index: connection.send(('done', index, count)), num_workers, decoder)
-            connection.send(('scale', index, rows))
+            with clock.stage('chips'):
+                crops = windows(roidb, index, previous.get(index - 1))
+            connection.send(('start', index, sum(map(len, crops))))
+            result = run_scale(roidb, crops, predictor, config, index, clock,
+                               lambda count, index=index: connection.send(('done', index, count)), num_workers, decoder)
+            connection.send(('scale', index, result))
+            previous = {**known, index: result}
         connection.send(('clock', clock.seconds))
     except SniperError as error:
         connection.send(('error', str(error)))

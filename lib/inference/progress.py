@@ -36,11 +36,15 @@ class StageClock:
 
 
 class Progress:
-    """Logs how many of `total` crops of a scale are done, at most every SECONDS_BETWEEN_LINES."""
+    """Logs how many crops of a scale are done, at most every SECONDS_BETWEEN_LINES."""
 
-    def __init__(self, name, total):
-        self._name, self._total, self._done = name, total, 0
+    def __init__(self, name):
+        self._name, self._total, self._done = name, 0, 0
         self._start = self._last = None
+
+    def expect(self, count):
+        """`count` crops more are to be done."""
+        self._total += count
 
     def add(self, count):
         """`count` more are done. The clock starts with the first call, which has count 0."""
@@ -51,11 +55,11 @@ class Progress:
         if now - self._last >= SECONDS_BETWEEN_LINES and self._done < self._total:
             self._last = now
             rate = self._done / (now - self._start)
-            logger.info('%s: %d of %d, %.1f images/s, %s left', self._name, self._done, self._total, rate,
+            logger.info('%s: %d of %d, %.1f windows/s, %s left', self._name, self._done, self._total, rate,
                         duration((self._total - self._done) / rate))
 
     def finish(self):
-        """The last line."""
+        """The last line; a window is a whole image, or a chip."""
         seconds = time.perf_counter() - (self._start or time.perf_counter())
-        logger.info('%s: %d in %.1f s, %.1f images/s', self._name, self._done, seconds,
+        logger.info('%s: %d in %.1f s, %.1f windows/s', self._name, self._done, seconds,
                     self._done / max(seconds, 1e-9))

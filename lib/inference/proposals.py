@@ -17,10 +17,11 @@ from lib.dataset.proposal_files import FORMAT, ProposalSet, after_nms, read_orig
 from lib.errors import SniperError
 from lib.files import text_writer
 from lib.inference.decode import SlotDetections
+from lib.inference.focus import whole_images
 from lib.inference.jobs import run_here, run_in_jobs
 from lib.inference.progress import StageClock
 from lib.inference.recall import AverageRecall
-from lib.inference.scale import scale_name, whole_images
+from lib.inference.scale import scale_name
 from lib.inference.store import NETWORK_KEYS, digest, identity, result_root
 from lib.inference.weights import PredictorFactory, find_weights, use_float32_on_cpu
 from lib.train.paths import output_folder
@@ -37,6 +38,8 @@ class ProposalDecoder:
 
     limit: the best so many of an image and scale. Rows of score 0 only fill the operator's output and are dropped.
     """
+
+    focus_stride = 0  # the graph makes no focus map
 
     def __init__(self, limit):
         self.limit = limit
@@ -99,11 +102,10 @@ def extract(roidb, predictor_factory, config, parts, clock, block=BLOCK):
         done = parts.load_all(indices, first) if parts else {}
         wanted = [index for index in indices if index not in done]
         jobs = min(config.TEST.CONCURRENT_JOBS, len(images))
-        crops = whole_images(images)
-        source = (run_in_jobs(images, crops, predictor_factory, config, wanted, clock, jobs, decoder) if jobs > 1 else
-                  run_here(images, crops, predictor_factory, config, wanted, clock, decoder)) if wanted else ()
+        source = (run_in_jobs(images, whole_images, predictor_factory, config, wanted, clock, jobs, decoder) if jobs > 1 else
+                  run_here(images, whole_images, predictor_factory, config, wanted, clock, decoder)) if wanted else ()
         for index, found in source:
-            done[index] = [crop for image in found for crop in image]
+            done[index] = [crop for image in found.rows for crop in image]
             if parts:
                 parts.save(index, first, done[index], images)
         rows += [np.concatenate([done[index][image] for index in indices]) for image in range(len(images))]

@@ -1,6 +1,28 @@
 """One scale of the test pyramid over a list of images."""
+from typing import List, NamedTuple, Optional
+
 from lib.inference.decode import DetectionDecoder
 from lib.iterators import TestIterator
+
+
+class ScaleResult(NamedTuple):
+    """What a scale made of some images; lists by image, then by window."""
+
+    crops: List               # windows x1, y1, x2, y2 in original pixels
+    rows: List                # (n, 6) detections, see lib.inference.decode, or what another decoder makes
+    maps: Optional[List]      # (h, w) float32 focus maps, if the next scale needs them
+    network_pixels: int = 0   # that went through the network, with padding; 0 if read from a file
+
+    def of_images(self, first, end):
+        """The result of images `first` to `end` - 1 alone; without pixels, which are of all together."""
+        return ScaleResult(self.crops[first:end], self.rows[first:end], self.maps and self.maps[first:end])
+
+
+def joined(parts):
+    """Results of consecutive blocks of images -> of all."""
+    maps = None if any(part.maps is None for part in parts) else [image for part in parts for image in part.maps]
+    return ScaleResult([image for part in parts for image in part.crops], [image for part in parts for image in part.rows],
+                       maps, sum(part.network_pixels for part in parts))
 
 
 def scale_name(config, index):
@@ -8,37 +30,44 @@ def scale_name(config, index):
     return '%dx%d' % tuple(config.TEST.SCALES[index])
 
 
-def whole_images(roidb):
-    """crops[image] = one crop each, the whole image: x1, y1, x2, y2 in original pixels."""
-    return [[(0.0, 0.0, float(entry['width']), float(entry['height']))] for entry in roidb]
+def makes_chips(config, index):
+    """Whether the focus maps of scale `index` say where the next one looks."""
+    return index + 1 < len(config.TEST.SCALES) and config.TEST.DO_PRUNING[index + 1]
 
 
 def run_scale(roidb, crops, predictor, config, index, clock, done, num_workers=None, decoder=None):
-    """Detections of scale `index`: rows[image][crop] -> (n, 6), see lib.inference.decode, or what `decoder` makes.
+    """-> ScaleResult of scale `index`, with focus maps if the next scale needs them.
 
     crops[image]: list of windows; an image without one has no detections. clock: StageClock; done(count) is called
     with the number of crops that were finished, first with 0. num_workers: image readers, None = TEST.NUM_PROCESS.
+    decoder: see decode.DetectionDecoder, the default, which is told what AutoFocus does at this scale.
     """
-    decoder = decoder or DetectionDecoder(config.TEST.SCORE_THRESH)
+    fitted = decoder is None and config.TEST.DO_PRUNING[index]
+    decoder = decoder or DetectionDecoder.of_scale(config, index, roidb, makes_chips(config, index))
     done(0)
     rows = [[decoder.no_rows() for _ in windows] for windows in crops]
-    if not any(crops):
-        return rows
+    maps = [[None] * len(windows) for windows in crops] if decoder.focus_stride else None
     missing = {(image, chip) for image, windows in enumerate(crops) for chip in range(len(windows))}
-    batch_images = config.TEST.BATCH_IMAGES[index] * predictor.devices
-    with TestIterator(roidb, config, index, batch_images, num_workers=num_workers, crops=crops) as batches:
+    if not missing:
+        return ScaleResult(crops, rows, maps)
+    pixels = 0
+    with TestIterator(roidb, config, index, config.TEST.BATCH_IMAGES[index] * predictor.devices, num_workers, crops,
+                      predictor.devices if fitted else 0) as batches:
         source = iter(batches)
         while True:
             with clock.stage('read'):
                 batch = next(source, None)
             if batch is None:
-                return rows
+                return ScaleResult(crops, rows, maps, pixels)
             with clock.stage('network'):
                 outputs = predictor.predict(batch)
+            pixels += batch.data['data'][:, 0].size
             with clock.stage('decode'):
                 found = decoder(outputs, batch, crops)
             before = len(missing)
-            for image, chip, slot_rows in found:  # padding repeats a crop with the same result
-                rows[image][chip] = slot_rows
-                missing.discard((image, chip))
+            for slot in found:  # padding repeats a crop with the same result
+                rows[slot.image][slot.chip] = slot.rows
+                if maps:
+                    maps[slot.image][slot.chip] = slot.focus_map
+                missing.discard((slot.image, slot.chip))
             done(before - len(missing))

@@ -12,11 +12,11 @@ import numpy as np
 
 from lib.files import publish, remove_stale_temporaries, write_temporary
 from lib.inference.decode import COLUMNS
-from lib.inference.scale import scale_name
+from lib.inference.scale import ScaleResult, makes_chips, scale_name
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1  # raise it when the meaning of a file changes
+FORMAT = 2  # raise it when the meaning of a file changes
 NETWORK_KEYS = ('PIXEL_MEANS', 'RPN_FEAT_STRIDE', 'ANCHOR_RATIOS', 'ANCHOR_SCALES', 'NUM_ANCHORS')
 TEST_KEYS = ('RPN_PRE_NMS_TOP_N', 'RPN_POST_NMS_TOP_N', 'RPN_NMS_THRESH', 'RPN_MIN_SIZE', 'SCORE_THRESH')
 
@@ -24,7 +24,10 @@ TEST_KEYS = ('RPN_PRE_NMS_TOP_N', 'RPN_POST_NMS_TOP_N', 'RPN_NMS_THRESH', 'RPN_M
 class DetectionStore:
     """Detection files of one run under the folder `root`.
 
-    root/dets_scale_<a>x<b>/detections.npz: rows (N, 6) x1 y1 x2 y2 score class; rows_per_crop; crops_per_image
+    root/dets_scale_<a>x<b>/detections.npz: rows (N, 6) x1 y1 x2 y2 score class; rows_per_crop; crops_per_image;
+      network_pixels, see ScaleResult
+    root/maps_scale_<a>x<b>/maps.npz: values (N,) of the focus maps, one after another; shapes (crops, 2) rows, columns;
+      only where the next scale runs on chips
     root/dets_final/detections.npz: rows (N, 6); rows_per_image; image_ids (text); classes (names)
     weights_digest: text that changes with the weights.
     """
@@ -40,29 +43,45 @@ class DetectionStore:
         """File of scale `index`."""
         return os.path.join(self.root, 'dets_scale_' + scale_name(self._config, index), 'detections.npz')
 
+    def maps_path(self, index):
+        """File of the focus maps of scale `index`."""
+        return os.path.join(self.root, 'maps_scale_' + scale_name(self._config, index), 'maps.npz')
+
     @property
     def final_path(self):
         """File of the final detections."""
         return os.path.join(self.root, 'dets_final', 'detections.npz')
 
-    def save_scale(self, index, rows):
-        """rows[image][crop] -> (n, 6) float32."""
-        flat = [crop for image in rows for crop in image]
-        self._write(self.scale_path(index), self.origin(index), rows=_stack(flat),
-                    rows_per_crop=_lengths(flat), crops_per_image=_lengths(rows))
+    def save_scale(self, index, result):
+        """ScaleResult of scale `index`."""
+        flat = [crop for image in result.rows for crop in image]
+        origin = self.origin(index, result.crops)
+        self._write(self.scale_path(index), origin, rows=_stack(flat), rows_per_crop=_lengths(flat),
+                    crops_per_image=_lengths(result.rows), network_pixels=np.array(result.network_pixels))
+        if result.maps is not None:
+            maps = [array for image in result.maps for array in image]
+            self._write(self.maps_path(index), origin,
+                        values=np.concatenate([np.zeros(0, np.float32)] + [array.ravel() for array in maps]),
+                        shapes=np.array([array.shape for array in maps], np.int64).reshape(-1, 2))
 
-    def load_scale(self, index):
-        """What save_scale wrote, or None if there is no file, it is damaged, or it is of other weights, configuration
-        or images; why is logged.
+    def load_scale(self, index, crops):
+        """What save_scale wrote, as a ScaleResult with `crops`, or None if a file is missing, damaged, or of other
+        weights, configuration, images or crops; why is logged.
         """
-        path = self.scale_path(index)
-        content = self._read(path, self.origin(index))
+        origin = self.origin(index, crops)
+        content = self._read(self.scale_path(index), origin, _rows_fit)
         if content is None:
             return None
-        crops = np.split(content['rows'], np.cumsum(content['rows_per_crop'])[:-1]) if len(
-            content['rows_per_crop']) else []
-        crops = iter(crops)
-        return [[next(crops) for _ in range(count)] for count in content['crops_per_image']]
+        rows = _by_image(np.split(content['rows'], np.cumsum(content['rows_per_crop'])[:-1]), content)
+        maps = None
+        if makes_chips(self._config, index):
+            found = self._read(self.maps_path(index), origin, _maps_fit)
+            if found is None:
+                return None
+            ends = np.cumsum(found['shapes'].prod(axis=1))
+            maps = [values.reshape(shape) for values, shape in zip(np.split(found['values'], ends[:-1]), found['shapes'])]
+            maps = _by_image(maps, content)
+        return ScaleResult(crops, rows, maps, int(content['network_pixels']))
 
     def save_final(self, detections, classes):
         """detections[class][image] -> (n, 5); classes: names."""
@@ -74,16 +93,23 @@ class DetectionStore:
                     image_ids=np.array([str(entry['image_id']) for entry in self._roidb], dtype=np.str_),
                     classes=np.array(classes, dtype=np.str_))
 
-    def origin(self, index):
-        """What the detections of scale `index` (None: of all) depend on: name -> digest or number."""
+    def origin(self, index, crops=None):
+        """What the detections of scale `index` (None: of all) depend on: name -> digest or number.
+
+        crops: of a scale that runs on chips; those of others are whole images, whatever is given.
+        """
         config = self._config
         keys = {'symbol': config.symbol, 'classes': config.dataset.NUM_CLASSES, 'fp16': bool(config.TRAIN.fp16)}
         keys.update({name: config.network[name] for name in NETWORK_KEYS})
         keys.update({name: config.TEST[name] for name in TEST_KEYS})
         keys['scale'] = config.TEST.SCALES if index is None else config.TEST.SCALES[index]
+        on_chips = index is not None and config.TEST.DO_PRUNING[index]
+        if on_chips:
+            keys['border'] = config.TEST.PRUNING_BORDER
         if self._images is None:
             self._images = digest([identity(entry) for entry in self._roidb])
-        return {'format': FORMAT, 'weights': self._weights, 'configuration': digest(keys), 'images': self._images}
+        return {'format': FORMAT, 'weights': self._weights, 'configuration': digest(keys), 'images': self._images,
+                'chips': digest(crops) if on_chips else ''}
 
     @staticmethod
     def _write(path, origin, **arrays):
@@ -93,13 +119,13 @@ class DetectionStore:
         remove_stale_temporaries(os.path.dirname(path))
 
     @staticmethod
-    def _read(path, origin):
+    def _read(path, origin, fits):
         try:
             with np.load(path, allow_pickle=False) as file:
                 content = {name: file[name] for name in file.files}
             made_from = json.loads(str(content['origin']))
             different = [name for name in origin if made_from.get(name) != origin[name]]
-            whole = content['rows'].shape == (content['rows_per_crop'].sum(), COLUMNS)
+            whole = fits(content)
         except FileNotFoundError:
             logger.warning('%s does not exist: the scale is run', path)
             return None
@@ -111,6 +137,22 @@ class DetectionStore:
                            ' and '.join(different) or 'data')
             return None
         return content
+
+
+def _rows_fit(content):
+    """Whether the counts of a file of detections are those of its rows."""
+    return (content['rows'].shape == (content['rows_per_crop'].sum(), COLUMNS)
+            and len(content['rows_per_crop']) == content['crops_per_image'].sum())
+
+
+def _maps_fit(content):
+    return content['shapes'].ndim == 2 and content['values'].shape == (content['shapes'].prod(axis=1).sum(),)
+
+
+def _by_image(items, content):
+    """One item a crop -> lists by image."""
+    items = iter(items)
+    return [[next(items) for _ in range(count)] for count in content['crops_per_image']]
 
 
 def _stack(rows):

@@ -61,9 +61,7 @@ def test_what_a_purpose_does_not_use_is_not_looked_at():
 
 
 LATER = [
-    ('train', ['TRAIN.WITH_MASK', 'True'], 'TRAIN.WITH_MASK'),
-    ('test', ['TEST.AUTO_FOCUS', 'True'], 'TEST.AUTO_FOCUS False'),
-    ('demo', ['TEST.DO_PRUNING', '[False, True, True]'], 'TEST.DO_PRUNING'),
+    ('test', ['TEST.WITH_MASK', 'True'], 'TEST.WITH_MASK'),
 ]
 
 
@@ -75,11 +73,36 @@ def test_capabilities_of_later_releases_are_said_plainly(purpose, words, part):
     assert part in str(caught.value)
 
 
-def test_the_mend_that_the_message_names_is_one():
+def test_autofocus_can_be_left_out():
     check_supported(load_config(RES101), 'train')
     autofocus = RES101.replace('_e2e', '_e2e_autofocus')
+    check_supported(load_config(autofocus), 'test')
     check_supported(load_config(autofocus, ['TEST.AUTO_FOCUS', 'False', 'TEST.DO_PRUNING', '[False, False, False]']),
                     'test')
+
+
+FOCUS = ['TEST.AUTO_FOCUS', 'True', 'TEST.SCALES', '[(192,256),(480,640),(960,1280)]', 'TEST.DO_PRUNING',
+         '[False,True,True]', 'TEST.CHIP_HYPERPARAMS', '[(3,0.1,4),(3,0.1,8),(-1,-1,-1)]']
+
+
+@pytest.mark.parametrize('words, parts', [
+    (['TEST.AUTO_FOCUS', 'False'], ['TEST.DO_PRUNING', 'TEST.AUTO_FOCUS, which is False']),
+    (['TEST.DO_PRUNING', '[True,True,True]'], ['TEST.DO_PRUNING', 'first entry to False']),
+    (['TEST.SCALES', '[(960,1280),(480,640),(192,256)]'], ['TEST.SCALES', 'coarse to fine', '(960, 1280) comes before']),
+    (['TEST.SCALES', '[(480,640),(480,640),(960,1280)]'], ['coarse to fine']),
+    (['TEST.CHIP_HYPERPARAMS', '[(3,0.1,4),(-1,-1,-1),(-1,-1,-1)]'], ['(-1, -1, -1)', '(960, 1280)', 'whole cells']),
+    (['TEST.CHIP_HYPERPARAMS', '[(3,0,4),(3,0.1,8),(-1,-1,-1)]'], ['TEST.CHIP_HYPERPARAMS', 'threshold']),
+    (['TEST.CHIP_HYPERPARAMS', '[(3,1.5,4),(3,0.1,8),(-1,-1,-1)]'], ['TEST.CHIP_HYPERPARAMS', 'threshold']),
+    (['TEST.CHIP_HYPERPARAMS', '[(3,0.1,4.5),(3,0.1,8),(-1,-1,-1)]'], ['TEST.CHIP_HYPERPARAMS', 'whole cells']),
+    (['TEST.CHIP_SHAPES', '0'], ['TEST.CHIP_SHAPES is 0']),
+    (['TEST.PRUNING_BORDER', '-1'], ['TEST.PRUNING_BORDER is -1']),
+], ids=lambda x: ' '.join(x))
+def test_contradictions_of_focus_chips(words, parts):
+    check_supported(load_config(TINY, FOCUS), 'test')
+    with pytest.raises(ConfigError) as caught:
+        check_supported(load_config(TINY, FOCUS + words), 'demo')
+    message = str(caught.value)
+    assert '\n' not in message and all(part in message for part in parts), message
 
 
 def test_an_unknown_purpose_is_a_bug():

@@ -30,7 +30,7 @@ def test_golden(case):
     for step in range(len(get('rois'))):
         outputs = outputs_of(*(get(name)[step] for name in
                                ('rois', 'cls_prob', 'bbox_pred', 'im_info', 'im_ids', 'chip_ids')))
-        for image, chip, rows in decode(outputs, float(get('score_threshold')), crops):
+        for image, chip, rows, _ in decode(outputs, float(get('score_threshold')), crops):
             if get('prune'):
                 width, height = get('wh')[image]
                 rows = prune_at_crop_border(rows, crops[image][chip], width, height, int(get('border_delta')))
@@ -49,19 +49,19 @@ def test_golden(case):
 
 
 def test_box_goes_back_to_original_pixels():
-    (image, chip, rows), = decode(one_slot(0.5), 0.001)
+    (image, chip, rows, _), = decode(one_slot(0.5), 0.001)
     assert (image, chip) == (3, 0)
     np.testing.assert_allclose(rows, [[5, 10, 14.5, 19.5, 0.5, 1]], atol=1e-5)
 
 
 def test_box_is_clipped_to_the_resized_size():
-    (_, _, rows), = decode(one_slot(0.5, roi=(-50, -50, 500, 500)), 0.001)
+    (_, _, rows, _), = decode(one_slot(0.5, roi=(-50, -50, 500, 500)), 0.001)
     np.testing.assert_allclose(rows[0, :4], [0, 0, 199 / 2, 99 / 2], atol=1e-5)
 
 
 def test_crop_shifts_boxes():
     crops = {3: [(7.5, 100, 107, 150)]}
-    (_, _, rows), = decode(one_slot(0.5), 0.001, crops)
+    (_, _, rows, _), = decode(one_slot(0.5), 0.001, crops)
     np.testing.assert_allclose(rows[0, :4], [12.5, 110, 22, 119.5], atol=1e-5)
 
 
@@ -77,7 +77,7 @@ def test_only_the_last_four_deltas_count():
 
 
 def test_wild_deltas_stay_in_the_image():
-    (_, _, rows), = decode(one_slot(0.5, delta=(0, 0, 800, 800)), 0.001)
+    (_, _, rows, _), = decode(one_slot(0.5, delta=(0, 0, 800, 800)), 0.001)
     np.testing.assert_allclose(rows[0, :4], [0, 0, 199 / 2, 99 / 2], atol=1e-5)
 
 

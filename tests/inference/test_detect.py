@@ -6,9 +6,10 @@ import pytest
 
 from lib.errors import SniperError
 from lib.inference.detect import detect
+from lib.inference.focus import whole_images
 from lib.inference.jobs import split_blocks
 from lib.inference.progress import StageClock
-from lib.inference.scale import run_scale, whole_images
+from lib.inference.scale import run_scale
 from tests.inference import fakes
 
 
@@ -104,7 +105,7 @@ def test_crops(tmp_path):
     roidb = fakes.make_roidb(tmp_path)[:2]
     config = fakes.make_config()
     crops = [[(10.0, 5.0, 40.0, 35.0), (0.0, 0.0, 20.0, 20.0)], []]
-    rows = run_scale(roidb, crops, fakes.FakePredictor(), config, 0, StageClock(), lambda count: None)
+    rows = run_scale(roidb, crops, fakes.FakePredictor(), config, 0, StageClock(), lambda count: None).rows
     assert [len(windows) for windows in rows] == [2, 0]
     for window, found in zip(crops[0], rows[0]):
         assert len(found)
@@ -114,5 +115,5 @@ def test_crops(tmp_path):
     run_scale(roidb, whole_images(roidb), fakes.FakePredictor(), config, 1, StageClock(), counts.append)
     assert sum(counts) == 2
     predictor = fakes.FakePredictor()
-    assert run_scale(roidb, [[], []], predictor, config, 0, StageClock(), counts.append) == [[], []]
+    assert run_scale(roidb, [[], []], predictor, config, 0, StageClock(), counts.append).rows == [[], []]
     assert predictor.batches == 0

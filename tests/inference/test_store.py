@@ -5,8 +5,12 @@ import numpy as np
 import pytest
 
 from lib.inference.detect import detect
+from lib.inference.scale import ScaleResult
 from lib.inference.store import DetectionStore
 from tests.inference import fakes
+
+
+CROPS = [[(0.0, 0.0, 9.0, 9.0)] * count for count in (1, 2, 0, 1, 1)]
 
 
 def make_store(tmp_path, weights='digest', **test):
@@ -20,12 +24,23 @@ def some_rows(seed=0):
     return [[np.float32(rng.uniform(0, 9, (count, 6))) for count in image] for image in counts]
 
 
+def save(store, index, rows):
+    """Save rows of whole images."""
+    store.save_scale(index, ScaleResult(CROPS, rows, None, 77))
+
+
+def load(store, index):
+    result = store.load_scale(index, CROPS)
+    return result and result.rows
+
+
 def test_scale_comes_back(tmp_path):
     store = make_store(tmp_path)
     rows = some_rows()
-    store.save_scale(1, rows)
+    save(store, 1, rows)
     assert store.scale_path(1) == str(tmp_path / 'out' / 'dets_scale_30x40' / 'detections.npz')
-    loaded = store.load_scale(1)
+    loaded = load(store, 1)
+    assert store.load_scale(1, CROPS).network_pixels == 77
     assert [len(image) for image in loaded] == [1, 2, 0, 1, 1]
     for image, expected in zip(loaded, rows):
         for crop, crop_expected in zip(image, expected):
@@ -35,47 +50,47 @@ def test_scale_comes_back(tmp_path):
 
 def test_nothing_found_comes_back(tmp_path):
     store = make_store(tmp_path)
-    store.save_scale(0, [[np.zeros((0, 6), np.float32)] for _ in range(5)])
-    assert [[crop.shape for crop in image] for image in store.load_scale(0)] == [[(0, 6)]] * 5
+    save(store, 0, [[np.zeros((0, 6), np.float32)] for _ in range(5)])
+    assert [[crop.shape for crop in image] for image in load(store, 0)] == [[(0, 6)]] * 5
 
 
 def test_missing_file(tmp_path, caplog):
-    assert make_store(tmp_path).load_scale(0) is None
+    assert load(make_store(tmp_path), 0) is None
     assert 'does not exist' in caplog.text
 
 
 @pytest.mark.parametrize('change, word', [
     (dict(weights='other'), 'weights'), (dict(RPN_MIN_SIZE=1), 'configuration'), (dict(SCORE_THRESH=0.1), 'configuration')])
 def test_other_origin_is_refused(tmp_path, caplog, change, word):
-    make_store(tmp_path).save_scale(0, some_rows())
-    assert make_store(tmp_path, **change).load_scale(0) is None
+    save(make_store(tmp_path), 0, some_rows())
+    assert load(make_store(tmp_path, **change), 0) is None
     assert 'made from other %s' % word in caplog.text
 
 
 def test_changed_image_is_noticed(tmp_path, caplog):
     store = make_store(tmp_path)
-    store.save_scale(0, some_rows())
+    save(store, 0, some_rows())
     again = make_store(tmp_path)
     with open(str(tmp_path / 'image2.png'), 'ab') as stream:
         stream.write(b'x')
-    assert again.load_scale(0) is None
+    assert load(again, 0) is None
     assert 'made from other images' in caplog.text
 
 
 def test_suppression_keys_do_not_matter(tmp_path):
-    make_store(tmp_path).save_scale(0, some_rows())
-    assert make_store(tmp_path, NMS=0.3, MAX_PER_IMAGE=5).load_scale(0) is not None
+    save(make_store(tmp_path), 0, some_rows())
+    assert load(make_store(tmp_path, NMS=0.3, MAX_PER_IMAGE=5), 0) is not None
 
 
 @pytest.mark.parametrize('content', [b'', b'no archive', None])
 def test_damaged_file(tmp_path, caplog, content):
     store = make_store(tmp_path)
-    store.save_scale(0, some_rows())
+    save(store, 0, some_rows())
     with open(store.scale_path(0), 'rb') as stream:
         whole = stream.read()
     with open(store.scale_path(0), 'wb') as stream:
         stream.write(whole[:len(whole) // 2] if content is None else content)
-    assert store.load_scale(0) is None
+    assert load(store, 0) is None
     assert 'is damaged' in caplog.text
 
 
