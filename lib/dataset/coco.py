@@ -14,7 +14,8 @@ from lib.dataset.base import Dataset
 from lib.dataset.cache import RoidbCache
 from lib.dataset.coco_file import CocoFile
 from lib.dataset.compact import CompactRoidb
-from lib.dataset.oddities import Oddities, is_number
+from lib.dataset.oddities import Oddities
+from lib.dataset.outlines import polygons
 from lib.dataset.python2_order import python2_dict_order
 from lib.dataset.roidb import make_record, validate
 from lib.errors import SniperError
@@ -28,7 +29,6 @@ FOLDERS = {
     'test-dev2017': 'test2017',
 }
 PREFIXES = ('instances_', 'image_info_')
-MIN_POLYGON_NUMBERS = 6  # three corners
 
 
 class CocoDataset(Dataset):
@@ -44,8 +44,8 @@ class CocoDataset(Dataset):
         self.masks = masks
         self._path = self._annotation_path()
         self._file = None
-        self._cache = RoidbCache(root_path, self.name, self._path, [dataset_path, image_set])
-        if not masks and self._cache.load():
+        self._cache = RoidbCache(root_path, self.name + '_masks' * masks, self._path, [dataset_path, image_set])
+        if self._cache.load():
             self.classes = self._cache.classes
         else:
             self.classes = ('__background__',) + tuple(category['name'] for category in self.file.categories)
@@ -62,14 +62,9 @@ class CocoDataset(Dataset):
         return [image['id'] for image in self.file.images]
 
     def roidb(self):
-        """-> sequence of records (lib.dataset.roidb); a list if masks were asked for, else a CompactRoidb.
-
-        A record's image file need not exist.
-        """
+        """-> sequence of records (lib.dataset.roidb), a CompactRoidb. A record's image file need not exist."""
         if self._cache.roidb is not None:
             return self._cache.roidb
-        if self.masks:
-            return list(self._records())
         roidb = CompactRoidb.from_records(self._records())
         self._cache.store(self.classes, roidb)
         return roidb
@@ -87,10 +82,12 @@ class CocoDataset(Dataset):
         """Image ids in the order of a Python 2 dictionary filled in file order. ValueError for ids that are texts."""
         return python2_dict_order(self.file.ids_in_file_order)
 
-    def evaluate(self, detections, results_dir):
-        """Write detections_<set>_results.json and, with ground truth, score it (lib.dataset.coco_eval)."""
+    def evaluate(self, detections, results_dir, masks=None):
+        """Write detections_<set>_results.json, with masks detections_<set>_segm_results.json too, and, with ground
+        truth, score them (lib.dataset.coco_eval)."""
         from lib.dataset.coco_eval import evaluate  # pycocotools is needed only here
-        return evaluate(self.file, self.image_set, self.classes, detections, results_dir)
+        file = CocoFile(self._path, True) if masks is not None and not self.masks else self.file
+        return evaluate(file, self.image_set, self.classes, detections, results_dir, masks)
 
     def _annotation_path(self):
         folder = os.path.join(self.dataset_path, 'annotations')
@@ -121,7 +118,7 @@ class CocoDataset(Dataset):
 
     def _record(self, image, labels, oddities):
         """Record of one image; crowd regions are left out, as are boxes without area inside the image."""
-        boxes, classes, polygons = [], [], []
+        boxes, classes, outlines = [], [], []
         for annotation in self.file.annotations[image['id']]:
             if annotation.get('iscrowd'):
                 continue
@@ -133,11 +130,11 @@ class CocoDataset(Dataset):
             boxes.append(box)
             classes.append(labels[annotation['category_id']])
             if self.masks:
-                polygons.append(_polygons(annotation, oddities))
+                outlines.append(polygons(annotation, image['width'], image['height'], oddities))
         # Truncated towards zero, as in the original, which stored whole numbers.
         boxes = np.trunc(np.array(boxes, np.float64).reshape(-1, 4))
         return make_record(self._image_path(image), image['id'], image['width'], image['height'], boxes, classes,
-                           polygons if self.masks else None)
+                           outlines if self.masks else None)
 
 
 def _corners(annotation, width, height):
@@ -155,17 +152,3 @@ def _corners(annotation, width, height):
     y2 = min(height - 1, y1 + max(0, h - 1))
     area = annotation.get('area', w * h)
     return (x1, y1, x2, y2) if area > 0 and x2 >= x1 and y2 >= y1 else None
-
-
-def _polygons(annotation, oddities):
-    """Usable polygons of an object as float64 arrays (2k,): x y x y ..., original pixels."""
-    parts = annotation.get('segmentation')
-    if not isinstance(parts, list):  # run-length encoded: no outline to train on
-        return []
-    polygons = []
-    for part in parts:
-        if not isinstance(part, list) or len(part) % 2 or not all(is_number(number) for number in part):
-            oddities.add('polygons are not lists of x y pairs and are left out', annotation.get('id', '(no id)'))
-        elif len(part) >= MIN_POLYGON_NUMBERS:
-            polygons.append(np.array(part, np.float64))
-    return polygons

@@ -1,7 +1,8 @@
 """A roidb as a few flat arrays: what a list of dicts holds, in a tenth of the memory or less.
 
 Records (lib.dataset.roidb) are made when they are asked for. Mirrored copies, selections and slices share the arrays
-and cost five bytes a record; of constant fields nothing is stored. Polygons (gt_masks) are not held.
+and cost five bytes a record; of constant fields nothing is stored. Polygons (gt_masks)
+are flat arrays too (lib.dataset.polygon_columns), if there are any.
 """
 import collections.abc
 
@@ -10,6 +11,7 @@ import numpy as np
 from lib.dataset import roidb_columns
 from lib.dataset.roidb_columns import FLIPPED, FLIPPED_VERTICAL
 from lib.dataset.mirroring import mirrored_boxes
+from lib.dataset.polygon_columns import Polygons
 
 _TURN, _TURN_VERTICAL = 4, 8  # further bits: what has to be done to the stored boxes when a record is made
 
@@ -109,8 +111,9 @@ class CompactRoidb(collections.abc.Sequence):
         start, stop = columns['row_start'][image:image + 2].tolist()
         width, height = columns['size'][image].tolist()
         boxes = columns['boxes'][start:stop]
+        mirror = width, height, bool(flags & _TURN), bool(flags & _TURN_VERTICAL)
         if flags & (_TURN | _TURN_VERTICAL):
-            boxes = mirrored_boxes(boxes, width, height, bool(flags & _TURN), bool(flags & _TURN_VERTICAL))
+            boxes = mirrored_boxes(boxes, *mirror)
         classes = columns['gt_classes'][start:stop].astype(np.int32)
         record = {
             'image': roidb_columns.read_path(columns, image),
@@ -125,6 +128,8 @@ class CompactRoidb(collections.abc.Sequence):
             'flipped': bool(flags & FLIPPED),
             'flipped_vertical': bool(flags & FLIPPED_VERTICAL),
         }
+        if 'coordinates' in columns:
+            record['gt_masks'] = Polygons(columns, image, *mirror)
         if 'proposal_span' in columns:
             first, end = columns['proposal_span'][image].tolist()
             if end > first:

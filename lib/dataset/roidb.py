@@ -12,7 +12,7 @@ A sequence (list, or lib.dataset.compact.CompactRoidb) with one dict per image (
     flipped           bool      mirrored left-right (pixels are mirrored when the file is read)
     flipped_vertical  bool      mirrored top-bottom
     proposals         (k, 4)    float32, only if asked: boxes for negative chips (lib.dataset.proposals)
-    gt_masks          list      only if asked: per object a list of polygons, each float64 (2k,): x y x y ...
+    gt_masks          sequence  only if asked: per object a list of polygons, each floats (2k,): x y x y ...
 
 Records are never changed in place; a step makes new ones, which may share arrays with the old.
 """

@@ -4,6 +4,9 @@ import json
 
 import numpy as np
 
+from lib.dataset import polygon_columns
+from lib.dataset.polygon_columns import joined_starts
+
 FLIPPED, FLIPPED_VERTICAL = 1, 2  # bits of `flags`
 _CHUNK = 4096  # records that are gathered before their arrays are joined
 
@@ -17,14 +20,16 @@ def gather(records):
     folder, paths, path_start: the beginning that all paths share, the rest of each as bytes
     ids (M,) int64, or id_text, id_start: JSON of each, if some are texts
     flags (M,) uint8; proposals (K, 4) float32 and proposal_span (M, 2) int64, if a record has proposals
+    those of polygon_columns, if a record has gt_masks
     """
-    chunks, parts, seen = [], [], {}
+    chunks, parts, seen, polygons = [], [], {}, polygon_columns.PolygonGatherer()
     records = iter(records)
     while True:
         chunk = list(itertools.islice(records, _CHUNK))
         if not chunk:
             break
         chunks.append(_gather_chunk(chunk, parts, seen))
+        polygons.add(chunk)
     joined = {name: [value for chunk in chunks for value in chunk[name]] for name in ('paths', 'ids')}
     arrays = {name: np.concatenate([chunk[name] for chunk in chunks] or [_EMPTY[name]]) for name in _EMPTY}
     del chunks
@@ -39,6 +44,7 @@ def gather(records):
     columns.update(_id_columns(joined['ids']))
     if parts:
         columns.update(proposals=np.concatenate(parts), proposal_span=arrays['proposal_span'])
+    columns.update(polygons.columns())
     return columns
 
 
@@ -46,7 +52,7 @@ def concatenate(stores):
     """Several dicts of arrays as `gather` makes them -> one, their images one after another."""
     columns = {name: np.concatenate([store[name] for store in stores]) for name in ('boxes', 'gt_classes', 'flags')}
     columns['size'] = _whole(np.concatenate([store['size'].astype(np.float64) for store in stores]))
-    columns['row_start'] = _joined_starts([store['row_start'] for store in stores])
+    columns['row_start'] = joined_starts([store['row_start'] for store in stores])
     if any('max_classes' in store for store in stores):
         columns['max_classes'] = np.concatenate([store.get('max_classes', store['gt_classes']) for store in stores])
     if any('max_overlaps' in store for store in stores):
@@ -60,6 +66,7 @@ def concatenate(stores):
                                     for image in range(len(store['row_start']) - 1)]))
     if any('proposals' in store for store in stores):
         columns.update(_joined_proposals(stores))
+    columns.update(polygon_columns.concatenate(stores))
     return columns
 
 
@@ -147,11 +154,6 @@ def _whole(sizes):
     """(M, 2) as int32 if nothing is lost."""
     whole = sizes.astype(np.int32)
     return whole if (whole == sizes).all() else sizes
-
-
-def _joined_starts(starts):
-    ends = np.cumsum([0] + [start[-1] for start in starts])
-    return np.concatenate([start[:-1] + end for start, end in zip(starts, ends)] + [ends[-1:]]).astype(np.int64)
 
 
 def _joined_proposals(stores):

@@ -5,7 +5,7 @@ Each step returns new records; labels and overlaps are shared with the originals
 import logging
 
 from lib.dataset.compact import CompactRoidb, select
-from lib.dataset.mirroring import mirrored_boxes
+from lib.dataset.mirroring import mirrored_boxes, mirrored_points
 
 logger = logging.getLogger(__name__)
 
@@ -22,17 +22,9 @@ def mirrored(record, horizontal=True, vertical=False):
     if vertical:
         copy['flipped_vertical'] = not record.get('flipped_vertical', False)
     if polygons is not None:
-        copy['gt_masks'] = [[_mirrored_polygon(p, record, horizontal, vertical) for p in parts] for parts in polygons]
+        copy['gt_masks'] = [[mirrored_points(ring, record['width'], record['height'], horizontal, vertical)
+                             for ring in rings] for rings in polygons]
     return copy
-
-
-def _mirrored_polygon(polygon, record, horizontal, vertical):
-    polygon = polygon.copy()
-    if horizontal:
-        polygon[0::2] = record['width'] - polygon[0::2] - 1
-    if vertical:
-        polygon[1::2] = record['height'] - polygon[1::2] - 1
-    return polygon
 
 
 def with_mirrored_copies(roidb, horizontal=True, vertical=False):

@@ -15,4 +15,6 @@ def train_layout(config, batch_size):
         label += [('gt_boxes', (batch_size, config.TRAIN.MAX_GT, 5))]
         if config.TRAIN.AUTO_FOCUS:
             label += [('scale_label', (batch_size, cells * cells))]
+        if config.TRAIN.WITH_MASK:
+            label += [('gt_masks', (batch_size, config.TRAIN.MAX_GT, config.TRAIN.MAX_POLYGON_LEN))]
     return data, label

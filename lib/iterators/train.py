@@ -68,8 +68,8 @@ class TrainIterator:
             batches = min(batches, self._config.TRAIN.MAX_BATCHES)
         self._plan = EpochPlan(table, order, self._roidb, self._broken)
         self.epoch_stats = dict(summarise(slices, table, len(self._config.TRAIN.SCALES), len(self._roidb)),
-                                epoch=epoch, stride=stride, batches=batches, dropped_boxes=0, replaced_samples=0,
-                                seconds=time.perf_counter() - started)
+                                epoch=epoch, stride=stride, batches=batches, dropped_boxes=0, simplified_masks=0,
+                                replaced_samples=0, seconds=time.perf_counter() - started)
         self._running = True
         self._prefetcher.start(first_batch, batches, self._make_tasks, self._review)
         return batches
@@ -113,8 +113,10 @@ class TrainIterator:
         positions = range(index * self.batch_size, (index + 1) * self.batch_size)
         images = [self._plan.path(position) for position in positions]
         stats = {'dropped_boxes': sum(report.dropped for report in reports),
+                 'simplified_masks': sum(report.simplified for report in reports),
                  'replaced': sum(self._plan.release(position) for position in positions)}
-        self.epoch_stats['dropped_boxes'] += stats['dropped_boxes']
+        for name in ('dropped_boxes', 'simplified_masks'):
+            self.epoch_stats[name] += stats[name]
         self.epoch_stats['replaced_samples'] += stats['replaced']
         return Batch(self._views(slot, self.provide_data), self._views(slot, self.provide_label), images, index, stats)
 
@@ -168,6 +170,10 @@ class TrainIterator:
         if stats['dropped_boxes']:
             logger.warning('Epoch %d: %d objects did not fit into the %d rows of gt_boxes; raise TRAIN.MAX_GT',
                            stats['epoch'] + 1, stats['dropped_boxes'], self._config.TRAIN.MAX_GT)
+        if stats['simplified_masks']:
+            logger.warning('Epoch %d: %d times, the polygons of an object did not fit into %d numbers and were '
+                           'simplified; raise TRAIN.MAX_POLYGON_LEN', stats['epoch'] + 1, stats['simplified_masks'],
+                           self._config.TRAIN.MAX_POLYGON_LEN)
         if stats['replaced_samples']:
             logger.warning('Epoch %d: %d samples were replaced because of %d broken images',
                            stats['epoch'] + 1, stats['replaced_samples'], len(self._broken))

@@ -26,6 +26,7 @@ class SampleReport(NamedTuple):
     outside: bool = False            # no pixel of the image lies in the chip (wrong size in the annotation)
     mismatch: Optional[str] = None   # a warning: the image has another size or orientation than the annotation
     dropped: int = 0                 # objects that did not fit into gt_boxes
+    simplified: int = 0              # objects whose polygons did not fit into gt_masks
 
 
 class TrainTasks:
@@ -86,8 +87,8 @@ class TrainTasks:
         rng = seeds.generator(self._seed, epoch, seeds.SAMPLE, position)
         out = {name: self._slots.view(slot, name, shape)[row] for name, shape in self._layout}
         self._write_pixels(window, rng, out['data'])
-        dropped = self._write_targets(entry, chip, rng, out)
-        return SampleReport(mismatch=warning, dropped=dropped)
+        dropped, simplified = self._write_targets(entry, chip, rng, out)
+        return SampleReport(mismatch=warning, dropped=dropped, simplified=simplified)
 
     def _write_pixels(self, window, rng, out):
         if self._jitter > 0:
@@ -95,13 +96,14 @@ class TrainTasks:
         write_planes(window, self._means, out)
 
     def _write_targets(self, entry, chip, rng, out):
-        """Everything but the pixels -> number of objects that did not fit into gt_boxes."""
+        """Everything but the pixels -> numbers of objects that did not fit into gt_boxes, and into gt_masks whole."""
         boxes = self._targets.boxes(entry, chip)
         self._targets.anchors(boxes, rng, out['label'], out['bbox_target'], out['bbox_weight'])
         if 'scale_label' in out:
             self._targets.focus(entry, chip, out['scale_label'])
         if 'gt_boxes' not in out:
-            return 0
+            return 0, 0
         out['valid_ranges'][:] = self._targets.valid_range(chip)
         out['im_info'][:] = chip.height, chip.width, chip.scale
-        return self._targets.gt_array(boxes, out['gt_boxes'])
+        simplified = self._targets.polygons(entry, chip, boxes, out['gt_masks']) if 'gt_masks' in out else 0
+        return self._targets.gt_array(boxes, out['gt_boxes']), simplified

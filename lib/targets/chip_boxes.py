@@ -42,10 +42,12 @@ def chip_boxes(entry, chip, chip_size, min_side=MIN_SIDE):
 
     An object is kept if both its sides (+1 convention) are at least min_side after clipping. It is valid if it
     belongs to the chip, or coincides after rounding and clipping with a kept object that does.
-    Objects with NaN are dropped.
+    Objects with NaN are dropped. So are proposals that coincide with an object where masks are trained: they have none.
     """
     rows, in_chip = objects_on_chip(entry, chip, chip_size)
     kept = large_enough(in_chip, min_side)
+    if 'gt_masks' in entry:
+        kept = kept[rows[kept] < len(entry['gt_masks'])]
     rows, in_chip = rows[kept], in_chip[kept]
     belongs = np.zeros(len(entry['boxes']), dtype=bool)
     belongs[chip.props] = True

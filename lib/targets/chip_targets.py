@@ -8,7 +8,8 @@ from lib.bbox.arrays import as_boxes
 from lib.targets.anchor_targets_ext import Labeller
 from lib.targets.chip_boxes import chip_boxes, objects_on_chip
 from lib.targets.focus_labels import FocusSizes, write_focus_labels
-from lib.targets.object_labels import write_gt_boxes
+from lib.targets.object_labels import objects_with_row, write_gt_boxes
+from lib.targets.polygons import to_chip, write_polygons
 from lib.targets.sampling import subsample
 
 
@@ -89,6 +90,13 @@ class ChipTargets:
     def gt_array(self, chip_boxes, out):
         """Write the objects into out (MAX_GT, 5) float32; returns how many did not fit."""
         return write_gt_boxes(chip_boxes, out)
+
+    def polygons(self, entry, chip, chip_boxes, out):
+        """Write outlines into out (MAX_GT, L) float32, in the rows of gt_array; returns how many had to be simplified."""
+        order = objects_with_row(chip_boxes, len(out))
+        outlines = ([to_chip(ring, chip.box, chip.scale) for ring in entry['gt_masks'][row]]
+                    for row in chip_boxes.rows[order].tolist())
+        return write_polygons(outlines, chip_boxes.labels[order].tolist(), out)
 
     def focus(self, entry, chip, out):
         """Write the FocusPixel labels of a chip of roidb `entry`: 1, 0 or -1, row by row, out (F*F,) float32."""

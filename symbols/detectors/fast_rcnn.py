@@ -4,6 +4,7 @@ The RPN is in the proposal-only graphs alone: train it, extract proposals with i
 """
 from typing import Any, NamedTuple
 
+from lib.errors import SniperError
 from symbols.detectors.proposal_network import ProposalNetwork
 from symbols.heads.focus import FocusHead, focus_loss, focus_probabilities
 from symbols.heads.rcnn import labels_output, rcnn_losses, rcnn_probabilities
@@ -49,6 +50,9 @@ class FastRcnn(ProposalNetwork):
         Outputs [AutoFocus: `cls_scale_prob_output` (B, 2, F*F),] `cls_prob_reshape_output` (B, n, C),
         `bbox_loss_reshape_output` (B, n, bbox outputs), `blockgrad0_output` (B*n,) the labels.
         """
+        if config.TRAIN.WITH_MASK:
+            raise SniperError('TRAIN.WITH_MASK is True, but %s gets its rois from elsewhere and has no mask head: set it '
+                              'to False, or choose a network with its own proposals' % config.symbol)
         rcnn, _, by_image, feature = self._outputs(config)
         columns, losses = bbox_outputs(config), LossOptions.from_config(config)
         targets = RoiTargets(

@@ -98,9 +98,21 @@ def test_folder_that_cannot_be_written_only_warns(folder, caplog):
     assert 'parsed again next time' in caplog.text
 
 
-def test_small_files_and_masks_are_not_cached(folder, monkeypatch):
+def test_masks_have_a_file_of_their_own(folder, monkeypatch):
     root = os.path.join(folder, 'root')
-    assert isinstance(get_dataset('coco', 'train2017', root, folder, masks=True).roidb(), list)
+    plain = list(load(folder)[0])
+    expected = list(get_dataset('coco', 'train2017', root, folder, masks=True).roidb())
+    assert len(cache_files(folder)) == 2
+    forbid_parsing(monkeypatch)
+    found = get_dataset('coco', 'train2017', root, folder, masks=True).roidb()
+    assert_same(load(folder)[0], plain)
+    for record, other in zip(found, expected):
+        assert [[ring.tolist() for ring in rings] for rings in record['gt_masks']] == [
+            [ring.tolist() for ring in rings] for rings in other['gt_masks']]
+        assert len(record['gt_masks']) == len(record['boxes'])
+
+
+def test_small_files_are_not_cached(folder, monkeypatch):
     monkeypatch.setattr(cache, 'WORTHWHILE', 10 ** 9)
     load(folder)
     assert cache_files(folder) == []

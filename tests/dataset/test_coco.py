@@ -72,7 +72,10 @@ def test_masks(tmp_path):
     record, = load(make_folder(tmp_path, {'train2017': file}), masks=True).roidb()
     assert [len(parts) for parts in record['gt_masks']] == [1, 0, 0]
     assert record['gt_masks'][0][0].tolist() == [1, 1, 5, 1, 5, 5]
-    assert record['gt_masks'][0][0].dtype == np.float64
+    assert record['gt_masks'][0][0].dtype == np.float32
+    assert record['gt_masks'][-3][0].tolist() == [1, 1, 5, 1, 5, 5]
+    with pytest.raises(IndexError):
+        record['gt_masks'][3]
 
 
 @pytest.mark.parametrize('image_set, place', [

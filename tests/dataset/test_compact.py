@@ -27,11 +27,25 @@ def assert_same(found, expected):
     for ours, theirs in zip(found, expected):
         assert set(ours) == set(theirs)
         for key, value in theirs.items():
-            if isinstance(value, np.ndarray):
+            if key == 'gt_masks':
+                assert as_lists(ours[key]) == as_lists(value)
+            elif isinstance(value, np.ndarray):
                 assert ours[key].dtype == value.dtype, key
                 np.testing.assert_array_equal(ours[key], value, err_msg=key)
             else:
                 assert ours[key] == value and type(ours[key]) is type(value), key
+
+
+def as_lists(outlines):
+    return [[ring.tolist() for ring in rings] for rings in outlines]
+
+
+def with_outlines(records, seed=2):
+    """Objects with no, one or several rings; coordinates that float32 holds, mirrored or not."""
+    rng = np.random.default_rng(seed)
+    return [dict(record, gt_masks=[[(rng.integers(-40, 400, 2 * int(rng.integers(3, 9))) / 4).astype(np.float32)
+                                    for _ in range(rng.integers(0, 4))] for _ in record['boxes']])
+            for record in records]
 
 
 def with_proposals(records, seed=1):
@@ -42,7 +56,8 @@ def with_proposals(records, seed=1):
 
 @pytest.mark.parametrize('records', [
     [], make_records(), make_records(whole=False), make_records(ids=['a', 5, 'ö', 2 ** 70, 'x', 1, 2, 3, 4]),
-    make_records(5000), with_proposals(make_records()),
+    make_records(5000), with_proposals(make_records()), with_outlines(make_records()), with_outlines(make_records(5000)),
+    with_outlines(with_proposals(make_records())),
     [dict(record, max_overlaps=record['max_overlaps'] * 0.5) for record in make_records()],
     [dict(record, max_classes=record['max_classes'] + 70000) for record in make_records()],
     [dict(record, width=record['width'] + 0.5) for record in make_records()],
@@ -58,7 +73,7 @@ def test_records_come_back_as_they_were(records):
 
 @pytest.mark.parametrize('directions', [(True, False), (False, True), (True, True)])
 def test_mirrored_copies_share_the_arrays(directions):
-    records = with_proposals(make_records(whole=False))
+    records = with_outlines(with_proposals(make_records(whole=False)))
     compact = CompactRoidb.from_records(records)
     copies = with_mirrored_copies(compact, *directions)
     assert_same(copies, with_mirrored_copies(records, *directions))
@@ -74,6 +89,9 @@ def test_parts_of_different_sets_are_joined():
     expected = sum((with_mirrored_copies(records) for records in (first, second, third)), [])
     assert_same(CompactRoidb.concatenate(parts), expected)
     assert_same(CompactRoidb.concatenate(parts[:1]), expected[:18])
+    outlined = [with_outlines(records) for records in (first, second)]
+    joined = CompactRoidb.concatenate([CompactRoidb.from_records(records) for records in outlined])
+    assert_same(joined, sum(outlined, []))
     odd = [dict(record, max_overlaps=record['max_overlaps'] * 0.5) for record in first]
     joined = CompactRoidb.concatenate([CompactRoidb.from_records(records) for records in (second, odd)])
     assert_same(joined, second + odd)
@@ -96,6 +114,16 @@ def test_it_is_compact():
     compact = with_mirrored_copies(CompactRoidb.from_records(records))
     boxes = sum(len(record['boxes']) for record in records)
     assert compact.nbytes < 17 * boxes + 2000 * (8 + 8 + 8 + 8 + 14 + 2 * 5 + 1) + 100
+
+
+def test_polygons_are_compact_too():
+    records = with_outlines(make_records(2000))
+    plain = CompactRoidb.from_records(make_records(2000)).nbytes
+    numbers = sum(len(ring) for record in records for rings in record['gt_masks'] for ring in rings)
+    rings = sum(len(rings) for record in records for rings in record['gt_masks'])
+    objects = sum(len(record['boxes']) for record in records)
+    compact = with_mirrored_copies(CompactRoidb.from_records(records))
+    assert compact.nbytes - plain < 4 * numbers + 8 * (rings + objects + 2000) + 2000 * 5 + 100
 
 
 def test_no_such_record():
