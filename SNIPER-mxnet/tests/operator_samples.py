@@ -129,7 +129,13 @@ def multi_proposal_target(rng, large, images):
 def multi_proposal_target_mask(rng, large, images):
     base = multi_proposal_target(rng, large, images)
     return base._replace(attributes=dict(base.attributes, max_masks=50 if large else 4, rfcn_3k=True),
-                         packed=('mask_rois', 'mask_ids', 'mask_labels'), bad=base.bad + (('max_masks', 0), ('max_gts', 7)))
+                         packed=('mask_rois', 'mask_ids', 'mask_labels'),
+                         bad=base.bad + (('max_masks', 0), ('max_gts', 7)))
+
+
+def roi_rows(images, low, high):
+    """(R, 5) image number, x1, y1, x2, y2, as many of every image."""
+    return np.hstack([np.repeat(np.arange(images), len(low) // images)[:, None], low, high])
 
 
 def mask_rcnn_target(rng, large, images):
@@ -139,7 +145,7 @@ def mask_rcnn_target(rng, large, images):
         for k in range(objects):
             polygons[n, k] = mask_reference.record(rng.randint(1, 9), [list(rng.uniform(0, 90, 12))], length)
     corners = rng.uniform(0, 40, (images * rows, 2))
-    rois = np.hstack([np.repeat(np.arange(images), rows)[:, None], corners, corners + rng.uniform(9, 50, corners.shape)])
+    rois = roi_rows(images, corners, corners + rng.uniform(9, 50, corners.shape))
     ids = rng.randint(-1, objects, (images * rows, 1))
     return Sample(dict(rois=rois.astype(np.float32), mask_polys=polygons, mask_ids=ids.astype(np.float32)),
                   dict(mask_size=28 if large else 7), images, rois=('rois',),
@@ -154,14 +160,15 @@ def deformable_convolution(rng, large, images):
                   weight=rng.randn(filters, channels, 3, 3) / 10, bias=rng.randn(filters))
     return Sample({name: value.astype(np.float32) for name, value in inputs.items()}, attributes, images,
                   shared=('weight', 'bias'),
-                  bad=(('kernel', (3,)), ('kernel', (0, 3)), ('stride', (0, 1)), ('dilate', (1, 1.5)), ('pad', (-1, 0)),
-                       ('num_filter', 0), ('num_group', 0), ('num_deformable_group', 0), ('layout', 'NHWC')))
+                  bad=(('kernel', (3,)), ('kernel', (0, 3)), ('stride', (0, 1)), ('dilate', (1, 1.5)),
+                       ('pad', (-1, 0)), ('num_filter', 0), ('num_group', 0), ('num_deformable_group', 0),
+                       ('layout', 'NHWC')))
 
 
 def deformable_psroi_pooling(rng, large, images):
     channels, cells, rows, bins = (256, 32, 300, 7) if large else (8, 9, 5, 3)
     corners = rng.uniform(0, cells * 4, (images * rows, 2))
-    rois = np.hstack([np.repeat(np.arange(images), rows)[:, None], corners, corners + rng.uniform(9, 60, corners.shape)])
+    rois = roi_rows(images, corners, corners + rng.uniform(9, 60, corners.shape))
     inputs = dict(data=rng.randn(images, channels, cells, cells), rois=rois,
                   trans=rng.randn(images * rows, 2, bins, bins))
     attributes = dict(spatial_scale=0.125, output_dim=channels, group_size=1, pooled_size=bins, part_size=bins,

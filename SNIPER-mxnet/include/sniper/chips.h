@@ -269,7 +269,9 @@ class ChipCover {
       for (int box = 0; box < top.num_boxes; ++box) {
         if (!inside_entries_[top.inside + box] || covered_[top.first_box + box]) continue;
         covered_[top.first_box + box] = 1;
-        for (std::size_t e = top.first; e < top.last; ++e) entries_[e].gain -= inside_entries_[entries_[e].inside + box];
+        for (std::size_t e = top.first; e < top.last; ++e) {
+          entries_[e].gain -= inside_entries_[entries_[e].inside + box];
+        }
       }
     }
     return order;
