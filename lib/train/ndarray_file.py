@@ -21,6 +21,7 @@ LIST_MAGIC = 0x112
 MAGIC_V1, MAGIC_V2, MAGIC_V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
 DENSE = 0
 MAX_RANK = 32
+MAX_BYTES = 16 << 30  # of a file; a sparse file can claim any size. 50 times the largest network here
 CPU = 1
 TYPES = {0: np.float32, 1: np.float64, 2: np.float16, 3: np.uint8, 4: np.int32, 5: np.int8, 6: np.int64, 7: np.bool_}
 FLAGS = {np.dtype(kind): flag for flag, kind in TYPES.items()}
@@ -63,6 +64,8 @@ def _from_file(path, read_one):
     try:
         with open(path, 'rb') as stream:
             size = os.fstat(stream.fileno()).st_size
+            if size > MAX_BYTES:
+                raise SniperError('%s has %d bytes; files of at most %d are read' % (path, size, MAX_BYTES))
             return _read(_Reader(stream, size), read_one)
     except OSError as error:
         raise SniperError('cannot read %s: %s' % (path, error.strerror or error))

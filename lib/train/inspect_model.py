@@ -1,0 +1,113 @@
+"""What is in a file of network parameters, and which network it fits.
+
+    python -m lib.train.inspect_model output/.../SNIPER-0007.params
+"""
+import argparse
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from lib.cli import run
+from lib.train.agreement import shape_text
+from lib.train.known_networks import fits
+from lib.train.ndarray_file import index_arrays, read_entry
+
+SHOWN = 5  # networks that do not fit
+KINDS = {'arg': 'parameter', 'aux': 'statistic'}
+
+
+class Statistics(NamedTuple):
+    """Of the finite numbers of an array; NaN where there are none."""
+    low: float
+    high: float
+    mean: float
+    deviation: float
+    odd: int        # how many are NaN or infinite
+
+
+def statistics(array):
+    """Statistics of an array of any numeric type."""
+    values = array.astype(np.float64).ravel()
+    finite = np.isfinite(values)
+    odd = int(values.size - finite.sum())
+    values = values[finite] if odd else values
+    if not values.size:
+        return Statistics(np.nan, np.nan, np.nan, np.nan, odd)
+    return Statistics(values.min(), values.max(), values.mean(), values.std(), odd)
+
+
+def split_key(key):
+    """'arg:conv0_weight' -> ('arg', 'conv0_weight'); without such a prefix ('', key)."""
+    kind, colon, name = key.partition(':')
+    return (kind, name) if colon and kind in KINDS else ('', key)
+
+
+def inspect(path):
+    """Report of a parameter file as lines of text. SniperError if it cannot be read."""
+    entries = index_arrays(path)
+    names = [split_key(key) for key in entries]
+    width = max([len(name) for _, name in names] + [5])
+    yield '%s: %s, %d arrays, %d numbers' % (path, _size(os.path.getsize(path)), len(entries),
+                                             sum(_count(entry) for entry in entries.values()))
+    yield ''
+    row = '%-' + str(width) + 's  %-9s  %-18s  %-8s  %11s %11s %11s %11s  %s'
+    yield row % ('array', 'kind', 'shape', 'type', 'min', 'max', 'mean', 'deviation', '')
+    for (kind, name), entry in zip(names, entries.values()):
+        found = statistics(read_entry(path, entry))
+        yield (row % ((name, KINDS.get(kind, '-'), shape_text(entry.shape), entry.dtype.name)
+                      + tuple('%.4g' % value for value in found[:4])
+                      + ('%d NOT FINITE' % found.odd if found.odd else '',))).rstrip()
+    yield ''
+    yield from _totals(entries)
+    yield ''
+    if any(not kind for kind, _ in names):
+        yield ("Not a checkpoint: entries have neither 'arg:' nor 'aux:' in front. If it is a file of Gluon's model zoo: "
+               "python -m lib.convert %s" % path)
+        return
+    yield from verdict({name: entry.shape for (_, name), entry in zip(names, entries.values())})
+
+
+def verdict(shapes):
+    """Which networks and variants arrays of `shapes` {name: shape} fit, as lines of text."""
+    found = fits(shapes)
+    whole = [fit for fit in found if fit.agreement.complete]
+    trunks = [fit for fit in found if not fit.agreement.complete and fit.pretrained.complete]
+    for fit in whole:
+        yield 'fits %s, variant %s: %s' % (fit.network, fit.variant, 'every array, and no more' if not fit.extra else
+                                           'whole; %d other arrays (%s ...)' % (len(fit.extra), fit.extra[0]))
+    for fit in trunks:
+        yield 'fits %s, variant %s, as network.pretrained: %d arrays of new layers are initialised' % (
+            fit.network, fit.variant, len(fit.agreement.missing) + len(fit.agreement.misshapen))
+    if not whole and not trunks:
+        yield 'fits none of the networks; the nearest:'
+        for fit in found[:SHOWN]:
+            yield '  %s, variant %s: %s' % (fit.network, fit.variant, fit.agreement.complaint())
+
+
+def _totals(entries):
+    """One line a type."""
+    for dtype in sorted({entry.dtype.name for entry in entries.values()}):
+        chosen = [entry for entry in entries.values() if entry.dtype.name == dtype]
+        yield '%-8s  %4d arrays, %12d numbers' % (dtype, len(chosen), sum(map(_count, chosen)))
+
+
+def _count(entry):
+    return int(np.prod(entry.shape, dtype=np.int64))
+
+
+def _size(count):
+    return '%.1f MB' % (count / 1e6) if count >= 1e5 else '%d bytes' % count
+
+
+def main(argv=None):
+    """Print the report -> exit status 0."""
+    parser = argparse.ArgumentParser(prog='python -m lib.train.inspect_model', description=__doc__.split('\n')[0])
+    parser.add_argument('file', metavar='FILE', help='a .params file')
+    for line in inspect(parser.parse_args(argv).file):
+        print(line)
+    return 0
+
+
+if __name__ == '__main__':
+    run(main)
