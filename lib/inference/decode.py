@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lib.bbox import bbox_pred, clip_boxes
+from lib.errors import SniperError
 
 ROIS, SCORES, DELTAS = 'rois_output', 'cls_prob_reshape_output', 'bbox_pred_reshape_output'
 FOCUS = 'scale_prob_output'  # (B, 2, h, w), channel 1 is the FocusPixel's
@@ -59,6 +60,9 @@ class DetectionDecoder:
                                                              *self.sizes[slot.image], delta=self.border))
                      for slot in found]
         if self.focus_stride:
+            if FOCUS not in outputs:
+                raise SniperError('the network has no output %s, from which TEST.DO_PRUNING makes chips: use a network '
+                                  'and weights with AutoFocus (TEST.AUTO_FOCUS, TRAIN.AUTO_FOCUS)' % FOCUS)
             found = [slot._replace(focus_map=self._focus_map(outputs, number, crops[slot.image][slot.chip]))
                      for number, slot in enumerate(found)]
         return found

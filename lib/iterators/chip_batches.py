@@ -17,7 +17,7 @@ MAX_SLOTS = 64    # of a batch and device
 
 
 class ChipBatches(NamedTuple):
-    """batches: arrays of chip numbers, those that only fill up repeat others; shapes: (slots, height, width) of each."""
+    """batches: arrays of chip numbers, those that only fill up repeat the last; shapes: (slots, height, width) of each."""
     batches: list
     shapes: list
 
@@ -39,8 +39,8 @@ def plan_batches(sizes, unit, budget, max_shapes):
         return ChipBatches([], [])
     batches = []
     for group in _split(sizes, unit, budget, max_shapes):
-        slots = group.shape[0]
-        filled = np.resize(group.chips, -(-len(group.chips) // slots) * slots)
+        slots, count = group.shape[0], len(group.chips)
+        filled = group.chips[np.minimum(np.arange(-(-count // slots) * slots), count - 1)]
         batches += [(chips, group.shape) for chips in filled.reshape(-1, slots)]
     batches.sort(key=lambda batch: batch[0][0])
     largest = max(range(len(batches)), key=lambda index: np.prod(batches[index][1]))

@@ -97,3 +97,56 @@ class ThreadsPredictor(FakePredictor):
 
     def __init__(self):
         raise SniperError('threads: %s' % os.environ.get('OMP_NUM_THREADS'))
+
+
+class FocusPredictor(FakePredictor):
+    """Also says where to look again: at cells that are bright, whatever lies around; outside of the picture too."""
+
+    stride = 4
+
+    def predict(self, batch):
+        outputs = super().predict(batch)
+        brightness = batch.data['data'].mean(axis=1)
+        slots, height, width = brightness.shape
+        rows, columns = -(-height // self.stride), -(-width // self.stride)
+        prob = np.ones((slots, 2, rows, columns), np.float32)
+        for slot, (valid_height, valid_width, _) in enumerate(batch.data['im_info'].astype(int)):
+            for row in range(-(-valid_height // self.stride)):
+                for column in range(-(-valid_width // self.stride)):
+                    y, x = row * self.stride, column * self.stride
+                    cell = brightness[slot, y:min(y + self.stride, valid_height), x:min(x + self.stride, valid_width)]
+                    prob[slot, 1, row, column] = cell.mean() / 255
+        outputs['scale_prob_output'] = prob
+        return outputs
+
+
+class ConstantFocusPredictor(FakePredictor):
+    """The same probability everywhere."""
+
+    probability, stride = 0.0, 4
+
+    def predict(self, batch):
+        outputs = super().predict(batch)
+        slots, _, height, width = batch.data['data'].shape
+        outputs['scale_prob_output'] = np.full((slots, 2, -(-height // self.stride), -(-width // self.stride)),
+                                               self.probability, np.float32)
+        return outputs
+
+
+class EverywherePredictor(ConstantFocusPredictor):
+    probability = 1.0
+
+
+class NanPredictor(ConstantFocusPredictor):
+    probability = np.nan
+
+
+def make_focus_config(**test):
+    """Three scales, coarse to fine, the last two on chips, for FocusPredictor."""
+    keys = dict(AUTO_FOCUS=True, SCALES=[(15, 20), (30, 40), (60, 80)], VALID_RANGES=[(20, -1), (-1, -1), (-1, 40)],
+                BATCH_IMAGES=[3, 2, 2], DO_PRUNING=[False, True, True], USE_CACHE=[False] * 3, PRUNING_BORDER=2,
+                CHIP_HYPERPARAMS=[(1, 0.58, 2), (1, 0.62, 3), (-1, -1, -1)])
+    keys.update(test)
+    config = make_config(**keys)
+    config.network.RPN_FEAT_STRIDE = FocusPredictor.stride
+    return config
