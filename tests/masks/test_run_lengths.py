@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from lib.inference.mask_runs import paste, unpack
+from lib.masks import paste, unpack
 
 
 def slow_probabilities(mask, box, width, height, least=1.0):

@@ -5,7 +5,7 @@ the image's height and width it is what pycocotools calls {'size': [height, widt
 """
 import numpy as np
 
-from lib.inference.mask_runs_ext import paste_masks, run_counts
+from lib.masks.run_lengths_ext import paste_masks, run_counts
 
 THRESHOLD = 0.5
 

@@ -122,7 +122,7 @@ cdef bytes compressed(vector[long long] &counts):
 
 def paste_masks(const float[:, :, ::1] masks, const double[:, ::1] boxes, double least, int width, int height,
                 float threshold):
-    """See lib.inference.mask_runs.paste; boxes are finite."""
+    """See lib.masks.run_lengths.paste; boxes are finite."""
     cdef vector[int] starts, cell_of
     cdef vector[double] share_of, profile
     cdef vector[long long] counts

@@ -1,0 +1,4 @@
+"""Masks of objects: pasted into their image, and kept as run-length codes (see run_lengths)."""
+from lib.masks.run_lengths import paste, unpack
+
+__all__ = ['paste', 'unpack']
