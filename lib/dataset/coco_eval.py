@@ -1,4 +1,4 @@
-"""COCO results file and the COCO table of average precision (pycocotools; boxes)."""
+"""COCO results files and the COCO tables of average precision (pycocotools), of boxes and of masks."""
 import contextlib
 import io
 import json
@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 
+from lib.dataset.coco_masks import any_outline, found_masks, iterate_masks, mask_text, true_masks
 from lib.dataset.report import check_detections, per_class_table
 from lib.files import text_writer
 
@@ -16,25 +17,37 @@ logger = logging.getLogger(__name__)
 METRICS = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl')
 
 
-def evaluate(coco_file, image_set, classes, detections, results_dir):
-    """Write the results file; score it if the annotation file has ground truth.
+def evaluate(coco_file, image_set, classes, detections, results_dir, masks=None):
+    """Write the results files; score them if the annotation file has ground truth.
 
-    coco_file: lib.dataset.coco_file.CocoFile; detections: see lib.dataset.base.Dataset.evaluate.
-    Returns a dict: the METRICS (-1 where nothing of that kind is annotated, as in COCO), and 'per_class', a dict
-    of AP by class name. The dict is also written, to detections_<set>_metrics.json. None without ground truth.
+    coco_file: lib.dataset.coco_file.CocoFile, with segmentations if `masks` are given; detections, masks: see
+    lib.dataset.base.Dataset.evaluate.
+    Returns a dict: the METRICS (-1 where nothing of that kind is annotated, as in COCO), 'per_class', a dict of AP by
+    class name, and with masks 'segm', a dict of the same for masks. The dict is also written, to
+    detections_<set>_metrics.json. None without ground truth.
     """
     check_detections(detections, len(classes), len(coco_file.images))
     path = os.path.join(results_dir, 'detections_%s_results.json' % image_set)
-    count = write_results(path, iterate_results(coco_file, detections))
+    count = write_results(path, iterate_results(coco_file, detections), box_text)
     logger.info('%d detections of %d images written to %s', count, len(coco_file.images), path)
+    if masks is not None:
+        path = os.path.join(results_dir, 'detections_%s_segm_results.json' % image_set)
+        with_mask = write_results(path, iterate_masks(coco_file, detections, masks), mask_text)
+        logger.info('%d masks written to %s%s', with_mask, path,
+                    '' if with_mask == count else '; %d detections have none' % (count - with_mask))
     if not coco_file.has_annotations:
         logger.info('%s has no annotations: nothing to score against', coco_file.path)
         return None
-    metrics, summary = score(coco_file, classes, iterate_results(coco_file, detections))
+    metrics, lines = score(coco_file, classes, iterate_results(coco_file, detections))
+    if masks is not None and not any_outline(coco_file):
+        logger.info('%s has no segmentations: masks are not scored', coco_file.path)
+    elif masks is not None:
+        metrics['segm'], of_masks = score(coco_file, classes, iterate_masks(coco_file, detections, masks), 'segm')
+        lines += of_masks
     with text_writer(os.path.join(results_dir, 'detections_%s_metrics.json' % image_set)) as stream:
         json.dump(metrics, stream, indent=4)
         stream.write('\n')
-    for line in per_class_table(metrics['per_class']) + summary:
+    for line in lines:
         logger.info('%s', line)
     return metrics
 
@@ -63,44 +76,47 @@ _RECORD = '''    {
     }'''
 
 
-def write_results(path, results):
+def box_text(result):
+    """A result of a box as JSON, the way json.dumps(sort_keys=True, indent=4) writes it within a list."""
+    return _RECORD % (tuple(result['bbox']) + (
+        json.dumps(result['category_id']), json.dumps(result['image_id']), result['score']))
+
+
+def write_results(path, results, text):
     """Write results as json.dumps(list, sort_keys=True, indent=4) would, record by record.
 
-    A test set gives millions of records: the text is never in memory as a whole. Returns their number.
+    text: result -> its JSON. A test set gives millions of records: the whole is never in memory. Returns their number.
     """
     count = 0
     with text_writer(path) as stream:
         stream.write('[')
         for result in results:
             stream.write('\n' if not count else ',\n')
-            stream.write(_RECORD % (tuple(result['bbox']) + (
-                json.dumps(result['category_id']), json.dumps(result['image_id']), result['score'])))
+            stream.write(text(result))
             count += 1
         stream.write('\n]' if count else ']')
     return count
 
 
-def score(coco_file, classes, results):
-    """-> (metrics as in `evaluate`, lines of the COCO summary).
+def score(coco_file, classes, results, kind='bbox'):
+    """-> (metrics as in evaluate, of boxes or, by kind 'segm', of masks; lines of a report).
 
-    Images, categories and annotations are numbered anew from 1: pycocotools takes annotation id 0 for "unmatched",
-    and cannot sort ids of mixed types.
+    Every id is replaced by a positive number: pycocotools takes a match with annotation id 0 for none, and cannot
+    order ids of mixed types.
     """
     from pycocotools.cocoeval import COCOeval
     image_numbers = {image['id']: number for number, image in enumerate(coco_file.images, 1)}
     labels = {category['id']: label for label, category in enumerate(coco_file.categories, 1)}
-    images = [{'id': number} for number in image_numbers.values()]
+    images = [{'id': number, 'height': int(image['height']), 'width': int(image['width'])}
+              for number, image in enumerate(coco_file.images, 1)]
     categories = [{'id': label} for label in labels.values()]
-    truth = [{'image_id': image_numbers[annotation['image_id']], 'category_id': labels[annotation['category_id']],
-              'bbox': annotation['bbox'], 'iscrowd': 1 if annotation.get('iscrowd') else 0,
-              'area': annotation.get('area', annotation['bbox'][2] * annotation['bbox'][3])}
-             for of_image in coco_file.annotations.values() for annotation in of_image]
-    found = [{'image_id': image_numbers[result['image_id']], 'category_id': labels[result['category_id']],
-              'bbox': result['bbox'], 'score': result['score'], 'iscrowd': 0,
-              'area': result['bbox'][2] * result['bbox'][3]} for result in results]
+    truth = true_masks(coco_file) if kind == 'segm' else _true_boxes(coco_file)
+    found = found_masks(results) if kind == 'segm' else _found_boxes(results)
+    truth, found = ([dict(record, image_id=image_numbers[record['image_id']], category_id=labels[record['category_id']])
+                     for record in records] for records in (truth, found))
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):  # pycocotools prints its progress
-        evaluator = COCOeval(_index(images, categories, truth), _index(images, categories, found), 'bbox')
+        evaluator = COCOeval(_index(images, categories, truth), _index(images, categories, found), kind)
         evaluator.evaluate()
         evaluator.accumulate()
         printed.seek(0)
@@ -110,7 +126,21 @@ def score(coco_file, classes, results):
     # precision: (IoU thresholds, recall levels, classes, area ranges, detection limits); all areas, 100 an image
     precision = evaluator.eval['precision'][:, :, :, 0, -1]
     metrics['per_class'] = {name: _mean_of_valid(precision[:, :, index]) for index, name in enumerate(classes[1:])}
-    return metrics, printed.getvalue().rstrip().splitlines()
+    title = 'AP per class' if kind == 'bbox' else 'AP of masks per class'
+    return metrics, per_class_table(metrics['per_class'], title) + printed.getvalue().rstrip().splitlines()
+
+
+def _true_boxes(coco_file):
+    for of_image in coco_file.annotations.values():
+        for annotation in of_image:
+            box = annotation['bbox']
+            yield {'image_id': annotation['image_id'], 'category_id': annotation['category_id'], 'bbox': box,
+                   'iscrowd': 1 if annotation.get('iscrowd') else 0, 'area': annotation.get('area', box[2] * box[3])}
+
+
+def _found_boxes(results):
+    for result in results:
+        yield dict(result, iscrowd=0, area=result['bbox'][2] * result['bbox'][3])
 
 
 def _index(images, categories, annotations):
