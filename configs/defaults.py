@@ -19,6 +19,8 @@ NETWORK = {
     'ANCHOR_RATIOS': key([0.5, 1, 2], 'anchor shapes, height / width', FLOATS),
     'ANCHOR_SCALES': key([8, 16, 32], 'anchor sizes in feature strides', FLOATS),
     'NUM_ANCHORS': key(9, 'anchors a feature cell; must be ratios x scales'),
+    'FIX_BN': key(False, 'batch norms keep the statistics of the initial weights and use them in training too: for a '
+                  'head trained on a network that stays as it is'),
     'BN_MOMENTUM': key(0.995, 'share of the old moving average that a batch norm keeps; --momentum wins'),
 }
 

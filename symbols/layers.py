@@ -47,8 +47,8 @@ def relu(data, name):
 
 
 def batch_norm(data, name, eps, momentum, stored=False, fix_gamma=False):
-    """BatchNorm; `stored` normalises by the moving statistics in training too and leaves them alone."""
-    if stored:
+    """BatchNorm; `stored`, or no momentum, normalises by the moving statistics in training too and leaves them alone."""
+    if stored or momentum is None:
         return mx.sym.BatchNorm(data=data, eps=eps, fix_gamma=fix_gamma, use_global_stats=True, name=name)
     return mx.sym.BatchNorm(data=data, eps=eps, momentum=momentum, fix_gamma=fix_gamma, name=name)
 

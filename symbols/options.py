@@ -2,7 +2,7 @@
 
 Only this module and `symbols.detectors` know the configuration tree; backbones, necks and heads take these records.
 """
-from typing import NamedTuple, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 from lib.errors import SniperError
 
@@ -11,19 +11,22 @@ class TrunkOptions(NamedTuple):
     """How a backbone is built.
 
     half_precision: run the trunk behind its first convolution in float16 (`TRAIN.fp16`, at test too).
-    bn_momentum: momentum of the moving averages (`network.BN_MOMENTUM`).
+    bn_momentum: momentum of the moving averages (`network.BN_MOMENTUM`); None: there are none, all BatchNorms use the
+        file's statistics and never move (`network.FIX_BN`).
     pretrained: weights come from a file (`network.pretrained` is not empty). Then early BatchNorms use the file's
         statistics and never move, as the original has it. From scratch there are no such statistics, so **all**
         BatchNorms use batch statistics and are learnt. Names, shapes and test-mode results are the same either way.
     """
     half_precision: bool
-    bn_momentum: float
+    bn_momentum: Optional[float]
     pretrained: bool
 
     @classmethod
     def from_config(cls, config):
-        return cls(half_precision=bool(config.TRAIN.fp16), bn_momentum=float(config.network.BN_MOMENTUM),
-                   pretrained=bool(config.network.pretrained))
+        pretrained = bool(config.network.pretrained)
+        fixed = pretrained and bool(config.network.FIX_BN)
+        return cls(half_precision=bool(config.TRAIN.fp16), pretrained=pretrained,
+                   bn_momentum=None if fixed else float(config.network.BN_MOMENTUM))
 
 
 class AnchorOptions(NamedTuple):

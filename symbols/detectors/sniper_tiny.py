@@ -16,4 +16,5 @@ def build():
     return FasterRcnn(TinyNet(), TopDown(('stage2', 'stage3', 'stage4'), channels=96), RpnHead(96, he_normal),
                       RcnnHead(reduced=48, hidden=192, deformable=False, samples=2, hidden_init=he_normal),
                       focus=FocusHead(48, he_normal),
-                      mask=MaskHead(48, convolutions=3, pooled=14, deformable=False, samples=2, hidden_init=he_normal))
+                      mask=MaskHead(48, convolutions=3, deformable=False, samples=2, hidden_init=he_normal,
+                                    out_init=he_normal))
