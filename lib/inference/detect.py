@@ -1,7 +1,7 @@
 """Images -> detections: the loop over scales, and what joins them."""
 import logging
 
-from lib.inference.aggregate import Suppression, aggregate
+from lib.inference.aggregate import Suppression, aggregate_masks
 from lib.inference.focus import FocusWindows
 from lib.inference.jobs import run_here, run_in_jobs
 from lib.inference.progress import StageClock
@@ -18,6 +18,14 @@ def detect(roidb, predictor_factory, config, num_classes, store=None, clock=None
     arguments -> predictor (lib.inference.predictor); picklable if TEST.CONCURRENT_JOBS > 1.
     store: DetectionStore, which keeps every scale and is read where TEST.USE_CACHE says so; None keeps nothing.
     clock: StageClock that is told where the time goes. on_scale(index, ScaleResult) is called for every scale at the end.
+    """
+    return detect_masks(roidb, predictor_factory, config, num_classes, store, clock, on_scale)[0]
+
+
+def detect_masks(roidb, predictor_factory, config, num_classes, store=None, clock=None, on_scale=None):
+    """The same -> (detections, masks[class][image]: a run-length code (lib.masks) a detection, b'' where it has none).
+
+    Masks are None without TEST.WITH_MASK.
     """
     clock = clock or StageClock()
     windows = FocusWindows(config)
@@ -36,9 +44,10 @@ def detect(roidb, predictor_factory, config, num_classes, store=None, clock=None
     if on_scale:
         for index, result in enumerate(in_order):
             on_scale(index, result)
+    masks = [result.masks or [] for result in in_order] if config.TEST.WITH_MASK else None
     with clock.stage('suppression'):
-        return aggregate([result.rows for result in in_order], config.TEST.VALID_RANGES, num_classes,
-                         Suppression.from_config(config), config.TEST.MAX_PER_IMAGE)
+        return aggregate_masks([result.rows for result in in_order], masks, config.TEST.VALID_RANGES, num_classes,
+                               Suppression.from_config(config), config.TEST.MAX_PER_IMAGE)
 
 
 def _cached(store, config, roidb, windows):

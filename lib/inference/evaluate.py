@@ -7,7 +7,8 @@ import time
 from lib.dataset import load_test_dataset
 from lib.files import text_writer
 from lib.image import read_image
-from lib.inference.detect import detect
+from lib.inference.detect import detect_masks
+from lib.inference.focus_recall import focus_recall, small
 from lib.inference.pixels import PixelReport
 from lib.inference.progress import StageClock
 from lib.inference.scale import scale_name
@@ -35,12 +36,13 @@ def run_test(config, cfg_path, save_prefix, draw=False):
     store = DetectionStore(root, config, roidb, weights.digest())
     results = []  # of every scale
     start = time.perf_counter()
-    detections = detect(roidb, PredictorFactory(config, weights), config, dataset.num_classes, store, clock,
-                        lambda _, result: results.append(result))
+    detections, masks = detect_masks(roidb, PredictorFactory(config, weights), config, dataset.num_classes, store, clock,
+                                     lambda _, result: results.append(result))
     seconds = time.perf_counter() - start
     if classes != dataset.classes:
-        detections = [detections[classes.index(name)] for name in dataset.classes]
-    store.save_final(detections, dataset.classes)
+        detections, masks = (of_class and [of_class[classes.index(name)] for name in dataset.classes]
+                             for of_class in (detections, masks))
+    store.save_final(detections, dataset.classes, masks)
     logger.info('%d images in %.1f s, %.2f images/s (%s%s)', len(roidb), seconds, len(roidb) / max(seconds, 1e-9),
                 clock.text(), ', summed over jobs' if config.TEST.CONCURRENT_JOBS > 1 else '')
     logger.info('detections: %s', store.final_path)
@@ -53,15 +55,19 @@ def run_test(config, cfg_path, save_prefix, draw=False):
         _draw_chips(config, roidb, results)
     if draw:
         draw_all(roidb, detections, dataset.classes, config.TEST.VIS_THRESH,
-                 os.path.join(config.TEST.VISUALIZATION_PATH, 'dets_final'))
-    return dataset.evaluate(detections, os.path.join(root, 'results'))
+                 os.path.join(config.TEST.VISUALIZATION_PATH, 'dets_final'), masks)
+    return dataset.evaluate(detections, os.path.join(root, 'results'), masks)
 
 
-def draw_all(roidb, detections, classes, score_thresh, folder):
-    """A picture `<folder>/<image name>.jpg` an image; detections[class][image] -> (n, 5), original pixels."""
+def draw_all(roidb, detections, classes, score_thresh, folder, masks=None):
+    """A picture `<folder>/<image name>.jpg` an image; detections[class][image] -> (n, 5), original pixels.
+
+    masks[class][image]: n run-length codes (lib.masks), or None.
+    """
     for index, (entry, name) in enumerate(zip(roidb, picture_names(roidb))):
         pixels = read_image(entry['image'], entry['width'], entry['height'])
-        picture = draw_detections(pixels, [images[index] for images in detections], classes, score_thresh)
+        picture = draw_detections(pixels, [images[index] for images in detections], classes, score_thresh,
+                                  masks and [images[index] for images in masks])
         write_picture(os.path.join(folder, name), picture)
     logger.info('%d pictures in %s', len(roidb), folder)
 
@@ -84,6 +90,10 @@ def _report_pixels(config, roidb, results, folder):
     logger.info('pixels processed by AutoFocus, of the full image pyramid:')
     for line in report.lines():
         logger.info('%s', line)
+    held, total = focus_recall(roidb, results[-1].crops, small)
+    if total and config.TEST.DO_PRUNING[-1]:
+        logger.info('small objects (area below 32 x 32) whose centre lies in a chip of the finest scale: %d of %d, %.1f%%',
+                    held, total, 100 * held / total)
     with text_writer(os.path.join(folder, 'autofocus_pixels.json')) as stream:
         json.dump(report.figures(), stream, indent=4)
         stream.write('\n')

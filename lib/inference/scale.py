@@ -2,6 +2,7 @@
 from typing import List, NamedTuple, Optional
 
 from lib.inference.decode import DetectionDecoder
+from lib.inference.masks import MaskMaker
 from lib.iterators import TestIterator
 
 
@@ -12,17 +13,25 @@ class ScaleResult(NamedTuple):
     rows: List                # (n, 6) detections, see lib.inference.decode, or what another decoder makes
     maps: Optional[List]      # (h, w) float32 focus maps, if the next scale needs them
     network_pixels: int = 0   # that went through the network, with padding; 0 if read from a file
+    masks: Optional[List] = None  # a run-length code (lib.masks) a row, b'' = none; with TEST.WITH_MASK
 
     def of_images(self, first, end):
         """The result of images `first` to `end` - 1 alone; without pixels, which are of all together."""
-        return ScaleResult(self.crops[first:end], self.rows[first:end], self.maps and self.maps[first:end])
+        return ScaleResult(self.crops[first:end], self.rows[first:end], self.maps and self.maps[first:end],
+                           masks=self.masks and self.masks[first:end])
 
 
 def joined(parts):
     """Results of consecutive blocks of images -> of all."""
-    maps = None if any(part.maps is None for part in parts) else [image for part in parts for image in part.maps]
-    return ScaleResult([image for part in parts for image in part.crops], [image for part in parts for image in part.rows],
-                       maps, sum(part.network_pixels for part in parts))
+    return ScaleResult(_chained(part.crops for part in parts), _chained(part.rows for part in parts),
+                       _chained(part.maps for part in parts), sum(part.network_pixels for part in parts),
+                       _chained(part.masks for part in parts))
+
+
+def _chained(lists):
+    """One list of all items; None if there is a None among the lists."""
+    lists = list(lists)
+    return None if any(part is None for part in lists) else [item for part in lists for item in part]
 
 
 def scale_name(config, index):
@@ -40,16 +49,20 @@ def run_scale(roidb, crops, predictor, config, index, clock, done, num_workers=N
 
     crops[image]: list of windows; an image without one has no detections. clock: StageClock; done(count) is called
     with the number of crops that were finished, first with 0. num_workers: image readers, None = TEST.NUM_PROCESS.
-    decoder: see decode.DetectionDecoder, the default, which is told what AutoFocus does at this scale.
+    decoder: see decode.DetectionDecoder, the default, which is told what AutoFocus does at this scale. With
+    TEST.WITH_MASK the predictor makes masks too (see masks.MaskMaker), unless there is another decoder.
     """
+    mask_maker = MaskMaker.of_scale(config, index, roidb, predictor.predict_masks) if (
+        config.TEST.WITH_MASK and decoder is None) else None
     fitted = decoder is None and config.TEST.DO_PRUNING[index]
     decoder = decoder or DetectionDecoder.of_scale(config, index, roidb, makes_chips(config, index))
     done(0)
     rows = [[decoder.no_rows() for _ in windows] for windows in crops]
     maps = [[None] * len(windows) for windows in crops] if decoder.focus_stride else None
+    masks = [[[] for _ in windows] for windows in crops] if mask_maker else None
     missing = {(image, chip) for image, windows in enumerate(crops) for chip in range(len(windows))}
     if not missing:
-        return ScaleResult(crops, rows, maps)
+        return ScaleResult(crops, rows, maps, masks=masks)
     pixels = 0
     with TestIterator(roidb, config, index, config.TEST.BATCH_IMAGES[index] * predictor.devices, num_workers, crops,
                       predictor.devices if fitted else 0) as batches:
@@ -58,16 +71,23 @@ def run_scale(roidb, crops, predictor, config, index, clock, done, num_workers=N
             with clock.stage('read'):
                 batch = next(source, None)
             if batch is None:
-                return ScaleResult(crops, rows, maps, pixels)
+                return ScaleResult(crops, rows, maps, pixels, masks)
             with clock.stage('network'):
                 outputs = predictor.predict(batch)
             pixels += batch.data['data'][:, 0].size
             with clock.stage('decode'):
                 found = decoder(outputs, batch, crops)
-            before = len(missing)
-            for slot in found:  # padding repeats a crop with the same result
-                rows[slot.image][slot.chip] = slot.rows
+            # Padding repeats a crop with the same result: what is known already is not looked at again.
+            fresh = {(slot.image, slot.chip): (number, slot) for number, slot in enumerate(found)}
+            fresh = {window: of_window for window, of_window in fresh.items() if window in missing}
+            if mask_maker and fresh:
+                with clock.stage('masks'):
+                    codes = mask_maker(outputs, list(fresh.values()), crops)
+                for (image, chip), of_rows in zip(fresh, codes):
+                    masks[image][chip] = of_rows
+            for (image, chip), (_, slot) in fresh.items():
+                rows[image][chip] = slot.rows
                 if maps:
-                    maps[slot.image][slot.chip] = slot.focus_map
-                missing.discard((slot.image, slot.chip))
-            done(before - len(missing))
+                    maps[image][chip] = slot.focus_map
+            missing -= fresh.keys()
+            done(len(fresh))

@@ -5,7 +5,7 @@ import os
 from lib.errors import SniperError
 from lib.image import read_image
 from lib.inference.class_names import names_for
-from lib.inference.detect import detect
+from lib.inference.detect import detect_masks
 from lib.inference.weights import PredictorFactory, find_weights, use_float32_on_cpu
 from lib.train import output_folder
 from lib.visualization import class_name, draw_detections, write_picture
@@ -28,9 +28,10 @@ def run_demo(config, cfg_path, save_prefix, image_path):
     entry = {'image': image_path, 'image_id': 0, 'width': pixels.shape[1], 'height': pixels.shape[0],
              'flipped': False}
     config.TEST.CONCURRENT_JOBS = 1
-    found = detect([entry], PredictorFactory(config, weights), config, len(classes))
+    found, masks = detect_masks([entry], PredictorFactory(config, weights), config, len(classes))
     detections = [images[0] for images in found]
-    picture = draw_detections(pixels, detections, classes, config.TEST.VIS_THRESH)
+    picture = draw_detections(pixels, detections, classes, config.TEST.VIS_THRESH,
+                              masks and [images[0] for images in masks])
     return _write(picture, image_path, config), detection_table(detections, classes, config.TEST.VIS_THRESH)
 
 

@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 FORMAT = 2  # raise it when the meaning of a file changes
 NETWORK_KEYS = ('PIXEL_MEANS', 'RPN_FEAT_STRIDE', 'ANCHOR_RATIOS', 'ANCHOR_SCALES', 'NUM_ANCHORS')
 TEST_KEYS = ('RPN_PRE_NMS_TOP_N', 'RPN_POST_NMS_TOP_N', 'RPN_NMS_THRESH', 'RPN_MIN_SIZE', 'SCORE_THRESH')
+MASK_KEYS = ('NMS', 'NMS_SIGMA', 'NMS_METHOD', 'SCORE_THRESH', 'MAX_PER_IMAGE')
 
 
 class DetectionStore:
@@ -28,7 +29,10 @@ class DetectionStore:
       network_pixels, see ScaleResult
     root/maps_scale_<a>x<b>/maps.npz: values (N,) of the focus maps, one after another; shapes (crops, 2) rows, columns;
       only where the next scale runs on chips
-    root/dets_final/detections.npz: rows (N, 6); rows_per_image; image_ids (text); classes (names)
+    root/masks_scale_<a>x<b>/masks.npz: codes, all run-length codes as bytes, one after another; lengths (N,) of them, 0
+      where a row has no mask; only with TEST.WITH_MASK
+    root/dets_final/detections.npz: rows (N, 6); rows_per_image; image_ids (text); classes (names); with masks codes and
+      lengths (N,) and image_sizes (images, 2) height, width
     weights_digest: text that changes with the weights.
     """
 
@@ -47,6 +51,10 @@ class DetectionStore:
         """File of the focus maps of scale `index`."""
         return os.path.join(self.root, 'maps_scale_' + scale_name(self._config, index), 'maps.npz')
 
+    def masks_path(self, index):
+        """File of the masks of scale `index`."""
+        return os.path.join(self.root, 'masks_scale_' + scale_name(self._config, index), 'masks.npz')
+
     @property
     def final_path(self):
         """File of the final detections."""
@@ -63,6 +71,9 @@ class DetectionStore:
             self._write(self.maps_path(index), origin,
                         values=np.concatenate([np.zeros(0, np.float32)] + [array.ravel() for array in maps]),
                         shapes=np.array([array.shape for array in maps], np.int64).reshape(-1, 2))
+        if result.masks is not None:
+            codes = [code for image in result.masks for crop in image for code in crop]
+            self._write(self.masks_path(index), dict(origin, masks=self._choice(index)), **_packed(codes))
 
     def load_scale(self, index, crops):
         """What save_scale wrote, as a ScaleResult with `crops`, or None if a file is missing, damaged, or of other
@@ -81,17 +92,34 @@ class DetectionStore:
             ends = np.cumsum(found['shapes'].prod(axis=1))
             maps = [values.reshape(shape) for values, shape in zip(np.split(found['values'], ends[:-1]), found['shapes'])]
             maps = _by_image(maps, content)
-        return ScaleResult(crops, rows, maps, int(content['network_pixels']))
+        masks = None
+        if self._config.TEST.WITH_MASK:
+            found = self._read(self.masks_path(index), dict(origin, masks=self._choice(index)),
+                               lambda file: _codes_fit(file, len(content['rows'])))
+            if found is None:
+                return None
+            codes = iter(_unpacked(found))
+            masks = _by_image([[next(codes) for _ in range(count)] for count in content['rows_per_crop']], content)
+        return ScaleResult(crops, rows, maps, int(content['network_pixels']), masks)
 
-    def save_final(self, detections, classes):
-        """detections[class][image] -> (n, 5); classes: names."""
-        images = []
+    def _choice(self, index):
+        """Digest of what decides which detections of a scale get masks."""
+        test = self._config.TEST
+        return digest([test.VALID_RANGES[index], {name: test[name] for name in MASK_KEYS}])
+
+    def save_final(self, detections, classes, masks=None):
+        """detections[class][image] -> (n, 5); classes: names; masks: run-length codes of as many."""
+        images, more = [], {}
+        if masks is not None:
+            more = _packed([code for image in range(len(self._roidb)) for of_class in masks for code in of_class[image]])
+            more['image_sizes'] = np.array([(entry['height'], entry['width']) for entry in self._roidb],
+                                           np.int64).reshape(-1, 2)
         for image in range(len(self._roidb)):
             images.append(np.concatenate([np.hstack([dets[image], np.full((len(dets[image]), 1), label, np.float32)])
                                           for label, dets in enumerate(detections)]))
         self._write(self.final_path, self.origin(None), rows=_stack(images), rows_per_image=_lengths(images),
                     image_ids=np.array([str(entry['image_id']) for entry in self._roidb], dtype=np.str_),
-                    classes=np.array(classes, dtype=np.str_))
+                    classes=np.array(classes, dtype=np.str_), **more)
 
     def origin(self, index, crops=None):
         """What the detections of scale `index` (None: of all) depend on: name -> digest or number.
@@ -147,6 +175,22 @@ def _rows_fit(content):
 
 def _maps_fit(content):
     return content['shapes'].ndim == 2 and content['values'].shape == (content['shapes'].prod(axis=1).sum(),)
+
+
+def _codes_fit(content, rows):
+    lengths = content['lengths']
+    return lengths.shape == (rows,) and (lengths >= 0).all() and content['codes'].shape == (lengths.sum(),)
+
+
+def _packed(codes):
+    """List of bytes -> arrays."""
+    return {'codes': np.frombuffer(b''.join(codes), np.uint8), 'lengths': _lengths(codes)}
+
+
+def _unpacked(content):
+    """The inverse of _packed."""
+    text, ends = content['codes'].tobytes(), np.cumsum(content['lengths']).tolist()
+    return [text[first:end] for first, end in zip([0] + ends[:-1], ends)]
 
 
 def _by_image(items, content):

@@ -87,16 +87,27 @@ class PredictorFactory:
         self._variant = variant
 
     def __call__(self):
-        """-> ModulePredictor. SniperError: broken file, GPU absent, unknown network."""
+        """-> ModulePredictor, with TEST.WITH_MASK a MaskingPredictor around it. SniperError: broken file, GPU absent,
+        unknown network, no mask head."""
+        from lib.inference.mask_predictor import MaskingPredictor
         from lib.inference.predictor import ModulePredictor
         from lib.train import contexts
         from lib.train.checkpoint import load_for_test
         from symbols import get_detector
         devices = contexts(self._config)
-        symbol = get_detector(self._config.symbol).symbol(self._config, self._variant)
-        arg_params, aux_params = load_for_test(self._weights.prefix, self._weights.epoch)
-        return ModulePredictor(symbol, _float32(arg_params), _float32(aux_params), devices,
-                               source='the weights %s' % self._weights.path)
+        detector = get_detector(self._config.symbol)
+        arg_params, aux_params = map(_float32, load_for_test(self._weights.prefix, self._weights.epoch))
+
+        def predictor(variant):
+            return ModulePredictor(detector.symbol(self._config, variant), arg_params, aux_params, devices,
+                                   source='the weights %s' % self._weights.path)
+
+        if self._variant == 'test' and self._config.TEST.WITH_MASK:
+            if not hasattr(detector, 'mask_symbol'):
+                raise SniperError('TEST.WITH_MASK is True, but the network %s has no mask head: set it to False'
+                                  % self._config.symbol)
+            return MaskingPredictor(predictor('test'), predictor('mask'))
+        return predictor(self._variant)
 
 
 def use_float32_on_cpu(config):

@@ -1,31 +1,53 @@
-"""Detections drawn into a picture."""
+"""Detections and their masks drawn into a picture."""
 import unicodedata
 
 import cv2
 import numpy as np
 
+from lib.masks import unpack
 from lib.visualization.palette import class_colour, text_colour
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 SMALL_TEXT, LARGE_TEXT = 0.4, 1.0  # font scales; the picture's size chooses between
 PADDING = 2                        # pixels between a label's text and its edge
+TINT = 0.45                        # share of a mask's colour
 
 
-def draw_detections(pixels, detections, classes, score_thresh=0.0):
+def draw_detections(pixels, detections, classes, score_thresh=0.0, masks=None):
     """(H, W, 3) uint8 B, G, R -> a copy with boxes and labels 'class score'.
 
     detections[class] -> (n, 5) x1, y1, x2, y2, score in pixels of the picture; classes: names, '__background__'
-    first. Drawn: score >= score_thresh, the best last, so that they are on top; all labels over all boxes.
+    first. masks[class]: a run-length code (lib.masks) a detection, b'' where it has none; drawn translucent with their
+    outline. Drawn: score >= score_thresh, the best last, so that they are on top; all labels over all boxes, all boxes
+    over all masks.
     """
     picture = np.ascontiguousarray(pixels).copy()
-    rows = [(float(det[4]), label, _corners(det, picture)) for label, dets in enumerate(detections) for det in dets
-            if det[4] >= score_thresh]
+    rows = [(float(det[4]), label, number, _corners(det, picture)) for label, dets in enumerate(detections)
+            for number, det in enumerate(dets) if det[4] >= score_thresh]
     rows.sort(key=lambda row: row[:2])
-    for _, label, (x1, y1, x2, y2) in rows:
+    for _, label, number, _ in rows:
+        if masks is not None and masks[label][number]:
+            _draw_mask(picture, masks[label][number], class_colour(label))
+    for _, label, _, (x1, y1, x2, y2) in rows:
         cv2.rectangle(picture, (x1, y1), (x2, y2), class_colour(label), _line_width(picture))
-    for score, label, corners in rows:
+    for score, label, _, corners in rows:
         _draw_label(picture, corners[:2], '%s %.2f' % (class_name(classes, label), score), class_colour(label))
     return picture
+
+
+def _draw_mask(picture, code, colour):
+    """A mask as a tint, which lets the object through, and its outline, which parts objects of a class."""
+    height, width = picture.shape[:2]
+    mask = unpack(code, width, height).astype(np.uint8)
+    x, y, mask_width, mask_height = cv2.boundingRect(np.ascontiguousarray(mask))
+    if not mask_width:
+        return
+    window = picture[y:y + mask_height, x:x + mask_width]
+    inside = mask[y:y + mask_height, x:x + mask_width].astype(bool)
+    window[inside] = np.rint((1 - TINT) * window[inside] + TINT * np.array(colour)).astype(np.uint8)
+    contours = cv2.findContours(np.ascontiguousarray(inside, np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE,
+                                offset=(x, y))[-2]
+    cv2.drawContours(picture, contours, -1, colour, _line_width(picture))
 
 
 def _draw_label(picture, corner, text, colour):

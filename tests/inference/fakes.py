@@ -150,3 +150,27 @@ def make_focus_config(**test):
     config = make_config(**keys)
     config.network.RPN_FEAT_STRIDE = FocusPredictor.stride
     return config
+
+
+class MaskPredictor(FakePredictor):
+    """Masks that tell class and image: see template. The feature says whether the window is wide."""
+
+    def predict(self, batch):
+        outputs = super().predict(batch)
+        height, width, _ = batch.data['im_info'].T
+        outputs['mask_feature_output'] = np.float32(width >= height).reshape(-1, 1, 1, 1)
+        return outputs
+
+    def predict_masks(self, feature, rois):
+        """In parts of three, the last rois first."""
+        for first in range(len(rois) - 1, -1, -3):
+            numbers = np.arange(first, max(first - 3, -1), -1)
+            wide = feature[rois[numbers, 0].astype(int), 0, 0, 0]
+            yield numbers, np.stack([[template(label, of_roi) for label in range(1, CLASSES)] for of_roi in wide])
+
+
+def template(label, wide):
+    """Mask (8, 8) of a class: its left, middle or right third; of wide windows the upper half alone."""
+    mask = np.zeros((8, 8), np.float32)
+    mask[:4 if wide else 8, 3 * label - 3:3 * label] = 1
+    return mask

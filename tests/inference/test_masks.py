@@ -1,0 +1,195 @@
+"""Masks of detections, with a fake network: the right ones for the right boxes, whatever the way."""
+import numpy as np
+import pytest
+
+from lib.chips.scales import test_scale as scale_of
+from lib.inference.aggregate import Suppression
+from lib.inference.decode import SlotDetections
+from lib.inference.detect import detect, detect_masks
+from lib.inference.mask_predictor import ROIS_A_RUN, MaskingPredictor
+from lib.inference.masks import MaskMaker
+from lib.inference.progress import StageClock
+from lib.inference.scale import run_scale
+from lib.inference.store import DetectionStore
+from lib.masks import paste, unpack
+from tests.inference import fakes
+from tests.inference.test_detect import assert_equal
+
+
+def make_config(**test):
+    return fakes.make_config(**dict(test, WITH_MASK=True))
+
+
+def expected_pixels(box, label, entry, config):
+    """Masks that a box may have, one a scale."""
+    width, height = int(entry['width']), int(entry['height'])
+    masks = fakes.template(label, width >= height)[None]
+    return [unpack(paste(masks, box[None], width, height, 1 / scale_of(pair, width, height))[0], width, height)
+            for pair in config.TEST.SCALES]
+
+
+def check(detections, masks, roidb, config):
+    """Every mask is that of its class, window and box. -> number of masks."""
+    count = 0
+    for label, images in enumerate(detections):
+        for image, dets in enumerate(images):
+            entry = roidb[image]
+            assert len(masks[label][image]) == len(dets)
+            for det, code in zip(dets, masks[label][image]):
+                if not code:
+                    continue
+                count += 1
+                pixels = unpack(code, int(entry['width']), int(entry['height']))
+                assert any((pixels == expected).all()
+                           for expected in expected_pixels(det[:4], label, entry, config))
+    return count
+
+
+@pytest.mark.parametrize('keys', [{}, {'CONCURRENT_JOBS': 2}, {'NMS': 0.3, 'NMS_SIGMA': -1}, {'MAX_PER_IMAGE': -1},
+                                  {'MAX_PER_IMAGE': 3}])
+def test_masks_belong_to_their_detections(tmp_path, keys):
+    roidb, config = fakes.make_roidb(tmp_path), make_config(**keys)
+    detections, masks = detect_masks(roidb, fakes.MaskPredictor, config, fakes.CLASSES)
+    assert check(detections, masks, roidb, config) > 10
+    assert_equal(detections, detect(roidb, fakes.FakePredictor, fakes.make_config(**keys), fakes.CLASSES))
+
+
+def test_no_masks_without_the_key(tmp_path):
+    roidb = fakes.make_roidb(tmp_path)
+    assert detect_masks(roidb, fakes.FakePredictor, fakes.make_config(), fakes.CLASSES)[1] is None
+
+
+def test_nothing_found_and_no_image(tmp_path):
+    roidb = fakes.make_roidb(tmp_path)
+
+    class Nothing(fakes.MaskPredictor):
+        def predict(self, batch):
+            outputs = super().predict(batch)
+            outputs['cls_prob_reshape_output'][:] = (1, 0, 0, 0)
+            return outputs
+
+        def predict_masks(self, feature, rois):
+            raise AssertionError('masks of nothing')
+
+    assert detect_masks(roidb, Nothing, make_config(), fakes.CLASSES)[1] == [[[]] * len(roidb)] * fakes.CLASSES
+    assert detect_masks([], Nothing, make_config(), fakes.CLASSES)[1] == [[]] * fakes.CLASSES
+
+
+def test_windows_of_images(tmp_path):
+    """On chips the masks lie in the image, not in the chip."""
+    roidb, config = fakes.make_roidb(tmp_path)[:2], make_config()
+    crops = [[(10.0, 5.0, 40.0, 35.0), (0.0, 0.0, 20.0, 20.0)], []]
+    result = run_scale(roidb, crops, fakes.MaskPredictor(), config, 0, StageClock(), lambda count: None)
+    assert [len(of_image) for of_image in result.masks] == [2, 0]
+    found = 0
+    for window, rows, codes in zip(crops[0], result.rows[0], result.masks[0]):
+        assert len(rows) == len(codes)
+        for row, code in zip(rows, codes):
+            if code:
+                pixels = unpack(code, 50, 40)
+                assert any((pixels == expected).all()
+                           for expected in expected_pixels(row[:4], int(row[5]), roidb[0], config))
+                x1, y1, x2, y2 = map(int, window)
+                assert not np.delete(pixels, np.s_[y1:y2 + 1], axis=0).any()
+                assert not np.delete(pixels, np.s_[x1:x2 + 1], axis=1).any()
+                found += pixels.any()
+    assert found > 5
+
+
+def test_which_rows_get_masks():
+    """Those that would be final in this window; a box that is two classes goes through the network once."""
+    rows = np.array([[0, 0, 20, 20, .9, 1], [0, 0, 20, 20, .8, 2], [1, 0, 20, 20, .7, 1],  # the third: suppressed
+                     [30, 30, 80, 80, .9, 1],                                              # too large
+                     [30, 0, 50, 20, .6, 3], [30, 30, 50, 50, .1, 3]], np.float32)         # the last: beyond the cap
+    asked = []
+
+    def predict_masks(feature, rois):
+        asked.append((feature, rois))
+        yield np.arange(len(rois)), np.ones((len(rois), 3, 4, 4), np.float32)
+
+    maker = MaskMaker(predict_masks, [(100, 90)] * 3, (-1, 30), 4, Suppression('hard', 0.3, 0, 0.001), 3)
+    outputs = {'mask_feature_output': 'feature', 'im_info': np.array([[0, 0, 1], [200, 200, 2.0]])}
+    crops = [[], [], [(0, 0, 9, 9), (5, 10, 90, 85)]]
+    codes, = maker(outputs, [(1, SlotDetections(2, 1, rows + np.array([5, 10, 5, 10, 0, 0], np.float32)))], crops)
+    assert [bool(code) for code in codes] == [True, True, False, False, True, False]
+    (feature, rois), = asked
+    assert feature == 'feature'
+    np.testing.assert_array_equal(rois, [[1, 0, 0, 40, 40], [1, 60, 0, 100, 40]])
+    np.testing.assert_array_equal(np.argwhere(unpack(codes[0], 100, 90))[[0, -1]], [[10, 5], [30, 25]])
+
+
+def test_cached_masks(tmp_path, caplog):
+    roidb = fakes.make_roidb(tmp_path)
+
+    def run(factory=fakes.MaskPredictor, **keys):
+        config = fakes.make_config(**dict({'WITH_MASK': True, 'USE_CACHE': [True, True]}, **keys))
+        store = DetectionStore(str(tmp_path / 'out'), config, roidb, 'digest')
+        return detect_masks(roidb, factory, config, fakes.CLASSES, store)
+
+    detections, masks = run(USE_CACHE=[False, False])
+    again, masks_again = run(factory=None)
+    assert_equal(detections, again)
+    assert masks == masks_again and any(code for of_class in masks for image in of_class for code in image)
+    assert_equal(detections, run(factory=None, WITH_MASK=False)[0])  # the boxes alone are there as well
+    caplog.clear()
+    assert check(*run(NMS=0.3), roidb, make_config()) > 0            # other detections want masks now
+    assert 'made from other masks' in caplog.text
+
+
+def test_cache_without_masks_is_run_again(tmp_path, caplog):
+    roidb = fakes.make_roidb(tmp_path)
+    config = fakes.make_config(USE_CACHE=[True, True])
+    detect(roidb, fakes.FakePredictor, config, fakes.CLASSES, DetectionStore(str(tmp_path), config, roidb, ''))
+    config = make_config(USE_CACHE=[True, True])
+    store = DetectionStore(str(tmp_path), config, roidb, '')
+    assert check(*detect_masks(roidb, fakes.MaskPredictor, config, fakes.CLASSES, store), roidb, config) > 10
+    assert 'masks.npz does not exist' in caplog.text
+
+
+def test_final_file(tmp_path):
+    roidb, config = fakes.make_roidb(tmp_path), make_config()
+    store = DetectionStore(str(tmp_path / 'out'), config, roidb, '')
+    detections, masks = detect_masks(roidb, fakes.MaskPredictor, config, fakes.CLASSES)
+    store.save_final(detections, ['background', 'a', 'b', 'c'], masks)
+    file = np.load(store.final_path)
+    np.testing.assert_array_equal(file['image_sizes'], [(entry['height'], entry['width']) for entry in roidb])
+    ends = np.cumsum(file['lengths'])
+    codes = [file['codes'][end - length:end].tobytes() for end, length in zip(ends, file['lengths'])]
+    assert len(codes) == len(file['rows']) and len(file['codes']) == ends[-1]
+    first = np.cumsum(file['rows_per_image'])[0]
+    for row, code in zip(file['rows'][:first], codes):
+        assert code in masks[int(row[5])][0]
+
+
+class Network:
+    """Mask network of two devices: the mask is the roi's box, the feature's number and whether the image is its own."""
+
+    devices = 2
+
+    def __init__(self):
+        self.sizes = []
+
+    def predict(self, batch):
+        feature, rois = (np.split(batch.data[name], 2) for name in ('mask_feature', 'mask_rois'))
+        self.sizes.append(len(rois[0]))
+        found = []
+        for part, of_part in zip(feature, rois):
+            assert (of_part[:, 0] < len(part)).all()
+            found.append(np.concatenate([of_part[:, 1:], part[of_part[:, 0].astype(int)]], axis=1))
+        return {'mask_prob_output': np.concatenate(found)[:, :, None, None]}
+
+
+@pytest.mark.parametrize('counts', [(3, 5, 0, 1), (0, 0, 0, 1), (100, 30, 200, 1), (ROIS_A_RUN, 0, 0, ROIS_A_RUN)])
+def test_rois_are_split_over_devices(counts):
+    network = Network()
+    predictor = MaskingPredictor(network, network)
+    feature = np.arange(4, dtype=np.float32)[:, None] + 7
+    slots = np.repeat(np.arange(4), counts)
+    rois = np.column_stack([slots, np.random.default_rng(0).uniform(0, 9, (len(slots), 4))]).astype(np.float32)
+    seen = []
+    for numbers, masks in predictor.predict_masks(feature, rois):
+        np.testing.assert_array_equal(masks[:, :4, 0, 0], rois[numbers, 1:])
+        np.testing.assert_array_equal(masks[:, 4, 0, 0], slots[numbers] + 7)
+        seen += numbers.tolist()
+    assert sorted(seen) == list(range(len(rois)))
+    assert len(set(network.sizes)) <= 2 and max(network.sizes) <= ROIS_A_RUN
