@@ -1,33 +1,18 @@
-"""Checks of a whole configuration: keys that must agree, and capabilities that are not there yet."""
+"""Checks of a whole configuration: keys that must agree, and numbers in their ranges."""
 from configs.errors import ConfigError
 
-# (purposes, is it asked for?, what to say). Proposal networks are whole: they have neither of these heads.
-_LATER = (
-    (('test', 'demo'), lambda c: c.TEST.WITH_MASK,
-     'TEST.WITH_MASK is True, but masks of detections come with a later release; '
-     'run with --set TEST.WITH_MASK False'),
-)
 SHORTEST_POLYGON = 9     # numbers that a triangle takes: class, number of rings, length, six coordinates
 PURPOSES = ('train', 'test', 'demo')
 
 
 def check_supported(config, purpose):
-    """Raise ConfigError if `config` contradicts itself or asks for a capability that is not there yet.
+    """Raise ConfigError if `config` contradicts itself.
 
     purpose: 'train', 'test' or 'demo'; what the purpose does not use is not looked at.
     """
     if purpose not in PURPOSES:
         raise ValueError('purpose %r is none of %s' % (purpose, PURPOSES))
     validate(config, purpose)
-    if _proposals_only(config, purpose):
-        return
-    for purposes, asked, message in _LATER:
-        if purpose in purposes and asked(config):
-            raise ConfigError(message)
-
-
-def _proposals_only(config, purpose):
-    return purpose == 'train' and config.TRAIN.ONLY_PROPOSAL or purpose == 'test' and config.TEST.EXTRACT_PROPOSALS
 
 
 def validate(config, purpose='train'):

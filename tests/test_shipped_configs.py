@@ -1,4 +1,4 @@
-"""Every YAML file in configs/: what it describes is built, bound and run, or refused with one clear line."""
+"""Every YAML file in configs/: what it describes is built, bound and run."""
 import glob
 import os
 
@@ -6,19 +6,13 @@ import numpy as np
 import pytest
 from sniper_mxnet import mx
 
-from configs import ConfigError, check_supported, load_config
+from configs import check_supported, load_config
 from symbols import get_detector
 from tests.conftest import ROOT
 
 FILES = sorted(glob.glob(os.path.join(ROOT, 'configs', '*', '*.yml')))
 CONFIGS = [path for path in FILES if os.sep + '_base_' + os.sep not in path]
-# Capabilities of later releases at test, by the word that the refusal must name.
-LATER = {'mask': 'WITH_MASK'}
 SIZE = 96
-
-
-def later(path):
-    return [key for word, key in LATER.items() if word in os.path.basename(path)]
 
 
 def on_cpu(path):
@@ -36,10 +30,7 @@ def test_the_original_names_are_there():
         'res101_e2e_mask_autofocus', 'res101_e2e_pascal_voc')} <= set(names(CONFIGS))
 
 
-SUPPORTED = [path for path in CONFIGS if not later(path)]
-
-
-@pytest.mark.parametrize('path', SUPPORTED, ids=names(SUPPORTED))
+@pytest.mark.parametrize('path', CONFIGS, ids=names(CONFIGS))
 def test_supported_for_tests(path):
     for purpose in ('test', 'demo'):
         check_supported(on_cpu(path), purpose)
@@ -75,13 +66,3 @@ def check_outputs(executor, config):
     np.testing.assert_allclose(probability.sum(2), 1, rtol=1e-4)
     assert outputs['rois_output'].shape == (rois, 5)
     assert np.isfinite(outputs['bbox_pred_reshape_output'].asnumpy()).all()
-
-
-REFUSED = [path for path in CONFIGS if later(path)]
-
-
-@pytest.mark.parametrize('path', REFUSED, ids=names(REFUSED))
-def test_later_capabilities_are_refused_by_name(path):
-    with pytest.raises(ConfigError) as error:
-        check_supported(on_cpu(path), 'test')
-    assert any(key in str(error.value) for key in later(path)) and '\n' not in str(error.value)

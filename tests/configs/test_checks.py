@@ -60,19 +60,6 @@ def test_what_a_purpose_does_not_use_is_not_looked_at():
     check_supported(load_config(TINY, ['TEST.SCALES', '[(480,512)]']), 'train')
 
 
-LATER = [
-    ('test', ['TEST.WITH_MASK', 'True'], 'TEST.WITH_MASK'),
-]
-
-
-@pytest.mark.parametrize('purpose, words, part', LATER, ids=lambda x: ' '.join(x) if isinstance(x, list) else x)
-def test_capabilities_of_later_releases_are_said_plainly(purpose, words, part):
-    config = load_config(TINY, words)
-    with pytest.raises(ConfigError, match='later release') as caught:
-        check_supported(config, purpose)
-    assert part in str(caught.value)
-
-
 def test_autofocus_can_be_left_out():
     check_supported(load_config(RES101), 'train')
     autofocus = RES101.replace('_e2e', '_e2e_autofocus')

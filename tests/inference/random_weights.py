@@ -5,10 +5,11 @@ import os
 from lib.train import output_folder
 
 
-def write_checkpoint(config, cfg_path, classes, epoch=1, save_prefix='SNIPER', seed=0, score_spread=1.0):
+def write_checkpoint(config, cfg_path, classes, epoch=1, save_prefix='SNIPER', seed=0, score_spread=1.0, masks=False):
     """Write `<prefix>-<epoch>.params` and, if `classes` is not None, its side file, where main_test.py looks.
 
-    score_spread: of the class scores' weights; larger is more certain. -> path of the parameter file.
+    score_spread: of the class scores' weights; larger is more certain. masks: with a mask head. -> path of the
+    parameter file.
     """
     from sniper_mxnet import mx
     from symbols import get_detector
@@ -19,10 +20,16 @@ def write_checkpoint(config, cfg_path, classes, epoch=1, save_prefix='SNIPER', s
     symbol = detector.test_symbol(config)
     shapes = detector.input_shapes(config, 1, 64, 64, 'test')
     arg_shapes, _, aux_shapes = symbol.infer_shape(**shapes)
+    args = dict(zip(symbol.list_arguments(), arg_shapes))
+    if masks:
+        head = detector.mask_symbol(config)
+        inputs = detector.input_shapes(config, 1, 64, 64, 'mask')
+        args.update(zip(head.list_arguments(), head.infer_shape(**inputs)[0]))
+        shapes = dict(shapes, **inputs)
     config.dataset.NUM_CLASSES = count
     mx.random.seed(seed)
     arrays = {}
-    for name, shape in zip(symbol.list_arguments(), arg_shapes):
+    for name, shape in args.items():
         if name not in shapes:
             arrays['arg:' + name] = _initial(mx, name, shape, score_spread)
     for name, shape in zip(symbol.list_auxiliary_states(), aux_shapes):

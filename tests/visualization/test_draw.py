@@ -4,6 +4,7 @@ import os
 import cv2
 import numpy as np
 import pytest
+from pycocotools import mask as coco_mask
 
 from lib.errors import SniperError
 from lib.visualization import class_colour, class_name, draw_detections, picture_names, write_picture
@@ -83,3 +84,34 @@ def test_names_are_distinct():
              enumerate(['a/1.jpg', 'b/1.jpg', 'c/1_1.png', 'a/2.x.png'])]
     names = picture_names(roidb)
     assert names[0] == '1.jpg' and names[3] == '2.x.jpg' and len(set(names)) == 4
+
+
+def code_of(picture):
+    return coco_mask.encode(np.asfortranarray(picture, dtype=np.uint8))['counts']
+
+
+def test_masks_tint_what_they_cover():
+    grey = np.full((200, 300, 3), 100, np.uint8)
+    grey[110] = 20
+    mask = np.zeros((200, 300), bool)
+    mask[100:140, 120:200] = True
+    detections = one((100, 80, 220, 160))
+    plain = draw_detections(grey, detections, CLASSES)
+    picture = draw_detections(grey, detections, CLASSES, masks=[[], [code_of(mask)], []])
+    inside = mask.copy()
+    inside[:102] = inside[138:] = inside[:, :122] = inside[:, 198:] = False
+    outline = mask & ~inside
+    assert (picture[~mask] == plain[~mask]).mean() > 0.999
+    assert (picture[120, 150] == np.rint(0.55 * 100 + 0.45 * np.array(class_colour(1)))).all()
+    assert (picture[110, 150] < picture[120, 150]).any(), 'the object does not show through'
+    assert (picture[outline] == class_colour(1)).all(axis=1).mean() > 0.2, 'no outline'
+
+
+def test_masks_of_weak_detections_are_not_drawn_nor_are_absent_ones():
+    grey = np.full((80, 80, 3), 100, np.uint8)
+    full = code_of(np.ones((80, 80), bool))
+    weak = one((10, 30, 40, 60), 0.4)
+    assert (draw_detections(grey, weak, CLASSES, 0.5, [[], [full], []]) == grey).all()
+    for code in (b'', code_of(np.zeros((80, 80), bool))):
+        assert (draw_detections(grey, weak, CLASSES, 0, [[], [code], []]) == draw_detections(grey, weak, CLASSES)).all()
+    assert (draw_detections(grey, weak, CLASSES, 0, [[], [full], []]) != 100).any(axis=2).all()
