@@ -1,0 +1,5 @@
+"""python -m lib.downloads NAME"""
+from lib.cli import run
+from lib.downloads.command import main
+
+run(main)

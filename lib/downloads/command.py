@@ -1,0 +1,149 @@
+"""Fetch, check, unpack: what the download scripts run."""
+import argparse
+import hashlib
+import logging
+import os
+import shutil
+import sys
+import time
+
+from lib.downloads.archive import unpack
+from lib.downloads.catalogue import CATALOGUE, ROOT, check_sha256, find, read_catalogue
+from lib.downloads.transfer import Failed, fetch
+from lib.errors import SniperError
+from lib.cli import setup_logging
+
+logger = logging.getLogger(__name__)
+FOLDER = os.path.join('data', 'downloads')
+BELOW_ROOT = ('output', 'data')     # an archive is not to replace the program
+BAR = 30            # characters
+EVERY = 0.2         # seconds between two states of the bar
+
+
+class Progress:
+    """A bar on a terminal, a line each tenth elsewhere."""
+
+    def __init__(self, name, stream=None):
+        self.name, self.stream = name, stream or sys.stderr
+        self.terminal = self.stream.isatty()
+        self.started, self.first, self.shown, self.tenth = time.monotonic(), None, 0.0, -1
+
+    def __call__(self, done, total):
+        self.first = done if self.first is None else self.first
+        now = time.monotonic()
+        if self.terminal and (now - self.shown > EVERY or done == total):
+            self.shown = now
+            self.stream.write('\r' + self.text(done, total, now) + ('\n' if done == total else ''))
+            self.stream.flush()
+        elif not self.terminal and total and done * 10 // total > self.tenth:
+            self.tenth = done * 10 // total
+            self.stream.write(self.text(done, total, now) + '\n')
+
+    def text(self, done, total, now):
+        """One line: bar, share, megabytes, speed."""
+        rate = (done - self.first) / max(now - self.started, 1e-3) / 1e6
+        if not total:
+            return '%s %.1f MB, %.1f MB/s' % (self.name, done / 1e6, rate)
+        full = done * BAR // total
+        return '%s [%s%s] %3d%% of %.1f MB, %.1f MB/s' % (self.name, '#' * full, '.' * (BAR - full),
+                                                          done * 100 // total, total / 1e6, rate)
+
+
+def sha256_of(path):
+    """Hash of a file, 64 digits. SniperError if it cannot be read."""
+    content = hashlib.sha256()
+    try:
+        with open(path, 'rb') as stream:
+            for block in iter(lambda: stream.read(1 << 20), b''):
+                content.update(block)
+    except OSError as error:
+        raise SniperError('cannot read %s: %s' % (path, error.strerror or error)) from None
+    return content.hexdigest()
+
+
+def provide(item, root=ROOT, source=None, sha256='', trust=False, urls=(), pause=1.0):
+    """Have what `item` gives -> its path. Nothing is done if it is there already, unless `source` is given.
+
+    source: an archive fetched by hand. sha256: expected, in place of the item's. trust: go on without a known hash.
+    urls: in place of the item's. SniperError says what failed and what else works.
+    """
+    gives = os.path.join(root, item.gives)
+    if os.path.exists(gives) and source is None:
+        logger.info('%s is there already; delete it to fetch it again', gives)
+        return gives
+    path = source or os.path.join(root, FOLDER, item.file)
+    expected = sha256 or item.sha256
+    if source is None and not os.path.exists(path):
+        _fetch_any(item, path, urls or item.urls, pause)
+    _check(path, expected, trust, mine=source is None)
+    if item.into:
+        count = unpack(path, os.path.join(root, item.into), BELOW_ROOT if item.into == '.' else None)
+        logger.info('%d files unpacked into %s', count, os.path.join(root, item.into))
+        if source is None:
+            os.remove(path)
+        if not os.path.exists(gives):
+            logger.warning('%s was not in the archive: look at what it brought, and correct `gives` in %s', gives,
+                           CATALOGUE)
+    elif source is not None:
+        os.makedirs(os.path.dirname(gives), exist_ok=True)
+        shutil.copyfile(path, gives + '.new')
+        os.replace(gives + '.new', gives)
+    logger.info('ready: %s', gives)
+    return gives
+
+
+def _fetch_any(item, path, urls, pause):
+    """Download from the first address that works."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    failures = []
+    for url in urls:
+        logger.info('fetching %s', url)
+        try:
+            return fetch(url, path, Progress(item.file), pause=pause)
+        except Failed as failed:
+            logger.warning('%s: %s', url, failed)
+            failures.append('%s: %s' % (url, failed))
+    raise SniperError('%s cannot be fetched (%s). If you have the file: --from FILE; a new address: --url URL, or in %s. '
+                      'What else works: %s' % (item.file, '; '.join(failures) or 'no address is known', CATALOGUE,
+                                               item.otherwise))
+
+
+def _check(path, expected, trust, mine):
+    """The hash as expected, or unknown and trusted; a wrong file of `mine` is deleted."""
+    found = sha256_of(path)
+    if expected and not found.startswith(expected):
+        if mine:
+            os.remove(path)
+        raise SniperError('%s has SHA-256 %s, expected %s: it is damaged, or not the file that was meant%s'
+                          % (path, found, expected, '; it was deleted' if mine else ''))
+    if expected:
+        logger.info('SHA-256 %s, as expected', found if len(expected) == 64 else
+                    '%s (%d digits known)' % (found, len(expected)))
+    elif trust:
+        logger.warning('SHA-256 %s, not compared with anything (--trust)', found)
+    else:
+        raise SniperError('%s has SHA-256 %s; which it should have is not known. If you trust the file, run again with '
+                          '--trust, or enter the hash in %s' % (path, found, CATALOGUE))
+
+
+def main(argv=None):
+    """Command line -> exit status."""
+    parser = argparse.ArgumentParser(prog='python -m lib.downloads', description=__doc__)
+    parser.add_argument('name', nargs='?', help='what to fetch')
+    parser.add_argument('--list', action='store_true', help='what there is')
+    parser.add_argument('--from', dest='source', metavar='FILE', help='use this file, fetched by hand')
+    parser.add_argument('--sha256', default='', metavar='HEX', help='expected hash, or its first 8 digits or more')
+    parser.add_argument('--trust', action='store_true', help='go on where no hash is known')
+    parser.add_argument('--url', action='append', default=[], help='address to use in place of the known ones')
+    parser.add_argument('--catalogue', default=CATALOGUE, metavar='FILE', help='default: %(default)s')
+    parser.add_argument('--root', default=ROOT, metavar='FOLDER', help='where to put things, default: the repository')
+    args = parser.parse_args(argv)
+    setup_logging()
+    items = read_catalogue(args.catalogue)
+    if args.list or not args.name:
+        for item in items.values():
+            print('%-18s %s%s' % (item.name, item.about, '' if item.urls else ' (no address is known)'))
+        return 0
+    provide(find(items, args.name), args.root, args.source, check_sha256(args.sha256, '--sha256'), args.trust,
+            args.url)
+    return 0
