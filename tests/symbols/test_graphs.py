@@ -3,11 +3,14 @@ import numpy as np
 import pytest
 
 from sniper_mxnet import mx
+from lib.errors import SniperError
 from symbols import detector_names, get_detector
 from tests.symbols.helpers import config_for
 
 VARIANTS = ('train', 'test', 'proposal_train', 'proposal_test')
 FOCUS = ('TRAIN.AUTO_FOCUS', 'True', 'TEST.AUTO_FOCUS', 'True')
+MASK = ('TRAIN.WITH_MASK', 'True', 'TEST.WITH_MASK', 'True', 'TRAIN.MAX_MASKS', '3')
+WITHOUT_MASK = ('TRAIN.WITH_MASK', 'False', 'TEST.WITH_MASK', 'False')
 SMALL = ('TRAIN.RPN_POST_NMS_TOP_N', '6', 'TEST.RPN_POST_NMS_TOP_N', '5')
 
 
@@ -27,6 +30,11 @@ def run(detector, config, variant, batch, height, width, seed=None):
         elif name == 'gt_boxes':
             array[:] = -1
             array[:, 0] = mx.nd.array([4, 4, 40, 40, 1])
+        elif name == 'gt_masks':
+            array[:] = -1
+            array[:, 0, :9] = mx.nd.array([0, 1, 6, 4, 4, 40, 4, 4, 40])
+        elif name == 'mask_rois':
+            array[:] = np.array([0, 3, 2, 30, 40])
         elif name == 'valid_ranges':
             array[:] = np.tile([0, 512], (batch, 1))
         else:
@@ -42,7 +50,9 @@ def expected_shapes(name, config, variant, batch, height, width):
     rpn = {'rpn_cls_prob_output': (batch, 2, anchors * rows, columns),
            'rpn_bbox_loss_output': (batch, 4 * anchors, rows, columns)}
     rois, boxes, scores = 'rois_output', 4, {}
-    cells, maps = {}, {}
+    cells, maps, masks = {}, {}, {}
+    if variant == 'mask':
+        return {'mask_prob_output': (batch * config.TEST.MAX_PER_IMAGE, classes - 1, 28, 28)}
     if config.TRAIN.AUTO_FOCUS:
         cells['cls_scale_prob_output'] = (batch, 2, rows * columns)
         maps['scale_prob_output'] = (batch, 2, rows, columns)
@@ -52,13 +62,17 @@ def expected_shapes(name, config, variant, batch, height, width):
     if variant == 'train':
         scores = dict(cells, cls_prob_reshape_output=(batch, 6, classes),
                       bbox_loss_reshape_output=(batch, 6, boxes), blockgrad0_output=(batch * 6,))
+        if config.TRAIN.WITH_MASK:
+            masks = dict(mask_cls_prob_output=(batch * 3, 2, 28, 28), blockgrad1_output=(batch * 3, 28, 28))
     if variant.endswith('train'):
-        return dict(rpn, **scores)
+        return dict(rpn, **scores, **masks)
     if variant == 'proposal_test':
         return {'rois_output': (batch * 5, 5), 'rois_score': (batch * 5,), 'im_ids': (batch,)}
     return {rois: (batch * 5, 5), 'cls_prob_reshape_output': (batch, 5, classes),
             'bbox_pred_reshape_output': (batch, 5, boxes),
-            'im_ids': (batch,), **maps, 'im_info': (batch, 3), 'chip_ids': (batch,)}
+            'im_ids': (batch,), **maps, 'im_info': (batch, 3), 'chip_ids': (batch,),
+            **({'mask_feature_output': (batch, 48 if name == 'sniper_tiny' else 256, rows, columns)}
+               if config.TEST.WITH_MASK else {})}
 
 
 @pytest.mark.parametrize('variant, focus',
@@ -66,7 +80,21 @@ def expected_shapes(name, config, variant, batch, height, width):
                          ids=lambda value: value if isinstance(value, str) else 'autofocus' if value else 'plain')
 @pytest.mark.parametrize('name', detector_names())
 def test_every_graph_runs(name, variant, focus):
-    config = config_for(name, *SMALL, *focus)
+    check_graph(name, variant, config_for(name, *SMALL, *WITHOUT_MASK, *focus))
+
+
+@pytest.mark.parametrize('variant', ['train', 'test', 'mask'])
+@pytest.mark.parametrize('name', [name for name in detector_names() if name != 'resnext_mx_101'])
+def test_every_graph_with_masks_runs(name, variant):
+    check_graph(name, variant, config_for(name, *SMALL, *MASK, *FOCUS, 'TEST.MAX_PER_IMAGE', '4'))
+
+
+def test_rois_from_elsewhere_have_no_masks():
+    with pytest.raises(SniperError, match='TRAIN.WITH_MASK is True, but resnext_mx_101 .* no mask head'):
+        get_detector('resnext_mx_101').train_symbol(config_for('resnext_mx_101', *MASK))
+
+
+def check_graph(name, variant, config):
     height, width = (64, 96) if variant.endswith('train') else (75, 50)
     outputs = run(get_detector(name), config, variant, 2, height, width)
     assert [(key, output.shape) for key, output in outputs.items()] == list(expected_shapes(
@@ -76,8 +104,9 @@ def test_every_graph_runs(name, variant, focus):
 
 
 @pytest.mark.parametrize('name', detector_names())
-def test_autofocus_leaves_the_proposal_graphs_alone(name):
-    detector, plain, focus = get_detector(name), config_for(name), config_for(name, *FOCUS)
+def test_other_heads_leave_the_proposal_graphs_alone(name):
+    detector, plain = get_detector(name), config_for(name, *WITHOUT_MASK)
+    focus = config_for(name, *FOCUS, *MASK)
     for variant in ('proposal_train', 'proposal_test'):
         symbols = [detector.symbol(config, variant) for config in (plain, focus)]
         assert symbols[0].list_arguments() == symbols[1].list_arguments()

@@ -14,6 +14,10 @@ AUTO_FOCUS = ('TRAIN.AUTO_FOCUS', 'True')
 FOCUS_LAYERS = ('conv_new_2', 'conv_new_3', 'conv_new_out')
 
 
+MASK = ('TRAIN.WITH_MASK', 'True', 'TRAIN.MAX_MASKS', '8')
+WITHOUT_MASK = ('TRAIN.WITH_MASK', 'False')
+
+
 def tiny_config(*overrides):
     return config_for('sniper_tiny', 'TRAIN.RPN_POST_NMS_TOP_N', '32', *overrides)
 
@@ -48,11 +52,16 @@ def feed(executor, batch):
         values['gt_boxes'][:] = boxes
         values['im_info'][:] = np.tile([SIZE, SIZE, 1], (batch, 1))
         values['valid_ranges'][:] = np.tile([0, 256], (batch, 1))
+    if 'gt_masks' in values:
+        masks = np.full(values['gt_masks'].shape, -1)
+        masks[:, 0, :9] = [0, 1, 6, 10, 12, 50, 12, 10, 60]
+        masks[:, 1, :9] = [1, 1, 6, 40, 20, 90, 70, 40, 70]
+        values['gt_masks'][:] = masks
 
 
 @pytest.mark.parametrize('variant', ['train', 'proposal_train'])
 def test_every_parameter_learns(variant):
-    config, detector = tiny_config(*AUTO_FOCUS), get_detector('sniper_tiny')
+    config, detector = tiny_config(*AUTO_FOCUS, *MASK), get_detector('sniper_tiny')
     symbol = detector.symbol(config, variant)
     shapes = detector.input_shapes(config, 2, SIZE, SIZE, variant)
     executor = initialised(detector, symbol, shapes)
@@ -79,7 +88,7 @@ def test_size_of_tiny():
 @pytest.mark.parametrize('name', detector_names())
 def test_new_parameters(name):
     """Heads and deformable offsets are new, trunks are not (reference/networks.md section 9)."""
-    detector, config = get_detector(name), config_for(name)
+    detector, config = get_detector(name), config_for(name, *WITHOUT_MASK)
     new = detector.new_parameters(detector.train_symbol(config))
     layers = ['conv_new_1', 'fc_new_1', 'fc_new_2', 'cls_score', 'bbox_pred']
     proposal_layers = ['rpn_conv_3x3', 'rpn_cls_score', 'rpn_bbox_pred']
@@ -89,8 +98,10 @@ def test_new_parameters(name):
     if name != 'resnext_mx_101':
         layers += proposal_layers
     assert new == {layer + suffix for layer in layers + deformable for suffix in ('_weight', '_bias')}
-    with_focus = detector.new_parameters(detector.train_symbol(config_for(name, *AUTO_FOCUS)))
+    with_focus = detector.new_parameters(detector.train_symbol(config_for(name, *AUTO_FOCUS, *WITHOUT_MASK)))
     assert with_focus - new == {layer + suffix for layer in FOCUS_LAYERS for suffix in ('_weight', '_bias')}
+    if name == 'resnet_mx_101_e2e_mask':
+        deformable = []     # its proposal network ends before them
     assert detector.new_parameters(detector.proposal_train_symbol(config)) == {
         layer + suffix for layer in proposal_layers + deformable for suffix in ('_weight', '_bias')}
 
