@@ -14,7 +14,7 @@ namespace {
 
 const int64_t kCellsATask = 256;
 const int kMostDepth = 512;  // columns of one tile made at a time; with kMostCells they fill a part of the L2 cache
-const int kMostCells = 128;  // output cells of a task
+const int kMostCells = 256;  // output cells of a task
 const int kLeastCells = 28;
 const int kPackedChannels = 16;  // of a panel of weights, packed in the L1 cache
 const int kRowPad = 16;  // keeps the rows of a tile from falling into the same sets of the L1 cache
@@ -24,7 +24,7 @@ struct NoScratch {};
 struct Scratch {
   std::vector<TilePoint> points;
   AlignedBuffer columns;  // (cells of the tile, depth of the chunk)
-  AlignedBuffer product;  // (cells of the tile, filters of the group)
+  AlignedBuffer product;  // (panels of the group's filters, cells of the tile, kPanel)
 };
 
 // Some columns: taps [first_tap, first_tap + taps) of channels [channel, channel + channels) of a group.
@@ -52,7 +52,7 @@ std::vector<Chunk> chunks_of(int taps, int channels) {
 // Tiles of an image: small enough for the caches, enough of them for the threads.
 int64_t tiles_of(const DeformableConvolutionInputs& in, int64_t groups) {
   const int64_t cells = in.out_cells(), others = std::max<int64_t>(in.images * groups, 1);
-  const int64_t for_threads = std::min((4 * max_threads() + others - 1) / others, (cells + kLeastCells - 1) / kLeastCells);
+  const int64_t for_threads = std::min((2 * max_threads() + others - 1) / others, (cells + kLeastCells - 1) / kLeastCells);
   return std::max((cells + kMostCells - 1) / kMostCells, for_threads);
 }
 
@@ -82,7 +82,16 @@ class Forward {
   // Panel of filters [kPanel * panel, ...) of a group, rows (tap, channel); a last, narrower panel is stored so.
   Panel panel(int group, int panel) const {
     const int64_t first = static_cast<int64_t>(group) * filters_ + panel * kPanel;
-    return Panel{packed_ + first * rows_, std::min<int>(kPanel, filters_ - panel * kPanel), static_cast<int>(rows_)};
+    return Panel{packed_ + first * rows_, std::min<int>(kPanel, filters_ - panel * kPanel), static_cast<int>(rows_), nullptr};
+  }
+
+  // Rows [row, row + depth) of a panel, with those of the panel after it as the next.
+  Panel chunk_panel(int group, int number, int64_t row, int depth) const {
+    Panel part = panel(group, number);
+    part.values += row * part.stride;
+    part.depth = depth;
+    if (number + 1 < panels()) part.next = part.values + rows_ * part.stride;
+    return part;
   }
 
   void pack_weights() {
@@ -113,31 +122,37 @@ class Forward {
     tile.begin = cells * tile_number / tiles_;
     tile.count = static_cast<int>(cells * (tile_number + 1) / tiles_ - tile.begin);
     tile.out_width = in_.out_width;
-    const int64_t product_stride = panels() * kPanel + kRowPad;
     scratch->points.resize(tile.count);
-    float* product = scratch->product.reserve(tile.count * product_stride);
+    float* product = scratch->product.reserve(static_cast<size_t>(panels()) * tile.count * kPanel);
+    if (in_.bias != nullptr) fill_bias(group, tile.count, product);
     bool accumulate = in_.bias != nullptr;
-    if (accumulate) {
-      const float* bias = in_.bias + static_cast<int64_t>(group) * filters_;
-      for (int i = 0; i < tile.count; ++i) std::copy(bias, bias + filters_, product + i * product_stride);
-    }
     int row = 0;
     for (const Chunk& chunk : chunks_) {
       const int64_t stride = chunk.depth() + kRowPad;
       float* columns = scratch->columns.reserve(tile.count * stride);
       make_columns(image, group, tile, chunk, scratch->points.data(), columns);
       for (int p = 0; p < panels(); ++p) {
-        Panel part = panel(group, p);
-        part.values += row * part.stride;
-        part.depth = chunk.depth();
-        multiply_panel(part, columns, stride, tile.count, product + p * kPanel,
-                       product_stride, accumulate);
+        const Panel part = chunk_panel(group, p, row, chunk.depth());
+        multiply_panel(part, columns, stride, tile.count, product + static_cast<int64_t>(p) * tile.count * kPanel,
+                       kPanel, accumulate);
       }
       row += chunk.depth();
       accumulate = true;
     }
-    float* target = out + (image * options_.num_filter + static_cast<int64_t>(group) * filters_) * cells + tile.begin;
-    transpose(product, tile.count, filters_, product_stride, target, cells);
+    const int64_t filter = image * options_.num_filter + static_cast<int64_t>(group) * filters_;
+    for (int p = 0; p < panels(); ++p) {
+      const int first = p * kPanel;
+      transpose(product + static_cast<int64_t>(first) * tile.count, tile.count, std::min<int>(kPanel, filters_ - first),
+                kPanel, out + (filter + first) * cells + tile.begin, cells);
+    }
+  }
+
+  void fill_bias(int group, int cells, float* product) const {
+    const float* bias = in_.bias + static_cast<int64_t>(group) * filters_;
+    for (int f = 0; f < filters_; ++f) {
+      float* column = product + static_cast<int64_t>(f / kPanel) * cells * kPanel + f % kPanel;
+      for (int i = 0; i < cells; ++i) column[i * kPanel] = bias[f];
+    }
   }
 
   void make_columns(int64_t image, int group, const CellTile& tile, const Chunk& chunk, TilePoint* points,

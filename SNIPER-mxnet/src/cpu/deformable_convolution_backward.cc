@@ -125,7 +125,7 @@ class Backward {
   // Rows are the filters of the block's group, columns its channels.
   Panel panel(const Block& block, int tap) const {
     const float* values = packed_ + static_cast<int64_t>(block.begin) * filters_ * taps_;
-    return Panel{values + static_cast<int64_t>(tap) * filters_ * block.count, block.count, filters_};
+    return Panel{values + static_cast<int64_t>(tap) * filters_ * block.count, block.count, filters_, nullptr};
   }
 
   // Weights of filter f of the block's group, of which the block has `count` x taps values.
@@ -243,7 +243,7 @@ class Backward {
         for (int tap = 0; tap < taps_; ++tap) {
           const TilePoint* points = points_of(image, deformable_group, tap, tile, scratch);
           sample_tile(map(image, block.begin), map_size(), points, tile.count, block.count, columns, block.count);
-          multiply_panel(Panel{columns, block.count, tile.count}, rows, row_stride, filters,
+          multiply_panel(Panel{columns, block.count, tile.count, nullptr}, rows, row_stride, filters,
                          sums + static_cast<int64_t>(tap) * filters * kPanel, kPanel, image + begin > 0);
         }
       }

@@ -6,7 +6,7 @@
 // No guard against a second inclusion on purpose. Code here must not call inline functions of other headers: the
 // linker could keep their copy of this file for all machines.
 
-enum { kWidth = sizeof(Vector) / sizeof(float) };
+enum { kWidth = sizeof(Vector) / sizeof(float), kLine = 16 };  // floats of a vector, of a cache line
 
 // Rows [0, row_count) of the product, columns [0, kVectors * kWidth).
 template <int row_count>
@@ -56,6 +56,12 @@ SNIPER_GEMM_TARGET static void multiply_blocks(const Panel& panel, const float* 
   for (int block = 0; block < blocks; ++block) {
     const int begin = static_cast<int>(static_cast<int64_t>(count) * block / blocks);
     const int end = static_cast<int>(static_cast<int64_t>(count) * (block + 1) / blocks);
+    if (panel.next != nullptr) {
+      const int64_t floats = panel.depth * panel.stride;
+      for (int64_t i = floats * block / blocks; i < floats * (block + 1) / blocks; i += kLine) {
+        __builtin_prefetch(panel.next + i, 0, 2);  // into the L2 cache
+      }
+    }
     for (int column = 0; column < kPanel; column += kVectors * kWidth) {
       multiply_some<kRows>(end - begin, panel.values + column, panel.stride, panel.depth, rows + begin * row_stride,
                            row_stride, out + begin * out_stride + column, out_stride, accumulate);
