@@ -53,6 +53,24 @@ def test_picture_and_table(folder, image, capsys):
     assert len({len(line) for line in lines[:-1]}) == 1, 'columns are not aligned'
 
 
+def test_autofocus(image, tmp_path, capsys, monkeypatch):
+    """demo.py looks at chips only where the configuration says so; here its threshold leaves none."""
+    from configs import load_config
+    from lib.inference import scale
+    from tests.inference.random_weights import write_checkpoint
+    keys = dict(AUTO_FOCUS=True, DO_PRUNING='[False, True]', CHIP_HYPERPARAMS='[(1, 1.0, 3), (-1, -1, -1)]',
+                SCALES='[(48, 64), (96, 128)]', VALID_RANGES='[(-1, -1), (-1, -1)]')
+    write_checkpoint(load_config(tiny_data.CONFIG, tiny_data.settings(str(tmp_path), **keys)), tiny_data.CONFIG,
+                     tiny_data.CLASSES)
+    windows = []
+    run_scale = scale.run_scale
+    monkeypatch.setattr('lib.inference.jobs.run_scale', lambda roidb, crops, *args, **kwargs:
+                        windows.append(crops) or run_scale(roidb, crops, *args, **kwargs))
+    assert demo.main(arguments(str(tmp_path), image, VIS_THRESH=0.0, **keys)) == 0
+    assert windows[0] == [[(0, 0, 96, 64)]] and windows[1:] == [[[]]]
+    assert len(capsys.readouterr().out.splitlines()) > 3
+
+
 def test_nothing_to_show(folder, image, capsys):
     assert demo.main(arguments(folder, image, VIS_THRESH=2.0)) == 0
     assert 'no detection with a score of 2.0 or more' in capsys.readouterr().out

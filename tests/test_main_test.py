@@ -5,12 +5,15 @@ import subprocess
 import sys
 
 import cv2
+import numpy as np
 import pytest
 
 import main_test
+from configs import load_config
 from lib.cli import run
 from tests.conftest import ROOT
 from tests.inference import tiny_data
+from tests.inference.random_weights import write_checkpoint
 
 
 @pytest.fixture(scope='module')
@@ -153,6 +156,69 @@ def test_broken_image(tmp_path, capsys):
 
 def test_absent_gpu(folder, capsys):
     assert "asks for GPU 7" in failure(capsys, folder, 'gpus', '7')
+
+
+AUTOFOCUS = {'AUTO_FOCUS': True, 'DO_PRUNING': '[False, True, True]', 'USE_CACHE': '[False, False, False]',
+             'SCALES': '[(32, 48), (64, 96), (128, 192)]', 'VALID_RANGES': '[(40, -1), (-1, -1), (-1, 40)]',
+             'BATCH_IMAGES': '[2, 2, 1]', 'CHIP_HYPERPARAMS': '[(1, 1e-9, 99), (1, 1e-9, 99), (-1, -1, -1)]'}
+
+
+@pytest.fixture(scope='module')
+def focus_folder(tmp_path_factory):
+    """Like `folder`, with weights that have the AutoFocus head, and the keys with which some cells are FocusPixels.
+
+    A first run takes whole images for chips; quantiles of its focus maps are the thresholds.
+    """
+    path = str(tmp_path_factory.mktemp('autofocus'))
+    tiny_data.write_data(os.path.join(path, 'data'))
+    write_checkpoint(load_config(tiny_data.CONFIG, tiny_data.settings(path, **AUTOFOCUS)), tiny_data.CONFIG,
+                     tiny_data.CLASSES)
+    assert test(path, **AUTOFOCUS) == 0
+    assert pixels(path)['share'] == 1
+    limits = []
+    for size in ('32x48', '64x96'):
+        with np.load(os.path.join(path, 'out', 'maps_scale_' + size, 'maps.npz'), allow_pickle=False) as file:
+            limits.append(np.quantile(file['values'], 0.7))
+    return path, dict(AUTOFOCUS, CHIP_HYPERPARAMS='[(1, %r, 1), (1, %r, 1), (-1, -1, -1)]' % tuple(map(float, limits)))
+
+
+def pixels(folder):
+    with open(os.path.join(folder, 'out', 'results', 'autofocus_pixels.json'), encoding='utf-8') as stream:
+        return json.load(stream)
+
+
+def test_autofocus(focus_folder, capsys):
+    """Chips at two scales: files, the report of pixels, pictures of chips and detections; and jobs give the same."""
+    focus_folder, keys = focus_folder
+    assert test(focus_folder, '--vis', **keys) == 0
+    log = capsys.readouterr().err
+    assert 'pixels processed by AutoFocus' in log and 'with padding' in log and '128x192' in log
+    found, one = pixels(focus_folder), results(focus_folder)
+    assert one and [scale['focused'] for scale in found['scales']] == [False, True, True]
+    assert found['scales'][0]['pixels'] == found['scales'][0]['full'] and 0 < found['share'] < 1
+    assert found['scales'][2]['windows'] > 0 and found['scales'][2]['network'] > 0
+    for folder in ('focus_chips', 'dets_final'):
+        for number, (width, height) in enumerate(tiny_data.SIZES):
+            picture = cv2.imread(os.path.join(focus_folder, 'vis', folder, 'picture%d.jpg' % number))
+            assert picture.shape == (height, width, 3)
+    assert test(focus_folder, **dict(keys, USE_CACHE='[True, True, True]')) == 0
+    assert results(focus_folder) == one and pixels(focus_folder) == found
+    assert capsys.readouterr().err.count('images read from') == 3
+    assert test(focus_folder, **dict(keys, CONCURRENT_JOBS=2)) == 0
+    assert {row['image_id'] for row in results(focus_folder)} == {10, 11, 12}
+
+
+def test_autofocus_that_finds_nothing_to_look_at(focus_folder):
+    focus_folder, keys = focus_folder
+    nothing = '[(1, 1.0, 3), (1, 1.0, 4), (-1, -1, -1)]'
+    assert test(focus_folder, **dict(keys, CHIP_HYPERPARAMS=nothing)) == 0
+    assert [scale['windows'] for scale in pixels(focus_folder)['scales']] == [3, 0, 0]
+    assert results(focus_folder)
+
+
+def test_weights_without_autofocus(folder, capsys):
+    text = failure(capsys, folder, **AUTOFOCUS)
+    assert 'conv_new_2_weight' in text and 'trained without AutoFocus' in text
 
 
 def test_ranges_and_scales_must_agree(folder, capsys):

@@ -105,5 +105,6 @@ def _draw_chips(config, roidb, results):
     focused = [index for index, pruning in enumerate(config.TEST.DO_PRUNING) if pruning]
     for number, (entry, name) in enumerate(zip(roidb, picture_names(roidb))):
         chips = [(scale_name(config, index), results[index].crops[number]) for index in focused]
-        write_picture(os.path.join(folder, name), draw_focus_chips(read_image(entry['image']), chips))
+        pixels = read_image(entry['image'], entry['width'], entry['height'])
+        write_picture(os.path.join(folder, name), draw_focus_chips(pixels, chips))
     logger.info('%d pictures of FocusChips in %s', len(roidb), folder)

@@ -15,7 +15,8 @@ logger = logging.getLogger(__name__)
 _EXECUTOR_BYTES = 3 << 20   # of an executor beside pool and weights, measured; on a CPU each has its own weights,
 _MEMORY_SHARE = 8           # in oneDNN's order. All may take one part in this many of the memory free at the start
 _MOST_SHAPES = 32
-_MISFIT = '%s do not fit the network: %s; they are of another network (key `symbol`) or number of classes'
+_MISFIT = '%s do not fit the network: %s; they are of another network (key `symbol`) or number of classes%s'
+_WITHOUT_FOCUS = ', or were trained without AutoFocus (test without it: TEST.AUTO_FOCUS, TEST.DO_PRUNING)'
 
 
 class ModulePredictor:
@@ -123,7 +124,8 @@ def check_shapes(symbol, arg_params, aux_params, input_shapes, source='the weigh
     held = dict(arg_params, **aux_params)
     agreement = compare(wanted, {name: array.shape for name, array in held.items()})
     if not agreement.complete:
-        raise SniperError(_MISFIT % (source, agreement.complaint()))
+        without_focus = any(name.startswith('conv_new_2') and name not in held for name in wanted)
+        raise SniperError(_MISFIT % (source, agreement.complaint(), _WITHOUT_FOCUS if without_focus else ''))
 
 
 def _affordable_shapes(arg_params):
