@@ -20,16 +20,17 @@ def machine(request, monkeypatch):
     return request.param
 
 
-@pytest.mark.parametrize('variant', ['train', 'test'])
-def test_operators_and_their_context(machine, variant):
+@pytest.mark.parametrize('name, variant, proposals', [
+    ('resnet_mx_101_e2e', 'train', {'MultiProposalTarget'}), ('resnet_mx_101_e2e', 'test', {'MultiProposal'}),
+    ('resnet_mx_101_e2e_mask', 'train', {'MultiProposalTargetMask', 'MaskRcnnTarget'})])
+def test_operators_and_their_context(machine, name, variant, proposals):
     kernels, gpu = machine
-    symbol = get_detector('resnet_mx_101_e2e').symbol(config_for('resnet_mx_101_e2e'), variant)
+    symbol = get_detector(name).symbol(config_for(name), variant)
     nodes = json.loads(symbol.tojson())['nodes']
     prefix = '_contrib_' if gpu and not kernels else ''
     for name in ('DeformableConvolution', 'DeformablePSROIPooling'):
         assert {node['op'] for node in nodes if name in node['op']} == {prefix + name}
     grouped = {node['op'] for node in nodes if node.get('attrs', {}).get('__ctx_group__') == ops.HOST}
-    proposals = {'MultiProposalTarget' if variant == 'train' else 'MultiProposal'}
     assert grouped == (set() if kernels else proposals)
     assert proposals <= {node['op'] for node in nodes}
 
