@@ -21,6 +21,7 @@ NETWORK = {
     'NUM_ANCHORS': key(9, 'anchors a feature cell; must be ratios x scales'),
     'FIX_BN': key(False, 'batch norms keep the statistics of the initial weights and use them in training too: for a '
                   'head trained on a network that stays as it is'),
+    'STRIDE_IN_1X1': key(False, 'resnet_v1: the stride of a stage is in its first 1x1 convolution (Gluon), not in the 3x3'),
     'BN_MOMENTUM': key(0.995, 'share of the old moving average that a batch norm keeps; --momentum wins'),
 }
 

@@ -16,17 +16,20 @@ class TrunkOptions(NamedTuple):
     pretrained: weights come from a file (`network.pretrained` is not empty). Then early BatchNorms use the file's
         statistics and never move, as the original has it. From scratch there are no such statistics, so **all**
         BatchNorms use batch statistics and are learnt. Names, shapes and test-mode results are the same either way.
+    stride_in_1x1: resnet_v1 only, where a stage's first unit has its stride (`network.STRIDE_IN_1X1`).
     """
     half_precision: bool
     bn_momentum: Optional[float]
     pretrained: bool
+    stride_in_1x1: bool = False
 
     @classmethod
     def from_config(cls, config):
         pretrained = bool(config.network.pretrained)
         fixed = pretrained and bool(config.network.FIX_BN)
         return cls(half_precision=bool(config.TRAIN.fp16), pretrained=pretrained,
-                   bn_momentum=None if fixed else float(config.network.BN_MOMENTUM))
+                   bn_momentum=None if fixed else float(config.network.BN_MOMENTUM),
+                   stride_in_1x1=bool(config.network.STRIDE_IN_1X1))
 
 
 class AnchorOptions(NamedTuple):

@@ -1,11 +1,13 @@
 """Detectors by the name that `symbol:` has in a configuration."""
 from lib.errors import SniperError
-from symbols.detectors import mobilenetv2_e2e, resnet_e2e, resnet_e2e_mask, resnext_mx_101, sniper_tiny
+from symbols.detectors import mobilenetv2_e2e, resnet_e2e, resnet_e2e_mask, resnet_v1_e2e, resnext_mx_101, sniper_tiny
 
 DETECTORS = {
     'resnet_mx_101_e2e': lambda: resnet_e2e.build(depth=101),
     'resnet_mx_50_e2e': lambda: resnet_e2e.build(depth=50),
     'resnet_mx_101_e2e_mask': resnet_e2e_mask.build,
+    'resnet_v1_101_e2e': lambda: resnet_v1_e2e.build(depth=101),
+    'resnet_v1_50_e2e': lambda: resnet_v1_e2e.build(depth=50),
     'resnext_mx_101': resnext_mx_101.build,
     'mobilenetv2_e2e': mobilenetv2_e2e.build,
     'sniper_tiny': sniper_tiny.build,

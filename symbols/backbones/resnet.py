@@ -71,10 +71,15 @@ def stem(data, options):
 
 
 def deformable_3x3(data, name, channels, groups=1):
-    """`<name>_conv2` as a deformable convolution, dilated by 2; the plain convolution `<name>_offset` moves it."""
-    offset = convolution(data, name + '_offset', 2 * 9 * DEFORMABLE_GROUPS, kernel=3, dilate=DILATE, bias=True,
-                         init=mx.init.Zero(), new=True)
+    """`<name>_conv2` as a deformable convolution; the plain convolution `<name>_offset` moves it."""
+    return deformed(data, name + '_conv2', channels, groups, name + '_offset')
+
+
+def deformed(data, name, channels, groups=1, offset_name=None):
+    """3x3 deformable convolution, dilated by 2, and the plain convolution that moves it (`<name>_offset`)."""
+    offset = convolution(data, offset_name or name + '_offset', 2 * 9 * DEFORMABLE_GROUPS, kernel=3, dilate=DILATE,
+                         bias=True, init=mx.init.Zero(), new=True)
     pad = same_pad(3, DILATE)
-    return deformable_convolution(data, offset, parameter(name + '_conv2_weight'), name + '_conv2', num_filter=channels,
+    return deformable_convolution(data, offset, parameter(name + '_weight'), name, num_filter=channels,
                                   kernel=(3, 3), stride=(1, 1), pad=(pad, pad), dilate=(DILATE, DILATE),
                                   num_group=groups, num_deformable_group=DEFORMABLE_GROUPS, no_bias=True)

@@ -13,6 +13,8 @@ CONFIG_FILES = {
     'resnet_mx_101_e2e': 'sniper_res101_e2e.yml',
     'resnet_mx_101_e2e_mask': 'sniper_res101_e2e_mask.yml',
     'resnet_mx_50_e2e': 'sniper_res50_e2e.yml',
+    'resnet_v1_101_e2e': 'sniper_res101_v1_e2e.yml',
+    'resnet_v1_50_e2e': 'sniper_res50_v1_e2e.yml',
     'resnext_mx_101': 'sniper_res101_e2e.yml',      # it has no file of its own: same stride, anchors and classes
     'mobilenetv2_e2e': 'sniper_mobilenetv2_e2e.yml',
     'sniper_tiny': 'sniper_tiny_e2e.yml',

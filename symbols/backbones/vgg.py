@@ -1,0 +1,55 @@
+"""VGG-16 (Simonyan and Zisserman 2014), plain or with its fully connected layers reduced to convolutions (Liu et al. 2015,
+"ParseNet"; the trunk of SSD and M2Det). Layer names are those of the first release: `conv1_1` ... `conv5_3`, `fc6`, `fc7`.
+"""
+from symbols.feature import Feature
+from symbols.layers import convolution, he_normal, relu, to_half
+from sniper_mxnet import mx
+
+BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))      # (convolutions, channels); each ends in a max pooling
+FC_CHANNELS = 1024
+FC6_DILATE = 6
+
+
+def layer_names(reduced_fc=False):
+    """Names of all convolutions in order."""
+    names = ['conv%d_%d' % (block, index) for block, (count, _) in enumerate(BLOCKS, start=1)
+             for index in range(1, count + 1)]
+    return names + (['fc6', 'fc7'] if reduced_fc else [])
+
+
+class VGG16:
+    """Features 'conv3_3', 'conv4_3', 'conv5_3' at strides 4, 8, 16, after the ReLU, and 'fc7' at 16 with `reduced_fc`.
+
+    ceil_pools: numbers of the poolings that round up. The first release (and SSH) rounds all up, SSD and M2Det only the
+    third, torchvision none.
+    """
+
+    def __init__(self, reduced_fc=False, ceil_pools=(1, 2, 3, 4)):
+        self.reduced_fc = reduced_fc
+        self.ceil_pools = ceil_pools
+
+    def __call__(self, data, options):
+        features, body, stride = {}, data, 1
+        for block, (count, channels) in enumerate(BLOCKS, start=1):
+            if block > 1:
+                body, stride = self._pool(body, block - 1), 2 * stride
+            for index in range(1, count + 1):
+                body = _layer(body, 'conv%d_%d' % (block, index), channels, 3)
+                if block == index == 1:
+                    body = to_half(body, options.half_precision)
+            if block > 2:
+                features['conv%d_%d' % (block, count)] = Feature(body, stride, channels)
+        if self.reduced_fc:
+            body = mx.sym.Pooling(data=body, kernel=(3, 3), stride=(1, 1), pad=(1, 1), pool_type='max', name='pool5')
+            body = _layer(body, 'fc6', FC_CHANNELS, 3, FC6_DILATE)
+            features['fc7'] = Feature(_layer(body, 'fc7', FC_CHANNELS, 1), stride, FC_CHANNELS)
+        return features
+
+    def _pool(self, data, number):
+        return mx.sym.Pooling(data=data, kernel=(2, 2), stride=(2, 2), pool_type='max', name='pool%d' % number,
+                              pooling_convention='full' if number in self.ceil_pools else 'valid')
+
+
+def _layer(data, name, channels, kernel, dilate=1):
+    body = convolution(data, name, channels, kernel, dilate=dilate, bias=True, init=he_normal())
+    return relu(body, name + '_relu')
