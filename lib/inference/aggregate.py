@@ -56,13 +56,13 @@ def aggregate(scales, valid_ranges, num_classes, suppress, max_per_image, thread
     valid_ranges: a pair a scale, original pixels; suppress: rows (n, 5) of one class -> (rows left, their index);
     max_per_image: cap over all classes, <= 0 = none. Class 0 is empty. ValueError if the lengths differ.
     """
-    return aggregate_masks(scales, None, valid_ranges, num_classes, suppress, max_per_image, threads)[0]
+    return aggregate_with_index(scales, valid_ranges, num_classes, suppress, max_per_image, threads)[0]
 
 
-def aggregate_masks(scales, masks, valid_ranges, num_classes, suppress, max_per_image, threads=None):
-    """The same with masks[scale][image][crop], a list of n items that go with their rows.
+def aggregate_with_index(scales, valid_ranges, num_classes, suppress, max_per_image, threads=None):
+    """The same -> (detections, index[class][image]: (n,) which row of the image each was).
 
-    -> (detections, masks[class][image]: list of n), the latter None if `masks` is.
+    Rows of an image are counted scale by scale and crop by crop, all of them.
     """
     if len(scales) != len(valid_ranges):
         raise ValueError('%d scales, but %d valid ranges' % (len(scales), len(valid_ranges)))
@@ -70,29 +70,24 @@ def aggregate_masks(scales, masks, valid_ranges, num_classes, suppress, max_per_
     threads = threads or num_cores()
 
     def merge(first):
-        return [merge_image([scale[image] for scale in scales], masks and [scale[image] for scale in masks],
-                            valid_ranges, num_classes, suppress, max_per_image)
+        return [merge_image([scale[image] for scale in scales], valid_ranges, num_classes, suppress, max_per_image)
                 for image in range(first, min(first + IMAGES_A_TASK, images))]
 
     # The kernels release the interpreter lock, so threads do run side by side.
     with ThreadPoolExecutor(threads) as pool:
         merged = [image for part in pool.map(merge, range(0, images, IMAGES_A_TASK)) for image in part]
-    detections = [[classes[label] for classes, _ in merged] for label in range(num_classes)]
-    return detections, masks and [[found[label] for _, found in merged] for label in range(num_classes)]
+    return tuple([[image[kind][label] for image in merged] for label in range(num_classes)] for kind in range(2))
 
 
-def merge_image(scales, masks, valid_ranges, num_classes, suppress, max_per_image):
-    """One image, scales[scale][crop] and masks likewise or None: (an array (n, 5) a class, a list of n a class or None).
-    """
-    kept, items = [no_rows()], []
-    for scale, (crops, valid_range) in enumerate(zip(scales, valid_ranges)):
-        for crop, rows in enumerate(crops):
-            inside = in_valid_range(rows, valid_range)
-            kept.append(rows[inside])
-            if masks:
-                items += [masks[scale][crop][row] for row in np.flatnonzero(inside)]
-    classes, index = choose(np.concatenate(kept), num_classes, suppress, max_per_image)
-    return classes, masks and [[items[row] for row in places] for places in index]
+def merge_image(scales, valid_ranges, num_classes, suppress, max_per_image):
+    """One image: scales[scale][crop] -> rows (n, 6): (an array (n, 5) a class, (n,) which rows they were a class)."""
+    rows, inside = [no_rows()], [np.zeros(0, bool)]
+    for crops, valid_range in zip(scales, valid_ranges):
+        rows += crops
+        inside += [in_valid_range(crop, valid_range) for crop in crops]
+    kept = np.flatnonzero(np.concatenate(inside))
+    classes, index = choose(np.concatenate(rows)[kept], num_classes, suppress, max_per_image)
+    return classes, [kept[places] for places in index]
 
 
 def choose(rows, num_classes, suppress, max_per_image):

@@ -1,7 +1,8 @@
 """Images -> detections: the loop over scales, and what joins them."""
 import logging
 
-from lib.inference.aggregate import Suppression, aggregate_masks
+from lib.inference.aggregate import Suppression, aggregate_with_index
+from lib.inference.final_masks import final_masks
 from lib.inference.focus import FocusWindows
 from lib.inference.jobs import run_here, run_in_jobs
 from lib.inference.progress import StageClock
@@ -44,10 +45,12 @@ def detect_masks(roidb, predictor_factory, config, num_classes, store=None, cloc
     if on_scale:
         for index, result in enumerate(in_order):
             on_scale(index, result)
-    masks = [result.masks or [] for result in in_order] if config.TEST.WITH_MASK else None
     with clock.stage('suppression'):
-        return aggregate_masks([result.rows for result in in_order], masks, config.TEST.VALID_RANGES, num_classes,
-                               Suppression.from_config(config), config.TEST.MAX_PER_IMAGE)
+        detections, index = aggregate_with_index([result.rows for result in in_order], config.TEST.VALID_RANGES,
+                                                 num_classes, Suppression.from_config(config),
+                                                 config.TEST.MAX_PER_IMAGE)
+        masks = final_masks(roidb, in_order, index) if config.TEST.WITH_MASK else None
+    return detections, masks
 
 
 def _cached(store, config, roidb, windows):

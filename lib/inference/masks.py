@@ -2,10 +2,10 @@
 
 Which detections are final is known only when all scales are joined. So every detection gets a mask which would be final
 if its window were all there is: those in the scale's valid range that non-maximum suppression and the cap on detections
-an image leave. Further windows and scales add rivals, so that in practice all final detections are among these; one that
-is not (soft-NMS can raise it when a rival of its rival turns up) stays a detection without a mask, and is counted. A
-second pass over the images for final detections alone would cost the trunk of the network again, an order of magnitude
-more than masks for the few that do not become final.
+an image leave. About twice as many masks are made as are kept. In 60 images of the synthetic set, 39 of 5,823 final
+detections are not among them, as further scales can bring a rival of their rival; they borrow a mask (final_masks.py).
+Masks of all detections would cost 1.6 times as many rois and several times the memory; a second pass over the images
+for the final ones alone would cost all of the network again.
 
 Masks are kept as run-length codes of the whole image (lib.masks), 100 to 300 bytes each.
 """

@@ -5,7 +5,7 @@ the image's height and width it is what pycocotools calls {'size': [height, widt
 """
 import numpy as np
 
-from lib.masks.run_lengths_ext import paste_masks, run_counts
+from lib.masks.run_lengths_ext import pack_counts, paste_masks, run_counts
 
 THRESHOLD = 0.5
 
@@ -36,3 +36,11 @@ def unpack(code, width, height):
     if counts.sum() != width * height or (counts < 0).any():
         raise ValueError('a run-length code is not of an image of %d x %d pixels' % (width, height))
     return np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(width, height).T
+
+
+def pack(mask):
+    """bool (height, width) -> code; the inverse of unpack."""
+    flat = np.asarray(mask, bool).T.reshape(-1)
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    ends = np.concatenate([[0] * bool(flat[:1].any()), changes, [flat.size]])
+    return pack_counts(np.diff(ends, prepend=0).astype(np.int64))

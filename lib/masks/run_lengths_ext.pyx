@@ -137,6 +137,15 @@ def paste_masks(const float[:, :, ::1] masks, const double[:, ::1] boxes, double
     return codes
 
 
+def pack_counts(const long long[::1] lengths):
+    """int64 counts -> code."""
+    cdef vector[long long] counts
+    cdef Py_ssize_t index
+    for index in range(lengths.shape[0]):
+        counts.push_back(lengths[index])
+    return compressed(counts)
+
+
 def run_counts(const unsigned char[::1] code):
     """The inverse of `compressed`: int64 counts. ValueError for a text that ends within a number."""
     cdef vector[long long] counts

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from easydict import EasyDict
 
-from lib.inference.aggregate import Suppression, aggregate, aggregate_masks, cap, in_valid_range
+from lib.inference.aggregate import Suppression, aggregate, aggregate_with_index, cap, in_valid_range
 from tests.golden import golden_file
 
 GAUSSIAN = Suppression('gaussian', 0.3, 0.55, 0.001)
@@ -121,13 +121,12 @@ def test_threads_do_not_change_the_result():
 
 @pytest.mark.parametrize('method', ['hard', 'linear', 'gaussian'])
 @pytest.mark.parametrize('most', [7, -1])
-def test_masks_stay_with_their_boxes(method, most):
+def test_index_says_which_rows_they_were(method, most):
     seed = 11
     rng = np.random.default_rng(seed)
-    scales, masks = [], []
+    scales = []
     for scale in range(2):
         scales.append([])
-        masks.append([])
         for image in range(3):
             crops = []
             for _ in range(image + scale):  # an image without crops, others with several
@@ -135,16 +134,14 @@ def test_masks_stay_with_their_boxes(method, most):
                 crops.append(np.float32(np.hstack([corner, corner + rng.uniform(3, 30, (15, 2)),
                                                    rng.uniform(0, 1, (15, 1)), rng.integers(1, 4, (15, 1))])))
             scales[-1].append(crops)
-            masks[-1].append([[tuple(row[:4]) + (row[5],) for row in crop] for crop in crops])
     settings = ([(-1, 20), (8, -1)], 4, Suppression(method, 0.3, 0.55, 0.001), most)
-    detections, found = aggregate_masks(scales, masks, *settings)
+    detections, index = aggregate_with_index(scales, *settings)
     alone = aggregate(scales, *settings)
     assert sum(len(dets) for images in detections for dets in images) > 20
-    for label, images in enumerate(detections):
-        for image, dets in enumerate(images):
+    for image in range(3):
+        rows = np.concatenate([np.zeros((0, 6))] + [crop for scale in scales for crop in scale[image]])
+        for label in range(4):
+            dets = detections[label][image]
             np.testing.assert_array_equal(dets, alone[label][image], 'seed %d' % seed)
-            assert found[label][image] == [tuple(row[:4]) + (label,) for row in dets], 'seed %d' % seed
-
-
-def test_masks_are_none_if_there_are_none():
-    assert aggregate_masks([[[rows_of()]]], None, [(-1, -1)], 2, GAUSSIAN, 100)[1] is None
+            np.testing.assert_array_equal(dets[:, :4], rows[index[label][image], :4], 'seed %d' % seed)
+            assert (rows[index[label][image], 5] == label).all() and len(set(index[label][image])) == len(dets)

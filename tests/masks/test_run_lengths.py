@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from lib.masks import paste, unpack
+from lib.masks import pack, paste, unpack
 
 
 def slow_probabilities(mask, box, width, height, least=1.0):
@@ -64,10 +64,11 @@ def test_codes_are_those_of_pycocotools(seed):
 
 @pytest.mark.parametrize('shape', [(1, 1), (300, 7), (3, 2000), (400, 400)])
 @pytest.mark.parametrize('share', [0, 0.001, 0.5, 1])
-def test_unpack(shape, share):
+def test_pack_and_unpack(shape, share):
     picture = np.random.default_rng(5).random(shape) < share
     code = coco_mask.encode(np.asfortranarray(picture, dtype=np.uint8))['counts']
     np.testing.assert_array_equal(unpack(code, shape[1], shape[0]), picture)
+    assert pack(picture) == code
 
 
 FULL = np.ones((1, 28, 28), np.float32)
