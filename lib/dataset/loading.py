@@ -18,7 +18,8 @@ def load_training_roidb(config):
     """All records to train on: parts of dataset.image_set joined by '+', each with its mirrored copies, filtered.
 
     Returns (roidb, classes), the roidb a list or a CompactRoidb. The classes are those of the file; a log line says
-    so if dataset.NUM_CLASSES is another number. Images without a file are left out with a warning. With TRAIN.USE_NEG_CHIPS the records have proposals.
+    so if dataset.NUM_CLASSES is another number. Images without a file are left out with a warning. With
+    TRAIN.USE_NEG_CHIPS the records have proposals.
     SniperError: nothing to train on, parts with different classes, unusable annotation file, no proposal file.
     """
     part_names = _part_names(config.dataset.image_set)

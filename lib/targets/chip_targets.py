@@ -92,7 +92,7 @@ class ChipTargets:
         return write_gt_boxes(chip_boxes, out)
 
     def polygons(self, entry, chip, chip_boxes, out):
-        """Write outlines into out (MAX_GT, L) float32, in the rows of gt_array; returns how many had to be simplified."""
+        """Write outlines into out (MAX_GT, L) float32, in the rows of gt_array; returns how many were simplified."""
         order = objects_with_row(chip_boxes, len(out))
         outlines = ([to_chip(ring, chip.box, chip.scale) for ring in entry['gt_masks'][row]]
                     for row in chip_boxes.rows[order].tolist())

@@ -38,5 +38,5 @@ def write_outline(rings, label, row):
 
 
 def to_chip(ring, corner, scale):
-    """Ring (2k,) in original pixels -> float32 in those of a chip whose corner is (x1, y1): not rounded, not clipped."""
+    """Ring (2k,) in original pixels -> float32 in those of a chip of that corner (x1, y1): not rounded, not clipped."""
     return ((ring.reshape(-1, 2) - np.asarray(corner[:2], np.float64)) * scale).astype(np.float32).ravel()

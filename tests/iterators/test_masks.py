@@ -1,10 +1,13 @@
 """Polygons in training batches: in the rows of gt_boxes, mirrored, the same from workers, simplified and reported."""
+import cv2
 import numpy as np
 import pytest
 
+from lib.dataset.loading import load_training_roidb
 from lib.iterators import TrainIterator
 from lib.iterators.layout import train_layout
-from tests.iterators.scenes import assert_same_batches, epoch_batches, make_roidb, small_config
+from tests.dataset.coco_folder import make_folder
+from tests.iterators.scenes import assert_same_batches, epoch_batches, make_roidb, small_config, write_image
 
 
 def outlined(roidb, points=4):
@@ -73,3 +76,63 @@ def test_what_does_not_fit_is_counted_and_said_once_an_epoch(tmp_path, caplog):
         assert count == rows == iterator.epoch_stats['simplified_masks']
     lines = [record.getMessage() for record in caplog.records if 'MAX_POLYGON_LEN' in record.getMessage()]
     assert len(lines) == 1 and lines[0].startswith('Epoch 1: %d times' % count)
+
+
+def mask_of(rings, size=64, fine=16):
+    """What rings in image pixels cover, bool (size, size), a pixel belonging to them if most of it does."""
+    drawn = np.zeros((size * fine, size * fine), np.uint8)
+    for ring in rings:
+        points = np.round(np.reshape(ring, (-1, 1, 2)) * fine - 0.5).astype(np.int32)
+        layer = np.zeros_like(drawn)
+        cv2.fillPoly(layer, [points], 1)
+        drawn |= layer
+    return drawn.reshape(size, fine, size, fine).mean(axis=(1, 3)) > 0.5
+
+
+def circle(points, radius, x, y):
+    angle = np.arange(points) * 2 * np.pi / points
+    return (np.stack([np.cos(angle), np.sin(angle)], axis=1) * radius + [x, y]).ravel().tolist()
+
+
+SHAPES = {      # what the annotation file says, and the rings that must come of it, with the box
+    'thousands of vertices': ([circle(5000, 14, 20, 20)], [circle(200, 14, 20, 20)], (6, 6, 28, 28)),
+    'two parts': ([circle(30, 6, 12, 44), circle(30, 6, 30, 44)],) * 2 + ((6, 38, 30, 12),),
+    'crosses itself': ([[40, 40, 60, 60, 60, 40, 40, 60]], [[40, 40, 50, 50, 40, 60], [50, 50, 60, 40, 60, 60]],
+                       (40, 40, 20, 20)),
+    'run lengths': ({'size': [64, 64], 'counts': [64 * 36 + 4] + [20, 44] * 15 + [20, 64 * 12 + 40]},
+                    [[36, 4, 52, 4, 52, 24, 36, 24]], (36, 4, 16, 20)),
+    'a line of two points': ([[1, 50, 30, 62]], [], (1, 50, 29, 12)),
+}
+
+
+def test_from_the_annotation_file_to_the_masks_of_the_operator(tmp_path):
+    """Every kind of outline, and a crowd region, which is no object. Rois are the objects' boxes."""
+    from sniper_mxnet import mx
+    annotations = [{'id': number, 'image_id': 1, 'category_id': 1, 'bbox': list(box), 'area': 50, 'iscrowd': 0,
+                    'segmentation': segmentation} for number, (segmentation, _, box) in enumerate(SHAPES.values(), 1)]
+    annotations.append(dict(annotations[3], id=9, iscrowd=1))
+    file = {'images': [{'id': 1, 'file_name': '1.png', 'width': 64, 'height': 64}], 'annotations': annotations,
+            'categories': [{'id': 1, 'name': 'thing'}]}
+    folder = make_folder(tmp_path, {'train2017': file})
+    write_image(tmp_path / 'images' / 'train2017' / '1.png', 64, 64, np.random.default_rng(0))
+    config = small_config(SCALES=[64.0], VALID_RANGES=[(-1, -1)], FLIP=False, WITH_MASK=True, MAX_POLYGON_LEN=60)
+    config.dataset.update(dataset='coco', image_set='train2017', dataset_path=folder, root_path=folder)
+    roidb, _ = load_training_roidb(config)
+    with TrainIterator(roidb, config, 1, num_workers=0) as iterator:
+        (arrays, _), = epoch_batches(iterator, 0)
+        assert iterator.epoch_stats['simplified_masks'] == 2        # the circle, and a pair of 120 numbers
+    boxes = arrays['gt_boxes'][0]
+    assert (boxes[:5, 4] == 1).all() and (boxes[5:, 4] == -1).all()
+    # A box's corners are pixels, an outline's are borders of pixels: the roi that the outline fills is one larger.
+    rois = np.concatenate([np.zeros((5, 1)), boxes[:5, :4] + [0, 0, 1, 1]], axis=1)
+    targets = mx.nd.MaskRcnnTarget(rois=mx.nd.array(rois), mask_polys=mx.nd.array(arrays['gt_masks']),
+                                   mask_ids=mx.nd.array(np.arange(5).reshape(-1, 1)), mask_size=28)[0].asnumpy()
+    for (kind, (_, rings, _)), roi, target in zip(SHAPES.items(), rois, targets):
+        if not rings:
+            assert (target == -1).all(), kind
+            continue
+        x1, y1, x2, y2 = roi[1:]
+        unit = [((np.reshape(ring, (-1, 2)) - [x1, y1]) * 28 / [x2 - x1, y2 - y1]).ravel() for ring in rings]
+        expected = mask_of(unit, 28)
+        both, either = (target == 1) & expected, (target == 1) | expected
+        assert set(np.unique(target)) <= {0, 1} and both.sum() / either.sum() > 0.88, kind
