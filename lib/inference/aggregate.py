@@ -110,8 +110,8 @@ def choose(rows, num_classes, suppress, max_per_image):
 
 
 def cap(scores, most):
-    """Scores of an image's detections, an array a class -> bool arrays: those not below the most-th best of all classes;
-    None if all stay.
+    """Scores of an image's detections, an array a class -> bool arrays: those not below the most-th best of all; None
+    if all stay.
 
     Equal scores at the limit all stay, so there can be more than `most`; most <= 0 keeps all.
     """

@@ -36,8 +36,8 @@ def run_test(config, cfg_path, save_prefix, draw=False):
     store = DetectionStore(root, config, roidb, weights.digest())
     results = []  # of every scale
     start = time.perf_counter()
-    detections, masks = detect_masks(roidb, PredictorFactory(config, weights), config, dataset.num_classes, store, clock,
-                                     lambda _, result: results.append(result))
+    detections, masks = detect_masks(roidb, PredictorFactory(config, weights), config, dataset.num_classes, store,
+                                     clock, lambda _, result: results.append(result))
     seconds = time.perf_counter() - start
     if classes != dataset.classes:
         detections, masks = (of_class and [of_class[classes.index(name)] for name in dataset.classes]

@@ -29,7 +29,7 @@ class MaskingPredictor:
         return self._detector.predict(batch)
 
     def predict_masks(self, feature, rois):
-        """feature (B, C, H, W), what predict gave as mask_feature_output; rois (R, 5) index in the batch, x1, y1, x2, y2.
+        """feature (B, C, H, W): mask_feature_output of predict; rois (R, 5): index in the batch, x1, y1, x2, y2.
 
         Yields (numbers of rois (r,), mask probabilities (r, K, S, S)), until every roi has been there once.
         """

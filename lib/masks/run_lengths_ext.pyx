@@ -28,7 +28,7 @@ cdef inline int extend(Runs *runs, vector[long long] *counts, bint inside, long 
 
 
 cdef inline void first_and_end(double low, double high, int limit, int *first, int *end) noexcept nogil:
-    """Pixels whose centre, number + 0.5, is in [low, high + 1) and in the image; high + 1 since corners are inclusive."""
+    """Pixels whose centre, number + 0.5, is in [low, high + 1), corners being inclusive, and in the image."""
     cdef double begin = ceil(low - 0.5), stop = ceil(high + 0.5)
     first[0] = <int>min(max(begin, 0.0), <double>limit)
     end[0] = <int>min(max(stop, <double>first[0]), <double>limit)

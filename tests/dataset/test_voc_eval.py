@@ -130,6 +130,13 @@ def test_a_set_without_annotations_is_written_but_not_scored(tmp_path):
     assert path.read_text() == 'b 0.123 1.0 1.0 10.0 11.0\n'
 
 
+def test_masks_are_not_scored(tmp_path, caplog):
+    dataset = open_plain(tmp_path, {'a': xml(('cat', 10, 10, 50, 50))})
+    with caplog.at_level('INFO'):
+        metrics = dataset.evaluate(no_detections(dataset), str(tmp_path), no_detections(dataset))
+    assert 'masks are not scored' in caplog.text and metrics['AP50'] == 0
+
+
 def test_class_names_are_no_paths(tmp_path):
     dataset = open_plain(tmp_path, {'a': xml(('../x', 1, 1, 10, 10))})
     dataset.evaluate(no_detections(dataset), str(tmp_path / 'results'))

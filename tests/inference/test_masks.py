@@ -30,7 +30,7 @@ def expected_pixels(box, label, entry, config):
 
 
 def check(detections, masks, roidb, config):
-    """Every mask is that of its class, window and box, or one in twenty borrowed and within its box. -> their number."""
+    """Every mask is that of its class, window and box, or, one in twenty, borrowed and within its box. -> number."""
     own = borrowed = 0
     for label, images in enumerate(detections):
         for image, dets in enumerate(images):
@@ -134,7 +134,8 @@ def block(x1, y1, x2, y2):
 
 def test_borrowed_masks(caplog):
     """Rows without a mask get one from their window: of their class first, then of most overlap, cut to their box."""
-    first = np.array([row(0, 0, 20, 20, 1), row(0, 0, 30, 30, 2), row(2, 2, 20, 20, 1), row(40, 40, 49, 49, 1)], np.float32)
+    first = np.array([row(0, 0, 20, 20, 1), row(0, 0, 30, 30, 2), row(2, 2, 20, 20, 1), row(40, 40, 49, 49, 1)],
+                     np.float32)
     second = np.array([row(0, 0, 20, 20, 2), row(4, 4, 18.6, 18.4, 2)], np.float32)
     codes = [[block(0, 0, 10, 30), block(5, 5, 25, 25), b'', b''], [block(1, 1, 40, 40), b'']]
     results = [ScaleResult([[(), ()]], [[first[:3], first[3:]]], None, 0, [[codes[0][:3], codes[0][3:]]]),

@@ -139,3 +139,31 @@ def test_memory_does_not_grow_with_the_image():
     assert peak < 40e6
     areas = coco_mask.area([{'size': [15000, 20000], 'counts': code} for code in codes])
     np.testing.assert_allclose(areas, (masks >= 0.5).mean(axis=(1, 2)) * 19000 * 14000, rtol=0.2, atol=1e7)
+
+
+def polygon_target(polygon, box, size=28):
+    """What a mask is trained on (reference/operators.md 8.2): rows first, then transposed."""
+    x1, y1, x2, y2 = box
+    points = np.array(polygon).reshape(-1, 2)
+    rows = (points[:, 1] - y1) * size / max(1, y2 - y1)
+    columns = (points[:, 0] - x1) * size / max(1, x2 - x1)
+    ring = np.stack([rows, columns], axis=1).reshape(-1).tolist()
+    return coco_mask.decode(coco_mask.frPyObjects([ring], size, size))[:, :, 0].T.astype(np.float32)
+
+
+@pytest.mark.parametrize('scale, least_iou', [(0.5, 0.87), (1, 0.9), (2, 0.9)])
+def test_perfect_targets_give_the_object_back(scale, least_iou):
+    """Objects of 8 to 30 pixels, made into targets at a test scale and pasted at original size."""
+    rng = np.random.default_rng(2)
+    overlaps = []
+    for _ in range(60):
+        angles = np.sort(rng.uniform(0, 2 * np.pi, 12))
+        radius = rng.uniform(4, 15)
+        polygon = np.stack([40 + radius * np.cos(angles), 35 + radius * np.sin(angles)], axis=1)
+        low, high = polygon.min(axis=0), polygon.max(axis=0)
+        box = np.round(np.trunc([*low, *(high - 1)]) * scale)  # corners are inclusive, whole in original and input
+        target = polygon_target((polygon * scale).reshape(-1), box)
+        code, = paste(target[None], box[None] / scale, 80, 70, 1 / scale)
+        truth = coco_mask.frPyObjects([polygon.reshape(-1).tolist()], 70, 80)
+        overlaps.append(coco_mask.iou([{'size': [70, 80], 'counts': code}], truth, [0])[0, 0])
+    assert np.mean(overlaps) > least_iou
