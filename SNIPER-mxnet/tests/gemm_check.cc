@@ -30,7 +30,8 @@ bool check(const char* name, Kernel* kernel, int depth, int count, int columns, 
   const std::vector<float> panel = values(depth * columns + kPanel), rows = values(count * row_stride);
   const std::vector<float> before = values(count * out_stride);
   std::vector<float> out = before;
-  kernel(Panel{panel.data(), columns, depth, panel.data()}, rows.data(), row_stride, count, out.data(), out_stride, accumulate);
+  kernel(Panel{panel.data(), columns, depth, panel.data()}, rows.data(), row_stride, count, out.data(), out_stride,
+         accumulate);
   for (int n = 0; n < count; ++n) {
     for (int j = 0; j < out_stride; ++j) {
       const float actual = out[n * out_stride + j];

@@ -27,8 +27,10 @@ typedef int QuadPlaces __attribute__((vector_size(kBlock * sizeof(int))));
 SNIPER_INLINE void transpose_block(const float* in, int64_t in_stride, float* out, int64_t out_stride) {
   Quad rows[kBlock];
   for (int r = 0; r < kBlock; ++r) rows[r] = *reinterpret_cast<const Quad*>(in + r * in_stride);
-  const Quad low01 = SNIPER_SHUFFLE(rows[0], rows[1], 0, 4, 1, 5), low23 = SNIPER_SHUFFLE(rows[2], rows[3], 0, 4, 1, 5);
-  const Quad high01 = SNIPER_SHUFFLE(rows[0], rows[1], 2, 6, 3, 7), high23 = SNIPER_SHUFFLE(rows[2], rows[3], 2, 6, 3, 7);
+  const Quad low01 = SNIPER_SHUFFLE(rows[0], rows[1], 0, 4, 1, 5);
+  const Quad low23 = SNIPER_SHUFFLE(rows[2], rows[3], 0, 4, 1, 5);
+  const Quad high01 = SNIPER_SHUFFLE(rows[0], rows[1], 2, 6, 3, 7);
+  const Quad high23 = SNIPER_SHUFFLE(rows[2], rows[3], 2, 6, 3, 7);
   *reinterpret_cast<Quad*>(out) = SNIPER_SHUFFLE(low01, low23, 0, 1, 4, 5);
   *reinterpret_cast<Quad*>(out + out_stride) = SNIPER_SHUFFLE(low01, low23, 2, 3, 6, 7);
   *reinterpret_cast<Quad*>(out + 2 * out_stride) = SNIPER_SHUFFLE(high01, high23, 0, 1, 4, 5);

@@ -52,8 +52,8 @@ std::vector<Chunk> chunks_of(int taps, int channels) {
 // Tiles of an image: small enough for the caches, enough of them for the threads.
 int64_t tiles_of(const DeformableConvolutionInputs& in, int64_t groups) {
   const int64_t cells = in.out_cells(), others = std::max<int64_t>(in.images * groups, 1);
-  const int64_t for_threads = std::min((2 * max_threads() + others - 1) / others, (cells + kLeastCells - 1) / kLeastCells);
-  return std::max((cells + kMostCells - 1) / kMostCells, for_threads);
+  const int64_t for_threads = (2 * max_threads() + others - 1) / others, most = (cells + kLeastCells - 1) / kLeastCells;
+  return std::max((cells + kMostCells - 1) / kMostCells, std::min(for_threads, most));
 }
 
 size_t maps_size(const DeformableConvolutionInputs& in) {
@@ -82,7 +82,8 @@ class Forward {
   // Panel of filters [kPanel * panel, ...) of a group, rows (tap, channel); a last, narrower panel is stored so.
   Panel panel(int group, int panel) const {
     const int64_t first = static_cast<int64_t>(group) * filters_ + panel * kPanel;
-    return Panel{packed_ + first * rows_, std::min<int>(kPanel, filters_ - panel * kPanel), static_cast<int>(rows_), nullptr};
+    const int filters = std::min<int>(kPanel, filters_ - panel * kPanel);
+    return Panel{packed_ + first * rows_, filters, static_cast<int>(rows_), nullptr};
   }
 
   // Rows [row, row + depth) of a panel, with those of the panel after it as the next.

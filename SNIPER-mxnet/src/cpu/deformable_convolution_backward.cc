@@ -90,8 +90,8 @@ class Backward {
  public:
   Backward(const DeformableConvolutionInputs& in, const DeformableConvolutionOptions& options, const float* out_grad,
            float* workspace, const DeformableConvolutionGradients& grads)
-      : in_(in), options_(options), out_grad_(out_grad), grads_(grads), filters_(options.num_filter / options.num_group),
-        taps_(options.taps()), cells_(in.out_cells()), runs_(runs_of(in.channels, options)) {
+      : in_(in), options_(options), out_grad_(out_grad), grads_(grads),
+        filters_(options.num_filter / options.num_group), taps_(options.taps()), cells_(in.out_cells()), runs_(runs_of(in.channels, options)) {
     const Parts parts = parts_of(in, options, runs_.size());
     maps_ = workspace;
     packed_ = maps_ + parts.maps;
@@ -148,7 +148,8 @@ class Backward {
     std::fill(packed_end_, packed_end_ + kPanel, 0.0f);
   }
 
-  const TilePoint* points_of(int64_t image, int deformable_group, int tap, const CellTile& tile, Scratch* scratch) const {
+  const TilePoint* points_of(int64_t image, int deformable_group, int tap, const CellTile& tile,
+                             Scratch* scratch) const {
     scratch->points.resize(std::max<size_t>(scratch->points.size(), tile.count));
     const float* shifts =
         in_.offset + ((image * options_.num_deformable_group + deformable_group) * taps_ + tap) * 2 * cells_;

@@ -24,7 +24,9 @@ void read_pair(const Attributes& attributes, const char* name, int fallback, int
   std::vector<float> values = attributes.numbers(name, {});
   if (values.empty()) values.assign(2, static_cast<float>(fallback));
   bool holds = values.size() == 2;
-  for (const float value : values) holds = holds && value >= least && value <= 65536.0f && value == static_cast<int>(value);
+  for (const float value : values) {
+    holds = holds && value >= least && value <= 65536.0f && value == static_cast<int>(value);
+  }
   attributes.require(holds, name, "two whole numbers (height, width) from " + std::to_string(least) + " up");
   *height = static_cast<int>(values[0]);
   *width = static_cast<int>(values[1]);
@@ -132,7 +134,9 @@ MXReturnValue infer_shape(const AttributeMap& values, std::vector<Shape>* in, st
 DeformableConvolutionInputs convolution_inputs(std::vector<MXTensor>* in, size_t first, const MXTensor& output,
                                                const DeformableConvolutionOptions& options) {
   const MXTensor& data = (*in)[first + kData];
-  if (data.dtype != mxnet::ext::kFloat32) throw std::invalid_argument("data must be float32, got float16: cast it first");
+  if (data.dtype != mxnet::ext::kFloat32) {
+    throw std::invalid_argument("data must be float32, got float16: cast it first");
+  }
   DeformableConvolutionInputs inputs;
   inputs.data = (*in)[first + kData].data<float>();
   inputs.offset = (*in)[first + kOffset].data<float>();
