@@ -11,7 +11,7 @@ import os
 from lib.errors import SniperError
 from lib.train.agreement import compare
 from lib.train.checkpoint import load_params
-from lib.train.paths import params_path
+from lib.train.paths import params_path, read_sidecar
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ def pretrained_values(config, shapes, aux_shapes, new_names):
     if not os.path.exists(path):
         raise SniperError('pretrained weights %s do not exist: fetch them, or set network.pretrained and '
                           "network.pretrained_epoch, or train from scratch with `--set network.pretrained ''`" % path)
+    _check_requirements(config, path, read_sidecar(prefix, config.network.pretrained_epoch).get('requires', {}))
     args, auxs = load_params(path)
     if config.network.KEEP_HEADS:
         new_names = [name for name in new_names if name not in args]
@@ -70,6 +71,16 @@ def init_parameters(module, detector, config):
 def _empty_parameters(module):
     """The not yet initialised parameters and auxiliary states of a bound Module."""
     return module._arg_params, module._aux_params
+
+
+def _check_requirements(config, path, requires):
+    """Keys that a converted file wants to be so (lib.convert): arrays would fit and compute something else."""
+    for key, value in requires.items():
+        section, _, name = key.partition('.')
+        found = config.get(section, {}).get(name)
+        if found != value:
+            raise SniperError('pretrained weights %s are made for %s %s, the configuration says %s: add --set %s %s'
+                              % (path, key, value, found, key, value))
 
 
 def _check_complete(path, wanted, given):

@@ -1,0 +1,164 @@
+"""Arrays of a source network -> arrays of our backbone that compute the same features.
+
+Our input is R, G, B minus `pixel_means`, undivided. What the source wants instead goes into the input BatchNorm
+`bn_data` of the ResNets, exactly; in networks without one it is folded into the first convolution, which is exact but for
+the padding of its border (the padded value is our mean in place of theirs: 0.005 of 255 for ImageNet's means).
+"""
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lib.errors import SniperError
+from lib.train.agreement import compare
+
+SIDE = 64       # of the input for which shapes are inferred
+PIXEL_MEANS = (123.68, 116.779, 103.939)    # R, G, B: configs' network.PIXEL_MEANS
+
+
+class Target(NamedTuple):
+    """Where the arrays go: our backbone, the detectors on it, and what their configuration must say."""
+    backbone: Any
+    detectors: tuple
+    requires: dict
+    prefix: str         # of the parameter file in data/pretrained_model
+    norm_eps: float
+
+
+def target_of(architecture):
+    """Target of an Architecture."""
+    options = dict(architecture.options)
+    if architecture.family == 'resnet_v1':
+        from symbols.backbones.resnet_v1 import EPS, ResNetV1
+        name = 'resnet_v1_%d' % architecture.depth
+        requires = {'network.STRIDE_IN_1X1': options['stride_in_1x1']}
+        return Target(ResNetV1(architecture.depth), (name + '_e2e',), requires, name, EPS)
+    if architecture.family == 'resnet_v2':
+        from symbols.backbones.resnet import EPS, ResNet
+        detectors = ('resnet_mx_%d_e2e' % architecture.depth,)
+        detectors += ('resnet_mx_101_e2e_mask',) if architecture.depth == 101 else ()
+        return Target(ResNet(architecture.depth), detectors, {}, 'resnet_mx_%d_gluon' % architecture.depth, EPS)
+    if architecture.family == 'mobilenet_v2':
+        from symbols.backbones.mobilenetv2 import EPS, MobileNetV2
+        return Target(MobileNetV2(), ('mobilenetv2_e2e',), {}, 'mobilenetv2', EPS)
+    from symbols.backbones.vgg import VGG16
+    return Target(VGG16(options['reduced_fc'], options['ceil_pools']), (), {},
+                  'vgg16_reducedfc' if options['reduced_fc'] else 'vgg16', 0.0)
+
+
+def backbone_outputs(target, architecture):
+    """{feature: mx.sym.Symbol} of our backbone in float32 on the input `data`."""
+    from sniper_mxnet import mx
+    from symbols.options import TrunkOptions
+    options = TrunkOptions(half_precision=False, bn_momentum=0.9, pretrained=True,
+                           stride_in_1x1=dict(architecture.options).get('stride_in_1x1', False))
+    return {name: feature.symbol for name, feature in target.backbone(mx.sym.var('data'), options).items()}
+
+
+def convert(architecture, arrays, target, path, pixel_means=PIXEL_MEANS):
+    """-> (arg_params, aux_params), dicts of float32 NumPy arrays, names and shapes as our backbone wants them.
+
+    SniperError, naming the arrays, if the file lacks some, has others of another shape or of no finite value.
+    """
+    source = _Source(arrays, path)
+    made = {}
+    for layer in architecture.layers:
+        if layer.ours:
+            made[layer.ours + '_weight'] = source.take(layer.source + '.weight')
+        bias = source.take_if_there(layer.source + '.bias') if layer.ours else None
+        if layer.our_norm:
+            _norm(made, layer, architecture, source, target.norm_eps)
+            if bias is not None:    # x + b, then minus the mean
+                made[layer.our_norm + '_moving_mean'] = made[layer.our_norm + '_moving_mean'] - bias
+        elif bias is not None:
+            made[layer.ours + '_bias'] = bias
+    for layer in architecture.identity:
+        _identity(made, layer, architecture.layers[0], target.norm_eps)
+    _normalise_input(made, architecture, target, np.array(pixel_means))
+    made = {name: np.ascontiguousarray(array, np.float32) for name, array in made.items()}
+    return _checked(made, target, architecture, path)
+
+
+class _Source:
+    """The file's arrays in float64, with errors that name them."""
+
+    def __init__(self, arrays, path):
+        self.arrays, self.path = arrays, path
+
+    def take(self, name):
+        array = self.take_if_there(name)
+        if array is None:
+            raise SniperError('%s has no array %s, which this network has: it is another one' % (self.path, name))
+        return array
+
+    def take_if_there(self, name):
+        if name not in self.arrays:
+            return None
+        array = np.asarray(self.arrays[name])
+        if array.dtype.kind not in 'fiu' or not np.isfinite(array).all():
+            raise SniperError('%s: array %s holds no finite numbers' % (self.path, name))
+        return array.astype(np.float64)
+
+
+def _norm(made, layer, architecture, source, eps):
+    """A BatchNorm; another eps is made up for in gamma, exactly."""
+    gamma, beta, mean, var = [source.take('%s.%s' % (layer.source_norm, name)) for name in architecture.norm]
+    if (var < 0).any():
+        raise SniperError('%s: %s has negative variances' % (source.path, layer.source_norm))
+    if layer.our_norm == 'bn_data':     # gamma is fixed to 1 there and here
+        gamma = np.ones_like(gamma)
+    elif eps != architecture.eps:
+        gamma = gamma * np.sqrt((var + eps) / (var + architecture.eps))
+    made.update({layer.our_norm + '_gamma': gamma, layer.our_norm + '_beta': beta,
+                 layer.our_norm + '_moving_mean': mean, layer.our_norm + '_moving_var': var})
+
+
+def _identity(made, layer, before, eps):
+    """A 1x1 convolution and BN that pass non-negative values up to 6 on unchanged (a ReLU6 lies behind)."""
+    channels = made[before.ours + '_weight'].shape[0]
+    made[layer.ours + '_weight'] = np.eye(channels)[:, :, None, None]
+    made.update({layer.our_norm + '_gamma': np.ones(channels), layer.our_norm + '_beta': np.zeros(channels),
+                 layer.our_norm + '_moving_mean': np.zeros(channels),
+                 layer.our_norm + '_moving_var': np.full(channels, 1 - eps)})
+
+
+def _normalise_input(made, architecture, target, means):
+    """Make up for what the source wants of its input: (x + means - mean) / std instead of x, in R, G, B."""
+    wanted = architecture.preprocess
+    mean, std = np.array(wanted.mean), np.array(wanted.std)
+    if architecture.family.startswith('resnet'):
+        assert wanted.order == 'RGB'
+        if architecture.family == 'resnet_v2':      # its own input BN comes behind
+            inner_mean, inner_var = made['bn_data_moving_mean'], made['bn_data_moving_var'] + architecture.eps
+        else:
+            inner_mean, inner_var = np.zeros(3), np.ones(3)
+            made.update(bn_data_gamma=np.ones(3), bn_data_beta=np.zeros(3))
+        made['bn_data_moving_mean'] = std * inner_mean - (means - mean)
+        made['bn_data_moving_var'] = std ** 2 * inner_var - target.norm_eps
+        return
+    first = architecture.layers[0]
+    weight = made[first.ours + '_weight']
+    if wanted.order == 'BGR':
+        weight = weight[:, ::-1]
+    weight = weight / std[:, None, None]
+    shift = (weight * (means - mean)[:, None, None]).sum(axis=(1, 2, 3))
+    made[first.ours + '_weight'] = weight
+    if first.our_norm:
+        made[first.our_norm + '_moving_mean'] = made[first.our_norm + '_moving_mean'] - shift
+    else:
+        made[first.ours + '_bias'] = made[first.ours + '_bias'] + shift
+
+
+def _checked(made, target, architecture, path):
+    """(arg_params, aux_params) in our graph's order, if the graph asks for exactly these shapes."""
+    from sniper_mxnet import mx
+    from symbols.layers import new_parameters
+    symbol = mx.sym.Group(list(backbone_outputs(target, architecture).values()))
+    shapes, _, aux_shapes = symbol.infer_shape(data=(1, 3, SIDE, SIDE))
+    new = new_parameters(symbol) | {'data'}
+    args = {name: shape for name, shape in zip(symbol.list_arguments(), shapes) if name not in new}
+    auxs = dict(zip(symbol.list_auxiliary_states(), aux_shapes))
+    agreement = compare(dict(args, **auxs), {name: array.shape for name, array in made.items()})
+    if not agreement.complete or agreement.extra:
+        raise SniperError('%s looks like a %s, but does not fit: %s' % (
+            path, architecture.name, agreement.complaint() or 'too many arrays: ' + ', '.join(agreement.extra[:5])))
+    return {name: made[name] for name in args}, {name: made[name] for name in auxs}

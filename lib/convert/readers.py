@@ -1,0 +1,27 @@
+"""A file of weights in any of the known formats, told apart by content, not by name."""
+import struct
+
+from lib.convert.onnx_file import read_onnx
+from lib.convert.safetensors_file import is_safetensors, read_safetensors
+from lib.convert.torch_file import is_torch_file, read_torch
+from lib.errors import SniperError
+from lib.train.ndarray_file import LIST_MAGIC, read_arrays
+
+
+def read_weights(path):
+    """-> (format, {name: NumPy array}). Format: 'MXNet', 'PyTorch', 'safetensors' or 'ONNX'. SniperError, one line, if
+    the file is broken or of no known format."""
+    try:
+        with open(path, 'rb') as stream:
+            start = stream.read(8)
+        if len(start) < 8:
+            raise SniperError('%s has %d bytes: no file of weights' % (path, len(start)))
+        if struct.unpack('<Q', start)[0] == LIST_MAGIC:
+            return 'MXNet', read_arrays(path)
+        if is_torch_file(path):
+            return 'PyTorch', read_torch(path)
+        if is_safetensors(path):
+            return 'safetensors', read_safetensors(path)
+    except OSError as error:
+        raise SniperError('%s cannot be read: %s' % (path, error.strerror or error)) from None
+    return 'ONNX', read_onnx(path)

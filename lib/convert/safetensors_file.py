@@ -1,0 +1,79 @@
+"""Files in the safetensors format: u64 length of the header, the header in JSON, the numbers.
+
+Header: {name: {"dtype", "shape", "data_offsets": [begin, end]}}, offsets from the header's end; `__metadata__` is text.
+"""
+import json
+import os
+import struct
+
+import numpy as np
+
+from lib.errors import SniperError
+
+MAX_BYTES = 8 << 30
+MAX_HEADER = 100 << 20      # the format's own limit
+MAX_RANK = 8
+TYPES = {'F64': 'f8', 'F32': 'f4', 'F16': 'f2', 'BF16': 'bf16', 'I64': 'i8', 'I32': 'i4', 'I16': 'i2', 'I8': 'i1',
+         'U8': 'u1', 'BOOL': 'b1'}
+
+
+class _Broken(Exception):
+    """What is wrong with the file."""
+
+
+def is_safetensors(path):
+    """Whether a file begins as this format does."""
+    with open(path, 'rb') as stream:
+        start = stream.read(9)
+    return len(start) == 9 and struct.unpack('<Q', start[:8])[0] <= MAX_HEADER and start[8:] == b'{'
+
+
+def read_safetensors(path):
+    """-> {name: NumPy array}. SniperError, one line, if the file is broken; offsets and shapes are checked first."""
+    try:
+        with open(path, 'rb') as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size > MAX_BYTES:
+                raise _Broken('it has %d bytes, at most %d are read' % (size, MAX_BYTES))
+            entries, start = _header(stream, size)
+            return {name: _array(stream, start, size - start, name, entry) for name, entry in entries.items()}
+    except OSError as error:
+        raise SniperError('%s cannot be read: %s' % (path, error.strerror or error)) from None
+    except (_Broken, ValueError, KeyError, TypeError, RecursionError, struct.error) as error:
+        raise SniperError('%s is damaged or no safetensors file (%s)'
+                          % (path, ' '.join(str(error).split())[:200])) from None
+
+
+def _header(stream, size):
+    length, = struct.unpack('<Q', stream.read(8))
+    if length > min(size - 8, MAX_HEADER):
+        raise _Broken('its header announces %d bytes' % length)
+    content = json.loads(stream.read(length).decode('utf-8'))
+    if not isinstance(content, dict):
+        raise _Broken('its header is no table')
+    content.pop('__metadata__', None)
+    total = 0
+    for entry in content.values():
+        begin, end = entry['data_offsets']
+        total += end - begin
+    if total > size:        # arrays that share bytes
+        raise _Broken('its arrays announce %d bytes' % total)
+    return content, 8 + length
+
+
+def _array(stream, start, room, name, entry):
+    shape, (begin, end) = entry['shape'], entry['data_offsets']
+    kind = TYPES.get(entry['dtype'])
+    if (kind is None or not isinstance(shape, list) or len(shape) > MAX_RANK
+            or not all(type(number) is int and number >= 0 for number in shape + [begin, end])):
+        raise _Broken('array %s has the type %r and shape %s' % (name[:80], entry['dtype'], str(shape)[:80]))
+    count = 1
+    for side in shape:
+        count *= side
+    if end > room or end - begin != count * (2 if kind == 'bf16' else np.dtype(kind).itemsize):
+        raise _Broken('array %s of shape %s does not lie in the file' % (name[:80], shape))
+    stream.seek(start + begin)
+    content = stream.read(end - begin)
+    if kind == 'bf16':      # the upper half of a float32
+        return (np.frombuffer(content, '<u2').astype(np.uint32) << 16).view(np.float32).reshape(shape)
+    return np.frombuffer(content, np.dtype(kind).newbyteorder('<')).reshape(shape)
