@@ -12,20 +12,15 @@ from sniper_mxnet import mx
 HOST = 'host'
 
 
-def _deformable(name):
-    """Operator `name` of SNIPER-mxnet; stock MXNet's where ours is missing, or lacks the kernels for the GPUs here."""
-    ours = getattr(mx.sym, name, None) if has_cuda_kernels() or not _has_gpu() else None
-    return ours or getattr(mx.sym.contrib, name)
-
-
-def has_cuda_kernels():
-    """True if the operators of SNIPER-mxnet run on GPUs; an installed one that cannot tell is older and has none."""
-    return getattr(sniper_mxnet, 'has_cuda_kernels', lambda: False)()
+def _deformable(name, half_precision=False):
+    """Operator `name` of SNIPER-mxnet; stock MXNet's on GPUs for which ours has no kernels, or none in float16."""
+    ours = not _has_gpu() or sniper_mxnet.has_cuda_kernels() and not half_precision
+    return getattr(mx.sym if ours else mx.sym.contrib, name)
 
 
 def _proposal_scope():
     """Attributes of the proposal operators' nodes."""
-    return mx.AttrScope() if has_cuda_kernels() else mx.AttrScope(ctx_group=HOST)
+    return mx.AttrScope() if sniper_mxnet.has_cuda_kernels() else mx.AttrScope(ctx_group=HOST)
 
 
 def _has_gpu():
@@ -35,9 +30,13 @@ def _has_gpu():
         return False
 
 
-def deformable_convolution(data, offset, weight, name, **settings):
-    """Convolution whose sample points are moved by `offset` (B, groups * 2 * kernel cells, H', W') cells."""
-    return _deformable('DeformableConvolution')(data=data, offset=offset, weight=weight, name=name, **settings)
+def deformable_convolution(data, offset, weight, name, half_precision=False, **settings):
+    """Convolution whose sample points are moved by `offset` (B, groups * 2 * kernel cells, H', W') cells.
+
+    half_precision: the arrays are float16.
+    """
+    operator = _deformable('DeformableConvolution', half_precision)
+    return operator(data=data, offset=offset, weight=weight, name=name, **settings)
 
 
 def deformable_roi_pooling(data, rois, name, trans=None, **settings):

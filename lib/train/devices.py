@@ -32,7 +32,8 @@ def contexts(config):
 def host_group(devices):
     """Context group `symbols.ops.HOST` of operators without a GPU kernel: {group: CPU}, or None if there are none."""
     from sniper_mxnet import mx
-    from symbols.ops import HOST, has_cuda_kernels
+    from sniper_mxnet import has_cuda_kernels
+    from symbols.ops import HOST
     on_gpu = any(device.device_type == 'gpu' for device in devices)
     return {HOST: mx.cpu()} if on_gpu and not has_cuda_kernels() else None
 

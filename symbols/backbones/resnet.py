@@ -51,7 +51,7 @@ class ResNet:
         active = norm_relu(data, 1)
         body = norm_relu(convolution(active, name + '_conv1', narrow), 2)
         if deformable:
-            body = deformable_3x3(body, name, narrow)
+            body = deformable_3x3(body, name, narrow, options)
         else:
             body = convolution(body, name + '_conv2', narrow, kernel=3, stride=stride)
         # From scratch the sums of many units must not grow: each branch starts small (Zhang et al. 2019, "Fixup").
@@ -70,16 +70,17 @@ def stem(data, options):
     return mx.sym.Pooling(data=body, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pool_type='max', name='pooling0')
 
 
-def deformable_3x3(data, name, channels, groups=1):
+def deformable_3x3(data, name, channels, options, groups=1):
     """`<name>_conv2` as a deformable convolution; the plain convolution `<name>_offset` moves it."""
-    return deformed(data, name + '_conv2', channels, groups, name + '_offset')
+    return deformed(data, name + '_conv2', channels, options, groups, name + '_offset')
 
 
-def deformed(data, name, channels, groups=1, offset_name=None):
+def deformed(data, name, channels, options, groups=1, offset_name=None):
     """3x3 deformable convolution, dilated by 2, and the plain convolution that moves it (`<name>_offset`)."""
     offset = convolution(data, offset_name or name + '_offset', 2 * 9 * DEFORMABLE_GROUPS, kernel=3, dilate=DILATE,
                          bias=True, init=mx.init.Zero(), new=True)
     pad = same_pad(3, DILATE)
     return deformable_convolution(data, offset, parameter(name + '_weight'), name, num_filter=channels,
                                   kernel=(3, 3), stride=(1, 1), pad=(pad, pad), dilate=(DILATE, DILATE),
-                                  num_group=groups, num_deformable_group=DEFORMABLE_GROUPS, no_bias=True)
+                                  num_group=groups, num_deformable_group=DEFORMABLE_GROUPS, no_bias=True,
+                                  half_precision=options.half_precision)

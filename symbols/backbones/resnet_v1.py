@@ -56,7 +56,7 @@ class ResNetV1:
         body = convolution(data, res + 'branch2a', channels // 4, stride=first)
         body = relu(norm(body, 'branch2a'), res + 'branch2a_relu')
         if deformable:
-            body = deformed(body, res + 'branch2b', channels // 4)
+            body = deformed(body, res + 'branch2b', channels // 4, options)
         else:
             body = convolution(body, res + 'branch2b', channels // 4, kernel=3, stride=second)
         body = relu(norm(body, 'branch2b'), res + 'branch2b_relu')

@@ -38,7 +38,7 @@ class ResNeXt101:
 
         body = relu(norm(convolution(data, name + '_conv1', channels), '_bn1'), name + '_relu1')
         if deformable:
-            body = deformable_3x3(body, name, channels, GROUPS)
+            body = deformable_3x3(body, name, channels, options, GROUPS)
         else:
             body = convolution(body, name + '_conv2', channels, kernel=3, stride=stride, groups=GROUPS)
         body = relu(norm(body, '_bn2'), name + '_relu2')

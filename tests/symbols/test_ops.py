@@ -15,7 +15,7 @@ from tests.symbols.helpers import config_for
 def machine(request, monkeypatch):
     """(whether the library has CUDA kernels, whether there is a GPU), as far as the networks can see."""
     kernels, gpu = request.param
-    monkeypatch.setattr(sniper_mxnet, 'has_cuda_kernels', lambda: kernels, raising=False)
+    monkeypatch.setattr(sniper_mxnet, 'has_cuda_kernels', lambda: kernels)
     monkeypatch.setattr(ops, '_has_gpu', lambda: gpu)
     return request.param
 
@@ -35,8 +35,17 @@ def test_operators_and_their_context(machine, name, variant, proposals):
     assert proposals <= {node['op'] for node in nodes}
 
 
+def test_half_precision_takes_the_stock_convolution_on_gpus(machine):
+    _, gpu = machine
+    config = config_for('resnet_mx_101_e2e')
+    config.TRAIN.fp16 = True
+    nodes = json.loads(get_detector('resnet_mx_101_e2e').symbol(config, 'train').tojson())['nodes']
+    assert {node['op'] for node in nodes if 'DeformableConvolution' in node['op']} == {
+        '_contrib_DeformableConvolution' if gpu else 'DeformableConvolution'}
+
+
 @pytest.mark.parametrize('kernels', [False, True])
 def test_host_group_of_devices(monkeypatch, kernels):
-    monkeypatch.setattr(sniper_mxnet, 'has_cuda_kernels', lambda: kernels, raising=False)
+    monkeypatch.setattr(sniper_mxnet, 'has_cuda_kernels', lambda: kernels)
     assert host_group([mx.cpu()]) is None
     assert host_group([mx.gpu(0), mx.gpu(1)]) == (None if kernels else {ops.HOST: mx.cpu()})

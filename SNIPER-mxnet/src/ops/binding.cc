@@ -79,4 +79,10 @@ void fill_zero(std::vector<MXTensor>* tensors) {
   for (MXTensor& tensor : *tensors) std::memset(tensor.data_ptr, 0, tensor.size() * sizeof(float));
 }
 
+MXReturnValue zero_gradients(const AttributeMap&, std::vector<MXTensor>*, std::vector<MXTensor>* out,
+                             const OpResource&) {
+  fill_zero(out);
+  return mxnet::ext::MX_SUCCESS;
+}
+
 }  // namespace sniper

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mxnet/lib_api.h"
+#include "ops/attributes.h"
 
 namespace sniper {
 
@@ -49,8 +50,11 @@ std::string type_name(int type);
 void infer_float32(const std::vector<std::string>& input_names, std::vector<int>* in_types,
                    std::vector<int>* out_types);
 
-// Fills every tensor with zeros: the gradient of an operator that passes none.
 void fill_zero(std::vector<MXTensor>* tensors);
+
+// The backward of an operator that passes no gradient: zeros to all inputs.
+MXReturnValue zero_gradients(const AttributeMap&, std::vector<MXTensor>*, std::vector<MXTensor>* out,
+                             const OpResource&);
 
 }  // namespace sniper
 

@@ -27,6 +27,11 @@ void fill_zero_gpu(const CudaContext& context, std::vector<MXTensor>* tensors) {
   for (MXTensor& tensor : *tensors) fill_zero_cuda(context, tensor.data_ptr, tensor.size() * sizeof(float));
 }
 
+MXReturnValue zero_gradients_gpu(const AttributeMap&, std::vector<MXTensor>*, std::vector<MXTensor>* out,
+                                 const OpResource& resource) {
+  return guarded("sniper_mxnet", [&] { fill_zero_gpu(cuda_context(resource), out); });
+}
+
 }  // namespace sniper
 
 #endif  // SNIPER_WITH_CUDA

@@ -31,8 +31,11 @@ namespace sniper {
 // MXNet's stream and its pool of device memory. `resource` must outlive the context.
 CudaContext cuda_context(const OpResource& resource);
 
-// Fills every tensor with zeros: the gradient of an operator that passes none.
 void fill_zero_gpu(const CudaContext& context, std::vector<MXTensor>* tensors);
+
+// The backward of an operator that passes no gradient: zeros to all inputs.
+MXReturnValue zero_gradients_gpu(const AttributeMap&, std::vector<MXTensor>*, std::vector<MXTensor>* out,
+                                 const OpResource& resource);
 
 }  // namespace sniper
 

@@ -48,10 +48,6 @@ MXReturnValue forward(const AttributeMap& values, std::vector<MXTensor>* in, std
   });
 }
 
-MXReturnValue backward(const AttributeMap&, std::vector<MXTensor>*, std::vector<MXTensor>* out, const OpResource&) {
-  return guarded(kName, [&] { fill_zero(out); });
-}
-
 #if SNIPER_WITH_CUDA
 
 MXReturnValue forward_gpu(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
@@ -63,11 +59,6 @@ MXReturnValue forward_gpu(const AttributeMap& values, std::vector<MXTensor>* in,
   });
 }
 
-MXReturnValue backward_gpu(const AttributeMap&, std::vector<MXTensor>*, std::vector<MXTensor>* out,
-                           const OpResource& resource) {
-  return guarded(kName, [&] { fill_zero_gpu(cuda_context(resource), out); });
-}
-
 #endif
 
 }  // namespace
@@ -77,10 +68,10 @@ REGISTER_OP(MultiProposalTarget)
     .setInferType(infer_type)
     .setInferShape(infer_shape)
     .setForward(forward, "cpu")
-    .setBackward(backward, "cpu")
+    .setBackward(zero_gradients, "cpu")
 #if SNIPER_WITH_CUDA
     .setForward(forward_gpu, "gpu")
-    .setBackward(backward_gpu, "gpu")
+    .setBackward(zero_gradients_gpu, "gpu")
 #endif
     ;
 
