@@ -85,6 +85,13 @@ def test_size_of_tiny():
     assert count + sum(int(np.prod(shape)) for shape in auxiliary) < 1.45e6
 
 
+def deformable_offsets(name):
+    """Layers that move the sample points of the last stage."""
+    if name.startswith('resnet_v1'):
+        return ['res5%s_branch2b_offset' % unit for unit in 'abc']
+    return ['stage4_unit%d_offset' % unit for unit in (1, 2, 3)] if name.startswith('resne') else []
+
+
 @pytest.mark.parametrize('name', detector_names())
 def test_new_parameters(name):
     """Heads and deformable offsets are new, trunks are not (reference/networks.md section 9)."""
@@ -94,7 +101,7 @@ def test_new_parameters(name):
     proposal_layers = ['rpn_conv_3x3', 'rpn_cls_score', 'rpn_bbox_pred']
     if name != 'sniper_tiny':
         layers.append('offset')
-    deformable = ['stage4_unit%d_offset' % unit for unit in (1, 2, 3)] if name.startswith('resne') else []
+    deformable = deformable_offsets(name)
     if name != 'resnext_mx_101':
         layers += proposal_layers
     assert new == {layer + suffix for layer in layers + deformable for suffix in ('_weight', '_bias')}

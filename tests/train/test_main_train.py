@@ -109,7 +109,7 @@ def test_pretrained_that_does_not_fit(images, straight, tmp_path):
     with open(str(tmp_path / 'weights-0000.params'), 'wb') as stream:
         write_arrays(stream, arrays)
     prefix = str(tmp_path / 'weights')
-    with pytest.raises(SniperError, match=r'1 parameters are missing \(%s\)' % dropped[4:]):
+    with pytest.raises(SniperError, match=r'1 parameter is missing \(%s\)' % dropped[4:]):
         train(images, tmp_path, 'network.pretrained', prefix)
     with pytest.raises(SniperError, match='weights-0005.params do not exist'):
         train(images, tmp_path, 'network.pretrained', prefix, 'network.pretrained_epoch', '5')
