@@ -38,7 +38,7 @@ step() {
     local name="$1" status=0
     shift
     say "" "=== $name"
-    "$@" || status=$?
+    [ -n "$stopped" ] || "$@" || status=$?  # a signal between two steps starts no other one
     case "$status" in
         130 | 143) stopped="$status" ;;  # a training that saved its state and left
     esac

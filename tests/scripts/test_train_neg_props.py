@@ -86,7 +86,9 @@ def test_interrupted_in_every_step_and_run_to_its_end(clone):
 
     status, text = clone.run()
     assert status == 0, text
-    assert 'All 2 epochs are trained already' in text and text.count('is there already, made from the same') == 1
+    assert 'All 2 epochs are trained already' in text
+    # The signal comes before the second set's extraction or during it; so few images may be through by then.
+    assert text.count('is there already, made from the same') in (1, 2)
     assert 'negative_chips' in text and 'Trained to epoch 1' in text
     for name, images in (('train', 4), ('val', 2)):
         assert len(read_proposals(str(clone.root / 'the props' / ('SYNTHETIC_%s_rpn.npz' % name))).image_ids) == images
