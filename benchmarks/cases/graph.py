@@ -39,7 +39,7 @@ def bind(detector, config):
     return call
 
 
-def _plain_convolution(data, offset, weight, name, num_deformable_group, **settings):
+def _plain_convolution(data, offset, weight, name, num_deformable_group, half_precision=False, **settings):
     """Dilated convolution; a sum of the offsets that adds nothing keeps the layer which predicts them."""
     body = mx.sym.Convolution(data=data, weight=weight, name=name, **settings)
     return mx.sym.broadcast_add(body, mx.sym.mean(offset, axis=1, keepdims=True) * 0)
