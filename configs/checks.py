@@ -66,7 +66,7 @@ def _check_network(config):
 
 def _check_train(config):
     train = config.TRAIN
-    _at_least(config, 'TRAIN', 1, 'BATCH_IMAGES CHIP_SIZE MAX_GT RPN_BATCH_SIZE RPN_POST_NMS_TOP_N '
+    _at_least(config, 'TRAIN', 1, 'BATCH_IMAGES CHIP_SIZE MIN_OBJECT_SIDE MAX_GT RPN_BATCH_SIZE RPN_POST_NMS_TOP_N '
                                   'BBOX_LOSS_ROIS LR_REFERENCE_BATCH')
     _at_least(config, 'TRAIN', 0, 'BBOX_LOSS_IMAGES begin_epoch end_epoch MAX_BATCHES SEED lr warmup_lr warmup_step '
                                   'wd CLIP_GRADIENT COLOR_JITTER NEG_CHIPS_PER_IMAGE')

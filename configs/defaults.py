@@ -68,6 +68,7 @@ TRAIN = {
     'NEG_CHIP_MIN_ROWS': key([25, 10], 'such a chip holds more proposals than this: at the finest scale, at the others',
                              INTS),
     'CHIPS_DB_PARTS': key(20, 'unused: memory does not depend on it'),
+    'MIN_OBJECT_SIDE': key(10, 'what a chip shows of an object is passed over if a side is shorter, chip pixels'),
     'MAX_GT': key(100, 'objects a chip at most; those beyond are counted and reported'),
     'FLIP': key(True, 'train on mirrored copies too'),
     'FLIP_VERTICAL': key(False, 'train on copies turned upside down too'),

@@ -6,7 +6,7 @@ import numpy as np
 from lib.bbox.anchors import anchor_base
 from lib.bbox.arrays import as_boxes
 from lib.targets.anchor_targets_ext import Labeller
-from lib.targets.chip_boxes import chip_boxes, objects_on_chip
+from lib.targets.chip_boxes import MIN_SIDE, chip_boxes, objects_on_chip
 from lib.targets.focus_labels import FocusSizes, write_focus_labels
 from lib.targets.object_labels import objects_with_row, write_gt_boxes
 from lib.targets.polygons import to_chip, write_polygons
@@ -28,6 +28,7 @@ class TargetSettings(NamedTuple):
     batch_size: int = 256         # anchors that stay labelled; all of them if large enough
     positive_fraction: float = 0.5
     focus_sizes: FocusSizes = FocusSizes()
+    min_side: int = MIN_SIDE      # of what a chip shows of an object, +1 convention
 
     @classmethod
     def from_config(cls, config):
@@ -37,7 +38,8 @@ class TargetSettings(NamedTuple):
                    feat_stride=network.RPN_FEAT_STRIDE, anchor_ratios=tuple(network.ANCHOR_RATIOS),
                    anchor_scales=tuple(network.ANCHOR_SCALES), positive_overlap=train.RPN_POSITIVE_OVERLAP,
                    negative_overlap=train.RPN_NEGATIVE_OVERLAP, batch_size=train.RPN_BATCH_SIZE,
-                   positive_fraction=train.RPN_FG_FRACTION, focus_sizes=FocusSizes.from_config(train))
+                   positive_fraction=train.RPN_FG_FRACTION, focus_sizes=FocusSizes.from_config(train),
+                   min_side=train.MIN_OBJECT_SIDE)
 
 
 class ChipTargets:
@@ -60,7 +62,7 @@ class ChipTargets:
 
     def boxes(self, entry, chip):
         """The objects of roidb `entry` that `chip` shows -> ChipBoxes."""
-        return chip_boxes(entry, chip, self.settings.chip_size)
+        return chip_boxes(entry, chip, self.settings.chip_size, self.settings.min_side)
 
     def anchors(self, chip_boxes, rng, label_out, target_out, weight_out):
         """Write RPN labels of a chip: label (A*F*F,), bbox_target and bbox_weight (4A, F, F), float32, C order.

@@ -1,6 +1,7 @@
 """Objects in chip pixels, the object table, the valid range."""
 import numpy as np
 
+from configs import load_config
 from lib.chips import Chip, ChipSampler, ChipSettings
 from lib.targets import ChipBoxes, ChipTargets, TargetSettings
 from lib.targets.chip_boxes import chip_boxes, to_chip
@@ -114,3 +115,9 @@ def test_from_config():
     settings = ChipTargets(load_config('configs/faster/sniper_res101_e2e.yml')).settings
     assert settings.feat_stride == 16 and settings.negative_overlap == 0.4 and settings.batch_size == 256
     assert len(settings.anchor_scales) == 7
+
+
+def test_the_least_side_is_configured():
+    config = load_config('configs/faster/sniper_tiny_e2e.yml', ['TRAIN.MIN_OBJECT_SIDE', '4', 'TRAIN.CHIP_SIZE', '512'])
+    rows = entry([[110, 60, 111.5, 61.5], [110, 60, 111, 61.5]])  # 4 and 3 pixels wide in the chip
+    np.testing.assert_array_equal(ChipTargets(config).boxes(rows, chip()).rows, [0])
