@@ -4,5 +4,18 @@
 class SniperError(Exception):
     """A user's mistake or a broken file: one line that names the thing and the mend.
 
-    Entry points print the message and exit with status 1; a traceback is only for bugs.
+    Entry points print the message and exit with status 1; a traceback is only for bugs. Names in files from elsewhere
+    may hold line breaks or what commands a terminal: in the message, white space becomes a space, anything else that
+    cannot be printed a question mark.
     """
+
+    def __init__(self, message):
+        super().__init__(printable(message))
+
+
+def printable(text):
+    """Text from elsewhere as one line that any terminal shows as it is."""
+    text = str(text)
+    if text.isprintable():
+        return text
+    return ''.join(letter if letter.isprintable() else ' ' if letter.isspace() else '?' for letter in text)

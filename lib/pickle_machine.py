@@ -8,6 +8,8 @@ import codecs
 import struct
 
 MAX_NUMBER = 64        # characters of a number in protocol 0
+PLAIN_KEYS = (int, float, str, bytes)
+MAX_KEY = 8            # parts of a tuple that is a key
 # What reading a damaged pickle may raise, besides Refused.
 DAMAGES = (IndexError, KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, struct.error,
            RecursionError)
@@ -48,11 +50,12 @@ class PickleMachine:
         self.left -= count
         return data
 
-    def line(self, limit=-1):
-        text = self.stream.readline(limit)
+    def line(self, limit=None):
+        text = self.stream.readline(self.left if limit is None else min(limit, self.left))
         self.left -= len(text)
         if not text.endswith(b'\n'):
-            raise Refused('it is cut short' if self.left <= 0 else 'it has a number of more than %d digits' % limit)
+            raise Refused('it is cut short' if self.left <= 0 or limit is None else
+                          'it has a number of more than %d digits' % limit)
         return text[:-1]
 
     def unpack(self, form):
@@ -117,7 +120,7 @@ class PickleMachine:
         if not isinstance(target, dict):
             raise Refused('it fills something other than a dict')
         for key, value in zip(pairs[0::2], pairs[1::2]):
-            if not isinstance(key, (int, float, str, bytes, tuple)):
+            if not _is_key(key):
                 raise Refused('it has a dict with keys that are no names or numbers')
             target[key] = value
 
@@ -139,6 +142,13 @@ class PickleMachine:
 
     def keep(self, number):
         self.memo[number] = self.stack[-1]
+
+
+def _is_key(value):
+    """A name, a number, or a short tuple of these. Not tuples in tuples: hashing a million in one another ends the
+    process, and hashing tuples that hold each other many times takes for ever."""
+    return isinstance(value, PLAIN_KEYS) or (type(value) is tuple and len(value) <= MAX_KEY
+                                             and all(isinstance(part, PLAIN_KEYS) for part in value))
 
 
 def _list(value):

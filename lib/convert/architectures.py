@@ -37,6 +37,7 @@ class Architecture(NamedTuple):
     family: 'resnet_v1', 'resnet_v2', 'mobilenet_v2', 'vgg16'; depth of a ResNet. layout: 'torch' or 'gluon', whose
     names, and evaluation, it has. layers: list of Layer in order; identity: our layers that must do nothing.
     norm: names of a BatchNorm's arrays in the file. eps: of its BatchNorms. options: of our backbone, and of the source.
+    trunk: pattern of the names that this network's features depend on, but for `unused` ones.
     """
     name: str
     family: str
@@ -48,6 +49,12 @@ class Architecture(NamedTuple):
     eps: float = 1e-5
     identity: Tuple[Layer, ...] = ()
     options: Any = ()
+    trunk: str = r'features\.'
+    unused: str = r'.*\.num_batches_tracked$'
+
+    def strange(self, names):
+        """Those of the file's `names`, apart from the layers', that such a network has not."""
+        return [name for name in names if re.match(self.trunk, name) and not re.match(self.unused, name)]
 
 
 def recognise(arrays, path):
@@ -114,7 +121,8 @@ def _torch_resnet(arrays, path):
                 layers.append(Layer('res%s_branch1' % unit, source + 'downsample.0', 'bn%s_branch1' % unit,
                                     source + 'downsample.1'))
     return Architecture('ResNet-%d (post-activation, stride in the 3x3 convolutions, PyTorch)' % depth, 'resnet_v1',
-                        'torch', tuple(layers), depth=depth, options=(('stride_in_1x1', False),))
+                        'torch', tuple(layers), depth=depth, options=(('stride_in_1x1', False),),
+                        trunk=r'(conv1|bn1|layer\d+)\.')
 
 
 def _gluon_resnet_v1(arrays, path):
@@ -147,7 +155,7 @@ def _gluon_resnet_v2(arrays, path):
             if index == 0:
                 layers.append(Layer(ours + 'sc', source + 'downsample'))
     return Architecture('ResNet-%d (pre-activation, Gluon)' % depth, 'resnet_v2', 'gluon', tuple(layers), depth=depth,
-                        norm=GLUON_NORM)
+                        norm=GLUON_NORM, unused=r'features\.9\.')     # the BatchNorm that closes it
 
 
 def _mobilenet_units():
@@ -196,5 +204,5 @@ def _vgg(name, pattern, reduced_fc):
     layers = tuple(Layer(ours, pattern % place) for ours, place in zip(layer_names(reduced_fc), places))
     # The reduced one comes from the first release: B, G, R, means as in SSD, no division.
     preprocess = Preprocess('BGR', (123.0, 117.0, 104.0), (1.0, 1.0, 1.0)) if reduced_fc else Preprocess()
-    return Architecture(name, 'vgg16', 'torch', layers, preprocess,
+    return Architecture(name, 'vgg16', 'torch', layers, preprocess, trunk=r'\d+\.' if reduced_fc else r'features\.',
                         options=(('reduced_fc', reduced_fc), ('ceil_pools', (3,) if reduced_fc else ())))

@@ -1,5 +1,6 @@
 """Weights from PyTorch, safetensors, ONNX or Gluon files -> a parameter file of one of our backbones."""
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -13,11 +14,13 @@ from lib.convert.proof import bound, compare_features
 from lib.convert.readers import read_weights
 from lib.errors import SniperError
 from lib.files import publish, write_file, write_temporary
+from lib.train.initialise import override
 from lib.train.ndarray_file import write_arrays
 from lib.train.paths import params_path
 
 logger = logging.getLogger(__name__)
 FOLDER = os.path.join('data', 'pretrained_model')
+USUAL = {'network.STRIDE_IN_1X1': False, 'network.PIXEL_MEANS': list(PIXEL_MEANS)[::-1]}    # of the configurations
 PRE_ACTIVATION = ('resnet_mx_50_e2e', 'resnet_mx_101_e2e', 'resnet_mx_101_e2e_mask')
 
 
@@ -32,7 +35,7 @@ def convert_file(path, prefix=None, network=None, pixel_means=PIXEL_MEANS, order
     architecture, arrays = recognise(arrays, path)
     if order:
         architecture = _reordered(architecture, order, path)
-    target = target_of(architecture)
+    target = target_of(architecture, pixel_means)
     if network:
         _check_network(network, architecture, target, path)
     args, auxs = convert(architecture, arrays, target, path, pixel_means)
@@ -78,12 +81,15 @@ def _write(prefix, args, auxs, path, architecture, target):
     arrays.update({'aux:' + name: array for name, array in auxs.items()})
     facts = {'converted_from': os.path.basename(path), 'architecture': architecture.name, 'requires': target.requires}
     temporary, _ = write_temporary(params_path(prefix, 0), lambda stream: write_arrays(stream, arrays))
-    publish(temporary, params_path(prefix, 0))
+    with contextlib.suppress(FileNotFoundError):    # never weights beside another file's requirements
+        os.remove(params_path(prefix, 0))
     write_file('%s-0000.json' % prefix, json.dumps(facts, indent=1).encode())
+    publish(temporary, params_path(prefix, 0))
 
 
 def _say_what_next(prefix, architecture, target):
-    settings = ['network.pretrained %s' % prefix] + ['%s %s' % pair for pair in target.requires.items()]
+    settings = ['network.pretrained %s' % prefix] + [override(*pair) for pair in target.requires.items()
+                                                     if pair not in USUAL.items()]
     logger.info('written: %s', params_path(prefix, 0))
     if target.detectors:
         logger.info('use it with symbol %s, --set %s', ' or '.join(target.detectors), ' '.join(settings))

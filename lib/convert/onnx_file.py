@@ -12,13 +12,15 @@ from lib.errors import SniperError
 
 MAX_BYTES = 2 << 30     # protocol buffers' own limit
 MAX_RANK = 8
+MAX_TENSORS = 100000
+MAX_SPELT = 1 << 20     # numbers of a tensor written one by one, of variable length, as exporters do for short lists
 GRAPH, INITIALIZER = 7, 5
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 TYPES = {1: 'f4', 2: 'u1', 3: 'i1', 5: 'i2', 6: 'i4', 7: 'i8', 9: 'b1', 10: 'f2', 11: 'f8'}
 HALF = 10
 TYPED_FIELDS = {4: '<f4', 10: '<f8'}
-WIRE_TYPES = {1: (VARINT, BYTES), 2: (VARINT,), 4: (FIXED32, BYTES), 5: (VARINT, BYTES), 7: (VARINT, BYTES), 8: (BYTES,), 9: (BYTES,),
-              10: (FIXED64, BYTES), 14: (VARINT,)}
+WIRE_TYPES = {1: (VARINT, BYTES), 2: (VARINT,), 4: (FIXED32, BYTES), 5: (VARINT, BYTES), 7: (VARINT, BYTES),
+              8: (BYTES,), 9: (BYTES,), 10: (FIXED64, BYTES), 14: (VARINT,)}
 
 
 class _Broken(Exception):
@@ -40,6 +42,8 @@ def read_onnx(path):
                     if inner == INITIALIZER and inner_wire == BYTES:
                         name, array = _tensor(tensor)
                         arrays[name] = array
+                        if len(arrays) > MAX_TENSORS:
+                            raise _Broken('it has more than %d initialisers' % MAX_TENSORS)
         if not arrays:
             raise _Broken('it holds no initialisers')
         return arrays
@@ -82,31 +86,32 @@ def _varint(content, at):
 
 def _tensor(content):
     """TensorProto -> (name, array)."""
-    dims, kind, name, raw, typed, whole = [], 0, '', None, [], []
+    dims, kind, name, raw, typed, typed_as, whole = [], 0, '', None, bytearray(), None, []
     for number, wire, value in _fields(content):
         if wire not in WIRE_TYPES.get(number, (wire,)):
             raise _Broken('a tensor has a field of another type')
         if number == 1:
-            dims.extend(_varints(value, wire))
+            _extend(dims, value, wire, MAX_RANK)
         elif number == 2:
             kind = value
         elif number in TYPED_FIELDS:
-            typed.append(np.frombuffer(value, TYPED_FIELDS[number]))
+            typed_as = TYPED_FIELDS[number]
+            typed += value
         elif number in (5, 7):
-            whole.extend(_varints(value, wire))
+            _extend(whole, value, wire, MAX_SPELT)
         elif number == 8:
             name = bytes(value).decode('utf-8')
         elif number == 9:
             raw = value
         elif number == 14 and value:
             raise _Broken('its weights lie in another file: save it as one file')
-    if len(dims) > MAX_RANK or kind not in TYPES:
-        raise _Broken('array %s has the type %d and rank %d' % (name[:80], kind, len(dims)))
+    if kind not in TYPES:
+        raise _Broken('array %s has the type %d' % (name[:80], kind))
     dtype = np.dtype(TYPES[kind]).newbyteorder('<')
     if raw is not None:
         flat = np.frombuffer(raw, dtype) if len(raw) % dtype.itemsize == 0 else np.empty(0, dtype)
     elif typed:
-        flat = np.concatenate(typed).astype(dtype)
+        flat = np.frombuffer(typed, typed_as).astype(dtype)
     elif kind == HALF:      # as numbers of 16 bits
         flat = np.array(whole, np.uint64).astype('<u2').view('<f2')
     else:
@@ -119,13 +124,13 @@ def _tensor(content):
     return name, flat.reshape(dims)
 
 
-def _varints(value, wire):
+def _extend(numbers, value, wire, most):
+    """Append the number, or those of a packed field, to a list that may have `most`."""
     if wire == VARINT:
-        return [value]
-    numbers, at = [], 0
-    while at < len(value):
+        numbers.append(value)
+    at = 0
+    while wire == BYTES and at < len(value) and len(numbers) <= most:
         number, at = _varint(value, at)
         numbers.append(number)
-        if len(numbers) > 1 << 20:
-            raise _Broken('it spells out too many numbers')
-    return numbers
+    if len(numbers) > most:
+        raise _Broken('an array in it has more than %d %s' % (most, 'sides' if most == MAX_RANK else 'spelt numbers'))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lib.errors import SniperError
-from lib.train.agreement import compare
+from lib.train.agreement import compare, shortened
 
 SIDE = 64       # of the input for which shapes are inferred
 PIXEL_MEANS = (123.68, 116.779, 103.939)    # R, G, B: configs' network.PIXEL_MEANS
@@ -24,8 +24,13 @@ class Target(NamedTuple):
     norm_eps: float
 
 
-def target_of(architecture):
-    """Target of an Architecture."""
+def target_of(architecture, pixel_means=PIXEL_MEANS):
+    """Target of an Architecture; pixel_means: that the network is going to run with, R, G, B."""
+    target = _target_of(architecture)
+    return target._replace(requires=dict({'network.PIXEL_MEANS': list(pixel_means)[::-1]}, **target.requires))
+
+
+def _target_of(architecture):
     options = dict(architecture.options)
     if architecture.family == 'resnet_v1':
         from symbols.backbones.resnet_v1 import EPS, ResNetV1
@@ -57,8 +62,10 @@ def backbone_outputs(target, architecture):
 def convert(architecture, arrays, target, path, pixel_means=PIXEL_MEANS):
     """-> (arg_params, aux_params), dicts of float32 NumPy arrays, names and shapes as our backbone wants them.
 
-    SniperError, naming the arrays, if the file lacks some, has others of another shape or of no finite value.
+    SniperError, naming the arrays, if the file lacks some, has more, others of another shape or of no finite value.
     """
+    args, auxs = _shapes(target, architecture)
+    _check_arrays(architecture, arrays, args, path)
     source = _Source(arrays, path)
     made = {}
     for layer in architecture.layers:
@@ -75,7 +82,39 @@ def convert(architecture, arrays, target, path, pixel_means=PIXEL_MEANS):
         _identity(made, layer, architecture.layers[0], target.norm_eps)
     _normalise_input(made, architecture, target, np.array(pixel_means))
     made = {name: np.ascontiguousarray(array, np.float32) for name, array in made.items()}
-    return _checked(made, target, architecture, path)
+    assert {name: array.shape for name, array in made.items()} == dict(args, **auxs)
+    return {name: made[name] for name in args}, {name: made[name] for name in auxs}
+
+
+def _shapes(target, architecture):
+    """{name: shape} of our backbone's parameters, without the newly initialised ones, and of its auxiliary states."""
+    from sniper_mxnet import mx
+    from symbols.layers import new_parameters
+    symbol = mx.sym.Group(list(backbone_outputs(target, architecture).values()))
+    shapes, _, aux_shapes = symbol.infer_shape(data=(1, 3, SIDE, SIDE))
+    new = new_parameters(symbol) | {'data'}
+    return ({name: shape for name, shape in zip(symbol.list_arguments(), shapes) if name not in new},
+            dict(zip(symbol.list_auxiliary_states(), aux_shapes)))
+
+
+def _check_arrays(architecture, arrays, shapes, path):
+    """SniperError that lists what is missing, of another shape or too much. shapes: of our parameters."""
+    wanted = {}
+    for layer in architecture.layers:
+        if layer.ours:
+            shape = shapes[layer.ours + '_weight']
+            wanted[layer.source + '.weight'] = shape
+            if layer.source + '.bias' in arrays or layer.ours + '_bias' in shapes:
+                wanted[layer.source + '.bias'] = shape[:1]
+        if layer.our_norm:
+            wanted.update({'%s.%s' % (layer.source_norm, name): shapes[layer.our_norm + '_gamma']
+                           for name in architecture.norm})
+    agreement = compare(wanted, {name: np.shape(array) for name, array in arrays.items()})
+    agreement = agreement._replace(extra=architecture.strange(agreement.extra))
+    if not agreement.complete or agreement.extra:
+        raise SniperError('%s looks like a %s, but is another network: %s' % (
+            path, architecture.name, agreement.complaint()
+            or 'it has %d more (%s)' % (len(agreement.extra), shortened(agreement.extra))))
 
 
 class _Source:
@@ -85,18 +124,13 @@ class _Source:
         self.arrays, self.path = arrays, path
 
     def take(self, name):
-        array = self.take_if_there(name)
-        if array is None:
-            raise SniperError('%s has no array %s, which this network has: it is another one' % (self.path, name))
-        return array
-
-    def take_if_there(self, name):
-        if name not in self.arrays:
-            return None
         array = np.asarray(self.arrays[name])
         if array.dtype.kind not in 'fiu' or not np.isfinite(array).all():
             raise SniperError('%s: array %s holds no finite numbers' % (self.path, name))
         return array.astype(np.float64)
+
+    def take_if_there(self, name):
+        return self.take(name) if name in self.arrays else None
 
 
 def _norm(made, layer, architecture, source, eps):
@@ -146,19 +180,3 @@ def _normalise_input(made, architecture, target, means):
         made[first.our_norm + '_moving_mean'] = made[first.our_norm + '_moving_mean'] - shift
     else:
         made[first.ours + '_bias'] = made[first.ours + '_bias'] + shift
-
-
-def _checked(made, target, architecture, path):
-    """(arg_params, aux_params) in our graph's order, if the graph asks for exactly these shapes."""
-    from sniper_mxnet import mx
-    from symbols.layers import new_parameters
-    symbol = mx.sym.Group(list(backbone_outputs(target, architecture).values()))
-    shapes, _, aux_shapes = symbol.infer_shape(data=(1, 3, SIDE, SIDE))
-    new = new_parameters(symbol) | {'data'}
-    args = {name: shape for name, shape in zip(symbol.list_arguments(), shapes) if name not in new}
-    auxs = dict(zip(symbol.list_auxiliary_states(), aux_shapes))
-    agreement = compare(dict(args, **auxs), {name: array.shape for name, array in made.items()})
-    if not agreement.complete or agreement.extra:
-        raise SniperError('%s looks like a %s, but does not fit: %s' % (
-            path, architecture.name, agreement.complaint() or 'too many arrays: ' + ', '.join(agreement.extra[:5])))
-    return {name: made[name] for name in args}, {name: made[name] for name in auxs}

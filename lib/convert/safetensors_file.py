@@ -5,13 +5,15 @@ Header: {name: {"dtype", "shape", "data_offsets": [begin, end]}}, offsets from t
 import json
 import os
 import struct
+from typing import NamedTuple
 
 import numpy as np
 
 from lib.errors import SniperError
 
-MAX_BYTES = 8 << 30
-MAX_HEADER = 100 << 20      # the format's own limit
+MAX_BYTES = 4 << 30
+MAX_HEADER = 4 << 20        # forty thousand arrays; JSON takes up to twenty times as much in memory
+MAX_DIGITS = 20             # of a number in the header
 MAX_RANK = 8
 TYPES = {'F64': 'f8', 'F32': 'f4', 'F16': 'f2', 'BF16': 'bf16', 'I64': 'i8', 'I32': 'i4', 'I16': 'i2', 'I8': 'i1',
          'U8': 'u1', 'BOOL': 'b1'}
@@ -19,6 +21,14 @@ TYPES = {'F64': 'f8', 'F32': 'f4', 'F16': 'f2', 'BF16': 'bf16', 'I64': 'i8', 'I3
 
 class _Broken(Exception):
     """What is wrong with the file."""
+
+
+class _Entry(NamedTuple):
+    """Where an array lies, in bytes behind the header."""
+    kind: str
+    shape: list
+    begin: int
+    end: int
 
 
 def is_safetensors(path):
@@ -36,7 +46,7 @@ def read_safetensors(path):
             if size > MAX_BYTES:
                 raise _Broken('it has %d bytes, at most %d are read' % (size, MAX_BYTES))
             entries, start = _header(stream, size)
-            return {name: _array(stream, start, size - start, name, entry) for name, entry in entries.items()}
+            return {name: _array(stream, start, entry) for name, entry in entries.items()}
     except OSError as error:
         raise SniperError('%s cannot be read: %s' % (path, error.strerror or error)) from None
     except (_Broken, ValueError, KeyError, TypeError, RecursionError, struct.error) as error:
@@ -48,20 +58,26 @@ def _header(stream, size):
     length, = struct.unpack('<Q', stream.read(8))
     if length > min(size - 8, MAX_HEADER):
         raise _Broken('its header announces %d bytes' % length)
-    content = json.loads(stream.read(length).decode('utf-8'))
+    content = json.loads(stream.read(length).decode('utf-8'), parse_int=_number)
     if not isinstance(content, dict):
         raise _Broken('its header is no table')
     content.pop('__metadata__', None)
-    total = 0
-    for entry in content.values():
-        begin, end = entry['data_offsets']
-        total += end - begin
+    start = 8 + length
+    entries = {name: _entry(name, entry, size - start) for name, entry in content.items()}
+    total = sum(entry.end - entry.begin for entry in entries.values())
     if total > size:        # arrays that share bytes
         raise _Broken('its arrays announce %d bytes' % total)
-    return content, 8 + length
+    return entries, start
 
 
-def _array(stream, start, room, name, entry):
+def _number(text):
+    if len(text) > MAX_DIGITS:      # Python takes the square of their number to read them
+        raise _Broken('its header has a number of %d digits' % len(text))
+    return int(text)
+
+
+def _entry(name, entry, room):
+    """Checked description of an array; room: bytes behind the header."""
     shape, (begin, end) = entry['shape'], entry['data_offsets']
     kind = TYPES.get(entry['dtype'])
     if (kind is None or not isinstance(shape, list) or len(shape) > MAX_RANK
@@ -72,6 +88,11 @@ def _array(stream, start, room, name, entry):
         count *= side
     if end > room or end - begin != count * (2 if kind == 'bf16' else np.dtype(kind).itemsize):
         raise _Broken('array %s of shape %s does not lie in the file' % (name[:80], shape))
+    return _Entry(kind, shape, begin, end)
+
+
+def _array(stream, start, entry):
+    kind, shape, begin, end = entry
     stream.seek(start + begin)
     content = stream.read(end - begin)
     if kind == 'bf16':      # the upper half of a float32

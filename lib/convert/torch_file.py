@@ -14,9 +14,10 @@ import numpy as np
 
 from lib.errors import SniperError
 from lib.pickle_machine import DAMAGES, PickleMachine, Refused
+from lib.zip_files import open_zip
 
-MAX_BYTES = 8 << 30
-MAX_STRUCTURE = 64 << 20        # bytes of data.pkl: names and shapes
+MAX_BYTES = 4 << 30             # eight times VGG-16, the largest network that is converted
+MAX_STRUCTURE = 2 << 20         # bytes of data.pkl: names and shapes, 0.1 MB in a ResNet-101; a byte can make a list of 64
 MAX_RANK = 8
 MAX_TENSORS = 100000
 LEGACY_MAGIC = 0x1950a86a20f9469cfc6c
@@ -49,8 +50,7 @@ class _Storage:
     def __init__(self, element, key, count):
         if not isinstance(count, int) or not 0 <= count <= MAX_BYTES or not isinstance(key, (str, bytes)):
             raise Refused('it has a storage of an impossible size')
-        self.element, self.count, self.values = element, count, None
-        self.key = key.decode('ascii') if isinstance(key, bytes) else key
+        self.element, self.count, self.values, self.key = element, count, None, _text(key)
 
     @property
     def size(self):
@@ -70,9 +70,8 @@ class _Tensor:
     """A view of a storage."""
 
     def __init__(self, storage, offset, shape, strides):
-        numbers = (offset,) + tuple(shape) + tuple(strides)
         if (not isinstance(storage, _Storage) or len(shape) != len(strides) or len(shape) > MAX_RANK
-                or not all(type(number) is int and number >= 0 for number in numbers)):
+                or not all(type(number) is int and number >= 0 for number in (offset, *shape, *strides))):
             raise Refused('it has a tensor of impossible sizes')
         self.storage, self.offset, self.shape, self.strides = storage, offset, tuple(shape), tuple(strides)
 
@@ -123,8 +122,8 @@ class _TorchMachine(PickleMachine):
             raise Refused('it calls something other than the makers of tensors')
         if function.name == 'OrderedDict':
             self.push({})
-            if arguments:
-                self.set_items([part for pair in arguments[0] for part in pair])
+            for key, item in arguments[0] if arguments else ():
+                self.set_items((key, item))
         elif function.name == '_rebuild_parameter':
             if not isinstance(arguments[0], _Tensor):
                 raise Refused('it has a parameter that is no tensor')
@@ -139,6 +138,13 @@ class _TorchMachine(PickleMachine):
         state = self.stack.pop()
         if not isinstance(self.stack[-1], dict) or not isinstance(state, dict):
             raise Refused('it fills something other than a dictionary')     # state: `_metadata`, versions of modules
+
+
+def _text(name):
+    """Text, which Python 2 wrote as bytes. Anything else is refused before it is compared or used as a key."""
+    if not isinstance(name, (str, bytes)):
+        raise Refused('it has a name that is no text')
+    return name.decode('utf-8') if isinstance(name, bytes) else name
 
 
 def is_torch_file(path):
@@ -166,7 +172,7 @@ def read_torch(path):
 
 
 def _read_zip(path, size):
-    with zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive:
         members = {entry.filename: entry for entry in archive.infolist()}
         structure = [name for name in members if name.count('/') == 1 and name.endswith('/data.pkl')]
         if len(structure) != 1:
@@ -202,7 +208,8 @@ def _read_legacy(path, size):
         pickled(), pickled()                # version of the format; facts on the system
         machine, content = pickled()
         _, keys = pickled()
-        if sorted(keys) != sorted(machine.storages):
+        keys = list(map(_text, keys)) if type(keys) is list else []
+        if len(keys) != len(machine.storages) or set(keys) != set(machine.storages):
             raise Refused('its storages are not those that its tensors want')
         for key in keys:
             storage = machine.storages[key]
@@ -215,13 +222,19 @@ def _read_legacy(path, size):
 
 def _tensors(content):
     """{name: _Tensor} of a state dictionary, or of the one in a checkpoint."""
+    content = _by_name(content)
     for name in STATE_NAMES:
-        if isinstance(content, dict) and isinstance(content.get(name), dict):
-            content = content[name]
-    found = {} if not isinstance(content, dict) else {
-        name[len('module.'):] if name.startswith('module.') else name: value for name, value in (
-            (key.decode('utf-8') if isinstance(key, bytes) else key, value) for key, value in content.items())
-        if isinstance(name, str) and isinstance(value, _Tensor)}
+        if isinstance(content.get(name), dict):
+            content = _by_name(content[name])
+    found = {name[len('module.'):] if name.startswith('module.') else name: value
+             for name, value in content.items() if isinstance(value, _Tensor)}
     if not found:
         raise Refused('it holds no tensors by name: save the model\'s state_dict()')
     return found
+
+
+def _by_name(content):
+    """What a dictionary holds under text; {} of anything else."""
+    if not isinstance(content, dict):
+        return {}
+    return {_text(key): value for key, value in content.items() if isinstance(key, (str, bytes))}

@@ -79,8 +79,9 @@ class _ArrayMachine(PickleMachine):
             self.push(b'')
         elif function.name == 'dtype':
             kind = arguments[0].encode('latin-1') if isinstance(arguments[0], str) else arguments[0]
-            if kind not in KINDS:
-                raise Refused('it holds an array of type %s; only numbers are read' % str(kind)[:40])
+            if not isinstance(kind, bytes) or kind not in KINDS:    # hashing a tuple from elsewhere may take for ever
+                raise Refused('it holds an array of type %s; only numbers are read'
+                              % (kind[:40] if isinstance(kind, bytes) else type(kind).__name__))
             self.push(_Dtype(kind))
         elif function.name == '_reconstruct' and getattr(arguments[0], 'name', None) == 'ndarray':
             self.push(_Array())
@@ -105,7 +106,7 @@ def _make_array(version, shape, dtype, fortran, content):
     if not isinstance(dtype, _Dtype) or not isinstance(content, bytes) or not isinstance(shape, tuple):
         raise Refused('it holds an array that is not of plain numbers')
     if len(shape) > MAX_DIMENSIONS or not all(type(side) is int and side >= 0 for side in shape):
-        raise Refused('it holds an array of shape %s' % str(shape)[:80])
+        raise Refused('it holds an array of an impossible shape')
     kind = np.dtype((dtype.order + dtype.kind).decode('latin-1'))
     count = 1
     for side in shape:

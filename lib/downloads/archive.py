@@ -5,6 +5,8 @@ asks for. Everything is unpacked beside its place first and
 moved there when all of it was found good: a refused or broken archive leaves nothing behind.
 """
 import bz2
+import contextlib
+import errno
 import gzip
 import os
 import shutil
@@ -14,12 +16,14 @@ import zipfile
 import zlib
 
 from lib.errors import SniperError
+from lib.zip_files import open_zip
 
 MAX_RATIO = 100                 # unpacked bytes a packed byte; weights have 1 to 2, pickled proposals about 10
 SPARE = 64 << 20                # bytes that small archives may unpack to anyway
 MAX_FILES = 200000
 MAX_NAME = 1024
-MAX_HEADER = 1 << 20            # bytes of a header that tarfile reads at once
+MAX_HEADER = 1 << 20            # bytes of a file's headers in a tar archive, which tarfile keeps in memory
+MAX_FACTS = 1000                # of a tar archive's own header
 BLOCK = 1 << 18
 ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 OPENERS = ((b'\x1f\x8b', gzip.open), (b'BZh', bz2.open))
@@ -86,15 +90,24 @@ class _Budget:
 
 
 class _Guarded:
-    """The unpacked stream of a tar archive: counts what is passed over, too, and refuses to read much at once
-    (tarfile reads a header of any announced length)."""
+    """The unpacked stream of a tar archive: counts what is passed over, too, and refuses to read large headers
+    (tarfile reads one of any announced length, and a file may have many)."""
 
     def __init__(self, stream, most):
         self.stream, self.most = stream, most
+        self.in_content, self.headers = False, 0    # whether a file's content is read; bytes of a file's headers
+
+    @contextlib.contextmanager
+    def content(self):
+        """While a file's content is read."""
+        self.in_content = True
+        yield
+        self.in_content = False
 
     def read(self, count=-1):
-        if count < 0 or count > MAX_HEADER:
-            raise _Refused('it has a header of %d bytes' % count)
+        self.headers += 0 if self.in_content else count
+        if count < 0 or self.headers > MAX_HEADER:
+            raise _Refused('it has a header of %d bytes' % max(count, self.headers))
         block = self.stream.read(count)
         self._check()
         return block
@@ -119,24 +132,34 @@ def _unpack_tar(path, folder, budget):
     with open(path, 'rb') as stream:
         start = stream.read(8)
     opener = next((opener for magic, opener in OPENERS if start.startswith(magic)), open)
-    with opener(path, 'rb') as stream, tarfile.open(fileobj=_Guarded(stream, budget.most), mode='r:') as archive:
-        for member in archive:
-            budget.file()
-            target = _target(folder, member.name)
-            if member.size < 0:
-                raise _Refused('a file in it has %d bytes' % member.size)
-            if member.isdir():
-                os.makedirs(target, exist_ok=True)
-            elif member.isreg() and not member.issparse():
+    with opener(path, 'rb') as stream:
+        guarded = _Guarded(stream, budget.most)
+        with tarfile.open(fileobj=guarded, mode='r:') as archive:
+            _unpack_members(archive, guarded, folder, budget)
+
+
+def _unpack_members(archive, guarded, folder, budget):
+    for member in archive:
+        guarded.headers = 0
+        budget.file()
+        target = _target(folder, member.name)
+        if member.size < 0:
+            raise _Refused('a file in it has %d bytes' % member.size)
+        if len(archive.pax_headers) > MAX_FACTS:
+            raise _Refused('it has a header with %d entries' % len(archive.pax_headers))
+        if member.isdir():
+            os.makedirs(target, exist_ok=True)
+        elif member.isreg() and not member.issparse():
+            with guarded.content():
                 _write(archive.extractfile(member), target, budget, member.size)
-            else:
-                raise _Refused('%s is a %s; only files and folders are unpacked' % (
-                    ascii(member.name[:80]), 'link' if member.issym() or member.islnk() else 'special file'))
-            archive.members = []    # tarfile keeps a record of each
+        else:
+            raise _Refused('%s is a %s; only files and folders are unpacked' % (
+                ascii(member.name[:80]), 'link' if member.issym() or member.islnk() else 'special file'))
+        archive.members = []    # tarfile keeps a record of each
 
 
 def _unpack_zip(path, folder, budget):
-    with zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive:
         for member in archive.infolist():
             budget.file()
             target = _target(folder, member.filename)
@@ -180,4 +203,11 @@ def _move(source, folder):
         target = os.path.normpath(os.path.join(folder, os.path.relpath(where, source)))
         os.makedirs(target, exist_ok=True)
         for name in names:
-            os.replace(os.path.join(where, name), os.path.join(target, name))
+            try:
+                os.replace(os.path.join(where, name), os.path.join(target, name))
+            except OSError as error:
+                if error.errno != errno.EXDEV:      # `target` may lie on another disk, by way of a link of the user's
+                    raise
+                incoming = os.path.join(target, '.%s.new' % name)
+                shutil.copyfile(os.path.join(where, name), incoming)
+                os.replace(incoming, os.path.join(target, name))

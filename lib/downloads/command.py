@@ -69,7 +69,7 @@ def provide(item, root=ROOT, source=None, sha256='', trust=False, urls=(), pause
     """
     gives = os.path.join(root, item.gives)
     if os.path.exists(gives) and source is None:
-        logger.info('%s is there already; delete it to fetch it again', gives)
+        logger.info('%s is there already: nothing was fetched (rename it to fetch it again, or use --from FILE)', gives)
         return gives
     path = source or os.path.join(root, FOLDER, item.file)
     expected = sha256 or item.sha256

@@ -3,6 +3,8 @@
 What has arrived lies in `<file>.part`; `<file>.part.json` says from which address and which version of the file it is
 (ETag or Last-Modified). A server that has another version by now, or cannot continue, sends all of it again.
 """
+import contextlib
+import fcntl
 import http.client
 import json
 import os
@@ -19,6 +21,7 @@ BLOCK = 1 << 18
 TIMEOUT = 30                    # seconds without a byte
 ATTEMPTS = 5                    # in a row without progress
 MAX_BYTES = 64 << 30
+RESERVE = 256 << 20             # bytes left free on the disk by a download of unknown length
 GONE = (400, 401, 403, 404, 405, 410, 451)     # asking again does not help
 
 
@@ -37,6 +40,11 @@ def fetch(url, path, progress, attempts=ATTEMPTS, pause=1.0, timeout=TIMEOUT):
     doubled each time. Raises Failed when the server refuses or breaks off `attempts` times in a row without progress;
     SniperError when the disk is too small or refuses.
     """
+    with _alone(path):
+        _fetch(url, path, progress, attempts, pause, timeout)
+
+
+def _fetch(url, path, progress, attempts, pause, timeout):
     left = attempts
     while True:
         before = _size(path + '.part')
@@ -54,6 +62,20 @@ def fetch(url, path, progress, attempts=ATTEMPTS, pause=1.0, timeout=TIMEOUT):
             if left <= 0:
                 raise Failed(str(getattr(error, 'reason', None) or error) or type(error).__name__) from None
         time.sleep(pause * 2 ** (attempts - left))
+
+
+@contextlib.contextmanager
+def _alone(path):
+    """The only process that fetches `path`; SniperError if another does."""
+    with open(path + '.lock', 'w') as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SniperError('%s is being fetched by another process: wait for it, or end it' % path) from None
+        try:
+            yield
+        finally:
+            _remove(path + '.lock')
 
 
 def _attempt(url, path, progress, timeout):
@@ -74,7 +96,7 @@ def _attempt(url, path, progress, timeout):
         start = start if response.status == 206 else 0
         total = _total(response, start)
         if max(total or 0, start) > MAX_BYTES:
-            raise Failed('it has %d bytes, at most %d are fetched' % (total, MAX_BYTES), final=True)
+            raise Failed('it has %d bytes, at most %d are fetched' % (max(total or 0, start), MAX_BYTES), final=True)
         _check_disk(path, (total or 0) - start)
         version = response.headers.get('ETag') or response.headers.get('Last-Modified') or ''
         write_file(path + '.part.json', json.dumps({'url': url, 'version': version}).encode())
@@ -104,6 +126,8 @@ def _copy(response, path, start, total, progress):
             done += len(block)
             if done > MAX_BYTES:
                 raise Failed('it is longer than %d bytes' % MAX_BYTES, final=True)
+            if total is None:       # nobody said how much is to come
+                _check_disk(path, RESERVE)
             stream.write(block)
             progress(done, total)
         stream.flush()
@@ -136,7 +160,8 @@ def _total(response, start):
 def _check_disk(path, needed):
     free = shutil.disk_usage(os.path.dirname(path) or '.').free
     if needed > free:
-        raise SniperError('%s needs %d MB, but only %d MB are free on the disk' % (path, needed >> 20, free >> 20))
+        raise SniperError('%s needs %d MB, but only %d MB are free on the disk; what was fetched stays in %s.part'
+                          % (path, needed >> 20, free >> 20, path))
 
 
 def _size(path):

@@ -16,20 +16,21 @@ class Agreement(NamedTuple):
         """True if the network can be filled."""
         return not self.missing and not self.misshapen
 
-    def complaint(self):
-        """Everything that differs, by name; '' if the network can be filled."""
+    def complaint(self, listed=LISTED):
+        """Everything that differs, by name; '' if the network can be filled. listed: names of each kind, None = all."""
         if self.complete:
             return ''
         parts = []
         if self.missing:
             parts.append('%s missing (%s)' % (_count(self.missing, 'parameters are', 'parameter is'),
-                                              shortened(self.missing)))
+                                              shortened(self.missing, listed=listed)))
         if self.misshapen:
             parts.append('%s other shapes (%s)' % (_count(self.misshapen, 'have', 'has'), shortened([
                 '%s is %s, the network wants %s' % (name, shape_text(there), shape_text(wanted))
-                for name, (there, wanted) in self.misshapen.items()], '; ')))
+                for name, (there, wanted) in self.misshapen.items()], '; ', listed)))
         if self.extra:
-            parts.append('%s not asked for (%s)' % (_count(self.extra, 'are', 'is'), shortened(self.extra)))
+            parts.append('%s not asked for (%s)' % (_count(self.extra, 'are', 'is'),
+                                                    shortened(self.extra, listed=listed)))
         return '; '.join(parts)
 
 
@@ -46,10 +47,10 @@ def shape_text(shape):
     return 'x'.join(map(str, shape))
 
 
-def shortened(names, joint=', '):
-    """At most LISTED names as text, and how many more there are."""
-    more = len(names) - LISTED
-    return joint.join(names[:LISTED]) + (' and %d more' % more if more > 0 else '')
+def shortened(names, joint=', ', listed=LISTED):
+    """At most `listed` names as text (None = all), and how many more there are."""
+    more = 0 if listed is None else max(0, len(names) - listed)
+    return joint.join(names[:len(names) - more]) + (' and %d more' % more if more else '')
 
 
 def _count(items, many, one):

@@ -78,9 +78,15 @@ def _check_requirements(config, path, requires):
     for key, value in requires.items():
         section, _, name = key.partition('.')
         found = config.get(section, {}).get(name)
+        found = list(map(float, found)) if isinstance(value, list) and found is not None else found
         if found != value:
-            raise SniperError('pretrained weights %s are made for %s %s, the configuration says %s: add --set %s %s'
-                              % (path, key, value, found, key, value))
+            raise SniperError('pretrained weights %s are made for %s %s, the configuration says %s: add --set %s'
+                              % (path, key, value, found, override(key, value)))
+
+
+def override(key, value):
+    """A key and its value as they are written behind --set."""
+    return '%s %s' % (key, str(value).replace(' ', ''))
 
 
 def _check_complete(path, wanted, given):

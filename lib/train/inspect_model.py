@@ -9,11 +9,15 @@ from typing import NamedTuple
 import numpy as np
 
 from lib.cli import run
-from lib.train.agreement import shape_text
+from lib.errors import printable
+from lib.train.agreement import LISTED, shape_text
 from lib.train.known_networks import fits
 from lib.train.ndarray_file import index_arrays, read_entry
 
 SHOWN = 5  # networks that do not fit
+BLOCK = 1 << 20     # numbers at a time
+WIDEST = 60         # letters of the column of names
+HEADS = (('cls_score_weight', 1, 'classes with background'), ('rpn_cls_score_weight', 2, 'anchors a cell'))
 KINDS = {'arg': 'parameter', 'aux': 'statistic'}
 
 
@@ -27,14 +31,23 @@ class Statistics(NamedTuple):
 
 
 def statistics(array):
-    """Statistics of an array of any numeric type."""
-    values = array.astype(np.float64).ravel()
-    finite = np.isfinite(values)
-    odd = int(values.size - finite.sum())
-    values = values[finite] if odd else values
-    if not values.size:
+    """Statistics of an array of any numeric type, in float64, a block at a time."""
+    flat = array.reshape(-1)
+    low, high, count, mean, squares, odd = np.inf, -np.inf, 0, 0.0, 0.0, 0
+    for start in range(0, flat.size, BLOCK):
+        block = flat[start:start + BLOCK].astype(np.float64)
+        finite = np.isfinite(block)
+        odd += int(block.size - finite.sum())
+        block = block[finite]
+        if block.size:
+            low, high = min(low, block.min()), max(high, block.max())
+            shift = block.mean() - mean     # Chan, Golub and LeVeque 1979
+            squares += ((block - block.mean()) ** 2).sum() + shift ** 2 * count * block.size / (count + block.size)
+            mean += shift * block.size / (count + block.size)
+            count += block.size
+    if not count:
         return Statistics(np.nan, np.nan, np.nan, np.nan, odd)
-    return Statistics(values.min(), values.max(), values.mean(), values.std(), odd)
+    return Statistics(low, high, mean, (squares / count) ** 0.5, odd)
 
 
 def split_key(key):
@@ -47,7 +60,7 @@ def inspect(path):
     """Report of a parameter file as lines of text. SniperError if it cannot be read."""
     entries = index_arrays(path)
     names = [split_key(key) for key in entries]
-    width = max([len(name) for _, name in names] + [5])
+    width = min(max([len(name) for _, name in names] + [5]), WIDEST)
     yield '%s: %s, %d arrays, %d numbers' % (path, _size(os.path.getsize(path)), len(entries),
                                              sum(_count(entry) for entry in entries.values()))
     yield ''
@@ -55,7 +68,7 @@ def inspect(path):
     yield row % ('array', 'kind', 'shape', 'type', 'min', 'max', 'mean', 'deviation', '')
     for (kind, name), entry in zip(names, entries.values()):
         found = statistics(read_entry(path, entry))
-        yield (row % ((name, KINDS.get(kind, '-'), shape_text(entry.shape), entry.dtype.name)
+        yield (row % ((printable(name), KINDS.get(kind, '-'), shape_text(entry.shape), entry.dtype.name)
                       + tuple('%.4g' % value for value in found[:4])
                       + ('%d NOT FINITE' % found.odd if found.odd else '',))).rstrip()
     yield ''
@@ -71,18 +84,22 @@ def inspect(path):
 def verdict(shapes):
     """Which networks and variants arrays of `shapes` {name: shape} fit, as lines of text."""
     found = fits(shapes)
+    heads = ['%d %s' % (shapes[name][0] // share, what) for name, share, what in HEADS if shapes.get(name)]
+    if heads:
+        yield 'heads for ' + ', '.join(heads)
     whole = [fit for fit in found if fit.agreement.complete]
     trunks = [fit for fit in found if not fit.agreement.complete and fit.pretrained.complete]
     for fit in whole:
         yield 'fits %s, variant %s: %s' % (fit.network, fit.variant, 'every array, and no more' if not fit.extra else
-                                           'whole; %d other arrays (%s ...)' % (len(fit.extra), fit.extra[0]))
+                                           'whole; %d other arrays (%s ...)' % (len(fit.extra), printable(fit.extra[0])))
     for fit in trunks:
         yield 'fits %s, variant %s, as network.pretrained: %d arrays of new layers are initialised' % (
             fit.network, fit.variant, len(fit.agreement.missing) + len(fit.agreement.misshapen))
     if not whole and not trunks:
         yield 'fits none of the networks; the nearest:'
-        for fit in found[:SHOWN]:
-            yield '  %s, variant %s: %s' % (fit.network, fit.variant, fit.agreement.complaint())
+        for rank, fit in enumerate(found[:SHOWN]):
+            yield '  %s, variant %s: %s' % (fit.network, fit.variant,
+                                            printable(fit.agreement.complaint(LISTED if rank else None)))
 
 
 def _totals(entries):

@@ -21,7 +21,9 @@ LIST_MAGIC = 0x112
 MAGIC_V1, MAGIC_V2, MAGIC_V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
 DENSE = 0
 MAX_RANK = 32
-MAX_BYTES = 16 << 30  # of a file; a sparse file can claim any size. 50 times the largest network here
+MAX_BYTES = 4 << 30  # of a file; a sparse file can claim any size. Ten times the largest network here
+MAX_ARRAYS = 100000
+MAX_NAME = 1000
 CPU = 1
 TYPES = {0: np.float32, 1: np.float64, 2: np.float16, 3: np.uint8, 4: np.int32, 5: np.int8, 6: np.int64, 7: np.bool_}
 FLAGS = {np.dtype(kind): flag for flag, kind in TYPES.items()}
@@ -70,8 +72,17 @@ def _from_file(path, read_one):
     except OSError as error:
         raise SniperError('cannot read %s: %s' % (path, error.strerror or error))
     except (_Broken, UnicodeDecodeError) as error:
-        raise SniperError('%s is cut off, damaged or not a file of MXNet arrays (%s): fetch or train it again'
-                          % (path, error))
+        raise SniperError('%s is cut off, damaged or not a file of MXNet arrays (%s): fetch or train it again%s'
+                          % (path, error, _hint(path)))
+
+
+def _hint(path):
+    """What to do with a file that begins as those of other programs do."""
+    with open(path, 'rb') as stream:
+        foreign = stream.read(9)
+    if foreign.startswith((b'PK', b'\x80\x02')) or foreign[8:] == b'{':
+        return '; weights of PyTorch and safetensors files are converted by python -m lib.convert'
+    return ''
 
 
 def index_arrays(path):
@@ -140,7 +151,7 @@ def _read(reader, read_one):
     magic, _, count = reader.unpack('QQQ')
     if magic != LIST_MAGIC:
         raise _Broken('it begins with other bytes')
-    if count > reader.left:  # an array takes more than a byte
+    if count > min(reader.left, MAX_ARRAYS):  # an array takes more than a byte
         raise _Broken('it announces %d arrays' % count)
     arrays = [read_one(reader) for _ in range(count)]
     names, = reader.unpack('Q')
@@ -149,6 +160,8 @@ def _read(reader, read_one):
     result = {}
     for array in arrays:
         length, = reader.unpack('Q')
+        if length > MAX_NAME:
+            raise _Broken('it has a name of %d bytes' % length)
         name = reader.take(length).decode('utf-8')
         if name in result:
             raise _Broken('it holds %r twice' % name[:80])
