@@ -149,6 +149,13 @@ def select(roidb, wanted):
     return [record for record, keep in zip(roidb, wanted) if keep]
 
 
+def take(roidb, numbers):
+    """Records of a list or a CompactRoidb at these places; of the same kind."""
+    if isinstance(roidb, CompactRoidb):
+        return roidb[np.asarray(numbers, np.int64)]
+    return [roidb[number] for number in numbers]
+
+
 def image_paths(roidb):
     """Image file of every record of a list or a CompactRoidb: an iterator."""
     if isinstance(roidb, CompactRoidb):

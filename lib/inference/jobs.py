@@ -1,8 +1,8 @@
-"""CONCURRENT_JOBS: parallel inference processes, each with its own predictor and a block of the images.
+"""CONCURRENT_JOBS: parallel inference processes, each with its own predictor and a part of the images.
 
-A job runs all scales of its block one after another and sends the parent, through a pipe: ('start', index, crops),
-('done', index, crops), ('scale', index, result) and at the end ('clock', seconds), ('error', text) or
-('crash', traceback).
+A job runs all scales of its part (see deal.py) one after another and sends the parent, through a pipe:
+('start', index, crops), ('done', index, crops), ('scale', index, result) and at the end ('clock', seconds),
+('error', text) or ('crash', traceback).
 
 `windows(roidb, index, previous)` gives the crops[image] of scale `index`; previous is the ScaleResult of the scale
 before, None if that is not run. focus.py has two of them.
@@ -15,7 +15,9 @@ import signal
 import traceback
 from multiprocessing.connection import wait
 
+from lib.dataset.compact import take
 from lib.errors import SniperError
+from lib.inference.deal import deal_images
 from lib.inference.progress import Progress, StageClock
 from lib.inference.scale import ScaleResult, joined, run_scale, scale_name
 from lib.processes import environment, how_it_ended, num_cores, resolve_workers
@@ -54,25 +56,19 @@ def run_in_jobs(roidb, windows, predictor_factory, config, indices, clock, jobs,
 
     Raises SniperError with a job's own message if it failed, or naming the job if it died; the others are ended.
     """
-    blocks = split_blocks(len(roidb), jobs)
-    running = _start(roidb, windows, predictor_factory, config, indices, blocks, decoder, known or {})
+    parts = [numbers for numbers in deal_images(roidb, config, jobs) if len(numbers)]
+    running = _start(roidb, windows, predictor_factory, config, indices, parts, decoder, known or {})
     progress = {index: Progress('scale %s' % scale_name(config, index)) for index in indices}
     try:
         for index in indices:
             while not all(index in job.results for job in running):
                 _receive(running, progress, clock)
             progress[index].finish()
-            yield index, joined([job.results.pop(index) for job in running])
+            yield index, joined([job.results.pop(index) for job in running], parts)
         while any(job.open for job in running):
             _receive(running, progress, clock)
     finally:
         _end(running)
-
-
-def split_blocks(count, jobs):
-    """`count` images in at most `jobs` consecutive blocks of ceil(count / jobs), none empty: list of (first, end)."""
-    size = -(-count // max(jobs, 1))
-    return [(first, min(first + size, count)) for first in range(0, count, size)] if count else []
 
 
 class _Job:
@@ -84,21 +80,21 @@ class _Job:
         self.open = True   # more can come
 
 
-def _start(roidb, windows, predictor_factory, config, indices, blocks, decoder, known):
+def _start(roidb, windows, predictor_factory, config, indices, parts, decoder, known):
     context = multiprocessing.get_context('spawn')
-    threads = max(1, int(os.environ.get('OMP_NUM_THREADS') or num_cores()) // len(blocks))
+    threads = max(1, int(os.environ.get('OMP_NUM_THREADS') or num_cores()) // len(parts))
     running = []
     with environment(OMP_NUM_THREADS=str(threads)):  # read once, when the process loads MXNet
-        for number, (first, end) in enumerate(blocks):
+        for number, images in enumerate(parts):
             ours, theirs = context.Pipe(duplex=False)
-            readers = resolve_workers(config.TEST.NUM_PROCESS, end - first) // len(blocks)  # cores are shared
-            arguments = (theirs, roidb[first:end], windows, predictor_factory, config, indices, readers, decoder,
-                         {index: result.of_images(first, end) for index, result in known.items()})
+            readers = resolve_workers(config.TEST.NUM_PROCESS, len(images)) // len(parts)  # cores are shared
+            arguments = (theirs, take(roidb, images), windows, predictor_factory, config, indices, readers, decoder,
+                         {index: result.of_images(images) for index, result in known.items()})
             process = context.Process(target=_job, args=arguments, name='inference job %d' % (number + 1))
             process.start()
             theirs.close()
             running.append(_Job(number + 1, process, ours))
-    logger.info('%d inference jobs, %d threads each', len(blocks), threads)
+    logger.info('%d inference jobs, %d threads each', len(parts), threads)
     return running
 
 

@@ -15,23 +15,29 @@ class ScaleResult(NamedTuple):
     network_pixels: int = 0   # that went through the network, with padding; 0 if read from a file
     masks: Optional[List] = None  # a run-length code (lib.masks) a row, b'' = none; with TEST.WITH_MASK
 
-    def of_images(self, first, end):
-        """The result of images `first` to `end` - 1 alone; without pixels, which are of all together."""
-        return ScaleResult(self.crops[first:end], self.rows[first:end], self.maps and self.maps[first:end],
-                           masks=self.masks and self.masks[first:end])
+    def of_images(self, numbers):
+        """The result of these images alone; without pixels, which are of all together."""
+        crops, rows, maps, masks = (items and [items[number] for number in numbers]
+                                    for items in (self.crops, self.rows, self.maps, self.masks))
+        return ScaleResult(crops, rows, maps, masks=masks)
 
 
-def joined(parts):
-    """Results of consecutive blocks of images -> of all."""
-    return ScaleResult(_chained(part.crops for part in parts), _chained(part.rows for part in parts),
-                       _chained(part.maps for part in parts), sum(part.network_pixels for part in parts),
-                       _chained(part.masks for part in parts))
+def joined(parts, numbers):
+    """Results of parts of the images, which are images `numbers[part]` -> of all."""
+    crops, rows, maps, masks = (in_order([getattr(part, field) for part in parts], numbers)
+                                for field in ('crops', 'rows', 'maps', 'masks'))
+    return ScaleResult(crops, rows, maps, sum(part.network_pixels for part in parts), masks)
 
 
-def _chained(lists):
-    """One list of all items; None if there is a None among the lists."""
-    lists = list(lists)
-    return None if any(part is None for part in lists) else [item for part in lists for item in part]
+def in_order(lists, numbers):
+    """Lists of items, those of images `numbers[list]` -> one list by image; None if there is a None among the lists."""
+    if any(part is None for part in lists):
+        return None
+    found = [None] * sum(map(len, lists))
+    for items, of_list in zip(lists, numbers):
+        for number, item in zip(of_list, items):
+            found[number] = item
+    return found
 
 
 def scale_name(config, index):

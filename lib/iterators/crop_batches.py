@@ -10,12 +10,16 @@ def order_crops(crops, batch_size):
     Crops are sorted by area, the wide ones (width >= height) before the tall ones, and each of these two groups is
     filled up with its own last entries; a group too small for that is repeated from its start as often as need be.
     """
+    return np.concatenate([_fill_up(group, batch_size) for group in size_groups(crops)]).astype(np.int64)
+
+
+def size_groups(crops):
+    """Crops (n, 4) -> crop numbers by area, [of the wide ones (width >= height), of the tall ones]."""
     crops = np.asarray(crops, np.float64).reshape(-1, 4)
     widths, heights = crops[:, 2] - crops[:, 0], crops[:, 3] - crops[:, 1]
     by_area = np.argsort(widths * heights, kind='stable')
     wide = widths[by_area] >= heights[by_area]
-    groups = [_fill_up(by_area[wide], batch_size), _fill_up(by_area[~wide], batch_size)]
-    return np.concatenate(groups).astype(np.int64)
+    return [by_area[wide], by_area[~wide]]
 
 
 def _fill_up(group, batch_size):

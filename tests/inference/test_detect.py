@@ -7,7 +7,6 @@ import pytest
 from lib.errors import SniperError
 from lib.inference.detect import detect
 from lib.inference.focus import whole_images
-from lib.inference.jobs import split_blocks
 from lib.inference.progress import StageClock
 from lib.inference.scale import run_scale
 from tests.inference import fakes
@@ -57,13 +56,6 @@ def test_more_jobs_than_images(tmp_path):
     roidb = fakes.make_roidb(tmp_path)[:2]
     one = detect(roidb, fakes.FakePredictor, fakes.make_config(), fakes.CLASSES)
     assert_equal(one, detect(roidb, fakes.FakePredictor, fakes.make_config(CONCURRENT_JOBS=7), fakes.CLASSES))
-
-
-@pytest.mark.parametrize('count, jobs, blocks', [
-    (5, 2, [(0, 3), (3, 5)]), (5, 4, [(0, 2), (2, 4), (4, 5)]), (3, 9, [(0, 1), (1, 2), (2, 3)]), (4, 1, [(0, 4)]),
-    (0, 3, [])])
-def test_split_blocks(count, jobs, blocks):
-    assert split_blocks(count, jobs) == blocks
 
 
 @pytest.mark.parametrize('predictor, message', [
