@@ -29,26 +29,40 @@ def main(argv=None):
         config.network.BN_MOMENTUM = args.momentum
 
     from configs import check_supported
-    from lib.train import config_name, contexts, output_folder
+    from lib.train.distributed import connect
     check_supported(config, 'train')
-    folder = output_folder(config, args.cfg)
-    cli.setup_logging(os.path.join(folder, '%s_%s.log' % (config_name(args.cfg), time.strftime('%Y-%m-%d-%H-%M'))))
+    with connect(config) as workers:
+        return run_worker(args, config, workers)
 
+
+def run_worker(args, config, workers):
+    """What every worker of a run does, the only one too -> exit status."""
     from lib.dataset import load_training_roidb
     from lib.iterators import TrainIterator
-    from lib.train.devices import check_precision
+    from lib.train import config_name, contexts, output_folder, same
+    from lib.train.devices import check_kvstore, check_precision
     from lib.train.report import log_head
     from lib.train.run import train
     from symbols import get_detector
+    folder = output_folder(config, args.cfg)
+    name = '%s_%s' % (config_name(args.cfg), time.strftime('%Y-%m-%d-%H-%M'))
+    if workers.rank == 0:
+        cli.setup_logging(os.path.join(folder, name + '.log'))
+    else:
+        cli.setup_logging(os.path.join(folder, '%s_worker%d.log' % (name, workers.rank)), console_level='WARNING')
     devices = contexts(config)
     check_precision(config, devices)
+    check_kvstore(config, devices)
+    same.check_program(workers, config, len(devices))
     detector = get_detector(config.symbol)
     roidb, classes = load_training_roidb(config)
+    same.check_data(workers, roidb)
     config.dataset.NUM_CLASSES = len(classes)
-    log_head(config)
-    with TrainIterator(roidb, config, config.TRAIN.BATCH_IMAGES * len(devices)) as iterator:
+    log_head(config, workers)
+    with TrainIterator(roidb, config, config.TRAIN.BATCH_IMAGES * len(devices),
+                       shard=(workers.rank, workers.count)) as iterator:
         return train(config, detector, iterator, classes, os.path.join(folder, args.save_prefix), devices,
-                     display=args.display, resume=args.resume)
+                     display=args.display, resume=args.resume, workers=workers)
 
 
 if __name__ == '__main__':

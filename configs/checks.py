@@ -70,6 +70,7 @@ def _check_train(config):
                                   'BBOX_LOSS_ROIS LR_REFERENCE_BATCH')
     _at_least(config, 'TRAIN', 0, 'BBOX_LOSS_IMAGES begin_epoch end_epoch MAX_BATCHES SEED lr warmup_lr warmup_step '
                                   'wd CLIP_GRADIENT COLOR_JITTER NEG_CHIPS_PER_IMAGE')
+    _check_exchange(config)
     _check_processes('TRAIN.NUM_PROCESS', train.NUM_PROCESS)
     _require(train.PREFETCH == 'auto' or train.PREFETCH >= 1, "TRAIN.PREFETCH is %s; it must be 1 or more, or 'auto'",
              train.PREFETCH)
@@ -99,6 +100,24 @@ def _check_train(config):
                  'TRAIN.AUTO_FOCUS_DC_LOW, _SMALL_THRESH and _DC_HIGH are %s, %s and %s; AutoFocus wants '
                  '0 <= low < small <= high', train.AUTO_FOCUS_DC_LOW, train.AUTO_FOCUS_SMALL_THRESH,
                  train.AUTO_FOCUS_DC_HIGH)
+
+
+def _check_exchange(config):
+    """Where gradients are summed, and what goes with it."""
+    default = config.default
+    _require(default.worker_timeout > 0, 'default.worker_timeout is %s; it must be above 0', default.worker_timeout)
+    if default.kvstore == 'dist_async':
+        _require(not config.TRAIN.fp16, "TRAIN.fp16 is True, but the workers of default.kvstore 'dist_async' send changes "
+                 "of weights, which half precision would swallow; use 'dist_sync' or 'dist_device_sync'")
+    if default.gradient_compression == 'none':
+        return
+    _require(default.compression_threshold > 0, 'default.compression_threshold is %s; it must be above 0',
+             default.compression_threshold)
+    _require(default.kvstore in ('device', 'dist_sync', 'dist_device_sync'),
+             "default.gradient_compression is %r, which default.kvstore %r does not have; use 'device', 'dist_sync' or "
+             "'dist_device_sync', or set it to 'none'", default.gradient_compression, default.kvstore)
+    _require(not config.TRAIN.fp16, 'default.gradient_compression is %r, which MXNet has for single precision only; set '
+             "TRAIN.fp16 False, or gradient_compression to 'none'", default.gradient_compression)
 
 
 def _check_test(test):

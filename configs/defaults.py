@@ -95,8 +95,12 @@ TRAIN = {
     'LR_POLICY': key('step', "'step' as lr_step says; 'cosine' from lr to lr x LR_FINAL at end_epoch",
                      choices=('step', 'cosine')),
     'LR_FINAL': key(0.01, 'last share of lr, for cosine'),
-    'LR_SCALE_LINEAR': key(False, 'multiply lr by chips a batch (all devices) / LR_REFERENCE_BATCH'),
-    'LR_REFERENCE_BATCH': key(128, 'chips a batch that lr is meant for'),
+    'LR_SCALING': key('none', "'linear' multiplies lr by chips an update, of all devices and workers, / "
+                      "LR_REFERENCE_BATCH; goes with LOSS_MEAN 'update'", choices=('none', 'linear')),
+    'LR_REFERENCE_BATCH': key(128, 'chips an update that lr is meant for'),
+    'LOSS_MEAN': key('device', "'device': losses are means over the labels of a device's chips, gradients of devices "
+                     "and workers are summed, as in the original; 'update': sums over constants and all chips of an "
+                     'update, whatever devices and workers share these', choices=('device', 'update')),
     'warmup': key(False, 'raise the learning rate from warmup_lr to lr over warmup_step batches'),
     'warmup_lr': key(0, 'see warmup', FLOAT),
     'warmup_step': key(0, 'see warmup'),
@@ -125,7 +129,7 @@ TRAIN = {
     'ALIGNED_TARGETS': key(False, 'take out the half pixel by which released weights learnt object centres too far '
                            'right and down; for networks trained anew'),
     'BBOX_LOSS_ROIS': key(188, 'the box loss of R-CNN is divided by this x BBOX_LOSS_IMAGES'),
-    'BBOX_LOSS_IMAGES': key(16, 'see BBOX_LOSS_ROIS; 0 = BATCH_IMAGES'),
+    'BBOX_LOSS_IMAGES': key(16, "see BBOX_LOSS_ROIS; 0 = BATCH_IMAGES, and so it is with LOSS_MEAN 'update'"),
     'BBOX_REGRESSION_THRESH': key(0.5, 'unused: targets come from the proposal operator'),
     'BBOX_NORMALIZATION_PRECOMPUTED': key(False, 'unused: BBOX_MEANS and BBOX_STDS always hold'),
 
@@ -207,14 +211,25 @@ TEST = {
     'test_epoch': key(0, 'unused: see TEST_EPOCH'),
 }
 
+DEFAULT = {
+    'kvstore': key('device', "where gradients are summed: 'local' on the CPU, 'device' and 'nccl' on the devices; "
+                   "'dist_*' on the servers of scripts/launch.py, after each worker did so on its CPU or its devices",
+                   choices=('local', 'device', 'nccl', 'dist_sync', 'dist_device_sync', 'dist_async')),
+    'gradient_compression': key('none', "'2bit' sends 2 bits a gradient: -, 0 or + compression_threshold; what that "
+                                'leaves out is added to the next', choices=('none', '2bit')),
+    'compression_threshold': key(0.5, 'see gradient_compression', FLOAT),
+    'worker_timeout': key(1800, 'seconds that a worker waits for the others before it gives up', FLOAT),
+}
+
 KEYS = {
     'MXNET_VERSION': key('', 'unused'),
     'output_path': key('', 'folder of checkpoints and results'),
     'proposal_path': key('data/proposals', 'folder of proposal files for negative chips'),
     'symbol': key('', 'name of the network, see symbols/'),
-    'gpus': key('', "'0,1' = these GPUs; '' or 'cpu' = CPU; 'auto' = all GPUs there are, else CPU"),
+    'gpus': key('', "'0,1' = these GPUs; '' or 'cpu' = CPU, 'cpu,cpu' = as two devices; 'auto' = all GPUs there are, "
+                'else CPU'),
     'CLASS_AGNOSTIC': key(True, 'Fast R-CNN networks: one box a proposal, not one a class; the others always have one'),
-    'default': {'kvstore': key('device', 'where gradients of several devices are summed')},
+    'default': DEFAULT,
     'network': NETWORK,
     'dataset': DATASET,
     'TRAIN': TRAIN,

@@ -31,9 +31,13 @@ def config_from_arguments(args):
     return load_config(args.cfg, args.overrides)
 
 
-def setup_logging(log_file=None):
-    """Log to standard error, and to `log_file` too if given (its folder is made). Called by entry points only."""
+def setup_logging(log_file=None, console_level='INFO'):
+    """Log to standard error from `console_level` up, and to `log_file` if given (its folder is made).
+
+    Called by entry points only.
+    """
     console = logging.StreamHandler()
+    console.setLevel(console_level)
     console.addFilter(lambda record: not getattr(record, 'in_file_only', False))
     handlers = [console]
     if log_file:

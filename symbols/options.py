@@ -82,6 +82,9 @@ class LossOptions(NamedTuple):
     rpn_batch: anchors sampled a chip for the RPN's losses.
     bbox_count: what the R-CNN's box loss is divided by, `TRAIN.BBOX_LOSS_ROIS` x `TRAIN.BBOX_LOSS_IMAGES`
         (0 images = B).
+    constant: losses are sums divided by constants and B, so that a mean over devices does not depend on how chips are
+        split over them (`TRAIN.LOSS_MEAN` 'update'); else, as in the original, means over the labels that count.
+    cells, anchors, masks: feature cells of a chip, anchors of a cell, rois with a mask of a chip.
     bbox_stds: the R-CNN's box targets are divided by these.
     aligned: the R-CNN's box targets are without the half-pixel offset of released weights.
     """
@@ -91,14 +94,31 @@ class LossOptions(NamedTuple):
     bbox_count: float
     bbox_stds: Tuple[float, ...]
     aligned: bool
+    constant: bool = False
+    cells: int = 0
+    anchors: int = 0
+    masks: int = 0
+
+    def of_labels(self, labels, places=1):
+        """Arguments of a SoftmaxOutput that say what its sum is divided by.
+
+        labels: so many of a chip count, at most. places: labels of a row with multi_output, as MXNet divides by them
+        unless it counts those that are valid.
+        """
+        if self.constant:
+            return dict(grad_scale=self.scale * places / (labels * self.batch_images))
+        return dict(grad_scale=self.scale, normalization='valid')
 
     @classmethod
     def from_config(cls, config):
         train = config.TRAIN
-        images = train.BBOX_LOSS_IMAGES or train.BATCH_IMAGES
+        constant = train.LOSS_MEAN == 'update'
+        images = train.BATCH_IMAGES if constant else train.BBOX_LOSS_IMAGES or train.BATCH_IMAGES
         return cls(scale=float(train.scale) if train.fp16 else 1.0, batch_images=int(train.BATCH_IMAGES),
                    rpn_batch=int(train.RPN_BATCH_SIZE), bbox_count=float(train.BBOX_LOSS_ROIS * images),
-                   bbox_stds=tuple(float(value) for value in train.BBOX_STDS), aligned=bool(train.ALIGNED_TARGETS))
+                   bbox_stds=tuple(float(value) for value in train.BBOX_STDS), aligned=bool(train.ALIGNED_TARGETS),
+                   constant=constant, cells=(train.CHIP_SIZE // config.network.RPN_FEAT_STRIDE) ** 2,
+                   anchors=int(config.network.NUM_ANCHORS), masks=int(train.MAX_MASKS))
 
 
 class MaskOptions(NamedTuple):

@@ -31,10 +31,10 @@ class EpochPlan:
         self._broken = broken
         self._skipped = {}  # position -> number of chips passed over, for positions in the making
 
-    def chips(self):
-        """(image index, Chip) at every position of the epoch, as if no image was broken."""
-        for index in self.order:
-            yield int(self.table.image[index]), self.table.chip(index)
+    def chip_at(self, position):
+        """(image index, Chip) at a position of the epoch, as if no image was broken."""
+        index = self.order[position]
+        return int(self.table.image[index]), self.table.chip(index)
 
     def assign(self, position):
         """Choose the chip for `position`: its own, or the first later one of the order whose image is not broken."""

@@ -2,6 +2,8 @@
 import logging
 import time
 
+import numpy as np
+
 from lib.chips import ChipSampler
 from lib.errors import SniperError
 from lib.iterators import seeds
@@ -27,13 +29,18 @@ class TrainIterator:
 
     The batches depend on (roidb, config, batch_size, seed, epoch) alone, not on `num_workers`
     (None: TRAIN.NUM_PROCESS; 0: everything in this process).
+    Of several trainers with batches of `batch_size` each, trainer `shard` (rank, count) gets its rows of the batches that
+    one trainer with batches of count x batch_size would get: the same samples, each at one trainer.
     `wait_seconds`: time spent waiting for data in this epoch. `epoch_stats`: facts of this epoch.
     """
 
-    def __init__(self, roidb, config, batch_size, seed=None, num_workers=None):
+    def __init__(self, roidb, config, batch_size, seed=None, num_workers=None, shard=(0, 1)):
         if not roidb:
             raise SniperError('the training set has no image: check dataset.image_set and the annotation file')
         self.batch_size = batch_size
+        self.global_batch = batch_size * shard[1]
+        self._first_row = batch_size * shard[0]
+        self._first_chip = 0
         self.provide_data, self.provide_label = train_layout(config, batch_size)
         self.epoch_stats = {}
         self._config = config
@@ -52,8 +59,12 @@ class TrainIterator:
         self._workers = workers
         self._prefetcher = Prefetcher(self._pool, num_slots)
 
-    def start_epoch(self, epoch, first_batch=0):
-        """Make the chips of `epoch` and begin with batch `first_batch` -> number of batches of the epoch."""
+    def start_epoch(self, epoch, first_batch=0, first_chip=0, order_batch=None):
+        """Make the chips of `epoch` and begin with batch `first_batch` -> number of batches.
+
+        To go on in the middle of an epoch that was begun with other batches, of all trainers together: order_batch is
+        their size, and batches number 0 and on are made of the chips from `first_chip` of that epoch's order.
+        """
         self._report_epoch()
         started = time.perf_counter()
         stride = self._sampler.draw_stride(seeds.generator(self._seed, epoch, seeds.STRIDE))
@@ -62,10 +73,8 @@ class TrainIterator:
         if table.num_chips == 0:
             raise SniperError('no training chip: none of the %d images has an object that fits TRAIN.VALID_RANGES at '
                               'TRAIN.SCALES; adapt these' % len(self._roidb))
-        order = draw_order(table.image, self.batch_size, seeds.generator(self._seed, epoch, seeds.ORDER))
-        batches = len(order) // self.batch_size
-        if self._config.TRAIN.MAX_BATCHES > 0:
-            batches = min(batches, self._config.TRAIN.MAX_BATCHES)
+        order, batches = self._order(table, epoch, first_chip, order_batch or self.global_batch)
+        self._first_chip = first_chip
         self._plan = EpochPlan(table, order, self._roidb, self._broken)
         self.epoch_stats = dict(summarise(slices, table, len(self._config.TRAIN.SCALES), len(self._roidb)),
                                 epoch=epoch, stride=stride, batches=batches, dropped_boxes=0, simplified_masks=0,
@@ -73,6 +82,19 @@ class TrainIterator:
         self._running = True
         self._prefetcher.start(first_batch, batches, self._make_tasks, self._review)
         return batches
+
+    def _order(self, table, epoch, first_chip, order_batch):
+        """-> (row of the table at each position, number of batches from `first_chip` on)."""
+        order = draw_order(table.image, order_batch, seeds.generator(self._seed, epoch, seeds.ORDER))
+        last = len(order)
+        if self._config.TRAIN.MAX_BATCHES > 0:
+            last = min(last, self._config.TRAIN.MAX_BATCHES * order_batch)
+        batches = -(-max(0, last - first_chip) // self.global_batch)
+        return np.resize(order, max(len(order), first_chip + batches * self.global_batch)), batches
+
+    def _position(self, index, row):
+        """Place in the epoch's order of row `row` of batch `index`."""
+        return self._first_chip + index * self.global_batch + self._first_row + row
 
     def _sample_chips(self, epoch, stride):
         """Chips of all images through the pool -> list of ChipSlice in image order."""
@@ -87,7 +109,9 @@ class TrainIterator:
 
     def epoch_chips(self):
         """(image index, Chip) of every sample of this epoch in order, as if no image was broken: an iterator."""
-        return self._plan.chips()
+        for index in range(self.epoch_stats['batches']):
+            for row in range(self.batch_size):
+                yield self._plan.chip_at(self._position(index, row))
 
     @property
     def worker_pids(self):
@@ -110,7 +134,7 @@ class TrainIterator:
             self._report_epoch()
             raise StopIteration
         index, slot, reports = ready
-        positions = range(index * self.batch_size, (index + 1) * self.batch_size)
+        positions = [self._position(index, row) for row in range(self.batch_size)]
         images = [self._plan.path(position) for position in positions]
         stats = {'dropped_boxes': sum(report.dropped for report in reports),
                  'simplified_masks': sum(report.simplified for report in reports),
@@ -125,23 +149,23 @@ class TrainIterator:
 
     def _make_tasks(self, index, slot):
         """Pool tasks for the samples of batch `index`: those of one image file together."""
-        first = index * self.batch_size
-        for row in range(self.batch_size):
-            self._plan.assign(first + row)
-        groups = group_rows([self._plan.path(first + row) for row in range(self.batch_size)])
+        positions = [self._position(index, row) for row in range(self.batch_size)]
+        for position in positions:
+            self._plan.assign(position)
+        groups = group_rows([self._plan.path(position) for position in positions])
         return [(rows, *self._sample_task(index, rows, slot)) for rows in groups]
 
     def _sample_task(self, index, rows, slot):
         samples = []
         for row in rows:
-            position = index * self.batch_size + row
+            position = self._position(index, row)
             chip_index = self._plan.chip_index(position)
             samples.append((row, int(self._plan.table.image[chip_index]), self._plan.table.chip(chip_index), position))
         return 'fill', (slot, self.epoch_stats['epoch'], samples)
 
     def _review(self, index, row, slot, report):
         """Warn of what a sample met; a sample without an image gets the next chip of the order."""
-        position = index * self.batch_size + row
+        position = self._position(index, row)
         path = self._plan.path(position)
         if report.mismatch:
             self._warn_once(self._mismatched, path, report.mismatch)

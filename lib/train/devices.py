@@ -9,13 +9,15 @@ logger = logging.getLogger(__name__)
 def contexts(config):
     """Devices to run on: list of mx.Context, never empty.
 
-    `gpus`: '' or 'cpu' = the CPU; 'auto' = all GPUs that MXNet sees, else the CPU; '0,1' = those GPUs.
+    `gpus`: '' or 'cpu' = the CPU; 'cpu,cpu' = the CPU as two devices, each with its own part of a batch; 'auto' = all
+    GPUs that MXNet sees, else the CPU; '0,1' = those GPUs.
     Raises SniperError for a malformed list and for a GPU that is absent.
     """
     from sniper_mxnet import mx
     text = str(config.gpus).strip().lower()
-    if text in ('', 'cpu'):
-        return [mx.cpu()]
+    words = [word.strip() for word in text.split(',')]
+    if text == '' or set(words) == {'cpu'}:
+        return [mx.cpu(index) for index in range(len(words))]
     present = gpu_count()
     if text == 'auto':
         return [mx.gpu(index) for index in range(present)] or [mx.cpu()]
@@ -55,11 +57,25 @@ def check_precision(config, devices):
                           'run with `--set TRAIN.fp16 False`')
 
 
+def check_kvstore(config, devices):
+    """Refuse `default.kvstore` 'nccl' where it cannot run. (The other kinds run everywhere.)"""
+    from sniper_mxnet import mx
+    if config.default.kvstore != 'nccl':
+        return
+    if not mx.runtime.Features().is_enabled('NCCL'):
+        raise SniperError("default.kvstore is 'nccl', but this build of MXNet has no NCCL: use `--set default.kvstore "
+                          "device`, which sums on the GPUs too")
+    if any(device.device_type == 'cpu' for device in devices):
+        raise SniperError("default.kvstore is 'nccl', which sums on GPUs, and this run is on the CPU: use `--set "
+                          "default.kvstore device`")
+
+
 def _parse_indices(text):
     try:
         indices = [int(part) for part in text.strip('[]()').split(',') if part.strip()]
     except ValueError:
         indices = []
     if not indices or min(indices) < 0 or len(set(indices)) != len(indices):
-        raise SniperError("gpus %r is not understood: use 'auto', 'cpu', or distinct GPU numbers like '0,1'" % text)
+        raise SniperError("gpus %r is not understood: use 'auto', 'cpu', 'cpu,cpu', or distinct GPU numbers like '0,1'"
+                          % text)
     return indices

@@ -13,14 +13,15 @@ import numpy as np
 from sniper_mxnet import mx
 
 from lib.errors import SniperError
+from lib.train.distributed import ALONE
 
 logger = logging.getLogger(__name__)
 
 IMAGES_NAMED = 8
 
 # A batch that was launched but not looked at: its number, files, learning rate, needed labels (copies), outputs (dict
-# of lists, an array a device).
-Launched = namedtuple('Launched', 'number images rate labels outputs')
+# of lists, an array a device), what `stop.share` gave.
+Launched = namedtuple('Launched', 'number images rate labels outputs wishes')
 
 
 class FitLoop:
@@ -30,11 +31,12 @@ class FitLoop:
     iterator: TrainIterator or alike: start_epoch(epoch, first_batch) -> batches, iteration over batches.
     feeder: BatchFeeder. metrics: TrainMetrics. progress: Progress. rate: update number -> learning rate.
     saver: object with save_epoch(epochs_done) and save_interrupted(epoch, batch).
-    stop: StopRequest.
+    stop: StopRequest or SharedStop. exchange: lib.train.exchange, which updates the parameters. workers: Workers.
     """
 
-    def __init__(self, module, iterator, feeder, metrics, progress, rate, saver, stop):
+    def __init__(self, module, iterator, feeder, metrics, progress, rate, saver, stop, exchange, workers=ALONE):
         self.module, self.iterator, self.feeder = module, iterator, feeder
+        self.exchange, self.workers = exchange, workers
         self.metrics, self.progress, self.rate = metrics, progress, rate
         self.saver, self.stop = saver, stop
         self.outputs = [(name, module.output_names.index(name)) for name in metrics.needed_outputs]
@@ -74,7 +76,8 @@ class FitLoop:
             self._look_at(epoch, previous)
             number += 1
         self._look_at(epoch, launched)
-        mx.nd.waitall()  # BatchNorm's moving statistics are written without the engine knowing (CPU)
+        with self.workers.waiting():
+            mx.nd.waitall()  # BatchNorm's moving statistics are written without the engine knowing (CPU)
         self.progress.epoch_line(number)
         return number
 
@@ -83,17 +86,19 @@ class FitLoop:
         images = list(batch.images)
         labels = {name: np.array(batch.label[name], dtype=np.int16) for name in self.metrics.needed_labels}
         self.module.forward_backward(self.feeder(batch))
-        self.module.update()
+        self.exchange.update()
+        wishes = self.stop.share()
         outputs = self.module.get_outputs(merge_multi_context=False)
         copies = {name: [array.copyto(mx.cpu()) for array in outputs[index]] for name, index in self.outputs}
-        return Launched(number, images, self.rate(self.module._optimizer.num_update), labels, copies)
+        return Launched(number, images, self.rate(self.module._optimizer.num_update), labels, copies, wishes)
 
     def _look_at(self, epoch, launched):
         """Wait for a launched batch, take in its metrics, log the progress line when it is due."""
         if launched is None:
             return
-        outputs = {name: np.concatenate([array.asnumpy() for array in arrays]) if len(arrays) > 1
-                   else arrays[0].asnumpy() for name, arrays in launched.outputs.items()}
+        with self.workers.waiting():  # the batch began with weights that took in what all workers found
+            outputs = {name: np.concatenate([array.asnumpy() for array in arrays]) if len(arrays) > 1
+                       else arrays[0].asnumpy() for name, arrays in launched.outputs.items()}
         losses = self.metrics.update(outputs, launched.labels)
         broken = ['%s %s' % pair for pair in losses.items() if not math.isfinite(pair[1])]
         if broken:
@@ -101,9 +106,10 @@ class FitLoop:
                 'the loss is not finite (%s) in epoch %d, batch %d, images %s: lower TRAIN.lr or set '
                 'TRAIN.CLIP_GRADIENT, look at these images and their boxes, and go on with --resume'
                 % (', '.join(broken), epoch + 1, launched.number, _shortened(launched.images)))
+        self.stop.learn(launched.wishes)
         done = launched.number + 1
         if self.progress.due(done):
-            self.progress.line(done, launched.rate, self.metrics.values())
+            self.progress.line(done, launched.rate, self.metrics.values(), self.exchange.take_seconds())
 
 
 def log_epoch_stats(iterator, epoch):

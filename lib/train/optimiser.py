@@ -1,19 +1,20 @@
 """SGD as the original sets it up, and its state by parameter name.
 
 Source: reference/pipeline.md section 11, reference/networks.md section 9. Weight decay reaches only parameters named
-`*_weight` and `*_gamma`: MXNet gives every other name a multiplier of 0 by itself. Gradients are summed over
-devices and never averaged (`rescale_grad` 1).
+`*_weight` and `*_gamma`: MXNet gives every other name a multiplier of 0 by itself. Gradients are summed over devices and
+workers and not averaged (`rescale_grad` 1), unless TRAIN.LOSS_MEAN 'update' asks for it.
 """
 import numpy as np
 from sniper_mxnet import mx
 
 from lib.errors import SniperError
+from lib.train.distributed import ALONE
 
 KINDS = ('momentum', 'master', 'count')  # prefixes of the entries in a .states file
 
 
-def sgd_settings(config, schedule):
-    """Keyword arguments of MXNet's SGD.
+def sgd_settings(config, schedule, parts=1):
+    """Keyword arguments of MXNet's SGD. parts: devices of all workers, over which the chips of an update are split.
 
     With fp16 the losses carry a factor TRAIN.scale: the rate is divided by it (in `schedule`), weight decay and
     the clipping bound are multiplied by it, and float32 master weights are kept.
@@ -25,16 +26,17 @@ def sgd_settings(config, schedule):
         'wd': train.wd * scale,
         'learning_rate': schedule.base_lr,
         'lr_scheduler': schedule,
-        'rescale_grad': 1.0,
+        'rescale_grad': 1.0 / parts if train.LOSS_MEAN == 'update' else 1.0,
         'clip_gradient': train.CLIP_GRADIENT * scale if train.CLIP_GRADIENT > 0 else None,
         'multi_precision': bool(train.fp16),
     }
 
 
-def init_optimiser(module, config, schedule):
-    """Give a bound, initialised Module its SGD."""
-    module.init_optimizer(kvstore=config.default.kvstore, optimizer='sgd',
-                          optimizer_params=sgd_settings(config, schedule))
+def init_optimiser(module, config, schedule, workers=ALONE):
+    """Give a bound, initialised Module its SGD. What comes from other workers is not the Module's business."""
+    parts = len(module._context) * workers.count
+    module.init_optimizer(kvstore=config.default.kvstore if workers.alone else None, optimizer='sgd',
+                          optimizer_params=sgd_settings(config, schedule, parts))
 
 
 def get_state(module):
@@ -78,6 +80,23 @@ def set_state(module, entries, source):
             for context in module._context:     # which device will do so is the kvstore's business
                 optimizer._all_index_update_counts.setdefault(context.device_id, {})[key] = count
         optimizer.num_update = max(optimizer.num_update, count)
+
+
+def share_state(workers, entries):
+    """The optimiser state `entries` of worker 0, which read it from a checkpoint, on all workers."""
+    kinds = workers.json_from_first({name: (list(array.shape), np.dtype(array.dtype).name)
+                                     for name, array in entries.items()})
+    return {name: workers.from_first(entries[name] if workers.rank == 0 else mx.nd.zeros(shape, dtype=dtype))
+            for name, (shape, dtype) in kinds.items()}
+
+
+def in_other_batches(entries, before, now):
+    """State of an optimiser that has made updates of `before` chips, as if they had been of `now` chips: the schedule
+    counts updates."""
+    if before == now:
+        return entries
+    return {name: mx.nd.array([round(int(value.asscalar()) * before / now)], dtype='int64')
+            if name.startswith('count:') else value for name, value in entries.items()}
 
 
 def _updater(module):

@@ -38,8 +38,9 @@ def config_hash(flat):
     return hashlib.sha256(json.dumps(flat, sort_keys=True).encode('utf-8')).hexdigest()[:16]
 
 
-def log_head(config):
+def log_head(config, workers):
     """Log environment and configuration, a key a line."""
     lines = ['%s: %s' % pair for pair in environment()]
+    lines += ['worker: %d of %d on %s' % (workers.rank, workers.count, platform.node())] if not workers.alone else []
     lines += ['%s: %r' % pair for pair in sorted(flat_config(config).items())]
     logger.info('Environment and configuration\n%s', '\n'.join('    ' + line for line in lines))

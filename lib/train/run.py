@@ -2,6 +2,7 @@
 import logging
 import os
 import time
+from typing import NamedTuple
 
 from sniper_mxnet import mx
 
@@ -9,54 +10,84 @@ from lib.errors import SniperError
 from lib.files import remove_stale_temporaries
 from lib.train import checkpoint
 from lib.train.devices import host_group
+from lib.train.distributed import ALONE
+from lib.train.exchange import compression_settings, make_exchange
 from lib.train.feed import BatchFeeder
 from lib.train.fit import FitLoop
 from lib.train.initialise import frozen_parameters, init_parameters
 from lib.train.metrics import TrainMetrics
-from lib.train.optimiser import get_state, init_optimiser, set_state
+from lib.train.optimiser import get_state, in_other_batches, init_optimiser, set_state, share_state
 from lib.train.paths import epoch_tag
 from lib.train.progress import Progress, duration
 from lib.train.report import config_hash, flat_config
 from lib.train.schedule import learning_rate
-from lib.train.stopping import StopRequest
+from lib.train.stopping import SharedStop, StopRequest
 
 logger = logging.getLogger(__name__)
 
-FREE_TO_CHANGE = ('TRAIN.end_epoch', 'TRAIN.NUM_PROCESS', 'TRAIN.PREFETCH', 'gpus')  # no word about these on --resume
+# No word about these on --resume
+FREE_TO_CHANGE = ('TRAIN.end_epoch', 'TRAIN.NUM_PROCESS', 'TRAIN.PREFETCH', 'gpus', 'default.worker_timeout')
 
 
-def train(config, detector, iterator, classes, prefix, devices, display=100, resume=False):
-    """Train until TRAIN.end_epoch; checkpoints are written to `<prefix>-...` every epoch.
+class Position(NamedTuple):
+    """Where a run goes on: before batch number `batch` of epoch number `epoch`, both from 0.
+
+    If the epoch was begun with updates of another size, its batches are counted anew from chip `first_chip`, and
+    `order_batch` is the size with which it was begun (see TrainIterator.start_epoch).
+    """
+    epoch: int
+    batch: int
+    first_chip: int
+    order_batch: int
+
+    @property
+    def mid_epoch(self):
+        return self.batch > 0 or self.first_chip > 0
+
+    @property
+    def start_arguments(self):
+        """Of an iterator's start_epoch; the last two only where they say something."""
+        return (self.epoch, self.batch) + ((self.first_chip, self.order_batch) if self.first_chip else ())
+
+
+def train(config, detector, iterator, classes, prefix, devices, display=100, resume=False, workers=ALONE):
+    """Train until TRAIN.end_epoch; checkpoints are written to `<prefix>-...` every epoch, by worker 0.
 
     config: complete configuration, NUM_CLASSES settled; detector: symbols.get_detector(config.symbol); iterator:
-    TrainIterator for BATCH_IMAGES x devices chips; classes: names for the side file; devices: MXNet contexts.
+    TrainIterator for BATCH_IMAGES x devices chips; classes: names for the side file; devices: MXNet contexts;
+    workers: lib.train.distributed.Workers. Only worker 0 needs to have the checkpoint that is resumed.
     Returns the exit status: 0, or 130 / 143 when SIGINT / SIGTERM ended it (saved; `resume` goes on exactly).
     """
-    with StopRequest() as stop:
+    with StopRequest() as own_stop:
+        stop = own_stop if workers.alone else SharedStop(own_stop, workers)
         started = time.monotonic()
-        found = _prepare_files(prefix, resume)
-        progress_before = found.sidecar if found else {}
-        batch_size = config.TRAIN.BATCH_IMAGES * len(devices)
-        epoch, batch = _position(progress_before, config, batch_size)
-        if epoch >= config.TRAIN.end_epoch:
+        found = _find(prefix, resume, workers)
+        before = found.sidecar if found else {}
+        batch_size = config.TRAIN.BATCH_IMAGES * len(devices) * workers.count
+        position = where_to_go_on(before, config, batch_size)
+        if position.epoch >= config.TRAIN.end_epoch:
             logger.info('All %d epochs are trained already: nothing to do', config.TRAIN.end_epoch)
             return 0
         module = bind(config, detector, iterator, devices)
-        _load_or_initialise(module, detector, config, prefix, found)
-        batches = iterator.start_epoch(epoch, batch)
-        samples = progress_before.get('samples', batches * batch_size)
+        _load_or_initialise(module, detector, config, prefix, found, workers)
+        batches = iterator.start_epoch(*position.start_arguments)
+        samples = before.get('samples', batches * batch_size)
         rate = learning_rate(config, samples, batch_size)
-        init_optimiser(module, config, rate)
+        init_optimiser(module, config, rate, workers)
+        exchange = make_exchange(workers, module, config)
+        exchange.start()
         if found:
-            set_state(module, checkpoint.load_state(prefix, found.tag), '%s-%s.states' % (prefix, found.tag))
+            _restore_state(module, prefix, found, batch_size, workers)
         metrics = TrainMetrics(module.output_names)
-        metrics.set_state(progress_before.get('metrics', {}) if batch else {})
+        metrics.set_state(before.get('metrics', {}) if position.mid_epoch else {})
         saver = Saver(module, config, prefix, metrics, {
-            'run': progress_before.get('run') or checkpoint.begin_run(prefix), 'samples': samples,
-            'batch_size': batch_size, 'classes': list(classes), 'seed': config.TRAIN.SEED})
+            'run': before.get('run') or (checkpoint.begin_run(prefix) if workers.rank == 0 else ''), 'samples': samples,
+            'batch_size': batch_size, 'classes': list(classes), 'seed': config.TRAIN.SEED}, position, workers)
+        traffic = exchange.bytes_sent + exchange.bytes_received
         loop = FitLoop(module, iterator, BatchFeeder(iterator.provide_data, iterator.provide_label), metrics,
-                       Progress(display, batch_size, config.TRAIN.end_epoch), rate, saver, stop)
-        if loop.run(epoch, batch, config.TRAIN.end_epoch, batches):
+                       Progress(display, batch_size, config.TRAIN.end_epoch, traffic=traffic), rate, saver, stop,
+                       exchange, workers)
+        if loop.run(position.epoch, position.batch, config.TRAIN.end_epoch, batches):
             logger.info('Trained to epoch %d in %s', config.TRAIN.end_epoch, duration(time.monotonic() - started))
             return 0
         logger.info('Stopped by a signal; go on with --resume')
@@ -71,39 +102,62 @@ def bind(config, detector, iterator, devices):
     inputs = set(data_names) | set(label_names)
     parameters = [name for name in symbol.list_arguments() if name not in inputs]
     module = mx.mod.Module(symbol, data_names=data_names, label_names=label_names, context=devices,
-                           group2ctxs=host_group(devices), fixed_param_names=frozen_parameters(config, parameters))
+                           group2ctxs=host_group(devices), fixed_param_names=frozen_parameters(config, parameters),
+                           compression_params=compression_settings(config))
     module.bind(iterator.provide_data, iterator.provide_label, for_training=True)
     return module
 
 
 class Saver:
-    """Writes checkpoints of a module. facts: entries of the side file that stay the same during the run."""
+    """Writes checkpoints of a module: worker 0 does, all call it.
 
-    def __init__(self, module, config, prefix, metrics, facts):
+    facts: entries of the side file that stay the same during the run; position: where the run went on.
+    """
+
+    def __init__(self, module, config, prefix, metrics, facts, position, workers=ALONE):
         flat = flat_config(config)
         self.module, self.config, self.prefix, self.metrics = module, config, prefix, metrics
         self.facts = dict(facts, config=flat, config_hash=config_hash(flat))
+        self.position, self.workers = position, workers
 
     def save_epoch(self, epochs_done):
         """The checkpoint after an epoch; it makes an `interrupted` one superfluous."""
         tag = epoch_tag(epochs_done)
         self._save(tag, epochs_done, 0)
-        checkpoint.remove(self.prefix, checkpoint.INTERRUPTED)
+        if self.workers.rank == 0:
+            checkpoint.remove(self.prefix, checkpoint.INTERRUPTED)
 
     def save_interrupted(self, epoch, batch):
         """In the middle of an epoch: `batch` batches of epoch number `epoch` (from 0) are trained."""
-        self._save(checkpoint.INTERRUPTED, epoch, batch)
+        position = self.position
+        begun_with = position if epoch == position.epoch else Position(epoch, 0, 0, self.facts['batch_size'])
+        self._save(checkpoint.INTERRUPTED, epoch, batch, first_chip=begun_with.first_chip,
+                   order_batch=begun_with.order_batch)
 
-    def _save(self, tag, epoch, batch):
-        mx.nd.waitall()
-        arg_params, aux_params = self.module.get_params()
-        mx.nd.waitall()
-        sidecar = dict(self.facts, epoch=epoch, batch=batch, num_update=self.module._optimizer.num_update,
-                       metrics=self.metrics.get_state(), saved=time.strftime('%Y-%m-%dT%H:%M:%S'))
+    def _save(self, tag, epoch, batch, **more):
+        with self.workers.waiting():
+            mx.nd.waitall()
+            arg_params, aux_params = self.module.get_params()
+            mx.nd.waitall()
+        aux_params = self.workers.mean(aux_params)
+        if self.workers.rank == 0:
+            self._write(tag, arg_params, aux_params, dict(more, epoch=epoch, batch=batch))
+        self.workers.barrier()  # nobody leaves, and makes the launcher end all, while worker 0 writes
+
+    def _write(self, tag, arg_params, aux_params, progress):
+        sidecar = dict(self.facts, num_update=self.module._optimizer.num_update, metrics=self.metrics.get_state(),
+                       saved=time.strftime('%Y-%m-%dT%H:%M:%S'), **progress)
         train_keys = self.config.TRAIN
         checkpoint.save(self.prefix, tag, self.module.symbol, arg_params, aux_params, get_state(self.module), sidecar,
                         train_keys.BBOX_MEANS, train_keys.BBOX_STDS)
         logger.info('Saved %s-%s.params', self.prefix, tag)
+
+
+def _find(prefix, resume, workers):
+    """The Checkpoint to go on from, or None: worker 0 looks, and tells the others what is in its side file."""
+    found = _prepare_files(prefix, resume) if workers.rank == 0 else None
+    told = workers.json_from_first(found and list(found))
+    return told and checkpoint.Checkpoint(*told)
 
 
 def _prepare_files(prefix, resume):
@@ -125,24 +179,41 @@ def _prepare_files(prefix, resume):
     return newest
 
 
-def _position(sidecar, config, batch_size):
-    """Where to go on: (epoch, batch). Says what changed in the configuration since."""
+def where_to_go_on(sidecar, config, batch_size):
+    """-> Position. Says what changed in the configuration since.
+
+    sidecar: side file of the checkpoint, {} without one; batch_size: chips of an update now.
+    """
     if not sidecar:
-        return 0, 0
+        return Position(0, 0, 0, batch_size)
     before, now = sidecar.get('config', {}), flat_config(config)
     changed = sorted(key for key in set(before) | set(now)
                      if before.get(key) != now.get(key) and key not in FREE_TO_CHANGE)
     if changed:
         logger.warning('The configuration has changed since the checkpoint: %s',
                        ', '.join('%s %r -> %r' % (key, before.get(key), now.get(key)) for key in changed))
-    if sidecar['batch'] and sidecar['batch_size'] != batch_size:
-        raise SniperError('the run was interrupted in the middle of an epoch with %d chips a batch, now there are %d: '
-                          'resume with the same TRAIN.BATCH_IMAGES and number of gpus'
-                          % (sidecar['batch_size'], batch_size))
-    return sidecar['epoch'], sidecar['batch']
+    epoch, batch, old = sidecar['epoch'], sidecar['batch'], sidecar['batch_size']
+    first_chip, order_batch = sidecar.get('first_chip', 0), sidecar.get('order_batch', old)
+    if old == batch_size:
+        return Position(epoch, batch, first_chip, order_batch)
+    logger.info('An update had %d chips, now it has %d: the schedule goes on at the same share of the training', old,
+                batch_size)
+    if not batch + first_chip:
+        return Position(epoch, 0, 0, batch_size)
+    return Position(epoch, 0, first_chip + batch * old, order_batch)
 
 
-def _load_or_initialise(module, detector, config, prefix, found):
+def _restore_state(module, prefix, found, batch_size, workers):
+    """The optimiser's state from worker 0's file."""
+    path = '%s-%s.states' % (prefix, found.tag)
+    state = share_state(workers, checkpoint.load_state(prefix, found.tag) if workers.rank == 0 else {})
+    set_state(module, in_other_batches(state, found.sidecar['batch_size'], batch_size), path)
+
+
+def _load_or_initialise(module, detector, config, prefix, found, workers):
+    if workers.rank:  # worker 0 gives its values to all
+        module.init_params(mx.init.Zero())
+        return
     if not found:
         init_parameters(module, detector, config)
         return

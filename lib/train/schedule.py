@@ -51,13 +51,13 @@ class LearningRate:
 def learning_rate(config, samples, batch_size):
     """The schedule of a run.
 
-    samples: chips of the first epoch, padded to whole batches; batch_size: chips an update, all devices.
+    samples: chips of the first epoch, padded to whole batches; batch_size: chips an update, all devices and workers.
     With fp16, base and warm-up rates are divided by TRAIN.scale, because the losses are multiplied by it;
-    with LR_SCALE_LINEAR both are scaled by batch_size / LR_REFERENCE_BATCH. The configuration is not changed.
+    with LR_SCALING 'linear' both are scaled by batch_size / LR_REFERENCE_BATCH. The configuration is not changed.
     """
     train = config.TRAIN
     divisor = train.scale if train.fp16 else 1.0
-    if train.LR_SCALE_LINEAR:
+    if train.LR_SCALING == 'linear':
         divisor *= float(train.LR_REFERENCE_BATCH) / batch_size
     if train.lr <= 0:
         raise SniperError('TRAIN.lr is %s: give a positive learning rate, for example `--set TRAIN.lr 0.01`' % train.lr)

@@ -1,8 +1,10 @@
-"""SIGINT and SIGTERM ask the training loop to save and leave."""
+"""SIGINT and SIGTERM ask the training loop to save and leave; several workers do so together."""
 import logging
 import signal
 
 logger = logging.getLogger(__name__)
+
+WISH = 1e6  # of a worker to stop: above any threshold of gradient compression
 
 
 class StopRequest:
@@ -41,3 +43,45 @@ class StopRequest:
             signal.signal(again, signal.SIG_DFL)
         self.requested = int(number)
         logger.info('%s: saving after the batches under way; once more stops at once', signal.Signals(number).name)
+
+
+    def share(self):
+        """Tell other workers: there are none."""
+
+    def learn(self, _answer):
+        """Learn what other workers want: there are none."""
+
+
+class SharedStop:
+    """A StopRequest that all workers make their own at the same step.
+
+    What a worker wants is summed over all of them beside the gradients of a step (`share`), and looked at when that
+    step is (`learn`): so all decide by the same sums, and none leaves while others wait for its gradients.
+    """
+
+    KEY = 'stop'
+
+    def __init__(self, own, workers):
+        from sniper_mxnet import mx
+        self.requested = 0
+        self._own, self._workers = own, workers
+        self._array = mx.nd.array
+        workers.store.init(self.KEY, mx.nd.zeros((1,)))
+
+    @property
+    def exit_status(self):
+        """As that of StopRequest; what another worker was told counts as SIGTERM."""
+        return 128 + self.requested if self.requested else 0
+
+    def share(self):
+        """Say whether this worker was asked to stop -> what `learn` takes, in time."""
+        answer = self._array([WISH if self._own.requested else 0.0])
+        self._workers.store.push(self.KEY, answer)
+        self._workers.store.pull(self.KEY, out=answer)
+        return answer
+
+    def learn(self, answer):
+        """Take in what `share` gave at a step that is over."""
+        with self._workers.waiting():
+            if answer.asscalar() > 0 and not self.requested:
+                self.requested = self._own.requested or int(signal.SIGTERM)

@@ -59,7 +59,8 @@ class FastRcnn(ProposalNetwork):
             label=mx.sym.Reshape(mx.sym.var('label'), shape=(-1,), name='label_reshape'),
             bbox_target=mx.sym.Reshape(mx.sym.var('bbox_target'), shape=(-1, columns), name='bbox_target_reshape'),
             bbox_weight=mx.sym.Reshape(mx.sym.var('bbox_weight'), shape=(-1, columns), name='bbox_weight_reshape'))
-        cls_prob, bbox_loss = rcnn_losses(rcnn, targets, losses)
+        rois = config.TRAIN.RPN_POST_NMS_TOP_N * losses.batch_images if losses.constant else None
+        cls_prob, bbox_loss = rcnn_losses(rcnn, targets, losses, rois)
         focus = [focus_loss(self.focus(feature), losses)] if config.TRAIN.AUTO_FOCUS else []
         return mx.sym.Group([*focus, _split_like(cls_prob, by_image, 'cls_prob_reshape'),
                              _split_like(bbox_loss, by_image, 'bbox_loss_reshape'), labels_output(targets.label)])

@@ -47,7 +47,8 @@ class FasterRcnn(ProposalNetwork):
 
         reduced = self.rcnn.reduce(feature)
         rcnn = self.rcnn(reduced, targets.rois, class_count(config))
-        cls_rois = proposals.post_nms_top_n * losses.batch_images if self.cls_loss_over_rois else None
+        over_rois = self.cls_loss_over_rois or losses.constant
+        cls_rois = proposals.post_nms_top_n * losses.batch_images if over_rois else None
         cls_prob, bbox_loss = rcnn_losses(rcnn, targets, losses, cls_rois)
         focus = [focus_loss(self.focus(feature), losses)] if config.TRAIN.AUTO_FOCUS else []
         return mx.sym.Group([

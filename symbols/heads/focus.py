@@ -29,12 +29,12 @@ class FocusHead:
 def focus_loss(logits, losses):
     """Probabilities (B, 2, F*F) as a graph output; the label is the input `scale_label` (B, F*F), -1 ignored.
 
-    The loss is a mean over the labels that count. FocusPixels are rare, so probabilities stay low; thresholds of
-    inference (TEST.CHIP_HYPERPARAMS) make up for it.
+    The loss is a mean over the labels that count (see LossOptions). FocusPixels are rare, so probabilities stay low;
+    thresholds of inference (TEST.CHIP_HYPERPARAMS) make up for it.
     """
     rows = mx.sym.Reshape(logits, shape=(0, 2, -1), name='conv_new_out_reshape')
-    return mx.sym.SoftmaxOutput(data=rows, label=mx.sym.var('scale_label'), multi_output=True, normalization='valid',
-                                use_ignore=True, ignore_label=-1, grad_scale=losses.scale, name='cls_scale_prob')
+    return mx.sym.SoftmaxOutput(data=rows, label=mx.sym.var('scale_label'), multi_output=True, use_ignore=True,
+                                ignore_label=-1, name='cls_scale_prob', **losses.of_labels(losses.cells, losses.cells))
 
 
 def focus_probabilities(logits):

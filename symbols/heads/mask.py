@@ -74,8 +74,8 @@ def mask_loss(logits, rois, size, num_classes, losses):
     outside = mx.sym.pick(logits, classes, axis=1, keepdims=True)
     inside = mx.sym.pick(logits, classes + num_classes, axis=1, keepdims=True)
     prob = mx.sym.SoftmaxOutput(data=mx.sym.Concat(outside, inside, dim=1, name='pred_cat'), label=targets,
-                                multi_output=True, normalization='valid', use_ignore=True, ignore_label=IGNORED,
-                                grad_scale=losses.scale, name='mask_cls_prob')
+                                multi_output=True, use_ignore=True, ignore_label=IGNORED, name='mask_cls_prob',
+                                **losses.of_labels(losses.masks * size * size, size * size))
     return prob, mx.sym.BlockGrad(targets, name='blockgrad1')
 
 

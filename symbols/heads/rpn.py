@@ -56,11 +56,11 @@ def rpn_losses(outputs, losses):
     """(probabilities, box loss) as graph outputs; labels are the inputs `label`, `bbox_target`, `bbox_weight`.
 
     label (B, A*F*F), anchor-major, -1 ignored; bbox_target and bbox_weight (B, 4A, F, F). The classification loss is
-    a mean over the labels that count, the box loss a sum times 3 / (B x RPN_BATCH_SIZE).
+    a mean over the labels that count (see LossOptions), the box loss a sum times 3 / (B x RPN_BATCH_SIZE).
     """
     cls_prob = mx.sym.SoftmaxOutput(data=outputs.cls_score, label=mx.sym.var('label'), multi_output=True,
-                                    normalization='valid', use_ignore=True, ignore_label=-1, grad_scale=losses.scale,
-                                    name='rpn_cls_prob')
+                                    use_ignore=True, ignore_label=-1, name='rpn_cls_prob',
+                                    **losses.of_labels(losses.rpn_batch, losses.anchors * losses.cells))
     weight = mx.sym.var('bbox_weight')
     distance = mx.sym.smooth_l1(outputs.bbox_pred - mx.sym.var('bbox_target'), scalar=1.0, name='rpn_bbox_loss_')
     bbox_loss = mx.sym.MakeLoss(weight * distance, name='rpn_bbox_loss',

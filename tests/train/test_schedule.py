@@ -57,7 +57,7 @@ def test_cosine_ends_at_the_final_share():
 
 def test_linear_rule_scales_with_the_batch():
     config = make_config()
-    config.TRAIN.LR_SCALE_LINEAR, config.TRAIN.LR_REFERENCE_BATCH = True, 128
+    config.TRAIN.LR_SCALING, config.TRAIN.LR_REFERENCE_BATCH = 'linear', 128
     config.TRAIN.lr, config.TRAIN.warmup = 0.128, False
     assert learning_rate(config, 100, 4)(1) == pytest.approx(0.004)
 
