@@ -1,11 +1,16 @@
 """Evaluate a trained detector: python main_test.py --cfg FILE [--save_prefix P] [--vis] [--set KEY VALUE ...]
 
+On several machines: `--shard 1/3`, `--shard 2/3` and `--shard 3/3` test a third of the images each, `--merge` then
+joins and evaluates what they found (docs/distributed.md).
+
 The checkpoint is the one of the configuration's training image_set with the number TEST.TEST_EPOCH. Detections, the
 COCO result file and the table of AP go to output_path. With TEST.EXTRACT_PROPOSALS it writes proposals instead, for the
 negative chips of a training, to TEST.PROPOSAL_SAVE_PATH. MXNet is imported inside functions: spawned processes import
 this file again.
 """
 import argparse
+import functools
+import shlex
 
 from configs import check_supported
 from lib.cli import add_config_arguments, config_from_arguments, run, setup_logging
@@ -17,19 +22,59 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description='Evaluate a trained SNIPER detector.')
     parser.add_argument('--vis', action='store_true',
                         help='draw the detections into TEST.VISUALIZATION_PATH/dets_final')
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument('--shard', metavar='I/N', help='test part I of N of the images, I from 1 to N, and keep what is '
+                       'found for --merge')
+    parts.add_argument('--merge', nargs='?', type=int, const=0, metavar='N',
+                       help='evaluate what N shards have found (default: as many as there are)')
     args = add_config_arguments(parser).parse_args(argv)
     setup_logging()
     config = config_from_arguments(args)
     check_supported(config, 'test')
+    if args.merge is not None and args.merge < 0:
+        raise SniperError('--merge %d: there is at least 1 shard' % args.merge)
     if config.TEST.EXTRACT_PROPOSALS:
-        if args.vis:
-            raise SniperError('--vis draws detections, but TEST.EXTRACT_PROPOSALS makes none: leave one of them out')
-        from lib.inference.proposals import run_extraction
-        run_extraction(config, args.cfg, args.save_prefix)
-        return 0
-    from lib.inference.evaluate import run_test
-    run_test(config, args.cfg, args.save_prefix, draw=args.vis)
+        extract(config, args)
+    else:
+        test(config, args)
     return 0
+
+
+def test(config, args):
+    """Detections of all images, of a shard, or of all shards."""
+    from lib.inference.evaluate import run_test
+    from lib.inference.shard_files import Shard
+    from lib.inference.shards import run_merge, run_shard
+    command = functools.partial(command_line, args)
+    if args.shard:
+        if args.vis:
+            raise SniperError('--vis draws all detections: give it to --merge, not to --shard')
+        run_shard(config, args.cfg, args.save_prefix, Shard.parse(args.shard), command)
+    elif args.merge is not None:
+        run_merge(config, args.cfg, args.save_prefix, args.merge, command, draw=args.vis)
+    else:
+        run_test(config, args.cfg, args.save_prefix, draw=args.vis)
+
+
+def extract(config, args):
+    """Proposals likewise."""
+    if args.vis:
+        raise SniperError('--vis draws detections, but TEST.EXTRACT_PROPOSALS makes none: leave one of them out')
+    from lib.inference.proposals import Extraction
+    from lib.inference.shard_files import Shard
+    extraction, command = Extraction(config, args.cfg, args.save_prefix), functools.partial(command_line, args)
+    if args.shard:
+        extraction.run_shard(Shard.parse(args.shard), command)
+    elif args.merge is not None:
+        extraction.run_merge(args.merge, command)
+    else:
+        extraction.run()
+
+
+def command_line(args, flags):
+    """This command with other `flags` in the place of --shard or --merge, as a line for a shell."""
+    words = ['python', 'main_test.py'] + flags + ['--cfg', args.cfg, '--save_prefix', args.save_prefix]
+    return ' '.join(map(shlex.quote, words + (['--set'] + args.overrides if args.overrides else [])))
 
 
 if __name__ == '__main__':

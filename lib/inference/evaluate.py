@@ -3,6 +3,7 @@ import json
 import logging
 import os
 import time
+from typing import Any, NamedTuple
 
 from lib.dataset import load_test_dataset
 from lib.files import text_writer
@@ -20,8 +21,33 @@ from lib.visualization import draw_detections, draw_focus_chips, picture_names, 
 logger = logging.getLogger(__name__)
 
 
-def run_test(config, cfg_path, save_prefix, draw=False):
-    """Test the checkpoint of `cfg_path` on dataset.test_image_set. -> metrics, None for sets without annotations.
+class Test(NamedTuple):
+    """What a test is about."""
+
+    __test__ = False  # not a test case, whatever its name makes pytest think
+
+    config: Any
+    dataset: Any
+    roidb: Any       # of the whole data set
+    weights: Any
+    classes: tuple   # the data set's, in the order of the weights
+
+    @property
+    def digest(self):
+        """Text that changes with the weights."""
+        return self.weights.digest()
+
+
+class Found(NamedTuple):
+    """What a test found, in the order of its images."""
+
+    detections: list  # [class][image] -> (n, 5); classes of the data set
+    masks: Any        # [class][image]: n run-length codes (lib.masks); None without
+    results: list     # ScaleResult of every scale
+
+
+def prepare(config, cfg_path, save_prefix):
+    """-> Test of the checkpoint of `cfg_path` on dataset.test_image_set.
 
     Changes `config`, which is this run's own: classes of the data set, precision of the device.
     Raises SniperError for whatever a user can mend.
@@ -31,40 +57,55 @@ def run_test(config, cfg_path, save_prefix, draw=False):
     weights = find_weights(config, output_folder(config, cfg_path), save_prefix)
     classes = check_classes(weights, dataset.classes)
     use_float32_on_cpu(config)
+    return Test(config, dataset, roidb, weights, classes)
 
-    clock, root = StageClock(), result_root(config)
-    store = DetectionStore(root, config, roidb, weights.digest())
-    results = []  # of every scale
+
+def run_test(config, cfg_path, save_prefix, draw=False):
+    """Test a checkpoint, see prepare. -> metrics, None for sets without annotations."""
+    test = prepare(config, cfg_path, save_prefix)
+    store = DetectionStore(result_root(config), config, test.roidb, test.digest)
+    found = detect_images(test, test.roidb, store)
+    if config.TEST.VISUALIZE_INTERMEDIATE_SCALES:
+        draw_scales(test, test.roidb, picture_names(test.roidb), found.results)
+    return report(test, store, found, draw)
+
+
+def detect_images(test, roidb, store):
+    """Detect on `roidb`, all images of the test or a part -> Found."""
+    config, clock, results = test.config, StageClock(), []
     start = time.perf_counter()
-    detections, masks = detect_masks(roidb, PredictorFactory(config, weights), config, dataset.num_classes, store,
-                                     clock, lambda _, result: results.append(result))
+    detections, masks = detect_masks(roidb, PredictorFactory(config, test.weights), config, test.dataset.num_classes,
+                                     store, clock, lambda _, result: results.append(result))
     seconds = time.perf_counter() - start
-    if classes != dataset.classes:
-        detections, masks = (of_class and [of_class[classes.index(name)] for name in dataset.classes]
+    if test.classes != test.dataset.classes:
+        detections, masks = (of_class and [of_class[test.classes.index(name)] for name in test.dataset.classes]
                              for of_class in (detections, masks))
-    store.save_final(detections, dataset.classes, masks)
     logger.info('%d images in %.1f s, %.2f images/s (%s%s)', len(roidb), seconds, len(roidb) / max(seconds, 1e-9),
                 clock.text(), ', summed over jobs' if config.TEST.CONCURRENT_JOBS > 1 else '')
+    return Found(detections, masks, results)
+
+
+def report(test, store, found, draw):
+    """Files, pictures and metrics of what was found in all images. -> metrics, None for sets without annotations."""
+    config, roidb, classes = test.config, test.roidb, test.dataset.classes
+    store.save_final(found.detections, classes, found.masks)
     logger.info('detections: %s', store.final_path)
     if any(config.TEST.DO_PRUNING):
-        _report_pixels(config, roidb, results, os.path.join(root, 'results'))
-    if config.TEST.VISUALIZE_INTERMEDIATE_SCALES:
-        for index, result in enumerate(results):
-            _draw_scale(config, roidb, classes, index, result.rows)
+        _report_pixels(config, roidb, found.results, os.path.join(store.root, 'results'))
     if draw and any(config.TEST.DO_PRUNING):
-        _draw_chips(config, roidb, results)
+        _draw_chips(config, roidb, found.results)
     if draw:
-        draw_all(roidb, detections, dataset.classes, config.TEST.VIS_THRESH,
-                 os.path.join(config.TEST.VISUALIZATION_PATH, 'dets_final'), masks)
-    return dataset.evaluate(detections, os.path.join(root, 'results'), masks)
+        draw_all(roidb, picture_names(roidb), found.detections, classes, config.TEST.VIS_THRESH,
+                 os.path.join(config.TEST.VISUALIZATION_PATH, 'dets_final'), found.masks)
+    return test.dataset.evaluate(found.detections, os.path.join(store.root, 'results'), found.masks)
 
 
-def draw_all(roidb, detections, classes, score_thresh, folder, masks=None):
-    """A picture `<folder>/<image name>.jpg` an image; detections[class][image] -> (n, 5), original pixels.
+def draw_all(roidb, names, detections, classes, score_thresh, folder, masks=None):
+    """A picture `<folder>/<name>` an image; detections[class][image] -> (n, 5), original pixels.
 
     masks[class][image]: n run-length codes (lib.masks), or None.
     """
-    for index, (entry, name) in enumerate(zip(roidb, picture_names(roidb))):
+    for index, (entry, name) in enumerate(zip(roidb, names)):
         pixels = read_image(entry['image'], entry['width'], entry['height'])
         picture = draw_detections(pixels, [images[index] for images in detections], classes, score_thresh,
                                   masks and [images[index] for images in masks])
@@ -72,14 +113,16 @@ def draw_all(roidb, detections, classes, score_thresh, folder, masks=None):
     logger.info('%d pictures in %s', len(roidb), folder)
 
 
-def _draw_scale(config, roidb, classes, index, rows):
-    """Pictures of the detections of one scale, before valid ranges and suppression."""
-    detections = [[] for _ in classes]
-    for crops in rows:
-        for label, images in enumerate(detections):
-            images.append([row[:5] for crop in crops for row in crop[crop[:, 5] == label]])
-    draw_all(roidb, detections, classes, config.TEST.VIS_THRESH,
-             os.path.join(config.TEST.VISUALIZATION_PATH, 'dets_scale_' + scale_name(config, index)))
+def draw_scales(test, roidb, names, results):
+    """Pictures of the detections of every scale, before valid ranges and suppression; names: of the pictures."""
+    config = test.config
+    for index, result in enumerate(results):
+        detections = [[] for _ in test.classes]
+        for crops in result.rows:
+            for label, images in enumerate(detections):
+                images.append([row[:5] for crop in crops for row in crop[crop[:, 5] == label]])
+        draw_all(roidb, names, detections, test.classes, config.TEST.VIS_THRESH,
+                 os.path.join(config.TEST.VISUALIZATION_PATH, 'dets_scale_' + scale_name(config, index)))
 
 
 def _report_pixels(config, roidb, results, folder):

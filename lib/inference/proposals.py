@@ -13,15 +13,18 @@ import time
 import numpy as np
 
 from lib.dataset import load_test_dataset
+from lib.dataset.compact import take
 from lib.dataset.proposal_files import FORMAT, ProposalSet, after_nms, read_origin, read_proposals, write_proposals
 from lib.errors import SniperError
 from lib.files import text_writer
+from lib.inference.deal import deal_images
 from lib.inference.decode import SlotDetections
 from lib.inference.focus import whole_images
 from lib.inference.jobs import run_here, run_in_jobs
 from lib.inference.progress import StageClock
 from lib.inference.recall import AverageRecall
-from lib.inference.scale import scale_name
+from lib.inference.scale import in_order, scale_name
+from lib.inference.shard_files import Shard, part_folder
 from lib.inference.store import NETWORK_KEYS, digest, identity, result_root
 from lib.inference.weights import PredictorFactory, find_weights, use_float32_on_cpu
 from lib.train.paths import output_folder
@@ -62,43 +65,100 @@ class ProposalDecoder:
         return found
 
 
-def run_extraction(config, cfg_path, save_prefix):
-    """Extract proposals of dataset.test_image_set with the checkpoint of `cfg_path`, unless the file is there already
-    and was made from the same; report their recall. -> {size: {number: AR}}, None for a file that was there.
+class Extraction:
+    """Proposals of dataset.test_image_set by the checkpoint of `cfg_path`.
 
     Changes `config`, which is this run's own. Raises SniperError for whatever a user can mend.
     """
-    dataset, roidb = load_test_dataset(config)
-    weights = find_weights(config, output_folder(config, cfg_path), save_prefix)
-    use_float32_on_cpu(config)
-    path = os.path.join(config.TEST.PROPOSAL_SAVE_PATH, '%s_rpn.npz' % dataset.name)
-    origin = proposals_origin(config, roidb, weights.digest(), dataset.name)
-    if read_origin(path) == dict(origin, format=FORMAT):
-        logger.info('%s is there already, made from the same weights, configuration and images: nothing to do', path)
-        return None
-    start = time.perf_counter()
-    factory, clock = PredictorFactory(config, weights, 'proposal_test'), StageClock()
-    parts = Parts(config, dataset.name, origin)
-    rows = extract(roidb, factory, config, parts, clock)
-    write_proposals(path, ProposalSet.from_images(rows, [entry['image_id'] for entry in roidb], origin))
-    parts.remove()
-    seconds = time.perf_counter() - start
-    logger.info('%d images in %.1f s, %.2f images/s (%s)', len(roidb), seconds, len(roidb) / max(seconds, 1e-9),
-                clock.text())
-    logger.info('proposals: %s', path)
-    return report_recall(path, roidb)
+
+    def __init__(self, config, cfg_path, save_prefix):
+        self.config = config
+        self.dataset, self.roidb = load_test_dataset(config)
+        self.weights = find_weights(config, output_folder(config, cfg_path), save_prefix)
+        use_float32_on_cpu(config)
+        self.path = os.path.join(config.TEST.PROPOSAL_SAVE_PATH, '%s_rpn.npz' % self.dataset.name)
+        self.origin = proposals_origin(config, self.roidb, self.weights.digest(), self.dataset.name)
+
+    def run(self):
+        """All images, unless the file is there already and was made from the same -> see report_recall; None then."""
+        if read_origin(self.path) == dict(self.origin, format=FORMAT):
+            logger.info('%s is there already, made from the same weights, configuration and images: nothing to do',
+                        self.path)
+            return None
+        parts = Parts(self.config, self.dataset.name, self.origin)
+        blocks = blocks_of(len(self.roidb))
+        return self._finish(self._extract(blocks, parts), parts.remove)
+
+    def run_shard(self, shard, command):
+        """The images of a Shard -> path of the part. command: see PartFolder."""
+        folder, blocks = self._folder(command), self._blocks_of_shard(shard)
+        images = np.concatenate([np.zeros(0, np.int64)] + blocks)
+        logger.info('shard %s: %d of %d images', shard, len(images), len(self.roidb))
+        parts = Parts(self.config, '%s_%d_of_%d' % ((self.dataset.name,) + shard), self.origin)
+        rows = self._extract(blocks, parts)
+        folder.write(shard, images, {'rows': np.concatenate([np.zeros((0, 5), np.float32)] + rows),
+                                     'rows_per_image': np.array([len(of_image) for of_image in rows], np.int64)})
+        parts.remove()
+        logger.info('part: %s; when all %d are there: %s', folder.path(shard), shard.count,
+                    folder.next_step(shard.count))
+        return folder.path(shard)
+
+    def run_merge(self, count, command):
+        """Join all shards' parts -> see report_recall. count: of shards, 0 = as many as the files say."""
+        def dealt(number):
+            return [np.concatenate([np.zeros(0, np.int64)] + self._blocks_of_shard(Shard(index + 1, number)))
+                    for index in range(number)]
+        parts = self._folder(command).read_all(count, dealt)
+        rows = [np.split(part.arrays['rows'], np.cumsum(part.arrays['rows_per_image'])[:-1]) if len(part.images) else []
+                for part in parts]
+        return self._finish(in_order(rows, [part.images for part in parts]))
+
+    def _folder(self, command):
+        return part_folder(self.config, 'proposals', self.dataset, self.roidb, self.weights.digest(), command)
+
+    def _blocks_of_shard(self, shard):
+        """Of every block of all images, the numbers of those that a Shard has."""
+        return [block[deal_images(take(self.roidb, block), self.config, shard.count)[shard.number - 1]]
+                for block in blocks_of(len(self.roidb))]
+
+    def _extract(self, blocks, parts):
+        """rows[image] of the images of `blocks`."""
+        clock, start = StageClock(), time.perf_counter()
+        factory = PredictorFactory(self.config, self.weights, 'proposal_test')
+        rows = extract(self.roidb, factory, self.config, parts, clock, blocks)
+        seconds = time.perf_counter() - start
+        logger.info('%d images in %.1f s, %.2f images/s (%s)', len(rows), seconds, len(rows) / max(seconds, 1e-9),
+                    clock.text())
+        return rows
+
+    def _finish(self, rows, clean_up=None):
+        """Write and report the proposals of all images."""
+        ids = [entry['image_id'] for entry in self.roidb]
+        write_proposals(self.path, ProposalSet.from_images(rows, ids, self.origin))
+        if clean_up:
+            clean_up()
+        logger.info('proposals: %s', self.path)
+        return report_recall(self.path, self.roidb)
 
 
-def extract(roidb, predictor_factory, config, parts, clock, block=BLOCK):
-    """rows[image] -> (n, 5) float32: the scales' proposals one below the other, in the order of TEST.SCALES.
+def blocks_of(count, length=BLOCK):
+    """Image numbers 0 to `count` - 1 in consecutive blocks: list of arrays."""
+    return [np.arange(first, min(first + length, count)) for first in range(0, count, length)]
+
+
+def extract(roidb, predictor_factory, config, parts, clock, blocks):
+    """rows -> (n, 5) float32 an image of `blocks` (arrays of image numbers), one block after the other: the scales'
+    proposals one below the other, in the order of TEST.SCALES.
 
     parts: Parts, where blocks of images that are done are read and written; None keeps nothing.
     """
     indices = range(len(config.TEST.SCALES))
     decoder = ProposalDecoder(config.TEST.N_PROPOSAL_PER_SCALE)
     rows = []
-    for first in range(0, len(roidb), block):
-        images = roidb[first:first + block]
+    for numbers in blocks:
+        if not len(numbers):
+            continue
+        images, first = take(roidb, numbers), int(numbers[0])
         done = parts.load_all(indices, first) if parts else {}
         wanted = [index for index in indices if index not in done]
         jobs = min(config.TEST.CONCURRENT_JOBS, len(images))
@@ -109,8 +169,8 @@ def extract(roidb, predictor_factory, config, parts, clock, block=BLOCK):
             if parts:
                 parts.save(index, first, done[index], images)
         rows += [np.concatenate([done[index][image] for index in indices]) for image in range(len(images))]
-        if len(roidb) > block:
-            logger.info('%d of %d images are done', len(rows), len(roidb))
+        if len(blocks) > 1:
+            logger.info('%d of %d images are done', len(rows), sum(map(len, blocks)))
     return rows
 
 

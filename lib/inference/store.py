@@ -64,8 +64,8 @@ class DetectionStore:
         """ScaleResult of scale `index`."""
         flat = [crop for image in result.rows for crop in image]
         origin = self.origin(index, result.crops)
-        self._write(self.scale_path(index), origin, rows=_stack(flat), rows_per_crop=_lengths(flat),
-                    crops_per_image=_lengths(result.rows), network_pixels=np.array(result.network_pixels))
+        self._write(self.scale_path(index), origin, rows=stack_rows(flat), rows_per_crop=lengths_of(flat),
+                    crops_per_image=lengths_of(result.rows), network_pixels=np.array(result.network_pixels))
         if result.maps is not None:
             maps = [array for image in result.maps for array in image]
             self._write(self.maps_path(index), origin,
@@ -73,7 +73,7 @@ class DetectionStore:
                         shapes=np.array([array.shape for array in maps], np.int64).reshape(-1, 2))
         if result.masks is not None:
             codes = [code for image in result.masks for crop in image for code in crop]
-            self._write(self.masks_path(index), dict(origin, masks=self._choice(index)), **_packed(codes))
+            self._write(self.masks_path(index), dict(origin, masks=self._choice(index)), **pack_codes(codes))
 
     def load_scale(self, index, crops):
         """What save_scale wrote, as a ScaleResult with `crops`, or None if a file is missing, damaged, or of other
@@ -98,7 +98,7 @@ class DetectionStore:
                                lambda file: _codes_fit(file, len(content['rows'])))
             if found is None:
                 return None
-            codes = iter(_unpacked(found))
+            codes = iter(unpack_codes(found))
             masks = _by_image([[next(codes) for _ in range(count)] for count in content['rows_per_crop']], content)
         return ScaleResult(crops, rows, maps, int(content['network_pixels']), masks)
 
@@ -109,15 +109,13 @@ class DetectionStore:
 
     def save_final(self, detections, classes, masks=None):
         """detections[class][image] -> (n, 5); classes: names; masks: run-length codes of as many."""
-        images, more = [], {}
+        more = {}
         if masks is not None:
-            more = _packed([code for image in range(len(self._roidb)) for of_class in masks for code in of_class[image]])
+            more = pack_codes([code for image in range(len(self._roidb)) for of_class in masks for code in of_class[image]])
             more['image_sizes'] = np.array([(entry['height'], entry['width']) for entry in self._roidb],
                                            np.int64).reshape(-1, 2)
-        for image in range(len(self._roidb)):
-            images.append(np.concatenate([np.hstack([dets[image], np.full((len(dets[image]), 1), label, np.float32)])
-                                          for label, dets in enumerate(detections)]))
-        self._write(self.final_path, self.origin(None), rows=_stack(images), rows_per_image=_lengths(images),
+        images = rows_by_image(detections)
+        self._write(self.final_path, self.origin(None), rows=stack_rows(images), rows_per_image=lengths_of(images),
                     image_ids=np.array([str(entry['image_id']) for entry in self._roidb], dtype=np.str_),
                     classes=np.array(classes, dtype=np.str_), **more)
 
@@ -182,13 +180,13 @@ def _codes_fit(content, rows):
     return lengths.shape == (rows,) and (lengths >= 0).all() and content['codes'].shape == (lengths.sum(),)
 
 
-def _packed(codes):
-    """List of bytes -> arrays."""
-    return {'codes': np.frombuffer(b''.join(codes), np.uint8), 'lengths': _lengths(codes)}
+def pack_codes(codes):
+    """Masks, a list of bytes -> arrays by name."""
+    return {'codes': np.frombuffer(b''.join(codes), np.uint8), 'lengths': lengths_of(codes)}
 
 
-def _unpacked(content):
-    """The inverse of _packed."""
+def unpack_codes(content):
+    """The inverse of pack_codes."""
     text, ends = content['codes'].tobytes(), np.cumsum(content['lengths']).tolist()
     return [text[first:end] for first, end in zip([0] + ends[:-1], ends)]
 
@@ -199,11 +197,19 @@ def _by_image(items, content):
     return [[next(items) for _ in range(count)] for count in content['crops_per_image']]
 
 
-def _stack(rows):
+def rows_by_image(detections):
+    """detections[class][image] -> (n, 5): rows (n, 6) of each image, the class last, class by class."""
+    return [np.concatenate([np.hstack([dets, np.full((len(dets), 1), label, np.float32)])
+                            for label, dets in enumerate(of_image)]) for of_image in zip(*detections)]
+
+
+def stack_rows(rows):
+    """Rows (n, 6) of several images or crops, one below the other."""
     return np.concatenate(rows).astype(np.float32) if rows else np.zeros((0, COLUMNS), np.float32)
 
 
-def _lengths(items):
+def lengths_of(items):
+    """(n,) int64."""
     return np.array([len(item) for item in items], np.int64)
 
 

@@ -9,7 +9,7 @@ import main_test
 from lib.dataset.proposal_files import read_proposals
 from lib.errors import SniperError
 from lib.inference.progress import StageClock
-from lib.inference.proposals import Parts, ProposalDecoder, extract
+from lib.inference.proposals import Parts, ProposalDecoder, blocks_of, extract
 from lib.iterators.batch import Batch
 from tests.inference import fakes, tiny_data
 
@@ -50,7 +50,7 @@ def test_decoder():
 
 def run(roidb, config, parts=None, block=4096):
     FakeProposals.batches = 0
-    return extract(roidb, FakeProposals, config, parts, StageClock(), block)
+    return extract(roidb, FakeProposals, config, parts, StageClock(), blocks_of(len(roidb), block))
 
 
 @pytest.mark.parametrize('limit', [3, 300])

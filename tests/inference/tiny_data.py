@@ -13,13 +13,13 @@ CLASSES = ('__background__', 'cat', 'dog')
 SIZES = ((96, 64), (64, 96), (80, 80))
 
 
-def write_data(folder, classes=CLASSES):
+def write_data(folder, classes=CLASSES, sizes=SIZES):
     """Make `<folder>/annotations/instances_val.json` and its images."""
     rng = np.random.default_rng(7)
     images, annotations = [], []
     os.makedirs(os.path.join(folder, 'annotations'))
     os.makedirs(os.path.join(folder, 'images', 'val'))
-    for number, (width, height) in enumerate(SIZES):
+    for number, (width, height) in enumerate(sizes):
         name = 'picture%d.png' % number
         cv2.imwrite(os.path.join(folder, 'images', 'val', name), rng.integers(0, 256, (height, width, 3), np.uint8))
         images.append({'id': 10 + number, 'file_name': name, 'width': width, 'height': height})
@@ -43,7 +43,7 @@ def settings(folder, **more):
     return [word for pair in keys.items() for word in pair]
 
 
-def write_all(folder, classes=CLASSES, **weights):
+def write_all(folder, classes=CLASSES, sizes=SIZES, **weights):
     """Data set and checkpoint of random weights below `folder`. -> path of the parameter file."""
-    write_data(os.path.join(folder, 'data'))
+    write_data(os.path.join(folder, 'data'), sizes=sizes)
     return write_checkpoint(load_config(CONFIG, settings(folder)), CONFIG, classes, **weights)
