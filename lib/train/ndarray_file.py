@@ -197,9 +197,11 @@ def _read_header(reader):
     shape = reader.unpack('%d%s' % (rank, size_code))
     _, _, flag = reader.unpack('iii')
     if flag not in TYPES or min(shape) < 1:
-        raise _Broken('it holds an array of type %d and shape %s' % (flag, shape))
+        raise _Broken('it holds an array of type %d and shape %s' % (flag, str(shape)[:80]))
     dtype = np.dtype(TYPES[flag])
     count = 1
     for side in shape:
         count *= side  # Python integers: no overflow
+    if count * dtype.itemsize > reader.left:
+        raise _Broken('it announces an array of shape %s and has %d bytes left' % (str(shape)[:80], reader.left))
     return shape, dtype, count * dtype.itemsize

@@ -1,5 +1,4 @@
 """Archives that want out of their folder, or to fill memory or the disk, leave nothing behind."""
-import bz2
 import gzip
 import io
 import os
@@ -104,7 +103,7 @@ def test_good_archives(tmp_path, content):
     assert os.listdir(str(tmp_path / 'to')) == ['d']
 
 
-ZEROS = bytes(100 << 20)
+ZEROS = bytes(80 << 20)
 BAD = {
     'parent': (tar(('../out', b'x')), 'leads out'), 'hidden parent': (tar(('a/../../out', b'x')), 'leads out'),
     'absolute': (tar(('/tmp/out', b'x')), 'leads out'), 'backslash': (tar(('..\\out', b'x')), 'leads out'),
@@ -114,10 +113,10 @@ BAD = {
     'link, then through it': (tar(special(tarfile.SYMTYPE, 'a', '..'), ('a/out', b'x')), 'is a link'),
     'device': (tar(special(tarfile.CHRTYPE)), 'special file'), 'pipe': (tar(special(tarfile.FIFOTYPE)), 'special file'),
     'good, then bad': (tar(('good', b'x'), ('../out', b'x')), 'leads out'),
-    'bomb': (gzip.compress(gzip.decompress(tar(('a', ZEROS)))), '100 times'),
+    'bomb': (tar(('a', ZEROS)), '100 times'), 'bzip2 bomb': (tar(('a', ZEROS), mode='w:bz2'), '100 times'),
     'announced 2^40': (gzip.compress(announced(1 << 40) + bytes(1024)), '100 times'),
     'header of 8 MB': (longname(8 << 20), 'header of'), 'header of 2^40': (longname(1 << 33), 'header of'),
-    'facts in one header': (facts(1, 2000, 20), 'header with'),
+    'facts in one header': (facts(1, 700, 20), 'header with'),
     'facts in many headers': (facts(40, 30, 2000), 'header of'),
     'zip directory': (crowded(200000), 'directory has'),
     'negative size': (negative_size(), 'bytes|damaged|header'),
@@ -127,7 +126,6 @@ BAD = {
     'zip link': (zipped(('a', b'/etc/passwd'), mode=stat.S_IFLNK | 0o777), 'is a link'),
     'zip bomb': (zipped(('a', ZEROS)), '100 times'), 'zip by lzma': (zipped(*GOOD, method=zipfile.ZIP_LZMA), 'unusual'),
     'zip damaged': (zipped(*GOOD)[:-40], 'no tar or zip'),
-    'bzip2 bomb': (bz2.compress(bytes(200 << 20)), '100 times|damaged|no file'),
 }
 
 
