@@ -9,6 +9,7 @@ Being gone shows by standard input (--watch), which the launcher or the ssh conn
 process then gets SIGTERM, and `--grace` seconds later it and all that it started are killed.
 """
 import argparse
+import contextlib
 import ctypes
 import os
 import select
@@ -22,7 +23,7 @@ RANK_NAMES = ('OMPI_COMM_WORLD_RANK', 'PMIX_RANK', 'PMI_RANK', 'SLURM_PROCID')  
 LOCAL_SIZE_NAMES = ('OMPI_COMM_WORLD_LOCAL_SIZE', 'MPI_LOCALNRANKS', 'SLURM_STEP_TASKS_PER_NODE')
 PS_ROLES = ('scheduler', 'server')  # run lib.launch.node and not the command
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-DRAIN = 3.0      # seconds for what an ended process has started to end by itself
+DRAIN = 1.0      # seconds for what an ended process has started to end by itself, and as many after SIGTERM
 INTERVAL = 0.05  # seconds between looks
 PR_SET_PDEATHSIG = 1
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -55,9 +56,8 @@ def main(argv=None):
         if args.ranks:
             args.role, args.index = role_of_rank(args.ranks, int(_first_of(RANK_NAMES)))
             args.here = int(_first_of(LOCAL_SIZE_NAMES, '1').split('(')[0].split(',')[0])
-            name = '%s %d' % (args.role, args.index)
-        if args.role == 'shard':
-            shard = '%d/%d' % (args.index + 1, int(args.ranks.rpartition('=')[2]))
+            name = '%s %d' % (args.role, args.index + (args.role == 'shard'))  # shards count from 1
+            shard = '%d/%s' % (args.index + 1, args.ranks.rpartition('=')[2])
             args.command = [word.replace('{shard}', shard) for word in args.command]
         return run(args, name)
     except (LookupError, ValueError, OSError) as error:
@@ -187,15 +187,16 @@ class Lines:
 
 
 def drain(group):
-    """Wait until the process group is empty; what is left after a while is killed.
+    """Wait until the process group is empty; what is left after a while is asked to end, then killed.
 
     The wait lets multiprocessing's own helpers see that their parent is gone and free its shared memory.
     """
-    deadline = time.monotonic() + DRAIN
-    while _alive(group) and time.monotonic() < deadline:
-        time.sleep(INTERVAL)
-    if _alive(group):
-        os.killpg(group, signal.SIGKILL)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + DRAIN
+        while _alive(group) and time.monotonic() < deadline:
+            time.sleep(INTERVAL)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, number)
 
 
 def _alive(group):

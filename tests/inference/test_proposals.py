@@ -82,7 +82,8 @@ def test_an_interrupted_extraction_goes_on(tmp_path):
 
     FakeProposals.batches = 0
     with pytest.raises(KeyboardInterrupt):
-        extract(roidb, Interrupted, config, Parts(config, 'SET', {'weights': 'a'}), StageClock(), 2)
+        extract(roidb, Interrupted, config, Parts(config, 'SET', {'weights': 'a'}), StageClock(),
+                blocks_of(len(roidb), 2))
     found = sorted(os.listdir(str(tmp_path / 'out' / 'props_scale_60x80')))
     assert found[0] == 'SET_0000000.npz'
     parts = Parts(config, 'SET', {'weights': 'a'})
