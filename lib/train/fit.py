@@ -55,6 +55,7 @@ class FitLoop:
                 batches = self.iterator.start_epoch(epoch)
             log_epoch_stats(self.iterator, epoch)
             done = self._run_epoch(epoch, batch, batches)
+            self.stop.settle()
             if done < batches:
                 self.saver.save_interrupted(epoch, done)
                 return False

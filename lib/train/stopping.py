@@ -51,6 +51,9 @@ class StopRequest:
     def learn(self, _answer):
         """Learn what other workers want: there are none."""
 
+    def settle(self):
+        """Come to the same answer as other workers: there are none."""
+
 
 class SharedStop:
     """A StopRequest that all workers make their own at the same step.
@@ -85,3 +88,12 @@ class SharedStop:
         with self._workers.waiting():
             if answer.asscalar() > 0 and not self.requested:
                 self.requested = self._own.requested or int(signal.SIGTERM)
+
+    def settle(self):
+        """At the end of an epoch, or where one stopped: the same answer everywhere, even if workers are not in step."""
+        if self._workers.adds:
+            answer = self._array([0.0])
+            self._workers.barrier()
+            self._workers.store.pull(self.KEY, out=answer)
+            self.learn(answer)
+            self._workers.barrier()

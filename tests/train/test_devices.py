@@ -17,7 +17,8 @@ def names(config, present, monkeypatch):
 
 @pytest.mark.parametrize('gpus, present, expected', [
     ('', 2, ['cpu(0)']), ('cpu', 2, ['cpu(0)']), ('auto', 0, ['cpu(0)']), ('auto', 2, ['gpu(0)', 'gpu(1)']),
-    ('1', 2, ['gpu(1)']), ('1,0', 2, ['gpu(1)', 'gpu(0)'])])
+    ('1', 2, ['gpu(1)']), ('1,0', 2, ['gpu(1)', 'gpu(0)']), ('cpu,cpu', 0, ['cpu(0)', 'cpu(1)']),
+    ('cpu, cpu,cpu', 2, ['cpu(0)', 'cpu(1)', 'cpu(2)'])])
 def test_contexts(gpus, present, expected, monkeypatch):
     config = make_config()
     config.gpus = gpus
@@ -26,7 +27,7 @@ def test_contexts(gpus, present, expected, monkeypatch):
 
 @pytest.mark.parametrize('gpus, present, message', [
     ('0,1,2', 2, 'GPU 2.*MXNet sees 2 GPU'), ('0', 0, 'GPU 0.*no GPU here.*gpus auto'), ('0,0', 2, 'distinct'),
-    ('one', 2, 'not understood'), ('-1', 2, 'not understood')])
+    ('one', 2, 'not understood'), ('-1', 2, 'not understood'), ('cpu,0', 2, 'not understood')])
 def test_absent_or_malformed_gpus(gpus, present, message, monkeypatch):
     config = make_config()
     config.gpus = gpus
@@ -39,6 +40,40 @@ def test_half_precision_on_the_cpu_is_refused():
     config = make_config(fp16=True)
     with pytest.raises(SniperError, match='--set TRAIN.fp16 False'):
         devices_module.check_precision(config, contexts(config))
+
+
+def test_nccl_is_refused_where_it_cannot_run(monkeypatch):
+    from sniper_mxnet import mx
+    config = make_config()
+    config.default.kvstore = 'nccl'
+
+    class Features:
+        has_nccl = False
+
+        def is_enabled(self, name):
+            return name == 'NCCL' and self.has_nccl
+    monkeypatch.setattr(mx.runtime, 'Features', Features)
+    with pytest.raises(SniperError, match='no NCCL.*kvstore device'):
+        devices_module.check_kvstore(config, [mx.cpu()])
+    Features.has_nccl = True
+    with pytest.raises(SniperError, match='on the CPU'):
+        devices_module.check_kvstore(config, [mx.cpu()])
+    config.default.kvstore = 'local'
+    devices_module.check_kvstore(config, [mx.cpu()])
+
+
+def test_progress_says_what_workers_cost(caplog):
+    caplog.set_level('INFO')
+    now = [0.0]
+    progress = Progress(10, 8, 1, clock=lambda: now[0], traffic=2500000)
+    progress.start_epoch(0, 20, 0)
+    now[0] = 10.0
+    progress.line(10, 0.1, [], exchange=0.25)
+    assert '8.0 chips/s (0% waiting for data, 25% for workers)' in caplog.text
+    now[0] = 20.0
+    progress.line(20, 0.1, [], exchange=None)
+    progress.epoch_line(20)
+    assert 'a batch exchanges 2.500 MB with the servers in 0.2500 s, 25.0% of its 1.0000 s' in caplog.text
 
 
 def test_output_folder():

@@ -170,11 +170,29 @@ def test_changed_configuration_is_said(tmp_path, caplog):
     assert 'TRAIN.lr 0.1 -> 0.01' in caplog.text
 
 
-def test_other_batch_size_in_mid_epoch_is_refused(tmp_path):
+def test_other_batch_size_after_a_resume(tmp_path):
+    """Updates of 2 chips, then of 4: the schedule stands where it would have stood, and so do chips."""
     prefix = str(tmp_path / 'S')
-    run(prefix, on_batch=at(0, 1, lambda: os.kill(os.getpid(), signal.SIGTERM)))
-    with pytest.raises(SniperError, match='2 chips a batch, now there are 4'):
-        run(prefix, resume=True, config=make_config(BATCH_IMAGES=4))
+    with pytest.raises(Killed):
+        run(prefix, on_batch=at(1, 1, kill), config=make_config(end_epoch=3), batches=4)
+    status, iterator = run(prefix, resume=True, config=make_config(end_epoch=3, BATCH_IMAGES=4), batches=2)
+    assert status == 0 and iterator.started == [(1, 0), (2, 0)]
+    sidecar = json.load(open(prefix + '-0003.json'))
+    assert sidecar['num_update'] == 2 + 2 * 2 and sidecar['samples'] == 8  # 4 updates of 2 chips count as 2
+
+
+def test_where_to_go_on_with_other_batches():
+    from lib.train.run import Position, where_to_go_on
+    config = make_config()
+    sidecar = {'epoch': 3, 'batch': 5, 'batch_size': 12, 'config': {}}
+    assert where_to_go_on({}, config, 4) == Position(0, 0, 0, 4)
+    assert where_to_go_on(sidecar, config, 12) == Position(3, 5, 0, 12)
+    other = where_to_go_on(sidecar, config, 16)
+    assert other == Position(3, 0, 60, 12) and other.mid_epoch and other.start_arguments == (3, 0, 60, 12)
+    again = dict(sidecar, batch=2, batch_size=16, first_chip=60, order_batch=12)
+    assert where_to_go_on(again, config, 16) == Position(3, 2, 60, 12)
+    assert where_to_go_on(again, config, 12) == Position(3, 0, 92, 12)
+    assert where_to_go_on(dict(sidecar, batch=0), config, 16) == Position(3, 0, 0, 16)
 
 
 @pytest.mark.parametrize('kvstore', ['device', 'local'])

@@ -22,16 +22,20 @@ class TinyDetector:
 
     def train_symbol(self, config):
         from sniper_mxnet import mx
+        from symbols.options import LossOptions
+        losses = LossOptions.from_config(config)
         data = mx.sym.var('data')
         net = mx.sym.Convolution(data, num_filter=4, kernel=(3, 3), pad=(1, 1), stride=(2, 2), name='stem')
-        net = mx.sym.BatchNorm(net, fix_gamma=False, momentum=config.network.BN_MOMENTUM, name='bn')
+        net = mx.sym.BatchNorm(net, fix_gamma=False, momentum=config.network.BN_MOMENTUM, name='bn',
+                               use_global_stats=config.network.FIX_BN)
         net = mx.sym.Activation(net, act_type='relu')
         score = mx.sym.Convolution(net, num_filter=2 * ANCHORS, kernel=(1, 1), name='rpn_cls_score')
         prob = mx.sym.SoftmaxOutput(mx.sym.Reshape(score, shape=(0, 2, -1, 0)), mx.sym.var('label'), multi_output=True,
-                                    use_ignore=True, ignore_label=-1, normalization='valid', name='rpn_cls_prob')
+                                    use_ignore=True, ignore_label=-1, name='rpn_cls_prob',
+                                    **losses.of_labels(ANCHORS * CELLS * CELLS, ANCHORS * CELLS * CELLS))
         boxes = mx.sym.Convolution(net, num_filter=4 * ANCHORS, kernel=(1, 1), name='bbox_pred')
         loss = mx.sym.MakeLoss(mx.sym.var('bbox_weight') * mx.sym.smooth_l1(boxes - mx.sym.var('bbox_target')),
-                               grad_scale=0.01, name='rpn_bbox_loss')
+                               grad_scale=0.02 / losses.batch_images, name='rpn_bbox_loss')
         return mx.sym.Group([prob, loss])
 
     proposal_train_symbol = train_symbol
@@ -52,10 +56,13 @@ class FakeBatch:
 
 
 class FakeIterator:
-    """Batches that depend on (epoch, number) alone. on_batch(epoch, number) is called before each one."""
+    """Batches that depend on (epoch, number) alone. on_batch(epoch, number) is called before each one.
 
-    def __init__(self, batch_size, batches=3, on_batch=None):
-        self.batch_size, self.batches, self.on_batch = batch_size, batches, on_batch
+    Worker `shard` (rank, count) gets its `batch_size` rows of batches of count x batch_size.
+    """
+
+    def __init__(self, batch_size, batches=3, on_batch=None, shard=(0, 1)):
+        self.batch_size, self.batches, self.on_batch, self.shard = batch_size, batches, on_batch, shard
         shape = (batch_size, 4 * ANCHORS, CELLS, CELLS)
         self.provide_data = [('data', (batch_size, 3, SIZE, SIZE))]
         self.provide_label = [('label', (batch_size, ANCHORS * CELLS * CELLS)), ('bbox_target', shape),
@@ -71,9 +78,11 @@ class FakeIterator:
         if self.on_batch:
             self.on_batch(self.epoch, self.number)
         rng = np.random.RandomState(100 * self.epoch + self.number)
-        data = {name: rng.rand(*shape).astype(np.float32) for name, shape in self.provide_data}
-        label = {name: rng.rand(*shape).astype(np.float32) for name, shape in self.provide_label}
-        label['label'] = rng.randint(-1, 2, label['label'].shape).astype(np.float32)
+        rank, count = self.shard
+        rows = slice(rank * self.batch_size, (rank + 1) * self.batch_size)
+        data, label = ({name: rng.rand(count * shape[0], *shape[1:]).astype(np.float32)[rows] for name, shape in provide}
+                       for provide in (self.provide_data, self.provide_label))
+        label['label'] = rng.randint(-1, 2, (count * self.batch_size,) + label['label'].shape[1:])[rows].astype(np.float32)
         images = ['image_%d_%d_%d.jpg' % (self.epoch, self.number, row) for row in range(self.batch_size)]
         self.number += 1
         return FakeBatch(data, label, images, self.number - 1)
