@@ -6,6 +6,7 @@ import argparse
 
 from configs import check_supported
 from lib.cli import add_config_arguments, config_from_arguments, run, setup_logging
+from lib.deploy.precision import prepare
 
 
 def main(argv=None):
@@ -17,6 +18,7 @@ def main(argv=None):
     setup_logging()
     config = config_from_arguments(args)
     check_supported(config, 'demo')
+    prepare(config)
     from lib.inference.single import run_demo
     path, table = run_demo(config, args.cfg, args.save_prefix, args.im_path)
     print(table)

@@ -14,6 +14,7 @@ import shlex
 
 from configs import check_supported
 from lib.cli import add_config_arguments, config_from_arguments, run, setup_logging
+from lib.deploy.precision import prepare
 from lib.errors import SniperError
 
 
@@ -31,6 +32,7 @@ def main(argv=None):
     setup_logging()
     config = config_from_arguments(args)
     check_supported(config, 'test')
+    prepare(config)
     if args.merge is not None and args.merge < 0:
         raise SniperError('--merge %d: there is at least 1 shard' % args.merge)
     if config.TEST.EXTRACT_PROPOSALS:

@@ -128,6 +128,7 @@ def _check_test(test):
     _require(min(test.BATCH_IMAGES) >= 1, 'TEST.BATCH_IMAGES is %s; all must be 1 or more', test.BATCH_IMAGES)
     _require(all(min(pair) > 0 for pair in test.SCALES),
              'TEST.SCALES is %s; both numbers of a pair must be above 0 (-1 is for training only)', test.SCALES)
+    _require(test.CALIBRATION_COUNT >= 1, 'TEST.CALIBRATION_COUNT is %d; it must be 1 or more', test.CALIBRATION_COUNT)
     _require(test.CONCURRENT_JOBS >= 1, 'TEST.CONCURRENT_JOBS is %d; it must be 1 or more', test.CONCURRENT_JOBS)
     _require(test.RPN_POST_NMS_TOP_N >= 1, 'TEST.RPN_POST_NMS_TOP_N is %d; it must be 1 or more',
              test.RPN_POST_NMS_TOP_N)

@@ -164,6 +164,14 @@ TEST = {
     'SHIPPED_MODEL': key('', "prefix of weights, PREFIX-0000.params, to test with while there is no checkpoint; "
                          "'' = none"),
 
+    # precision and fusion, see docs/precision.md
+    'PRECISION': key('fp32', 'of products at inference on CPUs', choices=('fp32', 'bf16', 'int8')),
+    'FOLD': key(False, 'batch norms are folded into convolutions at the start; bf16 and int8 always do so'),
+    'OPTIMIZED': key('', "prefix of a network written by scripts/optimize_model.py, to test with in place of a "
+                     "checkpoint; '' = none"),
+    'CALIBRATION_IMAGES': key('', "folder of images that int8 takes its ranges from; '' = of the training set"),
+    'CALIBRATION_COUNT': key(32, 'of those, at most'),
+
     # proposals
     'RPN_PRE_NMS_TOP_N': key(6000, 'best proposals that reach NMS; -1 = all'),
     'RPN_POST_NMS_TOP_N': key(300, 'proposals an image after NMS'),

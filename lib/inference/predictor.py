@@ -23,19 +23,25 @@ class ModulePredictor:
     """An MXNet test graph with its weights, one copy a device; a batch is split evenly over the devices.
 
     symbol: mx.sym.Symbol; its arguments that are not parameters are inputs, found by name in the batch.
-    arg_params, aux_params: name -> NDArray. contexts: list of mx.Context. source: the weights' name in errors.
+    arg_params, aux_params: name -> NDArray; the graph takes the arguments' types from them. contexts: list of
+    mx.Context. source: the weights' name in errors. made_together: the parameters are known to fit the graph, and say
+    their shapes, which those of quantised layers do not follow from. monitor: callback(name, array handle) that sees
+    every layer's output, for calibration.
 
     An executor is bound for the shape of the first batch and re-shaped for others, `max_shapes` of which are kept, as
     memory allows; the pool for layers' outputs is that of the largest input. `rebinds` and `rebind_seconds` count it.
     Raises SniperError if the weights do not fit the graph.
     """
 
-    def __init__(self, symbol, arg_params, aux_params, contexts, source='the weights'):
+    def __init__(self, symbol, arg_params, aux_params, contexts, source='the weights', made_together=False, monitor=None):
         self._symbol = symbol
         self._args, self._auxs = arg_params, aux_params
         self._contexts = list(contexts)
-        self._source = source
-        self._inputs = [name for name in symbol.list_arguments() if name not in arg_params]
+        self._source, self._monitor = source, monitor
+        arguments = symbol.list_arguments()
+        self._inputs = [name for name in arguments if name not in arg_params]
+        self._types = {name: arg_params[name].dtype for name in arguments if name in arg_params}
+        self._known_shapes = {name: arg_params[name].shape for name in self._types} if made_together else {}
         self._outputs = symbol.list_outputs()  # once: MXNet loses 0.1 MB at every call
         self._bound = collections.OrderedDict()  # input shapes -> executors, a device each; used last comes last
         self._largest = None                     # the key whose executors own the memory pool
@@ -82,11 +88,13 @@ class ModulePredictor:
         if key not in self._bound:
             self._make_room()
             if self._largest is None:
-                check_shapes(self._symbol, self._args, self._auxs, shapes, self._source)
+                if not self._known_shapes:
+                    check_shapes(self._symbol, self._args, self._auxs, shapes, self._source)
                 made = [self._bind(context, shapes) for context in self._contexts]
             else:
                 start = time.perf_counter()
-                made = [executor.reshape(allow_up_sizing=True, **shapes) for executor in self._bound[self._largest]]
+                made = [executor.reshape(allow_up_sizing=True, **dict(self._known_shapes, **shapes))
+                        for executor in self._bound[self._largest]]
                 self.rebinds += 1
                 self.rebind_seconds += time.perf_counter() - start
             if self._largest is None or _size(key) > _size(self._largest):
@@ -102,9 +110,11 @@ class ModulePredictor:
             del self._bound[next(old for old in self._bound if old != self._largest)]
 
     def _bind(self, context, shapes):
-        types = {name: np.float32 for name in shapes}
-        executor = self._symbol.simple_bind(context, grad_req='null', type_dict=types,
-                                            group2ctx=host_group([context]), **shapes)
+        types = dict(self._types, **{name: np.float32 for name in shapes})
+        executor = self._symbol.simple_bind(context, grad_req='null', type_dict=types, group2ctx=host_group([context]),
+                                            **dict(self._known_shapes, **shapes))
+        if self._monitor:
+            executor.set_monitor_callback(self._monitor, monitor_all=True)
         executor.copy_params_from(self._args, self._auxs, allow_extra_params=True)
         return executor
 

@@ -4,6 +4,8 @@ import logging
 import os
 from typing import NamedTuple
 
+from lib.deploy.pair import NUMBER, read_facts
+from lib.deploy.precision import prepare, treatment
 from lib.errors import SniperError
 from lib.train.paths import existing_epochs, params_path, read_sidecar
 
@@ -13,10 +15,12 @@ SHIPPED_EPOCH = 0  # of shipped models: <prefix>-0000.params
 
 
 class Weights(NamedTuple):
-    """A checkpoint on disk."""
+    """A checkpoint on disk, and how inference treats it."""
     prefix: str
     epoch: int
     classes: tuple  # names from its side file, '__background__' first; () if it has none (the original's)
+    treatment: str = ''      # in words, of what changes results: precision, folding, images calibrated on
+    optimized: bool = False  # written by scripts/optimize_model.py, with its graph
 
     @property
     def path(self):
@@ -24,8 +28,8 @@ class Weights(NamedTuple):
         return params_path(self.prefix, self.epoch)
 
     def digest(self):
-        """SHA-256 of the parameter file."""
-        content = hashlib.sha256()
+        """SHA-256 of the parameter file and the treatment."""
+        content = hashlib.sha256(self.treatment.encode('utf-8'))
         with open(self.path, 'rb') as stream:
             for block in iter(lambda: stream.read(1 << 20), b''):
                 content.update(block)
@@ -33,10 +37,15 @@ class Weights(NamedTuple):
 
 
 def find_weights(config, folder, save_prefix):
-    """The checkpoint `<folder>/<save_prefix>-<TEST.TEST_EPOCH>.params`, else the model TEST.SHIPPED_MODEL.
+    """The network TEST.OPTIMIZED, else the checkpoint `<folder>/<save_prefix>-<TEST.TEST_EPOCH>.params`, else the model
+    TEST.SHIPPED_MODEL.
 
-    folder: of the training run. SniperError naming the file if there is neither.
+    folder: of the training run. SniperError naming the file if there is none.
     """
+    if config.TEST.OPTIMIZED:
+        facts = read_facts(config.TEST.OPTIMIZED)
+        logger.info('weights: %s, optimised, in %s', config.TEST.OPTIMIZED, facts['precision'])
+        return Weights(config.TEST.OPTIMIZED, NUMBER, tuple(facts.get('classes') or ()), facts['precision'], True)
     prefix, epoch = os.path.join(folder, save_prefix), config.TEST.TEST_EPOCH
     trained = Weights(prefix, epoch, ())
     shipped = Weights(config.TEST.SHIPPED_MODEL, SHIPPED_EPOCH, ())
@@ -50,7 +59,8 @@ def find_weights(config, folder, save_prefix):
         raise SniperError('weights %s do not exist%s: train first, or set TEST.TEST_EPOCH, --save_prefix or output_path'
                           '%s' % (trained.path, _other_epochs(prefix),
                                   '' if not shipped.prefix else '; the shipped model %s is missing too' % shipped.path))
-    return found._replace(classes=tuple(read_sidecar(found.prefix, found.epoch).get('classes') or ()))
+    return found._replace(classes=tuple(read_sidecar(found.prefix, found.epoch).get('classes') or ()),
+                          treatment=treatment(config))
 
 
 def check_classes(weights, classes):
@@ -78,36 +88,39 @@ def check_classes(weights, classes):
 class PredictorFactory:
     """Makes the MXNet predictor of a configuration and checkpoint; picklable, for inference processes.
 
-    variant: of the detector's graphs, 'test' or 'proposal_test'.
+    variant: of the detector's graphs, 'test' or 'proposal_test'. With TEST.PRECISION int8 the network is calibrated
+    here, once for all processes, unless that was done by an earlier run.
     """
 
     def __init__(self, config, weights, variant='test'):
+        from lib.deploy.load import settled
         self._config = config
-        self._weights = weights
+        self._weights = settled(config, weights, variant)
         self._variant = variant
 
     def __call__(self):
         """-> ModulePredictor, with TEST.WITH_MASK a MaskingPredictor around it. SniperError: broken file, GPU absent,
-        unknown network, no mask head."""
+        unknown network, no mask head, a precision that is not to be had."""
+        prepare(self._config)  # before MXNet loads, in every process
+        from lib.deploy.load import load_network
         from lib.inference.mask_predictor import MaskingPredictor
         from lib.inference.predictor import ModulePredictor
         from lib.train import contexts
-        from lib.train.checkpoint import load_for_test
         from symbols import get_detector
         devices = contexts(self._config)
         detector = get_detector(self._config.symbol)
-        arg_params, aux_params = map(_float32, load_for_test(self._weights.prefix, self._weights.epoch))
-
-        def predictor(variant):
-            return ModulePredictor(detector.symbol(self._config, variant), arg_params, aux_params, devices,
-                                   source='the weights %s' % self._weights.path)
-
-        if self._variant == 'test' and self._config.TEST.WITH_MASK:
-            if not hasattr(detector, 'mask_symbol'):
-                raise SniperError('TEST.WITH_MASK is True, but the network %s has no mask head: set it to False'
-                                  % self._config.symbol)
-            return MaskingPredictor(predictor('test'), predictor('mask'))
-        return predictor(self._variant)
+        masks = self._variant == 'test' and self._config.TEST.WITH_MASK
+        if masks and not hasattr(detector, 'mask_symbol'):
+            raise SniperError('TEST.WITH_MASK is True, but the network %s has no mask head: set it to False'
+                              % self._config.symbol)
+        network = load_network(self._config, self._weights, self._variant, devices)
+        source = 'the weights %s' % self._weights.path
+        predictor = ModulePredictor(network.symbol, network.arg_params, network.aux_params, devices, source,
+                                    network.made_together)
+        if masks:
+            return MaskingPredictor(predictor, ModulePredictor(detector.symbol(self._config, 'mask'), network.arg_params,
+                                                               network.aux_params, devices, source))
+        return predictor
 
 
 def use_float32_on_cpu(config):
@@ -120,11 +133,6 @@ def use_float32_on_cpu(config):
         logger.info('TRAIN.fp16 is True, but this run is on the CPU, which has no half precision: '
                     'inference runs in float32')
         config.TRAIN.fp16 = False
-
-
-def _float32(params):
-    return {name: array if array.dtype.__name__ == 'float32' else array.astype('float32')
-            for name, array in params.items()}
 
 
 def _other_epochs(prefix):

@@ -1,0 +1,29 @@
+"""TEST.PRECISION: what it means for a configuration, and getting the process ready for it."""
+from lib.deploy import cpu
+from lib.deploy.pair import read_facts
+from lib.errors import SniperError
+
+
+def precision_of(config):
+    """'fp32', 'bf16' or 'int8': that of the network TEST.OPTIMIZED, else TEST.PRECISION; SniperError if they disagree."""
+    wanted = config.TEST.PRECISION
+    if not config.TEST.OPTIMIZED:
+        return wanted
+    made = read_facts(config.TEST.OPTIMIZED)['precision']
+    if wanted not in ('fp32', made):
+        raise SniperError('TEST.PRECISION is %s, but TEST.OPTIMIZED %s is a network in %s: leave TEST.PRECISION out'
+                          % (wanted, config.TEST.OPTIMIZED, made))
+    return made
+
+
+def prepare(config):
+    """Make this process ready for the configuration's precision; before anything imports MXNet. See cpu.prepare."""
+    return cpu.prepare(precision_of(config))
+
+
+def treatment(config):
+    """What inference does to a checkpoint's numbers, as text; '' for nothing."""
+    test = config.TEST
+    if test.PRECISION == 'int8':
+        return 'int8 %s %d' % (test.CALIBRATION_IMAGES or config.dataset.image_set, test.CALIBRATION_COUNT)
+    return test.PRECISION if test.PRECISION != 'fp32' else 'folded' if test.FOLD else ''
