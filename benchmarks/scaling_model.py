@@ -1,0 +1,131 @@
+"""How a distributed training scales: a model of the time of a step, and its table for 1 to 64 workers.
+
+    python -m benchmarks.scaling_model --compute 0.35 --batch 8 --cfg configs/faster/sniper_tiny_e2e.yml --link 1.25e9
+
+A synchronous step of W workers and S servers takes
+
+    compute + exchange - overlap * min(compute, exchange)
+
+compute     seconds of forward, backward and update on one worker. Workers are alike, each on hardware of its own, and the
+            slowest counts: with a relative `spread` of their times, the mean of the largest of W normal variables
+exchange    keys * per_key                      a request and its answer for every array
+            + bytes * worker_byte               copying and packing, at the worker
+            + W/S * bytes * server_byte         the same and the sum, at a server; it has 1/S of the arrays of W workers
+            + max(1, W/S) * bytes / link        the busiest wire; sent and received bytes are added, not overlapped
+overlap     share of the shorter of the two that the longer hides. 0 is the worst case, and the default
+
+`bytes` is what a worker sends and receives a step (benchmarks/network_bytes.py). per_key, worker_byte and server_byte are
+properties of ps-lite and a machine: benchmarks/exchange.py measures them.
+"""
+import argparse
+import statistics
+from typing import NamedTuple
+
+from benchmarks import timing
+
+WORKERS = (1, 2, 4, 8, 16, 32, 64)
+GIGABIT = 1e9 / 8
+
+
+class Costs(NamedTuple):
+    """What an exchange costs, in seconds."""
+
+    per_key: float
+    worker_byte: float
+    server_byte: float
+    link: float = float('inf')  # bytes a second of a machine's wire; loopback: its copies are in the costs a byte
+
+
+def exchange_seconds(traffic, workers, servers, costs):
+    """Seconds of the exchange of a step; traffic: network_bytes.Traffic."""
+    of_a_server = workers / servers
+    return (traffic.keys * costs.per_key + traffic.total * costs.worker_byte
+            + of_a_server * traffic.total * costs.server_byte + max(1.0, of_a_server) * traffic.total / costs.link)
+
+
+def slowest(compute, workers, spread=0.0):
+    """Expected seconds of the slowest of `workers`, whose times have mean `compute` and relative deviation `spread`.
+
+    Blom's approximation of the largest of W normal variables.
+    """
+    if workers == 1 or not spread:
+        return compute
+    return compute * (1 + spread * statistics.NormalDist().inv_cdf((workers - 0.375) / (workers + 0.25)))
+
+
+def step_seconds(compute, traffic, workers, servers, costs, overlap=0.0, spread=0.0):
+    """Seconds of a step. A single worker without servers (servers 0) exchanges nothing."""
+    computing = slowest(compute, workers, spread)
+    exchange = exchange_seconds(traffic, workers, servers, costs) if servers else 0.0
+    return computing + exchange - overlap * min(computing, exchange)
+
+
+def efficiency(compute, traffic, workers, servers, costs, overlap=0.0, spread=0.0):
+    """Speed of `workers` workers, as a share of as many times the speed of one without servers."""
+    return compute / step_seconds(compute, traffic, workers, servers, costs, overlap, spread)
+
+
+def fit_costs(measured):
+    """[(Traffic, workers, servers, seconds)] -> Costs of a machine's loopback, by least squares of relative errors.
+
+    A cost that comes out negative is 0, and the others are fitted without it.
+    """
+    import numpy as np
+    rows = np.array([(traffic.keys, traffic.total, workers / servers * traffic.total)
+                     for traffic, workers, servers, _ in measured], float)
+    seconds = np.array([row[3] for row in measured], float)
+    rows /= seconds[:, None]
+    used = [0, 1, 2]
+    while True:
+        solution = np.linalg.lstsq(rows[:, used], np.ones(len(rows)), rcond=None)[0]
+        if (solution >= 0).all():
+            break
+        used.remove(used[int(np.argmin(solution * rows[:, used].mean(axis=0)))])
+    values = np.zeros(3)
+    values[used] = solution
+    return Costs(*values.tolist())
+
+
+def main(argv=None):
+    """Print the table -> exit status 0."""
+    from benchmarks.network_bytes import of_config
+    from configs import load_config
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--cfg', required=True, metavar='FILE')
+    parser.add_argument('--compute', type=float, required=True, metavar='SECONDS', help='a step of one worker')
+    parser.add_argument('--batch', type=int, required=True, metavar='CHIPS', help='chips of a step of one worker')
+    parser.add_argument('--link', type=float, nargs='+', default=[GIGABIT, 10 * GIGABIT, 100 * GIGABIT], metavar='BYTES/S',
+                        help='speed of the wire (default: 1, 10 and 100 Gbit/s)')
+    parser.add_argument('--per_key', type=float, default=MEASURED.per_key, help='(%(default).3g s)')
+    parser.add_argument('--worker_byte', type=float, default=MEASURED.worker_byte, help='(%(default).3g s)')
+    parser.add_argument('--server_byte', type=float, default=MEASURED.server_byte, help='(%(default).3g s)')
+    parser.add_argument('--overlap', type=float, default=0.0, metavar='SHARE')
+    parser.add_argument('--spread', type=float, default=0.0, metavar='SHARE')
+    parser.add_argument('--gradient_compression', choices=('none', '2bit'), default='none')
+    args = parser.parse_args(argv)
+    traffic = of_config(load_config(args.cfg), args.gradient_compression == '2bit')
+    rows, figures = [], []
+    for workers in WORKERS:
+        row = [workers]
+        for link in args.link:
+            costs = Costs(args.per_key, args.worker_byte, args.server_byte, link)
+            servers = 0 if workers == 1 else workers  # as many as workers, one a machine
+            seconds = step_seconds(args.compute, traffic, workers, servers, costs, args.overlap, args.spread)
+            share = args.compute / seconds
+            row += ['%.1f' % (workers * args.batch / seconds), '%.0f %%' % (100 * share)]
+            figures.append({'workers': workers, 'link': link, 'seconds': seconds, 'efficiency': share})
+        rows.append(row)
+    print('%s: %.2f MB a step and worker in %d arrays, %.4g s of computing' % (args.cfg, traffic.total / 1e6,
+                                                                              traffic.keys, args.compute))
+    header = ['workers'] + [text % (link / GIGABIT) for link in args.link for text in ('chips/s, %g Gbit/s', 'efficiency, %g')]
+    print('\n'.join(timing.table(header, rows)))
+    print(timing.json_line('scaling_model', traffic=traffic._asdict(), rows=figures))
+    return 0
+
+
+# benchmarks/exchange.py on 2 cores of an Intel Xeon (Sapphire Rapids), loopback; see docs/distributed.md
+MEASURED = Costs(per_key=0, worker_byte=0, server_byte=0)
+
+if __name__ == '__main__':
+    from lib.cli import run
+    run(main)
