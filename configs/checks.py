@@ -67,7 +67,7 @@ def _check_network(config):
 def _check_train(config):
     train = config.TRAIN
     _at_least(config, 'TRAIN', 1, 'BATCH_IMAGES CHIP_SIZE MIN_OBJECT_SIDE MAX_GT RPN_BATCH_SIZE RPN_POST_NMS_TOP_N '
-                                  'BBOX_LOSS_ROIS LR_REFERENCE_BATCH')
+                                  'BBOX_LOSS_ROIS LR_REFERENCE_BATCH LOSS_SCALE_INTERVAL')
     _at_least(config, 'TRAIN', 0, 'BBOX_LOSS_IMAGES begin_epoch end_epoch MAX_BATCHES SEED lr warmup_lr warmup_step '
                                   'wd CLIP_GRADIENT COLOR_JITTER NEG_CHIPS_PER_IMAGE')
     _check_exchange(config)
@@ -105,6 +105,8 @@ def _check_train(config):
 def _check_exchange(config):
     """Where gradients are summed, and what goes with it."""
     default = config.default
+    _require(config.TRAIN.LOSS_SCALING == 'static' or not default.kvstore.startswith('dist'), 'TRAIN.LOSS_SCALING is '
+             "'dynamic', which workers of default.kvstore %r do not agree about; use 'static'", default.kvstore)
     _require(default.worker_timeout > 0, 'default.worker_timeout is %s; it must be above 0', default.worker_timeout)
     if default.kvstore == 'dist_async':
         _require(not config.TRAIN.fp16, "TRAIN.fp16 is True, but the workers of default.kvstore 'dist_async' send changes "

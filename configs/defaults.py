@@ -109,6 +109,10 @@ TRAIN = {
     'CLIP_GRADIENT': key(0.0, 'largest absolute gradient of a weight; 0 = no limit', FLOAT),
     'fp16': key(False, 'half precision, on GPUs only'),
     'scale': key(1.0, 'factor on the losses with fp16'),
+    'LOSS_SCALING': key('static', "with fp16: 'static' = scale all the time; 'dynamic' = scale at first, halved when "
+                        'gradients overflow (that update is left out), doubled after LOSS_SCALE_INTERVAL good ones',
+                        choices=('static', 'dynamic')),
+    'LOSS_SCALE_INTERVAL': key(2000, 'updates; see LOSS_SCALING'),
     'begin_epoch': key(0, 'shifts lr_step only; --resume finds its epoch itself'),
     'end_epoch': key(0, 'epochs to train'),
     'BATCH_IMAGES': key(2, 'chips a batch and device'),

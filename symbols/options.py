@@ -4,6 +4,7 @@ Only this module and `symbols.detectors` know the configuration tree; backbones,
 """
 from typing import NamedTuple, Optional, Tuple
 
+from configs.derived import loss_factor
 from lib.errors import SniperError
 
 
@@ -114,7 +115,7 @@ class LossOptions(NamedTuple):
         train = config.TRAIN
         constant = train.LOSS_MEAN == 'update'
         images = train.BATCH_IMAGES if constant else train.BBOX_LOSS_IMAGES or train.BATCH_IMAGES
-        return cls(scale=float(train.scale) if train.fp16 else 1.0, batch_images=int(train.BATCH_IMAGES),
+        return cls(scale=loss_factor(train), batch_images=int(train.BATCH_IMAGES),
                    rpn_batch=int(train.RPN_BATCH_SIZE), bbox_count=float(train.BBOX_LOSS_ROIS * images),
                    bbox_stds=tuple(float(value) for value in train.BBOX_STDS), aligned=bool(train.ALIGNED_TARGETS),
                    constant=constant, cells=(train.CHIP_SIZE // config.network.RPN_FEAT_STRIDE) ** 2,

@@ -7,6 +7,7 @@ workers and not averaged (`rescale_grad` 1), unless TRAIN.LOSS_MEAN 'update' ask
 import numpy as np
 from sniper_mxnet import mx
 
+from configs.derived import loss_factor
 from lib.errors import SniperError
 from lib.train.distributed import ALONE
 
@@ -20,7 +21,7 @@ def sgd_settings(config, schedule, parts=1):
     the clipping bound are multiplied by it, and float32 master weights are kept.
     """
     train = config.TRAIN
-    scale = train.scale if train.fp16 else 1.0
+    scale = loss_factor(train)
     return {
         'momentum': train.momentum,
         'wd': train.wd * scale,

@@ -14,6 +14,7 @@ from lib.train.distributed import ALONE
 from lib.train.exchange import compression_settings, make_exchange
 from lib.train.feed import BatchFeeder
 from lib.train.fit import FitLoop
+from lib.train.loss_scale import NAME as LOSS_SCALE, LossScale, ScaledUpdate, with_loss_scale
 from lib.train.initialise import frozen_parameters, init_parameters
 from lib.train.metrics import TrainMetrics
 from lib.train.optimiser import get_state, in_other_batches, init_optimiser, set_state, share_state
@@ -76,13 +77,17 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
         init_optimiser(module, config, rate, workers)
         exchange = make_exchange(workers, module, config)
         exchange.start()
+        if scales_dynamically(config):
+            exchange = ScaledUpdate(module, exchange, LossScale(config.TRAIN.scale, config.TRAIN.LOSS_SCALE_INTERVAL))
+            exchange.rule.set_state(before.get('loss_scale', {}))
         if found:
             _restore_state(module, prefix, found, batch_size, workers)
         metrics = TrainMetrics(module.output_names)
         metrics.set_state(before.get('metrics', {}) if position.mid_epoch else {})
         saver = Saver(module, config, prefix, metrics, {
             'run': before.get('run') or (checkpoint.begin_run(prefix) if workers.rank == 0 else ''), 'samples': samples,
-            'batch_size': batch_size, 'classes': list(classes), 'seed': config.TRAIN.SEED}, position, workers)
+            'batch_size': batch_size, 'classes': list(classes), 'seed': config.TRAIN.SEED}, position, workers,
+            exchange.rule if scales_dynamically(config) else None)
         traffic = exchange.bytes_sent + exchange.bytes_received
         loop = FitLoop(module, iterator, BatchFeeder(iterator.provide_data, iterator.provide_label), metrics,
                        Progress(display, batch_size, config.TRAIN.end_epoch, traffic=traffic), rate, saver, stop,
@@ -94,14 +99,21 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
         return stop.exit_status
 
 
+def scales_dynamically(config):
+    """Whether the factor on the losses changes during training."""
+    return bool(config.TRAIN.fp16) and config.TRAIN.LOSS_SCALING == 'dynamic'
+
+
 def bind(config, detector, iterator, devices):
     """Training graph of the detector, bound to the shapes of the iterator's batches -> mx.mod.Module."""
     symbol = detector.proposal_train_symbol(config) if config.TRAIN.ONLY_PROPOSAL else detector.train_symbol(config)
     data_names, label_names = ([name for name, _ in provide] for provide in
                                (iterator.provide_data, iterator.provide_label))
-    inputs = set(data_names) | set(label_names)
+    states = [LOSS_SCALE] if scales_dynamically(config) else []
+    symbol = with_loss_scale(symbol) if states else symbol
+    inputs = set(data_names) | set(label_names) | set(states)
     parameters = [name for name in symbol.list_arguments() if name not in inputs]
-    module = mx.mod.Module(symbol, data_names=data_names, label_names=label_names, context=devices,
+    module = mx.mod.Module(symbol, data_names=data_names, label_names=label_names, state_names=states, context=devices,
                            group2ctxs=host_group(devices), fixed_param_names=frozen_parameters(config, parameters),
                            compression_params=compression_settings(config))
     module.bind(iterator.provide_data, iterator.provide_label, for_training=True)
@@ -111,14 +123,15 @@ def bind(config, detector, iterator, devices):
 class Saver:
     """Writes checkpoints of a module: worker 0 does, all call it.
 
-    facts: entries of the side file that stay the same during the run; position: where the run went on.
+    facts: entries of the side file that stay the same during the run; position: where the run went on; loss_scale:
+    LossScale, or None.
     """
 
-    def __init__(self, module, config, prefix, metrics, facts, position, workers=ALONE):
+    def __init__(self, module, config, prefix, metrics, facts, position, workers=ALONE, loss_scale=None):
         flat = flat_config(config)
         self.module, self.config, self.prefix, self.metrics = module, config, prefix, metrics
         self.facts = dict(facts, config=flat, config_hash=config_hash(flat))
-        self.position, self.workers = position, workers
+        self.position, self.workers, self.loss_scale = position, workers, loss_scale
 
     def save_epoch(self, epochs_done):
         """The checkpoint after an epoch; it makes an `interrupted` one superfluous."""
@@ -147,6 +160,8 @@ class Saver:
     def _write(self, tag, arg_params, aux_params, progress):
         sidecar = dict(self.facts, num_update=self.module._optimizer.num_update, metrics=self.metrics.get_state(),
                        saved=time.strftime('%Y-%m-%dT%H:%M:%S'), **progress)
+        if self.loss_scale:
+            sidecar['loss_scale'] = self.loss_scale.get_state()
         train_keys = self.config.TRAIN
         checkpoint.save(self.prefix, tag, self.module.symbol, arg_params, aux_params, get_state(self.module), sidecar,
                         train_keys.BBOX_MEANS, train_keys.BBOX_STDS)

@@ -5,6 +5,7 @@ Source: reference/pipeline.md section 11. Updates are numbered 1, 2, ... as MXNe
 import math
 
 from configs.checks import lr_epochs
+from configs.derived import loss_factor
 from lib.errors import SniperError
 
 
@@ -56,7 +57,7 @@ def learning_rate(config, samples, batch_size):
     with LR_SCALING 'linear' both are scaled by batch_size / LR_REFERENCE_BATCH. The configuration is not changed.
     """
     train = config.TRAIN
-    divisor = train.scale if train.fp16 else 1.0
+    divisor = loss_factor(train)
     if train.LR_SCALING == 'linear':
         divisor *= float(train.LR_REFERENCE_BATCH) / batch_size
     if train.lr <= 0:
