@@ -65,7 +65,7 @@ def inspect(path):
                                              sum(_count(entry) for entry in entries.values()))
     yield ''
     row = '%-' + str(width) + 's  %-9s  %-18s  %-8s  %11s %11s %11s %11s  %s'
-    yield row % ('array', 'kind', 'shape', 'type', 'min', 'max', 'mean', 'deviation', '')
+    yield (row % ('array', 'kind', 'shape', 'type', 'min', 'max', 'mean', 'deviation', '')).rstrip()
     for (kind, name), entry in zip(names, entries.values()):
         found = statistics(read_entry(path, entry))
         yield (row % ((printable(name), KINDS.get(kind, '-'), shape_text(entry.shape), entry.dtype.name)
