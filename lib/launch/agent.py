@@ -6,7 +6,8 @@ Run by its path, with Python's standard library alone, as nothing else is known 
 process, 128 + N if signal N ended it.
 
 Being gone shows by standard input (--watch), which the launcher or the ssh connection holds open, or by a signal. The
-process then gets SIGTERM, and `--grace` seconds later it and all that it started are killed.
+process then gets SIGTERM, and `--grace` seconds later it and all that it started are killed. A launcher that is still
+there may write another number of seconds before it closes standard input.
 """
 import argparse
 import contextlib
@@ -99,7 +100,8 @@ def run(args, name):
             asked = now
             if args.role not in PS_ROLES:  # these serve the workers until those have ended
                 process.terminate()
-        if asked is not None and killed is None and now - asked > args.grace:
+        grace = args.grace if stops.grace is None else stops.grace
+        if asked is not None and killed is None and now - asked > grace:
             process.kill()
             killed = now
     drain(process.pid)
@@ -143,6 +145,7 @@ class Stops:
 
     def __init__(self, watch):
         self.requested = False
+        self.grace = None  # seconds, if standard input says
         self._watched = [sys.stdin.fileno()] if watch else []
         for number in STOP_SIGNALS:
             signal.signal(number, self._on_signal)
@@ -156,9 +159,13 @@ class Stops:
         ready = select.select(streams, [], [], INTERVAL)[0]
         if lines and lines.stream in ready:
             lines.take()
-        if self._watched and self._watched[0] in ready and not os.read(self._watched[0], 4096):
-            self._watched = []
-            self.requested = True
+        if self._watched and self._watched[0] in ready:
+            words = os.read(self._watched[0], 64)
+            if words:
+                self.grace = float(words)
+            else:
+                self._watched = []
+                self.requested = True
 
 
 class Lines:

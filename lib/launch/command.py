@@ -36,7 +36,9 @@ def parse_arguments(argv=None):
     parser.add_argument('--env', action='append', default=[], metavar='NAME',
                         help='environment variable that other machines inherit; may be repeated')
     parser.add_argument('--grace', type=float, default=10.0, metavar='SECONDS',
-                        help='from SIGTERM to SIGKILL when the run is ended (10)')
+                        help='that the others get to end when a process fails (10)')
+    parser.add_argument('--saving', type=float, default=60.0, metavar='SECONDS',
+                        help='that workers get to save when Ctrl-C or SIGTERM ends the run (60); a second Ctrl-C ends them')
     parser.add_argument('command', nargs=argparse.REMAINDER, metavar='COMMAND', help='what workers run')
     args = parser.parse_args(argv)
     _check(args)
@@ -57,8 +59,9 @@ def _check(args):
         raise SniperError('-s is for training; shards need no servers')
     if args.port is not None and not 0 < args.port < 65536:
         raise SniperError('--port %d is no port: choose one from 1 to 65535' % args.port)
-    if args.grace < 0:
-        raise SniperError('--grace %g is negative' % args.grace)
+    for flag, seconds in (('--grace', args.grace), ('--saving', args.saving)):
+        if seconds < 0:
+            raise SniperError('%s %g is negative' % (flag, seconds))
     if args.hostfile and args.launcher in ('local', 'slurm'):
         raise SniperError('--launcher %s takes no host file%s' % (
             args.launcher, ': Slurm chooses the machines' if args.launcher == 'slurm' else ''))
@@ -104,7 +107,7 @@ def run_workers(args, hosts):
         roles = starters.roles_of(cluster.servers, cluster.workers)
         commands = [args.command] * len(roles)
         starts = _one_by_one(args, hosts, roles, commands, settings, address)
-    with Supervisor(args.grace) as supervisor:
+    with Supervisor(args.grace, args.saving) as supervisor:
         supervisor.start([scheduler] + starts)
         failed = supervisor.wait()
     if failed:
@@ -126,7 +129,7 @@ def run_shards(args, hosts):
         roles = [Role('shard', number) for number in range(args.shards)]
         commands = [[word.replace(SHARD, '%d/%d' % (role.index + 1, args.shards)) for word in command] for role in roles]
         starts = _one_by_one(args, hosts, roles, commands, settings, '')
-    with Supervisor(args.grace) as supervisor:
+    with Supervisor(args.grace, args.saving) as supervisor:
         supervisor.start(starts)
         failed = supervisor.wait(all_of_them=True)
     if failed:
@@ -137,7 +140,7 @@ def run_shards(args, hosts):
         raise SniperError('%s%s; merge with: %s' % (
             ', '.join(child.complaint() for child in failed),
             '; run again: ' + ' and '.join(again) if again else '', _text(merge)))
-    with Supervisor(args.grace) as supervisor:
+    with Supervisor(args.grace, args.saving) as supervisor:
         supervisor.start([starters.on_this_machine(Role('merge', 0), merge, folder, {}, 1)._replace(name='merge')])
         failed = supervisor.wait()
     if failed:

@@ -58,9 +58,10 @@ class Child:
         status = self.process.poll()
         return status if status is None or not 128 < status < 128 + 65 else 128 - status
 
-    def ask_to_end(self):
-        """Close its standard input; see agent.py."""
-        with contextlib.suppress(OSError):
+    def ask_to_end(self, seconds):
+        """Tell its agent to end it, and to kill it after so long; see agent.py."""
+        with contextlib.suppress(OSError, ValueError):  # it has ended, or was asked before
+            self.process.stdin.write(b'%g' % seconds)
             self.process.stdin.close()
 
     def finish_reading(self):
@@ -89,11 +90,14 @@ class Child:
 
 
 class Supervisor:
-    """Starts processes and stays with them. Use as a context manager: whatever happens, none outlives it."""
+    """Starts processes and stays with them. Use as a context manager: whatever happens, none outlives it.
 
-    def __init__(self, grace=10.0):
+    grace: seconds that the others get to end when one fails; saving: when a signal ends the run, and all can save.
+    """
+
+    def __init__(self, grace, saving):
         self.children = []
-        self._grace = grace
+        self._grace, self._saving = grace, saving
         self._lock = threading.Lock()
         self._handlers = {}
 
@@ -103,9 +107,9 @@ class Supervisor:
         self._handlers = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         try:
-            self.stop()
+            self.stop(self._saving if kind in (KeyboardInterrupt, Stopped) else self._grace)
         finally:
             for number, handler in self._handlers.items():
                 signal.signal(number, handler)
@@ -128,7 +132,7 @@ class Supervisor:
             failed = [child for child in self.children if child.status not in (None, 0)]
             running = [child for child in self.children if child.status is None]
             if failed and not all_of_them:
-                self.stop()
+                self.stop(self._grace)
                 return failed[:1]
             if not running or deadline is not None and time.monotonic() > deadline:
                 for child in self.children:
@@ -138,14 +142,14 @@ class Supervisor:
                 deadline = time.monotonic() + AFTER_THE_LAST  # they end by themselves, if all went well
             time.sleep(INTERVAL)
 
-    def stop(self):
+    def stop(self, seconds):
         """End all that still run: workers first, as they may need the servers to save, then those. A signal hastens it."""
         try:
-            for serves, seconds in ((False, self._grace + SPARE), (True, SPARE)):
+            for serves, grace in ((False, seconds), (True, 0)):
                 ours = [child for child in self.children if child.start.serves == serves]
                 for child in ours:
-                    child.ask_to_end()
-                _wait_for(ours, seconds)
+                    child.ask_to_end(grace)
+                _wait_for(ours, grace + SPARE)
         except (KeyboardInterrupt, Stopped):
             pass
         finally:

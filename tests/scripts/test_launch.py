@@ -291,7 +291,7 @@ def test_one_that_is_killed_ends_all(place):
 
 
 def test_a_signal_ends_all(place):
-    process = launcher(place, '-n', '2', '-s', '1', '--grace', '1', 'python', 'waiting.py', 'never')
+    process = launcher(place, '-n', '2', '-s', '1', '--saving', '1', 'python', 'waiting.py', 'never')
     numbers = numbers_of(process, 2)
     process.terminate()
     status, output, seconds = ended(process)
@@ -328,7 +328,7 @@ def test_workers_end_before_servers(place):
         signal.signal(signal.SIGTERM, lambda *_: (print('server ends', flush=True), sys.exit(0)))
         time.sleep(600)
         '''))
-    process = launcher(place, '-n', '2', '-s', '1', 'python', 'saving.py')
+    process = launcher(place, '-n', '2', '-s', '1', '--grace', '0', 'python', 'saving.py')
     numbers_of(process, 2)
     process.send_signal(signal.SIGINT)
     status, output, _ = ended(process)
@@ -377,6 +377,7 @@ def test_port_that_is_taken(place):
     (['-n', '2', '--launcher', 'slurm', '-H', 'x', 'python', 'x.py'], 'takes no host file: Slurm chooses'),
     (['-n', '2', '--launcher', 'local', '-H', 'x', 'python', 'x.py'], 'takes no host file'),
     (['-n', '2', '--grace', '-1', 'python', 'x.py'], '--grace -1 is negative'),
+    (['-n', '2', '--saving', '-1', 'python', 'x.py'], '--saving -1 is negative'),
     (['-n', '2', 'no-such-program', 'x'], "the command 'no-such-program' is not found")])
 def test_arguments_that_do_not_fit(arguments, message):
     with pytest.raises(SniperError) as failure:
