@@ -97,6 +97,9 @@ class ModulePredictor:
                         for executor in self._bound[self._largest]]
                 self.rebinds += 1
                 self.rebind_seconds += time.perf_counter() - start
+            if self._monitor:
+                for executor in made:  # each keeps the callback alive, which MXNet calls by its address
+                    executor.set_monitor_callback(self._monitor, monitor_all=True)
             if self._largest is None or _size(key) > _size(self._largest):
                 self._bound.clear()  # they hold on to the smaller pool
                 self._largest = key
@@ -113,8 +116,6 @@ class ModulePredictor:
         types = dict(self._types, **{name: np.float32 for name in shapes})
         executor = self._symbol.simple_bind(context, grad_req='null', type_dict=types, group2ctx=host_group([context]),
                                             **dict(self._known_shapes, **shapes))
-        if self._monitor:
-            executor.set_monitor_callback(self._monitor, monitor_all=True)
         executor.copy_params_from(self._args, self._auxs, allow_extra_params=True)
         return executor
 
