@@ -35,7 +35,7 @@ class Graph:
     """Nodes of a symbol; `heads` are its outputs, Values."""
 
     def __init__(self, symbol):
-        content = json.loads(symbol.tojson())
+        content = json.loads(symbol.tojson(remove_amp_cast=False))
         nodes = []
         for entry in content['nodes']:
             node = Node(entry['op'], entry['name'], entry.get('attrs'))

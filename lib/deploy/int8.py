@@ -78,7 +78,7 @@ def _quantised(symbol, arg_params):
 
 def float_layers(fused):
     """Names of the fused nodes that are not quantised: those that read the image, and those that predict."""
-    nodes = json.loads(fused.tojson())['nodes']
+    nodes = json.loads(fused.tojson(remove_amp_cast=False))['nodes']
     layers = {number: _layer_name(nodes, node) for number, node in enumerate(nodes) if node.get('subgraphs')}
     exact = exact_layers(layers.values())
     return [nodes[number]['name'] for number, layer in layers.items()

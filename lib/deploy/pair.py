@@ -36,7 +36,7 @@ def write_pair(prefix, symbol, arg_params, aux_params, facts):
     """Write a network; `facts` is what the side file says: precision, settings, source, classes, ..."""
     arrays = {'arg:' + name: _storable(array) for name, array in arg_params.items()}
     arrays.update({'aux:' + name: array for name, array in aux_params.items()})
-    graph = symbol.tojson().encode('utf-8')
+    graph = symbol.tojson(remove_amp_cast=False).encode('utf-8')
     write_file(prefix + '-symbol.json', graph)
     path = params_path(prefix, NUMBER)
     temporary, checksum = write_temporary(path, lambda stream: write_arrays(stream, arrays))

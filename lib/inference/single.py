@@ -2,11 +2,9 @@
 import logging
 import os
 
-from lib.errors import SniperError
 from lib.image import read_image
-from lib.inference.class_names import names_for
 from lib.inference.detect import detect_masks
-from lib.inference.weights import PredictorFactory, find_weights, use_float32_on_cpu
+from lib.inference.weights import PredictorFactory, find_weights, settle_classes, use_float32_on_cpu
 from lib.train import output_folder
 from lib.visualization import class_name, draw_detections, write_picture
 
@@ -23,7 +21,7 @@ def run_demo(config, cfg_path, save_prefix, image_path):
     """
     pixels = read_image(image_path)
     weights = find_weights(config, output_folder(config, cfg_path), save_prefix)
-    classes = _classes(config, weights)
+    classes = settle_classes(config, weights)
     use_float32_on_cpu(config)
     entry = {'image': image_path, 'image_id': 0, 'width': pixels.shape[1], 'height': pixels.shape[0],
              'flipped': False}
@@ -47,19 +45,6 @@ def detection_table(detections, classes, score_thresh):
     for _, label, (x1, y1, x2, y2, score) in rows:
         lines.append('%-*s  %.3f %7.1f %7.1f %7.1f %7.1f' % (width, class_name(classes, label), score, x1, y1, x2, y2))
     return '\n'.join(lines)
-
-
-def _classes(config, weights):
-    """Class names of the weights; dataset.NUM_CLASSES counts only where they have no side file, and is set."""
-    classes = weights.classes or names_for(config.dataset.NUM_CLASSES)
-    if not classes:
-        raise SniperError('the number of classes is not known: %s has no side file and dataset.NUM_CLASSES is 0; '
-                          'set it' % weights.path)
-    if config.dataset.NUM_CLASSES not in (0, len(classes)):
-        logger.warning('dataset.NUM_CLASSES is %d, but %s was trained on %d classes with background: %d are used',
-                       config.dataset.NUM_CLASSES, weights.path, len(classes), len(classes))
-    config.dataset.NUM_CLASSES = len(classes)
-    return classes
 
 
 def _write(picture, image_path, config):

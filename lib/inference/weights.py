@@ -7,6 +7,7 @@ from typing import NamedTuple
 from lib.deploy.pair import NUMBER, read_facts
 from lib.deploy.precision import prepare, treatment
 from lib.errors import SniperError
+from lib.inference.class_names import names_for
 from lib.train.paths import existing_epochs, params_path, read_sidecar
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,20 @@ def check_classes(weights, classes):
         return weights.classes
     logger.warning('%s was trained on the classes %s, the data set has %s: taken as the same in this order',
                    weights.path, _some(weights.classes), _some(classes))
+    return classes
+
+
+def settle_classes(config, weights):
+    """Class names of the weights, where no data set says them; sets dataset.NUM_CLASSES, which counts only where the
+    weights have no side file. SniperError if neither says how many."""
+    classes = weights.classes or names_for(config.dataset.NUM_CLASSES)
+    if not classes:
+        raise SniperError('the number of classes is not known: %s has no side file and dataset.NUM_CLASSES is 0; '
+                          'set it' % weights.path)
+    if config.dataset.NUM_CLASSES not in (0, len(classes)):
+        logger.warning('dataset.NUM_CLASSES is %d, but %s was trained on %d classes with background: %d are used',
+                       config.dataset.NUM_CLASSES, weights.path, len(classes), len(classes))
+    config.dataset.NUM_CLASSES = len(classes)
     return classes
 
 

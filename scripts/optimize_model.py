@@ -1,0 +1,47 @@
+"""Write a network ready for inference: python scripts/optimize_model.py --cfg FILE [--precision P] --out PREFIX
+[--save_prefix S] [--set KEY VALUE ...]
+
+Takes the checkpoint (or shipped model) that main_test.py would take, folds its BatchNorms, lowers the precision and
+calibrates where that is asked for, and writes PREFIX-symbol.json, PREFIX-0000.params and PREFIX-0000.json. Run with it:
+python main_test.py --cfg FILE --set TEST.OPTIMIZED PREFIX (demo.py alike). docs/precision.md says when which is of use.
+"""
+import argparse
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from configs import check_supported
+from lib.cli import add_config_arguments, config_from_arguments, run, setup_logging
+from lib.deploy.precision import prepare
+from lib.errors import SniperError
+
+
+def main(argv=None):
+    """-> exit status 0; raises SniperError for a user's mistake."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--precision', choices=('fp32', 'bf16', 'int8'),
+                        help='of the products (default: TEST.PRECISION of the configuration)')
+    parser.add_argument('--out', required=True, metavar='PREFIX', help='of the files that are written')
+    args = add_config_arguments(parser).parse_args(argv)
+    setup_logging()
+    config = config_from_arguments(args)
+    check_supported(config, 'test')
+    if config.TEST.OPTIMIZED:
+        raise SniperError('TEST.OPTIMIZED is %s: an optimised network cannot be optimised again; leave it out'
+                          % config.TEST.OPTIMIZED)
+    if args.precision:
+        config.TEST.PRECISION = args.precision
+    prepare(config)
+    from lib.deploy.optimise import make_pair
+    from lib.inference.weights import find_weights, settle_classes
+    from lib.train import output_folder
+    weights = find_weights(config, output_folder(config, args.cfg), args.save_prefix)
+    settle_classes(config, weights)
+    config.TRAIN.fp16 = False  # of the test graph too; CPUs have none
+    make_pair(config, weights, args.out, config.TEST.PRECISION)
+    return 0
+
+
+if __name__ == '__main__':
+    run(main)
