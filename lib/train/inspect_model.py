@@ -75,8 +75,8 @@ def inspect(path):
     yield from _totals(entries)
     yield ''
     if any(not kind for kind, _ in names):
-        yield ("Not a checkpoint: entries have neither 'arg:' nor 'aux:' in front. If it is a file of Gluon's model zoo: "
-               "python -m lib.convert %s" % path)
+        yield ("Not a checkpoint: entries have neither 'arg:' nor 'aux:' in front. If it is a file of Gluon's model "
+               "zoo: python -m lib.convert %s" % path)
         return
     yield from verdict({name: entry.shape for (_, name), entry in zip(names, entries.values())})
 
@@ -90,8 +90,9 @@ def verdict(shapes):
     whole = [fit for fit in found if fit.agreement.complete]
     trunks = [fit for fit in found if not fit.agreement.complete and fit.pretrained.complete]
     for fit in whole:
-        yield 'fits %s, variant %s: %s' % (fit.network, fit.variant, 'every array, and no more' if not fit.extra else
-                                           'whole; %d other arrays (%s ...)' % (len(fit.extra), printable(fit.extra[0])))
+        yield 'fits %s, variant %s: %s' % (
+            fit.network, fit.variant, 'every array, and no more' if not fit.extra else
+            'whole; %d other arrays (%s ...)' % (len(fit.extra), printable(fit.extra[0])))
     for fit in trunks:
         yield 'fits %s, variant %s, as network.pretrained: %d arrays of new layers are initialised' % (
             fit.network, fit.variant, len(fit.agreement.missing) + len(fit.agreement.misshapen))

@@ -4,12 +4,16 @@ Source: reference/pipeline.md section 11, reference/networks.md section 9. Weigh
 `*_weight` and `*_gamma`: MXNet gives every other name a multiplier of 0 by itself. Gradients are summed over devices and
 workers and not averaged (`rescale_grad` 1), unless TRAIN.LOSS_MEAN 'update' asks for it.
 """
+import logging
+
 import numpy as np
 from sniper_mxnet import mx
 
 from configs.derived import loss_factor
 from lib.errors import SniperError
 from lib.train.distributed import ALONE
+
+logger = logging.getLogger(__name__)
 
 KINDS = ('momentum', 'master', 'count')  # prefixes of the entries in a .states file
 
@@ -36,8 +40,18 @@ def sgd_settings(config, schedule, parts=1):
 def init_optimiser(module, config, schedule, workers=ALONE):
     """Give a bound, initialised Module its SGD. What comes from other workers is not the Module's business."""
     parts = len(module._context) * workers.count
+    _warn_of_odd_settings(config, parts, workers)
     module.init_optimizer(kvstore=config.default.kvstore if workers.alone else None, optimizer='sgd',
                           optimizer_params=sgd_settings(config, schedule, parts))
+
+
+def _warn_of_odd_settings(config, parts, workers):
+    if config.default.gradient_compression != 'none' and workers.alone and parts == 1:
+        logger.warning('default.gradient_compression has no effect: there is one device and nobody to send gradients to')
+    if config.TRAIN.LR_SCALING == 'linear' and config.TRAIN.LOSS_MEAN == 'device' and parts > 1:
+        logger.warning("TRAIN.LR_SCALING 'linear' raises the rate with the number of chips, and with LOSS_MEAN 'device' "
+                       'the gradients of %d devices are summed too: a step grows with both; LR_SCALING is meant for '
+                       "LOSS_MEAN 'update'", parts)
 
 
 def get_state(module):

@@ -37,6 +37,13 @@ CONTRADICTIONS = [
     ('train', ['TRAIN.AUTO_FOCUS', 'True'], ['TRAIN.AUTO_FOCUS_DC_LOW', '-1, -1 and -1', '0 <= low']),
     ('train', ['TRAIN.AUTO_FOCUS', 'True', 'TRAIN.AUTO_FOCUS_DC_LOW', '5', 'TRAIN.AUTO_FOCUS_SMALL_THRESH', '64',
                'TRAIN.AUTO_FOCUS_DC_HIGH', '60'], ['5, 64 and 60']),
+    ('train', ['default.kvstore', 'local', 'default.gradient_compression', '2bit'],
+     ["gradient_compression is '2bit'", "kvstore 'local' does not have", 'dist_sync']),
+    ('train', ['default.kvstore', 'dist_async', 'default.gradient_compression', '2bit'], ["'dist_async' does not have"]),
+    ('train', ['default.gradient_compression', '2bit', 'TRAIN.fp16', 'True'], ['single precision only']),
+    ('train', ['default.gradient_compression', '2bit', 'default.compression_threshold', '0'], ['compression_threshold']),
+    ('train', ['default.kvstore', 'dist_async', 'TRAIN.fp16', 'True'], ['TRAIN.fp16', 'dist_async', 'dist_sync']),
+    ('train', ['default.worker_timeout', '0'], ['default.worker_timeout is 0']),
     ('test', ['TEST.SCALES', '[(480,512)]'], ['TEST.SCALES has 1', 'TEST.VALID_RANGES has 3']),
     ('test', ['TEST.SCALES', '[(480,512)]', 'TEST.VALID_RANGES', '[(-1,-1)]'], ['TEST.BATCH_IMAGES has 3']),
     ('test', ['TEST.SCALES', '[(-1,512),(-1,256),(1,1)]'], ['TEST.SCALES', 'training only']),
@@ -53,6 +60,13 @@ def test_contradictions(purpose, words, parts):
         check_supported(config, purpose)
     message = str(caught.value)
     assert '\n' not in message and all(part in message for part in parts), message
+
+
+@pytest.mark.parametrize('key, value', [('kvstore', 'dist_gpu'), ('kvstore', 'horovod'), ('gradient_compression', '1bit'),
+                                        ('gradient_compression', 'fp16')])
+def test_kinds_of_exchange_that_there_are_not(key, value):
+    with pytest.raises(ConfigError, match="default.%s.*%s.*'(device|2bit)'" % (key, value)):
+        load_config(TINY, ['default.' + key, value])
 
 
 def test_what_a_purpose_does_not_use_is_not_looked_at():

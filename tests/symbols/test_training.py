@@ -140,6 +140,29 @@ def test_initial_values():
     assert (value('stage2_unit1_bn1_gamma') == 1).all()
 
 
+@pytest.mark.parametrize('shape, labels_shape, multi', [((4, 2, 6), (4, 6), True), ((12, 3), (12,), False)])
+def test_constant_normalisation_does_not_depend_on_the_split(shape, labels_shape, multi):
+    """TRAIN.LOSS_MEAN 'update': gradients of a batch are the mean of those of its halves, whatever labels count; where
+    all do, they are those of LOSS_MEAN 'device'."""
+    rng = np.random.RandomState(SEED)
+    values, label = rng.normal(size=shape).astype(np.float32), rng.randint(0, 2, labels_shape).astype(np.float32)
+    chips, places = 4, int(np.prod(labels_shape)) // 4
+
+    def gradient(values, label, chips, constant):
+        losses = LossOptions(10.0, chips, 256, 1.0, (0.1, 0.1, 0.2, 0.2), False, constant)
+        loss = mx.sym.SoftmaxOutput(mx.sym.var('x'), mx.sym.var('label'), multi_output=multi, use_ignore=True,
+                                    ignore_label=-1, **losses.of_labels(places, places if multi else 1))
+        executor = loss.simple_bind(mx.cpu(), x=values.shape, label=label.shape, grad_req='write')
+        executor.forward(is_train=True, x=values, label=label)
+        executor.backward()
+        return executor.grad_dict['x'].asnumpy()
+    np.testing.assert_allclose(gradient(values, label, chips, True), gradient(values, label, chips, False), rtol=1e-5)
+    label.reshape(-1)[[0, 3, 4]] = -1  # more in the first half than in the second
+    halves = [gradient(part, part_label, chips // 2, True) / 2
+              for part, part_label in zip(np.split(values, 2), np.split(label, 2))]
+    np.testing.assert_allclose(gradient(values, label, chips, True), np.concatenate(halves), rtol=1e-5, atol=1e-9)
+
+
 def test_the_focus_loss_is_a_mean_over_the_cells_that_count():
     """Its gradient at the logits is (p - label) / their number, 0 where the label is -1, times the loss scale."""
     logits, label = mx.sym.var('logits'), np.array([[[1, 0, -1], [-1, -1, 1]]], np.float32)

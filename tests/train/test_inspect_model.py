@@ -8,6 +8,7 @@ from lib.errors import SniperError
 from lib.train.inspect_model import inspect, main, statistics
 from lib.train.ndarray_file import read_arrays, write_arrays
 from tests.conftest import ROOT
+from tests.memory import at_most
 
 SHIPPED = os.path.join(ROOT, 'data', 'models', 'sniper_tiny-0000.params')
 
@@ -54,6 +55,15 @@ def test_trunk_and_foreign_arrays(tmp_path):
     assert any(line.startswith('stem_bn_gamma') and '1 NOT FINITE' in line for line in report)
     nearest = report[report.index('fits none of the networks; the nearest:') + 1]
     assert 'sniper_tiny' in nearest and 'missing (stem_conv_weight)' in nearest and 'renamed' in nearest
+
+
+def test_impossible_heads_cost_nothing(tmp_path):
+    path = changed_copy(tmp_path, lambda arrays: arrays.update({
+        'arg:rpn_cls_score_weight': np.zeros(1 << 22, np.uint8), 'arg:cls_score_weight': np.zeros(1 << 22, np.uint8),
+        'arg:x\x1b[2J': np.zeros(1)}))
+    with at_most(megabytes=100):
+        report = list(inspect(path))
+    assert all(line.isprintable() for line in report) and 'fits none of the networks; the nearest:' in report
 
 
 def test_gluon_file_and_no_file(tmp_path):

@@ -115,7 +115,8 @@ def test_what_is_missing_odd_or_too_much_is_named_in_one_line(tmp_path):
     config = config_for('mobilenetv2_e2e')
     detector = get_detector('mobilenetv2_e2e')
     with pytest.raises(SniperError) as error:
-        check_shapes(detector.test_symbol(config), args, auxs, detector.input_shapes(config, 1, SIDE, SIDE, 'test'), path)
+        check_shapes(detector.test_symbol(config), args, auxs,
+                     detector.input_shapes(config, 1, SIDE, SIDE, 'test'), path)
     text = str(error.value)
     assert '\n' not in text and path in text
     for part in ('2 parameters are missing (fc_new_1_bias, seq-0-block0-exp-batchnorm_moving_var)',
