@@ -120,7 +120,8 @@ def measure(args, ways):
     configs = []
     for way in ways:
         config = load_config(args.cfg, args.set)
-        config.TEST.update(way.keys, CONCURRENT_JOBS=1, USE_CACHE=[False] * len(way.keys.get('SCALES', config.TEST.SCALES)))
+        scales = way.keys.get('SCALES', config.TEST.SCALES)
+        config.TEST.update(way.keys, CONCURRENT_JOBS=1, USE_CACHE=[False] * len(scales))
         use_float32_on_cpu(config)
         configs.append(config)
     dataset, roidb = load_test_dataset(configs[0])
@@ -132,7 +133,8 @@ def measure(args, ways):
         for number, (way, config) in enumerate(zip(ways, configs)):
             config.dataset.NUM_CLASSES = dataset.num_classes
             runs[number].append(one_run(roidb, PredictorFactory(config, weights), config, dataset.num_classes))
-            print('%s, run %d: %.1f s' % (way.name, repeat + 1, runs[number][-1]['seconds']), file=sys.stderr, flush=True)
+            print('%s, run %d: %.1f s' % (way.name, repeat + 1, runs[number][-1]['seconds']), file=sys.stderr,
+                  flush=True)
     figures = []
     for way, config, of_way in zip(ways, configs, runs):
         folder = os.path.join(args.out, 'results', way.name.replace(' ', '_'))
@@ -148,7 +150,8 @@ def one_run(roidb, factory, config, num_classes):
     from lib.inference import StageClock, detect
     clock, results = StageClock(), []
     start, cpu = time.perf_counter(), cpu_seconds()
-    detections = detect(roidb, factory, config, num_classes, clock=clock, on_scale=lambda _, result: results.append(result))
+    detections = detect(roidb, factory, config, num_classes, clock=clock,
+                        on_scale=lambda _, result: results.append(result))
     seconds = time.perf_counter() - start - clock.seconds.get('set-up', 0.0)
     return {'seconds': seconds, 'cpu': cpu_seconds() - cpu, 'stages': dict(clock.seconds), 'detections': detections,
             'results': results}
@@ -168,7 +171,8 @@ def figures_of(way, config, roidb, runs, metrics):
     for index, result in enumerate(results):
         report.add(index, result)
     best = min(runs, key=lambda run: run['seconds'])
-    row = {'way': way.name, 'kind': way.kind, 'parameters': [list(entry) for entry in config.TEST.CHIP_HYPERPARAMS[:-1]],
+    row = {'way': way.name, 'kind': way.kind,
+           'parameters': [list(entry) for entry in config.TEST.CHIP_HYPERPARAMS[:-1]],
            'AP': metrics['AP'], 'AP50': metrics['AP50'], 'APs': metrics['APs'], 'APm': metrics['APm'],
            'APl': metrics['APl'], 'images': len(roidb), 'seconds': best['seconds'],
            'all_seconds': [run['seconds'] for run in runs], 'cpu_seconds': min(run['cpu'] for run in runs),
@@ -191,7 +195,8 @@ def verdict(figures):
     focused = next(row for row in figures if row['kind'] == 'configured')
     for row in figures:  # a single scale has another pyramid of its own: all shares are of the full one
         row['share'] = row['megapixels'] / pyramid['megapixels']
-    frugal = [row for row in figures if row['kind'] not in ('pyramid', 'single') and row['share'] <= BARS['frugal_share']]
+    frugal = [row for row in figures
+              if row['kind'] not in ('pyramid', 'single') and row['share'] <= BARS['frugal_share']]
     frugal = max(frugal, key=lambda row: row['AP'], default=None)
     found = {'AP_loss': pyramid['AP'] - focused['AP'], 'share': focused['share'], 'speed_up': focused['speed_up'],
              'recall': focused['recall'], 'bars': BARS, 'frugal': frugal and frugal['way'],
@@ -209,7 +214,8 @@ def rows_of(figures):
         focused = 'recall' in row
         rows.append([row['way'], '; '.join('%g %g %g' % tuple(entry) for entry in row['parameters']) if focused else '',
                      '%.4f' % row['AP'], '%.4f' % row['AP50'], '%.4f' % row['APs'], '%.1f%%' % (100 * row['share']),
-                     '%.1f%%' % (100 * row['network_share']) if row['network_share'] and row['kind'] != 'single' else '',
+                     '%.1f%%' % (100 * row['network_share'])
+                      if row['network_share'] and row['kind'] != 'single' else '',
                      '%.3f' % row['recall'] if focused else '', '%.2f' % row['images_per_second'],
                      '%.2f' % row['speed_up'], '%.1f' % row['cpu_seconds']])
     return rows

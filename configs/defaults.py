@@ -21,7 +21,8 @@ NETWORK = {
     'NUM_ANCHORS': key(9, 'anchors a feature cell; must be ratios x scales'),
     'FIX_BN': key(False, 'batch norms keep the statistics of the initial weights and use them in training too: for a '
                   'head trained on a network that stays as it is'),
-    'STRIDE_IN_1X1': key(False, 'resnet_v1: the stride of a stage is in its first 1x1 convolution (Gluon), not in the 3x3'),
+    'STRIDE_IN_1X1': key(False,
+                         'resnet_v1: the stride of a stage is in its first 1x1 convolution (Gluon), not in the 3x3'),
     'BN_MOMENTUM': key(0.995, 'share of the old moving average that a batch norm keeps; --momentum wins'),
 }
 
@@ -62,7 +63,8 @@ TRAIN = {
                         'a pair a scale: sides, original pixels, that are trained there; -1 = open', PAIRS),
     'CHIP_SIZE': key(512, 'side of a chip, pixels'),
     'CHIP_STRIDES': key([56, 57, 58, 59], 'pixels between candidate chips; one of these is drawn an epoch', INTS),
-    'CPP_CHIPS': key(False, 'boxes are tested for lying in a chip in single precision, as by C++ chips of the original'),
+    'CPP_CHIPS': key(False,
+                     'boxes are tested for lying in a chip in single precision, as by C++ chips of the original'),
     'USE_NEG_CHIPS': key(True, 'add chips of background where proposals are; needs proposal files'),
     'NEG_CHIPS_PER_IMAGE': key(2, 'of those, an image and epoch at most; drawn anew every epoch'),
     'NEG_CHIP_MIN_ROWS': key([25, 10], 'such a chip holds more proposals than this: at the finest scale, at the others',

@@ -47,7 +47,7 @@ def relu(data, name):
 
 
 def batch_norm(data, name, eps, momentum, stored=False, fix_gamma=False):
-    """BatchNorm; `stored`, or no momentum, normalises by the moving statistics in training too and leaves them alone."""
+    """BatchNorm; `stored`, or no momentum: training normalises by the moving statistics too and leaves them alone."""
     if stored or momentum is None:
         return mx.sym.BatchNorm(data=data, eps=eps, fix_gamma=fix_gamma, use_global_stats=True, name=name)
     return mx.sym.BatchNorm(data=data, eps=eps, momentum=momentum, fix_gamma=fix_gamma, name=name)

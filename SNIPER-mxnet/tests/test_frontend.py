@@ -172,7 +172,8 @@ def test_roi_of_an_image_that_is_not_there(image):
 
 
 @pytest.mark.parametrize('shapes, message', [
-    (dict(), 'MultiProposal rois: the shape of cls_prob, bbox_pred, im_info is not known; give the shape of data, conv_'),
+    (dict(), 'MultiProposal rois: the shape of cls_prob, bbox_pred, im_info is not known; give the shape of data, '
+             'conv_'),
     (dict(data=(2, 3, 8, 8)), 'MultiProposal rois: the shape of im_info is not known; give the shape of im_info'),
     (dict(data=(2, 3, 8, 8), im_info=(2, 3)), 'DeformablePSROIPooling pool: .* trans is not known; give the .* offset'),
 ])

@@ -1,5 +1,5 @@
-"""Training chips: scales of the pyramid, chips that cover the objects of each scale, rows of each chip; and the chips of
-inference, around FocusPixels."""
+"""Training chips: scales of the pyramid, chips that cover the objects of each scale, rows of each chip; and the chips
+of inference, around FocusPixels."""
 from lib.chips.chip import Chip
 from lib.chips.focus import focus_chips
 from lib.chips.generate import candidate_chips, generate_chips

@@ -36,7 +36,7 @@ class Architecture(NamedTuple):
 
     family: 'resnet_v1', 'resnet_v2', 'mobilenet_v2', 'vgg16'; depth of a ResNet. layout: 'torch' or 'gluon', whose
     names, and evaluation, it has. layers: list of Layer in order; identity: our layers that must do nothing.
-    norm: names of a BatchNorm's arrays in the file. eps: of its BatchNorms. options: of our backbone, and of the source.
+    norm: names of a BatchNorm's arrays in the file. eps: of its BatchNorms. options: of our backbone and of the source.
     trunk: pattern of the names that this network's features depend on, but for `unused` ones.
     """
     name: str

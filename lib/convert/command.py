@@ -69,8 +69,8 @@ def _check_network(network, architecture, target, path):
         return
     reason = 'it fits %s' % (', '.join(target.detectors) or 'none of the detectors so far, only the backbone')
     if architecture.family == 'resnet_v1' and network in PRE_ACTIVATION:
-        reason = ('%s is pre-activation: BatchNorm and ReLU come before its convolutions, so that the same weights would '
-                  'compute something else; %s' % (network, reason))
+        reason = ('%s is pre-activation: BatchNorm and ReLU come before its convolutions, so that the same weights '
+                  'would compute something else; %s' % (network, reason))
     elif architecture.family == 'resnet_v2' and network.startswith('resnet_v1'):
         reason = '%s is post-activation; %s' % (network, reason)
     raise SniperError('%s is a %s and cannot become %s: %s' % (path, architecture.name, network, reason))

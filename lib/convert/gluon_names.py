@@ -1,8 +1,8 @@
 """Names of Gluon's model zoo in their two forms.
 
 `save_parameters` writes places in the structure ('features.0.weight'); `export` and ONNX files made from it write the
-names of parameters ('resnetv10_conv0_weight'), whose prefix counts the networks made in a process. The latter become the
-former here, by way of MXNet's own model zoo.
+names of parameters ('resnetv10_conv0_weight'), whose prefix counts the networks made in a process. The latter become
+the former here, by way of MXNet's own model zoo.
 """
 import re
 

@@ -1,8 +1,8 @@
 """Arrays of a source network -> arrays of our backbone that compute the same features.
 
 Our input is R, G, B minus `pixel_means`, undivided. What the source wants instead goes into the input BatchNorm
-`bn_data` of the ResNets, exactly; in networks without one it is folded into the first convolution, which is exact but for
-the padding of its border (the padded value is our mean in place of theirs: 0.005 of 255 for ImageNet's means).
+`bn_data` of the ResNets, exactly; in networks without one it is folded into the first convolution, which is exact but
+for the padding of its border (the padded value is our mean in place of theirs: 0.005 of 255 for ImageNet's means).
 """
 from typing import Any, NamedTuple
 

@@ -17,7 +17,7 @@ from lib.pickle_machine import DAMAGES, PickleMachine, Refused
 from lib.zip_files import open_zip
 
 MAX_BYTES = 4 << 30             # eight times VGG-16, the largest network that is converted
-MAX_STRUCTURE = 2 << 20         # bytes of data.pkl: names and shapes, 0.1 MB in a ResNet-101; a byte can make a list of 64
+MAX_STRUCTURE = 2 << 20         # bytes of data.pkl: names and shapes, 0.1 MB in a ResNet-101; a byte can make 64
 MAX_RANK = 8
 MAX_TENSORS = 100000
 LEGACY_MAGIC = 0x1950a86a20f9469cfc6c

@@ -30,7 +30,8 @@ def attach_proposals(roidb, proposals, name):
                           'extract proposals for this one, or set proposal_path'
                           % (name, rows.count(-1), len(roidb), ids[rows.index(-1)]))
     if compact:
-        return roidb.with_proposals(proposals.boxes, np.stack([proposals.start[rows], proposals.start[1:][rows]], axis=1))
+        return roidb.with_proposals(proposals.boxes,
+                                    np.stack([proposals.start[rows], proposals.start[1:][rows]], axis=1))
     return [dict(record, proposals=proposals.of_image(row)) for record, row in zip(roidb, rows)]
 
 

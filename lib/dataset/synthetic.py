@@ -57,7 +57,8 @@ def generate(out=DEFAULT_OUT, counts=None, seed=0, processes=None, force=False):
     processes  worker processes; None: one a core (at most 8), 1: none
     force      replace a set that was made with other parameters
 
-    Returns True if it was made, False if it was already there. SniperError: something else is in the way, or the disk refuses.
+    Returns True if it was made, False if it was already there. SniperError: something else is in the way, or the disk
+    refuses.
     """
     counts = dict(DEFAULT_COUNTS, **(counts or {}))
     _check_parameters(counts, seed)

@@ -103,8 +103,8 @@ def _fetch_any(item, path, urls, pause):
         except Failed as failed:
             logger.warning('%s: %s', url, failed)
             failures.append('%s: %s' % (url, failed))
-    raise SniperError('%s cannot be fetched (%s). If you have the file: --from FILE; a new address: --url URL, or in %s. '
-                      'What else works: %s' % (item.file, '; '.join(failures) or 'no address is known', CATALOGUE,
+    raise SniperError('%s cannot be fetched (%s). If you have the file: --from FILE; a new address: --url URL, or in '
+                      '%s. What else works: %s' % (item.file, '; '.join(failures) or 'no address is known', CATALOGUE,
                                                item.otherwise))
 
 

@@ -7,7 +7,8 @@ SMALL_AREA = 32 ** 2  # original pixels: COCO's small objects
 def focus_recall(roidb, crops, wanted):
     """-> (objects whose centre lies in a window of their image, objects that `wanted` chose).
 
-    crops[image]: windows x1, y1, x2, y2 in original pixels; wanted: areas (n,) of boxes in original pixels -> (n,) bool.
+    crops[image]: windows x1, y1, x2, y2 in original pixels; wanted: areas (n,) of boxes in original pixels ->
+    (n,) bool.
     """
     held = total = 0
     for entry, windows in zip(roidb, crops):

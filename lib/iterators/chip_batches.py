@@ -17,7 +17,8 @@ MAX_SLOTS = 64    # of a batch and device
 
 
 class ChipBatches(NamedTuple):
-    """batches: arrays of chip numbers, those that only fill up repeat the last; shapes: (slots, height, width) of each."""
+    """batches: arrays of chip numbers, those that only fill up repeat the last; shapes: (slots, height, width)
+    of each."""
     batches: list
     shapes: list
 
@@ -32,7 +33,8 @@ def plan_batches(sizes, unit, budget, max_shapes):
     """Chips of `sizes` (n, 2) height, width in input pixels -> ChipBatches, the largest batch first.
 
     unit: a batch has `unit` times a power of two slots (number of devices). budget: pixels of a batch at most, unless
-    `unit` chips are more already. max_shapes: different shapes at most. Memory for all is so taken with the first batch.
+    `unit` chips are more already. max_shapes: different shapes at most. Memory for all is so taken with the first
+    batch.
     """
     sizes = np.asarray(sizes, np.int64).reshape(-1, 2)
     if len(sizes) == 0:

@@ -16,9 +16,9 @@ def paste(masks, boxes, width, height, least=1.0, threshold=THRESHOLD):
 
     A pixel belongs to the mask if its centre does: bilinear interpolation between the centres of the cells reaches the
     threshold there. The cells divide the box, x1 to x1 + max(x2 - x1, least); `least` is a pixel of the network's
-    input, the least side of a box that masks are trained on. As corners are inclusive, an object goes on for one pixel behind
-    x2 and y2: the outermost cells do so too. Pixels outside box and image are outside the mask, and so are all pixels
-    of a box with a coordinate that is not finite.
+    input, the least side of a box that masks are trained on. As corners are inclusive, an object goes on for one pixel
+    behind x2 and y2: the outermost cells do so too. Pixels outside box and image are outside the mask, and so are all
+    pixels of a box with a coordinate that is not finite.
     """
     masks = np.ascontiguousarray(masks, np.float32)
     boxes = np.ascontiguousarray(boxes, np.float64).reshape(-1, 4)

@@ -1,6 +1,7 @@
 """FocusPixel labels: which cells of a chip lie on objects to look at again at the next finer scale.
 
-Source: reference/pipeline.md 10.9 (AutoFocus, Najibi et al. 2019, section 3.1). Letters: F x F cells of `stride` pixels.
+Source: reference/pipeline.md 10.9 (AutoFocus, Najibi et al. 2019, section 3.1). Letters: F x F cells of `stride`
+pixels.
 """
 from typing import NamedTuple
 

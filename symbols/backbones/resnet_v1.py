@@ -2,8 +2,8 @@
 the public ImageNet weights of ResNet-50 and 101.
 
 Parameter names are those of the first release: `conv1`, `bn_conv1`, `res{2..5}{unit}_branch1` (projection) and
-`_branch2{a,b,c}`, `bn{2..5}...` the BatchNorm behind each; units are a, b, c, ..., and a, b1, b2, ... in the long stages
-of ResNet-101. What public weights differ in is where a stage's first unit has its stride: in the 3x3 convolution
+`_branch2{a,b,c}`, `bn{2..5}...` the BatchNorm behind each; units are a, b, c, ..., and a, b1, b2, ... in the long
+stages of ResNet-101. What public weights differ in is where a stage's first unit has its stride: in the 3x3 convolution
 (torchvision; 'ResNet v1.5') or in the first 1x1 (the first release; Gluon's model zoo).
 """
 from symbols.backbones.resnet import STAGE_CHANNELS, STAGE_STRIDES, STEM_CHANNELS, UNITS, deformed

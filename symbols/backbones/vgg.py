@@ -1,5 +1,6 @@
-"""VGG-16 (Simonyan and Zisserman 2014), plain or with its fully connected layers reduced to convolutions (Liu et al. 2015,
-"ParseNet"; the trunk of SSD and M2Det). Layer names are those of the first release: `conv1_1` ... `conv5_3`, `fc6`, `fc7`.
+"""VGG-16 (Simonyan and Zisserman 2014), plain or with its fully connected layers reduced to convolutions (Liu et al.
+2015, "ParseNet"; the trunk of SSD and M2Det). Layer names are those of the first release: `conv1_1` ... `conv5_3`,
+`fc6`, `fc7`.
 """
 from symbols.feature import Feature
 from symbols.layers import convolution, he_normal, relu, to_half

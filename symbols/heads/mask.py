@@ -1,7 +1,8 @@
 """Mask head: rois -> a small mask a class (He et al. 2017, "Mask R-CNN"; deformable pooling of Dai et al. 2017).
 
-Letters: B images, R mask rois in all, K classes without background, S x S pixels of a mask, G objects an image, L numbers
-of an object's polygons. Channels of the logits: first "not in the mask" of all classes, then "in the mask" of all.
+Letters: B images, R mask rois in all, K classes without background, S x S pixels of a mask, G objects an image, L
+numbers of an object's polygons. Channels of the logits: first "not in the mask" of all classes, then "in the
+mask" of all.
 """
 from symbols.heads.rcnn import OFFSET_LR_MULT, TRANS_STD
 from symbols.layers import convolution, dense, gaussian, parameter, relu, to_half, to_single
@@ -67,8 +68,9 @@ class MaskHead:
 def mask_loss(logits, rois, size, num_classes, losses):
     """Probabilities (R, 2, S, S) of the object's class and targets (R, S, S), as graph outputs; `size` is S.
 
-    rois: symbols.heads.rpn.MaskRois. The targets are 0 or 1, and -1, which is ignored, in rows without an object; they are drawn from the
-    input `gt_masks` (B, G, L) (lib.targets.polygons). The loss is a mean over the pixels that count.
+    rois: symbols.heads.rpn.MaskRois. The targets are 0 or 1, and -1, which is ignored, in rows without an object;
+    they are drawn from the input `gt_masks` (B, G, L) (lib.targets.polygons). The loss is a mean over the pixels that
+    count.
     """
     targets, classes = mask_rcnn_target(rois.rois, mx.sym.var('gt_masks'), rois.ids, size)
     outside = mx.sym.pick(logits, classes, axis=1, keepdims=True)

@@ -47,7 +47,8 @@ def leaves(mapping, prefix=''):
             yield prefix + name, value
 
 
-@pytest.mark.parametrize('path', [path for path in SHIPPED if '_res' in path or '_mobile' in path], ids=os.path.basename)
+@pytest.mark.parametrize('path', [path for path in SHIPPED if '_res' in path or '_mobile' in path],
+                         ids=os.path.basename)
 def test_files_hold_differences_only(path):
     """The original's files: a key whose value the base has already is noise that later drifts."""
     with open(path) as stream:
@@ -102,7 +103,8 @@ BAD_FILES = {
     'value for section': ('TRAIN: 3', ['TRAIN is a section']),
     'section empty': ('TRAIN:', ['TRAIN is a section']),
     'two means': ('network: {PIXEL_MEANS: [1, 2]}', ['network.PIXEL_MEANS wants a list of 3 numbers']),
-    'mixed scales': ('TRAIN: {SCALES: [1.0, [800, 1280]]}', ['TRAIN.SCALES wants a list of numbers or a list of pairs']),
+    'mixed scales': ('TRAIN: {SCALES: [1.0, [800, 1280]]}',
+                     ['TRAIN.SCALES wants a list of numbers or a list of pairs']),
     'triples': ('TEST: {SCALES: [[1, 2, 3]]}', ['TEST.SCALES wants a list of pairs']),
     'choice': ('TRAIN: {LR_POLICY: cosin}', ['TRAIN.LR_POLICY', "'cosin'", "'step' or 'cosine'"]),
     'key twice': ('TRAIN:\n  lr: 0.1\n  wd: 0.1\n  lr: 0.2\n', ['line 4', 'lr stands twice']),

@@ -108,7 +108,7 @@ def test_what_a_file_requires_of_the_configuration(tmp_path):
     (tmp_path / 'v1-0000.params').write_bytes(b'')
     (tmp_path / 'v1-0000.json').write_text(json.dumps({'requires': {'network.STRIDE_IN_1X1': True}}))
     config = config_for('resnet_v1_50_e2e', 'network.pretrained', str(tmp_path / 'v1'))
-    with pytest.raises(SniperError, match='made for network.STRIDE_IN_1X1 True, .* add --set network.STRIDE_IN_1X1 True'):
+    with pytest.raises(SniperError, match='made for network.STRIDE_IN_1X1 True, .* --set network.STRIDE_IN_1X1 True'):
         pretrained_values(config, {}, {}, ())
 
 
@@ -116,8 +116,8 @@ def test_a_wrong_mapping_is_found_out_and_nothing_is_written(tmp_path, monkeypat
     def swapped(arrays, path):
         architecture, arrays = recognise(arrays, path)
         layers = list(architecture.layers)
-        first, second = [index for index, layer in enumerate(layers) if 'seq-4-block' in layer.ours and 'exp' in layer.ours
-                         ][1:3]
+        first, second = [index for index, layer in enumerate(layers)
+                         if 'seq-4-block' in layer.ours and 'exp' in layer.ours][1:3]
         layers[first], layers[second] = [layers[one]._replace(source=layers[other].source) for one, other in
                                          ((first, second), (second, first))]
         return architecture._replace(layers=tuple(layers)), arrays

@@ -49,7 +49,8 @@ BAD_SAFETENSORS = {
     'boolean side': safetensors({'a': entry([True], 0, 4)}, bytes(8)),
     'shared bytes': safetensors({str(k): entry([256], 0, 1024) for k in range(200)}, bytes(1024)),
     'type': safetensors({'a': entry([2], 0, 8, 'Q4')}, bytes(8)), 'header 2^60': safetensors({}, length=1 << 60),
-    'header cut': safetensors({'a': entry([2], 0, 8)})[:20], 'no JSON': safetensors(b'{"a": nul}'), 'list': safetensors(b'[1, 2]'),
+    'header cut': safetensors({'a': entry([2], 0, 8)})[:20], 'no JSON': safetensors(b'{"a": nul}'),
+    'list': safetensors(b'[1, 2]'),
     'deep': safetensors(b'{"a":' * 100000), 'half an entry': safetensors({'a': {'dtype': 'F32'}}), 'empty': b'',
     'infinite': safetensors(b'{"a": {"dtype": "F32", "shape": [1e400], "data_offsets": [0, 8]}}', bytes(8)),
 }
@@ -114,14 +115,18 @@ WHOLE = model(initialiser('a', 1, [4], field(9, bytes(16))))
 BAD_ONNX = {
     'shape 2^40': model(initialiser('a', 1, [1 << 40], field(9, bytes(16)))),
     'product': model(initialiser('a', 1, [1 << 62] * 4, field(9, bytes(16)))),
-    'length': field(7, b'')[:1] + varint(1 << 60), 'cut': WHOLE[:-5], 'type': model(initialiser('a', 99, [4], field(9, bytes(16)))),
-    'odd bytes': model(initialiser('a', 1, [4], field(9, bytes(15)))), 'external': model(initialiser('a', 1, [4], field(14, 1))),
+    'length': field(7, b'')[:1] + varint(1 << 60), 'cut': WHOLE[:-5],
+    'type': model(initialiser('a', 99, [4], field(9, bytes(16)))),
+    'odd bytes': model(initialiser('a', 1, [4], field(9, bytes(15)))),
+    'external': model(initialiser('a', 1, [4], field(14, 1))),
     'sides without end': model(initialiser('a', 1, [1] * 100000, field(9, bytes(4)))),
     'crumbs': model(initialiser('a', 1, [4], *[field(4, b'')] * 20000, field(4, bytes(12)))),
     'two kinds of numbers': model(initialiser('a', 1, [4], field(4, bytes(12)), field(10, bytes(8)))),
-    'wire type': b'\x3b' + WHOLE, 'endless number': b'\xff' * 40, 'no weights': model(), 'text': b'<html>not found</html>' * 9,
+    'wire type': b'\x3b' + WHOLE, 'endless number': b'\xff' * 40, 'no weights': model(),
+    'text': b'<html>not found</html>' * 9,
     'text as name': model(field(8, b'\xff\xfe') + field(2, 1)), 'dims as text': model(field(1, b'\xff') + field(2, 1)),
-    'name as number': model(field(8, 3) + field(2, 1)), 'rank': model(initialiser('a', 1, [1] * 40, field(9, bytes(4)))),
+    'name as number': model(field(8, 3) + field(2, 1)),
+    'rank': model(initialiser('a', 1, [1] * 40, field(9, bytes(4)))),
 }
 
 

@@ -62,8 +62,8 @@ Evil.mark = '/tmp/this-must-not-appear-%d' % os.getpid()
 
 def bomb():
     """Lists of lists: a thousand million million entries in a hundred bytes."""
-    return b'\x80\x02' + b']q\x00' + b''.join(b'](' + b'h' + bytes([k]) + (b'h' + bytes([k])) * 9 + b'eq' + bytes([k + 1])
-                                           for k in range(15)) + b'.'
+    return b'\x80\x02' + b']q\x00' + b''.join(b'](' + (b'h' + bytes([k])) * 10 + b'eq' + bytes([k + 1])
+                                               for k in range(15)) + b'.'
 
 
 def polyglot():
@@ -87,7 +87,8 @@ def keys_that_are_bombs():
 
 PICKLED, STORAGES = made.state_dict(ARRAYS)
 BAD = {
-    'code': (pickle.dumps(Evil(), 2), 'posix.system'), 'code in a zip': (made.zip_file(pickle.dumps(Evil(), 2), []), 'posix'),
+    'code': (pickle.dumps(Evil(), 2), 'posix.system'),
+    'code in a zip': (made.zip_file(pickle.dumps(Evil(), 2), []), 'posix'),
     'code in protocol 4': (made.zip_file(pickle.dumps(Evil(), 4), []), 'posix'),
     'builtin': (made.zip_file(b'\x80\x02cbuiltins\neval\nX\x01\x00\x00\x001\x85R.', []), 'builtins.eval'),
     'whole module': (made.zip_file(b'\x80\x02ctorch.nn.modules.linear\nLinear\n)R.', []), 'state_dict'),
@@ -98,10 +99,13 @@ BAD = {
     'negative stride': (one([2], [-1], offset=5), 'impossible'), 'offset': (one([3], [1], offset=4), 'storage of 6'),
     'rank 60': (one([1] * 60, [1] * 60), 'impossible'), 'storage 2^60': (one([1], [1], 1 << 60), 'impossible size'),
     'storage 2^32': (one([1], [1], 1 << 32), 'missing or of another size'),
-    'negative storage': (one([1], [1], -6), 'impossible size'), 'another kind': (one([1], [1], kind='Storage'), 'torch.Storage'),
+    'negative storage': (one([1], [1], -6), 'impossible size'),
+    'another kind': (one([1], [1], kind='Storage'), 'torch.Storage'),
     'short storage': (one([1], [1], storage=bytes(20)), 'another size'),
-    'no storage': (made.zip_file(PICKLED, []), 'missing'), 'packed': (made.zip_file(PICKLED, STORAGES, zipfile.ZIP_DEFLATED), 'packed'),
-    'another zip': (made.zip_file(PICKLED, STORAGES).replace(b'archive/data.pkl', b'archive/date.pkl'), 'not one of PyTorch'),
+    'no storage': (made.zip_file(PICKLED, []), 'missing'),
+    'packed': (made.zip_file(PICKLED, STORAGES, zipfile.ZIP_DEFLATED), 'packed'),
+    'another zip': (made.zip_file(PICKLED, STORAGES).replace(b'archive/data.pkl', b'archive/date.pkl'),
+                    'not one of PyTorch'),
     'cut zip': (made.zip_file(PICKLED, STORAGES)[:-50], 'damaged|not read'),
     'cut legacy': (made.legacy_file(PICKLED, STORAGES, [6, 1])[:-3], 'cut short|damaged'),
     'legacy length': (made.legacy_file(PICKLED, STORAGES, [1 << 60, 1]), 'cut short or of another size'),

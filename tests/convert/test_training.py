@@ -29,7 +29,8 @@ class Batches:
         boxes[:, 0] = [10, 12, 40, 50, 1]
         made = {'data': random.normal(0, 50, dict(self.provide_data)['data']), 'gt_boxes': boxes,
                 'label': random.randint(-1, 2, dict(self.provide_label)['label']),
-                'im_info': np.tile([SIDE, SIDE, 1], (len(boxes), 1)), 'valid_ranges': np.tile([0, 256], (len(boxes), 1))}
+                'im_info': np.tile([SIDE, SIDE, 1], (len(boxes), 1)),
+                'valid_ranges': np.tile([0, 256], (len(boxes), 1))}
         return mx.io.DataBatch(*[[mx.nd.array(made.get(name, np.zeros(shape))) for name, shape in provided]
                                  for provided in (self.provide_data, self.provide_label)])
 

@@ -25,7 +25,8 @@ def numbers(values):
 
 def tensor(key, kind, count, shape, strides, offset=0):
     """A call of _rebuild_tensor_v2."""
-    storage = b'(' + text('storage') + b'ctorch\n' + kind.encode() + b'\n' + text(key) + text('cpu') + number(count) + b'tQ'
+    storage = (b'(' + text('storage') + b'ctorch\n' + kind.encode() + b'\n' + text(key) + text('cpu') + number(count)
+               + b'tQ')
     return (b'ctorch._utils\n_rebuild_tensor_v2\n(' + storage + number(offset) + numbers(shape) + numbers(strides)
             + b'\x89ccollections\nOrderedDict\n)R' + b'tR')
 

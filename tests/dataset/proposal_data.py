@@ -8,7 +8,8 @@ def python2_pickle(images):
     for rows in images:
         rows = np.ascontiguousarray(rows, '<f4')
         text = repr(rows.tobytes())[1:].encode('latin-1')  # b'...' without its b, as Python 2 wrote a str
-        parts.append(b"cnumpy.core.multiarray\n_reconstruct\np2\n(cnumpy\nndarray\np3\n(I0\ntS'b'\ntRp4\n(I1\n(I%d\nI%d\n"
+        parts.append(b"cnumpy.core.multiarray\n_reconstruct\np2\n(cnumpy\nndarray\np3\n(I0\ntS'b'\ntRp4\n"
+                     b"(I1\n(I%d\nI%d\n"
                      b"tcnumpy\ndtype\np5\n(S'f4'\nI0\nI1\ntRp6\n(I3\nS'<'\nNNNI-1\nI-1\nI0\ntbI00\nS%s\ntba" % (
                          rows.shape[0], rows.shape[1], text))
     return b''.join(parts) + b'.'

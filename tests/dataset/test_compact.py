@@ -17,8 +17,8 @@ def make_records(count=9, seed=0, whole=True, ids=None):
         rows = int(rng.integers(0, 5))
         low = rng.uniform(0, 0.5, (rows, 2)) * (width, height)
         boxes = np.concatenate([low, low + rng.uniform(1, 5, (rows, 2))], axis=1)
-        records.append(make_record('data/ä%d/%d.jpg' % (seed, number), ids[number] if ids else number * 7, width, height,
-                                   np.trunc(boxes) if whole else boxes, rng.integers(1, 80, rows)))
+        records.append(make_record('data/ä%d/%d.jpg' % (seed, number), ids[number] if ids else number * 7,
+                                   width, height, np.trunc(boxes) if whole else boxes, rng.integers(1, 80, rows)))
     return records
 
 
@@ -56,7 +56,8 @@ def with_proposals(records, seed=1):
 
 @pytest.mark.parametrize('records', [
     [], make_records(), make_records(whole=False), make_records(ids=['a', 5, 'ö', 2 ** 70, 'x', 1, 2, 3, 4]),
-    make_records(5000), with_proposals(make_records()), with_outlines(make_records()), with_outlines(make_records(5000)),
+    make_records(5000), with_proposals(make_records()), with_outlines(make_records()),
+    with_outlines(make_records(5000)),
     with_outlines(with_proposals(make_records())),
     [dict(record, max_overlaps=record['max_overlaps'] * 0.5) for record in make_records()],
     [dict(record, max_classes=record['max_classes'] + 70000) for record in make_records()],
@@ -77,8 +78,9 @@ def test_mirrored_copies_share_the_arrays(directions):
     compact = CompactRoidb.from_records(records)
     copies = with_mirrored_copies(compact, *directions)
     assert_same(copies, with_mirrored_copies(records, *directions))
-    assert_same(copies.mirrored(*directions)[:9], with_mirrored_copies(records, *directions)[-9:] if sum(directions) == 1
-                else [mirrored(record, *directions) for record in records])
+    assert_same(copies.mirrored(*directions)[:9],
+                with_mirrored_copies(records, *directions)[-9:] if sum(directions) == 1 else
+                [mirrored(record, *directions) for record in records])
     assert copies.columns is compact.columns
     assert pickle.loads(pickle.dumps(copies))[-1]['image'] == records[-1]['image']
 

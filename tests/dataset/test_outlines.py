@@ -66,7 +66,8 @@ def test_run_lengths_are_read(text):
 
 @pytest.mark.parametrize('code', [
     {}, {'size': [10, 12]}, {'counts': [120]}, {'size': [12, 10], 'counts': [120]}, {'size': [10, 12], 'counts': [119]},
-    {'size': [10, 12], 'counts': [-1, 121]}, {'size': [10, 12], 'counts': [60.0, 60]}, {'size': [10, 12], 'counts': 120},
+    {'size': [10, 12], 'counts': [-1, 121]}, {'size': [10, 12], 'counts': [60.0, 60]},
+    {'size': [10, 12], 'counts': 120},
     {'size': [10, 12], 'counts': ''}, {'size': [10, 12], 'counts': 'ooooo'}, {'size': [10, 12], 'counts': 'o' * 100000},
     {'size': [10, 12], 'counts': 'ä'}, {'size': '10', 'counts': [120]}, {'size': [10, 12], 'counts': [10 ** 30]}])
 def test_damaged_run_lengths_are_left_out_and_counted(code):

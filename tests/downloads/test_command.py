@@ -187,7 +187,8 @@ def test_shipped_catalogue_and_its_mistakes(tmp_path, capsys):
     good = open(CATALOGUE).read()
     for old, new, complaint in (('urls: []', 'urls: x', 'urls'), ("sha256: ''", 'sha256: zz', 'sha256'),
                                 ('into: data', 'into: ../x', 'into'), ('about:', 'abut:', 'keys'),
-                                ('file: pre', 'file: /etc/pre', 'file'), ('pretrained_model:', ': [', 'cannot be read')):
+                                ('file: pre', 'file: /etc/pre', 'file'),
+                                ('pretrained_model:', ': [', 'cannot be read')):
         (tmp_path / 'c.yml').write_text(good.replace(old, new, 1))
         with pytest.raises(SniperError, match='c.yml.*' + complaint) as error:
             read_catalogue(str(tmp_path / 'c.yml'))

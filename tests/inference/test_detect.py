@@ -59,7 +59,8 @@ def test_more_jobs_than_images(tmp_path):
 
 
 @pytest.mark.parametrize('predictor, message', [
-    (fakes.KilledPredictor, r'inference job \d of 2 was killed by signal 9 \(often: out of memory\); if memory ran out, lower TEST.CONCURRENT_JOBS'),
+    (fakes.KilledPredictor, r'inference job \d of 2 was killed by signal 9 \(often: out of memory\); if memory '
+                            r'ran out, lower TEST.CONCURRENT_JOBS'),
     (fakes.BuggyPredictor, r'inference job \d of 2 failed: ZeroDivisionError: a bug'),
     (fakes.ComplainingPredictor, '^the weights are of another network$')])
 def test_failing_job_ends_the_run(tmp_path, predictor, message):

@@ -170,7 +170,7 @@ def test_pixels_are_counted(tmp_path):
 
 
 def test_cache(tmp_path, caplog):
-    """Files of all scales with their maps make a run without a network; one that is missing is run, and what follows."""
+    """Files of all scales with their maps make a run without a network; a missing one is run, and what follows."""
     roidb = fakes.make_roidb(tmp_path)
     config = fakes.make_focus_config()
     store = DetectionStore(str(tmp_path / 'out'), config, roidb, 'digest')

@@ -121,7 +121,8 @@ def test_no_compiler(clone):
 
 def test_compiler_that_does_not_work(clone):
     compiler = clone.program('g++', 'exit 1')
-    check_plain_error(clone.run('setup.sh', PYTHON=sys.executable, CXX=compiler, CC=compiler), 'does not compile', compiler)
+    check_plain_error(clone.run('setup.sh', PYTHON=sys.executable, CXX=compiler, CC=compiler), 'does not compile',
+                      compiler)
 
 
 def test_no_headers(clone):
@@ -135,7 +136,8 @@ def test_no_headers(clone):
 def test_no_venv_module(clone):
     clone.program('g++', 'exit 0')
     clone.program('gcc', 'exit 0')
-    python = clone.program('bare', 'case "$2" in *ensurepip*) exit 1 ;; *Python.h*) echo %s ;; *) exec "%s" "$@" ;; esac'
+    python = clone.program('bare', 'case "$2" in *ensurepip*) exit 1 ;; *Python.h*) echo %s ;; '
+                           '*) exec "%s" "$@" ;; esac'
                            % (sys.executable, sys.executable))
     check_plain_error(clone.run('setup.sh', PYTHON=python), 'no venv module', '-venv')
 
@@ -144,8 +146,8 @@ def test_no_network(clone):
     """Packages that cannot be had end in one line after pip's own, and the next run tries again."""
     clone.program('g++', 'exit 0')
     clone.program('gcc', 'exit 0')
-    write_program(clone.root / '.venv' / 'bin' / 'python', '#!%s\ncase "$*" in *"pip install"*) echo no route; exit 1 ;; '
-                  '*) exec "%s" "$@" ;; esac' % (shutil.which('bash'), sys.executable))
+    write_program(clone.root / '.venv' / 'bin' / 'python', '#!%s\ncase "$*" in *"pip install"*) echo no route; '
+                  'exit 1 ;; *) exec "%s" "$@" ;; esac' % (shutil.which('bash'), sys.executable))
     for _ in range(2):
         result = clone.run('setup.sh')
         check_plain_error(result, 'requirements.txt failed', 'network')

@@ -64,7 +64,8 @@ class Clone:
 def clone(tmp_path_factory):
     from lib.dataset import synthetic
     made = Clone(tmp_path_factory.mktemp('script'))
-    synthetic.main(['--out', str(made.root / 'data'), '--train', '4', '--val', '2', '--test-dev', '1', '--processes', '1'])
+    synthetic.main(['--out', str(made.root / 'data'), '--train', '4', '--val', '2', '--test-dev', '1',
+                    '--processes', '1'])
     return made
 
 

@@ -36,7 +36,7 @@ def manifest(name, variant):
 
 
 def golden_array(name, shape, gain=1.0):
-    """The array which the golden vectors were made with; it depends on its name and shape alone (reference/networks.md 16)."""
+    """The array which the golden vectors were made with: it depends on name and shape (reference/networks.md 16)."""
     random = np.random.RandomState(zlib.crc32(name.encode()))
     if name.endswith(('_gamma', '_moving_var')):
         array = random.uniform(0.5, 1.5, shape)

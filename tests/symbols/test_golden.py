@@ -1,4 +1,4 @@
-"""Trunk, RPN, R-CNN, AutoFocus and mask heads against numbers of the original's graphs (reference/networks.md section 16)."""
+"""Trunk, RPN, R-CNN, AutoFocus and mask heads against numbers of the original's graphs (reference/networks.md 16)."""
 import numpy as np
 import pytest
 

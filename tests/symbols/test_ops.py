@@ -1,4 +1,4 @@
-"""Which operators a graph is made of, and where they run, by what the library was built with and what GPUs there are."""
+"""Which operators a graph is made of, and where they run, by how the library was built and what GPUs there are."""
 import json
 
 import pytest

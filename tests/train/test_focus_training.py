@@ -24,7 +24,8 @@ def images(tmp_path_factory):
 def train(name, images, output, *settings):
     """Arrays of the checkpoint after three batches of two chips."""
     import main_train
-    status = main_train.main(['--cfg', os.path.join(ROOT, 'configs', 'faster', name + '.yml'), '--display', '1', '--set',
+    status = main_train.main(['--cfg', os.path.join(ROOT, 'configs', 'faster', name + '.yml'), '--display', '1',
+                              '--set',
                               'output_path', str(output), 'dataset.dataset_path', images, 'dataset.root_path',
                               str(output), 'TRAIN.MAX_BATCHES', '3', 'TRAIN.BATCH_IMAGES', '2', 'TRAIN.end_epoch', '1',
                               'TRAIN.NUM_PROCESS', '0', 'gpus', 'cpu'] + list(settings))

@@ -18,7 +18,7 @@ class Options:
 
 
 def network_outputs(seed, images, height, width, anchors, stride=16, levels=None, spread=0.4):
-    """cls_prob (N, 2A, H, W), bbox_pred (N, 4A, H, W), im_info (N, 3); `levels`: so many distinct scores and no more."""
+    """cls_prob (N, 2A, H, W), bbox_pred (N, 4A, H, W), im_info (N, 3); `levels`: so many distinct scores, no more."""
     draw = np.random.RandomState(seed)
     scores = draw.uniform(0, 1, (images, 2 * anchors, height, width)).astype(np.float32)
     if levels:
