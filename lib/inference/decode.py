@@ -49,7 +49,8 @@ class DetectionDecoder:
     def of_scale(cls, config, index, roidb, maps):
         """For scale `index`; maps: whether focus maps are wanted."""
         sizes = [(entry['width'], entry['height']) for entry in roidb]
-        return cls(config.TEST.SCORE_THRESH, sizes, config.TEST.PRUNING_BORDER if config.TEST.DO_PRUNING[index] else None,
+        return cls(config.TEST.SCORE_THRESH, sizes,
+                   config.TEST.PRUNING_BORDER if config.TEST.DO_PRUNING[index] else None,
                    config.network.RPN_FEAT_STRIDE if maps else 0)
 
     def __call__(self, outputs, batch, crops):

@@ -18,7 +18,8 @@ def detect(roidb, predictor_factory, config, num_classes, store=None, clock=None
     roidb: records with image, width, height; images come out in its order. predictor_factory: callable without
     arguments -> predictor (lib.inference.predictor); picklable if TEST.CONCURRENT_JOBS > 1.
     store: DetectionStore, which keeps every scale and is read where TEST.USE_CACHE says so; None keeps nothing.
-    clock: StageClock that is told where the time goes. on_scale(index, ScaleResult) is called for every scale at the end.
+    clock: StageClock that is told where the time goes. on_scale(index, ScaleResult) is called for every scale at
+    the end.
     """
     return detect_masks(roidb, predictor_factory, config, num_classes, store, clock, on_scale)[0]
 
@@ -35,7 +36,8 @@ def detect_masks(roidb, predictor_factory, config, num_classes, store=None, cloc
     jobs = min(config.TEST.CONCURRENT_JOBS, len(roidb))
     if wanted:
         known = dict(results)
-        source = (run_in_jobs(roidb, windows, predictor_factory, config, wanted, clock, jobs, known=known) if jobs > 1 else
+        source = (run_in_jobs(roidb, windows, predictor_factory, config, wanted, clock, jobs, known=known)
+                  if jobs > 1 else
                   run_here(roidb, windows, predictor_factory, config, wanted, clock, known=known))
         for index, result in source:
             results[index] = result

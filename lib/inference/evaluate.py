@@ -135,7 +135,8 @@ def _report_pixels(config, roidb, results, folder):
         logger.info('%s', line)
     held, total = focus_recall(roidb, results[-1].crops, small)
     if total and config.TEST.DO_PRUNING[-1]:
-        logger.info('small objects (area below 32 x 32) whose centre lies in a chip of the finest scale: %d of %d, %.1f%%',
+        logger.info('small objects (area below 32 x 32) whose centre lies in a chip of the finest scale: %d of %d, '
+                    '%.1f%%',
                     held, total, 100 * held / total)
     with text_writer(os.path.join(folder, 'autofocus_pixels.json')) as stream:
         json.dump(report.figures(), stream, indent=4)

@@ -108,7 +108,8 @@ def _receive(running, progress, clock):
         except (EOFError, OSError):  # the pipe closed: a finished job has said 'clock' before
             job.process.join()
             raise SniperError('inference job %d of %d %s; if memory ran out, lower TEST.CONCURRENT_JOBS or '
-                              'TEST.BATCH_IMAGES' % (job.number, len(running), how_it_ended(job.process.exitcode))) from None
+                              'TEST.BATCH_IMAGES'
+                              % (job.number, len(running), how_it_ended(job.process.exitcode))) from None
         if kind == 'start':
             progress[content[0]].expect(content[1])
         elif kind == 'done':

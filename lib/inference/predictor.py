@@ -33,7 +33,8 @@ class ModulePredictor:
     Raises SniperError if the weights do not fit the graph.
     """
 
-    def __init__(self, symbol, arg_params, aux_params, contexts, source='the weights', made_together=False, monitor=None):
+    def __init__(self, symbol, arg_params, aux_params, contexts, source='the weights', made_together=False,
+                 monitor=None):
         self._symbol = symbol
         self._args, self._auxs = arg_params, aux_params
         self._contexts = list(contexts)

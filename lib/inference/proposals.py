@@ -162,7 +162,8 @@ def extract(roidb, predictor_factory, config, parts, clock, blocks):
         done = parts.load_all(indices, first) if parts else {}
         wanted = [index for index in indices if index not in done]
         jobs = min(config.TEST.CONCURRENT_JOBS, len(images))
-        source = (run_in_jobs(images, whole_images, predictor_factory, config, wanted, clock, jobs, decoder) if jobs > 1 else
+        source = (run_in_jobs(images, whole_images, predictor_factory, config, wanted, clock, jobs, decoder)
+                  if jobs > 1 else
                   run_here(images, whole_images, predictor_factory, config, wanted, clock, decoder)) if wanted else ()
         for index, found in source:
             done[index] = [crop for image in found.rows for crop in image]

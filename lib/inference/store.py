@@ -90,7 +90,8 @@ class DetectionStore:
             if found is None:
                 return None
             ends = np.cumsum(found['shapes'].prod(axis=1))
-            maps = [values.reshape(shape) for values, shape in zip(np.split(found['values'], ends[:-1]), found['shapes'])]
+            maps = [values.reshape(shape)
+                    for values, shape in zip(np.split(found['values'], ends[:-1]), found['shapes'])]
             maps = _by_image(maps, content)
         masks = None
         if self._config.TEST.WITH_MASK:
@@ -111,7 +112,8 @@ class DetectionStore:
         """detections[class][image] -> (n, 5); classes: names; masks: run-length codes of as many."""
         more = {}
         if masks is not None:
-            more = pack_codes([code for image in range(len(self._roidb)) for of_class in masks for code in of_class[image]])
+            more = pack_codes([code for image in range(len(self._roidb)) for of_class in masks
+                               for code in of_class[image]])
             more['image_sizes'] = np.array([(entry['height'], entry['width']) for entry in self._roidb],
                                            np.int64).reshape(-1, 2)
         images = rows_by_image(detections)

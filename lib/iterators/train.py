@@ -29,8 +29,8 @@ class TrainIterator:
 
     The batches depend on (roidb, config, batch_size, seed, epoch) alone, not on `num_workers`
     (None: TRAIN.NUM_PROCESS; 0: everything in this process).
-    Of several trainers with batches of `batch_size` each, trainer `shard` (rank, count) gets its rows of the batches that
-    one trainer with batches of count x batch_size would get: the same samples, each at one trainer.
+    Of several trainers with batches of `batch_size` each, trainer `shard` (rank, count) gets its rows of the batches
+    that one trainer with batches of count x batch_size would get: the same samples, each at one trainer.
     `wait_seconds`: time spent waiting for data in this epoch. `epoch_stats`: facts of this epoch.
     """
 

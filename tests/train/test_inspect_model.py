@@ -59,7 +59,8 @@ def test_trunk_and_foreign_arrays(tmp_path):
 
 def test_impossible_heads_are_not_built_and_names_do_not_command_the_terminal(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(known_networks, '_wanted', lambda name, classes, anchors, _: asked.append((classes, anchors)) or [])
+    monkeypatch.setattr(known_networks, '_wanted',
+                        lambda name, classes, anchors, _: asked.append((classes, anchors)) or [])
     path = changed_copy(tmp_path, lambda arrays: arrays.update({
         'arg:rpn_cls_score_weight': np.zeros(1 << 22, np.uint8), 'arg:cls_score_weight': np.zeros(1 << 22, np.uint8),
         'arg:x\x1b[2J': np.zeros(1)}))

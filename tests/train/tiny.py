@@ -80,9 +80,11 @@ class FakeIterator:
         rng = np.random.RandomState(100 * self.epoch + self.number)
         rank, count = self.shard
         rows = slice(rank * self.batch_size, (rank + 1) * self.batch_size)
-        data, label = ({name: rng.rand(count * shape[0], *shape[1:]).astype(np.float32)[rows] for name, shape in provide}
+        data, label = ({name: rng.rand(count * shape[0], *shape[1:]).astype(np.float32)[rows]
+                        for name, shape in provide}
                        for provide in (self.provide_data, self.provide_label))
-        label['label'] = rng.randint(-1, 2, (count * self.batch_size,) + label['label'].shape[1:])[rows].astype(np.float32)
+        shape = (count * self.batch_size,) + label['label'].shape[1:]
+        label['label'] = rng.randint(-1, 2, shape)[rows].astype(np.float32)
         images = ['image_%d_%d_%d.jpg' % (self.epoch, self.number, row) for row in range(self.batch_size)]
         self.number += 1
         return FakeBatch(data, label, images, self.number - 1)
