@@ -49,7 +49,7 @@ def run_worker(args, config, workers):
     if workers.rank == 0:
         cli.setup_logging(os.path.join(folder, name + '.log'))
     else:
-        cli.setup_logging(os.path.join(folder, '%s_worker%d.log' % (name, workers.rank)), console_level='WARNING')
+        cli.setup_logging(os.path.join(folder, '%s_rank%d.log' % (name, workers.rank)), console_level='WARNING')
     devices = contexts(config)
     check_precision(config, devices)
     check_kvstore(config, devices)

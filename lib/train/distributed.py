@@ -69,9 +69,10 @@ class _Wait:
 class Workers:
     """All workers of a run, seen from one of them; a context manager that ends the talk.
 
-    rank: number of this worker, 0 to count - 1; worker 0 writes the checkpoints. store: MXNet's KVStore, None if this is
-    the only worker. adds: whether servers add what is pushed to what they have (dist_async) instead of replacing it by
-    the sum over all workers. lossy: whether what is pushed is compressed.
+    rank: number of this worker, 0 to count - 1, in the order in which they reached the scheduler and not that of the
+    launcher; rank 0, worker 0 in what follows, writes the checkpoints. store: MXNet's KVStore, None if this is the only
+    worker. adds: whether servers add what is pushed to what they have (dist_async) instead of replacing it by the sum
+    over all workers. lossy: whether what is pushed is compressed.
     """
 
     def __init__(self, store=None, watch=None):

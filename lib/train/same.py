@@ -88,6 +88,6 @@ def _compare(workers, numbers, names):
     others = np.flatnonzero((table != table[0]).any(axis=1)).tolist()
     different = list(dict.fromkeys(names[column] for column in columns))
     more = ' and %d more' % (len(different) - 5) if len(different) > 5 else ''
-    raise SniperError('worker %d of %d: worker%s %s and worker 0 do not agree in %s%s'
+    raise SniperError('rank %d of %d workers: rank%s %s and rank 0 do not agree in %s%s'
                       % (workers.rank, workers.count, 's' if len(others) > 1 else '', ', '.join(map(str, others)),
                          ', '.join(different[:5]), more))

@@ -65,7 +65,7 @@ def test_workers_that_differ_are_all_told(synchronous):
     for rank, facts in enumerate(synchronous[1]):
         alike, configuration, devices, data, same_data = facts['complaints']
         assert alike == '' and same_data == ''
-        assert 'worker 1 and worker 0 do not agree in TRAIN.lr (here %s), TRAIN.momentum (here %s)' % (
+        assert 'rank 1 and rank 0 do not agree in TRAIN.lr (here %s), TRAIN.momentum (here %s)' % (
             ('0.25', '0.5') if rank else ('0.1', '0.9')) in configuration
         assert 'number of devices in gpus (here %d)' % (1 + rank) in devices
         assert 'training set (here %d images' % (5 + rank) in data
