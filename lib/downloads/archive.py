@@ -68,13 +68,13 @@ def unpack(path, folder, below=None):
 
 
 class _Budget:
-    """Bytes and files that may still come out."""
+    """Bytes, files and folders that may come out, and how many did."""
 
     def __init__(self, path, folder):
         size = os.path.getsize(path)
         self.most = size * MAX_RATIO + SPARE
         self.free = shutil.disk_usage(folder).free
-        self.bytes = self.files = 0
+        self.bytes = self.files = self.entries = 0
 
     def take(self, count):
         self.bytes += count
@@ -83,10 +83,10 @@ class _Budget:
         if self.bytes > self.free:
             raise _Refused('there is not enough room on the disk')
 
-    def file(self):
-        self.files += 1
-        if self.files > MAX_FILES:
-            raise _Refused('it holds more than %d files' % MAX_FILES)
+    def entry(self):
+        self.entries += 1
+        if self.entries > MAX_FILES:
+            raise _Refused('it holds more than %d files and folders' % MAX_FILES)
 
 
 class _Guarded:
@@ -141,7 +141,7 @@ def _unpack_tar(path, folder, budget):
 def _unpack_members(archive, guarded, folder, budget):
     for member in archive:
         guarded.headers = 0
-        budget.file()
+        budget.entry()
         target = _target(folder, member.name)
         if member.size < 0:
             raise _Refused('a file in it has %d bytes' % member.size)
@@ -161,7 +161,7 @@ def _unpack_members(archive, guarded, folder, budget):
 def _unpack_zip(path, folder, budget):
     with open_zip(path) as archive:
         for member in archive.infolist():
-            budget.file()
+            budget.entry()
             target = _target(folder, member.filename)
             kind = stat.S_IFMT(member.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -188,6 +188,7 @@ def _write(stream, target, budget, announced):
     """Copy a member; the budget is asked before much is written."""
     if announced > budget.most:
         raise _Refused('it unpacks to more than %d times its size' % MAX_RATIO)
+    budget.files += 1
     os.makedirs(os.path.dirname(target), exist_ok=True)
     with open(target, 'wb') as out:
         for block in iter(lambda: stream.read(BLOCK), b''):

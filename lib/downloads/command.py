@@ -84,6 +84,7 @@ def provide(item, root=ROOT, source=None, sha256='', trust=False, urls=(), pause
         if not os.path.exists(gives):
             logger.warning('%s was not in the archive: look at what it brought, and correct `gives` in %s', gives,
                            CATALOGUE)
+            return gives
     elif source is not None:
         os.makedirs(os.path.dirname(gives), exist_ok=True)
         shutil.copyfile(path, gives + '.new')

@@ -1,4 +1,5 @@
 """Downloads from a server that breaks off, changes, lies or is gone; the hash decides what is unpacked."""
+import fcntl
 import hashlib
 import io
 import os
@@ -150,6 +151,24 @@ def test_from_file(tmp_path):
     assert (tmp_path / 'mine.tgz').exists()
     with pytest.raises(SniperError, match='gone.tgz'):
         provide(item(), str(tmp_path), source=str(tmp_path / 'gone.tgz'))
+
+
+def test_an_archive_with_other_files_is_said_to_be_one(tmp_path, caplog):
+    (tmp_path / 'x').write_bytes(PACKED)
+    with caplog.at_level('INFO'):
+        provide(item(gives='data/other'), str(tmp_path), source=str(tmp_path / 'x'))
+    assert 'was not in the archive' in caplog.text and 'ready' not in caplog.text and '2 files unpacked' in caplog.text
+
+
+def test_two_downloads_of_one_file_do_not_mix(tmp_path):
+    folder = tmp_path / 'data' / 'downloads'
+    folder.mkdir(parents=True)
+    with open(str(folder / 'model.tar.gz.lock'), 'w') as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        with pytest.raises(SniperError, match='being fetched by another process'):
+            provided(tmp_path, Answers(PACKED))
+    provided(tmp_path, Answers(PACKED))
+    assert left_over(tmp_path) == ['data/model/a-0000.params', 'data/model/b.json']
 
 
 def test_plain_file(tmp_path):
