@@ -2,8 +2,8 @@
 
 Tests one checkpoint on the configuration's test set in many ways: the full pyramid, every scale alone, AutoFocus as
 configured, and AutoFocus with other dilations, thresholds and smallest chips, one changed at a time (--grid: all
-combinations). Every way runs --repeats times, in turn with the others, each time with a network bound anew; its speed
-is the best of them, without loading the weights and without evaluation.
+combinations; --also: one more setting). Every way runs --repeats times, in turn with the others, each time with a
+network bound anew; its speed is the best of them, without loading the weights and without evaluation.
 Prints a table and one JSON line; autofocus.json and autofocus.png (AP against pixels and against time) go to --out.
 Exit status 1 if a bar of BARS is missed.
 """
@@ -25,6 +25,7 @@ from lib.files import text_writer
 
 CONFIG = 'configs/faster/sniper_tiny_autofocus.yml'
 DILATIONS, THRESHOLDS, CHIP_FACTORS = (1, 3, 5), (0.02, 0.05, 0.1, 0.2, 0.3, 0.5), (0.5, 0.75, 1.0, 1.5, 2.0)
+FRUGAL = (1, 0.2, 4)   # dilation, threshold, smallest chip of a setting with few pixels
 BARS = {'AP_loss': 0.01, 'share': 0.40, 'speed_up': 2.0, 'recall': 0.95, 'frugal_AP_loss': 0.02, 'frugal_share': 0.20}
 PYRAMID, CONFIGURED = 'full pyramid', 'AutoFocus'
 
@@ -66,6 +67,8 @@ def parse(argv):
     parser.add_argument('--thresholds', type=numbers(float), default=THRESHOLDS, metavar='LIST', help='both scales')
     parser.add_argument('--chip_factors', type=numbers(float), default=CHIP_FACTORS, metavar='LIST',
                         help='of the configured smallest chip sides')
+    parser.add_argument('--also', type=numbers(float), default=FRUGAL, metavar='DILATION,THRESHOLD,LEAST',
+                        help='one more setting, for all scales; empty: none (default: %(default)s)')
     parser.add_argument('--grid', action='store_true', help='all combinations of the three lists')
     parser.add_argument('--set', nargs='+', default=[], metavar='KEY VALUE', help='as for main_test.py')
     return parser.parse_args(argv)
@@ -91,24 +94,29 @@ def all_ways(test, args) -> List[Way]:
                    for values in itertools.product(*(values for _, values in lists))]
     else:
         changes = [{name: value} for name, values in lists for value in values]
+    if args.also:
+        dilation, threshold, least = args.also
+        changes.append({'dilation': int(dilation), 'threshold': threshold, 'least': int(least)})
     seen = [list(map(tuple, test.CHIP_HYPERPARAMS))]
     for change in changes:
         parameters = changed(test, **change)
         if parameters not in seen:
             seen.append(parameters)
-            ways.append(Way(' '.join('%s %s' % item for item in change.items()),
-                            'grid' if args.grid else next(iter(change)), {'CHIP_HYPERPARAMS': parameters}))
+            kind = 'frugal' if 'least' in change else 'grid' if args.grid else next(iter(change))
+            name = ' '.join('%s %s' % item for item in change.items())
+            ways.append(Way(name, kind, {'CHIP_HYPERPARAMS': parameters}))
     return ways
 
 
-def changed(test, dilation=None, threshold=None, chip=1.0):
-    """CHIP_HYPERPARAMS with another dilation, threshold, and smallest chips `chip` times as large."""
+def changed(test, dilation=None, threshold=None, chip=1.0, least=None):
+    """CHIP_HYPERPARAMS with another dilation, threshold, and smallest chips `chip` times as large, or `least` cells."""
     found = []
-    for index, (old_dilation, old_threshold, least) in enumerate(test.CHIP_HYPERPARAMS):
+    for index, (old_dilation, old_threshold, old_least) in enumerate(test.CHIP_HYPERPARAMS):
         if index + 1 < len(test.SCALES) and test.DO_PRUNING[index + 1]:
-            found.append((dilation or old_dilation, threshold or old_threshold, max(1, int(round(least * chip)))))
+            found.append((dilation or old_dilation, threshold or old_threshold,
+                          least or max(1, int(round(old_least * chip)))))
         else:
-            found.append((old_dilation, old_threshold, least))
+            found.append((old_dilation, old_threshold, old_least))
     return found
 
 

@@ -6,7 +6,7 @@ from lib.files import write_file
 MARKS = {'pyramid': ('s', '#222222', 'full pyramid'), 'single': ('x', '#8d99ae', 'one scale alone'),
          'configured': ('*', '#d1495b', 'AutoFocus as configured'), 'dilation': ('o', '#2a7fb8', 'other dilation'),
          'threshold': ('^', '#5a9e6f', 'other threshold'), 'chip': ('D', '#e09f3e', 'other smallest chip'),
-         'grid': ('o', '#2a7fb8', 'other parameters')}
+         'frugal': ('v', '#7a4f9a', 'few pixels'), 'grid': ('o', '#2a7fb8', 'other parameters')}
 
 
 def plot_runs(figures, path):

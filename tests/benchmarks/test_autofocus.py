@@ -11,7 +11,7 @@ from tests.inference import tiny_data
 from tests.inference.random_weights import write_checkpoint
 
 TEST = load_config('configs/faster/sniper_tiny_autofocus.yml').TEST
-ONE_EACH = dict(dilations=[5], thresholds=[0.3], chip_factors=[0.5])
+ONE_EACH = dict(dilations=[5], thresholds=[0.3], chip_factors=[0.5], also=[])
 
 
 def ways(grid=False, **lists):
@@ -30,6 +30,11 @@ def test_one_parameter_is_changed_at_a_time():
 
 def test_what_is_configured_is_not_tried_twice():
     assert not [way for way in ways(chip_factors=[1.0]) if way.kind == 'chip']
+
+
+def test_one_more_setting():
+    way, = [way for way in ways(also=[7, 0.7, 9]) if way.kind == 'frugal']
+    assert set(map(tuple, way.keys['CHIP_HYPERPARAMS'][:-1])) == {(7, 0.7, 9)}
 
 
 def test_grid():
@@ -64,7 +69,8 @@ def test_the_whole_benchmark(tmp_path, capsys):
     tiny_data.write_data(str(tmp_path / 'data'))
     write_checkpoint(load_config(tiny_data.CONFIG, settings), tiny_data.CONFIG, tiny_data.CLASSES)
     status = autofocus.main(['--cfg', tiny_data.CONFIG, '--out', str(tmp_path / 'bench'), '--repeats', '1',
-                             '--dilations', '3', '--thresholds', '1', '--chip_factors', '', '--set'] + settings)
+                             '--dilations', '3', '--thresholds', '1', '--chip_factors', '', '--also', '', '--set'] +
+                            settings)
     lines = capsys.readouterr().out.splitlines()
     figures = json.loads(lines[-1])
     shares = {way['way']: way['share'] for way in figures['ways']}
