@@ -29,8 +29,10 @@ def main(argv=None):
         config.network.BN_MOMENTUM = args.momentum
 
     from configs import check_supported
+    from lib.train.devices import share_cores
     from lib.train.distributed import connect
     check_supported(config, 'train')
+    share_cores(config)
     with connect(config) as workers:
         return run_worker(args, config, workers)
 

@@ -1,7 +1,9 @@
 """The `gpus` key -> MXNet contexts."""
 import logging
+import os
 
 from lib.errors import SniperError
+from lib.processes import num_cores
 
 logger = logging.getLogger(__name__)
 
@@ -14,8 +16,7 @@ def contexts(config):
     Raises SniperError for a malformed list and for a GPU that is absent.
     """
     from sniper_mxnet import mx
-    text = str(config.gpus).strip().lower()
-    words = [word.strip() for word in text.split(',')]
+    text, words = str(config.gpus).strip().lower(), _words(config)
     if text == '' or set(words) == {'cpu'}:
         return [mx.cpu(index) for index in range(len(words))]
     present = gpu_count()
@@ -29,6 +30,16 @@ def contexts(config):
             % (config.gpus, ', '.join(map(str, absent)), '%d GPU(s)' % present if present else 'no GPU',
                '' if present else '; GPUs need an NVIDIA driver and the package mxnet-cu112 in place of mxnet'))
     return [mx.gpu(index) for index in wanted]
+
+
+def share_cores(config):
+    """Give each of several CPU devices its share of the cores, unless OMP_NUM_THREADS says otherwise.
+
+    They compute at the same time, and each would take all cores. To be called before MXNet is loaded.
+    """
+    count = _words(config).count('cpu')
+    if count > 1 and not os.environ.get('OMP_NUM_THREADS'):
+        os.environ['OMP_NUM_THREADS'] = str(max(1, num_cores() // count))
 
 
 def host_group(devices):
@@ -68,6 +79,10 @@ def check_kvstore(config, devices):
     if any(device.device_type == 'cpu' for device in devices):
         raise SniperError("default.kvstore is 'nccl', which sums on GPUs, and this run is on the CPU: use `--set "
                           "default.kvstore device`")
+
+
+def _words(config):
+    return [word.strip() for word in str(config.gpus).lower().split(',')]
 
 
 def _parse_indices(text):

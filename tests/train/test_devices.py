@@ -36,6 +36,17 @@ def test_absent_or_malformed_gpus(gpus, present, message, monkeypatch):
     assert '\n' not in str(error.value)
 
 
+@pytest.mark.parametrize('gpus, before, after', [('cpu,cpu', None, '2'), ('cpu', None, None), ('cpu,cpu', '3', '3'),
+                                                ('0,1', None, None), ('cpu,cpu,cpu,cpu,cpu', None, '1')])
+def test_cpu_devices_share_the_cores(gpus, before, after, monkeypatch):
+    monkeypatch.setattr(devices_module, 'num_cores', lambda: 4)
+    monkeypatch.setenv('OMP_NUM_THREADS', before or '')  # so that it is put back
+    config = make_config()
+    config.gpus = gpus
+    devices_module.share_cores(config)
+    assert (os.environ['OMP_NUM_THREADS'] or None) == after
+
+
 def test_half_precision_on_the_cpu_is_refused():
     config = make_config(fp16=True)
     with pytest.raises(SniperError, match='--set TRAIN.fp16 False'):
