@@ -67,12 +67,16 @@ def _enable_amx(wanted, flags):
     chosen = os.environ.get(MAX_ISA)
     if chosen not in (None, AMX_ISA):
         return 'the environment sets %s to %s' % (MAX_ISA, chosen)
-    if chosen is None and 'mxnet' in sys.modules:
+    if chosen is None and _mxnet_is_loaded():
         return 'MXNet was loaded before AMX could be allowed (%s=%s in the environment does)' % (MAX_ISA, AMX_ISA)
     if not _request_tiles():
         return 'the kernel does not let this process use AMX (arch_prctl ARCH_REQ_XCOMP_PERM)'
     os.environ[MAX_ISA] = AMX_ISA
     return None
+
+
+def _mxnet_is_loaded():
+    return 'mxnet' in sys.modules
 
 
 def _request_tiles():

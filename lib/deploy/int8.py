@@ -57,8 +57,9 @@ class RangeCollector:
     def __call__(self, name, array):
         from sniper_mxnet import mx
         name = name.decode('utf-8') if isinstance(name, bytes) else name
+        output = mx.nd.NDArray(ctypes.cast(array, mx.base.NDArrayHandle), writable=False)  # ours: it frees the handle
         if name in self._names:
-            values = mx.nd.NDArray(ctypes.cast(array, mx.base.NDArrayHandle), writable=False).asnumpy()
+            values = output.asnumpy()
             self._seen.setdefault(name, []).append((float(values.min()), float(values.max())))
 
     @property
@@ -77,12 +78,16 @@ def _quantised(symbol, arg_params):
 
 
 def float_layers(fused):
-    """Names of the fused nodes that are not quantised: those that read the image, and those that predict."""
-    nodes = json.loads(fused.tojson(remove_amp_cast=False))['nodes']
+    """Names of the fused nodes that are not quantised: those that read the image, and those that predict.
+
+    Outputs of the network that others read as well too: MXNet would turn them back into float32 twice.
+    """
+    graph = json.loads(fused.tojson(remove_amp_cast=False))
+    nodes, heads = graph['nodes'], {entry[0] for entry in graph['heads']}
     layers = {number: _layer_name(nodes, node) for number, node in enumerate(nodes) if node.get('subgraphs')}
     exact = exact_layers(layers.values())
     return [nodes[number]['name'] for number, layer in layers.items()
-            if layer in exact or _reads_image(nodes, number, layers)]
+            if layer in exact or number in heads or _reads_image(nodes, number, layers)]
 
 
 def _layer_name(nodes, node):
