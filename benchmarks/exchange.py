@@ -1,7 +1,7 @@
 """What exchanging arrays with ps-lite's servers costs on this machine: python -m benchmarks.exchange
 
-Runs scripts/launch.py with 1 and 2 workers and 1 server, on loopback. Workers push and pull sets of arrays, as a training
-step does, the sets in turn; a set's time is the shortest of all rounds, of the slowest worker. The costs of
+Runs scripts/launch.py with 1 and 2 workers and 1 server, on loopback. Workers push and pull sets of arrays, as a
+training step does, the sets in turn; a set's time is the shortest of all rounds, of the slowest worker. The costs of
 benchmarks/scaling_model.py are fitted to these times; how far each is off its fit is printed. The last line is JSON.
 """
 import argparse
@@ -49,7 +49,8 @@ def launched(workers, rounds):
     """Set -> seconds, of the slowest of so many workers."""
     command = [sys.executable, os.path.join('scripts', 'launch.py'), '-n', str(workers), '-s', '1', 'python', '-m',
                'benchmarks.exchange', '--worker', '--rounds', str(rounds)]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, universal_newlines=True)
+    threads = dict(os.environ, OMP_NUM_THREADS='1')  # the same with 1 and 2 workers
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, universal_newlines=True, env=threads)
     found = [json.loads(line.partition(MARK)[2]) for line in done.stdout.splitlines() if MARK in line]
     assert len(found) == workers, done.stdout
     return {name: max(times[name] for times in found) for name in SETS}

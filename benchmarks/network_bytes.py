@@ -18,6 +18,7 @@ from benchmarks import timing
 CONFIGS = 'configs/faster/*.yml'
 SIDE = 64  # of the input for which shapes are inferred; no parameter depends on it
 COMPRESSED_WORD = 16  # gradients in four bytes with '2bit'
+SPLIT = 1000000  # numbers from which MXNet splits an array over all servers: its MXNET_KVSTORE_BIGARRAY_BOUND
 
 
 class Traffic(NamedTuple):
@@ -26,6 +27,7 @@ class Traffic(NamedTuple):
     keys: int       # arrays
     sent: int       # bytes
     received: int   # bytes
+    largest: int = 0  # bytes both ways of the largest array that one server has alone
 
     @property
     def total(self):
@@ -33,11 +35,12 @@ class Traffic(NamedTuple):
         return self.sent + self.received
 
 
-def traffic(arrays, compressed=False):
+def traffic(arrays, compressed=False, split=SPLIT):
     """Trained arrays, pairs (numbers in it, bytes a number) -> Traffic."""
-    received = sum(size * width for size, width in arrays)
-    sent = sum(-(-size // COMPRESSED_WORD) * 4 for size, _ in arrays) if compressed else received
-    return Traffic(len(arrays), sent, received)
+    received = [size * width for size, width in arrays]
+    sent = [-(-size // COMPRESSED_WORD) * 4 for size, _ in arrays] if compressed else received
+    whole = [there + back for there, back, (size, _) in zip(sent, received, arrays) if size < split]
+    return Traffic(len(arrays), sum(sent), sum(received), max(whole, default=0))
 
 
 def trained_arrays(config):
@@ -55,9 +58,9 @@ def trained_arrays(config):
     return [(int(np.prod(shapes[name])), np.dtype(types[name]).itemsize) for name in parameters if name not in frozen]
 
 
-def of_config(config, compressed=False):
+def of_config(config, compressed=False, split=SPLIT):
     """Traffic of a training with this configuration."""
-    return traffic(trained_arrays(config), compressed)
+    return traffic(trained_arrays(config), compressed, split)
 
 
 def main(argv=None):

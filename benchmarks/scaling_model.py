@@ -6,16 +6,18 @@ A synchronous step of W workers and S servers takes
 
     compute + exchange - overlap * min(compute, exchange)
 
-compute     seconds of forward, backward and update on one worker. Workers are alike, each on hardware of its own, and the
-            slowest counts: with a relative `spread` of their times, the mean of the largest of W normal variables
+compute     seconds of forward, backward and update on one worker. Workers are alike, each on hardware of its own, and
+            the slowest counts: with a relative `spread` of their times, the mean of the largest of W normal variables
 exchange    keys * per_key                      a request and its answer for every array
             + bytes * worker_byte               copying and packing, at the worker
-            + W/S * bytes * server_byte         the same and the sum, at a server; it has 1/S of the arrays of W workers
-            + max(1, W/S) * bytes / link        the busiest wire; sent and received bytes are added, not overlapped
+            + W * share * server_byte           the same and the sum, at the busiest server
+            + max(bytes, W * share) / link      the busiest wire; sent and received bytes are added, not overlapped
+share       bytes of a worker that go to the busiest server: 1/S of all, and no less than the largest array that is not
+            split; MXNet splits those of a million numbers and more
 overlap     share of the shorter of the two that the longer hides. 0 is the worst case, and the default
 
-`bytes` is what a worker sends and receives a step (benchmarks/network_bytes.py). per_key, worker_byte and server_byte are
-properties of ps-lite and a machine: benchmarks/exchange.py measures them.
+`bytes` is what a worker sends and receives a step (benchmarks/network_bytes.py). per_key, worker_byte and server_byte
+are properties of ps-lite and a machine: benchmarks/exchange.py measures them.
 """
 import argparse
 import statistics
@@ -38,9 +40,14 @@ class Costs(NamedTuple):
 
 def exchange_seconds(traffic, workers, servers, costs):
     """Seconds of the exchange of a step; traffic: network_bytes.Traffic."""
-    of_a_server = workers / servers
-    return (traffic.keys * costs.per_key + traffic.total * costs.worker_byte
-            + of_a_server * traffic.total * costs.server_byte + max(1.0, of_a_server) * traffic.total / costs.link)
+    of_a_server = server_bytes(traffic, workers, servers)
+    return (traffic.keys * costs.per_key + traffic.total * costs.worker_byte + of_a_server * costs.server_byte
+            + max(traffic.total, of_a_server) / costs.link)
+
+
+def server_bytes(traffic, workers, servers):
+    """Bytes both ways of the busiest server."""
+    return workers * max(traffic.total / servers, traffic.largest)
 
 
 def slowest(compute, workers, spread=0.0):
@@ -71,7 +78,7 @@ def fit_costs(measured):
     A cost that comes out negative is 0, and the others are fitted without it.
     """
     import numpy as np
-    rows = np.array([(traffic.keys, traffic.total, workers / servers * traffic.total)
+    rows = np.array([(traffic.keys, traffic.total, server_bytes(traffic, workers, servers))
                      for traffic, workers, servers, _ in measured], float)
     seconds = np.array([row[3] for row in measured], float)
     rows /= seconds[:, None]
@@ -88,22 +95,24 @@ def fit_costs(measured):
 
 def main(argv=None):
     """Print the table -> exit status 0."""
-    from benchmarks.network_bytes import of_config
+    from benchmarks.network_bytes import SPLIT, of_config
     from configs import load_config
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--cfg', required=True, metavar='FILE')
     parser.add_argument('--compute', type=float, required=True, metavar='SECONDS', help='a step of one worker')
     parser.add_argument('--batch', type=int, required=True, metavar='CHIPS', help='chips of a step of one worker')
-    parser.add_argument('--link', type=float, nargs='+', default=[GIGABIT, 10 * GIGABIT, 100 * GIGABIT], metavar='BYTES/S',
-                        help='speed of the wire (default: 1, 10 and 100 Gbit/s)')
+    parser.add_argument('--link', type=float, nargs='+', default=[GIGABIT, 10 * GIGABIT, 100 * GIGABIT],
+                        metavar='BYTES/S', help='speed of the wire (default: 1, 10 and 100 Gbit/s)')
     parser.add_argument('--per_key', type=float, default=MEASURED.per_key, help='(%(default).3g s)')
     parser.add_argument('--worker_byte', type=float, default=MEASURED.worker_byte, help='(%(default).3g s)')
     parser.add_argument('--server_byte', type=float, default=MEASURED.server_byte, help='(%(default).3g s)')
     parser.add_argument('--overlap', type=float, default=0.0, metavar='SHARE')
     parser.add_argument('--spread', type=float, default=0.0, metavar='SHARE')
+    parser.add_argument('--split', type=int, default=SPLIT, metavar='NUMBERS',
+                        help="MXNET_KVSTORE_BIGARRAY_BOUND, MXNet's (%(default)s)")
     parser.add_argument('--gradient_compression', choices=('none', '2bit'), default='none')
     args = parser.parse_args(argv)
-    traffic = of_config(load_config(args.cfg), args.gradient_compression == '2bit')
+    traffic = of_config(load_config(args.cfg), args.gradient_compression == '2bit', args.split)
     rows, figures = [], []
     for workers in WORKERS:
         row = [workers]
@@ -117,14 +126,15 @@ def main(argv=None):
         rows.append(row)
     print('%s: %.2f MB a step and worker in %d arrays, %.4g s of computing' % (args.cfg, traffic.total / 1e6,
                                                                               traffic.keys, args.compute))
-    header = ['workers'] + [text % (link / GIGABIT) for link in args.link for text in ('chips/s, %g Gbit/s', 'efficiency, %g')]
+    header = ['workers'] + [text % (link / GIGABIT) for link in args.link
+                            for text in ('chips/s, %g Gbit/s', 'efficiency, %g')]
     print('\n'.join(timing.table(header, rows)))
     print(timing.json_line('scaling_model', traffic=traffic._asdict(), rows=figures))
     return 0
 
 
 # benchmarks/exchange.py on 2 cores of an Intel Xeon (Sapphire Rapids), loopback; see docs/distributed.md
-MEASURED = Costs(per_key=0, worker_byte=0, server_byte=0)
+MEASURED = Costs(per_key=3.7e-5, worker_byte=1.5e-10, server_byte=4.7e-10)
 
 if __name__ == '__main__':
     from lib.cli import run

@@ -1,7 +1,7 @@
 """A test in shards: `main_test.py --shard 2/3` finds the detections of a part of the images, `--merge` joins them.
 
-A part holds final detections: joining scales and suppression go image by image. What else a report of the whole asks for
-goes along: masks, and the windows that AutoFocus looked at.
+A part holds final detections: joining scales and suppression go image by image. What else a report of the whole asks
+for goes along: masks, and the windows that AutoFocus looked at.
 """
 import logging
 import os
@@ -13,8 +13,8 @@ from lib.inference.deal import deal_images
 from lib.inference.evaluate import Found, detect_images, draw_scales, prepare, report
 from lib.inference.scale import ScaleResult, in_order
 from lib.inference.shard_files import part_folder
-from lib.inference.store import (COLUMNS, DetectionStore, lengths_of, pack_codes, result_root, rows_by_image, stack_rows,
-                                 unpack_codes)
+from lib.inference.store import (COLUMNS, DetectionStore, lengths_of, pack_codes, result_root, rows_by_image,
+                                 stack_rows, unpack_codes)
 from lib.visualization import picture_names
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,8 @@ def pack(found):
     arrays = {'rows': stack_rows(images), 'rows_per_image': lengths_of(images),
               'network_pixels': np.array([result.network_pixels for result in found.results], np.int64)}
     if found.masks is not None:
-        arrays.update(pack_codes([code for of_image in zip(*found.masks) for of_class in of_image for code in of_class]))
+        by_image = zip(*found.masks)
+        arrays.update(pack_codes([code for of_image in by_image for of_class in of_image for code in of_class]))
     for index, result in enumerate(found.results):
         windows = [window for crops in result.crops for window in crops]
         arrays['windows_%d' % index] = np.array(windows, np.float64).reshape(-1, 4)

@@ -38,8 +38,10 @@ def parse_arguments(argv=None):
     parser.add_argument('--ranks', default='', metavar='ROLE=N,...',
                         help='take role and index from the rank that mpirun or srun gives: the first N ranks are ROLE')
     parser.add_argument('--folder', default='.', help='working folder')
-    parser.add_argument('--here', type=int, default=1, metavar='N', help='processes that share the cores of the machine')
-    parser.add_argument('--towards', default='', metavar='ADDRESS', help="the scheduler's, to find this machine's own by")
+    parser.add_argument('--here', type=int, default=1, metavar='N',
+                        help='processes that share the cores of the machine')
+    parser.add_argument('--towards', default='', metavar='ADDRESS',
+                        help="the scheduler's, to find this machine's own by")
     parser.add_argument('--watch', action='store_true', help='end when standard input does')
     parser.add_argument('--grace', type=float, default=10.0, help='seconds between SIGTERM and SIGKILL')
     parser.add_argument('--set', action='append', default=[], metavar='NAME=VALUE', dest='settings')

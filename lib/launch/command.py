@@ -38,7 +38,7 @@ def parse_arguments(argv=None):
     parser.add_argument('--grace', type=float, default=10.0, metavar='SECONDS',
                         help='that the others get to end when a process fails (10)')
     parser.add_argument('--saving', type=float, default=60.0, metavar='SECONDS',
-                        help='that workers get to save when Ctrl-C or SIGTERM ends the run (60); a second Ctrl-C ends them')
+                        help='that workers get to save when Ctrl-C or SIGTERM ends the run (60)')
     parser.add_argument('command', nargs=argparse.REMAINDER, metavar='COMMAND', help='what workers run')
     args = parser.parse_args(argv)
     _check(args)
@@ -127,7 +127,8 @@ def run_shards(args, hosts):
         starts = [_by_ranks(args, hosts, 'shard=%d' % args.shards, command, settings, '')]
     else:
         roles = [Role('shard', number) for number in range(args.shards)]
-        commands = [[word.replace(SHARD, '%d/%d' % (role.index + 1, args.shards)) for word in command] for role in roles]
+        commands = [[word.replace(SHARD, '%d/%d' % (role.index + 1, args.shards)) for word in command]
+                    for role in roles]
         starts = _one_by_one(args, hosts, roles, commands, settings, '')
     with Supervisor(args.grace, args.saving) as supervisor:
         supervisor.start(starts)

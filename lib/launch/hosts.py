@@ -26,12 +26,13 @@ class Host(NamedTuple):
 
 
 def read_hostfile(path):
-    """Lines `name`, `name:4` or `name slots=4`; `#` begins a comment. -> list of Host. SniperError: none, unreadable."""
+    """Lines `name`, `name:4` or `name slots=4`; `#` begins a comment. -> list of Host, not empty."""
     try:
         with open(path, encoding='utf-8') as stream:
             lines = stream.read().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise SniperError('host file %s cannot be read: %s' % (path, getattr(error, 'strerror', None) or error)) from None
+        reason = getattr(error, 'strerror', None) or error
+        raise SniperError('host file %s cannot be read: %s' % (path, reason)) from None
     hosts = []
     for number, line in enumerate(lines, 1):
         line = line.partition('#')[0].strip()

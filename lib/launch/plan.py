@@ -41,7 +41,7 @@ class Cluster(NamedTuple):
 
 
 def own_python(command):
-    """The command with a bare `python` replaced by the interpreter that runs the launcher, the virtual environment's."""
+    """The command with a bare `python` replaced by the interpreter that runs the launcher."""
     return [sys.executable] + command[1:] if command[0] in PYTHONS else list(command)
 
 

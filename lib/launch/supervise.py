@@ -143,7 +143,7 @@ class Supervisor:
             time.sleep(INTERVAL)
 
     def stop(self, seconds):
-        """End all that still run: workers first, as they may need the servers to save, then those. A signal hastens it."""
+        """End all that still run: workers first, as they may need the servers to save. A signal hastens it."""
         try:
             for serves, grace in ((False, seconds), (True, 0)):
                 ours = [child for child in self.children if child.start.serves == serves]

@@ -19,6 +19,9 @@ def test_a_step_by_hand():
     exchange = 10 * 0.01 + 1000 * 1e-4 + 2000 * 2e-4 + 2000 / 1e4
     assert exchange_seconds(SOME, 4, 2, COSTS) == pytest.approx(exchange)
     assert exchange_seconds(SOME, 2, 4, COSTS) == pytest.approx(0.1 + 0.1 + 0.5 * 0.2 + 0.1)  # the worker's wire is busiest
+    uneven = SOME._replace(largest=700)  # more than the half that each of two servers would have
+    assert exchange_seconds(uneven, 4, 2, COSTS) == pytest.approx(0.1 + 0.1 + 2800 * 2e-4 + 2800 / 1e4)
+    assert exchange_seconds(uneven, 4, 1, COSTS) == exchange_seconds(SOME, 4, 1, COSTS)
     assert step_seconds(2.0, SOME, 4, 2, COSTS) == pytest.approx(2.0 + exchange)
     assert step_seconds(2.0, SOME, 4, 2, COSTS, overlap=1.0) == pytest.approx(2.0)
     assert step_seconds(0.2, SOME, 4, 2, COSTS, overlap=0.5) == pytest.approx(0.1 + exchange)
@@ -54,8 +57,10 @@ def test_costs_are_found_again():
 
 def test_compression():
     """Sixteen gradients a word, each array filled up; what comes back is not compressed."""
-    assert traffic([(33, 4), (16, 2)]) == Traffic(2, 164, 164)
-    assert traffic([(33, 4), (16, 2)], compressed=True) == Traffic(2, 12 + 4, 164)
+    assert traffic([(33, 4), (16, 2)]) == Traffic(2, 164, 164, 264)
+    assert traffic([(33, 4), (16, 2)], compressed=True) == Traffic(2, 12 + 4, 164, 12 + 132)
+    assert traffic([(10 ** 5, 4), (10, 4)], split=1000).largest == 80
+    assert traffic([(10 ** 6, 4), (10, 4)]).largest == 80  # the first is split over all servers
 
 
 def test_bytes_of_a_network():

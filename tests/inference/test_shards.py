@@ -60,7 +60,8 @@ def test_shards_that_are_none(text):
 
 
 def a_folder(path, facts=None, ids=('a', 'b', 'c')):
-    return PartFolder(str(path), facts or {'weights': 'w', 'TEST.NMS': 0.3}, ids, lambda flags: 'test ' + ' '.join(flags))
+    facts = facts or {'weights': 'w', 'TEST.NMS': 0.3}
+    return PartFolder(str(path), facts, ids, lambda flags: 'test ' + ' '.join(flags))
 
 
 def write(folder, *parts):

@@ -21,80 +21,21 @@ from lib.launch.command import parse_arguments
 from lib.launch.hosts import deal, read_hostfile, scheduler_port
 from lib.launch.plan import with_flags
 from tests.conftest import ROOT
+from tests.scripts.launch_programs import FAKE_MPIRUN, FAKE_NODE, FAKE_SRUN, FAKE_SSH, SHARD, WAITING, WORKER
 
 PATIENCE = 90  # seconds that a run may take on a slow machine; it is ended then
 BAR = 30       # seconds in which all must end when one fails
 
-FAKE_SSH = '''#!/bin/bash
-# options, host, command; what real ssh does: runs the command through the shell with standard input passed on
-while [ "${1#-}" != "$1" ]; do shift 2; done
-case "$1" in *gone*) echo "ssh: connect to host $1 port 22: No route to host" >&2; exit 255;; esac
-echo "$1" >> "$FAKE_LOG"
-exec env -i PATH="$PATH" FAKE_HOST="$1" /bin/sh -c "$2"
-'''
-FAKE_MPIRUN = '''#!/bin/bash
-if [ "$1" = --version ]; then echo "$FAKE_VERSION"; exit 0; fi
-printf '%s ' "$@" >> "$FAKE_LOG"
-count=$2; shift 2
-while [ "${1#-}" != "$1" ]; do shift 2; done
-for rank in $(seq 0 $((count - 1))); do
-  env "$FAKE_RANK=$rank" OMPI_COMM_WORLD_LOCAL_SIZE=$count MPI_LOCALNRANKS=$count "$@" < /dev/null & pids="$pids $!"
-done
-trap 'kill $pids; wait; exit 143' TERM
-for pid in $pids; do
-  wait -n || { status=$?; kill $pids 2> /dev/null; wait; exit $status; }
-done
-'''
-FAKE_SRUN = '''#!/bin/bash
-printf '%s ' "$@" >> "$FAKE_LOG"
-count=${1#--ntasks=}
-while [ "${1#-}" != "$1" ]; do shift; done
-for rank in $(seq 0 $((count - 1))); do SLURM_PROCID=$rank "$@" < /dev/null & pids="$pids $!"; done
-trap 'kill $pids; wait; exit 143' TERM
-for pid in $pids; do
-  wait -n || { status=$?; kill $pids 2> /dev/null; wait; exit $status; }
-done
-'''
-# Serves until all workers have ended, as ps-lite's do: each leaves a file.
-FAKE_NODE = '''
-import os, time
-print('serving', flush=True)
-while len([name for name in os.listdir(os.environ['PS_DONE']) if name.startswith('done')]) < int(
-        os.environ['DMLC_NUM_WORKER']):
-    time.sleep(0.02)
-'''
-WORKER = '''
-import os, sys, time
-folder = os.environ['PS_DONE']
-index = os.environ['DMLC_TASK_ID']
-for name in ('DMLC_ROLE', 'DMLC_PS_ROOT_URI', 'DMLC_PS_ROOT_PORT', 'DMLC_NUM_WORKER', 'DMLC_NUM_SERVER', 'DMLC_NODE_HOST',
-             'OMP_NUM_THREADS', 'PS_NOTE', 'FAKE_HOST'):
-    print('%s=%s' % (name, os.environ.get(name)), flush=True)
-print('arguments %r in %s' % (sys.argv[1:], os.getcwd()), flush=True)
-open(os.path.join(folder, 'done' + index), 'w').close()
-'''
-# Says its number, then waits for a signal; the one that is told to, fails.
-WAITING = '''
-import os, subprocess, sys, time
-child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])
-print('numbers %d %d' % (os.getpid(), child.pid), flush=True)
-if os.environ['DMLC_TASK_ID'] == '1':
-    while not os.path.exists(sys.argv[1]):
-        time.sleep(0.02)
-    print('the last line', flush=True)
-    sys.exit(7)
-time.sleep(600)
-'''
-
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """A copy of what the launcher needs, with fake programs; the current folder has a space in its name."""
-    for folder in ('lib/launch', 'configs', 'scripts'):
-        shutil.copytree(os.path.join(ROOT, folder), str(tmp_path / folder),
-                        ignore=shutil.ignore_patterns('__pycache__'))
-    for name in ('__init__.py', 'cli.py', 'errors.py', 'processes.py'):
-        shutil.copy(os.path.join(ROOT, 'lib', name), str(tmp_path / 'lib'))
+    """A copy of the launcher, with fake programs; the current folder has a space in its name."""
+    for folder in ('lib', 'scripts'):
+        (tmp_path / folder).mkdir()
+    for name in ['configs'] + ['lib/' + name for name in os.listdir(os.path.join(ROOT, 'lib')) if name != 'launch']:
+        (tmp_path / name).symlink_to(os.path.join(ROOT, name))
+    shutil.copytree(os.path.join(ROOT, 'lib', 'launch'), str(tmp_path / 'lib' / 'launch'))
+    shutil.copy(os.path.join(ROOT, 'scripts', 'launch.py'), str(tmp_path / 'scripts'))
     (tmp_path / 'lib' / 'launch' / 'node.py').write_text(FAKE_NODE)
     programs = tmp_path / 'bin'
     programs.mkdir()
@@ -225,7 +166,8 @@ def test_ssh(place, monkeypatch):
 
 
 @pytest.mark.parametrize('version, rank, expected', [
-    ('mpirun (Open MPI) 4.1.4', 'OMPI_COMM_WORLD_RANK', '-n 3 --map-by node:OVERSUBSCRIBE --bind-to none --host one:2,two:1 '),
+    ('mpirun (Open MPI) 4.1.4', 'OMPI_COMM_WORLD_RANK', 
+     '-n 3 --map-by node:OVERSUBSCRIBE --bind-to none --host one:2,two:1 '),
     ('HYDRA build details:\n    Version: 4.0', 'PMI_RANK', '-n 3 -hosts one:2,two:1 ')])
 def test_mpi(place, monkeypatch, version, rank, expected):
     monkeypatch.setenv('FAKE_VERSION', version)
@@ -350,7 +292,8 @@ def test_program_that_is_not_installed(place, monkeypatch):
         pytest.skip('Slurm or MPI lies beside Python')
     assert '--launcher slurm needs the program srun, which is not installed' in error(
         place, '-n', '1', '--launcher', 'slurm', 'python', 'worker.py')
-    assert '--launcher mpi needs the program mpirun' in error(place, '-n', '1', '--launcher', 'mpi', 'python', 'worker.py')
+    assert '--launcher mpi needs the program mpirun' in error(
+        place, '-n', '1', '--launcher', 'mpi', 'python', 'worker.py')
 
 
 def test_port_that_is_taken(place):
@@ -407,24 +350,14 @@ def test_host_file(tmp_path):
                                                           'user@b.example.org']
 
 
-SHARD = '''
-import sys, os
-print('got %s' % sys.argv[1:])
-if sys.argv[1:3] == ['--shard', os.environ.get('PS_BROKEN')]:
-    print('something broke')
-    sys.exit(3)
-if sys.argv[1] == '--shard':
-    open('part' + sys.argv[2].replace('/', '_'), 'w').close()
-else:
-    print('merged %s' % sorted(name for name in os.listdir('.') if name.startswith('part')))
-'''
 
 
 @pytest.mark.parametrize('launcher_name', ['ssh', 'slurm'])
 def test_shards(place, launcher_name):
     (place / "it's a place" / 'test.py').write_text(SHARD)
     more = hosts(place) if launcher_name == 'ssh' else []
-    status, output = launch(place, '--shards', '3', '--launcher', launcher_name, *more, 'python', 'test.py', '--set', 'a', 'b')
+    status, output = launch(place, '--shards', '3', '--launcher', launcher_name, *more, 'python', 'test.py', '--set',
+                            'a', 'b')
     assert status == 0, output
     for number in (1, 2, 3):
         assert "[shard %d] got ['--shard', '%d/3', '--set', 'a', 'b']" % (number, number) in output
