@@ -1,5 +1,4 @@
 """Where processes run: the host file, addresses and ports."""
-import os
 import re
 import socket
 from typing import NamedTuple
@@ -89,8 +88,3 @@ def _resolve(name):
         return socket.gethostbyname(name)
     except OSError as error:
         raise SniperError('--address %s is not known: %s' % (name, error.strerror or error)) from None
-
-
-def same_machine(host):
-    """Whether a Host is this machine by its name."""
-    return host.machine in ('localhost', HERE, socket.gethostname(), os.uname().nodename)
