@@ -1,7 +1,7 @@
 """Dynamic loss scaling (Micikevicius et al. 2018, "Mixed precision training"): the factor on the losses finds itself.
 
 Gradients in half precision vanish below 6e-8 and overflow above 65504. The losses are multiplied by a factor, and the
-optimiser divides by it. Here it starts at TRAIN.scale, doubles after TRAIN.LOSS_SCALE_INTERVAL updates without overflow,
+optimiser divides by it. Here it starts at TRAIN.scale, doubles after LOSS_SCALE_INTERVAL updates without overflow,
 and is halved when a gradient is not finite; that update is left out.
 
 The factor is an input of the graph, `loss_scale` (1,), a state of MXNet's Module: no graph is built again for it.
