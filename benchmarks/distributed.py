@@ -42,8 +42,8 @@ def main(argv=None):
     figures = measure(args.batches, args.repeats)
     print('\n'.join(case_table(figures)) + '\n')
     figures.update(compare(figures))
-    print('exchange of a worker: %(exchange_s).4f s a batch; %(computed_mb).3f MB computed, %(counted_mb).3f MB counted on '
-          'loopback' % figures)
+    print('exchange of a worker: %(exchange_s).4f s a batch; %(computed_mb).3f MB computed, %(counted_mb).3f MB '
+          'counted on loopback' % figures)
     print('seconds a batch of 2 workers: %(predicted_s).4f predicted, %(measured_s).4f measured\n' % figures)
     print(json_line('distributed', **figures))
     return 0 if figures['holds'] else 1
@@ -78,9 +78,9 @@ def train(name, batches):
     """Train as case `name` -> (log, bytes that went over the loopback interface meanwhile)."""
     chips, threads, gpus, workers = CASES[name]
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, 'main_train.py', '--cfg', CONFIGURATION, '--display', str(max(1, batches // 6)), '--set',
-                   'gpus', gpus, 'TRAIN.BATCH_IMAGES', str(chips), 'TRAIN.MAX_BATCHES', str(batches), 'TRAIN.end_epoch',
-                   '1', 'TRAIN.NUM_PROCESS', '0', 'TRAIN.LOSS_MEAN', 'update', 'output_path', folder]
+        command = [sys.executable, 'main_train.py', '--cfg', CONFIGURATION, '--display', str(max(1, batches // 6)),
+                   '--set', 'gpus', gpus, 'TRAIN.BATCH_IMAGES', str(chips), 'TRAIN.MAX_BATCHES', str(batches),
+                   'TRAIN.end_epoch', '1', 'TRAIN.NUM_PROCESS', '0', 'TRAIN.LOSS_MEAN', 'update', 'output_path', folder]
         if workers:
             command = [sys.executable, 'scripts/launch.py', '-n', str(workers), '-s', '1'] + command + [
                 'default.kvstore', 'dist_sync']

@@ -109,8 +109,8 @@ def _check_exchange(config):
              "'dynamic', which workers of default.kvstore %r do not agree about; use 'static'", default.kvstore)
     _require(default.worker_timeout > 0, 'default.worker_timeout is %s; it must be above 0', default.worker_timeout)
     if default.kvstore == 'dist_async':
-        _require(not config.TRAIN.fp16, "TRAIN.fp16 is True, but the workers of default.kvstore 'dist_async' send changes "
-                 "of weights, which half precision would swallow; use 'dist_sync' or 'dist_device_sync'")
+        _require(not config.TRAIN.fp16, "TRAIN.fp16 is True, but the workers of default.kvstore 'dist_async' send "
+                 "changes of weights, which half precision would swallow; use 'dist_sync' or 'dist_device_sync'")
     if default.gradient_compression == 'none':
         return
     _require(default.compression_threshold > 0, 'default.compression_threshold is %s; it must be above 0',
@@ -118,8 +118,8 @@ def _check_exchange(config):
     _require(default.kvstore in ('device', 'dist_sync', 'dist_device_sync'),
              "default.gradient_compression is %r, which default.kvstore %r does not have; use 'device', 'dist_sync' or "
              "'dist_device_sync', or set it to 'none'", default.gradient_compression, default.kvstore)
-    _require(not config.TRAIN.fp16, 'default.gradient_compression is %r, which MXNet has for single precision only; set '
-             "TRAIN.fp16 False, or gradient_compression to 'none'", default.gradient_compression)
+    _require(not config.TRAIN.fp16, 'default.gradient_compression is %r, which MXNet has for single precision only; '
+             "set TRAIN.fp16 False, or gradient_compression to 'none'", default.gradient_compression)
 
 
 def _check_test(test):

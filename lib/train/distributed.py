@@ -43,8 +43,8 @@ class Watch:
             time.sleep(min(1.0, self._seconds / 10))
             until = self._until
             if until is not None and time.monotonic() > until:
-                logger.error('error: waited %g seconds for %s: a worker, a server or the scheduler has died or is stuck, '
-                             'its own log says more. Go on from the last checkpoint with --resume; '
+                logger.error('error: waited %g seconds for %s: a worker, a server or the scheduler has died or is '
+                             'stuck, its own log says more. Go on from the last checkpoint with --resume; '
                              'default.worker_timeout is the time to wait', self._seconds, self._what)
                 logging.shutdown()
                 os._exit(1)

@@ -1,10 +1,10 @@
 """How an update of a Module takes in what the other workers found, and what that costs.
 
     Alone             one worker: the Module's own update, with its kvstore over the devices of this process
-    SumOfGradients    dist_sync, dist_device_sync: gradients are summed over devices and workers, then every worker makes
-                      the same update; so optimiser states are the same everywhere, and a checkpoint has them from one
-    SumOfChanges      dist_async: every worker makes its own update, sends the change of the weights and gets the weights
-                      with all changes so far; nobody waits, and each worker has a momentum of its own
+    SumOfGradients    dist_sync, dist_device_sync: gradients are summed over devices and workers, then every worker
+                      makes the same update; so optimiser states are the same everywhere, and a checkpoint has one's
+    SumOfChanges      dist_async: every worker makes its own update, sends the change of the weights and gets the
+                      weights with all changes so far; nobody waits, and each worker has a momentum of its own
 """
 import time
 
@@ -96,7 +96,7 @@ class _Exchange:
 
 
 class SumOfGradients(_Exchange):
-    """Synchronous: all gradients of a step are summed, and every device of every worker updates its weights by the sum."""
+    """Synchronous: all gradients of a step are summed, and every device of every worker updates by the sum."""
 
     def __init__(self, workers, module, compression=None):
         super().__init__(workers, module, compression)

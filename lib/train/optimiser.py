@@ -1,8 +1,8 @@
 """SGD as the original sets it up, and its state by parameter name.
 
 Source: reference/pipeline.md section 11, reference/networks.md section 9. Weight decay reaches only parameters named
-`*_weight` and `*_gamma`: MXNet gives every other name a multiplier of 0 by itself. Gradients are summed over devices and
-workers and not averaged (`rescale_grad` 1), unless TRAIN.LOSS_MEAN 'update' asks for it.
+`*_weight` and `*_gamma`: MXNet gives every other name a multiplier of 0 by itself. Gradients are summed over devices
+and workers and not averaged (`rescale_grad` 1), unless TRAIN.LOSS_MEAN 'update' asks for it.
 """
 import logging
 
@@ -47,11 +47,11 @@ def init_optimiser(module, config, schedule, workers=ALONE):
 
 def _warn_of_odd_settings(config, parts, workers):
     if config.default.gradient_compression != 'none' and workers.alone and parts == 1:
-        logger.warning('default.gradient_compression has no effect: there is one device and nobody to send gradients to')
+        logger.warning('default.gradient_compression has no effect: there is one device, and nobody to send to')
     if config.TRAIN.LR_SCALING == 'linear' and config.TRAIN.LOSS_MEAN == 'device' and parts > 1:
-        logger.warning("TRAIN.LR_SCALING 'linear' raises the rate with the number of chips, and with LOSS_MEAN 'device' "
-                       'the gradients of %d devices are summed too: a step grows with both; LR_SCALING is meant for '
-                       "LOSS_MEAN 'update'", parts)
+        logger.warning("TRAIN.LR_SCALING 'linear' raises the rate with the number of chips, and with LOSS_MEAN "
+                       "'device' the gradients of %d devices are summed too: a step grows with both; "
+                       "LR_SCALING is meant for LOSS_MEAN 'update'", parts)
 
 
 def get_state(module):

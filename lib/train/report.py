@@ -41,6 +41,7 @@ def config_hash(flat):
 def log_head(config, workers):
     """Log environment and configuration, a key a line."""
     lines = ['%s: %s' % pair for pair in environment()]
-    lines += ['rank: %d of %d workers, on %s' % (workers.rank, workers.count, platform.node())] if not workers.alone else []
+    if not workers.alone:
+        lines.append('rank: %d of %d workers, on %s' % (workers.rank, workers.count, platform.node()))
     lines += ['%s: %r' % pair for pair in sorted(flat_config(config).items())]
     logger.info('Environment and configuration\n%s', '\n'.join('    ' + line for line in lines))

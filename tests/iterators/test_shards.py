@@ -56,7 +56,8 @@ def test_the_rest_of_an_epoch_in_batches_of_another_size(roidb):
     rest = order[12:]
     batches, left = epoch_of(roidb, 4, (0, 2), first_chip=12, order_batch=6)
     _, right = epoch_of(roidb, 4, (1, 2), first_chip=12, order_batch=6)
-    went_on = [sample for start in range(0, 4 * batches, 4) for sample in left[start:start + 4] + right[start:start + 4]]
+    went_on = [sample for start in range(0, 4 * batches, 4)
+               for sample in left[start:start + 4] + right[start:start + 4]]
     assert batches == -(-len(rest) // 8)
     assert went_on[:len(rest)] == rest
     assert went_on[len(rest):] == order[:len(went_on) - len(rest)]  # padding
@@ -67,4 +68,5 @@ def test_max_batches_counts_what_was_done_before(roidb):
     config.TRAIN.MAX_BATCHES = 3
     with TrainIterator(roidb, config, 4, num_workers=0) as iterator:
         assert iterator.start_epoch(0) == 3
-        assert iterator.start_epoch(0, first_chip=6, order_batch=6) == 3  # 3 batches of 6, one is done: 12 chips are left
+        # Of 3 batches of 6 one is done: 12 chips are left.
+        assert iterator.start_epoch(0, first_chip=6, order_batch=6) == 3

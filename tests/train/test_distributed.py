@@ -92,7 +92,8 @@ def test_workers_find_what_one_with_their_batches_finds(synchronous, tmp_path):
     folder, _ = synchronous
     straight = train_alone(tmp_path / 'S', distributed_config('device'))
     for kind in ('params', 'states'):
-        assert_close(read_arrays(str(tmp_path / ('S-0001.' + kind))), read_arrays(str(folder / '0' / ('S-0001.' + kind))))
+        base = 'S-0001.' + kind
+        assert_close(read_arrays(str(tmp_path / base)), read_arrays(str(folder / '0' / base)))
     resumed = train_alone(folder / '0' / 'S', distributed_config('device'), resume=True)
     for kind in ('params', 'states'):
         assert_close(straight[kind], resumed[kind])

@@ -1,4 +1,4 @@
-"""What tests/train/test_distributed.py runs as a worker: python -m tests.train.worker_program FOLDER KVSTORE COMPRESSION
+"""A worker of tests/train/test_distributed.py: python -m tests.train.worker_program FOLDER KVSTORE COMPRESSION
 
 Writes FOLDER/<rank>.json, and what a training leaves to FOLDER/<rank>/.
 """
