@@ -44,7 +44,6 @@ class StopRequest:
         self.requested = int(number)
         logger.info('%s: saving after the batches under way; once more stops at once', signal.Signals(number).name)
 
-
     def share(self):
         """Tell other workers: there are none."""
 
@@ -68,7 +67,7 @@ class SharedStop:
         from sniper_mxnet import mx
         self.requested = 0
         self._own, self._workers = own, workers
-        self._array = mx.nd.array
+        self._sum = mx.nd.zeros((1,))  # the same for all steps: what MXNet orders is what is done to one array
         workers.store.init(self.KEY, mx.nd.zeros((1,)))
 
     @property
@@ -77,11 +76,15 @@ class SharedStop:
         return 128 + self.requested if self.requested else 0
 
     def share(self):
-        """Say whether this worker was asked to stop -> what `learn` takes, in time."""
-        answer = self._array([WISH if self._own.requested else 0.0])
-        self._workers.store.push(self.KEY, answer)
-        self._workers.store.pull(self.KEY, out=answer)
-        return answer
+        """Say whether this worker was asked to stop -> what `learn` takes, in time.
+
+        With an array of its own for every step, the push of one could reach the server before all workers have pushed
+        in the step before, and be taken for one of those.
+        """
+        self._sum[:] = WISH if self._own.requested else 0.0
+        self._workers.store.push(self.KEY, self._sum)
+        self._workers.store.pull(self.KEY, out=self._sum)
+        return self._sum.copy()
 
     def learn(self, answer):
         """Take in what `share` gave at a step that is over."""
@@ -92,8 +95,7 @@ class SharedStop:
     def settle(self):
         """At the end of an epoch, or where one stopped: the same answer everywhere, even if workers are not in step."""
         if self._workers.adds:
-            answer = self._array([0.0])
             self._workers.barrier()
-            self._workers.store.pull(self.KEY, out=answer)
-            self.learn(answer)
+            self._workers.store.pull(self.KEY, out=self._sum)
+            self.learn(self._sum)
             self._workers.barrier()
