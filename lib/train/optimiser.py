@@ -78,7 +78,10 @@ def get_state(module):
 
 
 def set_state(module, entries, source):
-    """Put back what `get_state` gave. `source` names the file in errors."""
+    """Put back what `get_state` gave, nothing from a training that ended before its first update. `source` names the
+    file in errors."""
+    if not entries:
+        return
     unknown = [entry for entry in entries if entry.split(':', 1)[0] not in KINDS]
     if unknown:
         raise SniperError('%s is not an optimiser state of this program (entry %r)' % (source, unknown[0]))

@@ -93,6 +93,20 @@ def test_interrupted_twice(straight, tmp_path):
     assert_same_end(straight, prefix)
 
 
+def test_signal_before_the_first_batch(straight, tmp_path, monkeypatch):
+    """The optimiser has no state yet; what is saved goes on all the same."""
+    from lib.train import fit
+    prefix = str(tmp_path / 'S')
+    with monkeypatch.context() as patch:
+        patch.setattr(fit, 'log_epoch_stats', lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        assert run(prefix)[0] == 130
+    sidecar = json.load(open(prefix + '-interrupted.json'))
+    assert (sidecar['epoch'], sidecar['batch'], sidecar['num_update']) == (0, 0, 0)
+    resumed, iterator = run(prefix, resume=True)
+    assert resumed == 0 and iterator.started == [(0, 0), (1, 0)]
+    assert_same_end(straight, prefix)
+
+
 def test_signal_in_the_last_batch_of_an_epoch(straight, tmp_path):
     prefix = str(tmp_path / 'S')
     assert run(prefix, on_batch=at(0, 2, lambda: os.kill(os.getpid(), signal.SIGTERM)))[0] == 143
