@@ -1,8 +1,9 @@
 """Folding, bfloat16 and int8 against float32: python -m benchmarks.precision [--size 512] [--budget SECONDS] [--ap]
 
 The test graph of resnet_mx_101_e2e on one image, with seeded weights: unfolded (as main_test.py runs it by itself, with
-oneDNN's fusion), the same without that fusion, folded, bf16 and int8 take turns in one process; a row holds the median
-and the ratio to what its bar is about. The outputs that folding must not change are compared on the trunk and the RPN.
+oneDNN's fusion), the same without that fusion, folded, folded with Winograd's convolutions (what TEST.FOLD runs), bf16
+and int8 take turns in one process; a row holds the median and the ratio to what its bar is about. The outputs that
+folding must not change are compared on the trunk and the RPN.
 --ap also runs the shipped tiny model on the synthetic validation split in each precision, by main_test.py. The last line
 is JSON. Exit status 1 if a bar is missed.
 """
@@ -25,7 +26,7 @@ CONFIG = 'configs/faster/sniper_res101_e2e.yml'
 TINY = 'configs/faster/sniper_tiny_e2e.yml'
 COMPARED = ('rpn_cls_score_output', 'rpn_bbox_pred_output', 'conv_new_1_relu_output')
 # row -> (compared with, least ratio); AP: largest loss
-BARS = {'folded': ('unfolded', 1.25), 'bf16': ('unfolded', 2.5), 'int8': ('unfolded', 2.0)}
+BARS = {'TEST.FOLD': ('unfolded', 1.25), 'bf16': ('unfolded', 2.5), 'int8': ('unfolded', 2.0)}
 AP_BARS = {'bf16': 0.01, 'int8': 0.015}
 FOLD_BAR = 1e-4
 
@@ -58,6 +59,7 @@ def speeds(size, budget):
     from lib.deploy.bf16 import to_bfloat16
     from lib.deploy.int8 import RangeCollector, fused_graph, to_int8, wanted_ranges
     from lib.deploy.optimise import folded
+    from lib.deploy.winograd import use_winograd
     from sniper_mxnet import mx
     from symbols import get_detector
     config = load_config(CONFIG, ['gpus', 'cpu', 'TRAIN.fp16', 'False'])
@@ -69,6 +71,7 @@ def speeds(size, budget):
     bind(mx, fused_graph(fold[0]), fold[1], fold[2], shapes, collector)()
     with environment(MXNET_SUBGRAPH_BACKEND='NONE'):
         functions = {'unfused': bind(mx, *plain, shapes)}
+    functions.update({'TEST.FOLD': bind(mx, *use_winograd(*fold[:2]), fold[2], shapes)})
     functions.update(unfolded=bind(mx, *plain, shapes), folded=bind(mx, *fold, shapes),
                      bf16=bind(mx, *to_bfloat16(*fold[:2]), fold[2], shapes),
                      int8=bind(mx, *to_int8(*fold[:2], collector.ranges), fold[2], shapes))
@@ -83,13 +86,15 @@ def speeds(size, budget):
 
 
 def fold_difference(mx, network, shapes):
-    """Largest difference of COMPARED between the network unfolded, without oneDNN's fusion, and folded."""
+    """Largest difference of COMPARED between the network unfolded, without oneDNN's fusion, and as TEST.FOLD runs it."""
     from lib.deploy.optimise import folded
+    from lib.deploy.winograd import use_winograd
     inner = mx.sym.Group([network[0].get_internals()[name] for name in COMPARED])
     inputs = {name: shape for name, shape in shapes.items() if name in inner.list_arguments()}
     with environment(MXNET_SUBGRAPH_BACKEND='NONE'):
         expected = bind(mx, inner, *network[1:], inputs)()
-    found = bind(mx, *folded(inner, *network[1:]), inputs)()
+    symbol, arg_params, aux_params = folded(inner, *network[1:])
+    found = bind(mx, *use_winograd(symbol, arg_params), aux_params, inputs)()
     return max(float(np.abs(one - other).max() / np.abs(one).max()) for one, other in zip(expected, found))
 
 

@@ -4,6 +4,7 @@ from typing import Any, Dict, NamedTuple
 from lib.deploy.optimise import cached_int8, optimised
 from lib.deploy.pair import NUMBER, check_settings, load_pair, read_facts
 from lib.deploy.precision import precision_of, prepare
+from lib.deploy.winograd import use_winograd
 from lib.errors import SniperError
 from lib.train.paths import DEFAULT_OUTPUT_PATH
 
@@ -33,11 +34,15 @@ def load_network(config, weights, variant, devices):
     SniperError for what a user can mend.
     """
     precision, on_cpu = precision_of(config), _check_devices(config, weights, devices)
+    if not weights.optimized and precision == 'fp32' and not config.TEST.FOLD:
+        return Network(*_plain(config, weights, variant), made_together=False)
     if weights.optimized:
-        return _of_files(config, weights.prefix, variant)
-    if precision != 'fp32' or config.TEST.FOLD:
-        return Network(*optimised(config, weights, precision, variant, on_cpu), made_together=True)
-    return Network(*_plain(config, weights, variant), made_together=False)
+        symbol, arg_params, aux_params = _of_files(config, weights.prefix, variant)
+    else:
+        symbol, arg_params, aux_params = optimised(config, weights, precision, variant, on_cpu)
+    if precision == 'fp32' and on_cpu:
+        symbol, arg_params = use_winograd(symbol, arg_params)
+    return Network(symbol, arg_params, aux_params, made_together=True)
 
 
 def _check_devices(config, weights, devices):
@@ -56,7 +61,7 @@ def _of_files(config, prefix, variant):
         raise SniperError('%s is a network for %s, not for %s: write another with scripts/optimize_model.py'
                           % (prefix, facts.get('variant'), variant))
     check_settings(prefix, facts, config)
-    return Network(*load_pair(prefix), made_together=True)
+    return load_pair(prefix)
 
 
 def _plain(config, weights, variant):

@@ -4,9 +4,9 @@ from collections import namedtuple
 
 # name; names of the inputs, required and optional, in order; names of the outputs. `gradients`: MXNet lets an operator
 # of a library overwrite gradients even where the caller asked for addition (grad_req 'add'), which shows on arrays and
-# variables that enter it directly: those named go through the stock operator `guard` first. `switches` are the
-# attributes that leave the optional inputs out. `parameters` are the inputs that are learnt, {name: function from the
-# node's attributes and the other inputs' shapes to its shape, or None}.
+# variables that enter it directly: those named go through the stock operator `guard` first. An operator without
+# `gradients` is for inference only. `switches` are the attributes that leave the optional inputs out. `parameters` are the
+# inputs that are learnt, {name: function from the node's attributes and the other inputs' shapes to its shape, or None}.
 Operator = namedtuple('Operator', 'name inputs optional outputs gradients guard switches parameters',
                       defaults=((), {}))
 
@@ -18,6 +18,13 @@ def _weight_shape(attributes, shapes):
     if len(shapes.get('data') or ()) != 4 or len(kernel) != 2 or groups < 1:
         return None  # nothing follows yet, or the operator will say what is wrong
     return (int(attributes['num_filter']), shapes['data'][1] // groups) + kernel
+
+
+def _winograd_weight_shape(attributes, shapes):
+    """(points, panels of 32 filters, C, 32): SNIPER-mxnet/src/cpu/winograd_convolution.h."""
+    if len(shapes.get('data') or ()) != 4:
+        return None
+    return (36, -(-int(attributes['num_filter']) // 32), shapes['data'][1], 32)
 
 
 def _bias_shape(attributes, shapes):
@@ -38,6 +45,8 @@ OPERATORS = (
     Operator('DeformableConvolution', ('data', 'offset', 'weight'), ('bias',), ('output',),
              ('data', 'offset', 'weight', 'bias'), 'identity', ('no_bias',),
              {'weight': _weight_shape, 'bias': _bias_shape}),
+    Operator('WinogradConvolution', ('data', 'weight'), ('bias',), ('output',), (), None, ('no_bias',),
+             {'weight': _winograd_weight_shape, 'bias': _bias_shape}),
     Operator('DeformablePSROIPooling', ('data', 'rois'), ('trans',), ('output',), ('data', 'trans'), 'identity',
              ('no_trans',)),
     Operator('SoftNMS', ('dets',), (), ('output', 'count'), ('dets',), 'BlockGrad'),

@@ -6,17 +6,20 @@
 // No guard against a second inclusion on purpose. Code here must not call inline functions of other headers: the
 // linker could keep their copy of this file for all machines.
 
-enum { kWidth = sizeof(Vector) / sizeof(float), kLine = 16 };  // floats of a vector, of a cache line
+enum { kWidth = sizeof(Vector) / sizeof(float) };  // floats of a vector
 
-// Rows [0, row_count) of the product, columns [0, kVectors * kWidth).
+// Rows [0, row_count) of the product, columns [0, kVectors * kWidth). Fetches depth * next_step floats from `next` on,
+// little by little: many cache lines at once would keep the multipliers waiting.
 template <int row_count>
-SNIPER_GEMM_TARGET void multiply_rows(const float* panel, int64_t panel_stride, int depth, const float* rows,
-                                      int64_t row_stride, float* out, int64_t out_stride, bool accumulate) {
+SNIPER_GEMM_TARGET void multiply_rows(const float* panel, int64_t panel_stride, int depth, const float* next,
+                                      int64_t next_step, const float* rows, int64_t row_stride, float* out,
+                                      int64_t out_stride, bool accumulate) {
   Vector sum[row_count][kVectors];
   for (int n = 0; n < row_count; ++n) {
     for (int v = 0; v < kVectors; ++v) sum[n][v] = Vector{};
   }
   for (int r = 0; r < depth; ++r) {
+    __builtin_prefetch(next + r * next_step, 0, 2);  // into the L2 cache
     Vector values[kVectors];
     for (int v = 0; v < kVectors; ++v) values[v] = *reinterpret_cast<const Vector*>(panel + v * kWidth);
     for (int n = 0; n < row_count; ++n) {
@@ -36,35 +39,34 @@ SNIPER_GEMM_TARGET void multiply_rows(const float* panel, int64_t panel_stride, 
 // multiply_rows<row_count> for a number that is known only here.
 template <int most>
 SNIPER_GEMM_TARGET void multiply_some(int row_count, const float* panel, int64_t panel_stride, int depth,
-                                      const float* rows, int64_t row_stride, float* out, int64_t out_stride,
-                                      bool accumulate) {
+                                      const float* next, int64_t next_step, const float* rows, int64_t row_stride,
+                                      float* out, int64_t out_stride, bool accumulate) {
   if (row_count == most) {
-    multiply_rows<most>(panel, panel_stride, depth, rows, row_stride, out, out_stride, accumulate);
+    multiply_rows<most>(panel, panel_stride, depth, next, next_step, rows, row_stride, out, out_stride, accumulate);
   } else {
-    multiply_some<most - 1>(row_count, panel, panel_stride, depth, rows, row_stride, out, out_stride, accumulate);
+    multiply_some<most - 1>(row_count, panel, panel_stride, depth, next, next_step, rows, row_stride, out, out_stride,
+                            accumulate);
   }
 }
 
 template <>
-SNIPER_GEMM_TARGET void multiply_some<0>(int, const float*, int64_t, int, const float*, int64_t, float*, int64_t,
-                                         bool) {}
+SNIPER_GEMM_TARGET void multiply_some<0>(int, const float*, int64_t, int, const float*, int64_t, const float*, int64_t,
+                                         float*, int64_t, bool) {}
 
 // Rows come in blocks of almost equal size: a small block at the end would leave the multipliers waiting.
 SNIPER_GEMM_TARGET static void multiply_blocks(const Panel& panel, const float* rows, int64_t row_stride, int count,
                                                float* out, int64_t out_stride, bool accumulate) {
-  const int blocks = (count + kRows - 1) / kRows;
+  const int blocks = (count + kRows - 1) / kRows, turns = blocks * (kPanel / (kVectors * kWidth));
+  const float* next = panel.next == nullptr ? panel.values : panel.next;  // its own: in the cache already
+  const int64_t next_step = panel.next == nullptr ? 0 : (panel.stride + turns - 1) / turns;
   for (int block = 0; block < blocks; ++block) {
     const int begin = static_cast<int>(static_cast<int64_t>(count) * block / blocks);
     const int end = static_cast<int>(static_cast<int64_t>(count) * (block + 1) / blocks);
-    if (panel.next != nullptr) {
-      const int64_t floats = panel.depth * panel.stride;
-      for (int64_t i = floats * block / blocks; i < floats * (block + 1) / blocks; i += kLine) {
-        __builtin_prefetch(panel.next + i, 0, 2);  // into the L2 cache
-      }
-    }
     for (int column = 0; column < kPanel; column += kVectors * kWidth) {
-      multiply_some<kRows>(end - begin, panel.values + column, panel.stride, panel.depth, rows + begin * row_stride,
-                           row_stride, out + begin * out_stride + column, out_stride, accumulate);
+      multiply_some<kRows>(end - begin, panel.values + column, panel.stride, panel.depth, next, next_step,
+                           rows + begin * row_stride, row_stride, out + begin * out_stride + column, out_stride,
+                           accumulate);
+      next += panel.depth * next_step;
     }
   }
 }
