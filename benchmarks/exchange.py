@@ -39,7 +39,7 @@ def main(argv=None):
              '%+.0f %%' % (100 * (exchange_seconds(found, workers, servers, costs) / seconds - 1)))
             for name, found, workers, servers, seconds in measured]
     print('\n'.join(timing.table(('arrays', 'workers', 'MB a worker', 'ms', 'model'), rows)))
-    print('per_key %.3g s, worker_byte %.3g s, server_byte %.3g s' % costs[:3])
+    print(', '.join('%s %.3g s' % pair for pair in zip(costs._fields[:4], costs)))
     print(timing.json_line('exchange', costs=costs._asdict(), rows=[
         {'set': name, 'workers': workers, 'seconds': seconds} for name, _, workers, _, seconds in measured]))
     return 0

@@ -28,6 +28,7 @@ class Traffic(NamedTuple):
     sent: int       # bytes
     received: int   # bytes
     largest: int = 0  # bytes both ways of the largest array that one server has alone
+    split: int = 0  # arrays of which every server has a part
 
     @property
     def total(self):
@@ -40,7 +41,7 @@ def traffic(arrays, compressed=False, split=SPLIT):
     received = [size * width for size, width in arrays]
     sent = [-(-size // COMPRESSED_WORD) * 4 for size, _ in arrays] if compressed else received
     whole = [there + back for there, back, (size, _) in zip(sent, received, arrays) if size < split]
-    return Traffic(len(arrays), sum(sent), sum(received), max(whole, default=0))
+    return Traffic(len(arrays), sum(sent), sum(received), max(whole, default=0), len(arrays) - len(whole))
 
 
 def trained_arrays(config):

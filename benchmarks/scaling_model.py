@@ -8,18 +8,24 @@ A synchronous step of W workers and S servers takes
 
 compute     seconds of forward, backward and update on one worker. Workers are alike, each on hardware of its own, and
             the slowest counts: with a relative `spread` of their times, the mean of the largest of W normal variables
-exchange    keys * per_key                      a request and its answer for every array
+exchange    keys * worker_key                   a request and its answer for every array, at the worker
             + bytes * worker_byte               copying and packing, at the worker
-            + W * share * server_byte           the same and the sum, at the busiest server
+            + W * server_keys * server_key      requests and answers, at the busiest server
+            + W * share * server_byte           copying and the sum, at the busiest server
             + max(bytes, W * share) / link      the busiest wire; sent and received bytes are added, not overlapped
+server_keys arrays of a worker that the busiest server has a part of: all that are split, those of a million numbers and
+            more, and 1/S of the others, rounded up
 share       bytes of a worker that go to the busiest server: 1/S of all, and no less than the largest array that is not
-            split; MXNet splits those of a million numbers and more
+            split
 overlap     share of the shorter of the two that the longer hides. 0 is the worst case, and the default
 
-`bytes` is what a worker sends and receives a step (benchmarks/network_bytes.py). per_key, worker_byte and server_byte
-are properties of ps-lite and a machine: benchmarks/exchange.py measures them.
+`bytes` is what a worker sends and receives a step (benchmarks/network_bytes.py). The costs a key and a byte are
+properties of ps-lite and a machine: benchmarks/exchange.py measures them.
 """
 import argparse
+import itertools
+import math
+import operator
 import statistics
 from typing import NamedTuple
 
@@ -32,17 +38,29 @@ GIGABIT = 1e9 / 8
 class Costs(NamedTuple):
     """What an exchange costs, in seconds."""
 
-    per_key: float
+    worker_key: float
     worker_byte: float
+    server_key: float
     server_byte: float
     link: float = float('inf')  # bytes a second of a machine's wire; loopback: its copies are in the costs a byte
 
 
 def exchange_seconds(traffic, workers, servers, costs):
     """Seconds of the exchange of a step; traffic: network_bytes.Traffic."""
-    of_a_server = server_bytes(traffic, workers, servers)
-    return (traffic.keys * costs.per_key + traffic.total * costs.worker_byte + of_a_server * costs.server_byte
-            + max(traffic.total, of_a_server) / costs.link)
+    terms = cost_terms(traffic, workers, servers)
+    busiest = max(traffic.total, server_bytes(traffic, workers, servers))
+    return sum(map(operator.mul, terms, costs)) + busiest / costs.link
+
+
+def cost_terms(traffic, workers, servers):
+    """What the first four of Costs are multiplied with."""
+    return (traffic.keys, traffic.total, server_keys(traffic, workers, servers),
+            server_bytes(traffic, workers, servers))
+
+
+def server_keys(traffic, workers, servers):
+    """Arrays that go to the busiest server, of all workers; those that are not split MXNet deals out in turn."""
+    return workers * (traffic.split + math.ceil((traffic.keys - traffic.split) / servers))
 
 
 def server_bytes(traffic, workers, servers):
@@ -75,22 +93,19 @@ def efficiency(compute, traffic, workers, servers, costs, overlap=0.0, spread=0.
 def fit_costs(measured):
     """[(Traffic, workers, servers, seconds)] -> Costs of a machine's loopback, by least squares of relative errors.
 
-    A cost that comes out negative is 0, and the others are fitted without it.
+    No cost is negative: of all choices of costs that are not 0 and whose fit has no negative one, the best counts.
     """
     import numpy as np
-    rows = np.array([(traffic.keys, traffic.total, server_bytes(traffic, workers, servers))
-                     for traffic, workers, servers, _ in measured], float)
-    seconds = np.array([row[3] for row in measured], float)
-    rows /= seconds[:, None]
-    used = [0, 1, 2]
-    while True:
-        solution = np.linalg.lstsq(rows[:, used], np.ones(len(rows)), rcond=None)[0]
-        if (solution >= 0).all():
-            break
-        used.remove(used[int(np.argmin(solution * rows[:, used].mean(axis=0)))])
-    values = np.zeros(3)
-    values[used] = solution
-    return Costs(*values.tolist())
+    rows = np.array([cost_terms(*row[:3]) for row in measured], float) / np.array([row[3:] for row in measured])
+    best, least = None, math.inf
+    for count in range(1, rows.shape[1] + 1):
+        for used in map(list, itertools.combinations(range(rows.shape[1]), count)):
+            values = np.zeros(rows.shape[1])
+            values[used] = np.linalg.lstsq(rows[:, used], np.ones(len(rows)), rcond=None)[0]
+            error = np.square(rows @ values - 1).sum()
+            if (values >= 0).all() and error < least:
+                best, least = values, error
+    return Costs(*best.tolist())
 
 
 def main(argv=None):
@@ -103,9 +118,9 @@ def main(argv=None):
     parser.add_argument('--batch', type=int, required=True, metavar='CHIPS', help='chips of a step of one worker')
     parser.add_argument('--link', type=float, nargs='+', default=[GIGABIT, 10 * GIGABIT, 100 * GIGABIT],
                         metavar='BYTES/S', help='speed of the wire (default: 1, 10 and 100 Gbit/s)')
-    parser.add_argument('--per_key', type=float, default=MEASURED.per_key, help='(%(default).3g s)')
-    parser.add_argument('--worker_byte', type=float, default=MEASURED.worker_byte, help='(%(default).3g s)')
-    parser.add_argument('--server_byte', type=float, default=MEASURED.server_byte, help='(%(default).3g s)')
+    for name in ('worker_key', 'worker_byte', 'server_key', 'server_byte'):
+        parser.add_argument('--' + name, type=float, default=getattr(MEASURED, name), metavar='SECONDS',
+                            help='(%(default).3g)')
     parser.add_argument('--overlap', type=float, default=0.0, metavar='SHARE')
     parser.add_argument('--spread', type=float, default=0.0, metavar='SHARE')
     parser.add_argument('--split', type=int, default=SPLIT, metavar='NUMBERS',
@@ -117,7 +132,7 @@ def main(argv=None):
     for workers in WORKERS:
         row = [workers]
         for link in args.link:
-            costs = Costs(args.per_key, args.worker_byte, args.server_byte, link)
+            costs = Costs(args.worker_key, args.worker_byte, args.server_key, args.server_byte, link)
             servers = 0 if workers == 1 else workers  # as many as workers, one a machine
             seconds = step_seconds(args.compute, traffic, workers, servers, costs, args.overlap, args.spread)
             share = args.compute / seconds
@@ -134,7 +149,7 @@ def main(argv=None):
 
 
 # benchmarks/exchange.py on 2 cores of an Intel Xeon (Sapphire Rapids), loopback; see docs/distributed.md
-MEASURED = Costs(per_key=3.7e-5, worker_byte=1.5e-10, server_byte=4.7e-10)
+MEASURED = Costs(worker_key=1.0e-6, worker_byte=7e-12, server_key=2.04e-5, server_byte=2.93e-10)
 
 if __name__ == '__main__':
     from lib.cli import run
