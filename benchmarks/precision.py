@@ -4,8 +4,8 @@ The test graph of resnet_mx_101_e2e on one image, with seeded weights: unfolded 
 oneDNN's fusion), the same without that fusion, folded, folded with Winograd's convolutions (what TEST.FOLD runs), bf16
 and int8 take turns in one process; a row holds the median and the ratio to what its bar is about. The outputs that
 folding must not change are compared on the trunk and the RPN.
---ap also runs the shipped tiny model on the synthetic validation split in each precision, by main_test.py. The last line
-is JSON. Exit status 1 if a bar is missed.
+--ap also runs the shipped tiny model on the synthetic validation split in each precision, by main_test.py. The last
+line is JSON. Exit status 1 if a bar is missed.
 """
 import argparse
 import glob
@@ -35,7 +35,8 @@ def main(argv=None):
     """-> exit status: 0 if every bar that was measured holds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--size', type=int, default=512, metavar='PIXELS', help='side of the image (%(default)s)')
-    parser.add_argument('--budget', type=float, default=20.0, metavar='SECONDS', help='time of the rounds (%(default)s)')
+    parser.add_argument('--budget', type=float, default=20.0, metavar='SECONDS',
+                        help='time of the rounds (%(default)s)')
     parser.add_argument('--ap', action='store_true', help='measure AP too: minutes')
     parser.add_argument('--out', default='output/benchmarks/precision', metavar='FOLDER', help='results (%(default)s)')
     args = parser.parse_args(argv)
@@ -86,7 +87,7 @@ def speeds(size, budget):
 
 
 def fold_difference(mx, network, shapes):
-    """Largest difference of COMPARED between the network unfolded, without oneDNN's fusion, and as TEST.FOLD runs it."""
+    """Largest difference of COMPARED between the network as it is, without oneDNN's fusion, and as TEST.FOLD runs it."""
     from lib.deploy.optimise import folded
     from lib.deploy.winograd import use_winograd
     inner = mx.sym.Group([network[0].get_internals()[name] for name in COMPARED])

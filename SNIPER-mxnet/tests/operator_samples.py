@@ -43,8 +43,12 @@ def sample(name, large=False, images=2, seed=0):
 
 
 def run(name, case, backward=True):
-    """({output name: array}, {input name: gradient}) of a sample; output gradients are the numbers -1, -0.9, ... 1."""
+    """({output name: array}, {input name: gradient}) of a sample; output gradients are the numbers -1, -0.9, ... 1.
+
+    Operators for inference only give no gradients.
+    """
     op = BY_NAME[name]
+    backward = backward and bool(op.gradients)
     arrays = {key: mx.nd.array(value) for key, value in case.inputs.items()}
     for key in op.gradients if backward else ():
         if key in arrays:
@@ -62,11 +66,11 @@ def run(name, case, backward=True):
 
 
 class Prepared:
-    """A forward and a backward pass over arrays that are there already; nothing has been computed yet."""
+    """A forward and, if there is one, a backward pass over arrays that are there already; nothing is computed yet."""
 
     def __init__(self, name, case):
         op = BY_NAME[name]
-        self.function, self.attributes = getattr(mx.nd, name), case.attributes
+        self.function, self.attributes, self.gradients = getattr(mx.nd, name), case.attributes, op.gradients
         self.inputs = {key: mx.nd.array(value) for key, value in case.inputs.items()}
         shapes = {key: value.shape for key, value in self.inputs.items()}
         symbol = getattr(mx.sym, name)(**{key: mx.sym.var(key) for key in shapes}, **case.attributes)
@@ -79,9 +83,10 @@ class Prepared:
 
     def call(self):
         """Returns when both passes are done."""
-        with mx.autograd.record():
+        with mx.autograd.record(bool(self.gradients)):
             outputs = self.function(**self.inputs, **self.attributes)
-        mx.autograd.backward(outputs, self.out_grads)
+        if self.gradients:
+            mx.autograd.backward(outputs, self.out_grads)
         mx.nd.waitall()
 
     def bytes(self):
@@ -165,6 +170,14 @@ def deformable_convolution(rng, large, images):
                        ('layout', 'NHWC')))
 
 
+def winograd_convolution(rng, large, images):
+    channels, filters, cells = (256, 256, 32) if large else (8, 6, 9)
+    inputs = dict(data=rng.randn(images, channels, cells, cells),
+                  weight=rng.randn(36, -(-filters // 32), channels, 32) / 10, bias=rng.randn(filters))
+    return Sample({name: value.astype(np.float32) for name, value in inputs.items()}, dict(num_filter=filters), images,
+                  shared=('weight', 'bias'), bad=(('num_filter', 0), ('num_filter', 1.5), ('relu', 2)))
+
+
 def deformable_psroi_pooling(rng, large, images):
     channels, cells, rows, bins = (256, 32, 300, 7) if large else (8, 9, 5, 3)
     corners = rng.uniform(0, cells * 4, (images * rows, 2))
@@ -203,6 +216,7 @@ SAMPLES = {
     'MultiProposalTargetMask': multi_proposal_target_mask,
     'MaskRcnnTarget': mask_rcnn_target,
     'DeformableConvolution': deformable_convolution,
+    'WinogradConvolution': winograd_convolution,
     'DeformablePSROIPooling': deformable_psroi_pooling,
     'SoftNMS': soft_nms,
     'ChipGenerator': chip_generator,

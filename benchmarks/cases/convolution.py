@@ -1,5 +1,7 @@
-"""DeformableConvolution as in ResNet's last stage: 512 -> 512, 3x3, dilate 2, 4 deformable groups, 32x32 cells."""
+"""DeformableConvolution as in ResNet's last stage: 512 -> 512, 3x3, dilate 2, 4 deformable groups, 32x32 cells; and
+WinogradConvolution as in the stages before and in the RPN."""
 from benchmarks.cases.arrays import array, backward_call, draw, optional, synchronous
+from lib.deploy.winograd import transformed
 from sniper_mxnet import mx
 
 CHANNELS, CELLS, GROUPS = 512, 32, 4
@@ -40,3 +42,15 @@ def operands(images):
     return [array(rng.randn(images, CHANNELS, CELLS, CELLS)),
             array(rng.randn(images, 18 * GROUPS, CELLS, CELLS) * 1.5),
             array(rng.randn(CHANNELS, CHANNELS, 3, 3) * 0.02)]
+
+
+def winograd(channels, filters):
+    """{column: callable}: WinogradConvolution with its ReLU, and the plain convolution with one behind it."""
+    rng = draw()
+    data, weight = rng.randn(1, channels, CELLS, CELLS), rng.randn(filters, channels, 3, 3) * 0.02
+    bias, settings = array(rng.randn(filters)), dict(num_filter=filters)
+    plain = dict(settings, kernel=(3, 3), pad=(1, 1))
+    return {'ours': synchronous(mx.nd.WinogradConvolution, array(data), array(transformed(weight)), bias, relu=True,
+                                **settings),
+            'plain': synchronous(lambda *operands: mx.nd.relu(mx.nd.Convolution(*operands, **plain)), array(data),
+                                 array(weight), bias)}

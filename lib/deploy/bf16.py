@@ -10,7 +10,8 @@ from lib.deploy.graph import Graph, Node, Value
 
 COMPUTE = {'Convolution': 1, 'FullyConnected': 1}  # operator -> number of its inputs before the parameters
 # Whatever comes in goes out; BatchNorm with float32 parameters.
-NEUTRAL = {'Activation', 'BatchNorm', '_contrib_BatchNormWithReLU', 'Concat', 'Pooling', 'elemwise_add', '_Plus', '_plus', '_add'}
+NEUTRAL = {'Activation', 'BatchNorm', '_contrib_BatchNormWithReLU', 'Concat', 'Pooling', 'elemwise_add', '_Plus',
+           '_plus', '_add'}
 DTYPE_ATTRIBUTE, BFLOAT16 = '__dtype__', '12'  # of variables; MXNet's number of the type
 ELEMENT = np.dtype([('bfloat16', np.uint16)])  # as MXNet's arrays name it: NumPy has none
 

@@ -46,8 +46,8 @@ def calibration_roidb(config):
     chosen = [roidb[index * len(roidb) // count] for index in range(count)]
     present = [entry for entry in chosen if os.path.isfile(entry['image'])]
     if not present:
-        raise SniperError('int8 wants images to calibrate on, but those of the training set %s are missing: name a folder '
-                          'of your images in TEST.CALIBRATION_IMAGES' % config.dataset.image_set)
+        raise SniperError('int8 wants images to calibrate on, but those of the training set %s are missing: name a '
+                          'folder of your images in TEST.CALIBRATION_IMAGES' % config.dataset.image_set)
     return present
 
 
@@ -75,5 +75,5 @@ def _of_training_set(config):
     try:
         return get_dataset(keys.dataset, name, keys.root_path, keys.dataset_path).roidb()
     except SniperError as error:
-        raise SniperError('int8 wants images to calibrate on, and the training set %s cannot be read (%s): name a folder '
-                          'of your images in TEST.CALIBRATION_IMAGES' % (name, error)) from None
+        raise SniperError('int8 wants images to calibrate on, and the training set %s cannot be read (%s): name a '
+                          'folder of your images in TEST.CALIBRATION_IMAGES' % (name, error)) from None

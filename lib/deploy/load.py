@@ -68,6 +68,7 @@ def _plain(config, weights, variant):
     from lib.train.checkpoint import load_for_test
     from symbols import get_detector
     arg_params, aux_params = (
-        {name: array if array.dtype.__name__ == 'float32' else array.astype('float32') for name, array in params.items()}
+        {name: array if array.dtype.__name__ == 'float32' else array.astype('float32')
+         for name, array in params.items()}
         for params in load_for_test(weights.prefix, weights.epoch))
     return get_detector(config.symbol).symbol(config, variant), arg_params, aux_params

@@ -1,4 +1,5 @@
-"""A network ready for inference on disk: `<prefix>-symbol.json`, `<prefix>-0000.params`, side file `<prefix>-0000.json`.
+"""A network ready for inference on disk: `<prefix>-symbol.json`, `<prefix>-0000.params` and the side file
+`<prefix>-0000.json`.
 
 The graph is the optimised test graph, so nothing is folded, calibrated or cast again. The side file says of which
 configuration and weights it was made, and in which precision; it is read without MXNet, because the precision must be
@@ -60,8 +61,8 @@ def check_settings(prefix, facts, config):
     made, now = facts.get('settings', {}), graph_settings(config)
     other = ['%s %s, now %s' % (key, made.get(key), now[key]) for key in now if made.get(key) != now[key]]
     if other:
-        raise SniperError('%s was optimised for other settings (%s): run scripts/optimize_model.py again with these, or '
-                          'go back to those' % (prefix, '; '.join(other)))
+        raise SniperError('%s was optimised for other settings (%s): run scripts/optimize_model.py again with these, '
+                          'or go back to those' % (prefix, '; '.join(other)))
 
 
 def load_pair(prefix):

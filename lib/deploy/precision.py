@@ -5,7 +5,7 @@ from lib.errors import SniperError
 
 
 def precision_of(config):
-    """'fp32', 'bf16' or 'int8': that of the network TEST.OPTIMIZED, else TEST.PRECISION; SniperError if they disagree."""
+    """'fp32', 'bf16' or 'int8': of the network TEST.OPTIMIZED, else TEST.PRECISION; SniperError if they disagree."""
     wanted = config.TEST.PRECISION
     if not config.TEST.OPTIMIZED:
         return wanted

@@ -76,8 +76,9 @@ def test_casts_of_bfloat16(mx):
     arg_params, aux_params = weights(mx, symbol)
     low, arrays, _ = lowered(mx, symbol, arg_params, aux_params, 'bf16')
     nodes = {node.name: node for node in Graph(low).nodes()}
+    # Not the library's operator, nor the layer that predicts.
     assert {name for name, array in arrays.items() if array.dtype == ELEMENT} == {
-        'a_weight', 'a_bias', 'c_weight', 'c_bias', 'd_weight', 'd_bias'}  # neither the library's operator nor the layer that predicts
+        'a_weight', 'a_bias', 'c_weight', 'c_bias', 'd_weight', 'd_bias'}
     moved = nodes['b'].inputs[0].node
     assert moved.op == 'amp_cast' and moved.attrs['dtype'] == 'float32'
     assert nodes['cls_score'].inputs[0].node.attrs['dtype'] == 'float32'
@@ -101,7 +102,8 @@ def test_layers_of_int8(mx):
 
 
 def test_layers_that_keep_their_precision():
-    names = ['stage4_unit1_offset', 'offset', 'rpn_cls_score', 'rpn_bbox_pred', 'bbox_pred', 'cls_score', 'conv_new_out']
+    names = ['stage4_unit1_offset', 'offset', 'rpn_cls_score', 'rpn_bbox_pred', 'bbox_pred', 'cls_score',
+             'conv_new_out']
     assert exact_layers(names + ['stage1_unit1_conv1', 'fc_new_1', 'conv_new_1']) == set(names)
 
 

@@ -61,7 +61,8 @@ def test_optimised_files_give_the_checkpoints_detections(folder, optimize_model,
     prefix, keys = os.path.join(folder, 'nets', 'tiny'), tiny_data.settings(folder)
     assert optimize_model.main(['--cfg', tiny_data.CONFIG, '--out', prefix, '--set'] + keys + [
         'dataset.NUM_CLASSES', '3']) == 0
-    assert sorted(os.listdir(os.path.join(folder, 'nets'))) == ['tiny-0000.json', 'tiny-0000.params', 'tiny-symbol.json']
+    written = sorted(os.listdir(os.path.join(folder, 'nets')))
+    assert written == ['tiny-0000.json', 'tiny-0000.params', 'tiny-symbol.json']
     found = [detections(folder, keys + more) for more in ([], ['TEST.OPTIMIZED', prefix], ['TEST.FOLD', 'True'])]
     assert len(found[0]) > 10
     for other in found[1:]:

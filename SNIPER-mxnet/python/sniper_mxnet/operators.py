@@ -5,8 +5,9 @@ from collections import namedtuple
 # name; names of the inputs, required and optional, in order; names of the outputs. `gradients`: MXNet lets an operator
 # of a library overwrite gradients even where the caller asked for addition (grad_req 'add'), which shows on arrays and
 # variables that enter it directly: those named go through the stock operator `guard` first. An operator without
-# `gradients` is for inference only. `switches` are the attributes that leave the optional inputs out. `parameters` are the
-# inputs that are learnt, {name: function from the node's attributes and the other inputs' shapes to its shape, or None}.
+# `gradients` is for inference only. `switches` are the attributes that leave the optional inputs out. `parameters` are
+# the inputs that are learnt, {name: function from the node's attributes and the other inputs' shapes to its shape, or
+# None}.
 Operator = namedtuple('Operator', 'name inputs optional outputs gradients guard switches parameters',
                       defaults=((), {}))
 

@@ -91,7 +91,8 @@ class Backward {
   Backward(const DeformableConvolutionInputs& in, const DeformableConvolutionOptions& options, const float* out_grad,
            float* workspace, const DeformableConvolutionGradients& grads)
       : in_(in), options_(options), out_grad_(out_grad), grads_(grads),
-        filters_(options.num_filter / options.num_group), taps_(options.taps()), cells_(in.out_cells()), runs_(runs_of(in.channels, options)) {
+        filters_(options.num_filter / options.num_group), taps_(options.taps()), cells_(in.out_cells()),
+        runs_(runs_of(in.channels, options)) {
     const Parts parts = parts_of(in, options, runs_.size());
     maps_ = workspace;
     packed_ = maps_ + parts.maps;

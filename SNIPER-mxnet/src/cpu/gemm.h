@@ -1,8 +1,8 @@
 // Products of small matrices from packed panels, the inner loop of deformable convolution.
 //
 // An own kernel, since no library is at hand: the wheel of MXNet hides oneDNN's functions, and its OpenBLAS 0.3.13
-// takes processors newer than itself for those of 2004. On a core with AVX-512 a product of 512 x 4608 by 4608 x 1024 took
-// 117 ms there (47 ms when told of AVX-512 by OPENBLAS_CORETYPE) and 26 to 29 ms here.
+// takes processors newer than itself for those of 2004. On a core with AVX-512 a product of 512 x 4608 by 4608 x 1024
+// took 117 ms there (47 ms when told of AVX-512 by OPENBLAS_CORETYPE) and 26 to 29 ms here.
 #ifndef SNIPER_CPU_GEMM_H_
 #define SNIPER_CPU_GEMM_H_
 

@@ -65,8 +65,8 @@ void check_trans(const Shape& trans, unsigned int rois, const PoolingOptions& op
   const unsigned int classes = trans[1] / 2;
   check_shape("trans", trans, {rois, 2 * (classes ? classes : 1), part, part}, layout);
   if (options.output_dim % classes == 0) return;
-  throw std::invalid_argument("trans has offsets for " + std::to_string(classes) + " classes, which do not divide the " +
-                              std::to_string(options.output_dim) + " channels of output_dim");
+  throw std::invalid_argument("trans has offsets for " + std::to_string(classes) + " classes, which do not divide " +
+                              "the " + std::to_string(options.output_dim) + " channels of output_dim");
 }
 
 MXReturnValue infer_shape(const AttributeMap& values, std::vector<Shape>* in, std::vector<Shape>* out) {
