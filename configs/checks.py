@@ -147,10 +147,10 @@ def _check_focus_chips(test):
     focused = [index for index, pruning in enumerate(test.DO_PRUNING) if pruning]
     if not focused:
         return
-    _require(test.AUTO_FOCUS, 'TEST.DO_PRUNING is %s: that takes the focus maps of TEST.AUTO_FOCUS, which is False; set '
-             'it, or leave pruning out', test.DO_PRUNING)
-    _require(not test.DO_PRUNING[0], 'TEST.DO_PRUNING is %s, but the first scale has none before it that could make its '
-             'chips; set the first entry to False', test.DO_PRUNING)
+    _require(test.AUTO_FOCUS, 'TEST.DO_PRUNING is %s: that takes the focus maps of TEST.AUTO_FOCUS, which is False; '
+             'set it, or leave pruning out', test.DO_PRUNING)
+    _require(not test.DO_PRUNING[0], 'TEST.DO_PRUNING is %s, but the first scale has none before it that could make '
+             'its chips; set the first entry to False', test.DO_PRUNING)
     for index in focused:
         coarse, fine = test.SCALES[index - 1], test.SCALES[index]
         _require(coarse != fine and coarse[0] <= fine[0] and coarse[1] <= fine[1],

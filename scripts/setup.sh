@@ -34,7 +34,7 @@ install_packages() {
     need_compiler  # some packages have no wheel for some Pythons
     say "installing Python packages (some 200 MB; minutes on Python 3.13, which has to compile NumPy)"
     sed "s/^mxnet==/$mxnet==/" "$ROOT/requirements.txt" >"$VENV/requirements.txt"
-    logged "installing the packages of requirements.txt failed: without a network, or a package index, it cannot go on" \
+    logged "installing the packages of requirements.txt failed: it cannot go on without a network or a package index" \
         "$PY" -m pip install --disable-pip-version-check --no-input -r "$VENV/requirements.txt"
     "$PY" -c 'import numpy; numpy.bool = bool; import mxnet' 2>>"$LOG" || {
         tail -n 3 "$LOG" >&2

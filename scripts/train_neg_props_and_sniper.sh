@@ -79,7 +79,8 @@ done
 [ -n "$CFG" ] || fail "--cfg is missing; name a configuration, such as --cfg configs/faster/sniper_res101_e2e.yml"
 [ -x "$PY" ] || fail "there is no environment in $VENV; make it with: bash scripts/setup.sh"
 cd "$ROOT"
-SETS="$("$PY" -m configs "$CFG" --set ${KEYS[@]+"${KEYS[@]}"} | sed -n "s/^  image_set: '\{0,1\}\([^']*\)'\{0,1\}$/\1/p")"
+SETS="$("$PY" -m configs "$CFG" --set ${KEYS[@]+"${KEYS[@]}"} |
+    sed -n "s/^  image_set: '\{0,1\}\([^']*\)'\{0,1\}$/\1/p")"
 [ -n "$SETS" ] || fail "dataset.image_set of $CFG is empty; name the training sets there"
 
 step "train the proposal network" train_proposals

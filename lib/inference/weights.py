@@ -133,8 +133,9 @@ class PredictorFactory:
         predictor = ModulePredictor(network.symbol, network.arg_params, network.aux_params, devices, source,
                                     network.made_together)
         if masks:
-            return MaskingPredictor(predictor, ModulePredictor(detector.symbol(self._config, 'mask'), network.arg_params,
-                                                               network.aux_params, devices, source))
+            mask_symbol = detector.symbol(self._config, 'mask')
+            return MaskingPredictor(predictor, ModulePredictor(mask_symbol, network.arg_params, network.aux_params,
+                                                               devices, source))
         return predictor
 
 

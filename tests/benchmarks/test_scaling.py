@@ -103,5 +103,6 @@ def test_commands(capsys):
     output = capsys.readouterr().out
     rows = json.loads(output.splitlines()[-1])['rows']
     assert len(rows) == 2 * len(scaling_model.WORKERS) and rows[0]['efficiency'] == 1
-    slow, fast = (statistics.mean(row['efficiency'] for row in rows if row['link'] == link) for link in (1.25e8, 1.25e9))
+    slow, fast = (statistics.mean(row['efficiency'] for row in rows if row['link'] == link)
+                  for link in (1.25e8, 1.25e9))
     assert 0 < slow < fast < 1

@@ -39,9 +39,11 @@ CONTRADICTIONS = [
                'TRAIN.AUTO_FOCUS_DC_HIGH', '60'], ['5, 64 and 60']),
     ('train', ['default.kvstore', 'local', 'default.gradient_compression', '2bit'],
      ["gradient_compression is '2bit'", "kvstore 'local' does not have", 'dist_sync']),
-    ('train', ['default.kvstore', 'dist_async', 'default.gradient_compression', '2bit'], ["'dist_async' does not have"]),
+    ('train', ['default.kvstore', 'dist_async', 'default.gradient_compression', '2bit'],
+     ["'dist_async' does not have"]),
     ('train', ['default.gradient_compression', '2bit', 'TRAIN.fp16', 'True'], ['single precision only']),
-    ('train', ['default.gradient_compression', '2bit', 'default.compression_threshold', '0'], ['compression_threshold']),
+    ('train', ['default.gradient_compression', '2bit', 'default.compression_threshold', '0'],
+     ['compression_threshold']),
     ('train', ['default.kvstore', 'dist_async', 'TRAIN.fp16', 'True'], ['TRAIN.fp16', 'dist_async', 'dist_sync']),
     ('train', ['default.worker_timeout', '0'], ['default.worker_timeout is 0']),
     ('test', ['TEST.SCALES', '[(480,512)]'], ['TEST.SCALES has 1', 'TEST.VALID_RANGES has 3']),
@@ -53,7 +55,8 @@ CONTRADICTIONS = [
 ]
 
 
-@pytest.mark.parametrize('purpose, words, parts', CONTRADICTIONS, ids=lambda x: ' '.join(x) if isinstance(x, list) else x)
+@pytest.mark.parametrize('purpose, words, parts', CONTRADICTIONS,
+                         ids=lambda x: ' '.join(x) if isinstance(x, list) else x)
 def test_contradictions(purpose, words, parts):
     config = load_config(TINY, words)
     with pytest.raises(ConfigError) as caught:
@@ -62,8 +65,8 @@ def test_contradictions(purpose, words, parts):
     assert '\n' not in message and all(part in message for part in parts), message
 
 
-@pytest.mark.parametrize('key, value', [('kvstore', 'dist_gpu'), ('kvstore', 'horovod'), ('gradient_compression', '1bit'),
-                                        ('gradient_compression', 'fp16')])
+@pytest.mark.parametrize('key, value', [('kvstore', 'dist_gpu'), ('kvstore', 'horovod'),
+                                        ('gradient_compression', '1bit'), ('gradient_compression', 'fp16')])
 def test_kinds_of_exchange_that_there_are_not(key, value):
     with pytest.raises(ConfigError, match="default.%s.*%s.*'(device|2bit)'" % (key, value)):
         load_config(TINY, ['default.' + key, value])
@@ -89,7 +92,8 @@ FOCUS = ['TEST.AUTO_FOCUS', 'True', 'TEST.SCALES', '[(192,256),(480,640),(960,12
 @pytest.mark.parametrize('words, parts', [
     (['TEST.AUTO_FOCUS', 'False'], ['TEST.DO_PRUNING', 'TEST.AUTO_FOCUS, which is False']),
     (['TEST.DO_PRUNING', '[True,True,True]'], ['TEST.DO_PRUNING', 'first entry to False']),
-    (['TEST.SCALES', '[(960,1280),(480,640),(192,256)]'], ['TEST.SCALES', 'coarse to fine', '(960, 1280) comes before']),
+    (['TEST.SCALES', '[(960,1280),(480,640),(192,256)]'],
+     ['TEST.SCALES', 'coarse to fine', '(960, 1280) comes before']),
     (['TEST.SCALES', '[(480,640),(480,640),(960,1280)]'], ['coarse to fine']),
     (['TEST.CHIP_HYPERPARAMS', '[(3,0.1,4),(-1,-1,-1),(-1,-1,-1)]'], ['(-1, -1, -1)', '(960, 1280)', 'whole cells']),
     (['TEST.CHIP_HYPERPARAMS', '[(3,0,4),(3,0.1,8),(-1,-1,-1)]'], ['TEST.CHIP_HYPERPARAMS', 'threshold']),
