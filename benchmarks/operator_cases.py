@@ -61,7 +61,8 @@ def _convolution():
                          (Bar('faster', 4, 'stock'),)))
     for channels, filters in ((256, 256), (3072, 512)):
         rows.append(Case('WinogradConvolution %d->%d, 3x3, (1,%d,32,32)' % (channels, filters, channels),
-                         lambda sizes=(channels, filters): convolution.winograd(*sizes), (Bar('faster', 1.5, 'plain'),)))
+                         lambda sizes=(channels, filters): convolution.winograd(*sizes),
+                         (Bar('faster', 1.5, 'plain'),)))
     return rows
 
 

@@ -172,8 +172,8 @@ TEST = {
 
     # precision and fusion, see docs/precision.md
     'PRECISION': key('fp32', 'of products at inference on CPUs', choices=('fp32', 'bf16', 'int8')),
-    'FOLD': key(False, 'batch norms are folded into convolutions at the start, and on CPUs wide 3x3 convolutions run by '
-                       'Winograd; bf16 and int8 always fold, and run no Winograd'),
+    'FOLD': key(False, 'batch norms are folded into convolutions at the start, and on CPUs wide 3x3 convolutions run '
+                'by Winograd; bf16 and int8 always fold, and run no Winograd'),
     'OPTIMIZED': key('', "prefix of a network written by scripts/optimize_model.py, to test with in place of a "
                      "checkpoint; '' = none"),
     'CALIBRATION_IMAGES': key('', "folder of images that int8 takes its ranges from; '' = of the training set"),
