@@ -1,4 +1,5 @@
 """Ranges of layer outputs, from running the float32 graph on images."""
+import hashlib
 import logging
 import os
 
@@ -51,8 +52,20 @@ def calibration_roidb(config):
     return present
 
 
-def _of_folder(folder):
-    from lib.image import read_image
+def images_named(config):
+    """Text that is another one when int8 would be calibrated on other images.
+
+    A folder's files by name and size; of the training set only where it lies, since reading its annotations takes long.
+    """
+    folder, keys = config.TEST.CALIBRATION_IMAGES, config.dataset
+    if not folder:
+        return ' '.join([keys.dataset, keys.image_set, keys.root_path, keys.dataset_path])
+    sizes = ['%s %d' % (name, os.path.getsize(os.path.join(folder, name))) for name in _image_names(folder)]
+    return hashlib.sha256('\n'.join(sizes).encode('utf-8', 'surrogateescape')).hexdigest()
+
+
+def _image_names(folder):
+    """Image files of a folder, sorted; SniperError if there are none."""
     try:
         names = sorted(name for name in os.listdir(folder) if name.lower().endswith(SUFFIXES))
     except OSError as error:
@@ -60,8 +73,13 @@ def _of_folder(folder):
                           % (folder, error.strerror or error)) from None
     if not names:
         raise SniperError('TEST.CALIBRATION_IMAGES is %s, which holds no image (%s)' % (folder, ' '.join(SUFFIXES)))
+    return names
+
+
+def _of_folder(folder):
+    from lib.image import read_image
     roidb = []
-    for number, name in enumerate(names):
+    for number, name in enumerate(_image_names(folder)):
         path = os.path.join(folder, name)
         height, width = read_image(path).shape[:2]
         roidb.append({'image': path, 'image_id': number, 'width': width, 'height': height, 'flipped': False})

@@ -30,13 +30,21 @@ def to_int8(symbol, arg_params, ranges):
     from mxnet.contrib import quantization
     from sniper_mxnet import mx
     quantised, _ = _quantised(symbol, arg_params)
-    ready = fused_graph(quantization._calibrate_quantized_sym(quantised, ranges))
+    ready = _with_outputs(fused_graph(quantization._calibrate_quantized_sym(quantised, ranges)), symbol.list_outputs())
     given = dict(arg_params)
     given.update(quantization._quantize_params(ready, arg_params, ranges))
     wanted = set(ready.list_arguments())
     taken = set(symbol.list_arguments()) - wanted  # replaced by their quantised forms
     mx.nd.waitall()
     return ready, {name: array for name, array in given.items() if name not in taken}
+
+
+def _with_outputs(symbol, names):
+    """The symbol with its outputs named `names`: MXNet takes out copies, an output's among them, which loses its name."""
+    from sniper_mxnet import mx
+    outputs = [output if output.list_outputs() == [name] else mx.sym.identity(output, name=name[:-len('_output')])
+               for output, name in zip(symbol, names)]
+    return mx.sym.Group(outputs)
 
 
 def wanted_ranges(symbol, arg_params):

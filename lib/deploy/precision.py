@@ -1,5 +1,6 @@
 """TEST.PRECISION: what it means for a configuration, and getting the process ready for it."""
 from lib.deploy import cpu
+from lib.deploy.calibrate import images_named
 from lib.deploy.pair import read_facts
 from lib.errors import SniperError
 
@@ -22,8 +23,8 @@ def prepare(config):
 
 
 def treatment(config):
-    """What inference does to a checkpoint's numbers, as text; '' for nothing."""
+    """What inference does to a checkpoint's numbers, as text; '' for nothing. SniperError as lib.deploy.calibrate."""
     test = config.TEST
     if test.PRECISION == 'int8':
-        return 'int8 %s %d' % (test.CALIBRATION_IMAGES or config.dataset.image_set, test.CALIBRATION_COUNT)
+        return 'int8 %d %s' % (test.CALIBRATION_COUNT, images_named(config))
     return test.PRECISION if test.PRECISION != 'fp32' else 'folded' if test.FOLD else ''

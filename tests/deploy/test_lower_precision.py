@@ -101,6 +101,20 @@ def test_layers_of_int8(mx):
     assert {'a_weight', 'd_weight', 'cls_score_weight'} <= set(arrays)
 
 
+def test_int8_keeps_the_names_of_outputs(mx):
+    """MXNet's pass takes out the copy that gives a map its name as an output."""
+    first = mx.sym.Convolution(mx.sym.var('data'), num_filter=8, kernel=(3, 3), pad=(1, 1), name='a')
+    second = mx.sym.Convolution(first, num_filter=8, kernel=(1, 1), name='b')
+    second = mx.sym.Activation(second, act_type='relu', name='r')
+    last = mx.sym.Convolution(second, num_filter=4, kernel=(1, 1), name='c')
+    symbol = mx.sym.Group([last, mx.sym.identity(second, name='map')])
+    shapes = symbol.infer_shape(data=(1, 3, 8, 8))[0]
+    arg_params = {name: mx.nd.ones(shape) for name, shape in zip(symbol.list_arguments(), shapes) if name != 'data'}
+    ranges = {name: (-3.0, 3.0) for name in wanted_ranges(symbol, arg_params)}
+    quantised, _ = to_int8(symbol, arg_params, ranges)
+    assert quantised.list_outputs() == symbol.list_outputs() == ['c_output', 'map_output']
+
+
 def test_layers_that_keep_their_precision():
     names = ['stage4_unit1_offset', 'offset', 'rpn_cls_score', 'rpn_bbox_pred', 'bbox_pred', 'cls_score',
              'conv_new_out']
