@@ -22,6 +22,9 @@ AMX_ISA = 'AVX512_CORE_AMX'
 # TEST.PRECISION -> (flags of /proc/cpuinfo that its AMX kernels want, flags of which one does without AMX)
 NEEDS = {'bf16': (('amx_tile', 'amx_bf16'), ('avx512_bf16',)),
          'int8': (('amx_tile', 'amx_int8'), ('avx512_vnni', 'avx_vnni'))}
+# Values of MAX_ISA with which oneDNN leaves a feature alone, whatever the processor has; others change nothing.
+_BELOW_VNNI = {'SSE41', 'AVX', 'AVX2', 'AVX512_MIC', 'AVX512_MIC_4OPS', 'AVX512_CORE'}
+_HIDING = {'avx512_vnni': _BELOW_VNNI, 'avx_vnni': _BELOW_VNNI, 'avx512_bf16': _BELOW_VNNI | {'AVX512_CORE_VNNI'}}
 _SYS_ARCH_PRCTL, _GET_PERMISSION, _REQUEST_PERMISSION, _TILE_DATA = 158, 0x1022, 0x1023, 18
 
 
@@ -35,12 +38,13 @@ def prepare(precision):
         return precision
     amx, others = NEEDS[precision]
     flags = cpu_flags()
-    fallback = next((flag for flag in others if flag in flags), None)
+    limit = os.environ.get(MAX_ISA, '').upper()
+    fallback = next((flag for flag in others if flag in flags and limit not in _HIDING[flag]), None)
     reason = _enable_amx(amx, flags)
     if reason is None:
         return 'AMX'
     if fallback is None:
-        raise SniperError('TEST.PRECISION is %s, but this processor has none of %s, and %s: use TEST.PRECISION fp32'
+        raise SniperError('TEST.PRECISION is %s, but oneDNN can use none of %s here, and %s: use TEST.PRECISION fp32'
                           % (precision, ', '.join(others), reason))
     logger.info('%s runs on %s: %s', precision, fallback, reason)
     return fallback

@@ -38,9 +38,10 @@ def write_pair(prefix, symbol, arg_params, aux_params, facts):
     arrays = {'arg:' + name: _storable(array) for name, array in arg_params.items()}
     arrays.update({'aux:' + name: array for name, array in aux_params.items()})
     graph = symbol.tojson(remove_amp_cast=False).encode('utf-8')
-    write_file(prefix + '-symbol.json', graph)
     path = params_path(prefix, NUMBER)
+    # The largest first: if the disk has no room for it, the files of before stay as they are.
     temporary, checksum = write_temporary(path, lambda stream: write_arrays(stream, arrays))
+    write_file(prefix + '-symbol.json', graph)
     publish(temporary, path)
     side = dict(facts, optimized=FORMAT, graph=hashlib.sha256(graph).hexdigest(), params=list(checksum))
     write_file('%s-%04d.json' % (prefix, NUMBER), json.dumps(side, indent=1, sort_keys=True).encode('utf-8'))

@@ -39,7 +39,7 @@ def test_without_amx_the_next_best_is_taken(machine, precision, flag):
 
 
 @pytest.mark.parametrize('precision, flags, tiles, loaded, reason', [
-    ('bf16', {'avx2'}, True, False, 'none of avx512_bf16, and no amx_tile and amx_bf16: use TEST.PRECISION fp32'),
+    ('bf16', {'avx2'}, True, False, 'none of avx512_bf16 here, and no amx_tile and amx_bf16: use TEST.PRECISION fp32'),
     ('int8', set(), True, False, 'none of avx512_vnni, avx_vnni'),
     ('bf16', AMX, False, False, 'the kernel does not let this process use AMX'),
     ('bf16', AMX, True, True, 'MXNet was loaded before')])
@@ -51,10 +51,13 @@ def test_refusals(machine, precision, flags, tiles, loaded, reason):
 
 
 def test_the_users_limit_stands(machine, monkeypatch):
-    machine(AMX)
-    monkeypatch.setenv(cpu.MAX_ISA, 'AVX2')
-    with pytest.raises(SniperError, match='the environment sets DNNL_MAX_CPU_ISA to AVX2'):
-        cpu.prepare('bf16')
+    machine(AMX | {'avx512_bf16', 'avx512_vnni', 'avx_vnni'})
+    for limit, precision in (('AVX2', 'bf16'), ('AVX2', 'int8'), ('avx512_core', 'int8'), ('AVX512_CORE_VNNI', 'bf16')):
+        monkeypatch.setenv(cpu.MAX_ISA, limit)
+        with pytest.raises(SniperError, match='the environment sets DNNL_MAX_CPU_ISA to %s' % limit):
+            cpu.prepare(precision)
+    monkeypatch.setenv(cpu.MAX_ISA, 'AVX512_CORE_BF16')
+    assert cpu.prepare('bf16') == 'avx512_bf16' and cpu.prepare('int8') == 'avx512_vnni'
 
 
 def test_on_this_machine():

@@ -1,4 +1,5 @@
 """Networks on disk, and the programs that write and run them."""
+import errno
 import importlib.util
 import os
 
@@ -49,6 +50,20 @@ def test_what_is_written_is_read(mx, tmp_path):
         stream.write(b'x')
     with pytest.raises(SniperError, match='are not the two that its side file describes'):
         load_pair(prefix)
+
+
+def test_a_full_disk_leaves_the_files_of_before(mx, tmp_path, monkeypatch):
+    symbol = network(mx)
+    prefix, net = str(tmp_path / 'net'), (symbol,) + weights(mx, symbol)
+    write_pair(prefix, *net, facts={'precision': 'fp32'})
+
+    def full(stream, arrays):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr('lib.deploy.pair.write_arrays', full)
+    with pytest.raises(SniperError, match='No space left'):
+        write_pair(prefix, *fold_batch_norms(*net), facts={'precision': 'bf16'})
+    assert len(os.listdir(str(tmp_path))) == 3 and read_facts(prefix)['precision'] == 'fp32'
+    assert load_pair(prefix)[0].tojson() == symbol.tojson()
 
 
 def test_a_checkpoint_is_no_optimised_network(folder):
