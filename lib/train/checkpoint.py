@@ -14,6 +14,7 @@ side file last: a process killed at any moment leaves either the old checkpoint,
 weight_test = weight * std and bias_test = bias * std + mean. (The original forgot the means; they are 0 in all its
 configurations.) Source: reference/networks.md section 9.
 """
+import itertools
 import json
 import logging
 import os
@@ -27,11 +28,12 @@ from sniper_mxnet import mx
 from lib.errors import SniperError
 from lib.files import publish, write_file, write_temporary
 from lib.train.ndarray_file import file_checksum, read_arrays, write_arrays
-from lib.train.paths import existing_epochs, params_path, read_json
+from lib.train.paths import existing_epochs, params_path, read_json, read_sidecar
 
 logger = logging.getLogger(__name__)
 
 INTERRUPTED = 'interrupted'
+BOX_LAYER = ['bbox_pred_weight', 'bbox_pred_bias']
 NEEDED_TO_RESUME = {'epoch', 'batch', 'batch_size', 'num_update', 'files'}
 Checkpoint = namedtuple('Checkpoint', 'tag sidecar')
 
@@ -55,8 +57,13 @@ def load_for_test(prefix, epoch):
         raise SniperError('checkpoint %s does not exist: train first, or set TEST.TEST_EPOCH and --save_prefix '
                           'to one of %s' % (path, existing_epochs(prefix) or 'the checkpoints in another folder'))
     arg_params, aux_params = load_params(path)
+    _complete_box_layer(arg_params, path, read_sidecar(prefix, epoch).get('config', {}))
     for name in [name for name in arg_params if '_test' in name]:
         arg_params[name.replace('_test', '')] = arg_params.pop(name)
+    for name, array in itertools.chain(arg_params.items(), aux_params.items()):
+        if not _is_finite(array.asnumpy()):
+            raise SniperError('parameter %s of %s is not finite, nothing can be found with it: copy the file anew, or '
+                              'set TEST.TEST_EPOCH to another checkpoint' % (name, path))
     return arg_params, aux_params
 
 
@@ -143,9 +150,35 @@ def _test_arrays(arrays, means, stds):
             'arg:bbox_pred_bias_test': bias * stds + means}
 
 
+def _complete_box_layer(arg_params, path, config):
+    """Add the box layer's test arrays where a file lacks them: without, every box would be off and nobody would know.
+
+    config: of the training, from the side file; {} if there is none. Networks without a box layer need nothing.
+    """
+    missing = [name for name in BOX_LAYER if name in arg_params and name + '_test' not in arg_params]
+    if not missing:
+        return
+    keys = 'TRAIN.BBOX_MEANS', 'TRAIN.BBOX_STDS'
+    if missing != BOX_LAYER or not all(key in config for key in keys):
+        unknown = ', and no side file says %s' % ' and '.join(keys) if missing == BOX_LAYER else ''
+        raise SniperError('%s has %s but not %s_test, with which tests decode boxes%s: take all files as training wrote '
+                          'them, or add the array (docs/weights.md, section 1)'
+                          % (path, missing[0], missing[0], unknown))
+    means, stds = (config[key] for key in keys)
+    arrays = {'arg:' + name: arg_params[name].asnumpy() for name in missing}
+    for key, array in _test_arrays(arrays, means, stds).items():
+        arg_params[key.partition(':')[2]] = mx.nd.array(array, dtype=array.dtype)
+    logger.info('%s has no bbox_pred_*_test: made from bbox_pred_* with means %s and deviations %s of its side file',
+                path, means, stds)
+
+
+def _is_finite(array):
+    return array.dtype.kind != 'f' or bool(np.isfinite(array).all())
+
+
 def _check_finite(arrays):
     for key, array in arrays.items():
-        if array.dtype.kind == 'f' and not np.isfinite(array).all():
+        if not _is_finite(array):
             raise SniperError('parameter %s is not finite, no checkpoint was written: lower TRAIN.lr, or set '
                               'TRAIN.CLIP_GRADIENT, and start from the last checkpoint with --resume'
                               % key.partition(':')[2])

@@ -32,6 +32,8 @@ def write_checkpoint(config, cfg_path, classes, epoch=1, save_prefix='SNIPER', s
     for name, shape in args.items():
         if name not in shapes:
             arrays['arg:' + name] = _initial(mx, name, shape, score_spread)
+            if name.startswith('bbox_pred'):  # decodes directly
+                arrays['arg:%s_test' % name] = arrays['arg:' + name]
     for name, shape in zip(symbol.list_auxiliary_states(), aux_shapes):
         arrays['aux:' + name] = mx.nd.ones(shape) if name.endswith('var') else mx.nd.zeros(shape)
     prefix = os.path.join(output_folder(config, cfg_path), save_prefix)

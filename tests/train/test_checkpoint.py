@@ -71,6 +71,63 @@ def test_sidecar(tmp_path):
     assert read_sidecar(str(tmp_path / 'S'), 7) == {}
 
 
+def rewrite(prefix, leave_out=(), **changed):
+    """Write the parameter file of epoch 1 anew, as plain MXNet, without some arrays and with others changed."""
+    from sniper_mxnet import mx
+    arrays = dict(mx.nd.load(prefix + '-0001.params'), **{'arg:' + name: value for name, value in changed.items()})
+    mx.nd.save(prefix + '-0001.params', {key: array for key, array in arrays.items() if key[4:] not in leave_out})
+
+
+TEST_ARRAYS = ('bbox_pred_weight_test', 'bbox_pred_bias_test')
+
+
+def test_missing_test_arrays_are_made_from_the_side_file(tmp_path, caplog):
+    from lib.train.checkpoint import load_for_test
+    caplog.set_level('INFO')
+    prefix = str(tmp_path / 'S')
+    save(prefix, config={'TRAIN.BBOX_MEANS': MEANS, 'TRAIN.BBOX_STDS': STDS})
+    expected, _ = load_for_test(prefix, 1)
+    assert not caplog.records
+    rewrite(prefix, leave_out=TEST_ARRAYS)
+    args, _ = load_for_test(prefix, 1)
+    assert len(caplog.records) == 1 and 'S-0001.params has no bbox_pred_*_test' in caplog.text
+    assert args.keys() == expected.keys()
+    for name, array in args.items():
+        np.testing.assert_array_equal(array.asnumpy(), expected[name].asnumpy(), err_msg=name)
+
+
+@pytest.mark.parametrize('leave_out, config, name', [
+    (TEST_ARRAYS, {}, 'bbox_pred_weight_test.* no side file says TRAIN.BBOX_MEANS and TRAIN.BBOX_STDS'),
+    (TEST_ARRAYS[:1], {'TRAIN.BBOX_MEANS': MEANS, 'TRAIN.BBOX_STDS': STDS}, 'bbox_pred_weight_test'),
+    (TEST_ARRAYS[1:], {'TRAIN.BBOX_MEANS': MEANS, 'TRAIN.BBOX_STDS': STDS}, 'bbox_pred_bias_test')])
+def test_missing_test_arrays_are_refused_where_they_cannot_be_made(tmp_path, leave_out, config, name):
+    from lib.train.checkpoint import load_for_test
+    prefix = str(tmp_path / 'S')
+    save(prefix, config=config)
+    rewrite(prefix, leave_out=leave_out)
+    with pytest.raises(SniperError, match='S-0001.params has bbox_pred_.* but not ' + name):
+        load_for_test(prefix, 1)
+
+
+def test_networks_without_box_layer_are_loaded_for_tests(tmp_path):
+    from lib.train.checkpoint import load_for_test
+    prefix = str(tmp_path / 'S')
+    save(prefix)
+    rewrite(prefix, leave_out=TEST_ARRAYS + ('bbox_pred_weight', 'bbox_pred_bias'))
+    assert set(load_for_test(prefix, 1)[0]) == {'w'}
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_non_finite_parameters_are_not_tested(tmp_path, value):
+    from lib.train.checkpoint import load_for_test
+    from sniper_mxnet import mx
+    prefix = str(tmp_path / 'S')
+    save(prefix)
+    rewrite(prefix, w=mx.nd.array([[1, value]]))
+    with pytest.raises(SniperError, match='parameter w of .*S-0001.params is not finite'):
+        load_for_test(prefix, 1)
+
+
 def test_missing_checkpoint_names_those_there_are(tmp_path):
     from lib.train.checkpoint import load_for_test
     save(str(tmp_path / 'S'), tag='0003')
