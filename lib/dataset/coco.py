@@ -64,9 +64,17 @@ class CocoDataset(Dataset):
     def roidb(self):
         """-> sequence of records (lib.dataset.roidb), a CompactRoidb. A record's image file need not exist."""
         if self._cache.roidb is not None:
-            return self._cache.roidb
-        roidb = CompactRoidb.from_records(self._records())
+            return self._with_outlines(self._cache.roidb)
+        roidb = self._with_outlines(CompactRoidb.from_records(self._records()))
         self._cache.store(self.classes, roidb)
+        return roidb
+
+    def _with_outlines(self, roidb):
+        """roidb; SniperError if masks are to be trained and none of its objects has an outline."""
+        if self.masks and roidb.row_counts().any() and not len(roidb.columns['coordinates']):
+            raise SniperError('TRAIN.WITH_MASK is True, but no object of %s has a usable segmentation, and masks need '
+                              'them: take a file with segmentations, or a configuration without TRAIN.WITH_MASK'
+                              % self._path)
         return roidb
 
     def _records(self):
@@ -131,6 +139,9 @@ class CocoDataset(Dataset):
             classes.append(labels[annotation['category_id']])
             if self.masks:
                 outlines.append(polygons(annotation, image['width'], image['height'], oddities))
+                if not outlines[-1]:
+                    oddities.add('objects have no usable segmentation; they are trained without a mask',
+                                 annotation.get('id', '(no id) of image %s' % image['id']))
         # Truncated towards zero, as in the original, which stored whole numbers.
         boxes = np.trunc(np.array(boxes, np.float64).reshape(-1, 4))
         return make_record(self._image_path(image), image['id'], image['width'], image['height'], boxes, classes,

@@ -1,5 +1,6 @@
 """The progress line of training."""
 import logging
+import math
 import time
 
 logger = logging.getLogger(__name__)
@@ -39,8 +40,8 @@ class Progress:
                 or self.clock() - self.line_time > LONGEST_SILENCE)
 
     def line(self, done, rate, values, exchange=None):
-        """Log the line. rate: learning rate; values: [(name, average)]; exchange: seconds that an exchange with the
-        other workers takes, None where there are none or none was measured."""
+        """Log the line. rate: learning rate; values: [(name, average)], nan where nothing was measured; exchange:
+        seconds that an exchange with the other workers takes, None where there are none or none was measured."""
         now = self.clock()
         elapsed = max(now - self.line_time, 1e-9)
         batches = done - self.line_batch
@@ -50,7 +51,7 @@ class Progress:
             waiting += ', %.0f%% for workers' % (100 * min(exchange * batches / elapsed, 1.0))
         logger.info('Epoch %d/%d batch %d/%d  %.1f chips/s (%s)  lr %.3g  %s  left %s',
                     self.epoch + 1, self.end_epoch, done, self.batches, batches * self.batch_size / elapsed, waiting,
-                    rate, '  '.join('%s %.4f' % pair for pair in values), duration(self._left(done, now)))
+                    rate, '  '.join(map(_value, values)), duration(self._left(done, now)))
         self.line_time, self.line_batch, self.waited = now, done, 0.0
 
     def epoch_line(self, done):
@@ -70,6 +71,12 @@ class Progress:
         per_batch = (now - self.started) / max(done - self.first_batch, 1)
         epochs = self.end_epoch - self.epoch - 1
         return per_batch * (self.batches - done + epochs * self.batches)
+
+
+def _value(pair):
+    """'RPNAcc 0.9123'. A loss that is not a number ends the training, so nan is an average of no samples."""
+    name, average = pair
+    return '%s (0 samples)' % name if math.isnan(average) else '%s %.4f' % (name, average)
 
 
 def duration(seconds):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from lib.dataset import get_dataset
+from lib.errors import SniperError
 from tests.dataset.coco_folder import content, make_folder, touch
 
 
@@ -76,6 +77,34 @@ def test_masks(tmp_path):
     assert record['gt_masks'][-3][0].tolist() == [1, 1, 5, 1, 5, 5]
     with pytest.raises(IndexError):
         record['gt_masks'][3]
+
+
+def test_objects_without_outline_are_counted(tmp_path, caplog):
+    file = content({1: [(1, 1, 1, 5, 5)] * 4, 2: [(1, 1, 1, 5, 5)]})
+    file['annotations'][0]['segmentation'] = [[1, 1, 5, 1]]
+    file['annotations'][1]['segmentation'] = []
+    del file['annotations'][4]['segmentation']
+    folder = make_folder(tmp_path, {'train2017': file})
+    assert len(load(folder).roidb()) == 2 and 'segmentation' not in caplog.text
+    load(folder, masks=True).roidb()
+    assert 'instances_train2017.json: 3 objects have no usable segmentation' in caplog.text
+    assert '(annotation 1, 2, 5)' in caplog.text
+
+
+@pytest.mark.parametrize('segmentation', [None, [], [[1, 1, 5, 1]]])
+def test_masks_need_outlines(tmp_path, segmentation):
+    file = content({1: [(1, 1, 1, 5, 5)], 2: []})
+    file['annotations'][0].update(segmentation=segmentation)
+    folder = make_folder(tmp_path, {'train2017': file})
+    with pytest.raises(SniperError, match='no object of .*instances_train2017.json has a usable segmentation'):
+        load(folder, masks=True).roidb()
+    assert len(load(folder).roidb()) == 2
+
+
+def test_masks_need_no_objects(tmp_path):
+    """That nothing can be trained on is said by others, who see all sets."""
+    folder = make_folder(tmp_path, {'train2017': content({1: []})})
+    assert len(load(folder, masks=True).roidb()) == 1
 
 
 @pytest.mark.parametrize('image_set, place', [

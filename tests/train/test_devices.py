@@ -101,9 +101,9 @@ def test_progress_line(caplog):
     progress.start_epoch(0, 25, 0)
     assert not progress.due(9) and progress.due(10) and progress.due(25)
     now[0], _ = 105.0, progress.add_wait(0.5)
-    progress.line(10, 0.015, [('RPNAcc', 0.5)])
-    assert ('Epoch 1/3 batch 10/25  8.0 chips/s (10% waiting for data)  lr 0.015  RPNAcc 0.5000  left 0:32'
-            in caplog.text)
+    progress.line(10, 0.015, [('RPNAcc', 0.5), ('MaskLogLoss', float('nan'))])
+    assert ('Epoch 1/3 batch 10/25  8.0 chips/s (10% waiting for data)  lr 0.015  RPNAcc 0.5000  MaskLogLoss '
+            '(0 samples)  left 0:32' in caplog.text)
     now[0] = 166.0
     assert progress.due(11)
     progress.add_wait(0.16)

@@ -53,6 +53,15 @@ def test_proposal_graph_has_only_rpn_metrics():
     assert all(np.isnan(value) for _, value in metrics.values())
 
 
+@pytest.mark.parametrize('target, is_nan', [(1, True), (-1, False)])
+def test_a_mask_head_gone_wild_is_seen_where_it_is_measured(target, is_nan):
+    """The fit loop ends a training by these losses; a batch without masks has none."""
+    metrics = TrainMetrics(['mask_cls_prob_output', 'blockgrad0_output'])
+    outputs = {'mask_cls_prob_output': np.full((1, 2, 4, 4), np.nan), 'blockgrad0_output': np.full((1, 4, 4), target)}
+    losses = metrics.update(outputs, {})
+    assert list(losses) == ['MaskLogLoss'] and np.isnan(losses['MaskLogLoss']) == is_nan
+
+
 def test_label_names_do_not_depend_on_the_counter():
     """MXNet numbers BlockGrad nodes by session: the second graph of a process starts higher."""
     metrics = TrainMetrics(FULL[:2] + ['cls_prob_reshape_output', 'bbox_loss_reshape_output', 'blockgrad10_output',
