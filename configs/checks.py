@@ -21,7 +21,7 @@ def validate(config, purpose='train'):
     if purpose == 'train':
         _check_train(config)
     else:
-        _check_test(config.TEST)
+        _check_test(config)
 
 
 def lr_epochs(text):
@@ -33,6 +33,12 @@ def lr_epochs(text):
     if any(not 0 <= epoch < float('inf') for epoch in epochs):
         raise ConfigError('TRAIN.lr_step is %r; epochs count from 0' % text)
     return epochs
+
+
+def focus_sizes(train):
+    """(DC_LOW, SMALL_THRESH, DC_HIGH) of TRAIN.AUTO_FOCUS_*; where a key is -1, the original's for chips of 512 pixels."""
+    given = (train.AUTO_FOCUS_DC_LOW, train.AUTO_FOCUS_SMALL_THRESH, train.AUTO_FOCUS_DC_HIGH)
+    return tuple(usual if size == -1 else size for size, usual in zip(given, (5, 64, 90)))
 
 
 def _require(condition, message, *values):
@@ -64,9 +70,23 @@ def _check_network(config):
              classes)
 
 
+def _check_proposals(config, section):
+    """Limits of the proposals, of RPN as the operators take them."""
+    values = config[section]
+    _require(values.RPN_PRE_NMS_TOP_N == -1 or values.RPN_PRE_NMS_TOP_N >= 1,
+             '%s.RPN_PRE_NMS_TOP_N is %d; it must be 1 or more, or -1 for all', section, values.RPN_PRE_NMS_TOP_N)
+    _at_least(config, section, 1, 'RPN_POST_NMS_TOP_N')
+    _at_least(config, section, 0, 'RPN_MIN_SIZE')
+    _require(0 <= values.RPN_NMS_THRESH <= 1, '%s.RPN_NMS_THRESH is %s; it must be from 0 to 1', section,
+             values.RPN_NMS_THRESH)
+
+
 def _check_train(config):
     train = config.TRAIN
-    _at_least(config, 'TRAIN', 1, 'BATCH_IMAGES CHIP_SIZE MIN_OBJECT_SIDE MAX_GT RPN_BATCH_SIZE RPN_POST_NMS_TOP_N '
+    _check_proposals(config, 'TRAIN')
+    _require(0 <= train.RPN_FG_FRACTION <= 1, 'TRAIN.RPN_FG_FRACTION is %s; it must be from 0 to 1',
+             train.RPN_FG_FRACTION)
+    _at_least(config, 'TRAIN', 1, 'BATCH_IMAGES CHIP_SIZE MIN_OBJECT_SIDE MAX_GT RPN_BATCH_SIZE '
                                   'BBOX_LOSS_ROIS LR_REFERENCE_BATCH LOSS_SCALE_INTERVAL')
     _at_least(config, 'TRAIN', 0, 'BBOX_LOSS_IMAGES begin_epoch end_epoch MAX_BATCHES SEED lr warmup_lr warmup_step '
                                   'wd CLIP_GRADIENT COLOR_JITTER NEG_CHIPS_PER_IMAGE')
@@ -96,10 +116,10 @@ def _check_train(config):
         _at_least(config, 'TRAIN', SHORTEST_POLYGON, 'MAX_POLYGON_LEN')
     if train.AUTO_FOCUS and not train.ONLY_PROPOSAL:
         # From 0: what lies outside a chip is clipped to side 0 on its border, and is to be ignored there.
-        _require(0 <= train.AUTO_FOCUS_DC_LOW < train.AUTO_FOCUS_SMALL_THRESH <= train.AUTO_FOCUS_DC_HIGH,
+        low, small, high = focus_sizes(train)
+        _require(0 <= low < small <= high,
                  'TRAIN.AUTO_FOCUS_DC_LOW, _SMALL_THRESH and _DC_HIGH are %s, %s and %s; AutoFocus wants '
-                 '0 <= low < small <= high', train.AUTO_FOCUS_DC_LOW, train.AUTO_FOCUS_SMALL_THRESH,
-                 train.AUTO_FOCUS_DC_HIGH)
+                 '0 <= low < small <= high', low, small, high)
 
 
 def _check_exchange(config):
@@ -122,7 +142,9 @@ def _check_exchange(config):
              "set TRAIN.fp16 False, or gradient_compression to 'none'", default.gradient_compression)
 
 
-def _check_test(test):
+def _check_test(config):
+    test = config.TEST
+    _check_proposals(config, 'TEST')
     scales = _check_scales('TEST', test)
     for name in ('BATCH_IMAGES', 'DO_PRUNING', 'USE_CACHE', 'CHIP_HYPERPARAMS'):
         _require(len(test[name]) == scales, 'TEST.%s has %d entries, but TEST.SCALES has %d; give one entry a scale',
@@ -132,8 +154,6 @@ def _check_test(test):
              'TEST.SCALES is %s; both numbers of a pair must be above 0 (-1 is for training only)', test.SCALES)
     _require(test.CALIBRATION_COUNT >= 1, 'TEST.CALIBRATION_COUNT is %d; it must be 1 or more', test.CALIBRATION_COUNT)
     _require(test.CONCURRENT_JOBS >= 1, 'TEST.CONCURRENT_JOBS is %d; it must be 1 or more', test.CONCURRENT_JOBS)
-    _require(test.RPN_POST_NMS_TOP_N >= 1, 'TEST.RPN_POST_NMS_TOP_N is %d; it must be 1 or more',
-             test.RPN_POST_NMS_TOP_N)
     _require(test.NMS > 0 or test.NMS_SIGMA > 0 or test.NMS_METHOD in ('hard', 'linear'),
              'TEST.NMS, %s, and TEST.NMS_SIGMA, %s, are both off; set one above 0', test.NMS, test.NMS_SIGMA)
     _check_processes('TEST.NUM_PROCESS', test.NUM_PROCESS)
@@ -172,6 +192,9 @@ def _check_scales(section, values):
         largest = scale[1] if isinstance(scale, tuple) else scale
         _require(largest > 0 or isinstance(scale, tuple) and scale[0] > 0,
                  '%s.SCALES has the entry %s; it must be above 0', section, scale)
+    for low, high in values.VALID_RANGES:
+        _require(high == -1 or low < high, '%s.VALID_RANGES has the entry %s; the second number must be above the first, '
+                 'or -1 for no limit', section, (low, high))
     return scales
 
 

@@ -52,9 +52,9 @@ TRAIN = {
     'MAX_MASKS': key(50, 'proposals a chip that masks are trained on, at most and on average over a batch'),
     'MAX_POLYGON_LEN': key(500, "numbers that an object's polygons may have; longer ones are simplified and counted"),
     'AUTO_FOCUS': key(False, 'train the head that predicts where small objects are'),
-    'AUTO_FOCUS_SMALL_THRESH': key(-1, 'objects of a side below this, chip pixels, are focus targets'),
-    'AUTO_FOCUS_DC_LOW': key(-1, 'objects of a side up to this, chip pixels, are ignored by focus targets'),
-    'AUTO_FOCUS_DC_HIGH': key(-1, 'objects from SMALL_THRESH up to this side, chip pixels, are ignored too'),
+    'AUTO_FOCUS_SMALL_THRESH': key(-1, 'objects of a side below this, chip pixels, are focus targets; -1 = 64'),
+    'AUTO_FOCUS_DC_LOW': key(-1, 'objects of a side up to this, chip pixels, are ignored by focus targets; -1 = 5'),
+    'AUTO_FOCUS_DC_HIGH': key(-1, 'objects from SMALL_THRESH up to this side, chip pixels, are ignored too; -1 = 90'),
 
     # images and chips
     'SCALES': key([3.0, 1.667, 512.0], 'fine to coarse: resize factors and last the long side in pixels; '

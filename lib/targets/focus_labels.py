@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from configs.checks import focus_sizes
+
 NOTHING, FOCUS, IGNORED = 0, 1, -1
 
 
@@ -21,7 +23,7 @@ class FocusSizes(NamedTuple):
     @classmethod
     def from_config(cls, train):
         """From the section TRAIN of a configuration."""
-        return cls(train.AUTO_FOCUS_DC_LOW, train.AUTO_FOCUS_SMALL_THRESH, train.AUTO_FOCUS_DC_HIGH)
+        return cls(*focus_sizes(train))
 
 
 def write_focus_labels(boxes, sizes, stride, out):

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from configs import load_config
+from configs import check_supported, load_config
 from lib.chips import Chip
 from lib.targets import ChipTargets, TargetSettings
 from lib.targets.chip_boxes import to_chip
@@ -165,3 +165,11 @@ def test_sizes_and_cells_of_the_configurations(file, sizes, cells):
     out = focus_of(targets, entry, Chip((0., 0., size - 1., size - 1.), 1.0, size, size, 0, np.array([0]), False))
     stride = config.network.RPN_FEAT_STRIDE
     assert (out.reshape(cells, cells) == 1).sum() == (math.ceil(25 / stride) - 10 // stride + 1) ** 2
+
+
+def test_one_switch_takes_the_originals_sizes():
+    config = load_config(os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml'), ['TRAIN.AUTO_FOCUS', 'True'])
+    check_supported(config, 'train')
+    assert FocusSizes.from_config(config.TRAIN) == (5, 64, 90)
+    config.TRAIN.AUTO_FOCUS_SMALL_THRESH = 30
+    assert FocusSizes.from_config(config.TRAIN) == (5, 30, 90)
