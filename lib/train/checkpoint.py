@@ -33,6 +33,7 @@ from lib.train.paths import existing_epochs, params_path, read_json, read_sideca
 logger = logging.getLogger(__name__)
 
 INTERRUPTED = 'interrupted'
+PASSED_OVER = '%s is missing or damaged: its checkpoint is passed over'
 BOX_LAYER = ['bbox_pred_weight', 'bbox_pred_bias']
 NEEDED_TO_RESUME = {'epoch', 'batch', 'batch_size', 'num_update', 'files'}
 Checkpoint = namedtuple('Checkpoint', 'tag sidecar')
@@ -106,24 +107,28 @@ def remove(prefix, tag):
 
 
 def find_newest(prefix):
-    """The newest checkpoint of the current run whose files are whole -> Checkpoint, or None.
+    """The newest checkpoint of the current run whose files are whole -> (Checkpoint, or None; list of broken files).
 
     Newest: most updates, whether an epoch's or `interrupted`. Broken ones are passed over with a warning.
     """
-    folder, base = os.path.split(prefix)
-    pattern = re.compile(re.escape(base) + r'-(\d{4,}|%s)\.json$' % INTERRUPTED)
     run = read_json(prefix + '-run.json').get('run')
-    found = []
-    for match in filter(None, map(pattern.match, os.listdir(folder or '.'))):
-        sidecar = read_json('%s-%s.json' % (prefix, match.group(1)))
-        if NEEDED_TO_RESUME <= set(sidecar) and run in (None, sidecar.get('run')):
-            found.append(Checkpoint(match.group(1), sidecar))
+    found, passed_over = [], []
+    for tag in _tags(prefix):
+        path = '%s-%s.json' % (prefix, tag)
+        sidecar = read_json(path)
+        if not NEEDED_TO_RESUME <= set(sidecar):
+            passed_over.append(path)
+        elif run in (None, sidecar.get('run')):
+            found.append(Checkpoint(tag, sidecar))
+    for path in passed_over:
+        logger.warning(PASSED_OVER, path)
     for checkpoint in sorted(found, key=lambda item: item.sidecar['num_update'], reverse=True):
         broken = _broken_file(prefix, checkpoint)
         if broken is None:
-            return checkpoint
-        logger.warning('%s is missing or damaged: checkpoint %s is passed over', broken, checkpoint.tag)
-    return None
+            return checkpoint, passed_over
+        logger.warning(PASSED_OVER, broken)
+        passed_over.append(broken)
+    return None, passed_over
 
 
 def load_state(prefix, tag):
@@ -161,8 +166,8 @@ def _complete_box_layer(arg_params, path, config):
     keys = 'TRAIN.BBOX_MEANS', 'TRAIN.BBOX_STDS'
     if missing != BOX_LAYER or not all(key in config for key in keys):
         unknown = ', and no side file says %s' % ' and '.join(keys) if missing == BOX_LAYER else ''
-        raise SniperError('%s has %s but not %s_test, with which tests decode boxes%s: take all files as training wrote '
-                          'them, or add the array (docs/weights.md, section 1)'
+        raise SniperError('%s has %s but not %s_test, with which tests decode boxes%s: take all files as training '
+                          'wrote them, or add the array (docs/weights.md, section 1)'
                           % (path, missing[0], missing[0], unknown))
     means, stds = (config[key] for key in keys)
     arrays = {'arg:' + name: arg_params[name].asnumpy() for name in missing}
@@ -182,6 +187,17 @@ def _check_finite(arrays):
             raise SniperError('parameter %s is not finite, no checkpoint was written: lower TRAIN.lr, or set '
                               'TRAIN.CLIP_GRADIENT, and start from the last checkpoint with --resume'
                               % key.partition(':')[2])
+
+
+def _tags(prefix):
+    """Tags of all checkpoints that have a side file, or both of the others, sorted."""
+    folder, base = os.path.split(prefix)
+    pattern = re.compile(re.escape(base) + r'-(\d{4,}|%s)\.(json|params|states)$' % INTERRUPTED)
+    kinds = {}
+    for match in filter(None, map(pattern.match, os.listdir(folder or '.'))):
+        kinds.setdefault(match.group(1), set()).add(match.group(2))
+    # One file alone may be weights that somebody put there, or what is left of a checkpoint that was being removed.
+    return sorted(tag for tag, found in kinds.items() if 'json' in found or len(found) == 2)
 
 
 def _broken_file(prefix, checkpoint):

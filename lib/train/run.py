@@ -180,7 +180,7 @@ def _prepare_files(prefix, resume):
     folder = os.path.dirname(prefix) or '.'
     os.makedirs(folder, exist_ok=True)
     remove_stale_temporaries(folder)
-    newest = checkpoint.find_newest(prefix)
+    newest, broken = checkpoint.find_newest(prefix)
     if not resume:
         if newest:
             logger.warning('%s holds checkpoints of an earlier run: they are overwritten one by one (--resume would '
@@ -189,6 +189,10 @@ def _prepare_files(prefix, resume):
     if newest:
         logger.info('Resuming from %s-%s: %d epochs and %d batches are done', prefix, newest.tag,
                     newest.sidecar['epoch'], newest.sidecar['batch'])
+    elif broken:
+        raise SniperError('--resume: no checkpoint %s-* is whole, for %s missing or damaged: put back what is missing, '
+                          'or start over without --resume, which overwrites them'
+                          % (prefix, ', '.join(broken) + (' is' if len(broken) == 1 else ' are')))
     else:
         logger.info('--resume: there is no checkpoint %s-*, training starts from the beginning', prefix)
     return newest

@@ -181,7 +181,7 @@ def test_killed_at_every_step(tmp_path, monkeypatch, steps):
     except Killed:
         pass
     monkeypatch.undo()
-    found = checkpoint.find_newest(prefix)
+    found, _ = checkpoint.find_newest(prefix)
     assert found is None or found.sidecar['num_update'] in (1, 2)
     if found:
         value = checkpoint.load_params(prefix + '-0001.params')[0]['bbox_pred_weight'].asnumpy()[0, 0]
@@ -195,17 +195,17 @@ def test_killed_at_every_step(tmp_path, monkeypatch, steps):
 def test_newest_is_by_updates_and_run(tmp_path):
     from lib.train import checkpoint
     prefix = str(tmp_path / 'S')
-    assert checkpoint.find_newest(prefix) is None
+    assert checkpoint.find_newest(prefix)[0] is None
     save(prefix, '0009', num_update=90, run='old')
     save(prefix, '0001', num_update=10, run='new')
     save(prefix, 'interrupted', num_update=14, run='new')
-    assert checkpoint.find_newest(prefix).tag == '0009'
+    assert checkpoint.find_newest(prefix)[0].tag == '0009'
     (tmp_path / 'S-run.json').write_text(json.dumps({'run': 'new'}))
-    assert checkpoint.find_newest(prefix).tag == 'interrupted'
+    assert checkpoint.find_newest(prefix)[0].tag == 'interrupted'
     checkpoint.remove(prefix, 'interrupted')
-    assert checkpoint.find_newest(prefix).tag == '0001'
+    assert checkpoint.find_newest(prefix)[0].tag == '0001'
     (tmp_path / 'S-0001.states').unlink()
-    assert checkpoint.find_newest(prefix) is None
+    assert checkpoint.find_newest(prefix)[0] is None
 
 
 def test_full_disk_is_one_line(tmp_path, monkeypatch):

@@ -145,6 +145,32 @@ def test_resume_passes_over_damaged_checkpoints(straight, tmp_path, caplog):
         assert_same_end(straight, prefix)
 
 
+def spoil(path, content):
+    os.remove(path)
+    if content is not None:
+        with open(path, 'w') as stream:
+            stream.write(content)
+
+
+@pytest.mark.parametrize('content', [None, '', '{"epoch": 2}'])
+def test_resume_without_side_file(straight, tmp_path, caplog, content):
+    """An older checkpoint is taken. If there is none, nothing is overwritten."""
+    prefix = str(tmp_path / 'S')
+    run(prefix)
+    spoil(END % (prefix, 'json'), content)
+    assert run(prefix, resume=True)[1].started == [(1, 0)]
+    assert 'S-0002.json is missing or damaged' in caplog.text
+    assert_same_end(straight, prefix)
+
+    for epoch in (1, 2):
+        spoil('%s-%04d.json' % (prefix, epoch), content)
+    before = {name: (tmp_path / name).read_bytes() for name in os.listdir(str(tmp_path))}
+    with pytest.raises(SniperError, match='S-0001.json, .*S-0002.json are missing or damaged'):
+        run(prefix, resume=True)
+    assert before == {name: (tmp_path / name).read_bytes() for name in os.listdir(str(tmp_path))}
+    assert run(prefix)[0] == 0
+
+
 def test_resume_without_checkpoint_begins(straight, tmp_path, caplog):
     caplog.set_level('INFO')
     assert run(str(tmp_path / 'S'), resume=True)[0] == 0
