@@ -10,7 +10,7 @@ class Batch(NamedTuple):
     data, label: tensor name -> float32 array, in the order of the network's inputs
     images: file of each sample
     index: number of the batch in the epoch
-    stats: counts; training: dropped_boxes (objects beyond TRAIN.MAX_GT), replaced (samples whose image is broken)
+    stats: counts; training: dropped_boxes (objects beyond TRAIN.MAX_GT), replaced (samples without an image)
     """
 
     data: Dict[str, np.ndarray]

@@ -48,7 +48,7 @@ class TrainIterator:
         self._roidb = PackedRoidb(roidb)
         self._sampler = ChipSampler(config)
         self._layout = self.provide_data + self.provide_label
-        self._broken, self._mismatched = set(), set()
+        self._broken, self._mismatched, self._outside = set(), set(), set()
         self._plan = None
         self._running = False  # an epoch has begun and was not reported
         workers = resolve_workers(config.TRAIN.NUM_PROCESS, len(roidb)) if num_workers is None else num_workers
@@ -171,6 +171,9 @@ class TrainIterator:
             self._warn_once(self._mismatched, path, report.mismatch)
         if report.broken:
             self._warn_once(self._broken, path, '%s (its samples are replaced by others)' % report.broken)
+        if report.outside:
+            self._warn_once(self._outside, path, 'no pixel of image %s lies in one of its chips: it is too small, or '
+                            'of another size than its annotation says (the sample is replaced by another)' % path)
         if not (report.broken or report.outside):
             return None
         self._plan.reject(position)
@@ -199,8 +202,9 @@ class TrainIterator:
                            'simplified; raise TRAIN.MAX_POLYGON_LEN', stats['epoch'] + 1, stats['simplified_masks'],
                            self._config.TRAIN.MAX_POLYGON_LEN)
         if stats['replaced_samples']:
-            logger.warning('Epoch %d: %d samples were replaced because of %d broken images',
-                           stats['epoch'] + 1, stats['replaced_samples'], len(self._broken))
+            causes = (len(self._broken), 'broken images'), (len(self._outside), 'images without a pixel in a chip')
+            logger.warning('Epoch %d: %d samples were replaced because of %s', stats['epoch'] + 1,
+                           stats['replaced_samples'], ' and '.join('%d %s' % cause for cause in causes if cause[0]))
 
     def close(self):
         """Stop the workers. May be called more than once."""

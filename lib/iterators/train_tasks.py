@@ -23,7 +23,7 @@ class SampleReport(NamedTuple):
     """What happened to a sample. Exactly one of `broken` and `outside` asks for another chip."""
 
     broken: Optional[str] = None     # the image cannot be read: why
-    outside: bool = False            # no pixel of the image lies in the chip (wrong size in the annotation)
+    outside: bool = False            # no pixel of the image lies in the chip (tiny, or wrong size in the annotation)
     mismatch: Optional[str] = None   # a warning: the image has another size or orientation than the annotation
     dropped: int = 0                 # objects that did not fit into gt_boxes
     simplified: int = 0              # objects whose polygons did not fit into gt_masks

@@ -206,3 +206,18 @@ def test_other_formats_are_decoded_whole(tmp_path):
     picture = ImageFile(path).decode(4)
     assert picture.reduction == 1 and picture.pixels.shape == (HEIGHT, WIDTH, 3)
     np.testing.assert_array_equal(resized_window(picture, (0, 0, WIDTH, HEIGHT), 0.2), resize_by(scene(), 0.2))
+
+
+def test_images_without_a_pixel_in_a_chip_are_named(tmp_path, caplog):
+    """They are not broken: one is tiny, the other is not of the size that its annotation says."""
+    paths = [str(tmp_path / name) for name in ('fine.png', 'tiny.png', 'smaller.png')]
+    for path, side in zip(paths, (400, 1, 20)):
+        cv2.imwrite(path, scene(side, side))
+    roidb = [make_entry(path, 400, 400, [[300, 300, 330, 330]]) for path in paths]
+    with TrainIterator(roidb, small_config(), 2, num_workers=0) as iterator:
+        epoch_batches(iterator, 0)
+        replaced = iterator.epoch_stats['replaced_samples']
+    lines = [record.getMessage() for record in caplog.records]
+    for path in paths[1:]:
+        assert sum('no pixel of image %s lies in one of its chips' % path in line for line in lines) == 1
+    assert 'Epoch 1: %d samples were replaced because of 2 images without a pixel in a chip' % replaced in lines
