@@ -179,10 +179,11 @@ ALONE = Workers()
 def connect(config):
     """-> Workers of this run: joins the others if `default.kvstore` is one of 'dist_*', else only this one.
 
-    Raises SniperError if the environment of a distributed run is missing.
+    Raises SniperError if the environment of a distributed run is missing, or there without 'dist_*'.
     """
     kind = config.default.kvstore
     if not kind.startswith('dist'):
+        _check_no_launcher(kind)
         return Workers()
     missing = [name for name in ENVIRONMENT if not os.environ.get(name)]
     if missing:
@@ -195,12 +196,20 @@ def connect(config):
     with watch.over('all %s workers and %s servers to reach the scheduler at %s'
                     % (os.environ['DMLC_NUM_WORKER'], os.environ['DMLC_NUM_SERVER'], address)):
         workers = Workers(mx.kv.create(kind), watch)
-        if workers.adds:
-            if workers.rank == 0:
-                # Minus minus: the servers add. Workers compute the changes themselves.
-                workers.store.set_optimizer(mx.optimizer.SGD(learning_rate=-1.0, wd=0.0))
-            workers.store._barrier()
+        if workers.adds and workers.rank == 0:
+            # Minus minus: the servers add. Workers compute the changes themselves.
+            workers.store.set_optimizer(mx.optimizer.SGD(learning_rate=-1.0, wd=0.0))
+        # With any kind: workers of different kinds must still be able to tell each other so (lib.train.same).
+        workers.store._barrier()
     return workers
+
+
+def _check_no_launcher(kind):
+    """Each of several workers that do not know of each other would write over the files of the others."""
+    if os.environ.get('DMLC_ROLE') == 'worker':
+        raise SniperError('default.kvstore is %r, but this is a worker of scripts/launch.py (DMLC_ROLE is set), which '
+                          'would train by itself: add `--set default.kvstore dist_sync`, or start the run without the '
+                          'launcher' % kind)
 
 
 def _leave_without_the_others(store):

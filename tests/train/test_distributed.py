@@ -18,12 +18,37 @@ from tests.train.worker_program import BATCH, BATCHES, distributed_config
 PATIENCE = 240  # seconds for what takes five on a quiet machine
 
 
+# Workers of different kinds write what they are told to FOLDER/<index>.json.
+KINDS = '''
+import json, os, sys
+from lib.errors import SniperError
+from lib.train import same
+from lib.train.distributed import connect
+from tests.train.worker_program import distributed_config
+index = int(os.environ['DMLC_TASK_ID'])
+config = distributed_config(%r[index])
+with connect(config) as workers:
+    rank = workers.rank
+    try:
+        same.check_program(workers, config, 1)
+        told = ''
+    except SniperError as error:
+        told = str(error)
+    with open(os.path.join(sys.argv[1], '%%d.json' %% index), 'w') as stream:
+        json.dump([rank, told], stream)
+'''
+
+
+def run_launcher(*command, **variables):
+    """Two workers and a server run the command -> CompletedProcess."""
+    return subprocess.run([sys.executable, os.path.join(ROOT, 'scripts', 'launch.py'), '-n', '2', '-s', '1', *command],
+                          cwd=ROOT, env=dict(os.environ, OMP_NUM_THREADS='1', **variables), timeout=PATIENCE,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
 def launch(folder, kvstore, compression='none'):
     """Two workers and a server run tests/train/worker_program.py -> their facts by rank."""
-    command = [sys.executable, os.path.join(ROOT, 'scripts', 'launch.py'), '-n', '2', '-s', '1', sys.executable, '-m',
-               'tests.train.worker_program', str(folder), kvstore, compression]
-    done = subprocess.run(command, cwd=ROOT, env=dict(os.environ, OMP_NUM_THREADS='1'), timeout=PATIENCE,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = run_launcher(sys.executable, '-m', 'tests.train.worker_program', str(folder), kvstore, compression)
     assert done.returncode == 0, done.stdout.decode()
     return [json.loads((folder / ('%d.json' % rank)).read_text()) for rank in range(2)]
 
@@ -145,6 +170,28 @@ def test_distributed_run_without_launcher(missing, monkeypatch):
     monkeypatch.delenv(missing)
     with pytest.raises(SniperError, match='%s is not set: start the run with .*launch.py' % missing):
         connect(distributed_config('dist_sync'))
+
+
+@pytest.mark.parametrize('count', ['1', '2'])
+def test_launcher_without_a_distributed_kvstore(count, monkeypatch, tmp_path):
+    """Nothing is written."""
+    import main_train
+    monkeypatch.setenv('DMLC_ROLE', 'worker')
+    monkeypatch.setenv('DMLC_NUM_WORKER', count)
+    with pytest.raises(SniperError, match="^default.kvstore is 'device', but .*: add `--set default.kvstore dist_sync`"):
+        main_train.main(['--cfg', os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml'), '--set',
+                         'output_path', str(tmp_path / 'output')])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('kinds', [('dist_sync', 'dist_async'), ('dist_async', 'dist_sync')])
+def test_workers_of_different_kvstores_are_told_so(kinds, tmp_path):
+    (tmp_path / 'program.py').write_text(KINDS % (kinds,))
+    done = run_launcher(sys.executable, str(tmp_path / 'program.py'), str(tmp_path), PYTHONPATH=ROOT)
+    told = [json.loads((tmp_path / ('%d.json' % index)).read_text()) for index in range(2)]
+    for (rank, complaint), kind in zip(told, kinds):
+        assert "do not agree in default.kvstore (here '%s')" % kind in complaint, done.stdout.decode()
+    assert sorted(rank for rank, _ in told) == [0, 1]
 
 
 def test_a_wait_in_vain_ends_the_process():
