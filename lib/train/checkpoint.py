@@ -114,10 +114,12 @@ def find_newest(prefix):
     run = read_json(prefix + '-run.json').get('run')
     found, passed_over = [], []
     for tag in _tags(prefix):
-        path = '%s-%s.json' % (prefix, tag)
-        sidecar = read_json(path)
+        path = '%s-%s.' % (prefix, tag)
+        sidecar = read_json(path + 'json')
         if not NEEDED_TO_RESUME <= set(sidecar):
-            passed_over.append(path)
+            # One file alone may be weights that somebody put there, or what a checkpoint that was removed has left.
+            if os.path.exists(path + 'params') and os.path.exists(path + 'states'):
+                passed_over.append(path + 'json')
         elif run in (None, sidecar.get('run')):
             found.append(Checkpoint(tag, sidecar))
     for path in passed_over:
@@ -190,14 +192,10 @@ def _check_finite(arrays):
 
 
 def _tags(prefix):
-    """Tags of all checkpoints that have a side file, or both of the others, sorted."""
+    """Tags of all files of checkpoints, sorted."""
     folder, base = os.path.split(prefix)
     pattern = re.compile(re.escape(base) + r'-(\d{4,}|%s)\.(json|params|states)$' % INTERRUPTED)
-    kinds = {}
-    for match in filter(None, map(pattern.match, os.listdir(folder or '.'))):
-        kinds.setdefault(match.group(1), set()).add(match.group(2))
-    # One file alone may be weights that somebody put there, or what is left of a checkpoint that was being removed.
-    return sorted(tag for tag, found in kinds.items() if 'json' in found or len(found) == 2)
+    return sorted({match.group(1) for match in filter(None, map(pattern.match, os.listdir(folder or '.')))})
 
 
 def _broken_file(prefix, checkpoint):

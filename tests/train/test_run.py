@@ -171,6 +171,15 @@ def test_resume_without_side_file(straight, tmp_path, caplog, content):
     assert run(prefix)[0] == 0
 
 
+def test_resume_beside_weights_begins(straight, tmp_path):
+    """Weights without an optimiser's state are no checkpoint to go on from, with or without a side file."""
+    prefix = str(tmp_path / 'S')
+    (tmp_path / 'S-0007.params').write_bytes(b'')
+    (tmp_path / 'S-0000.json').write_text('{"classes": []}')
+    assert run(prefix, resume=True)[1].started == [(0, 0), (1, 0)]
+    assert_same_end(straight, prefix)
+
+
 def test_resume_without_checkpoint_begins(straight, tmp_path, caplog):
     caplog.set_level('INFO')
     assert run(str(tmp_path / 'S'), resume=True)[0] == 0
