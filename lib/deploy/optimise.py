@@ -70,7 +70,8 @@ def cached_int8(config, weights, variant, folder):
         if facts.get('source_digest') == digest:
             logger.info('int8: the calibrated network %s is used again', prefix)
             return prefix
-    except SniperError as reason:
-        logger.info('int8: calibrating, because there is no fitting network yet (%s)', reason)
+    except SniperError:
+        pass  # none yet, a damaged one, or one of other settings: the same mend
+    logger.info('int8: calibrating, %s has no network of these weights, images and settings', os.path.dirname(prefix))
     make_pair(config, weights, prefix, 'int8', variant)
     return prefix

@@ -1,5 +1,6 @@
 """Fetch, check, unpack: what the download scripts run."""
 import argparse
+import glob
 import hashlib
 import logging
 import os
@@ -68,7 +69,7 @@ def provide(item, root=ROOT, source=None, sha256='', trust=False, urls=(), pause
     urls: in place of the item's. SniperError says what failed and what else works.
     """
     gives = os.path.join(root, item.gives)
-    if os.path.exists(gives) and source is None:
+    if _is_there(gives) and source is None:
         logger.info('%s is there already: nothing was fetched (rename it to fetch it again, or use --from FILE)', gives)
         return gives
     path = source or os.path.join(root, FOLDER, item.file)
@@ -81,16 +82,20 @@ def provide(item, root=ROOT, source=None, sha256='', trust=False, urls=(), pause
         logger.info('%d files unpacked into %s', count, os.path.join(root, item.into))
         if source is None:
             os.remove(path)
-        if not os.path.exists(gives):
-            logger.warning('%s was not in the archive: look at what it brought, and correct `gives` in %s', gives,
-                           CATALOGUE)
-            return gives
+        if not _is_there(gives):
+            raise SniperError('%s was not in the archive: look at what it brought, and correct `gives` in %s'
+                              % (gives, CATALOGUE))
     elif source is not None:
         os.makedirs(os.path.dirname(gives), exist_ok=True)
         shutil.copyfile(path, gives + '.new')
         os.replace(gives + '.new', gives)
     logger.info('ready: %s', gives)
     return gives
+
+
+def _is_there(path):
+    """A file, or a folder with weights in it: a training that failed leaves one with nothing but its log."""
+    return os.path.isfile(path) or bool(glob.glob(os.path.join(glob.escape(path), '**', '*.params'), recursive=True))
 
 
 def _fetch_any(item, path, urls, pause):

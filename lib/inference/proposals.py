@@ -32,7 +32,8 @@ from lib.train.paths import output_folder
 logger = logging.getLogger(__name__)
 
 ROIS, SCORES = 'rois_output', 'rois_score'
-TEST_KEYS = ('RPN_PRE_NMS_TOP_N', 'RPN_POST_NMS_TOP_N', 'RPN_NMS_THRESH', 'RPN_MIN_SIZE', 'N_PROPOSAL_PER_SCALE')
+TEST_KEYS = ('RPN_PRE_NMS_TOP_N', 'RPN_POST_NMS_TOP_N', 'RPN_NMS_THRESH', 'RPN_MIN_SIZE', 'N_PROPOSAL_PER_SCALE',
+             'REDUCED_DECODE')
 BLOCK = 4096  # images; starting the network again for the next block costs seconds
 
 

@@ -23,6 +23,7 @@ from lib.train.report import flat_config
 
 FORMAT = 1    # raise it when the meaning of a file changes
 LISTED = 5    # images or shards that a message names
+MOST = 9999   # shards: beyond any use, and soon looked through
 _NAME = re.compile(r'^part_(\d+)_of_(\d+)\.npz$')
 # Keys of TEST that change nothing in the results, or that the digests of weights and images stand for.
 _NO_MATTER = ('USE_CACHE', 'CONCURRENT_JOBS', 'NUM_PROCESS', 'TEST_EPOCH', 'SHIPPED_MODEL', 'VIS_THRESH',
@@ -38,10 +39,12 @@ class Shard(NamedTuple):
     @classmethod
     def parse(cls, text):
         """'2/3' -> Shard. SniperError for anything that is no part of a whole."""
-        match = re.match(r'^(\d{1,6})/(\d{1,6})$', text)
-        if not match or not 1 <= int(match.group(1)) <= int(match.group(2)):
-            raise SniperError('--shard %s is not understood: write 1/3, 2/3 or 3/3 for the parts of three' % text)
-        return cls(int(match.group(1)), int(match.group(2)))
+        match = re.match(r'^(\d{1,18})/(\d{1,18})$', text)
+        number, count = map(int, match.groups()) if match else (0, 0)
+        if not 1 <= number <= count <= MOST:
+            raise SniperError('--shard %s is not understood: write 1/3, 2/3 or 3/3 for the parts of three; there are at '
+                              'most %d parts' % (text, MOST))
+        return cls(number, count)
 
     def __str__(self):
         return '%d/%d' % self
@@ -93,7 +96,8 @@ class PartFolder:
         shards = [Shard(number, count) for number in range(1, count + 1)]
         missing = [shard for shard in shards if not os.path.isfile(self.path(shard))]
         if missing:
-            images = np.concatenate([dealt(count)[shard.number - 1] for shard in missing])
+            images_of = dealt(count)
+            images = np.concatenate([images_of[shard.number - 1] for shard in missing])
             raise SniperError('shard%s %s, with %s, %s missing in %s; run: %s' % (
                 's' if len(missing) > 1 else '', _listed(missing), self._named(images),
                 'are' if len(missing) > 1 else 'is', self.folder,

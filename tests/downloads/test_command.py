@@ -155,9 +155,16 @@ def test_from_file(tmp_path):
 
 def test_an_archive_with_other_files_is_said_to_be_one(tmp_path, caplog):
     (tmp_path / 'x').write_bytes(PACKED)
-    with caplog.at_level('INFO'):
+    with caplog.at_level('INFO'), pytest.raises(SniperError, match='data/other was not in the archive'):
         provide(item(gives='data/other'), str(tmp_path), source=str(tmp_path / 'x'))
-    assert 'was not in the archive' in caplog.text and 'ready' not in caplog.text and '2 files unpacked' in caplog.text
+    assert 'ready' not in caplog.text and '2 files unpacked' in caplog.text
+
+
+def test_the_log_of_a_failed_training_is_not_taken_for_a_detector(tmp_path):
+    (tmp_path / 'data' / 'model').mkdir(parents=True)
+    (tmp_path / 'data' / 'model' / 'training.log').write_bytes(b'error')
+    provided(tmp_path, Answers(PACKED))
+    assert 'data/model/a-0000.params' in left_over(tmp_path)
 
 
 def test_two_downloads_of_one_file_do_not_mix(tmp_path):
