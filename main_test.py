@@ -33,13 +33,20 @@ def main(argv=None):
     config = config_from_arguments(args)
     check_supported(config, 'test')
     prepare(config)
-    if args.merge is not None and args.merge < 0:
-        raise SniperError('--merge %d: there is at least 1 shard' % args.merge)
+    if args.merge is not None:
+        check_merge(args.merge)
     if config.TEST.EXTRACT_PROPOSALS:
         extract(config, args)
     else:
         test(config, args)
     return 0
+
+
+def check_merge(count):
+    """SniperError for a number of shards that there cannot be; 0 is what --merge without a number gives."""
+    from lib.inference.shard_files import MOST
+    if not 0 <= count <= MOST:
+        raise SniperError('--merge %d: there are at least 1 and at most %d shards' % (count, MOST))
 
 
 def test(config, args):

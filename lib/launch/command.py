@@ -10,7 +10,7 @@ from lib.cli import setup_logging
 from lib.errors import SniperError
 from lib.launch import hosts as places
 from lib.launch import starters
-from lib.launch.plan import SHARD, Cluster, Role, own_python, passed_on, with_flags
+from lib.launch.plan import SHARD, Cluster, Role, for_shards, own_python, passed_on, with_flags
 from lib.launch.supervise import Stopped, Supervisor, show_last_lines
 
 logger = logging.getLogger(__name__)
@@ -92,8 +92,7 @@ def main(argv=None):
 def run_workers(args, hosts):
     """A ps-lite run: one scheduler here, servers and workers where the launcher puts them."""
     local = args.launcher == 'local'
-    address = args.address if local and args.address else places.HERE if local else places.scheduler_address(
-        hosts, args.address)
+    address = places.HERE if local and not args.address else places.scheduler_address(hosts, args.address)
     cluster = Cluster(args.workers, args.servers, address, places.scheduler_port(address, args.port))
     folder = os.getcwd()
     scheduler = starters.on_this_machine(Role('scheduler', 0), [], folder, cluster.settings(), 1, address)
@@ -119,7 +118,8 @@ def run_workers(args, hosts):
 def run_shards(args, hosts):
     """Shards of a test, which do not need each other, and their merge."""
     folder = os.getcwd()
-    command = with_flags(args.command, ['--shard', SHARD])
+    for_one = for_shards(args.command)
+    command = with_flags(for_one, ['--shard', SHARD])
     merge = with_flags(args.command, ['--merge', str(args.shards)])
     settings = {} if args.launcher == 'local' else passed_on(args.env)
     logger.info('%d shards (%s)', args.shards, args.launcher)
@@ -136,7 +136,7 @@ def run_shards(args, hosts):
     if failed:
         for child in failed:
             show_last_lines(child)
-        again = [_text(with_flags(args.command, ['--shard', child.start.name.split()[-1] + '/%d' % args.shards]))
+        again = [_text(with_flags(for_one, ['--shard', child.start.name.split()[-1] + '/%d' % args.shards]))
                  for child in failed if not child.start.prefixed]
         raise SniperError('%s%s; merge with: %s' % (
             ', '.join(child.complaint() for child in failed),

@@ -1,4 +1,5 @@
 """Where processes run: the host file, addresses and ports."""
+import errno
 import re
 import socket
 from typing import NamedTuple
@@ -71,13 +72,16 @@ def scheduler_address(hosts, given=''):
 
 
 def scheduler_port(address, given=None):
-    """A free port of this machine; `given` must be one. SniperError if it is taken."""
+    """A free port of this machine; `given` must be one. SniperError if it is taken, or the address another's."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         if given is not None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what ps-lite sets too
         try:
             probe.bind((address, given or 0))
         except (OSError, OverflowError) as error:
+            if getattr(error, 'errno', None) == errno.EADDRNOTAVAIL:
+                raise SniperError('--address %s is not an address of this machine, where the scheduler runs: give one '
+                                  'that is, or leave it out to have one found' % address) from None
             raise SniperError('port %s of %s cannot be used: %s; choose another with --port, or none for a free one'
                               % (given, address, getattr(error, 'strerror', None) or error)) from None
         return probe.getsockname()[1]

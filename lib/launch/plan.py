@@ -10,6 +10,9 @@ PYTHONS = ('python', 'python3')
 PASSED_ON = ('PYTHONPATH', 'LD_LIBRARY_PATH', 'CUDA_VISIBLE_DEVICES')
 PASSED_ON_PREFIXES = ('DMLC_', 'PS_', 'MXNET_', 'OMP_', 'KMP_', 'DNNL_', 'NCCL_', 'SNIPER_')
 SHARD = '{shard}'
+# Flags of main_test.py that the launcher gives itself, and those that only the merge takes.
+SHARD_FLAGS = ('--shard', '--merge')
+MERGE_FLAGS = ('--vis',)
 
 
 class Role(NamedTuple):
@@ -48,13 +51,29 @@ def own_python(command):
 def with_flags(command, flags):
     """The command with flags for its program, which come first, as `--set` takes all that follows it.
 
-    The program is the first word that ends in .py. SniperError if there is none.
+    SniperError if there is no program.
     """
-    for number, word in enumerate(command):
-        if word.endswith('.py'):
-            return command[:number + 1] + flags + command[number + 1:]
-    raise SniperError('--shards runs a program that knows --shard and --merge, but %r names no file.py: '
-                      'python main_test.py ...' % ' '.join(command))
+    first, _ = _own_flags(command)
+    return command[:first] + flags + command[first:]
+
+
+def for_shards(command):
+    """The command without the flags that only the merge takes. SniperError for flags that the launcher gives."""
+    first, end = _own_flags(command)
+    for word in command[first:end]:
+        if word.partition('=')[0] in SHARD_FLAGS:
+            raise SniperError('%s in the command: with --shards the launcher gives --shard and --merge itself; leave it '
+                              'out, or run the command without the launcher' % word)
+    return command[:first] + [word for word in command[first:end] if word not in MERGE_FLAGS] + command[end:]
+
+
+def _own_flags(command):
+    """Where the flags of the program begin and end; the program is the first word that ends in .py."""
+    first = next((number for number, word in enumerate(command, 1) if word.endswith('.py')), None)
+    if first is None:
+        raise SniperError('--shards runs a program that knows --shard and --merge, but %r names no file.py: '
+                          'python main_test.py ...' % ' '.join(command))
+    return first, command.index('--set', first) if '--set' in command[first:] else len(command)
 
 
 def passed_on(names):

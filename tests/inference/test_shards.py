@@ -11,7 +11,7 @@ from lib.cli import run
 from lib.dataset.roidb import make_record
 from lib.errors import SniperError
 from lib.inference.deal import deal, deal_images, num_devices, unit_length
-from lib.inference.shard_files import PartFolder, Shard
+from lib.inference.shard_files import MOST, PartFolder, Shard
 from lib.iterators.crop_batches import order_crops
 from tests.inference import tiny_data
 
@@ -98,6 +98,13 @@ def test_missing_shards_are_named_with_their_images_and_commands(tmp_path):
     os.remove(folder.path(Shard(1, 3)))
     assert 'shards 1/3, 2/3, with 3 images (a, b, c), are missing' in refused(folder)
     assert 'test --shard 1/3 and test --shard 2/3' in refused(folder)
+
+
+def test_many_missing_shards_are_dealt_out_once(tmp_path):
+    asked = []
+    with pytest.raises(SniperError, match='are missing'):
+        a_folder(tmp_path).read_all(MOST, lambda count: asked.append(count) or [[]] * count)
+    assert asked == [MOST]
 
 
 def test_parts_of_several_tests(tmp_path):
@@ -236,6 +243,9 @@ def test_flags_that_do_not_fit(folder, capsys):
     assert 'give it to --merge' in failure(capsys, folder, '--shard', '1/2', '--vis')
     assert '--shard 3/2 is not understood' in failure(capsys, folder, '--shard', '3/2')
     assert '--merge -1' in failure(capsys, folder, '--merge=-1')
+    assert '--merge 100000000: there are at least 1 and at most 9999 shards' in failure(
+        capsys, folder, '--merge', '100000000')
+    assert 'at most 9999 parts' in failure(capsys, folder, '--shard', '1/100000000')
     with pytest.raises(SystemExit):
         test(folder, '--merge', '--shard', '1/2')
 

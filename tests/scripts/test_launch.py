@@ -19,7 +19,7 @@ from lib.errors import SniperError
 from lib.launch import agent
 from lib.launch.command import parse_arguments
 from lib.launch.hosts import deal, read_hostfile, scheduler_port
-from lib.launch.plan import with_flags
+from lib.launch.plan import for_shards, with_flags
 from tests.conftest import ROOT
 from tests.scripts.launch_programs import FAKE_MPIRUN, FAKE_NODE, FAKE_SRUN, FAKE_SSH, SHARD, WAITING, WORKER
 
@@ -307,6 +307,19 @@ def test_port_that_is_taken(place):
     assert scheduler_port('127.0.0.1') > 0
 
 
+@pytest.mark.parametrize('more', [[], ['-p', '9091']])
+def test_address_of_another_machine(place, more):
+    assert '--address 192.0.2.1 is not an address of this machine' in error(
+        place, '-n', '1', '--address', '192.0.2.1', *more, 'python', 'worker.py')
+
+
+def test_address_that_is_a_name(place):
+    status, output = launch(place, '-n', '1', '--address', 'localhost', 'python', 'worker.py')
+    assert status == 0 and told(output)['worker 0']['DMLC_PS_ROOT_URI'] == '127.0.0.1', output
+    assert '--address no.such.host.invalid is not known: ' in error(
+        place, '-n', '1', '--address', 'no.such.host.invalid', 'python', 'worker.py')
+
+
 @pytest.mark.parametrize('arguments, message', [
     (['-n', '2'], 'there is no command to run'),
     (['-n', '0', 'python', 'x.py'], '-n 0: there must be at least 1'),
@@ -381,6 +394,26 @@ def test_flags_go_to_the_program():
         'python', '-u', 'main_test.py', '--shard', '1/2', '--set', 'x.py']
     with pytest.raises(SniperError, match='names no file.py'):
         with_flags(['python', '-m', 'tests'], [])
+
+
+def test_pictures_are_for_the_merge(place, monkeypatch):
+    """--vis of main_test.py; what follows --set are values."""
+    monkeypatch.setenv('PS_BROKEN', '2/2')
+    (place / "it's a place" / 'test.py').write_text(SHARD)
+    command = ['--shards', '2', 'python', 'test.py', '--vis', '--set', 'a', '--vis']
+    assert error(place, *command).endswith('run again: python test.py --shard 2/2 --set a --vis; '
+                                           'merge with: python test.py --merge 2 --vis --set a --vis')
+    monkeypatch.delenv('PS_BROKEN')
+    status, output = launch(place, *command)
+    assert status == 0 and "[shard 1] got ['--shard', '1/2', '--set', 'a', '--vis']" in output, output
+    assert "[merge] got ['--merge', '2', '--vis', '--set', 'a', '--vis']" in output
+
+
+@pytest.mark.parametrize('flags', [['--shard', '1/2'], ['--shard=1/2'], ['--merge'], ['--merge=2']])
+def test_flags_that_the_launcher_gives_are_refused(flags):
+    with pytest.raises(SniperError, match='^%s in the command: with --shards the launcher gives' % flags[0]):
+        for_shards(['python', 'main_test.py', '--cfg', 'x'] + flags + ['--set', 'a', 'b'])
+    assert for_shards(['python', 'main_test.py', '--set', *flags]) == ['python', 'main_test.py', '--set', *flags]
 
 
 def test_roles_of_ranks():
