@@ -127,6 +127,7 @@ def main(argv=None):
                         help="MXNET_KVSTORE_BIGARRAY_BOUND, MXNet's (%(default)s)")
     parser.add_argument('--gradient_compression', choices=('none', '2bit'), default='none')
     args = parser.parse_args(argv)
+    _check(parser, args)
     traffic = of_config(load_config(args.cfg), args.gradient_compression == '2bit', args.split)
     rows, figures = [], []
     for workers in WORKERS:
@@ -146,6 +147,20 @@ def main(argv=None):
     print('\n'.join(timing.table(header, rows)))
     print(timing.json_line('scaling_model', traffic=traffic._asdict(), rows=figures))
     return 0
+
+
+def _check(parser, args):
+    """End with argparse's error for numbers that no machine has; written so that NaN is refused too."""
+    costs = (args.worker_key, args.worker_byte, args.server_key, args.server_byte, args.spread)
+    for wrong, text in (
+            (not 0 < args.compute < math.inf, '--compute wants seconds, more than 0'),
+            (args.batch < 1, '--batch wants 1 or more'),
+            (not all(link > 0 for link in args.link), '--link wants bytes a second, more than 0'),
+            (not all(0 <= cost < math.inf for cost in costs), 'costs a key and a byte, and --spread, want 0 or more'),
+            (not 0 <= args.overlap <= 1, '--overlap wants a share from 0 to 1'),
+            (args.split < 1, '--split wants 1 or more')):
+        if wrong:
+            parser.error(text)
 
 
 # benchmarks/exchange.py on 2 cores of an Intel Xeon (Sapphire Rapids), loopback; see docs/distributed.md

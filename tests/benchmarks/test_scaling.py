@@ -106,3 +106,15 @@ def test_commands(capsys):
     slow, fast = (statistics.mean(row['efficiency'] for row in rows if row['link'] == link)
                   for link in (1.25e8, 1.25e9))
     assert 0 < slow < fast < 1
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (['--compute', '-1'], '--compute wants'), (['--compute', '0', '--batch', '0'], '--compute wants'),
+    (['--compute', 'nan'], '--compute wants'), (['--batch', '0'], '--batch wants 1 or more'),
+    (['--link', '1e9', '0'], '--link wants'), (['--server_key', '-1'], 'costs a key and a byte'),
+    (['--spread', '-0.1'], '--spread, want 0 or more'), (['--overlap', '1.5'], '--overlap wants a share'),
+    (['--split', '0'], '--split wants 1 or more')])
+def test_numbers_that_no_machine_has(arguments, message, capsys):
+    with pytest.raises(SystemExit) as end:
+        scaling_model.main(['--cfg', 'x.yml', '--compute', '1', '--batch', '8'] + arguments)
+    assert end.value.code == 2 and message in capsys.readouterr().err
