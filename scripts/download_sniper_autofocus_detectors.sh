@@ -10,4 +10,4 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 [ -x "$PY" ] || fail "there is no environment in .venv yet; run: bash scripts/setup.sh"
-PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}" exec "$PY" -m lib.downloads sniper_detector "$@"
+run_package lib/downloads sniper_detector "$@"

@@ -165,6 +165,33 @@ def test_compile_without_environment(clone):
     check_plain_error(clone.run('compile.sh'), '.venv', 'scripts/setup.sh')
 
 
+def test_compile_with_unknown_words(clone):
+    """Nothing is compiled: Python is never called."""
+    write_program(clone.root / '.venv' / 'bin' / 'python',
+                  '#!%s\necho >"%s"' % (shutil.which('bash'), clone.root / 'ran'))
+    check_plain_error(clone.run('compile.sh', '--bogus'), 'unknown option --bogus')
+    status, out, _ = clone.run('compile.sh', '--help')
+    assert status == 0 and 'SNIPER_CUDA=1 bash scripts/compile.sh' in out and 'set -euo' not in out
+    assert not (clone.root / 'ran').exists()
+
+
+@pytest.mark.parametrize('name', ['pretrained_models', 'sniper_autofocus_detectors', 'sniper_neg_props',
+                                  'sniper_detector'])
+def test_downloads_take_no_module_of_the_callers_folder(name, tmp_path):
+    """Paths are still the caller's."""
+    (tmp_path / 'lib').mkdir()
+    for stray in ('lib/__init__.py', 'argparse.py', 'configs.py'):
+        (tmp_path / stray).write_text('raise SystemExit("a stray module")')
+    (tmp_path / 'mine.tar.gz').write_text('no archive')
+    script = os.path.join(ROOT, 'scripts', 'download_%s.sh' % name)
+    for arguments, said in ((['--help'], '--from FILE'), (['--from', 'mine.tar.gz'], 'mine.tar.gz'),
+                            (['--from', 'absent'], 'absent')):
+        done = subprocess.run(['bash', script] + arguments, cwd=str(tmp_path), stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, universal_newlines=True, timeout=120)
+        assert said in done.stdout and 'stray' not in done.stdout and 'Traceback' not in done.stdout, done.stdout
+        assert ('No such file' in done.stdout) == (said == 'absent')
+
+
 def ready(clone, python_text):
     """Pretend that the environment is there: set-up does nothing, its Python is a shell script."""
     write_program(clone.root / 'scripts' / 'setup.sh', '#!/bin/sh\necho set up\n')
