@@ -42,8 +42,8 @@ class Shard(NamedTuple):
         match = re.match(r'^(\d{1,18})/(\d{1,18})$', text)
         number, count = map(int, match.groups()) if match else (0, 0)
         if not 1 <= number <= count <= MOST:
-            raise SniperError('--shard %s is not understood: write 1/3, 2/3 or 3/3 for the parts of three; there are at '
-                              'most %d parts' % (text, MOST))
+            raise SniperError('--shard %s is not understood: write 1/3, 2/3 or 3/3 for the parts of three; there are '
+                              'at most %d parts' % (text, MOST))
         return cls(number, count)
 
     def __str__(self):

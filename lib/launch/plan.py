@@ -62,8 +62,8 @@ def for_shards(command):
     first, end = _own_flags(command)
     for word in command[first:end]:
         if word.partition('=')[0] in SHARD_FLAGS:
-            raise SniperError('%s in the command: with --shards the launcher gives --shard and --merge itself; leave it '
-                              'out, or run the command without the launcher' % word)
+            raise SniperError('%s in the command: with --shards the launcher gives --shard and --merge itself; leave '
+                              'it out, or run the command without the launcher' % word)
     return command[:first] + [word for word in command[first:end] if word not in MERGE_FLAGS] + command[end:]
 
 

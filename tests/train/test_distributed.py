@@ -178,7 +178,7 @@ def test_launcher_without_a_distributed_kvstore(count, monkeypatch, tmp_path):
     import main_train
     monkeypatch.setenv('DMLC_ROLE', 'worker')
     monkeypatch.setenv('DMLC_NUM_WORKER', count)
-    with pytest.raises(SniperError, match="^default.kvstore is 'device', but .*: add `--set default.kvstore dist_sync`"):
+    with pytest.raises(SniperError, match="^default.kvstore is 'device', but .*: add `--set default.kvstore dist_sync"):
         main_train.main(['--cfg', os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml'), '--set',
                          'output_path', str(tmp_path / 'output')])
     assert not list(tmp_path.iterdir())
