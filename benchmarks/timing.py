@@ -7,11 +7,12 @@ import time
 from lib.processes import num_cores
 
 
-def interleaved(functions, budget=6.0, least=3, most=41):
+def interleaved(functions, budget=6.0, least=3, most=41, warm=0):
     """{name: median seconds a call} of `functions`, {name: callable without arguments}.
 
     Every round calls each function once, so that a machine which slows down slows all of them. Rounds go on until
     `budget` seconds are spent, but number at least `least` and at most `most`. The first call of each is not counted.
+    warm: calls that are not timed before each that is: what the others left in the caches is not what a user finds.
     """
     for function in functions.values():
         function()
@@ -21,6 +22,8 @@ def interleaved(functions, budget=6.0, least=3, most=41):
         if done >= least and time.perf_counter() - started > budget:
             break
         for name, function in functions.items():
+            for _ in range(warm):
+                function()
             begin = time.perf_counter()
             function()
             times[name].append(time.perf_counter() - begin)
