@@ -223,7 +223,7 @@ def rows_of(figures):
         rows.append([row['way'], '; '.join('%g %g %g' % tuple(entry) for entry in row['parameters']) if focused else '',
                      '%.4f' % row['AP'], '%.4f' % row['AP50'], '%.4f' % row['APs'], '%.1f%%' % (100 * row['share']),
                      '%.1f%%' % (100 * row['network_share'])
-                      if row['network_share'] and row['kind'] != 'single' else '',
+                     if row['network_share'] and row['kind'] != 'single' else '',
                      '%.3f' % row['recall'] if focused else '', '%.2f' % row['images_per_second'],
                      '%.2f' % row['speed_up'], '%.1f' % row['cpu_seconds']])
     return rows

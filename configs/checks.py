@@ -1,4 +1,5 @@
 """Checks of a whole configuration: keys that must agree, and numbers in their ranges."""
+from configs.derived import focus_sizes
 from configs.errors import ConfigError
 
 SHORTEST_POLYGON = 9     # numbers that a triangle takes: class, number of rings, length, six coordinates
@@ -35,12 +36,6 @@ def lr_epochs(text):
     return epochs
 
 
-def focus_sizes(train):
-    """(DC_LOW, SMALL_THRESH, DC_HIGH) of TRAIN.AUTO_FOCUS_*; where a key is -1, the original's for chips of 512 pixels."""
-    given = (train.AUTO_FOCUS_DC_LOW, train.AUTO_FOCUS_SMALL_THRESH, train.AUTO_FOCUS_DC_HIGH)
-    return tuple(usual if size == -1 else size for size, usual in zip(given, (5, 64, 90)))
-
-
 def _require(condition, message, *values):
     if not condition:
         raise ConfigError(message % values)
@@ -71,7 +66,7 @@ def _check_network(config):
 
 
 def _check_proposals(config, section):
-    """Limits of the proposals, of RPN as the operators take them."""
+    """Limits of a section's proposals, as the operators take them."""
     values = config[section]
     _require(values.RPN_PRE_NMS_TOP_N == -1 or values.RPN_PRE_NMS_TOP_N >= 1,
              '%s.RPN_PRE_NMS_TOP_N is %d; it must be 1 or more, or -1 for all', section, values.RPN_PRE_NMS_TOP_N)

@@ -1,5 +1,13 @@
 """Values that follow from several keys, for the places that must agree about them."""
 
+FOCUS_SIZES = (5, 64, 90)  # the original's for chips of 512 pixels, of what `focus_sizes` gives
+
+
+def focus_sizes(train):
+    """(DC_LOW, SMALL_THRESH, DC_HIGH) of TRAIN.AUTO_FOCUS_*, chip pixels; FOCUS_SIZES where a key is -1."""
+    given = (train.AUTO_FOCUS_DC_LOW, train.AUTO_FOCUS_SMALL_THRESH, train.AUTO_FOCUS_DC_HIGH)
+    return tuple(usual if size == -1 else size for size, usual in zip(given, FOCUS_SIZES))
+
 
 def loss_factor(train):
     """Constant factor that the training graph puts on its losses, of the section TRAIN: `scale` with fp16, else 1.

@@ -43,6 +43,7 @@ cdef ScaleRule _rule(rule) except *:
 
 
 cdef const int *_order(const int[::1] order) noexcept:
+    # Good as long as the caller holds on to `order`.
     if order is None:
         return NULL
     return &order[0]

@@ -6,7 +6,7 @@ they are narrow. Operators without a bfloat16 kernel, ours among them, read and 
 """
 import numpy as np
 
-from lib.deploy.graph import Graph, Node, Value
+from lib.graph import Graph, Node, Value
 
 COMPUTE = {'Convolution': 1, 'FullyConnected': 1}  # operator -> number of its inputs before the parameters
 # Whatever comes in goes out; BatchNorm with float32 parameters.

@@ -10,7 +10,7 @@ import logging
 
 import numpy as np
 
-from lib.deploy.graph import Graph, Value, variable
+from lib.graph import Graph, Value, variable
 
 logger = logging.getLogger(__name__)
 
@@ -46,13 +46,8 @@ def fold_batch_norms(symbol, arg_params, aux_params):
 def fuse_relu(symbol):
     """Every BatchNorm with a ReLU behind it as one operator, which only CPUs with oneDNN have."""
     graph = Graph(symbol)
-    uses = graph.uses()
-    for node in graph.nodes():
-        if not (node.op == 'Activation' and node.attrs.get('act_type') == 'relu'):
-            continue
-        norm = node.inputs[0].node
-        if norm.op == 'BatchNorm' and uses[id(norm)] == 1:
-            node.op, node.attrs, node.inputs = '_contrib_BatchNormWithReLU', dict(norm.attrs), norm.inputs
+    for relu, norm in graph.relus_behind('BatchNorm'):
+        relu.op, relu.attrs, relu.inputs = '_contrib_BatchNormWithReLU', dict(norm.attrs), norm.inputs
     return graph.symbol()
 
 

@@ -9,12 +9,15 @@ import logging
 
 import numpy as np
 
-from lib.deploy.graph import Graph
+from lib.graph import Graph
 
 logger = logging.getLogger(__name__)
 
 LEAST_CHANNELS = 32  # of data and of filters; below, transforming costs more than is saved
 PANEL = 32           # filters side by side in the operator's weights
+# Attribute of Convolution -> (its default, what WinogradConvolution computes).
+ATTRIBUTES = {'kernel': ('', '(3,3)'), 'stride': ('(1,1)', '(1,1)'), 'pad': ('(0,0)', '(1,1)'),
+              'dilate': ('(1,1)', '(1,1)'), 'num_group': ('1', '1'), 'layout': ('None', 'None')}
 POINTS = (0.0, 0.5 ** 0.5, -0.5 ** 0.5, 2 ** 0.5, -2 ** 0.5)  # and infinity: those of winograd_transforms.cc
 
 
@@ -35,12 +38,8 @@ def use_winograd(symbol, arg_params):
         node.op = 'WinogradConvolution'
         node.attrs = {'num_filter': node.attrs['num_filter'], 'no_bias': str(len(node.inputs) == 2)}
         changed += 1
-    for node in graph.nodes():
-        if node.op == 'Activation' and node.attrs.get('act_type') == 'relu':
-            convolution = node.inputs[0].node
-            if convolution.op == 'WinogradConvolution' and uses[id(convolution)] == 1:
-                node.op, node.inputs = convolution.op, convolution.inputs
-                node.attrs = dict(convolution.attrs, relu='True')
+    for relu, node in graph.relus_behind('WinogradConvolution'):
+        relu.op, relu.attrs, relu.inputs = node.op, dict(node.attrs, relu='True'), node.inputs
     logger.info('%d convolutions run by Winograd', changed)
     return graph.symbol(), arrays
 
@@ -50,11 +49,8 @@ def fits(node, arrays, uses):
     if node.op != 'Convolution' or len(node.inputs) < 2:
         return False
     weight = arrays.get(node.inputs[1].node.name)
-    plain = {'kernel': '(3, 3)', 'stride': '(1, 1)', 'pad': '(1, 1)', 'dilate': '(1, 1)', 'num_group': '1',
-             'layout': 'None'}
-    given = {name: ''.join(node.attrs[name].split()) for name in plain if name in node.attrs}
-    return (all(given[name] == ''.join(plain[name].split()) for name in given)
-            and 'kernel' in given and 'pad' in given  # whose defaults differ
+    given = {name: ''.join(node.attrs.get(name, usual).split()) for name, (usual, _) in ATTRIBUTES.items()}
+    return (all(given[name] == wanted for name, (_, wanted) in ATTRIBUTES.items())
             and weight is not None and weight.ndim == 4 and weight.shape[2:] == (3, 3)
             and weight.shape[0] == int(node.attrs['num_filter']) and min(weight.shape[:2]) >= LEAST_CHANNELS
             and uses[id(node.inputs[1].node)] == 1)
@@ -64,12 +60,12 @@ def transformed(weight):
     """(K, C, 3, 3) -> (36, ceil(K / 32), C, 32) float32, what WinogradConvolution takes; missing filters are 0."""
     filters, channels = weight.shape[:2]
     panels = -(-filters // PANEL)
-    out = np.zeros((36, panels, channels, PANEL), np.float32)
+    out = np.zeros(((len(POINTS) + 1) ** 2, panels, channels, PANEL), np.float32)
     matrix = weight_matrix()
     for panel in range(panels):
         part = weight[panel * PANEL:(panel + 1) * PANEL].astype(np.float64)
         values = matrix @ part @ matrix.T  # (filters, C, 6, 6)
-        out[:, panel, :, :len(part)] = values.reshape(len(part), channels, 36).transpose(2, 1, 0)
+        out[:, panel, :, :len(part)] = values.reshape(len(part), channels, -1).transpose(2, 1, 0)
     return out
 
 

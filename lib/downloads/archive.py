@@ -27,8 +27,9 @@ MAX_FACTS = 200                 # of a tar archive's own header
 BLOCK = 1 << 18
 ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 OPENERS = ((b'\x1f\x8b', gzip.open), (b'BZh', bz2.open))
-BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, ValueError, IndexError,
-          NotImplementedError, RuntimeError, OverflowError)
+# RuntimeError: zipfile for encrypted files and, as NotImplementedError, for packing that it does not know.
+BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, ValueError, IndexError, RuntimeError,
+          OverflowError)
 
 
 class _Refused(Exception):

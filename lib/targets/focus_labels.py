@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from configs.checks import focus_sizes
+from configs.derived import FOCUS_SIZES, focus_sizes
 
 NOTHING, FOCUS, IGNORED = 0, 1, -1
 
@@ -16,9 +16,9 @@ class FocusSizes(NamedTuple):
     """What an object paints, by its side = sqrt((x2 - x1)(y2 - y1)), chip pixels: FOCUS if low < side < small; IGNORED
     if smaller, or below high; nothing from high up."""
 
-    low: float = 5
-    small: float = 64
-    high: float = 90
+    low: float = FOCUS_SIZES[0]
+    small: float = FOCUS_SIZES[1]
+    high: float = FOCUS_SIZES[2]
 
     @classmethod
     def from_config(cls, train):

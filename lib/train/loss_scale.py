@@ -11,7 +11,7 @@ import logging
 import numpy as np
 from sniper_mxnet import mx
 
-from lib.deploy.graph import Graph, Node, Value
+from lib.graph import Graph, Node, Value, variable
 from lib.errors import SniperError
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ def with_loss_scale(symbol):
     Each loss operator reads x as stop(x) + s (x - stop(x)): the value is x, the derivative s.
     """
     graph = Graph(symbol)
-    factor = Node('null', NAME, {'__shape__': '(1,)', '__dtype__': '0'})
+    factor = variable(NAME, {'__shape__': '(1,)', '__dtype__': '0'})
     for node in graph.nodes():
         if node.op not in LOSSES:
             continue

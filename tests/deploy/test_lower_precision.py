@@ -9,7 +9,7 @@ import pytest
 
 from lib.deploy.bf16 import ELEMENT, exact_layers, to_bfloat16
 from lib.deploy.fold import fold_batch_norms, fuse_relu
-from lib.deploy.graph import Graph
+from lib.graph import Graph
 from lib.deploy.int8 import RangeCollector, float_layers, fused_graph, to_int8, wanted_ranges
 from tests.conftest import ROOT
 from tests.deploy.networks import network, weights

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from lib.deploy.fold import fold_batch_norms
-from lib.deploy.graph import Graph
+from lib.graph import Graph
 from lib.deploy.winograd import LEAST_CHANNELS, use_winograd
 from lib.processes import environment
 

@@ -1,4 +1,4 @@
-// Products of small matrices from packed panels, the inner loop of deformable convolution.
+// Products of small matrices from packed panels, the inner loop of the convolutions here.
 //
 // An own kernel, since no library is at hand: the wheel of MXNet hides oneDNN's functions, and its OpenBLAS 0.3.13
 // takes processors newer than itself for those of 2004. On a core with AVX-512 a product of 512 x 4608 by 4608 x 1024

@@ -17,7 +17,7 @@ const int kLeastTiles = 56;  // of a block: all transformed weights are read onc
 const int kSliceTiles = 16;  // of a slice: fewer rows of a product leave the multipliers waiting
 
 // `floats` as an odd number of cache lines: arrays so far apart do not fall into the same sets of the caches.
-int64_t odd_lines(int64_t floats) { return ((floats + kLineFloats - 1) / kLineFloats | 1) * kLineFloats; }
+int64_t odd_lines(int64_t floats) { return whole_lines(floats) | kLineFloats; }
 
 struct Scratch {
   AlignedBuffer cells;  // of a row of tiles, kLanes channels
@@ -44,8 +44,7 @@ class Convolution {
   Convolution(const WinogradConvolutionInputs& in, float* workspace)
       : in_(in), panels_(winograd_panels(in.filters)), parts_((in.channels + kMostDepth - 1) / kMostDepth),
         row_(padded_to_lanes((in.channels + parts_ - 1) / parts_)),
-        tiles_x_((in.width + kWinogradTile - 1) / kWinogradTile),
-        tiles_y_((in.height + kWinogradTile - 1) / kWinogradTile), slices_(count_slices()),
+        tiles_x_((in.width - 1) / kWinogradTile + 1), tiles_y_((in.height - 1) / kWinogradTile + 1), slices_(count_slices()),
         block_rows_(rows_of_a_block()), data_stride_(odd_lines(kWinogradPoints * row_)),
         product_stride_(odd_lines(block_tiles() * panels_ * kPanel)), workspace_(workspace) {}
 
@@ -127,7 +126,7 @@ class Convolution {
       std::fill(row, row + kLanes, 0.0f);
       transpose(map + static_cast<int64_t>(top + y) * in_.width, channels, in_.width, in_.cells(), row + kLanes,
                 kLanes);
-      std::fill(row + (1 + in_.width) * static_cast<int64_t>(kLanes), row + columns * kLanes, 0.0f);
+      std::fill(row + (static_cast<int64_t>(in_.width) + 1) * kLanes, row + columns * kLanes, 0.0f);
     }
   }
 

@@ -45,6 +45,17 @@ void check_rank(const char* input, const Shape& shape, size_t rank, const std::s
                               " known sizes, got " + text(shape));
 }
 
+void check_maps(const char* input, const Shape& shape) {
+  check_rank(input, shape, 4, "(N, C, H, W)");
+  for (const unsigned int size : shape) {
+    if (size > 0) continue;
+    throw std::invalid_argument(std::string(input) + " must be (N, C, H, W) with sizes above 0, got " + text(shape));
+  }
+  if (static_cast<int64_t>(shape[2]) * shape[3] <= kMaxSize) return;
+  throw std::invalid_argument(std::string(input) + " must have at most " + std::to_string(kMaxSize) +
+                              " cells a map, got " + text(shape));
+}
+
 unsigned int num_rows(unsigned int images, int64_t rows_per_image) {
   const int64_t rows = images * rows_per_image;
   if (rows <= kMaxSize) return static_cast<unsigned int>(rows);

@@ -40,6 +40,9 @@ void check_shape(const char* input, const Shape& shape, const Shape& expected, c
 // Throws std::invalid_argument unless `shape` has `rank` known sizes.
 void check_rank(const char* input, const Shape& shape, size_t rank, const std::string& layout);
 
+// Throws std::invalid_argument unless `shape` is (N, C, H, W) with sizes above 0 and at most 2147483647 cells a map.
+void check_maps(const char* input, const Shape& shape);
+
 // Rows of an output with `rows_per_image` rows an image; throws if there are too many for MXNet's shapes.
 unsigned int num_rows(unsigned int images, int64_t rows_per_image);
 

@@ -104,13 +104,7 @@ MXReturnValue infer_shape(const AttributeMap& values, std::vector<Shape>* in, st
   return guarded(kName, [&] {
     const DeformableConvolutionOptions options = read_options(values);
     const Shape& data = (*in)[kData];
-    check_rank("data", data, 4, "(N, C, H, W)");
-    for (const unsigned int size : data) {
-      if (size == 0) throw std::invalid_argument("data must be (N, C, H, W) with sizes above 0, got " + text(data));
-    }
-    if (static_cast<int64_t>(data[2]) * data[3] > 0x7fffffff) {
-      throw std::invalid_argument("data must have at most 2147483647 cells a map, got " + text(data));
-    }
+    check_maps("data", data);
     check_channels(data[1], options.num_group, "num_group");
     check_channels(data[1], options.num_deformable_group, "num_deformable_group");
     const unsigned int height = output_size(data[2], options.kernel_h, options.stride_h, options.dilate_h,

@@ -3,8 +3,6 @@
 // on GPUs cuDNN chooses such an algorithm by itself.
 #include "cpu/winograd_convolution.h"
 
-#include <stdexcept>
-#include <string>
 #include <vector>
 
 #include "cpu/gemm.h"
@@ -47,12 +45,7 @@ MXReturnValue infer_shape(const AttributeMap& values, std::vector<Shape>* in, st
   return guarded(kName, [&] {
     const Options options = read_options(values);
     const Shape& data = (*in)[kData];
-    check_rank("data", data, 4, "(N, C, H, W)");
-    for (const unsigned int size : data) {
-      if (size == 0 || size > 0x7ffffff0u) {
-        throw std::invalid_argument("data must be (N, C, H, W) with sizes above 0, got " + text(data));
-      }
-    }
+    check_maps("data", data);
     check_shape("weight", (*in)[kWeight],
                 {kWinogradPoints, static_cast<unsigned int>(winograd_panels(options.num_filter)), data[1], kPanel},
                 "(36, num_filter/32 rounded up, C, 32)");

@@ -67,6 +67,13 @@ class Graph:
             counts[id(value.node)] = counts.get(id(value.node), 0) + 1
         return counts
 
+    def relus_behind(self, op):
+        """[(ReLU, node of operator `op` that nothing but it reads)], inputs before their users."""
+        uses = self.uses()
+        relus = [node for node in self.nodes() if node.op == 'Activation' and node.attrs.get('act_type') == 'relu']
+        pairs = [(relu, relu.inputs[0].node) for relu in relus]
+        return [(relu, node) for relu, node in pairs if node.op == op and uses[id(node)] == 1]
+
     def replace(self, old, new):
         """Let everything that reads output 0 of node `old` read the Value `new` instead."""
         def swap(value):
@@ -93,6 +100,6 @@ class Graph:
         return mx.sym.load_json(json.dumps(content))
 
 
-def variable(name):
+def variable(name, attrs=None):
     """Node of a new input or parameter."""
-    return Node(VARIABLE, name)
+    return Node(VARIABLE, name, attrs)
