@@ -188,8 +188,8 @@ def _check_scales(section, values):
         _require(largest > 0 or isinstance(scale, tuple) and scale[0] > 0,
                  '%s.SCALES has the entry %s; it must be above 0', section, scale)
     for low, high in values.VALID_RANGES:
-        _require(high == -1 or low < high, '%s.VALID_RANGES has the entry %s; the second number must be above the first, '
-                 'or -1 for no limit', section, (low, high))
+        _require(high == -1 or low < high, '%s.VALID_RANGES has the entry %s; the second number must be above the '
+                 'first, or -1 for no limit', section, (low, high))
     return scales
 
 

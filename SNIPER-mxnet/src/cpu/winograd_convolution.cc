@@ -44,8 +44,8 @@ class Convolution {
   Convolution(const WinogradConvolutionInputs& in, float* workspace)
       : in_(in), panels_(winograd_panels(in.filters)), parts_((in.channels + kMostDepth - 1) / kMostDepth),
         row_(padded_to_lanes((in.channels + parts_ - 1) / parts_)),
-        tiles_x_((in.width - 1) / kWinogradTile + 1), tiles_y_((in.height - 1) / kWinogradTile + 1), slices_(count_slices()),
-        block_rows_(rows_of_a_block()), data_stride_(odd_lines(kWinogradPoints * row_)),
+        tiles_x_((in.width - 1) / kWinogradTile + 1), tiles_y_((in.height - 1) / kWinogradTile + 1),
+        slices_(count_slices()), block_rows_(rows_of_a_block()), data_stride_(odd_lines(kWinogradPoints * row_)),
         product_stride_(odd_lines(block_tiles() * panels_ * kPanel)), workspace_(workspace) {}
 
   size_t workspace() const { return slices_ * slice_floats(); }
