@@ -22,7 +22,7 @@ def main(argv=None):
     from lib.inference.single import run_demo
     path, table = run_demo(config, args.cfg, args.save_prefix, args.im_path)
     print(table)
-    print('picture: %s' % path)
+    print(f'picture: {path}')
     return 0
 
 

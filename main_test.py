@@ -46,7 +46,7 @@ def check_merge(count):
     """SniperError for a number of shards that there cannot be; 0 is what --merge without a number gives."""
     from lib.inference.shard_files import MOST
     if not 0 <= count <= MOST:
-        raise SniperError('--merge %d: there are at least 1 and at most %d shards' % (count, MOST))
+        raise SniperError(f'--merge {count}: there are at least 1 and at most {MOST} shards')
 
 
 def test(config, args):

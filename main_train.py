@@ -47,11 +47,11 @@ def run_worker(args, config, workers):
     from lib.train.run import train
     from symbols import get_detector
     folder = output_folder(config, args.cfg)
-    name = '%s_%s' % (config_name(args.cfg), time.strftime('%Y-%m-%d-%H-%M'))
+    name = f'{config_name(args.cfg)}_{time.strftime("%Y-%m-%d-%H-%M")}'
     if workers.rank == 0:
         cli.setup_logging(os.path.join(folder, name + '.log'))
     else:
-        cli.setup_logging(os.path.join(folder, '%s_rank%d.log' % (name, workers.rank)), console_level='WARNING')
+        cli.setup_logging(os.path.join(folder, f'{name}_rank{workers.rank}.log'), console_level='WARNING')
     devices = contexts(config)
     check_precision(config, devices)
     check_kvstore(config, devices)

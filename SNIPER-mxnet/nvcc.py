@@ -25,7 +25,7 @@ class CudaCompiler:
         """Folders of headers ('I') or libraries ('L') that the compiler itself uses; it may be a script elsewhere."""
         plan = _output([self.path, '--dryrun', '-c', 'any.cu', '-o', 'any.o'])
         lines = re.findall(r'^#\$ (?:INCLUDES|LIBRARIES)=(.*)$', plan, re.MULTILINE)
-        found = [folder for line in lines for folder in re.findall(r'-%s\s*"?([^"\s]+)' % kind, line)]
+        found = [folder for line in lines for folder in re.findall(fr'-{kind}\s*"?([^"\s]+)', line)]
         return [os.path.realpath(folder) for folder in found if os.path.isdir(folder)]
 
     def architectures(self):
@@ -34,7 +34,7 @@ class CudaCompiler:
         if asked:
             numbers = [int(word) for word in re.split(r'[;,\s]+', asked.strip()) if word.isdigit()]
             if not numbers:
-                raise ValueError("SNIPER_CUDA_ARCHS is %r; it can be one or several numbers such as '80;90'" % asked)
+                raise ValueError(f"SNIPER_CUDA_ARCHS is {asked!r}; it can be one or several numbers such as '80;90'")
             return sorted(numbers)
         known = set(map(int, re.findall(r'compute_(\d+)', _output([self.path, '--help']))))
         return [number for number in ARCHITECTURES if number in known] or [max(known)]
@@ -46,8 +46,8 @@ class CudaCompiler:
         and what every nvcc since 11.0 knows.
         """
         numbers = self.architectures()
-        codes = ['-gencode=arch=compute_%d,code=sm_%d' % (number, number) for number in numbers]
-        codes.append('-gencode=arch=compute_%d,code=compute_%d' % (numbers[-1], numbers[-1]))
+        codes = [f'-gencode=arch=compute_{number},code=sm_{number}' for number in numbers]
+        codes.append(f'-gencode=arch=compute_{numbers[-1]},code=compute_{numbers[-1]}')
         threads = ['--threads', '0'] if self.version >= (11, 2) else []
         # 1675: pragmas that only the host's compiler knows.
         return ['-std=c++17', '-O3', '-fmad=false', '-Xcudafe', '--diag_suppress=1675', '-Xcompiler',
@@ -78,8 +78,8 @@ def wanted_compiler(mxnet):
     """
     asked = os.environ.get('SNIPER_CUDA', '')
     if asked not in ('', '0', '1'):
-        raise SystemExit('SNIPER_CUDA is %r; it can be 1 (compile the CUDA kernels), 0 (leave them out) or unset'
-                         % asked)
+        raise SystemExit(f'SNIPER_CUDA is {asked!r}; it can be 1 (compile the CUDA kernels), 0 (leave them out) or '
+                         'unset')
     for_cuda = bool(glob.glob(os.path.join(os.path.dirname(mxnet), 'mxnet_cu*-*.dist-info')))
     if asked == '0' or not (asked or for_cuda):
         return None
@@ -90,10 +90,10 @@ def wanted_compiler(mxnet):
         raise SystemExit('SNIPER_CUDA=1 asks for the CUDA kernels, but there is no nvcc: ' + mend)
     if compiler is None:
         print('warning: this MXNet is one for CUDA, but there is no nvcc: the operators will run on CPUs only. '
-              'To have them on GPUs, %s, then install sniper-mxnet again' % mend, file=sys.stderr)
+              f'To have them on GPUs, {mend}, then install sniper-mxnet again', file=sys.stderr)
     elif compiler.version < (11, 0):
-        raise SystemExit('%s is of CUDA %d.%d, which is too old for the CUDA kernels: %s (or set SNIPER_CUDA=0)' % (
-            (compiler.path,) + compiler.version + (mend,)))
+        raise SystemExit('{} is of CUDA {}.{}, which is too old for the CUDA kernels: {} (or set SNIPER_CUDA=0)'.format(
+            *((compiler.path,) + compiler.version + (mend,))))
     return compiler
 
 

@@ -41,12 +41,13 @@ def mxnet_folder():
     folders = sys.path + [sysconfig.get_paths()[key] for key in ('platlib', 'purelib')]
     spec = importlib.machinery.PathFinder.find_spec('mxnet', folders)
     if spec is None or not spec.origin:
-        raise SystemExit('sniper_mxnet is built against an installed MXNet and found none in %s: '
-                         'run `pip install mxnet==1.9.1` with this Python first' % sysconfig.get_paths()['platlib'])
+        raise SystemExit(('sniper_mxnet is built against an installed MXNet and found none in {}: '
+                         'run `pip install mxnet==1.9.1` with this Python first').format(
+                         sysconfig.get_paths()['platlib']))
     folder = os.path.dirname(spec.origin)
     for name in ('include/mxnet/lib_api.h', 'src/lib_api.cc'):
         if not os.path.exists(os.path.join(folder, name)):
-            raise SystemExit('%s lacks %s, the interface for operator libraries: install mxnet 1.9.1' % (folder, name))
+            raise SystemExit(f'{folder} lacks {name}, the interface for operator libraries: install mxnet 1.9.1')
     return folder
 
 
@@ -78,7 +79,7 @@ class BuildLibrary(build_ext):
         extension.depends.append(choice)
         if compiler is None:
             return
-        print('compiling the CUDA kernels with %s for compute capabilities %s' % (
+        print('compiling the CUDA kernels with {} for compute capabilities {}'.format(
             compiler.path, ', '.join(map(str, compiler.architectures()))))
         command += ['-I' + folder for folder in INCLUDES]
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:

@@ -31,7 +31,7 @@ def main(argv=None):
     parser.add_argument('--out', default='output/benchmarks', metavar='FOLDER', help='results (default: %(default)s)')
     args = parser.parse_args(argv)
     if args.claim != 'shipped' and not args.data:
-        parser.error('%s needs --data FOLDER' % args.claim)
+        parser.error(f'{args.claim} needs --data FOLDER')
     figures = CLAIMS[args.claim](args)
     figures = dict(claim=args.claim, **figures)
     print(json.dumps(figures, sort_keys=True))
@@ -69,7 +69,7 @@ def coco_mini_res101(args):
 
 def trial(name, args, stop):
     """Losses at the start and end of a short training, their sum falls; and a result file that pycocotools accepts."""
-    out, cfg = os.path.join(args.out, name), 'configs/faster/%s.yml' % name
+    out, cfg = os.path.join(args.out, name), f'configs/faster/{name}.yml'
     keys = FROM_SCRATCH_ON_CPU + stop + [
         'dataset.dataset_path', args.data, 'dataset.image_set', 'train2017', 'dataset.test_image_set', 'val2017',
         'output_path', out, 'TRAIN.BATCH_IMAGES', '2', 'TRAIN.end_epoch', '1', 'TEST.TEST_EPOCH', '1']
@@ -92,7 +92,7 @@ def run(*command):
     started = time.monotonic()
     status = subprocess.call([sys.executable, *command], cwd=ROOT)
     if status:
-        sys.exit('this command failed with status %d: python %s' % (status, ' '.join(command)))
+        sys.exit(f'this command failed with status {status}: python {" ".join(command)}')
     return time.monotonic() - started
 
 

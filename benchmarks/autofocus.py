@@ -87,7 +87,7 @@ def all_ways(test, args) -> List[Way]:
     for index, pair in enumerate(test.SCALES):
         keys = dict(off, SCALES=[pair], VALID_RANGES=[(-1, -1)], BATCH_IMAGES=[test.BATCH_IMAGES[index]],
                     DO_PRUNING=[False], USE_CACHE=[False], CHIP_HYPERPARAMS=[(-1, -1, -1)])
-        ways.append(Way('scale %dx%d alone' % pair, 'single', keys))
+        ways.append(Way('scale {}x{} alone'.format(*pair), 'single', keys))
     lists = [('dilation', args.dilations), ('threshold', args.thresholds), ('chip', args.chip_factors)]
     if args.grid:
         changes = [dict(zip(('dilation', 'threshold', 'chip'), values))
@@ -103,7 +103,7 @@ def all_ways(test, args) -> List[Way]:
         if parameters not in seen:
             seen.append(parameters)
             kind = 'frugal' if 'least' in change else 'grid' if args.grid else next(iter(change))
-            name = ' '.join('%s %s' % item for item in change.items())
+            name = ' '.join('{} {}'.format(*item) for item in change.items())
             ways.append(Way(name, kind, {'CHIP_HYPERPARAMS': parameters}))
     return ways
 
@@ -135,13 +135,13 @@ def measure(args, ways):
     dataset, roidb = load_test_dataset(configs[0])
     weights = find_weights(configs[0], output_folder(configs[0], args.cfg), args.save_prefix)
     if check_classes(weights, dataset.classes) != dataset.classes:
-        sys.exit('%s was trained on other classes, or in another order, than the data set has' % weights.path)
+        sys.exit(f'{weights.path} was trained on other classes, or in another order, than the data set has')
     runs = [[] for _ in ways]
     for repeat in range(args.repeats):
         for number, (way, config) in enumerate(zip(ways, configs)):
             config.dataset.NUM_CLASSES = dataset.num_classes
             runs[number].append(one_run(roidb, PredictorFactory(config, weights), config, dataset.num_classes))
-            print('%s, run %d: %.1f s' % (way.name, repeat + 1, runs[number][-1]['seconds']), file=sys.stderr,
+            print(f'{way.name}, run {repeat + 1}: {runs[number][-1]["seconds"]:.1f} s', file=sys.stderr,
                   flush=True)
     figures = []
     for way, config, of_way in zip(ways, configs, runs):
@@ -220,12 +220,13 @@ def rows_of(figures):
     rows = []
     for row in figures:
         focused = 'recall' in row
-        rows.append([row['way'], '; '.join('%g %g %g' % tuple(entry) for entry in row['parameters']) if focused else '',
-                     '%.4f' % row['AP'], '%.4f' % row['AP50'], '%.4f' % row['APs'], '%.1f%%' % (100 * row['share']),
-                     '%.1f%%' % (100 * row['network_share'])
+        rows.append([row['way'], '; '.join('{:g} {:g} {:g}'.format(
+            *tuple(entry)) for entry in row['parameters']) if focused else '',
+                     f'{row["AP"]:.4f}', f'{row["AP50"]:.4f}', f'{row["APs"]:.4f}', f'{100 * row["share"]:.1f}%',
+                     f'{100 * row["network_share"]:.1f}%'
                      if row['network_share'] and row['kind'] != 'single' else '',
-                     '%.3f' % row['recall'] if focused else '', '%.2f' % row['images_per_second'],
-                     '%.2f' % row['speed_up'], '%.1f' % row['cpu_seconds']])
+                     f'{row["recall"]:.3f}' if focused else '', f'{row["images_per_second"]:.2f}',
+                     f'{row["speed_up"]:.2f}', f'{row["cpu_seconds"]:.1f}'])
     return rows
 
 

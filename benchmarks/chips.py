@@ -36,10 +36,10 @@ def main(argv=None):
         parser.error('/proc/self/smaps_rollup is missing: this needs Linux 4.14 or newer')
     figures = measure(args.images, args.workers)
     print('\n'.join(timing.table(('what', 'figure', 'bar'), [
-        ('images x boxes, proposals', '%d x %d, %d' % (args.images, BOXES, PROPOSALS), ''),
-        ('chips, of them negative', '%d, %d' % (figures['chips'], figures['negative_chips']), ''),
-        ('seconds', '%.1f' % figures['seconds'], '%d' % SECONDS_BAR),
-        ('peak of all processes, GB', '%.2f' % (figures['peak_bytes'] / 1e9), '%g' % (BYTES_BAR / 1e9))])))
+        ('images x boxes, proposals', f'{args.images} x {BOXES}, {PROPOSALS}', ''),
+        ('chips, of them negative', f'{figures["chips"]}, {figures["negative_chips"]}', ''),
+        ('seconds', f'{figures["seconds"]:.1f}', f'{SECONDS_BAR}'),
+        ('peak of all processes, GB', f'{figures["peak_bytes"] / 1e9:.2f}', f'{BYTES_BAR / 1e9:g}')])))
     holds = figures['seconds'] < SECONDS_BAR and figures['peak_bytes'] < BYTES_BAR
     print(timing.json_line('chips', holds=holds, **figures))
     return 0 if holds else 1
@@ -102,7 +102,7 @@ def family(pid):
     members = [pid]
     for name in os.listdir('/proc'):
         try:
-            if name.isdigit() and int(open_text('/proc/%s/stat' % name).rsplit(')', 1)[1].split()[1]) == pid:
+            if name.isdigit() and int(open_text(f'/proc/{name}/stat').rsplit(')', 1)[1].split()[1]) == pid:
                 members.append(int(name))
         except OSError:
             continue  # it ended meanwhile
@@ -112,7 +112,7 @@ def family(pid):
 def proportional_bytes(pid):
     """Proportional set size of a process in bytes; 0 if it has ended."""
     try:
-        text = open_text('/proc/%d/smaps_rollup' % pid)
+        text = open_text(f'/proc/{pid}/smaps_rollup')
     except OSError:
         return 0
     return sum(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith('Pss:'))

@@ -42,9 +42,9 @@ def main(argv=None):
     figures = measure(args.batches, args.repeats)
     print('\n'.join(case_table(figures)) + '\n')
     figures.update(compare(figures))
-    print('exchange of a worker: %(exchange_s).4f s a batch; %(computed_mb).3f MB computed, %(counted_mb).3f MB '
-          'counted on loopback' % figures)
-    print('seconds a batch of 2 workers: %(predicted_s).4f predicted, %(measured_s).4f measured\n' % figures)
+    print('exchange of a worker: {exchange_s:.4f} s a batch; {computed_mb:.3f} MB computed, {counted_mb:.3f} MB '
+          'counted on loopback'.format_map(figures))
+    print('seconds a batch of 2 workers: {predicted_s:.4f} predicted, {measured_s:.4f} measured\n'.format_map(figures))
     print(json_line('distributed', **figures))
     return 0 if figures['holds'] else 1
 
@@ -90,7 +90,7 @@ def train(name, batches):
         sent = loopback_bytes() - before
         log = done.stdout.decode(errors='replace')
         if done.returncode:
-            sys.exit('this case failed: %s\n%s' % (name, log[-2000:]))
+            sys.exit(f'this case failed: {name}\n{log[-2000:]}')
         return log, sent
 
 
@@ -125,7 +125,7 @@ def case_table(figures):
     for name, (chips, _, gpus, workers) in CASES.items():
         seconds = figures['cases'][name]
         batch = chips * len(gpus.split(',')) * max(1, workers)
-        rows.append([name, batch, '%.3f' % seconds, '%.1f' % (batch / seconds)])
+        rows.append([name, batch, f'{seconds:.3f}', f'{batch / seconds:.1f}'])
     return table(['what', 'chips a batch', 'seconds a batch', 'chips/s'], rows)
 
 

@@ -35,11 +35,11 @@ def main(argv=None):
         for name, seconds in launched(workers, args.rounds).items():
             measured.append((name, traffic([(size, 4) for size in SETS[name]]), workers, 1, seconds))
     costs = fit_costs([row[1:] for row in measured])
-    rows = [(name, workers, '%.1f' % (found.total / 1e6), '%.1f' % (seconds * 1e3),
-             '%+.0f %%' % (100 * (exchange_seconds(found, workers, servers, costs) / seconds - 1)))
+    rows = [(name, workers, f'{found.total / 1e6:.1f}', f'{seconds * 1e3:.1f}',
+             f'{100 * (exchange_seconds(found, workers, servers, costs) / seconds - 1):+.0f} %')
             for name, found, workers, servers, seconds in measured]
     print('\n'.join(timing.table(('arrays', 'workers', 'MB a worker', 'ms', 'model'), rows)))
-    print(', '.join('%s %.3g s' % pair for pair in zip(costs._fields[:4], costs)))
+    print(', '.join('{} {:.3g} s'.format(*pair) for pair in zip(costs._fields[:4], costs)))
     print(timing.json_line('exchange', costs=costs._asdict(), rows=[
         {'set': name, 'workers': workers, 'seconds': seconds} for name, _, workers, _, seconds in measured]))
     return 0
@@ -62,7 +62,7 @@ def work(rounds):
     store = mx.kv.create('dist_sync')
     arrays = {}
     for name, sizes in SETS.items():
-        arrays[name] = [('%s %d' % (name, number), mx.nd.ones(size)) for number, size in enumerate(sizes)]
+        arrays[name] = [(f'{name} {number}', mx.nd.ones(size)) for number, size in enumerate(sizes)]
         for key, array in arrays[name]:
             store.init(key, array)
     times = {name: [] for name in SETS}

@@ -47,7 +47,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format='%(message)s')
     if not os.path.isdir(os.path.join(args.data, 'annotations')):
-        parser.error('%s holds no folder "annotations": --data wants a data set in COCO format' % args.data)
+        parser.error(f'{args.data} holds no folder "annotations": --data wants a data set in COCO format')
     try:
         figures = compare(args)
     except SniperError as error:
@@ -90,12 +90,12 @@ def compare(args):
 
 
 def print_table(figures):
-    print('%d chips of %d images, %d processes on %d cores, median of %d' % (
+    print('{} chips of {} images, {} processes on {} cores, median of {}'.format(
         figures['chips'], figures['images'], figures['processes'], figures['cores'], figures['repeats']))
-    print('%-10s  %12s' % ('', 'chips/s'))
+    print(f'{"":<10}  {"chips/s":>12}')
     for name in ('reference', 'ours'):
-        print('%-10s  %12.1f' % (name, figures[name + '_chips_per_second']))
-    print('%-10s  %12.2f  (bar: %.1f)' % ('ratio', figures['ratio'], figures['bar']))
+        print(f'{name:<10}  {figures[name + "_chips_per_second"]:>12.1f}')
+    print(f'{"ratio":<10}  {figures["ratio"]:>12.2f}  (bar: {figures["bar"]:.1f})')
 
 
 class ReferenceLoader:

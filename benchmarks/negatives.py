@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import glob
 import io
-import json
 import os
 import sys
 
@@ -38,9 +37,9 @@ def main(argv=None):
     run('-m', 'lib.dataset.synthetic')
     proposals = extract_proposals(args)
     rows = {name: trained(args, name, proposals) for name in ('without', 'with')}
-    header = ['negative chips', 'AP', 'AP50'] + ['FP an image, score >= %g' % limit for limit in THRESHOLDS]
+    header = ['negative chips', 'AP', 'AP50'] + [f'FP an image, score >= {limit:g}' for limit in THRESHOLDS]
     print('\n'.join(timing.table(header, [
-        [name, '%.3f' % row['AP'], '%.3f' % row['AP50']] + ['%.2f' % fp for fp in row['false_positives']]
+        [name, f'{row["AP"]:.3f}', f'{row["AP50"]:.3f}'] + [f'{fp:.2f}' for fp in row['false_positives']]
         for name, row in rows.items()])))
     without, with_them = rows['without'], rows['with']
     holds = with_them['AP'] >= without['AP'] and all(

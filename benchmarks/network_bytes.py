@@ -77,7 +77,7 @@ def main(argv=None):
         found = of_config(config, args.gradient_compression == '2bit')
         name = os.path.splitext(os.path.basename(path))[0]
         rows.append((name, config.symbol, found.keys, 'mixed' if config.TRAIN.fp16 else 'float32',
-                     '%.2f' % (found.sent / 1e6), '%.2f' % (found.received / 1e6)))
+                     f'{found.sent / 1e6:.2f}', f'{found.received / 1e6:.2f}'))
         figures.append(dict(found._asdict(), configuration=name))
     print('\n'.join(timing.table(('configuration', 'network', 'arrays', 'precision', 'MB sent', 'MB received'), rows)))
     print(timing.json_line('network_bytes', rows=figures))

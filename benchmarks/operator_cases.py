@@ -17,15 +17,15 @@ class Bar(NamedTuple):
         ours = milliseconds['ours']
         if self.kind == 'faster':
             reached = milliseconds[self.other] / ours
-            words = 'at least %gx faster than %s' % (self.value, self.other)
-            return {'bar': words, 'reached': '%.1fx' % reached, 'holds': reached >= self.value}
+            words = f'at least {self.value:g}x faster than {self.other}'
+            return {'bar': words, 'reached': f'{reached:.1f}x', 'holds': reached >= self.value}
         if self.kind == 'within':
             reached = ours / milliseconds[self.other]
-            words = 'at most %gx %s' % (self.value, self.other)
-            return {'bar': words, 'reached': '%.2fx' % reached, 'holds': reached <= self.value}
+            words = f'at most {self.value:g}x {self.other}'
+            return {'bar': words, 'reached': f'{reached:.2f}x', 'holds': reached <= self.value}
         reached = ours / self.units
-        words = 'at most %g ms' % self.value + (' a chip' if self.units > 1 else '')
-        return {'bar': words, 'reached': '%.3f ms' % reached, 'holds': reached <= self.value}
+        words = f'at most {self.value:g} ms' + (' a chip' if self.units > 1 else '')
+        return {'bar': words, 'reached': f'{reached:.3f} ms', 'holds': reached <= self.value}
 
 
 class Case(NamedTuple):
@@ -44,7 +44,7 @@ def all_cases():
 def _pooling():
     rows = []
     for trans in (False, True):
-        name = 'DeformablePSROIPooling (1,256,32,32), 300 rois, %s' % ('with trans' if trans else 'no_trans')
+        name = f'DeformablePSROIPooling (1,256,32,32), 300 rois, {"with trans" if trans else "no_trans"}'
         rows.append(Case(name + ', forward', lambda trans=trans: pooling.forward(trans), (Bar('faster', 25, 'stock'),)))
         rows.append(Case(name + ', backward', lambda trans=trans: pooling.backward(trans),
                          (Bar('faster', 15, 'stock'),)))
@@ -54,13 +54,13 @@ def _pooling():
 def _convolution():
     rows = []
     for images in (1, 4):
-        name = 'DeformableConvolution 512->512, 3x3, dilate 2, (%d,512,32,32)' % images
+        name = f'DeformableConvolution 512->512, 3x3, dilate 2, ({images},512,32,32)'
         rows.append(Case(name + ', forward', lambda images=images: convolution.forward(images),
                          (Bar('faster', 4, 'stock'), Bar('within', 2, 'plain'))))
         rows.append(Case(name + ', backward', lambda images=images: convolution.backward(images),
                          (Bar('faster', 4, 'stock'),)))
     for channels, filters in ((256, 256), (3072, 512)):
-        rows.append(Case('WinogradConvolution %d->%d, 3x3, (1,%d,32,32)' % (channels, filters, channels),
+        rows.append(Case(f'WinogradConvolution {channels}->{filters}, 3x3, (1,{channels},32,32)',
                          lambda sizes=(channels, filters): convolution.winograd(*sizes),
                          (Bar('faster', 1.5, 'plain'),)))
     return rows
@@ -70,12 +70,12 @@ def _proposals():
     rows = []
     for images in (1, 8):
         for height, width in ((32, 32), (88, 50)):
-            rows.append(Case('MultiProposal %d images, 21 anchors, %dx%d, 6000 -> 300' % (images, height, width),
+            rows.append(Case(f'MultiProposal {images} images, 21 anchors, {height}x{width}, 6000 -> 300',
                              lambda images=images, size=(height, width): proposals.multi_proposal(images, *size),
                              (Bar('faster', 2, 'stock'),)))
     for label, valid in (('wide range', (0, 160)), ('narrow range', (0, 24))):
         for operator in ('MultiProposalTarget', 'MultiProposalTargetMask'):
-            rows.append(Case('%s 16 chips, %s' % (operator, label),
+            rows.append(Case(f'{operator} 16 chips, {label}',
                              lambda operator=operator, valid=valid: proposals.scaling_targets(operator, 16, valid),
                              (Bar('ms', 3, units=16), Bar('faster', 1.4, 'one thread'))))
     rows.append(Case('MaskRcnnTarget 10 chips, 50 rois, 28x28', proposals.mask_targets))

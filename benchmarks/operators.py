@@ -24,7 +24,7 @@ def main(argv=None):
         print('\n'.join(case.name for case in cases))
         return 0
     if not cases:
-        parser.error('no row has %r in its name; --list shows them' % args.only)
+        parser.error(f'no row has {args.only!r} in its name; --list shows them')
     rows = []
     for case in cases:
         row = measure(case, args.budget)
@@ -48,15 +48,15 @@ HEADER = ('operator and size', 'ours, ms', 'others, ms', 'bar', 'reached', 'hold
 
 def cells(row):
     """One line of the table."""
-    others = ', '.join('%s %.2f' % (name, value) for name, value in row['ms'].items() if name != 'ours')
-    return (row['name'], '%.3f' % row['ms']['ours'], others, '; '.join(bar['bar'] for bar in row['bars']) or '-',
+    others = ', '.join(f'{name} {value:.2f}' for name, value in row['ms'].items() if name != 'ours')
+    return (row['name'], f'{row["ms"]["ours"]:.3f}', others, '; '.join(bar['bar'] for bar in row['bars']) or '-',
             '; '.join(str(bar['reached']) for bar in row['bars']) or '-',
             '; '.join('yes' if bar['holds'] else 'NO' for bar in row['bars']) or '-')
 
 
 def describe(row):
     """Progress line of a row."""
-    return '%s: %s' % (row['name'], ', '.join('%s %.3f ms' % pair for pair in row['ms'].items()))
+    return f'{row["name"]}: {", ".join("{} {:.3f} ms".format(*pair) for pair in row["ms"].items())}'
 
 
 if __name__ == '__main__':

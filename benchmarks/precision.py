@@ -43,10 +43,10 @@ def main(argv=None):
     runs_on = {precision: cpu.prepare(precision) for precision in ('bf16', 'int8')}
     rows, difference = speeds(args.size, args.budget)
     print('\n'.join(timing.table(('network', 'ms', 'bar', 'reached', 'holds'), [cells(row) for row in rows])))
-    print('folded against unfolded: largest difference %.1e of the largest value (bar: %g)' % (difference, FOLD_BAR))
+    print(f'folded against unfolded: largest difference {difference:.1e} of the largest value (bar: {FOLD_BAR:g})')
     accuracy = measure_ap(args.out) if args.ap else {}
     for precision, figures in accuracy.items():
-        print('AP of sniper_tiny, %s: %.4f' % (precision, figures))
+        print(f'AP of sniper_tiny, {precision}: {figures:.4f}')
     losses = {name: accuracy['fp32'] - accuracy[name] for name in AP_BARS} if accuracy else {}
     holds = (all(row['holds'] for row in rows) and difference <= FOLD_BAR
              and all(losses[name] <= AP_BARS[name] for name in losses))
@@ -87,7 +87,7 @@ def speeds(size, budget):
 
 
 def fold_difference(mx, network, shapes):
-    """Largest difference of COMPARED between the network as it is, without oneDNN's fusion, and as TEST.FOLD runs it."""
+    """Largest difference of COMPARED between the network as it is, without oneDNN's fusion, and with TEST.FOLD."""
     from lib.deploy.optimise import folded
     from lib.deploy.winograd import use_winograd
     inner = mx.sym.Group([network[0].get_internals()[name] for name in COMPARED])
@@ -136,8 +136,8 @@ def bind(mx, symbol, arg_params, aux_params, shapes, monitor=None):
 def cells(row):
     """One line of the table."""
     bar = BARS.get(row['name'])
-    return (row['name'], '%.1f' % row['ms'], 'at least %gx faster than %s' % (bar[1], bar[0]) if bar else '-',
-            '%.2fx' % row['reached'], ('yes' if row['holds'] else 'NO') if bar else '-')
+    return (row['name'], f'{row["ms"]:.1f}', f'at least {bar[1]:g}x faster than {bar[0]}' if bar else '-',
+            f'{row["reached"]:.2f}x', ('yes' if row['holds'] else 'NO') if bar else '-')
 
 
 def measure_ap(out):
@@ -149,7 +149,7 @@ def measure_ap(out):
                    precision]
         clean = {name: value for name, value in os.environ.items() if name != cpu.MAX_ISA}
         if subprocess.call(command, cwd=ROOT, env=clean):
-            sys.exit('this command failed: %s' % ' '.join(command))
+            sys.exit(f'this command failed: {" ".join(command)}')
         path, = glob.glob(os.path.join(ROOT, folder, 'results', '*_metrics.json'))
         with open(path) as stream:
             found[precision] = json.load(stream)['AP']

@@ -50,10 +50,11 @@ def main(argv=None):
     if not os.path.exists('/proc/self/smaps_rollup'):
         parser.error('/proc/self/smaps_rollup is missing: this needs Linux 4.14 or newer')
     rows = [dict(row=name, **measure_row(name)) for name in dict.fromkeys(['empty'] + args.rows)]
-    print('%-10s %9s %9s %10s %9s %8s %8s %9s %10s' % ('row', 'images', 'boxes', 'proposals', 'roidb MB', 'B a box',
+    print('{:<10} {:>9} {:>9} {:>10} {:>9} {:>8} {:>8} {:>9} {:>10}'.format(
+        'row', 'images', 'boxes', 'proposals', 'roidb MB', 'B a box',
                                                       'parent', 'worker', 'as dicts') + '  first read')
     for row in rows:
-        print('%-10s %9d %9d %10d %9.0f %8.1f %8.0f %9.0f %10s  %s' % (
+        print('{:<10} {:>9d} {:>9d} {:>10d} {:>9.0f} {:>8.1f} {:>8.0f} {:>9.0f} {:>10}  {}'.format(
             row['row'], row['images'], row['boxes'], row['proposals'], row['roidb'] / 1e6,
             row['roidb'] / max(1, row['boxes'] + row['proposals']), row['parent'] / 1e6, row['worker'] / 1e6,
             megabytes(row.get('dicts')), megabytes(row.get('first'))))
@@ -79,7 +80,7 @@ def measure(what, row):
 
 
 def megabytes(number):
-    return '-' if number is None else '%.0f' % (number / 1e6)
+    return '-' if number is None else f'{number / 1e6:.0f}'
 
 
 def measure_shared(images, boxes, proposals):
@@ -121,7 +122,7 @@ MEASURES = {'shared': measure_shared, 'dicts': measure_dicts, 'first': measure_f
 
 def held_alone(pid):
     """Bytes of memory that no other process shares."""
-    with open('/proc/%d/smaps_rollup' % pid) as stream:
+    with open(f'/proc/{pid}/smaps_rollup') as stream:
         return sum(int(line.split()[1]) * 1024 for line in stream if line.startswith('Private_'))
 
 
@@ -153,12 +154,13 @@ def write_coco(path, images, boxes):
     """A COCO annotation file with the numbers a real one has, masks left out."""
     with open(path, 'w') as stream:
         stream.write('{"categories": [{"id": 1, "name": "thing"}], "images": [')
-        stream.write(', '.join('{"license": 4, "file_name": "%012d.jpg", "height": 480, "width": 640, "id": %d}'
-                               % (number, number) for number in range(images)))
+        stream.write(', '.join(f'{{"license": 4, "file_name": "{number:012d}.jpg", "height": 480, "width": 640, "id": '
+                               f'{number}}}'
+             for number in range(images)))
         stream.write('], "annotations": [')
         for number in range(images * boxes):
-            stream.write('%s{"area": 702.1, "iscrowd": 0, "image_id": %d, "bbox": [73.5, 41.25, 38.1, 28.6], '
-                         '"category_id": 1, "id": %d}' % (', ' if number else '', number // boxes, number))
+            stream.write(('{}{{"area": 702.1, "iscrowd": 0, "image_id": {}, "bbox": [73.5, 41.25, 38.1, 28.6], '
+                         '"category_id": 1, "id": {}}}').format(', ' if number else '', number // boxes, number))
         stream.write(']}')
 
 

@@ -137,11 +137,11 @@ def main(argv=None):
             servers = 0 if workers == 1 else workers  # as many as workers, one a machine
             seconds = step_seconds(args.compute, traffic, workers, servers, costs, args.overlap, args.spread)
             share = args.compute / seconds
-            row += ['%.1f' % (workers * args.batch / seconds), '%.0f %%' % (100 * share)]
+            row += [f'{workers * args.batch / seconds:.1f}', f'{100 * share:.0f} %']
             figures.append({'workers': workers, 'link': link, 'seconds': seconds, 'efficiency': share})
         rows.append(row)
-    print('%s: %.2f MB a step and worker in %d arrays, %.4g s of computing' % (args.cfg, traffic.total / 1e6,
-                                                                              traffic.keys, args.compute))
+    print(f'{args.cfg}: {traffic.total / 1e6:.2f} MB a step and worker in {traffic.keys} arrays, {args.compute:.4g} s '
+          'of computing')
     header = ['workers'] + [text % (link / GIGABIT) for link in args.link
                             for text in ('chips/s, %g Gbit/s', 'efficiency, %g')]
     print('\n'.join(timing.table(header, rows)))

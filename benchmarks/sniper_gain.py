@@ -54,7 +54,7 @@ def main(argv=None):
     rows = [dict(test(args, way, keys), training=way.name, test=name) for way in ways
             for name, keys in ways_to_test(load_config(args.cfg, args.set).TEST).items()]
     print('\n'.join(table(['trained on', 'tested on'] + list(METRICS), [
-        [row['training'], row['test']] + ['%.3f' % row[name] for name in METRICS] for row in rows])))
+        [row['training'], row['test']] + [f'{row[name]:.3f}' for name in METRICS] for row in rows])))
     found = verdict(rows)
     line = json_line('sniper_gain', rows=rows, cfg=args.cfg, **found,
                      trainings=[dict(way._asdict(), minutes=minutes(seconds)) for way, seconds in zip(ways, took)])
@@ -86,16 +86,16 @@ def trainings(args):
     roidb, _ = load_training_roidb(config)
     shown = batch_pixels(config, roidb)
     if len(shown) < args.batches:
-        raise SniperError('an epoch on %s has %d batches of chips: give --batches at most that'
-                          % (args.train_data, len(shown)))
+        raise SniperError(f'an epoch on {args.train_data} has {len(shown)} batches of chips: give --batches at most '
+                          'that')
     chips = Training(CHIPS, dict(keys, **{'TRAIN.MAX_BATCHES': args.batches}), args.batches,
                      int(shown[:args.batches].sum()), padded_pixels(config, args.batches))
     keys.update(whole_keys(config, roidb, chips))
     config = load_config(args.cfg, args.set + words(keys))
     shown = np.cumsum(batch_pixels(config, roidb))
     if shown[-1] < chips.shown:
-        raise SniperError('an epoch of whole images on %s has %d pixels, %d batches of chips %d: give fewer --batches'
-                          % (args.train_data, shown[-1], args.batches, chips.shown))
+        raise SniperError(f'an epoch of whole images on {args.train_data} has {shown[-1]} pixels, {args.batches} '
+                          f'batches of chips {chips.shown}: give fewer --batches')
     batches = int(np.abs(shown - chips.shown).argmin()) + 1
     keys.update({'TRAIN.MAX_BATCHES': batches,
                  'TRAIN.warmup_step': round(config.TRAIN.warmup_step * batches / args.batches)})

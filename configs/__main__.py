@@ -18,10 +18,10 @@ def describe(config, keys=None, meanings=False, indent=''):
     """YAML lines of a configuration; with `meanings` what each key means follows as a comment."""
     for name, declared in (KEYS if keys is None else keys).items():
         if isinstance(declared, Key):
-            line = '%s%s: %s' % (indent, name, _text(config[name]))
-            yield '%s  # %s' % (line, declared.meaning) if meanings else line
+            line = f'{indent}{name}: {_text(config[name])}'
+            yield f'{line}  # {declared.meaning}' if meanings else line
         else:
-            yield '%s%s:' % (indent, name)
+            yield f'{indent}{name}:'
             yield from describe(config[name], declared, meanings, indent + '  ')
 
 

@@ -12,7 +12,7 @@ def check_supported(config, purpose):
     purpose: 'train', 'test' or 'demo'; what the purpose does not use is not looked at.
     """
     if purpose not in PURPOSES:
-        raise ValueError('purpose %r is none of %s' % (purpose, PURPOSES))
+        raise ValueError(f'purpose {purpose!r} is none of {PURPOSES}')
     validate(config, purpose)
 
 
@@ -30,9 +30,9 @@ def lr_epochs(text):
     try:
         epochs = [float(part) for part in text.split(',')] if text.strip() else []
     except ValueError:
-        raise ConfigError("TRAIN.lr_step is %r; it wants epochs joined by ',', such as '4,5.33'" % text) from None
+        raise ConfigError(f"TRAIN.lr_step is {text!r}; it wants epochs joined by ',', such as '4,5.33'") from None
     if any(not 0 <= epoch < float('inf') for epoch in epochs):
-        raise ConfigError('TRAIN.lr_step is %r; epochs count from 0' % text)
+        raise ConfigError(f'TRAIN.lr_step is {text!r}; epochs count from 0')
     return epochs
 
 

@@ -84,7 +84,7 @@ def array_of(length):
         if len(_items(value)) != length:
             raise ValueError(value)
         return np.array([_to_float(x) for x in _items(value)], dtype=np.float64)
-    return Kind('a list of %d numbers' % length, convert)
+    return Kind(f'a list of {length} numbers', convert)
 
 
 def one_of(*kinds):

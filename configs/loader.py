@@ -27,8 +27,8 @@ class Config(EasyDict):
     def __setattr__(self, name, value):
         # __dict__, not the mapping: copy.deepcopy restores attributes before items.
         if self.__dict__.get('_frozen') and name not in self.__dict__:
-            raise ConfigError('there is no configuration key %s; the nearest valid key is %s'
-                              % (name, _nearest(name, self.keys())))
+            raise ConfigError(f'there is no configuration key {name}; the nearest valid key is '
+                              f'{_nearest(name, self.keys())}')
         super().__setattr__(name, value)
 
     __setitem__ = __setattr__
@@ -76,41 +76,40 @@ def _freeze(config):
 def _apply_file(config, path, parents):
     real = os.path.realpath(path)
     if real in parents:
-        raise ConfigError('%s: %s leads back to the file itself' % (path, BASE))
+        raise ConfigError(f'{path}: {BASE} leads back to the file itself')
     values, lines = read_yaml(path)
     bases = values.pop(BASE, [])
     for base in [bases] if isinstance(bases, str) else bases or []:
         if not isinstance(base, str):
-            raise ConfigError('%s: %s wants a file name or a list of them' % (path, BASE))
+            raise ConfigError(f'{path}: {BASE} wants a file name or a list of them')
         _apply_file(config, os.path.join(os.path.dirname(path), base), parents + (real,))
 
     def where(name):
-        return '%s line %d' % (path, lines[name]) if name in lines else path
+        return f'{path} line {lines[name]}' if name in lines else path
     _apply_mapping(config, KEYS, values, '', where)
 
 
 def _apply_mapping(config, keys, values, prefix, where):
     for name, value in values.items():
-        full = '%s%s' % (prefix, name)
+        full = f'{prefix}{name}'
         if name not in keys:
-            raise ConfigError('%s: there is no configuration key %s; the nearest valid key is %s'
-                              % (where(full), full, _nearest(full)))
+            raise ConfigError(f'{where(full)}: there is no configuration key {full}; the nearest valid key is '
+                              f'{_nearest(full)}')
         if isinstance(keys[name], Key):
             config[name] = _convert(full, keys[name], value, where(full))
         elif isinstance(value, dict):
             _apply_mapping(config[name], keys[name], value, full + '.', where)
         else:
-            raise ConfigError('%s: %s is a section of keys (%s, ...), not a value'
-                              % (where(full), full, ', '.join(list(keys[name])[:3])))
+            raise ConfigError('{}: {} is a section of keys ({}, ...), not a value'.format(
+                where(full), full, ', '.join(list(keys[name])[:3])))
 
 
 def _apply_overrides(config, words):
     for word in words[::2]:
         if str(word).startswith('--'):
-            raise ConfigError('--set must come last and be given once, but %s stands among its pairs' % word)
+            raise ConfigError(f'--set must come last and be given once, but {word} stands among its pairs')
     if len(words) % 2:
-        raise ConfigError('--set wants pairs KEY VALUE, but got %d words; the last one is %r'
-                          % (len(words), words[-1]))
+        raise ConfigError(f'--set wants pairs KEY VALUE, but got {len(words)} words; the last one is {words[-1]!r}')
     for name, text in zip(words[::2], words[1::2]):
         node, keys = config, KEYS
         *sections, last = str(name).split('.')
@@ -120,11 +119,11 @@ def _apply_overrides(config, words):
                 break
             node, keys = node[section], keys[section]
         if last not in keys:
-            raise ConfigError('--set: there is no configuration key %s; the nearest valid key is %s'
-                              % (name, _nearest(str(name))))
+            raise ConfigError(f'--set: there is no configuration key {name}; the nearest valid key is '
+                              f'{_nearest(str(name))}')
         if not isinstance(keys[last], Key):
-            raise ConfigError('--set: %s is a section; set one of its keys, such as %s.%s'
-                              % (name, name, next(iter(keys[last]))))
+            raise ConfigError(f'--set: {name} is a section; set one of its keys, such as '
+                              f'{name}.{next(iter(keys[last]))}')
         node[last] = _convert(name, keys[last], _parse(text, keys[last]), '--set')
         if keys[last].meaning.startswith('unused'):
             logger.warning('--set %s has no effect: the key is there so that old files load', name)
@@ -149,11 +148,10 @@ def _convert(name, declared, value, where):
     try:
         value = declared.kind.convert(value)
     except (ValueError, OverflowError):
-        got = 'nothing' if value is None else '%.60r (%s)' % (value, type(value).__name__)
-        raise ConfigError('%s: %s wants %s, got %s' % (where, name, declared.kind.wants, got)) from None
+        got = 'nothing' if value is None else f'{value!r:.60} ({type(value).__name__})'
+        raise ConfigError(f'{where}: {name} wants {declared.kind.wants}, got {got}') from None
     if declared.choices and value not in declared.choices:
-        raise ConfigError('%s: %s is %r; it can be %s'
-                          % (where, name, value, ' or '.join(repr(x) for x in declared.choices)))
+        raise ConfigError(f'{where}: {name} is {value!r}; it can be {" or ".join(repr(x) for x in declared.choices)}')
     return value
 
 

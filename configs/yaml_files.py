@@ -16,7 +16,7 @@ class _Loader(yaml.SafeLoader):
             if isinstance(key_node, yaml.ScalarNode) and key_node.value != '<<':
                 if key_node.value in seen:
                     raise yaml.constructor.ConstructorError(
-                        None, None, 'the key %s stands twice' % key_node.value, key_node.start_mark)
+                        None, None, f'the key {key_node.value} stands twice', key_node.start_mark)
                 seen.add(key_node.value)
         return super().construct_mapping(node, deep=deep)
 
@@ -30,7 +30,7 @@ def _construct_tuple(loader, node):
 def _refuse(loader, node):
     tag = node.tag.replace('tag:yaml.org,2002:', '!!')
     raise yaml.constructor.ConstructorError(
-        None, None, 'the tag %s is not allowed; write plain values' % tag, node.start_mark)
+        None, None, f'the tag {tag} is not allowed; write plain values', node.start_mark)
 
 
 _Loader.add_constructor('tag:yaml.org,2002:python/tuple', _construct_tuple)
@@ -47,9 +47,9 @@ def read_yaml(path):
         with open(path, encoding='utf-8') as stream:
             text = stream.read()
     except FileNotFoundError:
-        raise ConfigError('the configuration file %s does not exist; see configs/ for those there are' % path) from None
+        raise ConfigError(f'the configuration file {path} does not exist; see configs/ for those there are') from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError('cannot read the configuration file %s: %s' % (path, error)) from None
+        raise ConfigError(f'cannot read the configuration file {path}: {error}') from None
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -57,20 +57,20 @@ def read_yaml(path):
     except yaml.YAMLError as error:
         raise ConfigError(_yaml_message(path, error)) from None
     except (RecursionError, ValueError) as error:  # nesting without end; 2001-99-99 as a date
-        raise ConfigError('%s: not a usable YAML file (%s)' % (path, type(error).__name__)) from None
+        raise ConfigError(f'{path}: not a usable YAML file ({type(error).__name__})') from None
     if value is None:
-        raise ConfigError('%s: the configuration file is empty' % path)
+        raise ConfigError(f'{path}: the configuration file is empty')
     if not isinstance(value, dict):
-        raise ConfigError('%s: the top level must be a mapping of keys, as in TRAIN: {lr: 0.01}, not a %s'
-                          % (path, type(value).__name__))
+        raise ConfigError(f'{path}: the top level must be a mapping of keys, as in TRAIN: {{lr: 0.01}}, not a '
+                          f'{type(value).__name__}')
     return value, _key_lines(node)
 
 
 def _yaml_message(path, error):
     mark = getattr(error, 'problem_mark', None) or getattr(error, 'context_mark', None)
-    where = '%s line %d' % (path, mark.line + 1) if mark else path
+    where = f'{path} line {mark.line + 1}' if mark else path
     problem = getattr(error, 'problem', None) or str(error).splitlines()[0]
-    return '%s: not valid YAML: %s' % (where, problem)
+    return f'{where}: not valid YAML: {problem}'
 
 
 def _key_lines(node, prefix=''):

@@ -34,7 +34,7 @@ def write_arrays(path, facts, arrays):
     table, at = {}, 0
     for name, array in arrays.items():
         if array.dtype.str not in _DTYPES:
-            raise ValueError('array %s: type %s cannot be stored' % (name, array.dtype))
+            raise ValueError(f'array {name}: type {array.dtype} cannot be stored')
         table[name] = {'dtype': array.dtype.str, 'shape': list(array.shape), 'start': at, 'crc': _crc(array)}
         at = _aligned(at + array.nbytes)
     header = json.dumps({'facts': facts, 'arrays': table}).encode()
@@ -69,16 +69,16 @@ def _read_header(stream):
         content = json.loads(header.decode())
         return content['facts'], content['arrays'], _aligned(stream.tell())
     except (ValueError, KeyError, TypeError) as error:
-        raise DamagedFile('its header is damaged (%s)' % error) from None
+        raise DamagedFile(f'its header is damaged ({error})') from None
 
 
 def _read_array(stream, name, entry, first, size):
     try:
         shape, start, crc = tuple(entry['shape']), entry['start'], entry['crc']
         if entry['dtype'] not in _DTYPES or not all(isinstance(side, int) and side >= 0 for side in shape + (start,)):
-            raise DamagedFile('array %s has an impossible type or shape' % name)
+            raise DamagedFile(f'array {name} has an impossible type or shape')
     except (KeyError, TypeError):
-        raise DamagedFile('array %s is not described' % name) from None
+        raise DamagedFile(f'array {name} is not described') from None
     dtype, count = np.dtype(entry['dtype']), 1
     for side in shape:
         count *= side
@@ -89,7 +89,7 @@ def _read_array(stream, name, entry, first, size):
     stream.seek(first + start)
     array = np.fromfile(stream, dtype, count)
     if len(array) != count or _crc(array) != crc:
-        raise DamagedFile('array %s is damaged' % name)
+        raise DamagedFile(f'array {name} is damaged')
     return array.reshape(shape)
 
 

@@ -45,7 +45,7 @@ def setup_logging(log_file=None, console_level='INFO'):
             os.makedirs(os.path.dirname(os.path.abspath(log_file)), exist_ok=True)
             handlers.append(logging.FileHandler(log_file))
         except OSError as error:
-            raise SniperError('cannot write the log file %s: %s' % (log_file, error.strerror or error)) from None
+            raise SniperError(f'cannot write the log file {log_file}: {error.strerror or error}') from None
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True,
                         format='%(asctime)s %(message)s', datefmt='%H:%M:%S')
 
@@ -85,10 +85,10 @@ def _one_line(error):
     if isinstance(error, ImportError):
         name = error.name or ''
         if name.startswith('lib.') and name.endswith('_ext'):
-            return 'the compiled module %s is missing or out of date (%s); run: bash scripts/compile.sh' % (name, error)
+            return f'the compiled module {name} is missing or out of date ({error}); run: bash scripts/compile.sh'
         absent = isinstance(error, ModuleNotFoundError) and name.split('.')[0] not in ('lib', 'symbols', 'configs')
         if absent or not name:  # without a name: a package says that it cannot work here
-            return '%s; to install what is missing, run: bash scripts/setup.sh' % error
+            return f'{error}; to install what is missing, run: bash scripts/setup.sh'
     return None
 
 

@@ -64,7 +64,7 @@ def remove_stale_temporaries(folder):
 @contextlib.contextmanager
 def _temporary_file(path, mode, encoding=None):
     folder, base = os.path.split(path)
-    temporary = os.path.join(folder, '.%s.tmp-%d' % (base, os.getpid()))
+    temporary = os.path.join(folder, f'.{base}.tmp-{os.getpid()}')
     try:
         os.makedirs(folder or '.', exist_ok=True)
         with open(temporary, mode, encoding=encoding) as stream:
@@ -79,7 +79,7 @@ def _temporary_file(path, mode, encoding=None):
 
 
 def _refused(path, error):
-    return SniperError('cannot write %s: %s' % (path, error.strerror or error))
+    return SniperError(f'cannot write {path}: {error.strerror or error}')
 
 
 def _remove(path):

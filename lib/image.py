@@ -31,8 +31,9 @@ def size_mismatch(picture, path, width, height):
     """A line that warns if the Picture at `path` is not of the size its annotation says, else None."""
     if (picture.width, picture.height) == (int(width), int(height)):
         return None
-    return ('image %s is %d x %d pixels but its annotation says %d x %d; its boxes are used as they are: check the '
-            'annotation file' % (path, picture.width, picture.height, width, height))
+    return (f'image {path} is {picture.width} x {picture.height} pixels but its annotation says {width} x {height}; '
+             'its boxes are used as they are: check the '
+            'annotation file')
 
 
 def resized_window(picture, box, scale, flipped=False, flipped_vertical=False):

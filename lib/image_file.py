@@ -42,7 +42,7 @@ class ImageFile:
         self._header = jpeg.read_header(self._content) if jpeg.is_jpeg(self._content) else None
         self._pictures = {}
         if not self._is_complete():
-            raise SniperError('image %s is cut short (its end is missing); %s' % (path, _MEND))
+            raise SniperError(f'image {path} is cut short (its end is missing); {_MEND}')
 
     def decode(self, reduction=1):
         """-> Picture. JPEG files are decoded at 1/2, 1/4 or 1/8 of their size if `reduction` asks for it, which
@@ -60,8 +60,9 @@ class ImageFile:
         turned = self._header.orientation >= 5  # by a quarter: width and height change places
         if turned and self._annotated[0] != self._annotated[1]:
             return None
-        return ('image %s is to be shown turned or mirrored (EXIF orientation %d), which its annotated size does not '
-                'tell: its boxes are taken to lie on the pixels as stored' % (self.path, self._header.orientation))
+        return (f'image {self.path} is to be shown turned or mirrored (EXIF orientation {self._header.orientation}), '
+                 'which its annotated size does not '
+                'tell: its boxes are taken to lie on the pixels as stored')
 
     def _possible(self, reduction):
         size = self._header.size if self._header else None
@@ -82,12 +83,12 @@ class ImageFile:
         try:
             pixels = cv2.imdecode(np.frombuffer(self._content, np.uint8), flags)
         except cv2.error as error:
-            raise SniperError('image %s cannot be decoded (%s)%s; %s'
-                              % (self.path, error.err or error.code, _pixel_limit(error), _MEND))
+            raise SniperError(f'image {self.path} cannot be decoded ({error.err or error.code}){_pixel_limit(error)}; '
+                              f'{_MEND}')
         except MemoryError:
-            raise SniperError('image %s is too large for the memory; %s' % (self.path, _MEND))
+            raise SniperError(f'image {self.path} is too large for the memory; {_MEND}')
         if pixels is None:
-            raise SniperError('image %s is damaged or not an image; %s' % (self.path, _MEND))
+            raise SniperError(f'image {self.path} is damaged or not an image; {_MEND}')
         return pixels
 
     def _is_complete(self):
@@ -104,9 +105,9 @@ def _read_file(path):
         with open(path, 'rb') as file:
             content = file.read()
     except OSError as error:
-        raise SniperError('image %s cannot be read (%s); %s' % (path, error.strerror or error, _MEND))
+        raise SniperError(f'image {path} cannot be read ({error.strerror or error}); {_MEND}')
     if not content:
-        raise SniperError('image %s is empty; %s' % (path, _MEND))
+        raise SniperError(f'image {path} is empty; {_MEND}')
     return content
 
 

@@ -38,7 +38,7 @@ class PickleMachine:
                 return self.stack.pop()
             method = _INSTRUCTIONS.get(code)
             if method is None:
-                raise Refused('it has the instruction %r, which plain data do not need' % code)
+                raise Refused(f'it has the instruction {code!r}, which plain data do not need')
             method(self)
 
     def read(self, count):
@@ -55,7 +55,7 @@ class PickleMachine:
         self.left -= len(text)
         if not text.endswith(b'\n'):
             raise Refused('it is cut short' if self.left <= 0 or limit is None else
-                          'it has a number of more than %d digits' % limit)
+                          f'it has a number of more than {limit} digits')
         return text[:-1]
 
     def unpack(self, form):
@@ -93,7 +93,7 @@ class PickleMachine:
 
     def named(self, module, name):
         """A name was asked for: push what stands for it."""
-        raise Refused('it asks for %s.%s; only plain data are let in' % (module[:80], name[:80]))
+        raise Refused(f'it asks for {module[:80]}.{name[:80]}; only plain data are let in')
 
     def reduce(self):
         """Call: pop arguments and function, push the result."""

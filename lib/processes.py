@@ -95,6 +95,5 @@ def environment(**values):
 def how_it_ended(exitcode):
     """multiprocessing's exit code of an ended process -> 'was killed by signal 15' or 'ended with exit status 1'."""
     if exitcode is not None and exitcode < 0:
-        return 'was killed by signal %d%s' % (-exitcode,
-                                              ' (often: out of memory)' if -exitcode == signal.SIGKILL else '')
-    return 'ended with exit status %s' % exitcode
+        return f'was killed by signal {-exitcode}{" (often: out of memory)" if -exitcode == signal.SIGKILL else ""}'
+    return f'ended with exit status {exitcode}'

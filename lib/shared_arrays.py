@@ -75,8 +75,8 @@ def _reserve(size):
     """File descriptor of `size` bytes of memory, zeros, without a name."""
     free = available_memory()
     if free is not None and size > free:
-        raise SniperError('the data need %s of shared memory, but %s are free: %s'
-                          % (_megabytes(size), _megabytes(free), _MEND))
+        raise SniperError(f'the data need {_megabytes(size)} of shared memory, but {_megabytes(free)} are free: '
+                          f'{_MEND}')
     if hasattr(os, 'memfd_create'):
         return _allocate(os.memfd_create('sniper-data'), size, 'memory')
     for folder in _FALLBACK_FOLDERS:
@@ -102,11 +102,11 @@ def _allocate(descriptor, size, place):
     except OSError as error:
         os.close(descriptor)
         if error.errno in _FULL:
-            raise SniperError('%s has no room for the %s that the data need (%s): %s'
-                              % (place, _megabytes(size), error.strerror, _MEND)) from None
+            raise SniperError(f'{place} has no room for the {_megabytes(size)} that the data need ({error.strerror}): '
+                              f'{_MEND}') from None
         raise
     return descriptor
 
 
 def _megabytes(size):
-    return '%.0f MB' % (size / 1e6)
+    return f'{size / 1e6:.0f} MB'

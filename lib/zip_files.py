@@ -28,5 +28,5 @@ class _Limited:
 
     def read(self, count=-1):
         if self.most is not None and count > self.most:
-            raise zipfile.BadZipFile('its directory has %d bytes' % count)
+            raise zipfile.BadZipFile(f'its directory has {count} bytes')
         return self._stream.read(count)

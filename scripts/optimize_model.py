@@ -28,8 +28,8 @@ def main(argv=None):
     config = config_from_arguments(args)
     check_supported(config, 'test')
     if config.TEST.OPTIMIZED:
-        raise SniperError('TEST.OPTIMIZED is %s: an optimised network cannot be optimised again; leave it out'
-                          % config.TEST.OPTIMIZED)
+        raise SniperError(f'TEST.OPTIMIZED is {config.TEST.OPTIMIZED}: an optimised network cannot be optimised again; '
+                          'leave it out')
     if args.precision:
         config.TEST.PRECISION = args.precision
     prepare(config)

@@ -42,9 +42,9 @@ def main():
     if part == 'native' and not compiled_files_are_there():
         print('missing')
         return
-    digest = hashlib.sha256(('%s %s\n' % (sys.version_info[:3], mxnet_package)).encode())
+    digest = hashlib.sha256((f'{sys.version_info[:3]} {mxnet_package}\n').encode())
     for path in files(('requirements.txt',) + (NATIVE if part == 'native' else ())):
-        digest.update(('%s\n' % path).encode())
+        digest.update((f'{path}\n').encode())
         with open(os.path.join(ROOT, path), 'rb') as stream:
             digest.update(stream.read())
     print(digest.hexdigest())

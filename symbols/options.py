@@ -49,12 +49,11 @@ class AnchorOptions(NamedTuple):
         network = config.network
         anchors = cls(int(network.RPN_FEAT_STRIDE), tuple(network.ANCHOR_SCALES), tuple(network.ANCHOR_RATIOS))
         if anchors.stride != feature_stride:
-            raise SniperError('network.RPN_FEAT_STRIDE is %d, but the features of %s have stride %d: set it to %d'
-                              % (anchors.stride, config.symbol, feature_stride, feature_stride))
+            raise SniperError(f'network.RPN_FEAT_STRIDE is {anchors.stride}, but the features of {config.symbol} have '
+                              f'stride {feature_stride}: set it to {feature_stride}')
         if network.NUM_ANCHORS != anchors.count:
-            raise SniperError('network.NUM_ANCHORS is %d, but %d ANCHOR_SCALES x %d ANCHOR_RATIOS make %d: set it to %d'
-                              % (network.NUM_ANCHORS, len(anchors.scales), len(anchors.ratios), anchors.count,
-                                 anchors.count))
+            raise SniperError(f'network.NUM_ANCHORS is {network.NUM_ANCHORS}, but {len(anchors.scales)} ANCHOR_SCALES '
+                              f'x {len(anchors.ratios)} ANCHOR_RATIOS make {anchors.count}: set it to {anchors.count}')
         return anchors
 
 
@@ -138,5 +137,5 @@ def class_count(config):
     """`dataset.NUM_CLASSES`, background included; SniperError if it has not been settled yet."""
     count = int(config.dataset.NUM_CLASSES)
     if count < 2:
-        raise SniperError('dataset.NUM_CLASSES is %d: a network needs the number of classes + 1 (background)' % count)
+        raise SniperError(f'dataset.NUM_CLASSES is {count}: a network needs the number of classes + 1 (background)')
     return count

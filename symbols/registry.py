@@ -26,5 +26,5 @@ def get_detector(name):
     and return an `mx.sym.Symbol`; see `symbols.detectors.proposal_network.ProposalNetwork`.
     """
     if name not in DETECTORS:
-        raise SniperError('unknown detector %r (key `symbol`); known: %s' % (name, ', '.join(detector_names())))
+        raise SniperError(f'unknown detector {name!r} (key `symbol`); known: {", ".join(detector_names())}')
     return DETECTORS[name]()

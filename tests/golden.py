@@ -25,5 +25,5 @@ def real_data(name):
 def _existing(*parts):
     path = os.path.join(SHARED, *parts)
     if not os.path.exists(path):
-        pytest.skip('needs %s beside the project (set SNIPER_SHARED to its folder)' % os.path.join('shared', *parts))
+        pytest.skip(f'needs {os.path.join("shared", *parts)} beside the project (set SNIPER_SHARED to its folder)')
     return path

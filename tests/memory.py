@@ -12,4 +12,4 @@ def at_most(megabytes):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < megabytes << 20, 'it took %.1f MB' % (peak / 2 ** 20)
+    assert peak < megabytes << 20, f'it took {peak / 2 ** 20:.1f} MB'

@@ -73,8 +73,8 @@ def test_temporary_then_publish(tmp_path):
 def test_stale_temporaries(tmp_path):
     dead = subprocess.Popen(['true'])
     dead.wait()
-    names = {'.a.tmp-%d' % dead.pid, '.b.json.tmp-%d' % os.getpid(), '.c.tmp-%d' % os.getppid(), 'd.tmp-1', '.e', 'f'}
+    names = {f'.a.tmp-{dead.pid}', f'.b.json.tmp-{os.getpid()}', f'.c.tmp-{os.getppid()}', 'd.tmp-1', '.e', 'f'}
     for name in names:
         (tmp_path / name).write_text('')
     files.remove_stale_temporaries(str(tmp_path))
-    assert set(os.listdir(str(tmp_path))) == {'.c.tmp-%d' % os.getppid(), 'd.tmp-1', '.e', 'f'}
+    assert set(os.listdir(str(tmp_path))) == {f'.c.tmp-{os.getppid()}', 'd.tmp-1', '.e', 'f'}

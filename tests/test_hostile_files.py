@@ -16,18 +16,18 @@ from tests.downloads.test_archive import BAD as BAD_ARCHIVES
 from tests.train.test_ndarray_file import one_array
 
 MEGABYTES, SECONDS = 200, 60
-READER = '''
+READER = f'''
 import json, os, resource, sys
 from lib.convert.readers import read_weights
 from lib.downloads.archive import unpack
 from lib.errors import SniperError
 from lib.train.inspect_model import inspect
 folder = sys.argv[1]
-reads = {'weights': read_weights, 'params': lambda path: list(inspect(path)),
-         'archive': lambda path: unpack(path, os.path.join(folder, 'to'))}
+reads = {{'weights': read_weights, 'params': lambda path: list(inspect(path)),
+         'archive': lambda path: unpack(path, os.path.join(folder, 'to'))}}
 taken = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (taken + %d * 2 ** 20,) * 2)
-resource.setrlimit(resource.RLIMIT_CPU, (%d, %d))
+resource.setrlimit(resource.RLIMIT_AS, (taken + {MEGABYTES} * 2 ** 20,) * 2)
+resource.setrlimit(resource.RLIMIT_CPU, ({SECONDS}, {SECONDS + 5}))
 for name in sorted(os.listdir(folder)):
     if name == 'to':
         continue
@@ -37,7 +37,7 @@ for name in sorted(os.listdir(folder)):
         print(json.dumps([name, 'read']))
     except SniperError as error:
         print(json.dumps([name, 'refused', str(error)]))
-''' % (MEGABYTES, SECONDS, SECONDS + 5)
+'''
 
 
 def deep_key():
@@ -69,7 +69,7 @@ def hostile_files():
     files.update({'weights-onnx ' + name: content for name, content in BAD_ONNX.items()})
     files['weights-onnx a million tensors'] = b'\x3a' + varint(4 << 20) + b'\x2a\x02\x10\x01' * (1 << 20)
     files.update({'archive-' + name: content for name, (content, _) in BAD_ARCHIVES.items()})
-    files.update({'params-%s' % name: one_array(shape) for name, shape in (
+    files.update({f'params-{name}': one_array(shape) for name, shape in (
         ('2^40', (1 << 40,)), ('product', (1 << 20, 1 << 20)), ('overflow', (1 << 62,) * 32), ('negative', (-1, -4)))})
     return files
 

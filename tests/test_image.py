@@ -51,7 +51,7 @@ def test_exif_orientation_is_ignored(tmp_path):
 def test_truncated_file_is_named(tmp_path, extension, share):
     _, content = encoded(extension)
     path = write(tmp_path, 'cut' + extension, content[:int(len(content) * share)])
-    with pytest.raises(SniperError, match='cut%s is cut short' % extension):
+    with pytest.raises(SniperError, match=f'cut{extension} is cut short'):
         read_image(path)
 
 
@@ -126,7 +126,7 @@ def test_jitter_is_seeded_and_bounded():
 def golden_cases():
     cases = np.load(golden_file('pipeline/image_workers.npz'))
     for number in range(int(cases['n_cases'])):
-        yield number, {key[4:]: cases[key] for key in cases.files if key.startswith('%03d/' % number)}
+        yield number, {key[4:]: cases[key] for key in cases.files if key.startswith(f'{number:03d}/')}
 
 
 def network_input(case, box, flipped, scale, size):

@@ -50,7 +50,7 @@ def failure(capsys, folder, *overrides, **test_keys):
 def test_files_and_table(folder, capsys):
     assert test(folder, '--vis', VIS_THRESH=0.0) == 0
     log = capsys.readouterr().err
-    assert 'weights: %s' % os.path.join(folder, 'out', 'sniper_tiny_e2e', 'train', 'SNIPER-0001.params') in log
+    assert f'weights: {os.path.join(folder, "out", "sniper_tiny_e2e", "train", "SNIPER-0001.params")}' in log
     assert 'Average Precision  (AP) @[ IoU=0.50:0.95' in log and '3 images in' in log and 'network' in log
     found = results(folder)
     assert found and {row['image_id'] for row in found} == {10, 11, 12}
@@ -58,7 +58,7 @@ def test_files_and_table(folder, capsys):
     for name in ('dets_scale_96x128', 'dets_scale_48x64', 'dets_final'):
         assert os.listdir(os.path.join(folder, 'out', name)) == ['detections.npz']
     for number, (width, height) in enumerate(tiny_data.SIZES):
-        picture = cv2.imread(os.path.join(folder, 'vis', 'dets_final', 'picture%d.jpg' % number))
+        picture = cv2.imread(os.path.join(folder, 'vis', 'dets_final', f'picture{number}.jpg'))
         assert picture.shape == (height, width, 3)
 
 
@@ -116,7 +116,7 @@ def test_shipped_model(folder, capsys):
     with open(source, 'rb') as stream, open(shipped + '-0000.params', 'wb') as copy:
         copy.write(stream.read())
     assert test(folder, TEST_EPOCH=3, SHIPPED_MODEL=shipped) == 0
-    assert 'weights: the shipped model %s-0000.params (there is no trained' % shipped in capsys.readouterr().err
+    assert f'weights: the shipped model {shipped}-0000.params (there is no trained' in capsys.readouterr().err
 
 
 def test_broken_checkpoint(folder, capsys):
@@ -181,7 +181,8 @@ def focus_folder(tmp_path_factory):
     for size in ('32x48', '64x96'):
         with np.load(os.path.join(path, 'out', 'maps_scale_' + size, 'maps.npz'), allow_pickle=False) as file:
             limits.append(np.quantile(file['values'], 0.7))
-    return path, dict(AUTOFOCUS, CHIP_HYPERPARAMS='[(1, %r, 1), (1, %r, 1), (-1, -1, -1)]' % tuple(map(float, limits)))
+    return path, dict(AUTOFOCUS, CHIP_HYPERPARAMS='[(1, {!r}, 1), (1, {!r}, 1), (-1, -1, -1)]'.format(
+        *tuple(map(float, limits))))
 
 
 def pixels(folder):
@@ -201,7 +202,7 @@ def test_autofocus(focus_folder, capsys):
     assert found['scales'][2]['windows'] > 0 and found['scales'][2]['network'] > 0
     for folder in ('focus_chips', 'dets_final'):
         for number, (width, height) in enumerate(tiny_data.SIZES):
-            picture = cv2.imread(os.path.join(focus_folder, 'vis', folder, 'picture%d.jpg' % number))
+            picture = cv2.imread(os.path.join(focus_folder, 'vis', folder, f'picture{number}.jpg'))
             assert picture.shape == (height, width, 3)
     assert test(focus_folder, **dict(keys, USE_CACHE='[True, True, True]')) == 0
     assert results(focus_folder) == one and pixels(focus_folder) == found

@@ -51,7 +51,7 @@ def test_main_test(folder, capsys):
     log = capsys.readouterr().err
     assert 'AP of masks per class' in log and log.count('(AP) @[ IoU=0.50:0.95 | area=   all') == 2
     assert 'masks ' in log and 'masks written to' in log
-    boxes, masks = (read(folder, 'detections_val_%sresults.json' % kind) for kind in ('', 'segm_'))
+    boxes, masks = (read(folder, f'detections_val_{kind}results.json') for kind in ('', 'segm_'))
     metrics = read(folder, 'detections_val_metrics.json')
     assert 0 <= metrics['segm']['AP'] <= 1
     assert len(boxes) >= len(masks) > 0.9 * len(boxes)
@@ -66,7 +66,7 @@ def test_main_test(folder, capsys):
         assert any(lies_in(pixels, box) for box in own)
     assert len({mask['segmentation']['counts'] for mask in masks}) > 0.5 * len(masks)
     for number in range(3):
-        assert cv2.imread(os.path.join(folder, 'vis', 'dets_final', 'picture%d.jpg' % number)) is not None
+        assert cv2.imread(os.path.join(folder, 'vis', 'dets_final', f'picture{number}.jpg')) is not None
     again = dict(USE_CACHE='[True, True]')
     assert main_test.main(['--cfg', tiny_data.CONFIG] + settings(folder, **again)) == 0
     assert 'network' not in capsys.readouterr().err.split('images/s (')[1].split(')')[0]

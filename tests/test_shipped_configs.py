@@ -25,7 +25,7 @@ def names(paths):
 
 
 def test_the_original_names_are_there():
-    assert {'sniper_%s.yml' % name for name in (
+    assert {f'sniper_{name}.yml' for name in (
         'res101_e2e', 'res50_e2e', 'mobilenetv2_e2e', 'res101_e2e_mask', 'res101_e2e_autofocus',
         'res101_e2e_mask_autofocus', 'res101_e2e_pascal_voc')} <= set(names(CONFIGS))
 

@@ -17,7 +17,7 @@ def folder(tmp_path_factory):
     """The images of tiny_data in both forms; weights that know (cat, dog), a VOC folder that says (dog, cat)."""
     path = str(tmp_path_factory.mktemp('voc'))
     tiny_data.write_all(path)
-    annotations = {'picture%d' % number: xml(('cat', 6, 7, 35, 46), ('dog', 40, 40, 60, 60), size=size)
+    annotations = {f'picture{number}': xml(('cat', 6, 7, 35, 46), ('dog', 40, 40, 60, 60), size=size)
                    for number, size in enumerate(tiny_data.SIZES)}
     voc = make_part(os.path.join(path, 'voc'), annotations, {'val': sorted(annotations)}, image_files=False)
     shutil.copytree(os.path.join(path, 'data', 'images', 'val'), os.path.join(voc, 'JPEGImages'))
@@ -49,7 +49,7 @@ def test_the_same_detections_in_both_forms(folder, capsys):
 
 def test_the_original_class_names_in_the_demo(folder, tmp_path, capsys):
     """Weights without a side file, 21 classes: the names of the development kit."""
-    classes = ('__background__',) + tuple('c%d' % number for number in range(20))
+    classes = ('__background__',) + tuple(f'c{number}' for number in range(20))
     tiny_data.write_all(str(tmp_path), classes)
     side_file = os.path.join(str(tmp_path), 'out', 'sniper_tiny_e2e', 'train', 'SNIPER-0001.json')
     os.remove(side_file)

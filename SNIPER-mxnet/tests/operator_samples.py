@@ -61,7 +61,7 @@ def run(name, case, backward=True):
     results = {key: value.asnumpy() for key, value in zip(op.outputs, outputs)}
     grads = {key: value.grad.asnumpy() for key, value in arrays.items() if value.grad is not None}
     for key, value in arrays.items():
-        np.testing.assert_array_equal(value.asnumpy(), case.inputs[key], err_msg='%s changes its input' % name)
+        np.testing.assert_array_equal(value.asnumpy(), case.inputs[key], err_msg=f'{name} changes its input')
     return results, grads
 
 

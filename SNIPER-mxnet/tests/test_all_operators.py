@@ -59,7 +59,7 @@ def test_wrong_rank(name, key):
         arrays = {other: mx.nd.zeros(wrong if other == key else value.shape) for other, value in case.inputs.items()}
         with pytest.raises(mx.MXNetError) as caught:
             call(name, arrays, case.attributes)
-        wanted = r'%s: %s must be .*got %s' % (name, key, re.escape(str(wrong)))
+        wanted = fr'{name}: {key} must be .*got {re.escape(str(wrong))}'
         assert re.search(wanted, str(caught.value)), str(caught.value)
 
 
@@ -69,7 +69,7 @@ def test_wrong_type(name, key, dtype):
     case = sample(name)
     arrays = {other: mx.nd.zeros(value.shape, dtype=dtype if other == key else 'float32')
               for other, value in case.inputs.items()}
-    message = '%s: %s must be float32, got %s' % (name, key, dtype)
+    message = f'{name}: {key} must be float32, got {dtype}'
     if (name, dtype) == ('DeformableConvolution', 'float16'):  # graphs in half precision can be made, but not mixed
         message = r'DeformableConvolution: \w+ must be float(16 as data is, got float32|32, got float16)'
     with pytest.raises(mx.MXNetError, match=message):
@@ -79,22 +79,22 @@ def test_wrong_type(name, key, dtype):
 @pytest.mark.parametrize('name, attribute, value', [
     (name,) + pair for name in sorted(SAMPLES) for pair in sample(name).bad])
 def test_attribute_out_of_range(name, attribute, value):
-    text = '(%s)' % ','.join(map(str, value)) if isinstance(value, tuple) else str(value)
+    text = f'({",".join(map(str, value))})' if isinstance(value, tuple) else str(value)
     message = failure(name, sample(name), **{attribute: value})
-    assert re.search(r'%s: %s must be .*got %s' % (name, attribute, re.escape(text)), message), message
+    assert re.search(fr'{name}: {attribute} must be .*got {re.escape(text)}', message), message
 
 
 @pytest.mark.parametrize('name', NAMES)
 def test_unknown_attribute_and_nonsense_in_every_known_one(name):
     case = sample(name)
     message = failure(name, case, tresh=1)
-    known = re.search(r'%s has no attribute tresh; it has ([\w, ]+)' % name, message)
+    known = re.search(fr'{name} has no attribute tresh; it has ([\w, ]+)', message)
     assert known, message
     attributes = known.group(1).strip().split(', ')
     assert set(case.attributes) <= set(attributes)
     for attribute in attributes:
         message = failure(name, case, **{attribute: 'nonsense'})
-        assert re.search(r'%s: %s must be .*got nonsense' % (name, attribute), message), message
+        assert re.search(fr'{name}: {attribute} must be .*got nonsense', message), message
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -110,7 +110,7 @@ def test_a_batch_is_its_images_one_by_one(name):
             if key in case.rois:
                 assert (mine[:, 0] == n).all()
                 mine[:, 0] = 0
-            np.testing.assert_array_equal(mine, value, err_msg='%s of image %d' % (key, n))
+            np.testing.assert_array_equal(mine, value, err_msg=f'{key} of image {n}')
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -131,11 +131,11 @@ def test_odd_numbers_stay_in_their_image(name, odd):
         try:
             outputs, _ = run(name, case._replace(inputs=inputs), backward=False)
         except mx.MXNetError as error:
-            assert re.search('{0}: (row [0-9]+ of {1}|{1} .* row [0-9]+)'.format(name, key), str(error)), str(error)
+            assert re.search(f'{name}: (row [0-9]+ of {key}|{key} .* row [0-9]+)', str(error)), str(error)
             continue
         for output in set(outputs) - set(case.packed):
             np.testing.assert_array_equal(rows_of(outputs[output], 0, 2), rows_of(expected[output], 0, 2),
-                                          err_msg='%s, odd %s' % (output, key))
+                                          err_msg=f'{output}, odd {key}')
 
 
 THREADS_SCRIPT = """
@@ -156,7 +156,7 @@ np.savez(sys.argv[1], **results)
 def test_results_do_not_depend_on_the_number_of_threads(tmp_path):
     results = []
     for threads in THREADS:
-        path = str(tmp_path / ('%d.npz' % threads))
+        path = str(tmp_path / (f'{threads}.npz'))
         folders = [os.path.dirname(os.path.abspath(__file__)), os.environ.get('PYTHONPATH', '')]
         environment = dict(os.environ, OMP_NUM_THREADS=str(threads), PYTHONPATH=os.pathsep.join(folders))
         subprocess.run([sys.executable, '-W', 'ignore', '-c', THREADS_SCRIPT, path, str(threads)], env=environment,
@@ -165,4 +165,4 @@ def test_results_do_not_depend_on_the_number_of_threads(tmp_path):
     assert {name.split()[0] for name in results[0].files} == set(NAMES)
     for name in results[0].files:
         for other, threads in zip(results[1:], THREADS[1:]):
-            np.testing.assert_array_equal(results[0][name], other[name], err_msg='%s, %d threads' % (name, threads))
+            np.testing.assert_array_equal(results[0][name], other[name], err_msg=f'{name}, {threads} threads')

@@ -47,10 +47,10 @@ def test_equals_plain_numpy_and_lib(seed):
     options = dict(chip_size=int(rng.choice([120, 300, 512])), stride=int(rng.choice([20, 57])), seed=seed * 1000)
     for rows, (height, width, _), result in zip(boxes, im_info, generate(boxes, im_info, **options)):
         expected = reference.generate(rows, height, width, **options)
-        np.testing.assert_array_equal(result, expected, err_msg='seed %d' % seed)
+        np.testing.assert_array_equal(result, expected, err_msg=f'seed {seed}')
         kept = rows[(rows != -1).any(axis=1)]
         np.testing.assert_array_equal(result, generate_chips(
-            kept, width, height, options['chip_size'], options['stride'], options['seed']), err_msg='seed %d' % seed)
+            kept, width, height, options['chip_size'], options['stride'], options['seed']), err_msg=f'seed {seed}')
 
 
 @pytest.mark.parametrize('seed', range(10))
@@ -64,8 +64,8 @@ def test_every_box_that_fits_lies_in_a_chip_and_no_chip_is_needless(seed):
         assert {tuple(chip) for chip in chips} <= {tuple(window) for window in windows}
         coverable = containment(windows, inside).any(axis=0)
         covered = containment(chips, inside)[:, coverable]
-        assert covered.any(axis=0).all(), 'seed %d' % seed
-        assert all(not np.delete(covered, m, axis=0).any(axis=0).all() for m in range(len(chips))), 'seed %d' % seed
+        assert covered.any(axis=0).all(), f'seed {seed}'
+        assert all(not np.delete(covered, m, axis=0).any(axis=0).all() for m in range(len(chips))), f'seed {seed}'
 
 
 def test_golden_counts():

@@ -126,9 +126,9 @@ def test_random_shapes(seed):
     inputs, attributes = make_case(case, seed)
     expected, expected_grads = run(mx.nd.contrib.DeformableConvolution, inputs, attributes)
     actual, grads = run(mx.nd.DeformableConvolution, inputs, attributes)
-    assert_near(actual, expected, 'seed %d: %s' % (seed, case))
+    assert_near(actual, expected, f'seed {seed}: {case}')
     for name in inputs:
-        assert_near(grads[name], expected_grads[name], 'seed %d: %s of %s' % (seed, name, case))
+        assert_near(grads[name], expected_grads[name], f'seed {seed}: {name} of {case}')
 
 
 @pytest.mark.parametrize('case', [CASES[0], CASES[1], CASES[4]])

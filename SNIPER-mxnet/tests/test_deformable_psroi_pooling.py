@@ -96,7 +96,7 @@ def test_equals_stock_operator(case):
 def test_equals_plain_loop(seed):
     inputs, attributes = make_case((2, 4, 1, 2, 6, 7, 3, 3, 2, 5, 0.25, seed == 1), seed)
     actual, _ = run(mx.nd.DeformablePSROIPooling, inputs, attributes)
-    np.testing.assert_allclose(actual, plain_pooling(**inputs, **attributes), atol=1e-4, err_msg='seed %d' % seed)
+    np.testing.assert_allclose(actual, plain_pooling(**inputs, **attributes), atol=1e-4, err_msg=f'seed {seed}')
 
 
 def test_hand_computed():

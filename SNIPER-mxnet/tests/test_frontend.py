@@ -213,7 +213,7 @@ np.savez(sys.argv[1], *(outputs + [output] + [grads[name] for name in sorted(gra
 def test_results_do_not_depend_on_the_number_of_threads(tmp_path):
     results = []
     for threads in (1, 3):
-        path = str(tmp_path / ('%d.npz' % threads))
+        path = str(tmp_path / (f'{threads}.npz'))
         environment = dict(os.environ, OMP_NUM_THREADS=str(threads), PYTHONPATH=os.path.dirname(__file__))
         subprocess.run([sys.executable, '-c', THREADS_SCRIPT, path, str(threads)], env=environment, check=True)
         results.append(np.load(path))

@@ -14,7 +14,7 @@ ROOT = os.path.dirname(HERE)
 def test_every_kernel_of_this_machine(tmp_path):
     compiler = shlex.split(os.environ.get('CXX', 'g++'))
     if shutil.which(compiler[0]) is None:
-        pytest.skip('needs the C++ compiler %s' % compiler[0])
+        pytest.skip(f'needs the C++ compiler {compiler[0]}')
     program = str(tmp_path / 'gemm_check')
     subprocess.check_call(compiler + ['-std=c++11', '-O2', '-ffp-contract=off', '-Wno-psabi', '-I',
                                       os.path.join(ROOT, 'src'), os.path.join(HERE, 'gemm_check.cc')]

@@ -20,7 +20,7 @@ POOLING = ['01_no_trans', '02_trans', '03_mask14', '04_group7']
 
 def load(name):
     """(inputs, attributes, whole file) of a case."""
-    case = dict(np.load(golden_file('operators/%s.npz' % name)))
+    case = dict(np.load(golden_file(f'operators/{name}.npz')))
     inputs = {key[3:]: mx.nd.array(value) for key, value in case.items() if key.startswith('in_')}
     attributes = {}
     for prefix in ('attr_', 'eff_'):
@@ -91,7 +91,7 @@ def test_deformable_psroi_pooling(name):
     np.testing.assert_allclose(output.asnumpy(), case['out_output'], rtol=0, atol=1e-5)
     for key in ('data', 'trans'):
         if key in inputs:
-            np.testing.assert_allclose(inputs[key].grad.asnumpy(), case['out_%s_grad' % key], rtol=0, atol=1e-4)
+            np.testing.assert_allclose(inputs[key].grad.asnumpy(), case[f'out_{key}_grad'], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize('name', ['01', '02'])
@@ -105,15 +105,15 @@ def test_deformable_convolution(name):
     output.backward(out_grad)
     np.testing.assert_allclose(output.asnumpy(), case['out_output'], rtol=0, atol=1e-5)
     for key, array in inputs.items():
-        np.testing.assert_allclose(array.grad.asnumpy(), case['out_%s_grad' % key], rtol=0, atol=1e-4)
+        np.testing.assert_allclose(array.grad.asnumpy(), case[f'out_{key}_grad'], rtol=0, atol=1e-4)
 
 
 def test_anchors():
     """One cell far from the border scores best: its anchors come back unclipped, NMS and size test switched off."""
     case = np.load(golden_file('operators/anchors_01.npz'))
     for i in range(int(case['num_cfg'])):
-        stride = int(case['cfg%d_feature_stride' % i])
-        expected = case['cfg%d_anchors' % i]
+        stride = int(case[f'cfg{i}_feature_stride'])
+        expected = case[f'cfg{i}_anchors']
         count = len(expected)
         middle = int(np.ceil(np.abs(expected).max() / stride)) + 1
         cells = 2 * middle + 1
@@ -122,6 +122,6 @@ def test_anchors():
         rois, _ = mx.nd.MultiProposal(
             mx.nd.array(cls_prob), mx.nd.zeros((1, 4 * count, cells, cells)),
             mx.nd.array([[cells * stride, cells * stride, 1]]), feature_stride=stride,
-            scales=case['cfg%d_scales' % i], ratios=case['cfg%d_ratios' % i], threshold=1, rpn_min_size=0,
+            scales=case[f'cfg{i}_scales'], ratios=case[f'cfg{i}_ratios'], threshold=1, rpn_min_size=0,
             rpn_post_nms_top_n=count)
         np.testing.assert_array_equal(rois.asnumpy()[:, 1:] - middle * stride, expected)

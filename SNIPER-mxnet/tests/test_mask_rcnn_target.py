@@ -67,8 +67,8 @@ def test_equals_plain_twin(seed):
     ids = rng.randint(-1, objects, size=rows)
     actual = masks(rois, mask_polys, ids, mask_size=size, ignore_label=-3)
     expected = reference.mask_rcnn_target(rois, mask_polys, ids, size, -3)
-    np.testing.assert_array_equal(actual[0], expected[0], err_msg='seed %d' % seed)
-    np.testing.assert_array_equal(actual[1], expected[1], err_msg='seed %d' % seed)
+    np.testing.assert_array_equal(actual[0], expected[0], err_msg=f'seed {seed}')
+    np.testing.assert_array_equal(actual[1], expected[1], err_msg=f'seed {seed}')
 
 
 def test_equals_coco_masks():
@@ -92,7 +92,7 @@ def test_equals_coco_masks():
             expected[i] = coco.decode(encoded)[..., 0].T
         actual = masks(rois, mask_polys, np.arange(total), mask_size=size)[0]
         wrong = np.flatnonzero((actual != expected).any((1, 2)))
-        assert not len(wrong), 'size %d, polygons %s' % (size, wrong[:10])
+        assert not len(wrong), f'size {size}, polygons {wrong[:10]}'
     assert 0.05 < expected.mean() < 0.95
 
 

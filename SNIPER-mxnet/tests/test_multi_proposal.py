@@ -33,8 +33,8 @@ def test_equals_numpy_reference(seed):
     actual = propose(*case, feature_stride=stride, ratios=ratios, scales=scales, threshold=options['threshold'],
                      rpn_pre_nms_top_n=options['pre_nms'], rpn_post_nms_top_n=options['post_nms'],
                      rpn_min_size=options['min_size'])
-    np.testing.assert_allclose(actual[0], expected[0], atol=1e-3, err_msg='seed %d' % seed)
-    np.testing.assert_array_equal(actual[1], expected[1], err_msg='seed %d' % seed)
+    np.testing.assert_allclose(actual[0], expected[0], atol=1e-3, err_msg=f'seed {seed}')
+    np.testing.assert_array_equal(actual[1], expected[1], err_msg=f'seed {seed}')
 
 
 @pytest.mark.parametrize('threshold, min_size', [(0.1, 3), (0.7, 36)])

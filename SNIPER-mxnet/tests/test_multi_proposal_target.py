@@ -41,7 +41,7 @@ def test_equals_numpy_reference(seed):
     for name, a, e, tolerance in zip(('rois', 'label', 'bbox_target', 'bbox_weight'), actual, expected,
                                      (1e-3, 0, 2e-3, 0)):
         assert a.shape == e.shape, name
-        np.testing.assert_allclose(a, e, atol=tolerance, err_msg='%s, seed %d' % (name, seed))
+        np.testing.assert_allclose(a, e, atol=tolerance, err_msg=f'{name}, seed {seed}')
 
 
 @pytest.mark.parametrize('valid_range', [(10, 22), (60, 90), (300, 400)])

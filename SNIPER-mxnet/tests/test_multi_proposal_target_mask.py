@@ -47,7 +47,7 @@ def test_equals_numpy_reference(seed):
     tolerances = dict(rois=1e-3, bbox_target=2e-3, mask_rois=1e-3)
     for name, a, e in zip(NAMES, actual, expected):
         assert a.shape == e.shape, name
-        np.testing.assert_allclose(a, e, rtol=0, atol=tolerances.get(name, 0), err_msg='%s, seed %d' % (name, seed))
+        np.testing.assert_allclose(a, e, rtol=0, atol=tolerances.get(name, 0), err_msg=f'{name}, seed {seed}')
 
 
 def test_hand_computed_rows():

@@ -52,14 +52,14 @@ def test_mistaken_attribute(name, attribute, value, expected):
     with pytest.raises(mx.MXNetError) as error:
         call(name, random_case(), **{attribute: value})
     message = str(error.value)
-    assert '%s: %s must be %s' % (name, attribute, expected) in message
+    assert f'{name}: {attribute} must be {expected}' in message
     assert ', got ' in message
 
 
 @pytest.mark.parametrize('name', OPERATORS[1:])
 @pytest.mark.parametrize('value', [(0.1, 0.1, 0.2), (0, 1, 1, 1), (1e39, 1, 1, 1), 'x', 0.1])
 def test_mistaken_bbox_stds(name, value):
-    with pytest.raises(mx.MXNetError, match='%s: bbox_stds must be ' % name):
+    with pytest.raises(mx.MXNetError, match=f'{name}: bbox_stds must be '):
         call(name, random_case(), bbox_stds=value)
 
 
@@ -73,7 +73,7 @@ def test_mistaken_shape(name, which):
     if which == 1:  # bbox_pred says how many images there are, so the others are what does not fit
         which = 0
     inputs = ('cls_prob', 'bbox_pred', 'im_info', 'gt_boxes', 'valid_ranges')
-    with pytest.raises(mx.MXNetError, match='%s: %s must be ' % (name, inputs[which])):
+    with pytest.raises(mx.MXNetError, match=f'{name}: {inputs[which]} must be '):
         call(name, case)
 
 

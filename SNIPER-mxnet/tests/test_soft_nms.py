@@ -41,10 +41,10 @@ def test_equals_plain_numpy_and_lib(method, seed):
                    score_thresh=float(rng.choice([0.001, 0.2])), method=method)
     for rows, result in zip(dets, suppress(dets, **options)):
         expected = reference.soft_nms(rows, **options)
-        np.testing.assert_array_equal(result[:, :4], expected[:, :4], err_msg='seed %d' % seed)
+        np.testing.assert_array_equal(result[:, :4], expected[:, :4], err_msg=f'seed {seed}')
         np.testing.assert_allclose(result[:, 4], expected[:, 4], rtol=1e-5)
         kept = rows[rows[:, 4] >= np.float32(options['score_thresh'])]
-        np.testing.assert_array_equal(result, soft_nms(kept, **options), err_msg='seed %d' % seed)
+        np.testing.assert_array_equal(result, soft_nms(kept, **options), err_msg=f'seed {seed}')
 
 
 @pytest.mark.parametrize('number', range(len(METHODS)))

@@ -153,7 +153,7 @@ def test_the_same_bits_however_threads_divide_the_work(tmp_path):
     """Each for itself with 1 to 8, together with 20: tiles_y is 9 for each of two images."""
     results = []
     for threads in (1, 3, 8, 20):
-        path = str(tmp_path / ('%d.npy' % threads))
+        path = str(tmp_path / (f'{threads}.npy'))
         subprocess.run([sys.executable, '-W', 'ignore', '-c', THREADS_SCRIPT, path], check=True,
                        env=dict(os.environ, OMP_NUM_THREADS=str(threads)))
         results.append(np.load(path))

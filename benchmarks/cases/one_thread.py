@@ -17,7 +17,7 @@ def one_thread(module, function, *args):
     def call():
         child.stdin.write('go\n')
         if child.stdout.readline() != 'done\n':
-            raise RuntimeError('the one-thread process of %s.%s ended' % (module, function))
+            raise RuntimeError(f'the one-thread process of {module}.{function} ended')
     return call
 
 

@@ -34,5 +34,5 @@ def _library():
     try:
         subprocess.run(compiler + ['-std=c++11', '-O2', '-fPIC', '-shared', SOURCE, '-o', path], check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise RuntimeError('%s does not compile (%s): install g++, or name a compiler in CXX' % (SOURCE, error))
+        raise RuntimeError(f'{SOURCE} does not compile ({error}): install g++, or name a compiler in CXX')
     return ctypes.CDLL(path)

@@ -11,5 +11,5 @@ def as_boxes(boxes, dtype, columns=4, name='boxes'):
     if array.size == 0:
         return np.zeros((0, columns), dtype=dtype)
     if array.ndim != 2 or array.shape[1] != columns:
-        raise ValueError('%s must have shape (N, %d), got %s' % (name, columns, array.shape))
+        raise ValueError(f'{name} must have shape (N, {columns}), got {array.shape}')
     return np.ascontiguousarray(array, dtype=dtype)

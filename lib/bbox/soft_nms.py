@@ -28,9 +28,9 @@ def soft_nms_with_index(dets, sigma=0.5, iou_thresh=0.3, score_thresh=0.001, met
 
 def _run(dets, sigma, iou_thresh, score_thresh, method, origin):
     if method not in METHODS:
-        raise ValueError('unknown soft-NMS method %r; known: %s' % (method, ', '.join(sorted(METHODS))))
+        raise ValueError(f'unknown soft-NMS method {method!r}; known: {", ".join(sorted(METHODS))}')
     if method == 'gaussian' and not sigma > 0:
-        raise ValueError('sigma of Gaussian soft-NMS must be positive, got %s' % sigma)
+        raise ValueError(f'sigma of Gaussian soft-NMS must be positive, got {sigma}')
     rows = np.array(as_boxes(dets, np.float32, columns=5, name='dets'))  # a copy: the kernel works in place
     left = soft_nms_inplace(rows, sigma, iou_thresh, score_thresh, METHODS[method], origin)
     return rows[:left]

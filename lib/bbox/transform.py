@@ -22,7 +22,7 @@ def bbox_transform(ex, gt):
     """
     ex, gt = as_boxes(ex, np.float64, name='ex'), as_boxes(gt, np.float64, name='gt')
     if len(ex) != len(gt):
-        raise ValueError('every box needs one target: %d boxes, %d targets' % (len(ex), len(gt)))
+        raise ValueError(f'every box needs one target: {len(ex)} boxes, {len(gt)} targets')
     ex_centres, ex_sizes = _centre_form(ex)
     gt_centres, gt_sizes = _centre_form(gt)
     shift = (gt_centres - ex_centres) / (ex_sizes + EPSILON)
@@ -39,7 +39,7 @@ def bbox_pred(boxes, deltas):
     if len(boxes) == 0:
         return np.zeros((0, deltas.shape[1] if deltas.ndim == 2 else 4))
     if deltas.ndim != 2 or len(deltas) != len(boxes) or deltas.shape[1] % 4:
-        raise ValueError('deltas must have shape (%d, 4 * C), got %s' % (len(boxes), deltas.shape))
+        raise ValueError(f'deltas must have shape ({len(boxes)}, 4 * C), got {deltas.shape}')
     deltas = deltas.astype(np.float64).reshape(len(boxes), -1, 4)  # (N, C, 4)
     centres, sizes = _centre_form(boxes)
     with np.errstate(over='ignore'):

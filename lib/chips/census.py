@@ -88,28 +88,29 @@ class ChipCensus:
     def table(self):
         """The figures as lines of text."""
         facts, images = self.facts(), max(1, self.images)
-        lines = ['%d images, %d objects, chips of %d x %d pixels' % (
+        lines = ['{} images, {} objects, chips of {} x {} pixels'.format(
             self.images, facts['objects'], self.settings.chip_size, self.settings.chip_size), '',
-            '%-26s %-14s %10s %10s %12s %12s %14s' % ('scale', 'valid range', 'positive', 'negative', 'chips/image',
+            '{:<26} {:<14} {:>10} {:>10} {:>12} {:>12} {:>14}'.format(
+            'scale', 'valid range', 'positive', 'negative', 'chips/image',
                                                       'objects', 'objects/chip')]
         for index, (definition, valid) in enumerate(zip(self.settings.scales, self.settings.valid_ranges)):
             positive, negative = self.chips[index]
-            lines.append('%-26s %-14s %10d %10d %12.2f %12d %14.1f' % (
-                scale_text(definition, index == len(self.chips) - 1), '%g to %s' % (
-                    max(valid[0], 0), 'all' if valid[1] < 0 else '%g' % valid[1]), positive, negative,
+            lines.append('{:<26} {:<14} {:>10d} {:>10d} {:>12.2f} {:>12d} {:>14.1f}'.format(
+                scale_text(definition, index == len(self.chips) - 1), '{:g} to {}'.format(
+                    max(valid[0], 0), 'all' if valid[1] < 0 else f'{valid[1]:g}'), positive, negative,
                 (positive + negative) / images, self.objects[index], self.objects[index] / max(1, positive)))
         positive, negative = self.chips.sum(axis=0)
-        lines += ['%-26s %-14s %10d %10d %12.2f' % ('all', '', positive, negative, (positive + negative) / images), '']
-        lines += ['pixels an image: %.2f million in chips; one pass at %dx%d %.2f (chips are %.0f %% of it), the whole '
-                  'pyramid %.2f (%.0f %%)' % (
+        lines += [f'{"all":<26} {"":<14} {positive:>10d} {negative:>10d} {(positive + negative) / images:>12.2f}', '']
+        lines += ['pixels an image: {:.2f} million in chips; one pass at {}x{} {:.2f} (chips are {:.0f} % of it), the '
+                  'whole pyramid {:.2f} ({:.0f} %)'.format(
                       self.pixels / images / 1e6, *FULL_IMAGE, self.full_image / images / 1e6,
                       100 * facts['against_full_image'], self.pyramid / images / 1e6, 100 * facts['against_pyramid']),
-                  'objects in no chip: %d of %d (%.2f %%)' % (
+                  'objects in no chip: {} of {} ({:.2f} %)'.format(
                       facts['uncovered'], facts['objects'], 100 * facts['uncovered'] / max(1, facts['objects']))]
         for index, count in enumerate(self.reasons):
             if count:
-                lines.append('    %d: %s; such as %s' % (count, REASONS[index], '; '.join(
-                    '%s [%s]' % (image, ', '.join('%g' % round(side, 1) for side in box))
+                lines.append('    {}: {}; such as {}'.format(count, REASONS[index], '; '.join(
+                    f'{image} [{", ".join(f"{round(side, 1):g}" for side in box)}]'
                     for image, box in self.examples[index])))
         return lines
 
@@ -118,6 +119,6 @@ def scale_text(definition, last):
     """A scale definition in words: 'x 1.667', 'long side 512', 'short side 800, long 1280'."""
     if isinstance(definition, (tuple, list)):
         short, long = definition
-        return ('long side %g' % long if short <= 0 else 'short side %g' % short if long <= 0 else
-                'short side %g, long %g' % (short, long))
-    return 'long side %g' % definition if last else 'x %g' % definition
+        return (f'long side {long:g}' if short <= 0 else f'short side {short:g}' if long <= 0 else
+                f'short side {short:g}, long {long:g}')
+    return f'long side {definition:g}' if last else f'x {definition:g}'

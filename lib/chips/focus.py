@@ -24,10 +24,10 @@ def focus_chips(prob_map, dilation, threshold, min_chip, width, height, scale, s
     """
     prob_map = np.asarray(prob_map)
     if prob_map.ndim != 2:
-        raise ValueError('a focus map is (rows, columns), got shape %s' % (prob_map.shape,))
+        raise ValueError(f'a focus map is (rows, columns), got shape {prob_map.shape}')
     if not (dilation >= 1 and min_chip >= 1 and stride >= 1 and scale > 0):
-        raise ValueError('dilation %s, min_chip %s, stride %s and scale %s must be positive'
-                         % (dilation, min_chip, stride, scale))
+        raise ValueError(f'dilation {dilation}, min_chip {min_chip}, stride {stride} and scale {scale} must be '
+                         'positive')
     with np.errstate(invalid='ignore'):
         binary = (prob_map >= threshold).astype(np.uint8)
     if not binary.any():

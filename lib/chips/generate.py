@@ -59,14 +59,13 @@ def as_generator(rng):
 def check_candidates(width, height, chip_size, stride, order=None):
     """`order` as int32, if given. ValueError for sizes that make no grid, too many candidates, a wrong order."""
     if chip_size < 1 or stride < 1:
-        raise ValueError('chip size and stride must be at least 1, got %s and %s' % (chip_size, stride))
+        raise ValueError(f'chip size and stride must be at least 1, got {chip_size} and {stride}')
     count = candidate_count(width, height, chip_size, stride)
     if count > MAX_CANDIDATES:
-        raise ValueError('%d candidate chips on a %d x %d image: the stride %d is too small'
-                         % (count, width, height, stride))
+        raise ValueError(f'{count} candidate chips on a {width} x {height} image: the stride {stride} is too small')
     if order is None:
         return None
     order = np.ascontiguousarray(order, dtype=np.int32)
     if order.shape != (count,) or not np.array_equal(np.sort(order), np.arange(count)):
-        raise ValueError('order must be a permutation of the %d candidates, got shape %s' % (count, order.shape))
+        raise ValueError(f'order must be a permutation of the {count} candidates, got shape {order.shape}')
     return order

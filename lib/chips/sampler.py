@@ -47,8 +47,8 @@ class ChipSampler:
         """config: the whole configuration, or ChipSettings. SniperError if scales and ranges differ in number."""
         self.settings = config if isinstance(config, ChipSettings) else ChipSettings.from_config(config)
         if len(self.settings.scales) != len(self.settings.valid_ranges):
-            raise SniperError('TRAIN.SCALES has %d entries, TRAIN.VALID_RANGES %d; they must pair up'
-                              % (len(self.settings.scales), len(self.settings.valid_ranges)))
+            raise SniperError(f'TRAIN.SCALES has {len(self.settings.scales)} entries, TRAIN.VALID_RANGES '
+                              f'{len(self.settings.valid_ranges)}; they must pair up')
 
     def draw_stride(self, rng):
         """A stride of the candidate grid, drawn from numpy Generator `rng`."""

@@ -21,7 +21,7 @@ def resolution_scale(pair, width, height):
     short_target, long_target = pair
     short, long = min(width, height), max(width, height)
     if not short > 0:
-        raise SniperError('an image of %s x %s pixels has no scale; check its width and height' % (width, height))
+        raise SniperError(f'an image of {width} x {height} pixels has no scale; check its width and height')
     if short_target <= 0:
         return _positive(long_target / float(long), pair)
     scale = short_target / float(short)
@@ -43,7 +43,7 @@ def training_scales(definitions, width, height):
     """Definitions, fine to coarse -> list of factors. SniperError for a mixture of pairs and numbers."""
     pairs = [is_pair(definition) for definition in definitions]
     if any(pairs) and not all(pairs):
-        raise SniperError('TRAIN.SCALES must be all pairs or all numbers, got %s' % (list(definitions),))
+        raise SniperError(f'TRAIN.SCALES must be all pairs or all numbers, got {list(definitions)}')
     last = len(definitions) - 1
     return [scale_factor(definition, width, height, last=index == last)
             for index, definition in enumerate(definitions)]
@@ -52,7 +52,7 @@ def training_scales(definitions, width, height):
 def test_scale(pair, width, height):
     """Factor of a test scale; test scales are resolution pairs only. SniperError for anything else."""
     if not is_pair(pair):
-        raise SniperError('TEST.SCALES must hold pairs such as [800, 1280], got %s' % (pair,))
+        raise SniperError(f'TEST.SCALES must hold pairs such as [800, 1280], got {pair}')
     return resolution_scale(pair, width, height)
 
 
@@ -66,5 +66,5 @@ def scaled_size(width, height, scale):
 
 def _positive(scale, definition):
     if not scale > 0:
-        raise SniperError('scale %s gives the factor %s; it must be above 0' % (definition, scale))
+        raise SniperError(f'scale {definition} gives the factor {scale}; it must be above 0')
     return scale

@@ -66,17 +66,17 @@ def main(argv=None):
             from lib.visualization.chips import draw_image_chips
             from lib.visualization.pictures import write_picture
             name = os.path.splitext(os.path.basename(entry['image']))[0]
-            path = os.path.join(args.draw[1], '%s%s.png' % (name, '_mirrored' if entry['flipped'] else ''))
+            path = os.path.join(args.draw[1], f'{name}{"_mirrored" if entry["flipped"] else ""}.png')
             write_picture(path, draw_image_chips(entry, chips, ChipSampler(config).settings))
 
     census = count_chips(roidb, config, args.epoch, draw if chosen else None)
     print('\n'.join(census.table()))
     if chosen:
-        print('%d pictures in %s' % (len(chosen), args.draw[1]))
+        print(f'{len(chosen)} pictures in {args.draw[1]}')
     if args.out:
         from lib.visualization.chip_plot import plot_census
         plot_census(census, args.out)
-        print('plot: %s' % args.out)
+        print(f'plot: {args.out}')
     if args.json:
         with text_writer(args.json) as stream:
             json.dump(census.facts(), stream, indent=4)
@@ -86,7 +86,7 @@ def main(argv=None):
 
 def _number(text):
     if not text.isdigit():
-        raise SniperError('--draw wants a number of images and a folder, not %r' % text)
+        raise SniperError(f'--draw wants a number of images and a folder, not {text!r}')
     return int(text)
 
 

@@ -75,9 +75,9 @@ def recognise(arrays, path):
         return _vgg('VGG-16 with reduced fully connected layers', '%d', True), arrays
     if {'features.0.weight', 'features.28.weight', 'features.28.bias'} <= set(arrays):
         return _vgg('VGG-16', 'features.%d', False), arrays
-    raise SniperError('%s holds none of the networks that can be converted (ResNet-50 and -101, MobileNetV2, VGG-16; '
-                      'docs/weights.md); it has %d arrays: %s ...%s'
-                      % (path, len(arrays), ', '.join(list(arrays)[:4])[:200], _hint(arrays)))
+    raise SniperError(('{} holds none of the networks that can be converted (ResNet-50 and -101, MobileNetV2, VGG-16; '
+                      'docs/weights.md); it has {} arrays: {} ...{}').format(
+                      path, len(arrays), ', '.join(list(arrays)[:4])[:200], _hint(arrays)))
 
 
 def _hint(arrays):
@@ -100,27 +100,27 @@ def _depth(arrays, pattern, path, bottleneck):
     if units in DEPTHS and bottleneck in arrays:
         return DEPTHS[units]
     depth = 34 if units in DEPTHS else OTHER_DEPTHS.get(units)
-    raise SniperError('%s is a ResNet%s with units %s; ResNet-50 and ResNet-101 with three convolutions a unit can be '
-                      'converted' % (path, '-%d' % depth if depth else '', units))
+    raise SniperError(('{} is a ResNet{} with units {}; ResNet-50 and ResNet-101 with three convolutions a unit can be '
+                      'converted').format(path, f'-{depth}' if depth else '', units))
 
 
 def _torch_resnet(arrays, path):
     from symbols.backbones.resnet_v1 import unit_names
     if 'layer1.0.conv3.weight' in arrays and arrays['layer1.0.conv2.weight'].shape[:2] != (64, 64):
-        raise SniperError('%s is a ResNeXt or wide ResNet (layer1.0.conv2.weight is %s); only the plain ResNet-50 and '
-                          '-101 can be converted' % (path, arrays['layer1.0.conv2.weight'].shape))
+        raise SniperError(('{} is a ResNeXt or wide ResNet (layer1.0.conv2.weight is {}); only the plain ResNet-50 and '
+                          '-101 can be converted').format(path, arrays['layer1.0.conv2.weight'].shape))
     depth = _depth(arrays, r'layer(\d)\.(\d+)\.conv1\.weight$', path, 'layer1.0.conv3.weight')
     layers = [Layer('conv1', 'conv1', 'bn_conv1', 'bn1')]
     for stage in range(1, 5):
         for index, unit in enumerate(unit_names(depth, stage)):
-            source = 'layer%d.%d.' % (stage, index)
-            layers.extend(Layer('res%s_branch2%s' % (unit, letter), source + 'conv%d' % number,
-                                'bn%s_branch2%s' % (unit, letter), source + 'bn%d' % number)
+            source = f'layer{stage}.{index}.'
+            layers.extend(Layer(f'res{unit}_branch2{letter}', source + f'conv{number}',
+                                f'bn{unit}_branch2{letter}', source + f'bn{number}')
                           for number, letter in enumerate('abc', start=1))
             if index == 0:
-                layers.append(Layer('res%s_branch1' % unit, source + 'downsample.0', 'bn%s_branch1' % unit,
+                layers.append(Layer(f'res{unit}_branch1', source + 'downsample.0', f'bn{unit}_branch1',
                                     source + 'downsample.1'))
-    return Architecture('ResNet-%d (post-activation, stride in the 3x3 convolutions, PyTorch)' % depth, 'resnet_v1',
+    return Architecture(f'ResNet-{depth} (post-activation, stride in the 3x3 convolutions, PyTorch)', 'resnet_v1',
                         'torch', tuple(layers), depth=depth, options=(('stride_in_1x1', False),),
                         trunk=r'(conv1|bn1|layer\d+)\.')
 
@@ -131,14 +131,14 @@ def _gluon_resnet_v1(arrays, path):
     layers = [Layer('conv1', 'features.0', 'bn_conv1', 'features.1')]
     for stage in range(1, 5):
         for index, unit in enumerate(unit_names(depth, stage)):
-            source = 'features.%d.%d.' % (stage + 3, index)
-            layers.extend(Layer('res%s_branch2%s' % (unit, letter), source + 'body.%d' % at,
-                                'bn%s_branch2%s' % (unit, letter), source + 'body.%d' % (at + 1))
+            source = f'features.{stage + 3}.{index}.'
+            layers.extend(Layer(f'res{unit}_branch2{letter}', source + f'body.{at}',
+                                f'bn{unit}_branch2{letter}', source + f'body.{at + 1}')
                           for at, letter in zip((0, 3, 6), 'abc'))
             if index == 0:
-                layers.append(Layer('res%s_branch1' % unit, source + 'downsample.0', 'bn%s_branch1' % unit,
+                layers.append(Layer(f'res{unit}_branch1', source + 'downsample.0', f'bn{unit}_branch1',
                                     source + 'downsample.1'))
-    return Architecture('ResNet-%d (post-activation, stride in the 1x1 convolutions, Gluon)' % depth, 'resnet_v1',
+    return Architecture(f'ResNet-{depth} (post-activation, stride in the 1x1 convolutions, Gluon)', 'resnet_v1',
                         'gluon', tuple(layers), depth=depth, norm=GLUON_NORM, options=(('stride_in_1x1', True),))
 
 
@@ -148,13 +148,13 @@ def _gluon_resnet_v2(arrays, path):
     units = next(units for units, known in DEPTHS.items() if known == depth)
     for stage, count in enumerate(units, start=1):
         for index in range(count):
-            source, ours = 'features.%d.%d.' % (stage + 4, index), 'stage%d_unit%d_' % (stage, index + 1)
+            source, ours = f'features.{stage + 4}.{index}.', f'stage{stage}_unit{index + 1}_'
             for number in (1, 2, 3):
-                layers.append(Layer(None, None, ours + 'bn%d' % number, source + 'bn%d' % number))
-                layers.append(Layer(ours + 'conv%d' % number, source + 'conv%d' % number))
+                layers.append(Layer(None, None, ours + f'bn{number}', source + f'bn{number}'))
+                layers.append(Layer(ours + f'conv{number}', source + f'conv{number}'))
             if index == 0:
                 layers.append(Layer(ours + 'sc', source + 'downsample'))
-    return Architecture('ResNet-%d (pre-activation, Gluon)' % depth, 'resnet_v2', 'gluon', tuple(layers), depth=depth,
+    return Architecture(f'ResNet-{depth} (pre-activation, Gluon)', 'resnet_v2', 'gluon', tuple(layers), depth=depth,
                         norm=GLUON_NORM, unused=r'features\.9\.')     # the BatchNorm that closes it
 
 
@@ -165,7 +165,7 @@ def _mobilenet_units():
     for sequence, (expansion, _, blocks, _) in enumerate(SEQUENCES):
         for block in range(blocks):
             number += 1
-            yield 'seq-%d-block%d-' % (sequence, block), number, expansion > 1
+            yield f'seq-{sequence}-block{block}-', number, expansion > 1
 
 
 def _mobilenet_layer(ours, source, norm):
@@ -176,14 +176,14 @@ def _torch_mobilenet():
     layers = [_mobilenet_layer('first-3x3-conv', 'features.0.0', 'features.0.1')]
     identity = []
     for ours, number, widens in _mobilenet_units():
-        source = 'features.%d.conv.' % number
+        source = f'features.{number}.conv.'
         if widens:
             layers.append(_mobilenet_layer(ours + 'exp', source + '0.0', source + '0.1'))
         else:       # PyTorch's has no such layer
             identity.append(_mobilenet_layer(ours + 'exp', None, None))
         at = 1 if widens else 0
-        layers.append(_mobilenet_layer(ours + 'depthwise', source + '%d.0' % at, source + '%d.1' % at))
-        layers.append(_mobilenet_layer(ours + 'linear', source + '%d' % (at + 1), source + '%d' % (at + 2)))
+        layers.append(_mobilenet_layer(ours + 'depthwise', source + f'{at}.0', source + f'{at}.1'))
+        layers.append(_mobilenet_layer(ours + 'linear', source + f'{at + 1}', source + f'{at + 2}'))
     layers.append(_mobilenet_layer('last-1x1-conv', 'features.18.0', 'features.18.1'))
     return Architecture('MobileNetV2 (PyTorch)', 'mobilenet_v2', 'torch', tuple(layers), identity=tuple(identity))
 
@@ -191,8 +191,8 @@ def _torch_mobilenet():
 def _gluon_mobilenet():
     layers = [_mobilenet_layer('first-3x3-conv', 'features.0', 'features.1')]
     for ours, number, _ in _mobilenet_units():
-        layers.extend(_mobilenet_layer(ours + part, 'features.%d.out.%d' % (number + 2, at),
-                                       'features.%d.out.%d' % (number + 2, at + 1))
+        layers.extend(_mobilenet_layer(ours + part, f'features.{number + 2}.out.{at}',
+                                       f'features.{number + 2}.out.{at + 1}')
                       for part, at in (('exp', 0), ('depthwise', 3), ('linear', 6)))
     layers.append(_mobilenet_layer('last-1x1-conv', 'features.20', 'features.21'))
     return Architecture('MobileNetV2 (Gluon)', 'mobilenet_v2', 'gluon', tuple(layers), norm=GLUON_NORM)

@@ -46,9 +46,9 @@ def convert_file(path, prefix=None, network=None, pixel_means=PIXEL_MEANS, order
                     row.magnitude, row.relative)
     worst = max(rows, key=lambda row: row.relative)
     if not worst.relative <= bound(architecture) or not np.isfinite(worst.magnitude):
-        raise SniperError('%s: our network and the source differ by %.1e of the largest value in %s (at most %.0e is '
-                          'the same function); nothing was written' % (path, worst.relative, worst.feature,
-                                                                      bound(architecture)))
+        raise SniperError(f'{path}: our network and the source differ by {worst.relative:.1e} of the largest value in '
+                           f'{worst.feature} (at most {bound(architecture):.0e} is '
+                          'the same function); nothing was written')
     prefix = prefix or os.path.join(FOLDER, target.prefix)
     _write(prefix, args, auxs, path, architecture, target)
     _say_what_next(prefix, architecture, target)
@@ -57,7 +57,7 @@ def convert_file(path, prefix=None, network=None, pixel_means=PIXEL_MEANS, order
 
 def _reordered(architecture, order, path):
     if architecture.family.startswith('resnet') and order != 'RGB':
-        raise SniperError('%s: %s with its channels in the order %s is not known' % (path, architecture.name, order))
+        raise SniperError(f'{path}: {architecture.name} with its channels in the order {order} is not known')
     return architecture._replace(preprocess=architecture.preprocess._replace(order=order))
 
 
@@ -67,13 +67,14 @@ def _check_network(network, architecture, target, path):
     get_detector(network)       # an unknown name is refused there
     if network in target.detectors:
         return
-    reason = 'it fits %s' % (', '.join(target.detectors) or 'none of the detectors so far, only the backbone')
+    reason = f'it fits {", ".join(target.detectors) or "none of the detectors so far, only the backbone"}'
     if architecture.family == 'resnet_v1' and network in PRE_ACTIVATION:
-        reason = ('%s is pre-activation: BatchNorm and ReLU come before its convolutions, so that the same weights '
-                  'would compute something else; %s' % (network, reason))
+        reason = (f'{network} is pre-activation: BatchNorm and ReLU come before its convolutions, so that the same '
+                   'weights '
+                  f'would compute something else; {reason}')
     elif architecture.family == 'resnet_v2' and network.startswith('resnet_v1'):
-        reason = '%s is post-activation; %s' % (network, reason)
-    raise SniperError('%s is a %s and cannot become %s: %s' % (path, architecture.name, network, reason))
+        reason = f'{network} is post-activation; {reason}'
+    raise SniperError(f'{path} is a {architecture.name} and cannot become {network}: {reason}')
 
 
 def _write(prefix, args, auxs, path, architecture, target):
@@ -83,12 +84,12 @@ def _write(prefix, args, auxs, path, architecture, target):
     temporary, _ = write_temporary(params_path(prefix, 0), lambda stream: write_arrays(stream, arrays))
     with contextlib.suppress(FileNotFoundError):    # never weights beside another file's requirements
         os.remove(params_path(prefix, 0))
-    write_file('%s-0000.json' % prefix, json.dumps(facts, indent=1).encode())
+    write_file(f'{prefix}-0000.json', json.dumps(facts, indent=1).encode())
     publish(temporary, params_path(prefix, 0))
 
 
 def _say_what_next(prefix, architecture, target):
-    settings = ['network.pretrained %s' % prefix] + [override(*pair) for pair in target.requires.items()
+    settings = [f'network.pretrained {prefix}'] + [override(*pair) for pair in target.requires.items()
                                                      if pair not in USUAL.items()]
     logger.info('written: %s', params_path(prefix, 0))
     if target.detectors:
@@ -101,7 +102,7 @@ def main(argv=None):
     """Command line -> exit status."""
     parser = argparse.ArgumentParser(prog='python -m lib.convert', description=__doc__)
     parser.add_argument('file', help='.pth, .safetensors, .onnx, or .params of Gluon')
-    parser.add_argument('--to', metavar='PREFIX', help='write PREFIX-0000.params (default: %s/<network>)' % FOLDER)
+    parser.add_argument('--to', metavar='PREFIX', help=f'write PREFIX-0000.params (default: {FOLDER}/<network>)')
     parser.add_argument('--network', metavar='NAME', help='refuse unless it fits this detector')
     parser.add_argument('--pixel_means', nargs=3, type=float, default=PIXEL_MEANS, metavar=('R', 'G', 'B'),
                         help='means that the network is going to run with (default: %(default)s)')

@@ -32,7 +32,7 @@ def read_onnx(path):
     try:
         size = os.path.getsize(path)
         if size > MAX_BYTES:
-            raise _Broken('it has %d bytes, at most %d are read' % (size, MAX_BYTES))
+            raise _Broken(f'it has {size} bytes, at most {MAX_BYTES} are read')
         with open(path, 'rb') as stream:
             content = memoryview(stream.read())
         arrays = {}
@@ -43,14 +43,14 @@ def read_onnx(path):
                         name, array = _tensor(tensor)
                         arrays[name] = array
                         if len(arrays) > MAX_TENSORS:
-                            raise _Broken('it has more than %d initialisers' % MAX_TENSORS)
+                            raise _Broken(f'it has more than {MAX_TENSORS} initialisers')
         if not arrays:
             raise _Broken('it holds no initialisers')
         return arrays
     except OSError as error:
-        raise SniperError('%s cannot be read: %s' % (path, error.strerror or error)) from None
+        raise SniperError(f'{path} cannot be read: {error.strerror or error}') from None
     except (_Broken, ValueError, OverflowError) as error:
-        raise SniperError('%s is damaged or no ONNX model (%s)' % (path, error)) from None
+        raise SniperError(f'{path} is damaged or no ONNX model ({error})') from None
 
 
 def _fields(content):
@@ -64,10 +64,10 @@ def _fields(content):
         elif wire in (BYTES, FIXED32, FIXED64):
             length, at = _varint(content, at) if wire == BYTES else (4 if wire == FIXED32 else 8, at)
             if length > len(content) - at:
-                raise _Broken('%d bytes are missing' % (length - len(content) + at))
+                raise _Broken(f'{length - len(content) + at} bytes are missing')
             value, at = content[at:at + length], at + length
         else:
-            raise _Broken('it has a field of wire type %d' % wire)
+            raise _Broken(f'it has a field of wire type {wire}')
         yield number, wire, value
 
 
@@ -106,7 +106,7 @@ def _tensor(content):
         elif number == 14 and value:
             raise _Broken('its weights lie in another file: save it as one file')
     if kind not in TYPES:
-        raise _Broken('array %s has the type %d' % (name[:80], kind))
+        raise _Broken(f'array {name[:80]} has the type {kind}')
     dtype = np.dtype(TYPES[kind]).newbyteorder('<')
     if raw is not None:
         flat = np.frombuffer(raw, dtype) if len(raw) % dtype.itemsize == 0 else np.empty(0, dtype)
@@ -120,7 +120,7 @@ def _tensor(content):
     for side in dims:
         count *= side
     if count != flat.size:
-        raise _Broken('array %s of shape %s has %d numbers' % (name[:80], str(tuple(dims))[:80], flat.size))
+        raise _Broken(f'array {name[:80]} of shape {str(tuple(dims))[:80]} has {flat.size} numbers')
     return name, flat.reshape(dims)
 
 
@@ -133,4 +133,4 @@ def _extend(numbers, value, wire, most):
         number, at = _varint(value, at)
         numbers.append(number)
     if len(numbers) > most:
-        raise _Broken('an array in it has more than %d %s' % (most, 'sides' if most == MAX_RANK else 'spelt numbers'))
+        raise _Broken(f'an array in it has more than {most} {"sides" if most == MAX_RANK else "spelt numbers"}')

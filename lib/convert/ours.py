@@ -34,14 +34,14 @@ def _target_of(architecture):
     options = dict(architecture.options)
     if architecture.family == 'resnet_v1':
         from symbols.backbones.resnet_v1 import EPS, ResNetV1
-        name = 'resnet_v1_%d' % architecture.depth
+        name = f'resnet_v1_{architecture.depth}'
         requires = {'network.STRIDE_IN_1X1': options['stride_in_1x1']}
         return Target(ResNetV1(architecture.depth), (name + '_e2e',), requires, name, EPS)
     if architecture.family == 'resnet_v2':
         from symbols.backbones.resnet import EPS, ResNet
-        detectors = ('resnet_mx_%d_e2e' % architecture.depth,)
+        detectors = (f'resnet_mx_{architecture.depth}_e2e',)
         detectors += ('resnet_mx_101_e2e_mask',) if architecture.depth == 101 else ()
-        return Target(ResNet(architecture.depth), detectors, {}, 'resnet_mx_%d_gluon' % architecture.depth, EPS)
+        return Target(ResNet(architecture.depth), detectors, {}, f'resnet_mx_{architecture.depth}_gluon', EPS)
     if architecture.family == 'mobilenet_v2':
         from symbols.backbones.mobilenetv2 import EPS, MobileNetV2
         return Target(MobileNetV2(), ('mobilenetv2_e2e',), {}, 'mobilenetv2', EPS)
@@ -107,14 +107,14 @@ def _check_arrays(architecture, arrays, shapes, path):
             if layer.source + '.bias' in arrays or layer.ours + '_bias' in shapes:
                 wanted[layer.source + '.bias'] = shape[:1]
         if layer.our_norm:
-            wanted.update({'%s.%s' % (layer.source_norm, name): shapes[layer.our_norm + '_gamma']
+            wanted.update({f'{layer.source_norm}.{name}': shapes[layer.our_norm + '_gamma']
                            for name in architecture.norm})
     agreement = compare(wanted, {name: np.shape(array) for name, array in arrays.items()})
     agreement = agreement._replace(extra=architecture.strange(agreement.extra))
     if not agreement.complete or agreement.extra:
-        raise SniperError('%s looks like a %s, but is another network: %s' % (
+        raise SniperError('{} looks like a {}, but is another network: {}'.format(
             path, architecture.name, agreement.complaint()
-            or 'it has %d more (%s)' % (len(agreement.extra), shortened(agreement.extra))))
+            or f'it has {len(agreement.extra)} more ({shortened(agreement.extra)})'))
 
 
 class _Source:
@@ -126,7 +126,7 @@ class _Source:
     def take(self, name):
         array = np.asarray(self.arrays[name])
         if array.dtype.kind not in 'fiu' or not np.isfinite(array).all():
-            raise SniperError('%s: array %s holds no finite numbers' % (self.path, name))
+            raise SniperError(f'{self.path}: array {name} holds no finite numbers')
         return array.astype(np.float64)
 
     def take_if_there(self, name):
@@ -135,9 +135,9 @@ class _Source:
 
 def _norm(made, layer, architecture, source, eps):
     """A BatchNorm; another eps is made up for in gamma, exactly."""
-    gamma, beta, mean, var = [source.take('%s.%s' % (layer.source_norm, name)) for name in architecture.norm]
+    gamma, beta, mean, var = [source.take(f'{layer.source_norm}.{name}') for name in architecture.norm]
     if (var < 0).any():
-        raise SniperError('%s: %s has negative variances' % (source.path, layer.source_norm))
+        raise SniperError(f'{source.path}: {layer.source_norm} has negative variances')
     if layer.our_norm == 'bn_data':     # gamma is fixed to 1 there and here
         gamma = np.ones_like(gamma)
     elif eps != architecture.eps:

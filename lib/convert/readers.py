@@ -15,7 +15,7 @@ def read_weights(path):
         with open(path, 'rb') as stream:
             start = stream.read(8)
         if len(start) < 8:
-            raise SniperError('%s has %d bytes: no file of weights' % (path, len(start)))
+            raise SniperError(f'{path} has {len(start)} bytes: no file of weights')
         if struct.unpack('<Q', start)[0] == LIST_MAGIC:
             return 'MXNet', read_arrays(path)
         if is_torch_file(path):
@@ -23,5 +23,5 @@ def read_weights(path):
         if is_safetensors(path):
             return 'safetensors', read_safetensors(path)
     except OSError as error:
-        raise SniperError('%s cannot be read: %s' % (path, error.strerror or error)) from None
+        raise SniperError(f'{path} cannot be read: {error.strerror or error}') from None
     return 'ONNX', read_onnx(path)

@@ -44,20 +44,19 @@ def read_safetensors(path):
         with open(path, 'rb') as stream:
             size = os.fstat(stream.fileno()).st_size
             if size > MAX_BYTES:
-                raise _Broken('it has %d bytes, at most %d are read' % (size, MAX_BYTES))
+                raise _Broken(f'it has {size} bytes, at most {MAX_BYTES} are read')
             entries, start = _header(stream, size)
             return {name: _array(stream, start, entry) for name, entry in entries.items()}
     except OSError as error:
-        raise SniperError('%s cannot be read: %s' % (path, error.strerror or error)) from None
+        raise SniperError(f'{path} cannot be read: {error.strerror or error}') from None
     except (_Broken, ValueError, KeyError, TypeError, RecursionError, struct.error) as error:
-        raise SniperError('%s is damaged or no safetensors file (%s)'
-                          % (path, ' '.join(str(error).split())[:200])) from None
+        raise SniperError(f'{path} is damaged or no safetensors file ({" ".join(str(error).split())[:200]})') from None
 
 
 def _header(stream, size):
     length, = struct.unpack('<Q', stream.read(8))
     if length > min(size - 8, MAX_HEADER):
-        raise _Broken('its header announces %d bytes' % length)
+        raise _Broken(f'its header announces {length} bytes')
     content = json.loads(stream.read(length).decode('utf-8'), parse_int=_number)
     if not isinstance(content, dict):
         raise _Broken('its header is no table')
@@ -66,13 +65,13 @@ def _header(stream, size):
     entries = {name: _entry(name, entry, size - start) for name, entry in content.items()}
     total = sum(entry.end - entry.begin for entry in entries.values())
     if total > size:        # arrays that share bytes
-        raise _Broken('its arrays announce %d bytes' % total)
+        raise _Broken(f'its arrays announce {total} bytes')
     return entries, start
 
 
 def _number(text):
     if len(text) > MAX_DIGITS:      # Python takes the square of their number to read them
-        raise _Broken('its header has a number of %d digits' % len(text))
+        raise _Broken(f'its header has a number of {len(text)} digits')
     return int(text)
 
 
@@ -82,12 +81,12 @@ def _entry(name, entry, room):
     kind = TYPES.get(entry['dtype'])
     if (kind is None or not isinstance(shape, list) or len(shape) > MAX_RANK
             or not all(type(number) is int and number >= 0 for number in shape + [begin, end])):
-        raise _Broken('array %s has the type %r and shape %s' % (name[:80], entry['dtype'], str(shape)[:80]))
+        raise _Broken(f'array {name[:80]} has the type {entry["dtype"]!r} and shape {str(shape)[:80]}')
     count = 1
     for side in shape:
         count *= side
     if end > room or end - begin != count * (2 if kind == 'bf16' else np.dtype(kind).itemsize):
-        raise _Broken('array %s of shape %s does not lie in the file' % (name[:80], shape))
+        raise _Broken(f'array {name[:80]} of shape {shape} does not lie in the file')
     return _Entry(kind, shape, begin, end)
 
 

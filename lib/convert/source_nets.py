@@ -43,7 +43,7 @@ class _Torch:
                                    no_bias=not bias)
 
     def norm(self, data, name):
-        weight, bias, mean, var = [self.get('%s.%s' % (name, part)).reshape((1, -1, 1, 1))
+        weight, bias, mean, var = [self.get(f'{name}.{part}').reshape((1, -1, 1, 1))
                                    for part in ('weight', 'bias', 'running_mean', 'running_var')]
         return self.nd.broadcast_add(self.nd.broadcast_mul(self.nd.broadcast_sub(data, mean), weight
                                                            / self.nd.sqrt(var + 1e-5)), bias)
@@ -59,8 +59,8 @@ def _torch_resnet(net, data, _):
     features = {}
     for stage in (1, 2, 3, 4):
         block, dilate = 0, DILATE if stage == 4 else 1
-        while 'layer%d.%d.conv1.weight' % (stage, block) in net.arrays:
-            name = 'layer%d.%d.' % (stage, block)
+        while f'layer{stage}.{block}.conv1.weight' in net.arrays:
+            name = f'layer{stage}.{block}.'
             stride = 2 if block == 0 and stage in (2, 3) else 1
             body = net.nd.relu(net.norm(net.conv(data, name + 'conv1'), name + 'bn1'))
             body = net.conv(body, name + 'conv2', stride=stride, pad=dilate, dilate=dilate)
@@ -70,7 +70,7 @@ def _torch_resnet(net, data, _):
                 data = net.norm(net.conv(data, name + 'downsample.0', stride=stride), name + 'downsample.1')
             data = net.nd.relu(body + data)
             block += 1
-        features['stage%d' % stage] = data
+        features[f'stage{stage}'] = data
     return features
 
 
@@ -81,7 +81,7 @@ def _torch_mobilenet(net, data, _):
 
     data = layer(data, 'features.0.0', 'features.0.1', stride=2, pad=1)
     for block in range(1, 18):
-        name, body = 'features.%d.conv.' % block, data
+        name, body = f'features.{block}.conv.', data
         widens = name + '3.weight' in net.arrays        # conv.2 is a convolution then, conv.3 its BN
         if widens:
             body = layer(body, name + '0.0', name + '0.1')
@@ -101,7 +101,7 @@ def _torch_vgg(net, data, architecture):
             data = net.nd.relu(net.conv(data, pattern % place, pad=1))
             place += 2
         if block > 2:
-            features['conv%d_3' % block] = data
+            features[f'conv{block}_3'] = data
         if block < 5:
             data = net.pool(data, 2, 2, ceil=reduced and block == 3)
         place += 1
@@ -133,7 +133,7 @@ def _gluon(architecture, arrays, data):
     for index, part in enumerate(parts[:first + 4]):
         data = part(data)
         if index >= first:
-            features['stage%d' % (index - first + 1)] = data.asnumpy()
+            features[f'stage{index - first + 1}'] = data.asnumpy()
     return features
 
 

@@ -83,7 +83,7 @@ class _Tensor:
         last = self.offset + sum((side - 1) * stride for side, stride in zip(self.shape, self.strides))
         values = self.storage.values
         if count and (last >= values.size or count > values.size):
-            raise Refused('it has a tensor of shape %s in a storage of %d numbers' % (self.shape, values.size))
+            raise Refused(f'it has a tensor of shape {self.shape} in a storage of {values.size} numbers')
         if not count:
             return np.zeros(self.shape, values.dtype)
         return np.lib.stride_tricks.as_strided(values[self.offset:], self.shape, writeable=False,
@@ -103,8 +103,9 @@ class _TorchMachine(PickleMachine):
         elif module == 'torch' and name in STORAGES:
             self.push(_Kind(STORAGES[name]))
         else:
-            raise Refused('it asks for %s.%s; only tensors and plain containers are let in: save the model\'s '
-                          'state_dict()' % (module[:80], name[:80]))
+            raise Refused(f'it asks for {module[:80]}.{name[:80]}; only tensors and plain containers are let in: save '
+                           'the model\'s '
+                          'state_dict()')
 
     def persistent(self):
         word, kind, key, _, count = self.stack.pop()[:5]
@@ -131,7 +132,7 @@ class _TorchMachine(PickleMachine):
         else:
             self.tensors += 1
             if self.tensors > MAX_TENSORS:
-                raise Refused('it has more than %d tensors' % MAX_TENSORS)
+                raise Refused(f'it has more than {MAX_TENSORS} tensors')
             self.push(_Tensor(*arguments[:4]))
 
     def build(self):
@@ -160,15 +161,15 @@ def read_torch(path):
     try:
         size = os.path.getsize(path)
         if size > MAX_BYTES:
-            raise Refused('it has %d bytes; at most %d are read' % (size, MAX_BYTES))
+            raise Refused(f'it has {size} bytes; at most {MAX_BYTES} are read')
         content = _read_zip(path, size) if zipfile.is_zipfile(path) else _read_legacy(path, size)
         return {name: tensor.array() for name, tensor in _tensors(content).items()}
     except OSError as error:
-        raise SniperError('%s cannot be read: %s' % (path, error.strerror or error)) from None
+        raise SniperError(f'{path} cannot be read: {error.strerror or error}') from None
     except Refused as refused:
-        raise SniperError('%s is not read: %s' % (path, refused)) from None
+        raise SniperError(f'{path} is not read: {refused}') from None
     except DAMAGES + (zipfile.BadZipFile, EOFError, RuntimeError) as error:  # RuntimeError: encrypted, unknown method
-        raise SniperError('%s is damaged or no PyTorch file (%s)' % (path, type(error).__name__)) from None
+        raise SniperError(f'{path} is damaged or no PyTorch file ({type(error).__name__})') from None
 
 
 def _read_zip(path, size):
@@ -183,7 +184,7 @@ def _read_zip(path, size):
         if sum(entry.file_size for entry in members.values()) > size:
             raise Refused('it announces more than it holds')
         if members[structure[0]].file_size > MAX_STRUCTURE:
-            raise Refused('its structure takes %d bytes' % members[structure[0]].file_size)
+            raise Refused(f'its structure takes {members[structure[0]].file_size} bytes')
         order = members.get(folder + 'byteorder')
         if order is not None and order.file_size < 16 and archive.read(order) != b'little':
             raise Refused('its numbers are big endian')
@@ -191,9 +192,9 @@ def _read_zip(path, size):
             machine = _TorchMachine(stream, members[structure[0]].file_size)
             content = machine.run()
         for storage in machine.storages.values():
-            entry = members.get('%sdata/%s' % (folder, storage.key))
+            entry = members.get(f'{folder}data/{storage.key}')
             if entry is None or entry.file_size != storage.size:
-                raise Refused('storage %s is missing or of another size' % storage.key[:40])
+                raise Refused(f'storage {storage.key[:40]} is missing or of another size')
             storage.fill(archive.read(entry))
     return content
 
@@ -215,7 +216,7 @@ def _read_legacy(path, size):
             storage = machine.storages[key]
             count, = struct.unpack('<q', stream.read(8))
             if count != storage.count or storage.size > size - stream.tell():
-                raise Refused('storage %s is cut short or of another size' % key[:40])
+                raise Refused(f'storage {key[:40]} is cut short or of another size')
             storage.fill(stream.read(storage.size))
     return content
 

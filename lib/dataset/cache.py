@@ -29,7 +29,7 @@ class RoidbCache:
 
     def __init__(self, root_path, name, annotation_path, options=None):
         place = hashlib.sha256(os.path.abspath(annotation_path).encode('utf-8', 'surrogateescape')).hexdigest()[:8]
-        self.path = os.path.join(root_path, 'cache', '%s_%s_roidb.bin' % (name, place))
+        self.path = os.path.join(root_path, 'cache', f'{name}_{place}_roidb.bin')
         self.classes, self.roidb = None, None
         self._annotation_path = annotation_path
         self._options = options

@@ -72,9 +72,10 @@ class CocoDataset(Dataset):
     def _with_outlines(self, roidb):
         """roidb; SniperError if masks are to be trained and none of its objects has an outline."""
         if self.masks and roidb.row_counts().any() and not len(roidb.columns['coordinates']):
-            raise SniperError('TRAIN.WITH_MASK is True, but no object of %s has a usable segmentation, and masks need '
+            raise SniperError(f'TRAIN.WITH_MASK is True, but no object of {self._path} has a usable segmentation, and '
+                               'masks need '
                               'them: take a file with segmentations, or a configuration without TRAIN.WITH_MASK'
-                              % self._path)
+                                  )
         return roidb
 
     def _records(self):
@@ -105,7 +106,7 @@ class CocoDataset(Dataset):
                 return path
         present = sorted({os.path.basename(path)[len(prefix):-len('.json')] for prefix in PREFIXES
                           for path in glob.glob(os.path.join(glob.escape(folder), prefix + '*.json'))})
-        raise SniperError('annotation file %s is missing: %s' % (
+        raise SniperError('annotation file {} is missing: {}'.format(
             paths[0], 'sets in that folder: ' + ', '.join(present) if present
             else 'no COCO annotation file is in that folder; check dataset.dataset_path'))
 
@@ -117,11 +118,11 @@ class CocoDataset(Dataset):
         if image.get('file_name'):
             places.append(os.path.join(images, folder, image['file_name']))
         if isinstance(image['id'], int):
-            places.append(os.path.join(images, folder, 'COCO_%s_%012d.jpg' % (folder, image['id'])))
+            places.append(os.path.join(images, folder, f'COCO_{folder}_{image["id"]:012d}.jpg'))
         if image.get('file_name'):
             places.append(os.path.join(images, image['file_name']))
         if not places:
-            raise SniperError('%s: image %r has no file_name' % (self.file.path, image['id']))
+            raise SniperError(f'{self.file.path}: image {image["id"]!r} has no file_name')
         return next((place for place in places if os.path.isfile(place)), places[0])
 
     def _record(self, image, labels, oddities):
@@ -133,7 +134,7 @@ class CocoDataset(Dataset):
             box = _corners(annotation, image['width'], image['height'])
             if box is None:
                 oddities.add('boxes lie outside their image or have no area and are left out',
-                             annotation.get('id', '(no id) of image %s' % image['id']))
+                             annotation.get('id', f'(no id) of image {image["id"]}'))
                 continue
             boxes.append(box)
             classes.append(labels[annotation['category_id']])
@@ -141,7 +142,7 @@ class CocoDataset(Dataset):
                 outlines.append(polygons(annotation, image['width'], image['height'], oddities))
                 if not outlines[-1]:
                     oddities.add('objects have no usable segmentation; they are trained without a mask',
-                                 annotation.get('id', '(no id) of image %s' % image['id']))
+                                 annotation.get('id', f'(no id) of image {image["id"]}'))
         # Truncated towards zero, as in the original, which stored whole numbers.
         boxes = np.trunc(np.array(boxes, np.float64).reshape(-1, 4))
         return make_record(self._image_path(image), image['id'], image['width'], image['height'], boxes, classes,

@@ -27,14 +27,14 @@ def evaluate(coco_file, image_set, classes, detections, results_dir, masks=None)
     detections_<set>_metrics.json. None without ground truth.
     """
     check_detections(detections, len(classes), len(coco_file.images))
-    path = os.path.join(results_dir, 'detections_%s_results.json' % image_set)
+    path = os.path.join(results_dir, f'detections_{image_set}_results.json')
     count = write_results(path, iterate_results(coco_file, detections), box_text)
     logger.info('%d detections of %d images written to %s', count, len(coco_file.images), path)
     if masks is not None:
-        path = os.path.join(results_dir, 'detections_%s_segm_results.json' % image_set)
+        path = os.path.join(results_dir, f'detections_{image_set}_segm_results.json')
         with_mask = write_results(path, iterate_masks(coco_file, detections, masks), mask_text)
         logger.info('%d masks written to %s%s', with_mask, path,
-                    '' if with_mask == count else '; %d detections have none' % (count - with_mask))
+                    '' if with_mask == count else f'; {count - with_mask} detections have none')
     if not coco_file.has_annotations:
         logger.info('%s has no annotations: nothing to score against', coco_file.path)
         return None
@@ -44,7 +44,7 @@ def evaluate(coco_file, image_set, classes, detections, results_dir, masks=None)
     elif masks is not None:
         metrics['segm'], of_masks = score(coco_file, classes, iterate_masks(coco_file, detections, masks), 'segm')
         lines += of_masks
-    with text_writer(os.path.join(results_dir, 'detections_%s_metrics.json' % image_set)) as stream:
+    with text_writer(os.path.join(results_dir, f'detections_{image_set}_metrics.json')) as stream:
         json.dump(metrics, stream, indent=4)
         stream.write('\n')
     for line in lines:

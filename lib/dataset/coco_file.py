@@ -38,23 +38,23 @@ class CocoFile:
         _require_unique_ids(self.path, 'category', categories)
         for category in categories:
             if not isinstance(category['name'], str):
-                raise SniperError('%s: the name of category %r is not text' % (self.path, category['id']))
+                raise SniperError(f'{self.path}: the name of category {category["id"]!r} is not text')
         if not categories:
-            raise SniperError('%s lists no categories: a detector needs at least one' % self.path)
+            raise SniperError(f'{self.path} lists no categories: a detector needs at least one')
         return categories
 
     def _checked_images(self, images):
         if not images:
-            raise SniperError('%s lists no images' % self.path)
+            raise SniperError(f'{self.path} lists no images')
         _require_keys(self.path, 'image', images, ('id', 'width', 'height'))
         _require_unique_ids(self.path, 'image', images)
         for image in images:
             for key in ('width', 'height'):
                 if not is_number(image[key]) or image[key] < 1:
-                    raise SniperError('%s: %s of image %r is %r, not a positive number'
-                                      % (self.path, key, image['id'], image[key]))
+                    raise SniperError('{}: {} of image {!r} is {!r}, not a positive number'.format(
+                        self.path, key, image['id'], image[key]))
             if not isinstance(image.get('file_name', ''), str):
-                raise SniperError('%s: file_name of image %r is not text' % (self.path, image['id']))
+                raise SniperError(f'{self.path}: file_name of image {image["id"]!r} is not text')
         self.ids_in_file_order = [image['id'] for image in images]
         # Numbers before texts: a file may hold either, and the order must not depend on anything else.
         return sorted(images, key=lambda image: (isinstance(image['id'], str), image['id']))
@@ -66,9 +66,9 @@ class CocoFile:
         oddities = Oddities(self.path)
         seen = set()
         for index, annotation in enumerate(annotations):
-            identity = annotation.get('id', 'number %d' % index)
+            identity = annotation.get('id', f'number {index}')
             if not _hashable_id(annotation['category_id']) or annotation['category_id'] not in known:
-                raise SniperError('%s: annotation %s has category id %r; known ids: %s' % (
+                raise SniperError('{}: annotation {} has category id {!r}; known ids: {}'.format(
                     self.path, identity, annotation['category_id'], shortened(sorted(known, key=str))))
             if _hashable_id(identity) and identity in seen:
                 oddities.add('annotations repeat the id of another (all are used)', identity)
@@ -105,24 +105,23 @@ def _read_json(path, dropped_keys):
         with open(path, encoding='utf-8-sig') as stream:
             content = json.load(stream, object_hook=without if dropped_keys else None)
     except FileNotFoundError:
-        raise SniperError('annotation file %s does not exist' % path) from None
+        raise SniperError(f'annotation file {path} does not exist') from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SniperError('annotation file %s cannot be read: %s' % (path, error)) from None
+        raise SniperError(f'annotation file {path} cannot be read: {error}') from None
     except (ValueError, RecursionError) as error:
-        raise SniperError('annotation file %s is not valid JSON (%s): is it empty or cut short?'
-                          % (path, error)) from None
+        raise SniperError(f'annotation file {path} is not valid JSON ({error}): is it empty or cut short?') from None
     if not isinstance(content, dict):
-        raise SniperError('annotation file %s holds a %s, not an object with images, annotations and categories'
-                          % (path, type(content).__name__))
+        raise SniperError(f'annotation file {path} holds a {type(content).__name__}, not an object with images, '
+                          'annotations and categories')
     return content
 
 
 def _list_of_dicts(path, content, key):
     if key not in content:
-        raise SniperError('annotation file %s has no "%s"' % (path, key))
+        raise SniperError(f'annotation file {path} has no "{key}"')
     values = content[key]
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-        raise SniperError('annotation file %s: "%s" is not a list of objects' % (path, key))
+        raise SniperError(f'annotation file {path}: "{key}" is not a list of objects')
     return values
 
 
@@ -130,15 +129,14 @@ def _require_keys(path, kind, values, keys):
     for index, value in enumerate(values):
         for key in keys:
             if key not in value:
-                raise SniperError('%s: %s number %d (id %s) has no "%s"'
-                                  % (path, kind, index, value.get('id', 'unknown'), key))
+                raise SniperError(f'{path}: {kind} number {index} (id {value.get("id", "unknown")}) has no "{key}"')
 
 
 def _require_unique_ids(path, kind, values):
     seen = set()
     for value in values:
         if not _hashable_id(value['id']):
-            raise SniperError('%s: %s id %r is neither a whole number nor text' % (path, kind, value['id']))
+            raise SniperError(f'{path}: {kind} id {value["id"]!r} is neither a whole number nor text')
         if value['id'] in seen:
-            raise SniperError('%s: %s id %r occurs twice; ids must be unique' % (path, kind, value['id']))
+            raise SniperError(f'{path}: {kind} id {value["id"]!r} occurs twice; ids must be unique')
         seen.add(value['id'])

@@ -73,7 +73,7 @@ def true_masks(coco_file):
                 crowd = True
                 code = _box_code(box, width, height)
                 oddities.add('objects have no usable segmentation; masks found there are not scored',
-                             annotation.get('id', '(no id) of image %s' % image['id']))
+                             annotation.get('id', f'(no id) of image {image["id"]}'))
             yield {'image_id': image['id'], 'category_id': annotation['category_id'], 'bbox': box,
                    'segmentation': code, 'iscrowd': int(crowd), 'area': annotation.get('area', box[2] * box[3])}
     oddities.log()

@@ -44,7 +44,7 @@ class CompactRoidb(collections.abc.Sequence):
         if isinstance(index, (slice, np.ndarray)):
             return CompactRoidb(self.columns, self.image[index], self.flags[index])
         if not -len(self) <= index < len(self):  # the end of an iteration, too
-            raise IndexError('record %d of %d' % (index, len(self)))
+            raise IndexError(f'record {index} of {len(self)}')
         return self._record(int(self.image[index]), int(self.flags[index]))
 
     @classmethod

@@ -28,8 +28,8 @@ def load_training_roidb(config):
         dataset = _open(config, part_name, masks=config.TRAIN.WITH_MASK and not config.TRAIN.ONLY_PROPOSAL)
         first = first or dataset
         if dataset.classes != first.classes:
-            raise SniperError('%s and %s have different classes (%s; %s): they cannot be trained on together' % (
-                first.name, dataset.name, _shortened(first.classes), _shortened(dataset.classes)))
+            raise SniperError(f'{first.name} and {dataset.name} have different classes ({_shortened(first.classes)}; '
+                              f'{_shortened(dataset.classes)}): they cannot be trained on together')
         if config.TRAIN.USE_NEG_CHIPS:
             find_proposal_file(config, dataset.name)  # so that its absence is said before anything takes time
         records = _with_files(dataset.roidb(), dataset.name)
@@ -41,8 +41,8 @@ def load_training_roidb(config):
     kept = usable_for_training(roidb, config.TRAIN.FG_THRESH, config.TRAIN.BG_THRESH_HI, config.TRAIN.BG_THRESH_LO)
     _say_number_of_classes(config, first)
     if not kept:
-        raise SniperError('no image of %s has an object that can be trained on: check its annotation file'
-                          % config.dataset.image_set)
+        raise SniperError(f'no image of {config.dataset.image_set} has an object that can be trained on: check its '
+                          'annotation file')
     return kept, first.classes
 
 
@@ -56,15 +56,15 @@ def load_test_dataset(config):
     roidb = dataset.roidb()
     missing = [path for path in image_paths(roidb) if not os.path.isfile(path)]
     if missing:
-        raise SniperError('image file %s of %s is missing (%d of %d are): check dataset.dataset_path'
-                          % (missing[0], dataset.name, len(missing), len(roidb)))
+        raise SniperError(f'image file {missing[0]} of {dataset.name} is missing ({len(missing)} of {len(roidb)} are): '
+                          'check dataset.dataset_path')
     return dataset, roidb
 
 
 def _part_names(image_set):
     names = [name.strip() for name in image_set.split('+')]
     if not all(names):
-        raise SniperError('dataset.image_set %r has an empty part: write names joined by single "+"' % image_set)
+        raise SniperError(f'dataset.image_set {image_set!r} has an empty part: write names joined by single "+"')
     return names
 
 
@@ -87,8 +87,8 @@ def _with_files(roidb, name):
         return roidb
     missing = (path for path, exists in zip(image_paths(roidb), present) if not exists)
     if count == len(roidb):
-        raise SniperError('none of the %d image files of %s exists (first: %s): check dataset.dataset_path'
-                          % (count, name, next(missing)))
+        raise SniperError(f'none of the {count} image files of {name} exists (first: {next(missing)}): check '
+                          'dataset.dataset_path')
     named = ', '.join(itertools.islice(missing, NAMED_IN_WARNING)) + (', ...' if count > NAMED_IN_WARNING else '')
     logger.warning('%s: %d of %d image files are missing, training goes on without them: %s',
                    name, count, len(roidb), named)
@@ -97,4 +97,4 @@ def _with_files(roidb, name):
 
 def _shortened(classes):
     names = classes[1:6]
-    return '%d: %s%s' % (len(classes) - 1, ', '.join(names), ', ...' if len(classes) > 6 else '')
+    return f'{len(classes) - 1}: {", ".join(names)}{", ..." if len(classes) > 6 else ""}'

@@ -46,7 +46,7 @@ class PascalVocDataset(Dataset):
 
         A record's image file need not exist, unless its annotation lacks the size.
         """
-        oddities = Oddities('%s of %s' % (self.name, self.dataset_path))
+        oddities = Oddities(f'{self.name} of {self.dataset_path}')
         roidb = [self._record(image_id, annotation, oddities)
                  for image_id, annotation in zip(self.image_ids, self.annotations)]
         oddities.log()
@@ -80,7 +80,7 @@ class PascalVocDataset(Dataset):
 
     def _read(self):
         """-> (annotation of every image, has any image one?). An image without a file has no objects."""
-        annotations, oddities, missing = [], Oddities('%s of %s' % (self.name, self.dataset_path)), 0
+        annotations, oddities, missing = [], Oddities(f'{self.name} of {self.dataset_path}'), 0
         for image_id in self.image_ids:
             try:
                 annotation = read_annotation(self.folder.annotation_path(image_id))
@@ -98,11 +98,11 @@ class PascalVocDataset(Dataset):
         """Unusable objects: an error without a known class, else counted."""
         for number, item in enumerate(annotation.objects, 1):
             if class_key(item.name) not in self._labels:
-                raise SniperError('%s: object %d %s' % (
+                raise SniperError('{}: object {} {}'.format(
                     self.folder.annotation_path(image_id), number,
-                    'is of the class %r, which is not among the classes of the data set' % item.name if item.name
+                    f'is of the class {item.name!r}, which is not among the classes of the data set' if item.name
                     else 'has no <name>'))
-            identity = '%s object %d' % (image_id, number)
+            identity = f'{image_id} object {number}'
             if item.box is None:
                 oddities.add('boxes are not four finite numbers and are left out', identity)
             elif item.box[2] < item.box[0] or item.box[3] < item.box[1]:
@@ -127,7 +127,7 @@ class PascalVocDataset(Dataset):
                 labels.append(self._labels[class_key(item.name)])
             elif item.box[2] >= item.box[0] and item.box[3] >= item.box[1]:  # the others were counted when read
                 oddities.add('boxes lie outside their image or have no area and are left out',
-                             '%s object %d' % (image_id, number))
+                             f'{image_id} object {number}')
         # Truncated towards zero, as in the original, which stored whole numbers.
         boxes = np.trunc(np.array(boxes, np.float64).reshape(-1, 4))
         return make_record(image, image_id, width, height, boxes, labels)
@@ -152,5 +152,5 @@ def _size_of(image, annotation_path):
         with Image.open(image) as opened:
             return opened.size
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise SniperError('annotation file %s does not give the size of the image, and %s cannot be opened: %s'
-                          % (annotation_path, image, getattr(error, 'strerror', None) or error)) from None
+        raise SniperError('annotation file {} does not give the size of the image, and {} cannot be opened: {}'.format(
+            annotation_path, image, getattr(error, 'strerror', None) or error)) from None

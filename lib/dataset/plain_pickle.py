@@ -49,15 +49,15 @@ def read_plain_pickle(path):
     try:
         size = os.path.getsize(path)
         if size > MAX_BYTES:
-            raise SniperError('%s is too large: %d bytes, at most %d are read' % (path, size, MAX_BYTES))
+            raise SniperError(f'{path} is too large: {size} bytes, at most {MAX_BYTES} are read')
         with open(path, 'rb') as stream:
             return _finished(_ArrayMachine(stream, size).run())
     except OSError as error:
-        raise SniperError('%s cannot be read: %s' % (path, error.strerror or error)) from error
+        raise SniperError(f'{path} cannot be read: {error.strerror or error}') from error
     except Refused as refused:
-        raise SniperError('%s is not read: %s' % (path, refused)) from None
+        raise SniperError(f'{path} is not read: {refused}') from None
     except DAMAGES as error:
-        raise SniperError('%s is damaged or no pickle file (%s)' % (path, type(error).__name__)) from error
+        raise SniperError(f'{path} is damaged or no pickle file ({type(error).__name__})') from error
 
 
 class _ArrayMachine(PickleMachine):
@@ -65,8 +65,7 @@ class _ArrayMachine(PickleMachine):
 
     def named(self, module, name):
         if (module, name) not in ARRAY_NAMES:
-            raise Refused('it asks for %s.%s; only arrays and builtin containers are let in'
-                          % (module[:80], name[:80]))
+            raise Refused(f'it asks for {module[:80]}.{name[:80]}; only arrays and builtin containers are let in')
         self.push(_Name(name))
 
     def reduce(self):
@@ -80,8 +79,8 @@ class _ArrayMachine(PickleMachine):
         elif function.name == 'dtype':
             kind = arguments[0].encode('latin-1') if isinstance(arguments[0], str) else arguments[0]
             if not isinstance(kind, bytes) or kind not in KINDS:    # hashing a tuple from elsewhere may take for ever
-                raise Refused('it holds an array of type %s; only numbers are read'
-                              % (kind[:40] if isinstance(kind, bytes) else type(kind).__name__))
+                raise Refused('it holds an array of type '
+                              f'{kind[:40] if isinstance(kind, bytes) else type(kind).__name__}; only numbers are read')
             self.push(_Dtype(kind))
         elif function.name == '_reconstruct' and getattr(arguments[0], 'name', None) == 'ndarray':
             self.push(_Array())
@@ -112,7 +111,7 @@ def _make_array(version, shape, dtype, fortran, content):
     for side in shape:
         count *= side
     if count * kind.itemsize != len(content):
-        raise Refused('it holds an array of shape %s with %d bytes' % (shape, len(content)))
+        raise Refused(f'it holds an array of shape {shape} with {len(content)} bytes')
     flat = np.frombuffer(content, kind).astype(kind.newbyteorder('='))
     return flat.reshape(shape, order='F' if fortran else 'C')
 
@@ -124,7 +123,7 @@ def _finished(value, done=None, depth=0):
     if id(value) in done:
         return done[id(value)][1]
     if depth > MAX_DEPTH:
-        raise Refused('its containers lie more than %d deep in one another' % MAX_DEPTH)
+        raise Refused(f'its containers lie more than {MAX_DEPTH} deep in one another')
     result = value
     if isinstance(value, _Array):
         if value.value is None:

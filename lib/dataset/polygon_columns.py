@@ -75,7 +75,7 @@ class Polygons(collections.abc.Sequence):
     def __getitem__(self, index):
         """List of (2k,) float32 arrays, not to be written to."""
         if not -len(self) <= index < len(self):
-            raise IndexError('object %d of %d' % (index, len(self)))
+            raise IndexError(f'object {index} of {len(self)}')
         columns = self._columns
         first, stop = columns['ring_start'][self._first + index % len(self):][:2].tolist()
         starts = columns['number_start'][first:stop + 1].tolist()

@@ -89,24 +89,23 @@ def read_proposals(path):
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
             if size > MAX_BYTES:
-                raise SniperError('%s is too large: %d bytes, at most %d are read' % (path, size, MAX_BYTES))
+                raise SniperError(f'{path} is too large: {size} bytes, at most {MAX_BYTES} are read')
             origin = json.loads(str(_read_member(archive, 'origin')))
             arrays = {name: _read_member(archive, name) for name in ('boxes', 'scores', 'rows_per_image', 'image_ids')}
     except OSError as error:
-        raise SniperError('%s cannot be read: %s' % (path, error.strerror or error)) from error
+        raise SniperError(f'{path} cannot be read: {error.strerror or error}') from error
     except (EOFError, ValueError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise SniperError('%s is damaged or no proposal file (%s); extract the proposals again'
-                          % (path, error)) from error
+        raise SniperError(f'{path} is damaged or no proposal file ({error}); extract the proposals again') from error
     if not isinstance(origin, dict) or origin.get('format') != FORMAT:
-        raise SniperError('%s has a format that this version does not read; extract the proposals again' % path)
+        raise SniperError(f'{path} has a format that this version does not read; extract the proposals again')
     boxes, scores, counts, ids = (arrays[name] for name in ('boxes', 'scores', 'rows_per_image', 'image_ids'))
     fits = (boxes.ndim == 2 and boxes.shape[1] == 4 and boxes.dtype == np.float32 and scores.dtype == np.float32
             and scores.shape == boxes.shape[:1] and counts.ndim == 1 and counts.dtype == np.int64
             and ids.shape == counts.shape and ids.dtype.kind == 'U' and (counts >= 0).all()
             and counts.sum() == len(boxes))
     if not fits:
-        raise SniperError('%s is damaged: the sizes of its arrays do not fit together; extract the proposals again'
-                          % path)
+        raise SniperError(f'{path} is damaged: the sizes of its arrays do not fit together; extract the '
+                          'proposals again')
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return _checked(path, ProposalSet(boxes, scores, start, ids.tolist(), origin))
 
@@ -121,15 +120,15 @@ def read_original(path, image_ids):
     if isinstance(content, list) and len(content) == 2 and isinstance(content[0], list) and content[1] == []:
         content = content[0]
     if not isinstance(content, (list, tuple)):
-        raise SniperError('%s holds no list of proposals, one array an image' % path)
+        raise SniperError(f'{path} holds no list of proposals, one array an image')
     if len(content) != len(image_ids):
-        raise SniperError('%s holds proposals of %d images, but the data set has %d: it was made for another set'
-                          % (path, len(content), len(image_ids)))
+        raise SniperError(f'{path} holds proposals of {len(content)} images, but the data set has {len(image_ids)}: it '
+                          'was made for another set')
     for number, rows in enumerate(content):
         if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] != 5:
             shape = rows.shape if isinstance(rows, np.ndarray) else type(rows).__name__
-            raise SniperError('%s: entry %d is no array of shape (n, 5) but %s; an image without proposals has (0, 5)'
-                              % (path, number, shape))
+            raise SniperError(f'{path}: entry {number} is no array of shape (n, 5) but {shape}; an image without '
+                              'proposals has (0, 5)')
     return _checked(path, ProposalSet.from_images(content, image_ids))
 
 
@@ -160,13 +159,13 @@ def _read_member(archive, name):
     with archive.open(info) as stream:
         version = np.lib.format.read_magic(stream)
         if version not in ((1, 0), (2, 0)):
-            raise ValueError('array %s has an unknown format' % name)
+            raise ValueError(f'array {name} has an unknown format')
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read_header(stream)
     count = 1
     for side in shape:
         count *= side
     if dtype.hasobject or count * dtype.itemsize > info.file_size:
-        raise ValueError('array %s does not fit its place' % name)
+        raise ValueError(f'array {name} does not fit its place')
     with archive.open(info) as stream:
         return np.lib.format.read_array(stream, allow_pickle=False)

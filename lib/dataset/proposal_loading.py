@@ -19,11 +19,11 @@ def find_proposal_file(config, dataset_name):
         if os.path.isfile(path):
             return path
     raise SniperError(
-        'TRAIN.USE_NEG_CHIPS is True, but there is no proposal file %s (or .pkl): (1) let bash '
+        f'TRAIN.USE_NEG_CHIPS is True, but there is no proposal file {paths[0]} (or .pkl): (1) let bash '
         'scripts/train_neg_props_and_sniper.sh --cfg FILE make it and train, (2) extract it with main_test.py --set '
-        'TEST.EXTRACT_PROPOSALS True and a trained network, or (3) put a file of the original, %s, into %s; '
-        'or train without negative chips: --set TRAIN.USE_NEG_CHIPS False'
-        % (paths[0], os.path.basename(paths[1]), config.proposal_path))
+        'TEST.EXTRACT_PROPOSALS True and a trained network, or (3) put a file of the original, '
+        f'{os.path.basename(paths[1])}, into {config.proposal_path}; '
+        'or train without negative chips: --set TRAIN.USE_NEG_CHIPS False')
 
 
 def add_proposals(config, dataset, roidb):
@@ -53,8 +53,8 @@ def _read(path, dataset):
     try:
         image_ids = dataset.original_image_ids()
     except ValueError as error:
-        raise SniperError('%s cannot be matched with the images of %s (%s): extract proposals with main_test.py'
-                          % (path, dataset.name, error)) from error
+        raise SniperError(f'{path} cannot be matched with the images of {dataset.name} ({error}): extract proposals '
+                          'with main_test.py') from error
     return read_original(path, image_ids)
 
 

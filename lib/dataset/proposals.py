@@ -26,9 +26,9 @@ def attach_proposals(roidb, proposals, name):
     ids = roidb.image_ids() if compact else [record['image_id'] for record in roidb]
     rows = [number.get(str(image_id), -1) for image_id in ids]
     if -1 in rows:
-        raise SniperError('%s has no entry for %d of %d images (such as image %s): it was made for another data set; '
-                          'extract proposals for this one, or set proposal_path'
-                          % (name, rows.count(-1), len(roidb), ids[rows.index(-1)]))
+        raise SniperError(f'{name} has no entry for {rows.count(-1)} of {len(roidb)} images (such as image '
+                           f'{ids[rows.index(-1)]}): it was made for another data set; '
+                          'extract proposals for this one, or set proposal_path')
     if compact:
         return roidb.with_proposals(proposals.boxes,
                                     np.stack([proposals.start[rows], proposals.start[1:][rows]], axis=1))

@@ -23,6 +23,6 @@ def get_dataset(name, image_set, root_path, dataset_path, masks=False):
     Returns a lib.dataset.base.Dataset. SniperError: unknown name, or unusable annotation file.
     """
     if name not in DATASETS:
-        raise SniperError('dataset.dataset %r is unknown; known data sets: %s' % (name, ', '.join(sorted(DATASETS))))
+        raise SniperError(f'dataset.dataset {name!r} is unknown; known data sets: {", ".join(sorted(DATASETS))}')
     module, attribute = DATASETS[name].split(':')
     return getattr(importlib.import_module(module), attribute)(image_set, root_path, dataset_path, masks=masks)

@@ -47,7 +47,7 @@ def validate(roidb, num_classes):
     for record in roidb:
         problem = _problem(record, num_classes)
         if problem:
-            raise ValueError('roidb record of %s: %s' % (record.get('image', '(no image)'), problem))
+            raise ValueError(f'roidb record of {record.get("image", "(no image)")}: {problem}')
 
 
 _ARRAYS = (('boxes', np.float32), ('gt_classes', np.int32), ('max_classes', np.int64), ('max_overlaps', np.float32))
@@ -57,23 +57,23 @@ def _problem(record, num_classes):
     """What is wrong with one record, or None."""
     missing = {'image', 'image_id', 'width', 'height', 'flipped'}.union(k for k, _ in _ARRAYS) - set(record)
     if missing:
-        return 'lacks %s' % ', '.join(sorted(missing))
+        return f'lacks {", ".join(sorted(missing))}'
     count = len(record['boxes'])
     for key, dtype in _ARRAYS:
         array = record[key]
         shape = (count, 4) if key == 'boxes' else (count,)
         if getattr(array, 'dtype', None) != dtype or array.shape != shape:
-            return '%s must be %s of shape %s' % (key, np.dtype(dtype).name, shape)
+            return f'{key} must be {np.dtype(dtype).name} of shape {shape}'
     if not (record['width'] > 0 and record['height'] > 0):
-        return 'size %s x %s' % (record['width'], record['height'])
+        return f'size {record["width"]} x {record["height"]}'
     x1, y1, x2, y2 = record['boxes'].T
     inside = (x1 >= 0) & (y1 >= 0) & (x2 >= x1) & (y2 >= y1) & (x2 < record['width']) & (y2 < record['height'])
     if not inside.all():
-        return 'box %s is not inside the image' % record['boxes'][~inside][0].tolist()
+        return f'box {record["boxes"][~inside][0].tolist()} is not inside the image'
     objects = record['max_overlaps'] == 1
     labels = record['max_classes'][objects]
     if count and not ((labels >= 1) & (labels < num_classes)).all():
-        return 'object labels must be 1 to %d' % (num_classes - 1)
+        return f'object labels must be 1 to {num_classes - 1}'
     if 'gt_masks' in record and len(record['gt_masks']) != np.count_nonzero(objects):
         return 'gt_masks must hold one list of polygons per object'
     return None

@@ -44,8 +44,8 @@ class SyntheticDataset(CocoDataset):
 
     def __init__(self, image_set, root_path, dataset_path, masks=False):
         if not os.path.isdir(os.path.join(dataset_path, 'annotations')):
-            raise SniperError('the synthetic data set is not in %s: make it with "%s"'
-                              % (dataset_path, COMMAND % dataset_path))
+            raise SniperError(f'the synthetic data set is not in {dataset_path}: make it with '
+                              f'"{COMMAND % dataset_path}"')
         super().__init__(image_set, root_path, dataset_path, masks)
 
 
@@ -67,7 +67,7 @@ def generate(out=DEFAULT_OUT, counts=None, seed=0, processes=None, force=False):
     if not _must_be_made(out, parameters, force):
         logger.info('%s is there already, made with the same parameters', out)
         return False
-    partial = '%s.partial-%d' % (out, os.getpid())
+    partial = f'{out}.partial-{os.getpid()}'
     try:
         shutil.rmtree(partial, ignore_errors=True)
         _fill(partial, parameters, processes or min(8, num_cores()))
@@ -75,22 +75,22 @@ def generate(out=DEFAULT_OUT, counts=None, seed=0, processes=None, force=False):
             shutil.rmtree(out)
         os.rename(partial, out)
     except OSError as error:
-        raise SniperError('%s cannot be made: %s' % (out, error)) from error
+        raise SniperError(f'{out} cannot be made: {error}') from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    logger.info('made %s: %s images', out, ', '.join('%d %s' % (counts[split], split) for split in SPLITS))
+    logger.info('made %s: %s images', out, ', '.join(f'{counts[split]} {split}' for split in SPLITS))
     return True
 
 
 def _check_parameters(counts, seed):
     unknown = set(counts) - set(SPLITS)
     if unknown:
-        raise SniperError('unknown split %s; splits: %s' % (', '.join(sorted(unknown)), ', '.join(SPLITS)))
+        raise SniperError(f'unknown split {", ".join(sorted(unknown))}; splits: {", ".join(SPLITS)}')
     for split, count in counts.items():
         if not 0 < count < IDS_OF_A_SPLIT:
-            raise SniperError('%s must have 1 to %d images, not %d' % (split, IDS_OF_A_SPLIT - 1, count))
+            raise SniperError(f'{split} must have 1 to {IDS_OF_A_SPLIT - 1} images, not {count}')
     if seed < 0:
-        raise SniperError('the seed must not be negative: %d' % seed)
+        raise SniperError(f'the seed must not be negative: {seed}')
 
 
 def _must_be_made(out, parameters, force):
@@ -101,10 +101,11 @@ def _must_be_made(out, parameters, force):
         with open(os.path.join(out, PARAMETERS_FILE), encoding='utf-8') as stream:
             present = json.load(stream)
     except (OSError, ValueError):
-        raise SniperError('%s is in the way and is no synthetic data set: choose another --out' % out) from None
+        raise SniperError(f'{out} is in the way and is no synthetic data set: choose another --out') from None
     if present != parameters and not force:
-        raise SniperError('%s holds a synthetic data set made with other parameters (%s): add --force to replace it, '
-                          'or choose another --out' % (out, json.dumps(present, sort_keys=True)))
+        raise SniperError(f'{out} holds a synthetic data set made with other parameters '
+                           f'({json.dumps(present, sort_keys=True)}): add --force to replace it, '
+                          'or choose another --out')
     return present != parameters or not _is_complete(out, parameters)
 
 
@@ -120,7 +121,7 @@ def _is_complete(out, parameters):
 
 
 def _annotation_name(split):
-    return '%s_%s.json' % ('image_info' if split == WITHOUT_TRUTH else 'instances', split)
+    return f'{"image_info" if split == WITHOUT_TRUTH else "instances"}_{split}.json'
 
 
 def _fill(folder, parameters, processes):
@@ -131,7 +132,7 @@ def _fill(folder, parameters, processes):
         os.makedirs(images)
         for index in range(parameters['images'][split]):
             image_id = split_index * IDS_OF_A_SPLIT + index + 1
-            tasks.append((os.path.join(images, '%012d.jpg' % image_id), image_id,
+            tasks.append((os.path.join(images, f'{image_id:012d}.jpg'), image_id,
                           (parameters['seed'], VERSION, split_index, index)))
     drawn = _draw_all(tasks, processes)
     for split in SPLITS:
@@ -158,7 +159,7 @@ def _draw_all(tasks, processes):
 
 def _write_annotations(path, split, parameters, drawn):
     content = {
-        'info': {'description': 'SNIPER synthetic scenes, %s split' % split, 'version': str(parameters['version']),
+        'info': {'description': f'SNIPER synthetic scenes, {split} split', 'version': str(parameters['version']),
                  'seed': parameters['seed'], 'parameters': parameters},
         'licenses': [],
         'images': [image for image, _ in drawn],
@@ -180,7 +181,7 @@ def main(argv=None):
     parser.add_argument('--out', default=DEFAULT_OUT, help='folder to make (default: %(default)s)')
     for split in SPLITS:
         parser.add_argument('--' + split, type=int, default=DEFAULT_COUNTS[split], metavar='N', dest=split,
-                            help='number of %s images (default: %%(default)s)' % split)
+                            help=f'number of {split} images (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='other seeds give other scenes (default: %(default)s)')
     parser.add_argument('--processes', type=int, default=0, help='worker processes (default: one a core)')
     parser.add_argument('--force', action='store_true', help='replace a set made with other parameters')

@@ -35,15 +35,15 @@ def find_classes(dataset_path, annotation_folders):
     if os.path.exists(path):
         return (BACKGROUND,) + _from_file(path, counts)
     if not counts:
-        raise SniperError('no annotation in %s has an object, so that classes are not known: check '
-                          'dataset.dataset_path, or write the classes into %s, one a line'
-                          % (', '.join(annotation_folders), path))
+        raise SniperError(('no annotation in {} has an object, so that classes are not known: check '
+                          'dataset.dataset_path, or write the classes into {}, one a line').format(
+                          ', '.join(annotation_folders), path))
     spellings = _spellings(counts)
     if set(spellings) <= set(PASCAL_VOC):
         return (BACKGROUND,) + PASCAL_VOC
     names = tuple(spellings[key] for key in sorted(spellings))
-    _say_once('classes found in the annotations: %s (%s would fix names and order)' % (', '.join(
-        '%s %d' % (name, _count(counts, name)) for name in names), path))
+    _say_once('classes found in the annotations: {} ({} would fix names and order)'.format(', '.join(
+        f'{name} {_count(counts, name)}' for name in names), path))
     return (BACKGROUND,) + names
 
 
@@ -58,18 +58,18 @@ def _from_file(path, counts):
         with open(path, encoding='utf-8-sig') as stream:
             names = [' '.join(line.split()) for line in stream if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
-        raise SniperError('class list %s cannot be read: %s' % (path, error)) from None
+        raise SniperError(f'class list {path} cannot be read: {error}') from None
     names = names[1:] if names[:1] == [BACKGROUND] else names
     if not names:
-        raise SniperError('class list %s is empty: write one name a line' % path)
+        raise SniperError(f'class list {path} is empty: write one name a line')
     repeated = [name for name, count in collections.Counter(map(class_key, names)).items() if count > 1]
     if repeated:
-        raise SniperError('class list %s names %s twice' % (path, shortened(repeated)))
+        raise SniperError(f'class list {path} names {shortened(repeated)} twice')
     spellings = _spellings(counts)
     unknown = sorted(set(spellings) - set(map(class_key, names)))
     if unknown:
-        raise SniperError('class list %s lacks classes of the annotations: %s; add them, or take their objects out'
-                          % (path, shortened(['%s (%d objects)' % (spellings[key], _count(counts, key))
+        raise SniperError('class list {} lacks classes of the annotations: {}; add them, or take their objects out'
+            .format(path, shortened([f'{spellings[key]} ({_count(counts, key)} objects)'
                                               for key in unknown])))
     return tuple(names)
 

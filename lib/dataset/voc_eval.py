@@ -36,19 +36,19 @@ def evaluate(dataset, detections, results_dir):
     """
     check_detections(detections, dataset.num_classes, len(dataset.image_ids))
     year = dataset.folder.year
-    folder = os.path.join(results_dir, 'VOC%s' % ('' if year is None else year), 'Main')
-    files = [os.path.join(folder, 'comp4_det_%s_%s.txt' % (dataset.folder.image_set, _file_part(name)))
+    folder = os.path.join(results_dir, f'VOC{"" if year is None else year}', 'Main')
+    files = [os.path.join(folder, f'comp4_det_{dataset.folder.image_set}_{_file_part(name)}.txt')
              for name in dataset.classes[1:]]
     rows = [rounded_rows(images) for images in detections[1:]]
     for path, of_class in zip(files, rows):
         write_results(path, dataset.image_ids, of_class)
     logger.info('%d detections of %d images written to %s', sum(len(images) for images, _ in rows),
-                len(dataset.image_ids), os.path.join(folder, 'comp4_det_%s_*.txt' % dataset.folder.image_set))
+                len(dataset.image_ids), os.path.join(folder, f'comp4_det_{dataset.folder.image_set}_*.txt'))
     if not dataset.has_annotations:
         logger.info('%s has no annotations: nothing to score against', dataset.name)
         return None
     metrics = score(dataset, rows, 'area' if year is None or year >= FIRST_YEAR_OF_AREA else '11point')
-    with text_writer(os.path.join(folder, 'metrics_%s.json' % dataset.folder.image_set)) as stream:
+    with text_writer(os.path.join(folder, f'metrics_{dataset.folder.image_set}.json')) as stream:
         json.dump(metrics, stream, indent=4)
         stream.write('\n')
     for line in _report(metrics):
@@ -73,7 +73,7 @@ def write_results(path, image_ids, rows):
     """Lines 'id score x1 y1 x2 y2' from what `rounded_rows` gives."""
     with text_writer(path) as stream:
         for image, row in zip(*rows):
-            stream.write('%s %s\n' % (image_ids[image], _row_text(row)))
+            stream.write(f'{image_ids[image]} {_row_text(row)}\n')
 
 
 def score(dataset, rows, rule):
@@ -93,7 +93,7 @@ def score(dataset, rows, rule):
     metrics = {'rule': rule}
     for number, name in enumerate(('AP50', 'AP70')):
         metrics[name] = float(ap[rule][number].mean())
-        metrics.update(('%s_%s' % (name, other), float(ap[other][number].mean())) for other in RULES)
+        metrics.update((f'{name}_{other}', float(ap[other][number].mean())) for other in RULES)
     metrics['per_class'] = dict(zip(dataset.classes[1:], ap[rule][0].tolist()))
     metrics['per_class_AP70'] = dict(zip(dataset.classes[1:], ap[rule][1].tolist()))
     metrics['classes_without_objects'] = without
@@ -161,7 +161,7 @@ def _overlaps(boxes, others):
 
 
 def _row_text(row):
-    return '%.3f %.1f %.1f %.1f %.1f' % (row[4], row[0], row[1], row[2], row[3])
+    return f'{row[4]:.3f} {row[0]:.1f} {row[1]:.1f} {row[2]:.1f} {row[3]:.1f}'
 
 
 def _file_part(name):
@@ -172,10 +172,10 @@ def _file_part(name):
 def _report(metrics):
     lines = per_class_table(metrics['per_class'], 'AP at IoU 0.5 per class')
     if metrics['classes_without_objects']:
-        lines.append('%d classes have no object in this set; their AP counts as 0 in the means'
-                     % len(metrics['classes_without_objects']))
+        lines.append('{} classes have no object in this set; their AP counts as 0 in the means'.format(
+            len(metrics['classes_without_objects'])))
     for name, thresh in zip(('AP50', 'AP70'), THRESHOLDS):
-        lines.append('mean AP at IoU %s = %.4f (11 points %.4f, area %.4f; %s counts)' % (
+        lines.append('mean AP at IoU {} = {:.4f} (11 points {:.4f}, area {:.4f}; {} counts)'.format(
             thresh, metrics[name], metrics[name + '_11point'], metrics[name + '_area'],
             'the area' if metrics['rule'] == 'area' else 'that of 11 points'))
     return lines

@@ -63,13 +63,13 @@ class VocFolder:
             where = os.path.join(self._root, 'Annotations')
             ids = sorted(name[:-len('.xml')] for name in os.listdir(where) if name.endswith('.xml'))
         if not ids:
-            raise SniperError('%s lists no images' % where)
+            raise SniperError(f'{where} lists no images')
         seen = set()
         for image_id in ids:
             if image_id in seen:
-                raise SniperError('%s: image %r occurs twice' % (where, image_id))
+                raise SniperError(f'{where}: image {image_id!r} occurs twice')
             if os.path.isabs(image_id) or '..' in re.split(r'[/\\]', image_id) or '\0' in image_id:
-                raise SniperError('%s: %.80r is not the name of an image in this folder' % (where, image_id))
+                raise SniperError(f'{where}: {image_id!r:.80} is not the name of an image in this folder')
             seen.add(image_id)
         return ids
 
@@ -81,14 +81,14 @@ def _find(dataset_path, image_set):
     else:
         match = _YEAR_AND_SET.fullmatch(image_set)
         year, name = (int(match.group(1)), match.group(2)) if match else (None, image_set)
-        root = os.path.join(dataset_path, 'VOC%s' % year)
+        root = os.path.join(dataset_path, f'VOC{year}')
     sets = _sets(dataset_path)
     if not sets:
-        raise SniperError('%s holds neither folders VOC<year> nor a folder Annotations with XML files: '
-                          'check dataset.dataset_path' % dataset_path)
+        raise SniperError(f'{dataset_path} holds neither folders VOC<year> nor a folder Annotations with XML files: '
+                          'check dataset.dataset_path')
     known = os.path.isfile(_list_path(root, name)) or name == ALL and os.path.isdir(os.path.join(root, 'Annotations'))
     if not known:
-        raise SniperError('%s has no image set %r (%s); sets there: %s' % (
+        raise SniperError('{} has no image set {!r} ({}); sets there: {}'.format(
             dataset_path, image_set, _list_path(root, name) if year or root == dataset_path
             else 'a name is <year>_<set>', shortened(sets, 15)))
     return year, name, root
@@ -123,4 +123,4 @@ def _read_list(path):
         with open(path, encoding='utf-8-sig') as stream:
             return [line.strip() for line in stream if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
-        raise SniperError('image list %s cannot be read: %s' % (path, error)) from None
+        raise SniperError(f'image list {path} cannot be read: {error}') from None

@@ -29,20 +29,20 @@ def main(argv=None):
     parser.add_argument('--seed', type=int, default=0, help='of the choice (0)')
     args = parser.parse_args(argv)
     if not 0 < args.test < 1:
-        raise SniperError('--test is %s; it must be between 0 and 1' % args.test)
+        raise SniperError(f'--test is {args.test}; it must be between 0 and 1')
     if not os.path.isdir(os.path.join(args.folder, 'Annotations')):
-        raise SniperError('%s has no folder Annotations with XML files' % args.folder)
+        raise SniperError(f'{args.folder} has no folder Annotations with XML files')
     paths = [os.path.join(args.folder, 'ImageSets', 'Main', name + '.txt') for name in ('train', 'test')]
     for path in paths:
         if os.path.exists(path):
-            raise SniperError('%s exists: remove it first, or use the sets as they are' % path)
+            raise SniperError(f'{path} exists: remove it first, or use the sets as they are')
     ids = VocFolder(args.folder, ALL).ids
     if len(ids) < 2:
-        raise SniperError('%s has one annotation; two sets need two' % args.folder)
+        raise SniperError(f'{args.folder} has one annotation; two sets need two')
     for path, part in zip(paths, split(ids, args.test, args.seed)):
         with text_writer(path) as stream:
-            stream.writelines('%s\n' % image_id for image_id in part)
-        print('%s: %d images' % (path, len(part)))
+            stream.writelines(f'{image_id}\n' for image_id in part)
+        print(f'{path}: {len(part)} images')
     return 0
 
 

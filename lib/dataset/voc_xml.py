@@ -47,16 +47,14 @@ def read_annotation(path):
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise SniperError('annotation file %s cannot be read: %s' % (path, error.strerror or error)) from None
+        raise SniperError(f'annotation file {path} cannot be read: {error.strerror or error}') from None
     if len(content) > MAX_BYTES:
-        raise SniperError('annotation file %s has more than %d MB: it is no PASCAL VOC annotation'
-                          % (path, MAX_BYTES >> 20))
+        raise SniperError(f'annotation file {path} has more than {MAX_BYTES >> 20} MB: it is no PASCAL VOC annotation')
     handler = _Handler(path)
     try:
         handler.parser().Parse(content, True)
     except (expat.ExpatError, ValueError, LookupError) as error:  # LookupError: an unknown encoding
-        raise SniperError('annotation file %s is not valid XML (%s): is it empty or cut short?'
-                          % (path, error)) from None
+        raise SniperError(f'annotation file {path} is not valid XML ({error}): is it empty or cut short?') from None
     return handler.result()
 
 
@@ -89,11 +87,11 @@ class _Handler:
     def _start(self, tag, _):
         self._place += (tag,)
         if len(self._place) == 1 and tag != 'annotation':
-            raise SniperError('annotation file %s holds <%s>, not <annotation>: it is not in PASCAL VOC\'s format'
-                              % (self._path, tag[:40]))
+            raise SniperError(f'annotation file {self._path} holds <{tag[:40]}>, not <annotation>: it is not in PASCAL '
+                              'VOC\'s format')
         if len(self._place) > MAX_DEPTH:
-            raise SniperError('annotation file %s is nested more than %d deep: it is no PASCAL VOC annotation'
-                              % (self._path, MAX_DEPTH))
+            raise SniperError(f'annotation file {self._path} is nested more than {MAX_DEPTH} deep: it is no PASCAL VOC '
+                              'annotation')
         if self._place == _OBJECT:
             self._objects.append({})
         self._text = [] if self._place in _IMAGE_FIELDS or self._place in _OBJECT_FIELDS else None
@@ -110,8 +108,9 @@ class _Handler:
         self._place = self._place[:-1]
 
     def _entity(self, name, *_):
-        raise SniperError('annotation file %s declares the entity %s: entities can make a file without end and are '
-                          'refused' % (self._path, name[:40]))
+        raise SniperError(f'annotation file {self._path} declares the entity {name[:40]}: entities can make a file '
+                           'without end and are '
+                          'refused')
 
 
 def _box(fields):

@@ -31,7 +31,7 @@ def to_bfloat16(symbol, arg_params):
     def cast(value, dtype):
         key = (id(value.node), value.output, dtype)
         if key not in casts:
-            casts[key] = Node('amp_cast', '%s_%d_to_%s' % (value.node.name, value.output, dtype), {'dtype': dtype},
+            casts[key] = Node('amp_cast', f'{value.node.name}_{value.output}_to_{dtype}', {'dtype': dtype},
                               [value])
         return Value(casts[key])
 

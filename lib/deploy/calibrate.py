@@ -47,8 +47,9 @@ def calibration_roidb(config):
     chosen = [roidb[index * len(roidb) // count] for index in range(count)]
     present = [entry for entry in chosen if os.path.isfile(entry['image'])]
     if not present:
-        raise SniperError('int8 wants images to calibrate on, but those of the training set %s are missing: name a '
-                          'folder of your images in TEST.CALIBRATION_IMAGES' % config.dataset.image_set)
+        raise SniperError('int8 wants images to calibrate on, but those of the training set '
+                           f'{config.dataset.image_set} are missing: name a '
+                          'folder of your images in TEST.CALIBRATION_IMAGES')
     return present
 
 
@@ -60,7 +61,7 @@ def images_named(config):
     folder, keys = config.TEST.CALIBRATION_IMAGES, config.dataset
     if not folder:
         return ' '.join([keys.dataset, keys.image_set, keys.root_path, keys.dataset_path])
-    sizes = ['%s %d' % (name, os.path.getsize(os.path.join(folder, name))) for name in _image_names(folder)]
+    sizes = [f'{name} {os.path.getsize(os.path.join(folder, name))}' for name in _image_names(folder)]
     return hashlib.sha256('\n'.join(sizes).encode('utf-8', 'surrogateescape')).hexdigest()
 
 
@@ -69,10 +70,10 @@ def _image_names(folder):
     try:
         names = sorted(name for name in os.listdir(folder) if name.lower().endswith(SUFFIXES))
     except OSError as error:
-        raise SniperError('TEST.CALIBRATION_IMAGES is %s, which cannot be read: %s'
-                          % (folder, error.strerror or error)) from None
+        raise SniperError(f'TEST.CALIBRATION_IMAGES is {folder}, which cannot be read: '
+                          f'{error.strerror or error}') from None
     if not names:
-        raise SniperError('TEST.CALIBRATION_IMAGES is %s, which holds no image (%s)' % (folder, ' '.join(SUFFIXES)))
+        raise SniperError(f'TEST.CALIBRATION_IMAGES is {folder}, which holds no image ({" ".join(SUFFIXES)})')
     return names
 
 
@@ -93,5 +94,6 @@ def _of_training_set(config):
     try:
         return get_dataset(keys.dataset, name, keys.root_path, keys.dataset_path).roidb()
     except SniperError as error:
-        raise SniperError('int8 wants images to calibrate on, and the training set %s cannot be read (%s): name a '
-                          'folder of your images in TEST.CALIBRATION_IMAGES' % (name, error)) from None
+        raise SniperError(f'int8 wants images to calibrate on, and the training set {name} cannot be read ({error}): '
+                           'name a '
+                          'folder of your images in TEST.CALIBRATION_IMAGES') from None

@@ -44,8 +44,8 @@ def prepare(precision):
     if reason is None:
         return 'AMX'
     if fallback is None:
-        raise SniperError('TEST.PRECISION is %s, but oneDNN can use none of %s here, and %s: use TEST.PRECISION fp32'
-                          % (precision, ', '.join(others), reason))
+        raise SniperError('TEST.PRECISION is {}, but oneDNN can use none of {} here, and {}: use TEST.PRECISION fp32'
+            .format(precision, ', '.join(others), reason))
     logger.info('%s runs on %s: %s', precision, fallback, reason)
     return fallback
 
@@ -67,12 +67,12 @@ def _enable_amx(wanted, flags):
     """Allow AMX to oneDNN -> None, or why not."""
     missing = [flag for flag in wanted if flag not in flags]
     if missing:
-        return 'no %s' % ' and '.join(missing)
+        return f'no {" and ".join(missing)}'
     chosen = os.environ.get(MAX_ISA)
     if chosen not in (None, AMX_ISA):
-        return 'the environment sets %s to %s' % (MAX_ISA, chosen)
+        return f'the environment sets {MAX_ISA} to {chosen}'
     if chosen is None and _mxnet_is_loaded():
-        return 'MXNet was loaded before AMX could be allowed (%s=%s in the environment does)' % (MAX_ISA, AMX_ISA)
+        return f'MXNet was loaded before AMX could be allowed ({MAX_ISA}={AMX_ISA} in the environment does)'
     if not _request_tiles():
         return 'the kernel does not let this process use AMX (arch_prctl ARCH_REQ_XCOMP_PERM)'
     os.environ[MAX_ISA] = AMX_ISA

@@ -40,7 +40,7 @@ def to_int8(symbol, arg_params, ranges):
 
 
 def _with_outputs(symbol, names):
-    """The symbol with its outputs named `names`: MXNet takes out copies, an output's among them, which loses its name."""
+    """The symbol with its outputs named `names`: MXNet takes out copies, an output's too, which loses its name."""
     from sniper_mxnet import mx
     outputs = [output if output.list_outputs() == [name] else mx.sym.identity(output, name=name[:-len('_output')])
                for output, name in zip(symbol, names)]

@@ -49,8 +49,8 @@ def _check_devices(config, weights, devices):
     """True if all devices are CPUs; SniperError if they are not and must be."""
     on_cpu = all(device.device_type == 'cpu' for device in devices)
     if not on_cpu and (weights.optimized or precision_of(config) != 'fp32'):
-        raise SniperError('%s runs on CPUs only, but gpus is %r: add --set gpus cpu' % (
-            'the network TEST.OPTIMIZED' if weights.optimized else 'TEST.PRECISION %s' % precision_of(config),
+        raise SniperError('{} runs on CPUs only, but gpus is {!r}: add --set gpus cpu'.format(
+            'the network TEST.OPTIMIZED' if weights.optimized else f'TEST.PRECISION {precision_of(config)}',
             config.gpus))
     return on_cpu
 
@@ -58,8 +58,8 @@ def _check_devices(config, weights, devices):
 def _of_files(config, prefix, variant):
     facts = read_facts(prefix)
     if facts.get('variant') != variant:
-        raise SniperError('%s is a network for %s, not for %s: write another with scripts/optimize_model.py'
-                          % (prefix, facts.get('variant'), variant))
+        raise SniperError('{} is a network for {}, not for {}: write another with scripts/optimize_model.py'.format(
+            prefix, facts.get('variant'), variant))
     check_settings(prefix, facts, config)
     return load_pair(prefix)
 

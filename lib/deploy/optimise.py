@@ -41,7 +41,7 @@ def optimised(config, weights, precision, variant='test', on_cpu=True):
 
     Parameters that the graph does not read, such as a mask head's, come along unchanged.
     """
-    network = folded(*load_checked(config, weights, variant, 'the weights %s' % weights.path), on_cpu)
+    network = folded(*load_checked(config, weights, variant, f'the weights {weights.path}'), on_cpu)
     symbol, arg_params, aux_params = network
     if precision == 'bf16':
         symbol, arg_params = to_bfloat16(symbol, arg_params)
@@ -63,7 +63,7 @@ def make_pair(config, weights, prefix, precision, variant='test'):
 def cached_int8(config, weights, variant, folder):
     """Prefix of the calibrated network of a checkpoint below `folder`; made if there is none of this configuration."""
     digest = weights.digest()
-    prefix = os.path.join(folder, 'int8', '%s_%s' % (variant, digest[:16]))
+    prefix = os.path.join(folder, 'int8', f'{variant}_{digest[:16]}')
     try:
         facts = read_facts(prefix)
         check_settings(prefix, facts, config)

@@ -44,15 +44,15 @@ def write_pair(prefix, symbol, arg_params, aux_params, facts):
     write_file(prefix + '-symbol.json', graph)
     publish(temporary, path)
     side = dict(facts, optimized=FORMAT, graph=hashlib.sha256(graph).hexdigest(), params=list(checksum))
-    write_file('%s-%04d.json' % (prefix, NUMBER), json.dumps(side, indent=1, sort_keys=True).encode('utf-8'))
+    write_file(f'{prefix}-{NUMBER:04d}.json', json.dumps(side, indent=1, sort_keys=True).encode('utf-8'))
 
 
 def read_facts(prefix):
     """Side file of a network -> dict; SniperError if there is none or it is of another program."""
     facts = read_sidecar(prefix, NUMBER)
     if facts.get('optimized') != FORMAT:
-        raise SniperError('TEST.OPTIMIZED is %s, but %s-%04d.json is %s: write it with scripts/optimize_model.py'
-                          % (prefix, prefix, NUMBER, 'missing or damaged' if not facts else
+        raise SniperError('TEST.OPTIMIZED is {}, but {}-{:04d}.json is {}: write it with scripts/optimize_model.py'
+            .format(prefix, prefix, NUMBER, 'missing or damaged' if not facts else
                              'of a checkpoint or of another version, not of an optimised network'))
     return facts
 
@@ -60,10 +60,10 @@ def read_facts(prefix):
 def check_settings(prefix, facts, config):
     """SniperError if the network on disk was made for another test graph than that of `config`."""
     made, now = facts.get('settings', {}), graph_settings(config)
-    other = ['%s %s, now %s' % (key, made.get(key), now[key]) for key in now if made.get(key) != now[key]]
+    other = [f'{key} {made.get(key)}, now {now[key]}' for key in now if made.get(key) != now[key]]
     if other:
-        raise SniperError('%s was optimised for other settings (%s): run scripts/optimize_model.py again with these, '
-                          'or go back to those' % (prefix, '; '.join(other)))
+        raise SniperError(('{} was optimised for other settings ({}): run scripts/optimize_model.py again with these, '
+                          'or go back to those').format(prefix, '; '.join(other)))
 
 
 def load_pair(prefix):
@@ -76,10 +76,11 @@ def load_pair(prefix):
         with open(prefix + '-symbol.json', 'rb') as stream:
             graph = stream.read()
     except OSError as error:
-        raise SniperError('cannot read %s-symbol.json: %s' % (prefix, error.strerror or error)) from None
+        raise SniperError(f'cannot read {prefix}-symbol.json: {error.strerror or error}') from None
     if hashlib.sha256(graph).hexdigest() != facts['graph'] or list(file_checksum(path)) != facts['params']:
-        raise SniperError('%s and %s-symbol.json are not the two that its side file describes: write them again with '
-                          'scripts/optimize_model.py' % (path, prefix))
+        raise SniperError(f'{path} and {prefix}-symbol.json are not the two that its side file describes: write them '
+                           'again with '
+                          'scripts/optimize_model.py')
     symbol = mx.sym.load_json(graph.decode('utf-8'))
     arg_params, aux_params = load_params(path)
     for name, attributes in symbol.attr_dict().items():

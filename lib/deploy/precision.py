@@ -12,8 +12,8 @@ def precision_of(config):
         return wanted
     made = read_facts(config.TEST.OPTIMIZED)['precision']
     if wanted not in ('fp32', made):
-        raise SniperError('TEST.PRECISION is %s, but TEST.OPTIMIZED %s is a network in %s: leave TEST.PRECISION out'
-                          % (wanted, config.TEST.OPTIMIZED, made))
+        raise SniperError(f'TEST.PRECISION is {wanted}, but TEST.OPTIMIZED {config.TEST.OPTIMIZED} is a network in '
+                          f'{made}: leave TEST.PRECISION out')
     return made
 
 
@@ -26,5 +26,5 @@ def treatment(config):
     """What inference does to a checkpoint's numbers, as text; '' for nothing. SniperError as lib.deploy.calibrate."""
     test = config.TEST
     if test.PRECISION == 'int8':
-        return 'int8 %d %s' % (test.CALIBRATION_COUNT, images_named(config))
+        return f'int8 {test.CALIBRATION_COUNT} {images_named(config)}'
     return test.PRECISION if test.PRECISION != 'fp32' else 'folded' if test.FOLD else ''

@@ -42,7 +42,7 @@ def unpack(path, folder, below=None):
     below: names that may be at the top of the archive; None = any. SniperError, one line, if the archive is broken,
     holds a link, a device, a name that leads elsewhere, or unpacks to too much.
     """
-    temporary = os.path.join(folder, '.unpacking-%d' % os.getpid())
+    temporary = os.path.join(folder, f'.unpacking-{os.getpid()}')
     try:
         os.makedirs(temporary)
         budget = _Budget(path, temporary)
@@ -54,16 +54,16 @@ def unpack(path, folder, below=None):
             raise _Refused('it holds no file')
         strange = sorted(set(os.listdir(temporary)) - set(below)) if below else []
         if strange:
-            raise _Refused('it holds %s, and only %s may be at its top' % (ascii(strange[0]), ', '.join(below)))
+            raise _Refused(f'it holds {ascii(strange[0])}, and only {", ".join(below)} may be at its top')
         _move(temporary, folder)
         return budget.files
     except _Refused as refused:
-        raise SniperError('%s is not unpacked: %s' % (path, refused)) from None
+        raise SniperError(f'{path} is not unpacked: {refused}') from None
     except BROKEN as error:
-        raise SniperError('%s is cut off, damaged or no tar or zip archive (%s)'
-                          % (path, ' '.join(str(error).split()) or type(error).__name__)) from None
+        raise SniperError('{} is cut off, damaged or no tar or zip archive ({})'.format(
+            path, ' '.join(str(error).split()) or type(error).__name__)) from None
     except OSError as error:
-        raise SniperError('cannot unpack %s into %s: %s' % (path, folder, error.strerror or error)) from None
+        raise SniperError(f'cannot unpack {path} into {folder}: {error.strerror or error}') from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -80,14 +80,14 @@ class _Budget:
     def take(self, count):
         self.bytes += count
         if self.bytes > self.most:
-            raise _Refused('it unpacks to more than %d times its size' % MAX_RATIO)
+            raise _Refused(f'it unpacks to more than {MAX_RATIO} times its size')
         if self.bytes > self.free:
             raise _Refused('there is not enough room on the disk')
 
     def entry(self):
         self.entries += 1
         if self.entries > MAX_FILES:
-            raise _Refused('it holds more than %d files and folders' % MAX_FILES)
+            raise _Refused(f'it holds more than {MAX_FILES} files and folders')
 
 
 class _Guarded:
@@ -108,14 +108,14 @@ class _Guarded:
     def read(self, count=-1):
         self.headers += 0 if self.in_content else count
         if count < 0 or self.headers > MAX_HEADER:
-            raise _Refused('it has a header of %d bytes' % max(count, self.headers))
+            raise _Refused(f'it has a header of {max(count, self.headers)} bytes')
         block = self.stream.read(count)
         self._check()
         return block
 
     def seek(self, position, whence=os.SEEK_SET):
         if whence == os.SEEK_SET and position > self.most:
-            raise _Refused('it unpacks to more than %d times its size' % MAX_RATIO)
+            raise _Refused(f'it unpacks to more than {MAX_RATIO} times its size')
         return self.stream.seek(position, whence)
 
     def tell(self):
@@ -126,7 +126,7 @@ class _Guarded:
 
     def _check(self):
         if self.stream.tell() > self.most:
-            raise _Refused('it unpacks to more than %d times its size' % MAX_RATIO)
+            raise _Refused(f'it unpacks to more than {MAX_RATIO} times its size')
 
 
 def _unpack_tar(path, folder, budget):
@@ -145,16 +145,16 @@ def _unpack_members(archive, guarded, folder, budget):
         budget.entry()
         target = _target(folder, member.name)
         if member.size < 0:
-            raise _Refused('a file in it has %d bytes' % member.size)
+            raise _Refused(f'a file in it has {member.size} bytes')
         if len(archive.pax_headers) > MAX_FACTS:
-            raise _Refused('it has a header with %d entries' % len(archive.pax_headers))
+            raise _Refused(f'it has a header with {len(archive.pax_headers)} entries')
         if member.isdir():
             os.makedirs(target, exist_ok=True)
         elif member.isreg() and not member.issparse():
             with guarded.content():
                 _write(archive.extractfile(member), target, budget, member.size)
         else:
-            raise _Refused('%s is a %s; only files and folders are unpacked' % (
+            raise _Refused('{} is a {}; only files and folders are unpacked'.format(
                 ascii(member.name[:80]), 'link' if member.issym() or member.islnk() else 'special file'))
         archive.members = []    # tarfile keeps a record of each
 
@@ -166,7 +166,7 @@ def _unpack_zip(path, folder, budget):
             target = _target(folder, member.filename)
             kind = stat.S_IFMT(member.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise _Refused('%s is a %s; only files and folders are unpacked' % (
+                raise _Refused('{} is a {}; only files and folders are unpacked'.format(
                     ascii(member.filename[:80]), 'link' if kind == stat.S_IFLNK else 'special file'))
             if member.is_dir():
                 os.makedirs(target, exist_ok=True)
@@ -181,14 +181,14 @@ def _target(folder, name):
     """Where a member goes. Refused if that is not below `folder`."""
     parts = [part for part in name.split('/') if part not in ('', '.')]
     if name.startswith('/') or '..' in parts or '\\' in name or '\0' in name or ':' in name or len(name) > MAX_NAME:
-        raise _Refused('the name %s leads out of the folder or is not a plain one' % ascii(name[:80]))
+        raise _Refused(f'the name {ascii(name[:80])} leads out of the folder or is not a plain one')
     return os.path.join(folder, *parts)
 
 
 def _write(stream, target, budget, announced):
     """Copy a member; the budget is asked before much is written."""
     if announced > budget.most:
-        raise _Refused('it unpacks to more than %d times its size' % MAX_RATIO)
+        raise _Refused(f'it unpacks to more than {MAX_RATIO} times its size')
     budget.files += 1
     os.makedirs(os.path.dirname(target), exist_ok=True)
     with open(target, 'wb') as out:
@@ -196,7 +196,7 @@ def _write(stream, target, budget, announced):
             budget.take(len(block))
             out.write(block)
         if out.tell() != announced:
-            raise _Refused('a file in it has %d bytes and announces %d' % (out.tell(), announced))
+            raise _Refused(f'a file in it has {out.tell()} bytes and announces {announced}')
 
 
 def _move(source, folder):
@@ -210,6 +210,6 @@ def _move(source, folder):
             except OSError as error:
                 if error.errno != errno.EXDEV:      # `target` may lie on another disk, by way of a link of the user's
                     raise
-                incoming = os.path.join(target, '.%s.new' % name)
+                incoming = os.path.join(target, f'.{name}.new')
                 shutil.copyfile(os.path.join(where, name), incoming)
                 os.replace(incoming, os.path.join(target, name))

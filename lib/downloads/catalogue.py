@@ -30,16 +30,16 @@ def read_catalogue(path=CATALOGUE):
         with open(path, encoding='utf-8') as stream:
             content = yaml.safe_load(stream)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SniperError('%s cannot be read: %s' % (path, ' '.join(str(error).split()))) from None
+        raise SniperError(f'{path} cannot be read: {" ".join(str(error).split())}') from None
     if not isinstance(content, dict):
-        raise SniperError('%s wants entries `name: {...}`' % path)
+        raise SniperError(f'{path} wants entries `name: {{...}}`')
     return {str(name): _item(path, str(name), entry) for name, entry in content.items()}
 
 
 def find(items, name):
     """The Item of that name; SniperError that lists the known ones."""
     if name not in items:
-        raise SniperError('nothing named %r can be fetched; known: %s' % (name, ', '.join(sorted(items))))
+        raise SniperError(f'nothing named {name!r} can be fetched; known: {", ".join(sorted(items))}')
     return items[name]
 
 
@@ -47,22 +47,22 @@ def check_sha256(text, where):
     """A hash, or its first 8 or more digits, in lower case; '' stays. SniperError for anything else."""
     text = str(text).strip().lower()
     if text and not re.match(r'[0-9a-f]{8,64}$', text):
-        raise SniperError('%s: sha256 is %r; it wants 64 hexadecimal digits, or at least the first 8' % (where, text))
+        raise SniperError(f'{where}: sha256 is {text!r}; it wants 64 hexadecimal digits, or at least the first 8')
     return text
 
 
 def _item(path, name, entry):
-    where = '%s, %s' % (path, name)
+    where = f'{path}, {name}'
     if not isinstance(entry, dict) or set(entry) != set(KEYS):
-        raise SniperError('%s: wants exactly the keys %s' % (where, ', '.join(KEYS)))
+        raise SniperError(f'{where}: wants exactly the keys {", ".join(KEYS)}')
     urls = entry['urls']
     if not isinstance(urls, list) or not all(isinstance(url, str) and re.match(r'https?://', url) for url in urls):
-        raise SniperError('%s: urls wants a list of addresses that begin with http:// or https://' % where)
+        raise SniperError(f'{where}: urls wants a list of addresses that begin with http:// or https://')
     texts = {key: str(entry[key]) for key in KEYS if key != 'urls'}
     if not texts['file'] or os.path.basename(texts['file']) != texts['file'] or texts['file'].startswith('.'):
-        raise SniperError('%s: file is %r; it wants a plain file name' % (where, texts['file']))
+        raise SniperError(f'{where}: file is {texts["file"]!r}; it wants a plain file name')
     for key in ('into', 'gives'):
         if os.path.isabs(texts[key]) or '..' in texts[key].split('/'):
-            raise SniperError('%s: %s is %r; it wants a folder below the repository' % (where, key, texts[key]))
+            raise SniperError(f'{where}: {key} is {texts[key]!r}; it wants a folder below the repository')
     texts['sha256'] = check_sha256(texts['sha256'], where)
     return Item(name=name, urls=tuple(urls), **texts)

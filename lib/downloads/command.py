@@ -44,9 +44,9 @@ class Progress:
         """One line: bar, share, megabytes, speed."""
         rate = (done - self.first) / max(now - self.started, 1e-3) / 1e6
         if not total:
-            return '%s %.1f MB, %.1f MB/s' % (self.name, done / 1e6, rate)
+            return f'{self.name} {done / 1e6:.1f} MB, {rate:.1f} MB/s'
         full = done * BAR // total
-        return '%s [%s%s] %3d%% of %.1f MB, %.1f MB/s' % (self.name, '#' * full, '.' * (BAR - full),
+        return '{} [{}{}] {:>3d}% of {:.1f} MB, {:.1f} MB/s'.format(self.name, '#' * full, '.' * (BAR - full),
                                                           done * 100 // total, total / 1e6, rate)
 
 
@@ -58,7 +58,7 @@ def sha256_of(path):
             for block in iter(lambda: stream.read(1 << 20), b''):
                 content.update(block)
     except OSError as error:
-        raise SniperError('cannot read %s: %s' % (path, error.strerror or error)) from None
+        raise SniperError(f'cannot read {path}: {error.strerror or error}') from None
     return content.hexdigest()
 
 
@@ -83,8 +83,8 @@ def provide(item, root=ROOT, source=None, sha256='', trust=False, urls=(), pause
         if source is None:
             os.remove(path)
         if not _is_there(gives):
-            raise SniperError('%s was not in the archive: look at what it brought, and correct `gives` in %s'
-                              % (gives, CATALOGUE))
+            raise SniperError(f'{gives} was not in the archive: look at what it brought, and correct `gives` in '
+                              f'{CATALOGUE}')
     elif source is not None:
         os.makedirs(os.path.dirname(gives), exist_ok=True)
         shutil.copyfile(path, gives + '.new')
@@ -108,9 +108,10 @@ def _fetch_any(item, path, urls, pause):
             return fetch(url, path, Progress(item.file), pause=pause)
         except Failed as failed:
             logger.warning('%s: %s', url, failed)
-            failures.append('%s: %s' % (url, failed))
-    raise SniperError('%s cannot be fetched (%s). If you have the file: --from FILE; a new address: --url URL, or in '
-                      '%s. What else works: %s' % (item.file, '; '.join(failures) or 'no address is known', CATALOGUE,
+            failures.append(f'{url}: {failed}')
+    raise SniperError(('{} cannot be fetched ({}). If you have the file: --from FILE; a new address: --url URL, or in '
+                      '{}. What else works: {}').format(
+                      item.file, '; '.join(failures) or 'no address is known', CATALOGUE,
                                                item.otherwise))
 
 
@@ -120,16 +121,17 @@ def _check(path, expected, trust, mine):
     if expected and not found.startswith(expected):
         if mine:
             os.remove(path)
-        raise SniperError('%s has SHA-256 %s, expected %s: it is damaged, or not the file that was meant%s'
-                          % (path, found, expected, '; it was deleted' if mine else ''))
+        raise SniperError('{} has SHA-256 {}, expected {}: it is damaged, or not the file that was meant{}'.format(
+            path, found, expected, '; it was deleted' if mine else ''))
     if expected:
         logger.info('SHA-256 %s, as expected', found if len(expected) == 64 else
-                    '%s (%d digits known)' % (found, len(expected)))
+                    f'{found} ({len(expected)} digits known)')
     elif trust:
         logger.warning('SHA-256 %s, not compared with anything (--trust)', found)
     else:
-        raise SniperError('%s has SHA-256 %s; which it should have is not known. If you trust the file, run again with '
-                          '--trust, or enter the hash in %s' % (path, found, CATALOGUE))
+        raise SniperError(f'{path} has SHA-256 {found}; which it should have is not known. If you trust the file, run '
+                           'again with '
+                          f'--trust, or enter the hash in {CATALOGUE}')
 
 
 def main(argv=None):
@@ -148,7 +150,7 @@ def main(argv=None):
     items = read_catalogue(args.catalogue)
     if args.list or not args.name:
         for item in items.values():
-            print('%-18s %s%s' % (item.name, item.about, '' if item.urls else ' (no address is known)'))
+            print(f'{item.name:<18} {item.about}{"" if item.urls else " (no address is known)"}')
         return 0
     provide(find(items, args.name), args.root, args.source, check_sha256(args.sha256, '--sha256'), args.trust,
             args.url)

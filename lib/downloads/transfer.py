@@ -71,7 +71,7 @@ def _alone(path):
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise SniperError('%s is being fetched by another process: wait for it, or end it' % path) from None
+            raise SniperError(f'{path} is being fetched by another process: wait for it, or end it') from None
         try:
             yield
         finally:
@@ -82,13 +82,13 @@ def _attempt(url, path, progress, timeout):
     start, version = _begun(url, path)
     headers = {'User-Agent': 'sniper-downloads', 'Accept-Encoding': 'identity'}
     if start:
-        headers.update({'Range': 'bytes=%d-' % start, 'If-Range': version})
+        headers.update({'Range': f'bytes={start}-', 'If-Range': version})
     try:
         response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout)
     except urllib.error.HTTPError as error:
         if error.code == 416:       # what is there is not a beginning of the file
             _remove(path + '.part')
-        raise Failed('HTTP %d %s' % (error.code, error.reason), final=error.code in GONE) from None
+        raise Failed(f'HTTP {error.code} {error.reason}', final=error.code in GONE) from None
     with response:
         if response.status == 206 and not _continues(response, start):
             _remove(path + '.part')
@@ -96,7 +96,7 @@ def _attempt(url, path, progress, timeout):
         start = start if response.status == 206 else 0
         total = _total(response, start)
         if max(total or 0, start) > MAX_BYTES:
-            raise Failed('it has %d bytes, at most %d are fetched' % (max(total or 0, start), MAX_BYTES), final=True)
+            raise Failed(f'it has {max(total or 0, start)} bytes, at most {MAX_BYTES} are fetched', final=True)
         _check_disk(path, (total or 0) - start)
         version = response.headers.get('ETag') or response.headers.get('Last-Modified') or ''
         write_file(path + '.part.json', json.dumps({'url': url, 'version': version}).encode())
@@ -105,9 +105,9 @@ def _attempt(url, path, progress, timeout):
         except OSError as error:
             if isinstance(error, (ConnectionError, socket.timeout)):
                 raise
-            raise SniperError('cannot write %s.part: %s' % (path, error.strerror or error)) from None
+            raise SniperError(f'cannot write {path}.part: {error.strerror or error}') from None
     if total is not None and done != total:
-        raise Failed('it broke off after %d of %d bytes' % (done, total))
+        raise Failed(f'it broke off after {done} of {total} bytes')
 
 
 def _copy(response, path, start, total, progress):
@@ -120,12 +120,12 @@ def _copy(response, path, start, total, progress):
             except http.client.IncompleteRead as error:
                 block = error.partial
                 stream.write(block)
-                raise Failed('it broke off after %d bytes' % (done + len(block))) from None
+                raise Failed(f'it broke off after {done + len(block)} bytes') from None
             if not block:
                 break
             done += len(block)
             if done > MAX_BYTES:
-                raise Failed('it is longer than %d bytes' % MAX_BYTES, final=True)
+                raise Failed(f'it is longer than {MAX_BYTES} bytes', final=True)
             if total is None:       # nobody said how much is to come
                 _check_disk(path, RESERVE)
             stream.write(block)
@@ -149,7 +149,7 @@ def _begun(url, path):
 
 
 def _continues(response, start):
-    return (response.headers.get('Content-Range') or '').startswith('bytes %d-' % start)
+    return (response.headers.get('Content-Range') or '').startswith(f'bytes {start}-')
 
 
 def _total(response, start):
@@ -160,8 +160,8 @@ def _total(response, start):
 def _check_disk(path, needed):
     free = shutil.disk_usage(os.path.dirname(path) or '.').free
     if needed > free:
-        raise SniperError('%s needs %d MB, but only %d MB are free on the disk; what was fetched stays in %s.part'
-                          % (path, needed >> 20, free >> 20, path))
+        raise SniperError(f'{path} needs {needed >> 20} MB, but only {free >> 20} MB are free on the disk; what was '
+                          f'fetched stays in {path}.part')
 
 
 def _size(path):

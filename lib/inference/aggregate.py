@@ -65,7 +65,7 @@ def aggregate_with_index(scales, valid_ranges, num_classes, suppress, max_per_im
     Rows of an image are counted scale by scale and crop by crop, all of them.
     """
     if len(scales) != len(valid_ranges):
-        raise ValueError('%d scales, but %d valid ranges' % (len(scales), len(valid_ranges)))
+        raise ValueError(f'{len(scales)} scales, but {len(valid_ranges)} valid ranges')
     images = len(scales[0])
     threads = threads or num_cores()
 

@@ -22,4 +22,4 @@ def names_for(num_classes):
     """
     if num_classes in _BY_NUMBER:
         return _BY_NUMBER[num_classes]
-    return tuple([BACKGROUND] + ['class %d' % label for label in range(1, num_classes)]) if num_classes else ()
+    return tuple([BACKGROUND] + [f'class {label}' for label in range(1, num_classes)]) if num_classes else ()

@@ -62,8 +62,9 @@ class DetectionDecoder:
                      for slot in found]
         if self.focus_stride:
             if FOCUS not in outputs:
-                raise SniperError('the network has no output %s, from which TEST.DO_PRUNING makes chips: use a network '
-                                  'and weights with AutoFocus (TEST.AUTO_FOCUS, TRAIN.AUTO_FOCUS)' % FOCUS)
+                raise SniperError(f'the network has no output {FOCUS}, from which TEST.DO_PRUNING makes chips: use a '
+                                   'network '
+                                  'and weights with AutoFocus (TEST.AUTO_FOCUS, TRAIN.AUTO_FOCUS)')
             found = [slot._replace(focus_map=self._focus_map(outputs, number, crops[slot.image][slot.chip]))
                      for number, slot in enumerate(found)]
         return found
@@ -90,7 +91,7 @@ def decode(outputs, score_thresh, crops=None):
     slots, proposals, classes = scores.shape
     rois = outputs[ROIS]
     if len(rois) != slots * proposals:
-        raise ValueError('%s has %d rows for %d slots of %d proposals' % (ROIS, len(rois), slots, proposals))
+        raise ValueError(f'{ROIS} has {len(rois)} rows for {slots} slots of {proposals} proposals')
     # One pass over the whole batch. Class-major, so that rows come out class by class.
     slot, label, proposal = np.nonzero(scores.transpose(0, 2, 1)[:, 1:] > score_thresh)
     label += 1

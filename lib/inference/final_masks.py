@@ -57,4 +57,4 @@ def _window_of(results, image, row):
             if row < len(rows):
                 return rows, codes, row
             row -= len(rows)
-    raise IndexError('an image has fewer rows than %d' % row)
+    raise IndexError(f'an image has fewer rows than {row}')

@@ -42,7 +42,7 @@ def run_here(roidb, windows, predictor_factory, config, indices, clock, decoder=
         for index in indices:
             with clock.stage('chips'):
                 crops = windows(roidb, index, results.get(index - 1))
-            progress = Progress('scale %s' % scale_name(config, index))
+            progress = Progress(f'scale {scale_name(config, index)}')
             progress.expect(sum(map(len, crops)))
             results[index] = run_scale(roidb, crops, predictor, config, index, clock, progress.add, decoder=decoder)
             progress.finish()
@@ -58,7 +58,7 @@ def run_in_jobs(roidb, windows, predictor_factory, config, indices, clock, jobs,
     """
     parts = [numbers for numbers in deal_images(roidb, config, jobs) if len(numbers)]
     running = _start(roidb, windows, predictor_factory, config, indices, parts, decoder, known or {})
-    progress = {index: Progress('scale %s' % scale_name(config, index)) for index in indices}
+    progress = {index: Progress(f'scale {scale_name(config, index)}') for index in indices}
     try:
         for index in indices:
             while not all(index in job.results for job in running):
@@ -90,7 +90,7 @@ def _start(roidb, windows, predictor_factory, config, indices, parts, decoder, k
             readers = resolve_workers(config.TEST.NUM_PROCESS, len(images)) // len(parts)  # cores are shared
             arguments = (theirs, take(roidb, images), windows, predictor_factory, config, indices, readers, decoder,
                          {index: result.of_images(images) for index, result in known.items()})
-            process = context.Process(target=_job, args=arguments, name='inference job %d' % (number + 1))
+            process = context.Process(target=_job, args=arguments, name=f'inference job {number + 1}')
             process.start()
             theirs.close()
             running.append(_Job(number + 1, process, ours))
@@ -107,9 +107,9 @@ def _receive(running, progress, clock):
             kind, *content = connection.recv()
         except (EOFError, OSError):  # the pipe closed: a finished job has said 'clock' before
             job.process.join()
-            raise SniperError('inference job %d of %d %s; if memory ran out, lower TEST.CONCURRENT_JOBS or '
-                              'TEST.BATCH_IMAGES'
-                              % (job.number, len(running), how_it_ended(job.process.exitcode))) from None
+            raise SniperError(f'inference job {job.number} of {len(running)} {how_it_ended(job.process.exitcode)}; if '
+                               'memory ran out, lower TEST.CONCURRENT_JOBS or '
+                              'TEST.BATCH_IMAGES') from None
         if kind == 'start':
             progress[content[0]].expect(content[1])
         elif kind == 'done':
@@ -123,8 +123,8 @@ def _receive(running, progress, clock):
             raise SniperError(content[0])
         elif kind == 'crash':
             logger.error('inference job %d of %d:\n%s', job.number, len(running), content[0])
-            raise SniperError('inference job %d of %d failed: %s'
-                              % (job.number, len(running), content[0].strip().splitlines()[-1]))
+            raise SniperError(f'inference job {job.number} of {len(running)} failed: '
+                              f'{content[0].strip().splitlines()[-1]}')
 
 
 def _end(running):

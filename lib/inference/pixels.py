@@ -56,12 +56,12 @@ class PixelReport:
         images = max(1, len(self._roidb))
         found = ['   scale  windows  an image   Mpixels   of full   with padding']
         for scale in self.scales:
-            found.append('%8s %8d %9.2f %9.2f %8.1f%% %13s' % (
+            found.append('{:>8} {:>8d} {:>9.2f} {:>9.2f} {:>8.1f}% {:>13}'.format(
                 scale.name, scale.windows, scale.windows / images, scale.pixels / 1e6,
                 100 * scale.pixels / max(scale.full, 1), _percent(scale.network / max(scale.full, 1))
                 if scale.network or not scale.windows else 'from file'))
         pixels = sum(scale.pixels for scale in self.scales)
-        found.append('%8s %8d %9.2f %9.2f %8.1f%% %13s' % (
+        found.append('{:>8} {:>8d} {:>9.2f} {:>9.2f} {:>8.1f}% {:>13}'.format(
             'all', sum(scale.windows for scale in self.scales), sum(scale.windows for scale in self.scales) / images,
             pixels / 1e6, 100 * self.share, 'unknown' if self.network_share is None else _percent(self.network_share)))
         return found
@@ -73,4 +73,4 @@ class PixelReport:
 
 
 def _percent(share):
-    return '%.1f%%' % (100 * share)
+    return f'{100 * share:.1f}%'

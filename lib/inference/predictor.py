@@ -80,7 +80,7 @@ class ModulePredictor:
         if missing:
             check_shapes(self._symbol, self._args, self._auxs,
                          {name: data[name].shape for name in self._inputs if name in data}, self._source)
-            raise SniperError('the network wants the inputs %s, which nothing provides' % ', '.join(missing))
+            raise SniperError(f'the network wants the inputs {", ".join(missing)}, which nothing provides')
         return {name: data[name] for name in self._inputs}
 
     def _executors(self, shapes):
@@ -129,8 +129,9 @@ def check_shapes(symbol, arg_params, aux_params, input_shapes, source='the weigh
     try:
         arg_shapes, _, aux_shapes = symbol.infer_shape(**input_shapes)
     except Exception as error:  # MXNet reports shape errors by several types; the text is what counts
-        raise SniperError('the network does not accept inputs of %s: %s' % (
-            ', '.join('%s %s' % item for item in input_shapes.items()), str(error).strip().splitlines()[-1])) from error
+        raise SniperError('the network does not accept inputs of {}: {}'.format(
+            ', '.join('{} {}'.format(
+            *item) for item in input_shapes.items()), str(error).strip().splitlines()[-1])) from error
     wanted = {name: shape for name, shape in zip(symbol.list_arguments(), arg_shapes) if name not in input_shapes}
     wanted.update(zip(symbol.list_auxiliary_states(), aux_shapes))
     held = dict(arg_params, **aux_params)

@@ -32,7 +32,7 @@ class StageClock:
 
     def text(self):
         """'network 12.3 s, decode 0.4 s', in the order in which stages came."""
-        return ', '.join('%s %.1f s' % item for item in self.seconds.items())
+        return ', '.join('{} {:.1f} s'.format(*item) for item in self.seconds.items())
 
 
 class Progress:

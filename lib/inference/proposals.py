@@ -77,7 +77,7 @@ class Extraction:
         self.dataset, self.roidb = load_test_dataset(config)
         self.weights = find_weights(config, output_folder(config, cfg_path), save_prefix)
         use_float32_on_cpu(config)
-        self.path = os.path.join(config.TEST.PROPOSAL_SAVE_PATH, '%s_rpn.npz' % self.dataset.name)
+        self.path = os.path.join(config.TEST.PROPOSAL_SAVE_PATH, f'{self.dataset.name}_rpn.npz')
         self.origin = proposals_origin(config, self.roidb, self.weights.digest(), self.dataset.name)
 
     def run(self):
@@ -95,7 +95,7 @@ class Extraction:
         folder, blocks = self._folder(command), self._blocks_of_shard(shard)
         images = np.concatenate([np.zeros(0, np.int64)] + blocks)
         logger.info('shard %s: %d of %d images', shard, len(images), len(self.roidb))
-        parts = Parts(self.config, '%s_%d_of_%d' % ((self.dataset.name,) + shard), self.origin)
+        parts = Parts(self.config, '{}_{}_of_{}'.format(*((self.dataset.name,) + shard)), self.origin)
         rows = self._extract(blocks, parts)
         folder.write(shard, images, {'rows': np.concatenate([np.zeros((0, 5), np.float32)] + rows),
                                      'rows_per_image': np.array([len(of_image) for of_image in rows], np.int64)})
@@ -185,7 +185,7 @@ class Parts:
 
     def _path(self, index, first):
         return os.path.join(result_root(self._config), 'props_scale_' + scale_name(self._config, index),
-                            '%s_%07d.npz' % (self._name, first))
+                            f'{self._name}_{first:07d}.npz')
 
     def _origin_of(self, index, first):
         return dict(self._origin, scale=index, first=first)

@@ -43,8 +43,8 @@ class AverageRecall:
 
     def table(self):
         """Lines of the results as text; '-' where there is no object of that size."""
-        lines = ['%-8s %s %8s' % ('AR', ' '.join('%6s' % ('@%d' % limit) for limit in self.limits), 'objects')]
+        lines = ['{:<8} {} {:>8}'.format('AR', ' '.join(f'{f"@{limit}":>6}' for limit in self.limits), 'objects')]
         for (name, values), total in zip(self.results().items(), self._total):
-            cells = ' '.join('%6s' % ('-' if value < 0 else '%.3f' % value) for value in values.values())
-            lines.append('%-8s %s %8d' % (name, cells, total))
+            cells = ' '.join(f'{"-" if value < 0 else f"{value:.3f}":>6}' for value in values.values())
+            lines.append(f'{name:<8} {cells} {total:>8d}')
         return lines

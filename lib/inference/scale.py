@@ -42,7 +42,7 @@ def in_order(lists, numbers):
 
 def scale_name(config, index):
     """'800x1280' for entry `index` of TEST.SCALES; part of file names."""
-    return '%dx%d' % tuple(config.TEST.SCALES[index])
+    return '{}x{}'.format(*tuple(config.TEST.SCALES[index]))
 
 
 def makes_chips(config, index):

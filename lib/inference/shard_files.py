@@ -42,12 +42,13 @@ class Shard(NamedTuple):
         match = re.match(r'^(\d{1,18})/(\d{1,18})$', text)
         number, count = map(int, match.groups()) if match else (0, 0)
         if not 1 <= number <= count <= MOST:
-            raise SniperError('--shard %s is not understood: write 1/3, 2/3 or 3/3 for the parts of three; there are '
-                              'at most %d parts' % (text, MOST))
+            raise SniperError(f'--shard {text} is not understood: write 1/3, 2/3 or 3/3 for the parts of three; there '
+                               'are '
+                              f'at most {MOST} parts')
         return cls(number, count)
 
     def __str__(self):
-        return '%d/%d' % self
+        return '{}/{}'.format(*self)
 
 
 class Part(NamedTuple):
@@ -71,7 +72,7 @@ class PartFolder:
 
     def path(self, shard):
         """The file of a Shard."""
-        return os.path.join(self.folder, 'part_%d_of_%d.npz' % shard)
+        return os.path.join(self.folder, 'part_{}_of_{}.npz'.format(*shard))
 
     def write(self, shard, images, arrays):
         """The part of a Shard: image numbers and arrays by name."""
@@ -98,7 +99,7 @@ class PartFolder:
         if missing:
             images_of = dealt(count)
             images = np.concatenate([images_of[shard.number - 1] for shard in missing])
-            raise SniperError('shard%s %s, with %s, %s missing in %s; run: %s' % (
+            raise SniperError('shard{} {}, with {}, {} missing in {}; run: {}'.format(
                 's' if len(missing) > 1 else '', _listed(missing), self._named(images),
                 'are' if len(missing) > 1 else 'is', self.folder,
                 ' and '.join(self._again(shard) for shard in missing[:LISTED])))
@@ -110,10 +111,10 @@ class PartFolder:
         names = os.listdir(self.folder) if os.path.isdir(self.folder) else []
         counts = sorted({int(match.group(2)) for match in map(_NAME.match, names) if match})
         if not counts:
-            raise SniperError('there is no shard to merge in %s; run: %s' % (self.folder, self._again('1/N')))
+            raise SniperError(f'there is no shard to merge in {self.folder}; run: {self._again("1/N")}')
         if len(counts) > 1:
-            raise SniperError('%s has shards of several tests: say which by %s' % (
-                self.folder, ' or '.join('--merge %d' % count for count in counts)))
+            raise SniperError('{} has shards of several tests: say which by {}'.format(
+                self.folder, ' or '.join(f'--merge {count}' for count in counts)))
         return counts[0]
 
     def _read(self, shard):
@@ -126,17 +127,16 @@ class PartFolder:
             made_from = facts if isinstance(facts, dict) else {}
         except (OSError, EOFError, ValueError, KeyError, MemoryError, AttributeError, zipfile.BadZipFile,
                 zlib.error) as error:
-            raise SniperError('%s is damaged (%s); run: %s' % (path, error, self._again(shard))) from None
+            raise SniperError(f'{path} is damaged ({error}); run: {self._again(shard)}') from None
         others = sorted(name for name in set(made_from) | set(self._facts)
                         if made_from.get(name) != self._facts.get(name))
         if others:
-            raise SniperError('%s was made from other %s than this command has; run: %s' % (
+            raise SniperError('{} was made from other {} than this command has; run: {}'.format(
                 path, ' and '.join(self._difference(name, made_from) for name in others[:LISTED]), self._again(shard)))
         fits = images.ndim == 1 and images.dtype == np.int64 and len(images) == len(ids) and all(
             0 <= image < len(self._ids) and self._ids[image] == name for image, name in zip(images.tolist(), ids))
         if not fits:
-            raise SniperError('%s is damaged: its images are not those of the data set; run: %s'
-                              % (path, self._again(shard)))
+            raise SniperError(f'{path} is damaged: its images are not those of the data set; run: {self._again(shard)}')
         return Part(images, content)
 
     def _check_images(self, shards, parts):
@@ -144,21 +144,21 @@ class PartFolder:
         twice = np.flatnonzero(times > 1)
         if len(twice):
             holders = [shard for shard, part in zip(shards, parts) if np.isin(twice, part.images).any()]
-            raise SniperError('%s %s in more than one of the shards %s in %s; run all shards again' % (
+            raise SniperError('{} {} in more than one of the shards {} in {}; run all shards again'.format(
                 self._named(twice), 'is' if len(twice) == 1 else 'are', _listed(holders), self.folder))
         absent = np.flatnonzero(times == 0)
         if len(absent):
-            raise SniperError('%s %s in none of the %d shards in %s; run all shards again' % (
+            raise SniperError('{} {} in none of the {} shards in {}; run all shards again'.format(
                 self._named(absent), 'is' if len(absent) == 1 else 'are', len(shards), self.folder))
 
     def _difference(self, name, made_from):
         ours, theirs = self._facts.get(name), made_from.get(name)
         if name in ('weights', 'images', 'format'):
             return name
-        return '%s (%s, here %s)' % (name, theirs, ours)
+        return f'{name} ({theirs}, here {ours})'
 
     def _named(self, images):
-        return '%d image%s (%s)' % (len(images), '' if len(images) == 1 else 's',
+        return '{} image{} ({})'.format(len(images), '' if len(images) == 1 else 's',
                                     _listed([self._ids[image] for image in images]))
 
     def _again(self, shard):
@@ -174,7 +174,7 @@ def part_folder(config, kind, dataset, roidb, weights_digest, command):
     facts.update({'symbol': config.symbol, 'TRAIN.fp16': bool(config.TRAIN.fp16), 'weights': weights_digest,
                   'dataset.NUM_CLASSES': config.dataset.NUM_CLASSES, 'CLASS_AGNOSTIC': config.CLASS_AGNOSTIC,
                   'devices': num_devices(config), 'images': digest([_identity(entry) for entry in roidb])})
-    folder = os.path.join(result_root(config), 'shards', '%s_%s' % (kind, dataset.name))
+    folder = os.path.join(result_root(config), 'shards', f'{kind}_{dataset.name}')
     return PartFolder(folder, facts, [entry['image_id'] for entry in roidb], command)
 
 
@@ -186,4 +186,4 @@ def _identity(entry):
 
 def _listed(items):
     more = len(items) - LISTED
-    return ', '.join(map(str, items[:LISTED])) + (' and %d more' % more if more > 0 else '')
+    return ', '.join(map(str, items[:LISTED])) + (f' and {more} more' if more > 0 else '')

@@ -27,7 +27,7 @@ def run_shard(config, cfg_path, save_prefix, shard, command):
     images = deal_images(test.roidb, config, shard.count)[shard.number - 1]
     roidb = take(test.roidb, images)
     logger.info('shard %s: %d of %d images', shard, len(images), len(test.roidb))
-    root = os.path.join(folder.folder, '%d_of_%d' % shard)  # TEST.USE_CACHE reads a shard's own scales
+    root = os.path.join(folder.folder, '{}_of_{}'.format(*shard))  # TEST.USE_CACHE reads a shard's own scales
     found = detect_images(test, roidb, DetectionStore(root, config, roidb, test.digest))
     if config.TEST.VISUALIZE_INTERMEDIATE_SCALES:
         names = picture_names(test.roidb)
@@ -67,8 +67,8 @@ def pack(found):
         arrays.update(pack_codes([code for of_image in by_image for of_class in of_image for code in of_class]))
     for index, result in enumerate(found.results):
         windows = [window for crops in result.crops for window in crops]
-        arrays['windows_%d' % index] = np.array(windows, np.float64).reshape(-1, 4)
-        arrays['windows_per_image_%d' % index] = lengths_of(result.crops)
+        arrays[f'windows_{index}'] = np.array(windows, np.float64).reshape(-1, 4)
+        arrays[f'windows_per_image_{index}'] = lengths_of(result.crops)
     return arrays
 
 
@@ -86,7 +86,7 @@ def unpack(arrays, test):
                 masks[label].append([next(codes) for _ in of_class])
     results = []
     for index, pixels in enumerate(arrays['network_pixels'].tolist()):
-        windows = _split(arrays['windows_%d' % index], arrays['windows_per_image_%d' % index])
+        windows = _split(arrays[f'windows_{index}'], arrays[f'windows_per_image_{index}'])
         results.append(ScaleResult([list(map(tuple, of_image.tolist())) for of_image in windows], None, None, pixels))
     return Found(detections, masks, results)
 

@@ -38,12 +38,12 @@ def detection_table(detections, classes, score_thresh):
     rows = [(-float(det[4]), label, det) for label, dets in enumerate(detections) for det in dets
             if det[4] >= score_thresh]
     if not rows:
-        return 'no detection with a score of %s or more (key TEST.VIS_THRESH)' % score_thresh
+        return f'no detection with a score of {score_thresh} or more (key TEST.VIS_THRESH)'
     rows.sort(key=lambda row: row[:2])
     width = max([len('class')] + [len(class_name(classes, label)) for _, label, _ in rows])
-    lines = ['%-*s  score      x1      y1      x2      y2' % (width, 'class')]
+    lines = [f'{"class":<{width}}  score      x1      y1      x2      y2']
     for _, label, (x1, y1, x2, y2, score) in rows:
-        lines.append('%-*s  %.3f %7.1f %7.1f %7.1f %7.1f' % (width, class_name(classes, label), score, x1, y1, x2, y2))
+        lines.append(f'{class_name(classes, label):<{width}}  {score:.3f} {x1:7.1f} {y1:7.1f} {x2:7.1f} {y2:7.1f}')
     return '\n'.join(lines)
 
 

@@ -57,9 +57,10 @@ def find_weights(config, folder, save_prefix):
         found = shipped
         logger.info('weights: the shipped model %s (there is no trained %s)', found.path, trained.path)
     else:
-        raise SniperError('weights %s do not exist%s: train first, or set TEST.TEST_EPOCH, --save_prefix or output_path'
-                          '%s' % (trained.path, _other_epochs(prefix),
-                                  '' if not shipped.prefix else '; the shipped model %s is missing too' % shipped.path))
+        raise SniperError(('weights {} do not exist{}: train first, or set TEST.TEST_EPOCH, --save_prefix or '
+                           'output_path'
+                          '{}').format(trained.path, _other_epochs(prefix),
+                                  '' if not shipped.prefix else f'; the shipped model {shipped.path} is missing too'))
     return found._replace(classes=tuple(read_sidecar(found.prefix, found.epoch).get('classes') or ()),
                           treatment=treatment(config))
 
@@ -75,9 +76,10 @@ def check_classes(weights, classes):
     if not weights.classes or weights.classes == classes:
         return classes
     if len(weights.classes) != len(classes):
-        raise SniperError('%s was trained on %d classes with background (%s), the data set has %d (%s): use weights '
-                          'trained on it' % (weights.path, len(weights.classes), _some(weights.classes),
-                                             len(classes), _some(classes)))
+        raise SniperError(f'{weights.path} was trained on {len(weights.classes)} classes with background '
+                           f'({_some(weights.classes)}), the data set has {len(classes)} ({_some(classes)}): use '
+                           'weights '
+                          'trained on it')
     if sorted(weights.classes) == sorted(set(classes)):
         logger.info('%s has the classes of the data set in another order; they are matched by name', weights.path)
         return weights.classes
@@ -91,8 +93,9 @@ def settle_classes(config, weights):
     weights have no side file. SniperError if neither says how many."""
     classes = weights.classes or names_for(config.dataset.NUM_CLASSES)
     if not classes:
-        raise SniperError('the number of classes is not known: %s has no side file and dataset.NUM_CLASSES is 0; '
-                          'set it' % weights.path)
+        raise SniperError(f'the number of classes is not known: {weights.path} has no side file and '
+                           'dataset.NUM_CLASSES is 0; '
+                          'set it')
     if config.dataset.NUM_CLASSES not in (0, len(classes)):
         logger.warning('dataset.NUM_CLASSES is %d, but %s was trained on %d classes with background: %d are used',
                        config.dataset.NUM_CLASSES, weights.path, len(classes), len(classes))
@@ -126,10 +129,10 @@ class PredictorFactory:
         detector = get_detector(self._config.symbol)
         masks = self._variant == 'test' and self._config.TEST.WITH_MASK
         if masks and not hasattr(detector, 'mask_symbol'):
-            raise SniperError('TEST.WITH_MASK is True, but the network %s has no mask head: set it to False'
-                              % self._config.symbol)
+            raise SniperError(f'TEST.WITH_MASK is True, but the network {self._config.symbol} has no mask head: set it '
+                              'to False')
         network = load_network(self._config, self._weights, self._variant, devices)
-        source = 'the weights %s' % self._weights.path
+        source = f'the weights {self._weights.path}'
         predictor = ModulePredictor(network.symbol, network.arg_params, network.aux_params, devices, source,
                                     network.made_together)
         if masks:
@@ -154,7 +157,7 @@ def use_float32_on_cpu(config):
 def _other_epochs(prefix):
     """' (there are epochs 1, 2)' for the checkpoints that do exist."""
     numbers = existing_epochs(prefix)
-    return ' (there are epochs %s)' % numbers if numbers else ''
+    return f' (there are epochs {numbers})' if numbers else ''
 
 
 def _some(classes):

@@ -64,8 +64,8 @@ class CropTasks:
         """-> height and width of what the crop fills."""
         window = resized_window(picture, crop, scale, entry['flipped'], entry['flipped_vertical'])
         if window.size == 0:
-            raise SniperError('crop %s lies outside of image %s of %d x %d pixels; check the size in the annotation '
-                              'file' % (tuple(round(side, 1) for side in crop), entry['image'],
+            raise SniperError(('crop {} lies outside of image {} of {} x {} pixels; check the size in the annotation '
+                              'file').format(tuple(round(side, 1) for side in crop), entry['image'],
                                         picture.width, picture.height))
         # Cutting fractional crop borders to whole pixels can give a window up to one pixel larger than the crop; the
         # tensor is sized by the crop, as in the original, and the surplus is cut off.

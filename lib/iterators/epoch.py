@@ -42,8 +42,8 @@ class EpochPlan:
             self._skipped[position] = skipped
             if not self._broken or self.path(position) not in self._broken:
                 return
-        raise SniperError('no image of the training set can be read (%d tried), for example %s; check the image folder'
-                          % (len(self._broken), min(self._broken, default=self._roidb.path(0))))
+        raise SniperError(f'no image of the training set can be read ({len(self._broken)} tried), for example '
+                          f'{min(self._broken, default=self._roidb.path(0))}; check the image folder')
 
     def reject(self, position):
         """The chip assigned to `position` cannot be used: assign a later one."""

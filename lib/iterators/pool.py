@@ -187,7 +187,7 @@ class _Dispatcher:
             self.results.put((_POOL_BROKEN, str(error)))
         except Exception as error:  # the main thread must hear of it, or it would wait for ever
             logger.exception('the thread that feeds the data workers failed')
-            self.results.put((_POOL_BROKEN, 'feeding the data workers failed: %s' % error))
+            self.results.put((_POOL_BROKEN, f'feeding the data workers failed: {error}'))
 
     def _hand_out(self):
         while True:
@@ -216,8 +216,9 @@ class _Dispatcher:
         """Why a worker is gone and what to do, in one line."""
         process = self.processes[self._connections.index(worker)]
         process.join(_STOP_SECONDS)
-        return ('data worker %d %s; start again with fewer workers (TRAIN.NUM_PROCESS, TEST.NUM_PROCESS), '
-                'or 0 to work in the main process' % (process.pid, how_it_ended(process.exitcode)))
+        return (f'data worker {process.pid} {how_it_ended(process.exitcode)}; start again with fewer workers '
+                 '(TRAIN.NUM_PROCESS, TEST.NUM_PROCESS), '
+                'or 0 to work in the main process')
 
 
 def _start(factory, arguments, num_workers):
@@ -230,7 +231,7 @@ def _start(factory, arguments, num_workers):
                 ours, theirs = context.Pipe()
                 connections.append(ours)
                 process = context.Process(target=run_worker, args=(theirs, factory, arguments),
-                                          name='sniper-data-%d' % number, daemon=True)
+                                          name=f'sniper-data-{number}', daemon=True)
                 process.start()
                 processes.append(process)
                 theirs.close()  # so that the worker's death closes the connection

@@ -30,5 +30,5 @@ class BatchSlots:
         start, room = self._start[name]
         count = int(np.prod(shape))
         if count > room:
-            raise ValueError('tensor %s of shape %s does not fit its slot of %d floats' % (name, shape, room))
+            raise ValueError(f'tensor {name} of shape {shape} does not fit its slot of {room} floats')
         return self._shared.view()[slot, start:start + count].reshape(shape)

@@ -136,7 +136,7 @@ def _flatten(roidb, crops):
     if crops is None:
         crops = [[(0, 0, entry['width'], entry['height'])] for entry in roidb]
     if len(crops) != len(roidb):
-        raise SniperError('crops were given for %d images but the roidb has %d' % (len(crops), len(roidb)))
+        raise SniperError(f'crops were given for {len(crops)} images but the roidb has {len(roidb)}')
     counts = [len(boxes) for boxes in crops]
     flat = [np.asarray(boxes, np.float64).reshape(-1, 4) for boxes in crops]
     return (np.concatenate([np.empty((0, 4))] + flat), np.repeat(np.arange(len(roidb)), counts),

@@ -71,8 +71,9 @@ class TrainIterator:
         slices = self._sample_chips(epoch, stride)
         table = ChipTable.concatenate([part.table for part in slices])
         if table.num_chips == 0:
-            raise SniperError('no training chip: none of the %d images has an object that fits TRAIN.VALID_RANGES at '
-                              'TRAIN.SCALES; adapt these' % len(self._roidb))
+            raise SniperError(f'no training chip: none of the {len(self._roidb)} images has an object that fits '
+                               'TRAIN.VALID_RANGES at '
+                              'TRAIN.SCALES; adapt these')
         order, batches = self._order(table, epoch, first_chip, order_batch or self.global_batch)
         self._first_chip = first_chip
         self._plan = EpochPlan(table, order, self._roidb, self._broken)
@@ -170,10 +171,11 @@ class TrainIterator:
         if report.mismatch:
             self._warn_once(self._mismatched, path, report.mismatch)
         if report.broken:
-            self._warn_once(self._broken, path, '%s (its samples are replaced by others)' % report.broken)
+            self._warn_once(self._broken, path, f'{report.broken} (its samples are replaced by others)')
         if report.outside:
-            self._warn_once(self._outside, path, 'no pixel of image %s lies in one of its chips: it is too small, or '
-                            'of another size than its annotation says (the sample is replaced by another)' % path)
+            self._warn_once(self._outside, path, (f'no pixel of image {path} lies in one of its chips: it is too '
+                                                  'small, or '
+                            'of another size than its annotation says (the sample is replaced by another)'))
         if not (report.broken or report.outside):
             return None
         self._plan.reject(position)
@@ -204,7 +206,8 @@ class TrainIterator:
         if stats['replaced_samples']:
             causes = (len(self._broken), 'broken images'), (len(self._outside), 'images without a pixel in a chip')
             logger.warning('Epoch %d: %d samples were replaced because of %s', stats['epoch'] + 1,
-                           stats['replaced_samples'], ' and '.join('%d %s' % cause for cause in causes if cause[0]))
+                           stats['replaced_samples'], ' and '.join('{} {}'.format(
+                               *cause) for cause in causes if cause[0]))
 
     def close(self):
         """Stop the workers. May be called more than once."""

@@ -45,7 +45,7 @@ def _describe(error, item):
     """The exception being handled as a TaskFailure; `item` is what was being worked on."""
     if isinstance(error, SniperError):
         return TaskFailure(str(error))
-    return TaskFailure('data worker failed%s: %s: %s' % (' on %s' % item if item else '', type(error).__name__, error),
+    return TaskFailure(f'data worker failed{f" on {item}" if item else ""}: {type(error).__name__}: {error}',
                        traceback.format_exc())
 
 

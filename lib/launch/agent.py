@@ -59,12 +59,12 @@ def main(argv=None):
         if args.ranks:
             args.role, args.index = role_of_rank(args.ranks, int(_first_of(RANK_NAMES)))
             args.here = int(_first_of(LOCAL_SIZE_NAMES, '1').split('(')[0].split(',')[0])
-            name = '%s %d' % (args.role, args.index + (args.role == 'shard'))  # shards count from 1
-            shard = '%d/%s' % (args.index + 1, args.ranks.rpartition('=')[2])
+            name = f'{args.role} {args.index + (args.role == "shard")}'  # shards count from 1
+            shard = f'{args.index + 1}/{args.ranks.rpartition("=")[2]}'
             args.command = [word.replace('{shard}', shard) for word in args.command]
         return run(args, name)
     except (LookupError, ValueError, OSError) as error:
-        print('%s%s' % ('[%s] ' % name if name else '', error), flush=True)
+        print(f'{f"[{name}] " if name else ""}{error}', flush=True)
         return 127
 
 
@@ -111,8 +111,8 @@ def run(args, name):
         lines.take(all_of_them=True)
     status = process.returncode
     if name and status:
-        how = 'was killed by signal %d' % -status if status < 0 else 'ended with exit status %d' % status
-        print('[%s] %s' % (name, how), flush=True)
+        how = f'was killed by signal {-status}' if status < 0 else f'ended with exit status {status}'
+        print(f'[{name}] {how}', flush=True)
     return 128 - status if status < 0 else status
 
 
@@ -175,7 +175,7 @@ class Lines:
 
     def __init__(self, stream, name):
         self.stream, self.ended = stream, False
-        self._prefix, self._rest = ('[%s] ' % name).encode(), b''
+        self._prefix, self._rest = (f'[{name}] ').encode(), b''
         os.set_blocking(stream.fileno(), False)
 
     def take(self, all_of_them=False):
@@ -221,7 +221,7 @@ def _first_of(names, default=None):
         if os.environ.get(name):
             return os.environ[name]
     if default is None:
-        raise LookupError('the launcher gave this process no rank (none of %s is set)' % ', '.join(names))
+        raise LookupError(f'the launcher gave this process no rank (none of {", ".join(names)} is set)')
     return default
 
 

@@ -54,22 +54,22 @@ def _check(args):
         raise SniperError('say how many workers (-n) or how many shards (--shards) to run: one of the two')
     for flag, value in (('-n', args.workers), ('-s', args.servers), ('--shards', args.shards)):
         if value is not None and value < 1:
-            raise SniperError('%s %d: there must be at least 1' % (flag, value))
+            raise SniperError(f'{flag} {value}: there must be at least 1')
     if args.shards is not None and args.servers is not None:
         raise SniperError('-s is for training; shards need no servers')
     if args.port is not None and not 0 < args.port < 65536:
-        raise SniperError('--port %d is no port: choose one from 1 to 65535' % args.port)
+        raise SniperError(f'--port {args.port} is no port: choose one from 1 to 65535')
     for flag, seconds in (('--grace', args.grace), ('--saving', args.saving)):
         if seconds < 0:
-            raise SniperError('%s %g is negative' % (flag, seconds))
+            raise SniperError(f'{flag} {seconds:g} is negative')
     if args.hostfile and args.launcher in ('local', 'slurm'):
-        raise SniperError('--launcher %s takes no host file%s' % (
+        raise SniperError('--launcher {} takes no host file{}'.format(
             args.launcher, ': Slurm chooses the machines' if args.launcher == 'slurm' else ''))
     if args.launcher == 'ssh' and not args.hostfile:
         raise SniperError('--launcher ssh needs --hostfile FILE, a line a machine')
     args.command = own_python(args.command)
     if args.launcher == 'local' and not shutil.which(args.command[0]):
-        raise SniperError('the command %r is not found' % args.command[0])
+        raise SniperError(f'the command {args.command[0]!r} is not found')
     if args.servers is None:
         args.servers = 1 if args.launcher == 'local' else args.workers
 
@@ -100,7 +100,7 @@ def run_workers(args, hosts):
     logger.info('%d workers and %d servers (%s), scheduler at %s:%d', cluster.workers, cluster.servers, args.launcher,
                 address, cluster.port)
     if args.launcher in ('mpi', 'slurm'):
-        ranks = 'server=%d,worker=%d' % (cluster.servers, cluster.workers)
+        ranks = f'server={cluster.servers},worker={cluster.workers}'
         starts = [_by_ranks(args, hosts, ranks, args.command, settings, address)]
     else:
         roles = starters.roles_of(cluster.servers, cluster.workers)
@@ -111,7 +111,7 @@ def run_workers(args, hosts):
         failed = supervisor.wait()
     if failed:
         show_last_lines(failed[0])
-        raise SniperError('%s; all others were ended' % failed[0].complaint())
+        raise SniperError(f'{failed[0].complaint()}; all others were ended')
     return 0
 
 
@@ -124,10 +124,10 @@ def run_shards(args, hosts):
     settings = {} if args.launcher == 'local' else passed_on(args.env)
     logger.info('%d shards (%s)', args.shards, args.launcher)
     if args.launcher in ('mpi', 'slurm'):
-        starts = [_by_ranks(args, hosts, 'shard=%d' % args.shards, command, settings, '')]
+        starts = [_by_ranks(args, hosts, f'shard={args.shards}', command, settings, '')]
     else:
         roles = [Role('shard', number) for number in range(args.shards)]
-        commands = [[word.replace(SHARD, '%d/%d' % (role.index + 1, args.shards)) for word in command]
+        commands = [[word.replace(SHARD, f'{role.index + 1}/{args.shards}') for word in command]
                     for role in roles]
         starts = _one_by_one(args, hosts, roles, commands, settings, '')
     with Supervisor(args.grace, args.saving) as supervisor:
@@ -136,16 +136,16 @@ def run_shards(args, hosts):
     if failed:
         for child in failed:
             show_last_lines(child)
-        again = [_text(with_flags(for_one, ['--shard', child.start.name.split()[-1] + '/%d' % args.shards]))
+        again = [_text(with_flags(for_one, ['--shard', child.start.name.split()[-1] + f'/{args.shards}']))
                  for child in failed if not child.start.prefixed]
-        raise SniperError('%s%s; merge with: %s' % (
+        raise SniperError('{}{}; merge with: {}'.format(
             ', '.join(child.complaint() for child in failed),
             '; run again: ' + ' and '.join(again) if again else '', _text(merge)))
     with Supervisor(args.grace, args.saving) as supervisor:
         supervisor.start([starters.on_this_machine(Role('merge', 0), merge, folder, {}, 1)._replace(name='merge')])
         failed = supervisor.wait()
     if failed:
-        raise SniperError('the merge %s; try again with: %s' % (failed[0].complaint().partition(' ')[2], _text(merge)))
+        raise SniperError(f'the merge {failed[0].complaint().partition(" ")[2]}; try again with: {_text(merge)}')
     return 0
 
 

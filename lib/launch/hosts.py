@@ -32,7 +32,7 @@ def read_hostfile(path):
             lines = stream.read().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, 'strerror', None) or error
-        raise SniperError('host file %s cannot be read: %s' % (path, reason)) from None
+        raise SniperError(f'host file {path} cannot be read: {reason}') from None
     hosts = []
     for number, line in enumerate(lines, 1):
         line = line.partition('#')[0].strip()
@@ -40,11 +40,11 @@ def read_hostfile(path):
             continue
         match = _LINE.match(line)
         if not match or match.group('slots') == '0' or not (match.group('slots') or match.group('name') == line):
-            raise SniperError('line %d of the host file %s is not understood: %r; write a name, name:4 or name slots=4'
-                              % (number, path, line))
+            raise SniperError(f'line {number} of the host file {path} is not understood: {line!r}; write a name, '
+                              'name:4 or name slots=4')
         hosts.append(Host(match.group('name'), int(match.group('slots') or 1)))
     if not hosts:
-        raise SniperError('host file %s names no host: write one a line' % path)
+        raise SniperError(f'host file {path} names no host: write one a line')
     return hosts
 
 
@@ -80,10 +80,11 @@ def scheduler_port(address, given=None):
             probe.bind((address, given or 0))
         except (OSError, OverflowError) as error:
             if getattr(error, 'errno', None) == errno.EADDRNOTAVAIL:
-                raise SniperError('--address %s is not an address of this machine, where the scheduler runs: give one '
-                                  'that is, or leave it out to have one found' % address) from None
-            raise SniperError('port %s of %s cannot be used: %s; choose another with --port, or none for a free one'
-                              % (given, address, getattr(error, 'strerror', None) or error)) from None
+                raise SniperError(f'--address {address} is not an address of this machine, where the scheduler runs: '
+                                   'give one '
+                                  'that is, or leave it out to have one found') from None
+            raise SniperError('port {} of {} cannot be used: {}; choose another with --port, or none for a free one'
+                .format(given, address, getattr(error, 'strerror', None) or error)) from None
         return probe.getsockname()[1]
 
 
@@ -91,4 +92,4 @@ def _resolve(name):
     try:
         return socket.gethostbyname(name)
     except OSError as error:
-        raise SniperError('--address %s is not known: %s' % (name, error.strerror or error)) from None
+        raise SniperError(f'--address {name} is not known: {error.strerror or error}') from None

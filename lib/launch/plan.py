@@ -26,7 +26,7 @@ class Role(NamedTuple):
         """As lines and messages call it; shards count from 1, as --shard does."""
         if self.role == 'scheduler':
             return self.role
-        return '%s %d' % (self.role, self.index + (self.role == 'shard'))
+        return f'{self.role} {self.index + (self.role == "shard")}'
 
 
 class Cluster(NamedTuple):
@@ -62,8 +62,9 @@ def for_shards(command):
     first, end = _own_flags(command)
     for word in command[first:end]:
         if word.partition('=')[0] in SHARD_FLAGS:
-            raise SniperError('%s in the command: with --shards the launcher gives --shard and --merge itself; leave '
-                              'it out, or run the command without the launcher' % word)
+            raise SniperError(f'{word} in the command: with --shards the launcher gives --shard and --merge itself; '
+                               'leave '
+                              'it out, or run the command without the launcher')
     return command[:first] + [word for word in command[first:end] if word not in MERGE_FLAGS] + command[end:]
 
 
@@ -71,8 +72,8 @@ def _own_flags(command):
     """Where the flags of the program begin and end; the program is the first word that ends in .py."""
     first = next((number for number, word in enumerate(command, 1) if word.endswith('.py')), None)
     if first is None:
-        raise SniperError('--shards runs a program that knows --shard and --merge, but %r names no file.py: '
-                          'python main_test.py ...' % ' '.join(command))
+        raise SniperError(('--shards runs a program that knows --shard and --merge, but {!r} names no file.py: '
+                          'python main_test.py ...').format(' '.join(command)))
     return first, command.index('--set', first) if '--set' in command[first:] else len(command)
 
 
@@ -80,6 +81,6 @@ def passed_on(names):
     """Settings NAME -> value for other machines; names: further ones. SniperError if one of those is not set here."""
     for name in names:
         if name not in os.environ:
-            raise SniperError('--env %s: there is no such environment variable here' % name)
+            raise SniperError(f'--env {name}: there is no such environment variable here')
     return {name: value for name, value in os.environ.items()
             if name in names or name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)}

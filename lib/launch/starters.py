@@ -33,12 +33,12 @@ class Start(NamedTuple):
 def agent_arguments(command, folder, settings=None, role='', index=0, ranks='', here=1, towards='', watch=True,
                     grace=10.0):
     """Command line of agent.py; see there."""
-    arguments = [sys.executable, os.path.abspath(agent.__file__), '--folder', folder, '--grace', '%g' % grace]
+    arguments = [sys.executable, os.path.abspath(agent.__file__), '--folder', folder, '--grace', f'{grace:g}']
     arguments += ['--ranks', ranks] if ranks else ['--role', role, '--index', str(index), '--here', str(here)]
     arguments += ['--towards', towards] if towards else []
     arguments += ['--watch'] if watch else []
     for name, value in sorted((settings or {}).items()):
-        arguments += ['--set', '%s=%s' % (name, value)]
+        arguments += ['--set', f'{name}={value}']
     return arguments + ['--'] + list(command)
 
 
@@ -70,7 +70,7 @@ def by_mpi(ranks, hosts, command, folder, settings, towards, grace):
     _need(program, 'mpi')
     count = str(_total(ranks))
     kind = _mpi_kind(program)
-    names = ','.join('%s:%d' % host for host in hosts)
+    names = ','.join('{}:{}'.format(*host) for host in hosts)
     if kind == 'Open MPI':
         # Each rank has threads of its own, and there are more ranks than hosts where servers are.
         arguments = [program, '-n', count, '--map-by', 'node:OVERSUBSCRIBE', '--bind-to', 'none']
@@ -84,7 +84,7 @@ def by_mpi(ranks, hosts, command, folder, settings, towards, grace):
 def by_slurm(ranks, command, folder, settings, towards, grace):
     """-> Start of one srun, in the job's allocation or one that it asks for."""
     _need('srun', 'slurm')
-    arguments = ['srun', '--ntasks=%d' % _total(ranks), '--kill-on-bad-exit=1', '--input=none', '--unbuffered']
+    arguments = ['srun', f'--ntasks={_total(ranks)}', '--kill-on-bad-exit=1', '--input=none', '--unbuffered']
     arguments += agent_arguments(command, folder, settings, ranks=ranks, towards=towards, watch=False, grace=grace)
     return _wrapped('srun', arguments, folder)
 
@@ -106,7 +106,7 @@ def _total(ranks):
 
 def _need(program, launcher):
     if not shutil.which(program):
-        raise SniperError('--launcher %s needs the program %s, which is not installed here' % (launcher, program))
+        raise SniperError(f'--launcher {launcher} needs the program {program}, which is not installed here')
 
 
 def _mpi_kind(program):
@@ -116,10 +116,10 @@ def _mpi_kind(program):
                               stdin=subprocess.DEVNULL, timeout=VERSION_SECONDS)
         text = done.stdout.decode(errors='replace')
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise SniperError('%s --version does not answer: %s' % (program, error)) from None
+        raise SniperError(f'{program} --version does not answer: {error}') from None
     if 'Open MPI' in text or 'OpenRTE' in text:
         return 'Open MPI'
     if any(name in text for name in ('HYDRA', 'MPICH', 'Intel(R) MPI', 'MVAPICH')):
         return 'MPICH'
-    raise SniperError('%s is neither of Open MPI nor of MPICH (it says %r): use --launcher ssh or slurm'
-                      % (program, (text.strip().splitlines() or [''])[0][:80]))
+    raise SniperError('{} is neither of Open MPI nor of MPICH (it says {!r}): use --launcher ssh or slurm'.format(
+        program, (text.strip().splitlines() or [''])[0][:80]))

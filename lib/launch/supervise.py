@@ -37,7 +37,7 @@ class Child:
         self.start = start
         self.last_lines = collections.deque(maxlen=LAST_LINES)
         self._lock = lock
-        self._prefix = b'' if start.prefixed else ('[%s] ' % start.name).encode()
+        self._prefix = b'' if start.prefixed else (f'[{start.name}] ').encode()
         # A session of its own: Ctrl-C reaches the launcher alone, and what it leaves behind can be found.
         self.process = subprocess.Popen(start.arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, start_new_session=True)
@@ -81,12 +81,12 @@ class Child:
         """How it ended, for a message."""
         status, start = self.status, self.start
         if start.host and status == SSH_FAILED:
-            reason = ': %s' % self.last_lines[-1] if self.last_lines else ''
-            return 'ssh does not reach %s for %s, or lost it (exit status 255)%s' % (start.host, start.name, reason)
-        where = ' on %s' % start.host if start.host else ''
+            reason = f': {self.last_lines[-1]}' if self.last_lines else ''
+            return f'ssh does not reach {start.host} for {start.name}, or lost it (exit status 255){reason}'
+        where = f' on {start.host}' if start.host else ''
         of_rank = [line for line in self.last_lines if start.prefixed and '] was killed by' in line]
-        more = ' (%s)' % of_rank[-1] if of_rank else ''
-        return '%s%s %s%s' % (start.name, where, how_it_ended(status), more)
+        more = f' ({of_rank[-1]})' if of_rank else ''
+        return f'{start.name}{where} {how_it_ended(status)}{more}'
 
 
 class Supervisor:
@@ -120,7 +120,7 @@ class Supervisor:
             try:
                 self.children.append(Child(start, self._lock))
             except OSError as error:
-                raise SniperError('%s cannot be started: %s' % (start.name, error)) from None
+                raise SniperError(f'{start.name} cannot be started: {error}') from None
 
     def wait(self, all_of_them=False):
         """Until all have ended -> list of Child that failed.
@@ -163,7 +163,7 @@ class Supervisor:
 def show_last_lines(child):
     """Of a failed process, again, as those of others may follow them above."""
     if child.last_lines:
-        print('last lines of %s:' % child.start.name, file=sys.stderr)
+        print(f'last lines of {child.start.name}:', file=sys.stderr)
         for line in child.last_lines:
             print('    ' + line, file=sys.stderr)
 
@@ -174,7 +174,7 @@ def members_of_session(session):
     for name in os.listdir('/proc') if os.path.isdir('/proc') else ():
         if name.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
-                with open('/proc/%s/stat' % name, 'rb') as stream:
+                with open(f'/proc/{name}/stat', 'rb') as stream:
                     fields = stream.read().rpartition(b')')[2].split()  # the name before may hold anything
                 if int(fields[3]) == session and fields[0] != b'Z':
                     found.append(int(name))

@@ -23,7 +23,7 @@ def paste(masks, boxes, width, height, least=1.0, threshold=THRESHOLD):
     masks = np.ascontiguousarray(masks, np.float32)
     boxes = np.ascontiguousarray(boxes, np.float64).reshape(-1, 4)
     if masks.ndim != 3 or masks.shape[1] != masks.shape[2] or masks.shape[0] != len(boxes) or not masks.shape[1]:
-        raise ValueError('masks are (n, S, S) for boxes (n, 4), got %s and %s' % (masks.shape, boxes.shape))
+        raise ValueError(f'masks are (n, S, S) for boxes (n, 4), got {masks.shape} and {boxes.shape}')
     odd = ~np.isfinite(boxes).all(axis=1)
     if odd.any():
         boxes = np.where(odd[:, None], (-2.0, -2.0, -2.0, -2.0), boxes)
@@ -34,7 +34,7 @@ def unpack(code, width, height):
     """Code -> bool (height, width). ValueError if it is of another size."""
     counts = run_counts(code)
     if counts.sum() != width * height or (counts < 0).any():
-        raise ValueError('a run-length code is not of an image of %d x %d pixels' % (width, height))
+        raise ValueError(f'a run-length code is not of an image of {width} x {height} pixels')
     return np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(width, height).T
 
 

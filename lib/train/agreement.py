@@ -22,15 +22,14 @@ class Agreement(NamedTuple):
             return ''
         parts = []
         if self.missing:
-            parts.append('%s missing (%s)' % (_count(self.missing, 'parameters are', 'parameter is'),
+            parts.append('{} missing ({})'.format(_count(self.missing, 'parameters are', 'parameter is'),
                                               shortened(self.missing, listed=listed)))
         if self.misshapen:
-            parts.append('%s other shapes (%s)' % (_count(self.misshapen, 'have', 'has'), shortened([
-                '%s is %s, the network wants %s' % (name, shape_text(there), shape_text(wanted))
+            parts.append('{} other shapes ({})'.format(_count(self.misshapen, 'have', 'has'), shortened([
+                f'{name} is {shape_text(there)}, the network wants {shape_text(wanted)}'
                 for name, (there, wanted) in self.misshapen.items()], '; ', listed)))
         if self.extra:
-            parts.append('%s not asked for (%s)' % (_count(self.extra, 'are', 'is'),
-                                                    shortened(self.extra, listed=listed)))
+            parts.append(f'{_count(self.extra, "are", "is")} not asked for ({shortened(self.extra, listed=listed)})')
         return '; '.join(parts)
 
 
@@ -50,8 +49,8 @@ def shape_text(shape):
 def shortened(names, joint=', ', listed=LISTED):
     """At most `listed` names as text (None = all), and how many more there are."""
     more = 0 if listed is None else max(0, len(names) - listed)
-    return joint.join(names[:len(names) - more]) + (' and %d more' % more if more else '')
+    return joint.join(names[:len(names) - more]) + (f' and {more} more' if more else '')
 
 
 def _count(items, many, one):
-    return '%d %s' % (len(items), one if len(items) == 1 else many)
+    return f'{len(items)} {one if len(items) == 1 else many}'

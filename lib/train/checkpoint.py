@@ -45,8 +45,8 @@ def load_params(path):
     for key, array in read_arrays(path).items():
         kind, _, name = key.partition(':')
         if kind not in ('arg', 'aux') or not name:
-            raise SniperError("%s is not a file of network parameters: entry %r has neither 'arg:' nor 'aux:' in front"
-                              % (path, key))
+            raise SniperError(f"{path} is not a file of network parameters: entry {key!r} has neither 'arg:' nor "
+                              "'aux:' in front")
         (arg_params if kind == 'arg' else aux_params)[name] = mx.nd.array(array, dtype=array.dtype)
     return arg_params, aux_params
 
@@ -55,16 +55,17 @@ def load_for_test(prefix, epoch):
     """Parameters for a test graph: every `<name>_test` replaces `<name>`. -> (arg_params, aux_params)."""
     path = params_path(prefix, epoch)
     if not os.path.exists(path):
-        raise SniperError('checkpoint %s does not exist: train first, or set TEST.TEST_EPOCH and --save_prefix '
-                          'to one of %s' % (path, existing_epochs(prefix) or 'the checkpoints in another folder'))
+        raise SniperError(f'checkpoint {path} does not exist: train first, or set TEST.TEST_EPOCH and --save_prefix '
+                          f'to one of {existing_epochs(prefix) or "the checkpoints in another folder"}')
     arg_params, aux_params = load_params(path)
     _complete_box_layer(arg_params, path, read_sidecar(prefix, epoch).get('config', {}))
     for name in [name for name in arg_params if '_test' in name]:
         arg_params[name.replace('_test', '')] = arg_params.pop(name)
     for name, array in itertools.chain(arg_params.items(), aux_params.items()):
         if not _is_finite(array.asnumpy()):
-            raise SniperError('parameter %s of %s is not finite, nothing can be found with it: copy the file anew, or '
-                              'set TEST.TEST_EPOCH to another checkpoint' % (name, path))
+            raise SniperError(f'parameter {name} of {path} is not finite, nothing can be found with it: copy the file '
+                               'anew, or '
+                              'set TEST.TEST_EPOCH to another checkpoint')
     return arg_params, aux_params
 
 
@@ -79,13 +80,13 @@ def save(prefix, tag, symbol, arg_params, aux_params, state, sidecar, box_means,
     arrays.update({'aux:' + name: array.asnumpy() for name, array in aux_params.items()})
     _check_finite(arrays)
     arrays.update(_test_arrays(arrays, box_means, box_stds))
-    base = '%s-%s' % (prefix, tag)
+    base = f'{prefix}-{tag}'
     write_file(prefix + '-symbol.json', symbol.tojson().encode('utf-8'))
     sidecar = dict(sidecar, files={})
     staged = []
     try:
         for suffix, content in (('params', arrays), ('states', state)):
-            path = '%s.%s' % (base, suffix)
+            path = f'{base}.{suffix}'
             temporary, checksum = write_temporary(path, lambda stream, content=content: write_arrays(stream, content))
             staged.append((temporary, path))
             sidecar['files'][suffix] = list(checksum)
@@ -103,7 +104,7 @@ def save(prefix, tag, symbol, arg_params, aux_params, state, sidecar, box_means,
 def remove(prefix, tag):
     """Delete a checkpoint, side file first. No error if there is none."""
     for suffix in ('json', 'params', 'states'):
-        _remove('%s-%s.%s' % (prefix, tag, suffix))
+        _remove(f'{prefix}-{tag}.{suffix}')
 
 
 def find_newest(prefix):
@@ -114,7 +115,7 @@ def find_newest(prefix):
     run = read_json(prefix + '-run.json').get('run')
     found, passed_over = [], []
     for tag in _tags(prefix):
-        path = '%s-%s.' % (prefix, tag)
+        path = f'{prefix}-{tag}.'
         sidecar = read_json(path + 'json')
         if not NEEDED_TO_RESUME <= set(sidecar):
             # One file alone may be weights that somebody put there, or what a checkpoint that was removed has left.
@@ -136,7 +137,7 @@ def find_newest(prefix):
 def load_state(prefix, tag):
     """Optimiser state of a checkpoint: dict of NDArray as `optimiser.get_state` made it."""
     return {name: mx.nd.array(array, dtype=array.dtype)
-            for name, array in read_arrays('%s-%s.states' % (prefix, tag)).items()}
+            for name, array in read_arrays(f'{prefix}-{tag}.states').items()}
 
 
 def begin_run(prefix):
@@ -167,8 +168,9 @@ def _complete_box_layer(arg_params, path, config):
         return
     keys = 'TRAIN.BBOX_MEANS', 'TRAIN.BBOX_STDS'
     if missing != BOX_LAYER:
-        raise SniperError('%s has %s but not %s_test, with which tests decode boxes: take all files as training wrote '
-                          'them, or add the array (docs/weights.md, section 1)' % (path, missing[0], missing[0]))
+        raise SniperError(f'{path} has {missing[0]} but not {missing[0]}_test, with which tests decode boxes: take '
+                           'all files as training wrote '
+                          'them, or add the array (docs/weights.md, section 1)')
     if not all(key in config for key in keys):
         # As the original does: a file of another program may hold the layer ready for use.
         logger.warning('%s has no bbox_pred_*_test, and no side file says %s: bbox_pred_* is taken as it is; all boxes '
@@ -190,21 +192,21 @@ def _is_finite(array):
 def _check_finite(arrays):
     for key, array in arrays.items():
         if not _is_finite(array):
-            raise SniperError('parameter %s is not finite, no checkpoint was written: lower TRAIN.lr, or set '
-                              'TRAIN.CLIP_GRADIENT, and start from the last checkpoint with --resume'
-                              % key.partition(':')[2])
+            raise SniperError(('parameter {} is not finite, no checkpoint was written: lower TRAIN.lr, or set '
+                              'TRAIN.CLIP_GRADIENT, and start from the last checkpoint with --resume').format(
+                              key.partition(':')[2]))
 
 
 def _tags(prefix):
     """Tags of all files of checkpoints, sorted."""
     folder, base = os.path.split(prefix)
-    pattern = re.compile(re.escape(base) + r'-(\d{4,}|%s)\.(json|params|states)$' % INTERRUPTED)
+    pattern = re.compile(re.escape(base) + fr'-(\d{{4,}}|{INTERRUPTED})\.(json|params|states)$')
     return sorted({match.group(1) for match in filter(None, map(pattern.match, os.listdir(folder or '.')))})
 
 
 def _broken_file(prefix, checkpoint):
     for suffix in ('params', 'states'):
-        path = '%s-%s.%s' % (prefix, checkpoint.tag, suffix)
+        path = f'{prefix}-{checkpoint.tag}.{suffix}'
         if list(file_checksum(path)) != checkpoint.sidecar['files'].get(suffix):
             return path
     return None

@@ -26,8 +26,8 @@ def contexts(config):
     absent = [index for index in wanted if index >= present]
     if absent:
         raise SniperError(
-            'gpus %r asks for GPU %s, but MXNet sees %s here: run with `--set gpus auto` (or `--set gpus cpu`)%s'
-            % (config.gpus, ', '.join(map(str, absent)), '%d GPU(s)' % present if present else 'no GPU',
+            'gpus {!r} asks for GPU {}, but MXNet sees {} here: run with `--set gpus auto` (or `--set gpus cpu`){}'
+                .format(config.gpus, ', '.join(map(str, absent)), f'{present} GPU(s)' if present else 'no GPU',
                '' if present else '; GPUs need an NVIDIA driver and the package mxnet-cu112 in place of mxnet'))
     return [mx.gpu(index) for index in wanted]
 
@@ -91,6 +91,6 @@ def _parse_indices(text):
     except ValueError:
         indices = []
     if not indices or min(indices) < 0 or len(set(indices)) != len(indices):
-        raise SniperError("gpus %r is not understood: use 'auto', 'cpu', 'cpu,cpu', or distinct GPU numbers like '0,1'"
-                          % text)
+        raise SniperError(f"gpus {text!r} is not understood: use 'auto', 'cpu', 'cpu,cpu', or distinct GPU numbers "
+                          "like '0,1'")
     return indices

@@ -187,14 +187,14 @@ def connect(config):
         return Workers()
     missing = [name for name in ENVIRONMENT if not os.environ.get(name)]
     if missing:
-        raise SniperError('default.kvstore is %r, but %s is not set: start the run with `python scripts/launch.py -n '
-                          'WORKERS -s SERVERS python main_train.py ...`, or set default.kvstore to device'
-                          % (kind, missing[0]))
+        raise SniperError(f'default.kvstore is {kind!r}, but {missing[0]} is not set: start the run with `python '
+                           'scripts/launch.py -n '
+                          'WORKERS -s SERVERS python main_train.py ...`, or set default.kvstore to device')
     from sniper_mxnet import mx
     watch = Watch(config.default.worker_timeout)
-    address = '%s:%s' % (os.environ['DMLC_PS_ROOT_URI'], os.environ['DMLC_PS_ROOT_PORT'])
-    with watch.over('all %s workers and %s servers to reach the scheduler at %s'
-                    % (os.environ['DMLC_NUM_WORKER'], os.environ['DMLC_NUM_SERVER'], address)):
+    address = f'{os.environ["DMLC_PS_ROOT_URI"]}:{os.environ["DMLC_PS_ROOT_PORT"]}'
+    with watch.over('all {} workers and {} servers to reach the scheduler at {}'.format(
+        os.environ['DMLC_NUM_WORKER'], os.environ['DMLC_NUM_SERVER'], address)):
         workers = Workers(mx.kv.create(kind), watch)
         if workers.adds and workers.rank == 0:
             # Minus minus: the servers add. Workers compute the changes themselves.
@@ -207,9 +207,10 @@ def connect(config):
 def _check_no_launcher(kind):
     """Each of several workers that do not know of each other would write over the files of the others."""
     if os.environ.get('DMLC_ROLE') == 'worker':
-        raise SniperError('default.kvstore is %r, but this is a worker of scripts/launch.py (DMLC_ROLE is set), which '
+        raise SniperError(f'default.kvstore is {kind!r}, but this is a worker of scripts/launch.py (DMLC_ROLE is '
+                           'set), which '
                           'would train by itself: add `--set default.kvstore dist_sync`, or start the run without the '
-                          'launcher' % kind)
+                          'launcher')
 
 
 def _leave_without_the_others(store):

@@ -101,12 +101,12 @@ class FitLoop:
             outputs = {name: np.concatenate([array.asnumpy() for array in arrays]) if len(arrays) > 1
                        else arrays[0].asnumpy() for name, arrays in launched.outputs.items()}
         losses = self.metrics.update(outputs, launched.labels)
-        broken = ['%s %s' % pair for pair in losses.items() if not math.isfinite(pair[1])]
+        broken = ['{} {}'.format(*pair) for pair in losses.items() if not math.isfinite(pair[1])]
         if broken:
             raise SniperError(
-                'the loss is not finite (%s) in epoch %d, batch %d, images %s: lower TRAIN.lr or set '
-                'TRAIN.CLIP_GRADIENT, look at these images and their boxes, and go on with --resume'
-                % (', '.join(broken), epoch + 1, launched.number, _shortened(launched.images)))
+                ('the loss is not finite ({}) in epoch {}, batch {}, images {}: lower TRAIN.lr or set '
+                'TRAIN.CLIP_GRADIENT, look at these images and their boxes, and go on with --resume').format(
+                ', '.join(broken), epoch + 1, launched.number, _shortened(launched.images)))
         self.stop.learn(launched.wishes)
         done = launched.number + 1
         if self.progress.due(done):
@@ -117,7 +117,7 @@ def log_epoch_stats(iterator, epoch):
     """One line of what the iterator says about the epoch (`epoch_stats`), if it does."""
     stats = getattr(iterator, 'epoch_stats', None)
     if stats:
-        text = ', '.join('%s %s' % (name, '%.4g' % value if isinstance(value, float) else value)
+        text = ', '.join(f'{name} {f"{value:.4g}" if isinstance(value, float) else value}'
                          for name, value in stats.items() if name != 'epoch')
         logger.info('Epoch %d: %s', epoch + 1, text)
 
@@ -125,4 +125,4 @@ def log_epoch_stats(iterator, epoch):
 def _shortened(images):
     unique = list(dict.fromkeys(images))
     rest = len(unique) - IMAGES_NAMED
-    return ', '.join(unique[:IMAGES_NAMED]) + (' and %d more' % rest if rest > 0 else '')
+    return ', '.join(unique[:IMAGES_NAMED]) + (f' and {rest} more' if rest > 0 else '')

@@ -42,8 +42,8 @@ def pretrained_values(config, shapes, aux_shapes, new_names):
         return {}, {}
     path = params_path(prefix, config.network.pretrained_epoch)
     if not os.path.exists(path):
-        raise SniperError('pretrained weights %s do not exist: fetch them, or set network.pretrained and '
-                          "network.pretrained_epoch, or train from scratch with `--set network.pretrained ''`" % path)
+        raise SniperError(f'pretrained weights {path} do not exist: fetch them, or set network.pretrained and '
+                          "network.pretrained_epoch, or train from scratch with `--set network.pretrained ''`")
     _check_requirements(config, path, read_sidecar(prefix, config.network.pretrained_epoch).get('requires', {}))
     args, auxs = load_params(path)
     if config.network.KEEP_HEADS:
@@ -80,17 +80,18 @@ def _check_requirements(config, path, requires):
         found = config.get(section, {}).get(name)
         found = list(map(float, found)) if isinstance(value, list) and found is not None else found
         if found != value:
-            raise SniperError('pretrained weights %s are made for %s %s, the configuration says %s: add --set %s'
-                              % (path, key, value, found, override(key, value)))
+            raise SniperError(f'pretrained weights {path} are made for {key} {value}, the configuration says {found}: '
+                              f'add --set {override(key, value)}')
 
 
 def override(key, value):
     """A key and its value as they are written behind --set."""
-    return '%s %s' % (key, str(value).replace(' ', ''))
+    return f'{key} {str(value).replace(" ", "")}'
 
 
 def _check_complete(path, wanted, given):
     agreement = compare(wanted, {name: array.shape for name, array in given.items()})
     if not agreement.complete:
-        raise SniperError("pretrained weights %s do not fit: %s; check symbol and network.pretrained, or train from "
-                          "scratch with `--set network.pretrained ''`" % (path, agreement.complaint()))
+        raise SniperError(f"pretrained weights {path} do not fit: {agreement.complaint()}; check symbol and "
+                           "network.pretrained, or train from "
+                          "scratch with `--set network.pretrained ''`")

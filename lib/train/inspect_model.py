@@ -61,22 +61,22 @@ def inspect(path):
     entries = index_arrays(path)
     names = [split_key(key) for key in entries]
     width = min(max([len(name) for _, name in names] + [5]), WIDEST)
-    yield '%s: %s, %d arrays, %d numbers' % (path, _size(os.path.getsize(path)), len(entries),
-                                             sum(_count(entry) for entry in entries.values()))
+    numbers = sum(_count(entry) for entry in entries.values())
+    yield f'{path}: {_size(os.path.getsize(path))}, {len(entries)} arrays, {numbers} numbers'
     yield ''
     row = '%-' + str(width) + 's  %-9s  %-18s  %-8s  %11s %11s %11s %11s  %s'
     yield (row % ('array', 'kind', 'shape', 'type', 'min', 'max', 'mean', 'deviation', '')).rstrip()
     for (kind, name), entry in zip(names, entries.values()):
         found = statistics(read_entry(path, entry))
         yield (row % ((printable(name), KINDS.get(kind, '-'), shape_text(entry.shape), entry.dtype.name)
-                      + tuple('%.4g' % value for value in found[:4])
-                      + ('%d NOT FINITE' % found.odd if found.odd else '',))).rstrip()
+                      + tuple(f'{value:.4g}' for value in found[:4])
+                      + (f'{found.odd} NOT FINITE' if found.odd else '',))).rstrip()
     yield ''
     yield from _totals(entries)
     yield ''
     if any(not kind for kind, _ in names):
         yield ("Not a checkpoint: entries have neither 'arg:' nor 'aux:' in front. If it is a file of Gluon's model "
-               "zoo: python -m lib.convert %s" % path)
+               f"zoo: python -m lib.convert {path}")
         return
     yield from verdict({name: entry.shape for (_, name), entry in zip(names, entries.values())})
 
@@ -84,30 +84,31 @@ def inspect(path):
 def verdict(shapes):
     """Which networks and variants arrays of `shapes` {name: shape} fit, as lines of text."""
     found = fits(shapes)
-    heads = ['%d %s' % (shapes[name][0] // share, what) for name, share, what in HEADS if shapes.get(name)]
+    heads = [f'{shapes[name][0] // share} {what}' for name, share, what in HEADS if shapes.get(name)]
     if heads:
         yield 'heads for ' + ', '.join(heads)
     whole = [fit for fit in found if fit.agreement.complete]
     trunks = [fit for fit in found if not fit.agreement.complete and fit.pretrained.complete]
     for fit in whole:
-        yield 'fits %s, variant %s: %s' % (
+        yield 'fits {}, variant {}: {}'.format(
             fit.network, fit.variant, 'every array, and no more' if not fit.extra else
-            'whole; %d other arrays (%s ...)' % (len(fit.extra), printable(fit.extra[0])))
+            f'whole; {len(fit.extra)} other arrays ({printable(fit.extra[0])} ...)')
     for fit in trunks:
-        yield 'fits %s, variant %s, as network.pretrained: %d arrays of new layers are initialised' % (
-            fit.network, fit.variant, len(fit.agreement.missing) + len(fit.agreement.misshapen))
+        new = len(fit.agreement.missing) + len(fit.agreement.misshapen)
+        yield (f'fits {fit.network}, variant {fit.variant}, as network.pretrained: {new} arrays of new layers are '
+               'initialised')
     if not whole and not trunks:
         yield 'fits none of the networks; the nearest:'
         for rank, fit in enumerate(found[:SHOWN]):
-            yield '  %s, variant %s: %s' % (fit.network, fit.variant,
-                                            printable(fit.agreement.complaint(LISTED if rank else None)))
+            complaint = printable(fit.agreement.complaint(LISTED if rank else None))
+            yield f'  {fit.network}, variant {fit.variant}: {complaint}'
 
 
 def _totals(entries):
     """One line a type."""
     for dtype in sorted({entry.dtype.name for entry in entries.values()}):
         chosen = [entry for entry in entries.values() if entry.dtype.name == dtype]
-        yield '%-8s  %4d arrays, %12d numbers' % (dtype, len(chosen), sum(map(_count, chosen)))
+        yield f'{dtype:<8}  {len(chosen):>4d} arrays, {sum(map(_count, chosen)):>12d} numbers'
 
 
 def _count(entry):
@@ -115,7 +116,7 @@ def _count(entry):
 
 
 def _size(count):
-    return '%.1f MB' % (count / 1e6) if count >= 1e5 else '%d bytes' % count
+    return f'{count / 1e6:.1f} MB' if count >= 1e5 else f'{count} bytes'
 
 
 def main(argv=None):

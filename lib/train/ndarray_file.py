@@ -46,8 +46,8 @@ def write_arrays(stream, arrays):
     for name, array in arrays.items():
         array = np.ascontiguousarray(array.asnumpy() if hasattr(array, 'asnumpy') else array)
         if array.ndim == 0 or array.size == 0 or array.dtype not in FLAGS:
-            raise ValueError('%s: shape %s, type %s cannot be stored' % (name, array.shape, array.dtype))
-        writer.put(struct.pack('<IiI%dqiii' % array.ndim, MAGIC_V2, DENSE, array.ndim, *array.shape,
+            raise ValueError(f'{name}: shape {array.shape}, type {array.dtype} cannot be stored')
+        writer.put(struct.pack(f'<IiI{array.ndim}qiii', MAGIC_V2, DENSE, array.ndim, *array.shape,
                                CPU, 0, FLAGS[array.dtype]))
         writer.put(array.data)
     writer.put(struct.pack('<Q', len(arrays)))
@@ -67,13 +67,13 @@ def _from_file(path, read_one):
         with open(path, 'rb') as stream:
             size = os.fstat(stream.fileno()).st_size
             if size > MAX_BYTES:
-                raise SniperError('%s has %d bytes; files of at most %d are read' % (path, size, MAX_BYTES))
+                raise SniperError(f'{path} has {size} bytes; files of at most {MAX_BYTES} are read')
             return _read(_Reader(stream, size), read_one)
     except OSError as error:
-        raise SniperError('cannot read %s: %s' % (path, error.strerror or error))
+        raise SniperError(f'cannot read {path}: {error.strerror or error}')
     except (_Broken, UnicodeDecodeError) as error:
-        raise SniperError('%s is cut off, damaged or not a file of MXNet arrays (%s): fetch or train it again%s'
-                          % (path, error, _hint(path)))
+        raise SniperError(f'{path} is cut off, damaged or not a file of MXNet arrays ({error}): fetch or train it '
+                          f'again{_hint(path)}')
 
 
 def _hint(path):
@@ -130,14 +130,14 @@ class _Reader:
 
     def take(self, count):
         if count > self.left:
-            raise _Broken('%d bytes are missing' % (count - self.left))
+            raise _Broken(f'{count - self.left} bytes are missing')
         self.left -= count
         return self.stream.read(count)
 
     def skip(self, count):
         """Position of `count` bytes, which are passed over."""
         if count > self.left:
-            raise _Broken('%d bytes are missing' % (count - self.left))
+            raise _Broken(f'{count - self.left} bytes are missing')
         start = self.stream.tell()
         self.left -= count
         self.stream.seek(count, os.SEEK_CUR)
@@ -152,22 +152,22 @@ def _read(reader, read_one):
     if magic != LIST_MAGIC:
         raise _Broken('it begins with other bytes')
     if count > min(reader.left, MAX_ARRAYS):  # an array takes more than a byte
-        raise _Broken('it announces %d arrays' % count)
+        raise _Broken(f'it announces {count} arrays')
     arrays = [read_one(reader) for _ in range(count)]
     names, = reader.unpack('Q')
     if names != count:
-        raise _Broken('%d arrays, %d names' % (count, names))
+        raise _Broken(f'{count} arrays, {names} names')
     result = {}
     for array in arrays:
         length, = reader.unpack('Q')
         if length > MAX_NAME:
-            raise _Broken('it has a name of %d bytes' % length)
+            raise _Broken(f'it has a name of {length} bytes')
         name = reader.take(length).decode('utf-8')
         if name in result:
-            raise _Broken('it holds %r twice' % name[:80])
+            raise _Broken(f'it holds {name[:80]!r} twice')
         result[name] = array
     if reader.left:
-        raise _Broken('%d bytes too many' % reader.left)
+        raise _Broken(f'{reader.left} bytes too many')
     return result
 
 
@@ -193,15 +193,15 @@ def _read_header(reader):
     else:
         rank, size_code = magic, 'I'
     if not 0 < rank <= MAX_RANK:
-        raise _Broken('it holds an array of rank %d' % rank)
-    shape = reader.unpack('%d%s' % (rank, size_code))
+        raise _Broken(f'it holds an array of rank {rank}')
+    shape = reader.unpack(f'{rank}{size_code}')
     _, _, flag = reader.unpack('iii')
     if flag not in TYPES or min(shape) < 1:
-        raise _Broken('it holds an array of type %d and shape %s' % (flag, str(shape)[:80]))
+        raise _Broken(f'it holds an array of type {flag} and shape {str(shape)[:80]}')
     dtype = np.dtype(TYPES[flag])
     count = 1
     for side in shape:
         count *= side  # Python integers: no overflow
     if count * dtype.itemsize > reader.left:
-        raise _Broken('it announces an array of shape %s and has %d bytes left' % (str(shape)[:80], reader.left))
+        raise _Broken(f'it announces an array of shape {str(shape)[:80]} and has {reader.left} bytes left')
     return shape, dtype, count * dtype.itemsize

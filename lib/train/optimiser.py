@@ -84,13 +84,13 @@ def set_state(module, entries, source):
         return
     unknown = [entry for entry in entries if entry.split(':', 1)[0] not in KINDS]
     if unknown:
-        raise SniperError('%s is not an optimiser state of this program (entry %r)' % (source, unknown[0]))
+        raise SniperError(f'{source} is not an optimiser state of this program (entry {unknown[0]!r})')
     updater, keys = _updater(module)
     optimizer = updater.optimizer
     for name, (device_keys, weights) in keys.items():
         if 'count:' + name not in entries:
-            raise SniperError('%s has no state for %s: it belongs to another network or another '
-                              'network.FIXED_PARAMS' % (source, name))
+            raise SniperError(f'{source} has no state for {name}: it belongs to another network or another '
+                              'network.FIXED_PARAMS')
         count = int(entries['count:' + name].asscalar())
         for key, weight in zip(device_keys, weights):
             updater.states[key] = _restore(optimizer, key, weight, entries, name, source)
@@ -144,13 +144,14 @@ def _split(state):
 def _restore(optimizer, key, weight, entries, name, source):
     state = optimizer.create_state_multi_precision(key, weight)
     for kind, target in zip(('momentum', 'master'), _split(state)):
-        value = entries.get('%s:%s' % (kind, name))
+        value = entries.get(f'{kind}:{name}')
         if (target is None) != (value is None):
-            raise SniperError('%s and the configuration disagree about the %s of %s: resume with the same '
-                              'TRAIN.momentum and TRAIN.fp16' % (source, kind, name))
+            raise SniperError(f'{source} and the configuration disagree about the {kind} of {name}: resume with the '
+                               'same '
+                              'TRAIN.momentum and TRAIN.fp16')
         if target is not None:
             if target.shape != value.shape:
-                raise SniperError('%s: %s of %s has shape %s, the network needs %s'
-                                  % (source, kind, name, value.shape, target.shape))
+                raise SniperError(f'{source}: {kind} of {name} has shape {value.shape}, the network needs '
+                                  f'{target.shape}')
             value.astype(np.dtype(target.dtype)).copyto(target)
     return state

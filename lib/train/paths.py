@@ -19,17 +19,17 @@ def output_folder(config, cfg_path):
 
 def epoch_tag(epoch):
     """Number of finished epochs -> tag, as in the original's file names."""
-    return '%04d' % epoch
+    return f'{epoch:04d}'
 
 
 def params_path(prefix, epoch):
     """Name of the parameter file after `epoch` epochs."""
-    return '%s-%s.params' % (prefix, epoch_tag(epoch))
+    return f'{prefix}-{epoch_tag(epoch)}.params'
 
 
 def read_sidecar(prefix, epoch):
     """Side file of an epoch's checkpoint -> dict, {} if there is none (files of the original have none)."""
-    return read_json('%s-%s.json' % (prefix, epoch_tag(epoch)))
+    return read_json(f'{prefix}-{epoch_tag(epoch)}.json')
 
 
 def existing_epochs(prefix):

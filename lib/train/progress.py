@@ -45,10 +45,10 @@ class Progress:
         now = self.clock()
         elapsed = max(now - self.line_time, 1e-9)
         batches = done - self.line_batch
-        waiting = '%.0f%% waiting for data' % (100 * min(self.waited / elapsed, 1.0))
+        waiting = f'{100 * min(self.waited / elapsed, 1.0):.0f}% waiting for data'
         if exchange is not None:
             self.exchanges.append(exchange)
-            waiting += ', %.0f%% for workers' % (100 * min(exchange * batches / elapsed, 1.0))
+            waiting += f', {100 * min(exchange * batches / elapsed, 1.0):.0f}% for workers'
         logger.info('Epoch %d/%d batch %d/%d  %.1f chips/s (%s)  lr %.3g  %s  left %s',
                     self.epoch + 1, self.end_epoch, done, self.batches, batches * self.batch_size / elapsed, waiting,
                     rate, '  '.join(map(_value, values)), duration(self._left(done, now)))
@@ -76,11 +76,11 @@ class Progress:
 def _value(pair):
     """'RPNAcc 0.9123'. A loss that is not a number ends the training, so nan is an average of no samples."""
     name, average = pair
-    return '%s (0 samples)' % name if math.isnan(average) else '%s %.4f' % (name, average)
+    return f'{name} (0 samples)' if math.isnan(average) else f'{name} {average:.4f}'
 
 
 def duration(seconds):
     """Seconds -> '1:02:03' or '2:03'."""
     minutes, seconds = divmod(int(round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
-    return '%d:%02d:%02d' % (hours, minutes, seconds) if hours else '%d:%02d' % (minutes, seconds)
+    return f'{hours}:{minutes:02d}:{seconds:02d}' if hours else f'{minutes}:{seconds:02d}'

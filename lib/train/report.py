@@ -18,7 +18,7 @@ def environment():
     from sniper_mxnet import mx
     return [('command', ' '.join(sys.argv)), ('folder', os.getcwd()), ('Python', platform.python_version()),
             ('MXNet', mx.__version__), ('NumPy', np.__version__), ('OpenCV', cv2.__version__),
-            ('machine', '%s %s, %s cores' % (platform.system(), platform.machine(), os.cpu_count())),
+            ('machine', f'{platform.system()} {platform.machine()}, {os.cpu_count()} cores'),
             ('OMP_NUM_THREADS', os.environ.get('OMP_NUM_THREADS', 'not set'))]
 
 
@@ -27,7 +27,7 @@ def flat_config(config, prefix=''):
     flat = {}
     for key, value in config.items():
         if hasattr(value, 'items'):
-            flat.update(flat_config(value, '%s%s.' % (prefix, key)))
+            flat.update(flat_config(value, f'{prefix}{key}.'))
         else:
             flat[prefix + key] = plain_value(value)
     return flat
@@ -40,8 +40,8 @@ def config_hash(flat):
 
 def log_head(config, workers):
     """Log environment and configuration, a key a line."""
-    lines = ['%s: %s' % pair for pair in environment()]
+    lines = ['{}: {}'.format(*pair) for pair in environment()]
     if not workers.alone:
-        lines.append('rank: %d of %d workers, on %s' % (workers.rank, workers.count, platform.node()))
-    lines += ['%s: %r' % pair for pair in sorted(flat_config(config).items())]
+        lines.append(f'rank: {workers.rank} of {workers.count} workers, on {platform.node()}')
+    lines += ['{}: {!r}'.format(*pair) for pair in sorted(flat_config(config).items())]
     logger.info('Environment and configuration\n%s', '\n'.join('    ' + line for line in lines))

@@ -190,9 +190,10 @@ def _prepare_files(prefix, resume):
         logger.info('Resuming from %s-%s: %d epochs and %d batches are done', prefix, newest.tag,
                     newest.sidecar['epoch'], newest.sidecar['batch'])
     elif broken:
-        raise SniperError('--resume: no checkpoint %s-* is whole, for %s missing or damaged: put back what is missing, '
-                          'or start over without --resume, which overwrites them'
-                          % (prefix, ', '.join(broken) + (' is' if len(broken) == 1 else ' are')))
+        raise SniperError(('--resume: no checkpoint {}-* is whole, for {} missing or damaged: put back what is '
+                           'missing, '
+                          'or start over without --resume, which overwrites them').format(
+                          prefix, ', '.join(broken) + (' is' if len(broken) == 1 else ' are')))
     else:
         logger.info('--resume: there is no checkpoint %s-*, training starts from the beginning', prefix)
     return newest
@@ -210,7 +211,7 @@ def where_to_go_on(sidecar, config, batch_size):
                      if before.get(key) != now.get(key) and key not in FREE_TO_CHANGE)
     if changed:
         logger.warning('The configuration has changed since the checkpoint: %s',
-                       ', '.join('%s %r -> %r' % (key, before.get(key), now.get(key)) for key in changed))
+                       ', '.join(f'{key} {before.get(key)!r} -> {now.get(key)!r}' for key in changed))
     epoch, batch, old = sidecar['epoch'], sidecar['batch'], sidecar['batch_size']
     first_chip, order_batch = sidecar.get('first_chip', 0), sidecar.get('order_batch', old)
     if old == batch_size:
@@ -224,7 +225,7 @@ def where_to_go_on(sidecar, config, batch_size):
 
 def _restore_state(module, prefix, found, batch_size, workers):
     """The optimiser's state from worker 0's file."""
-    path = '%s-%s.states' % (prefix, found.tag)
+    path = f'{prefix}-{found.tag}.states'
     state = share_state(workers, checkpoint.load_state(prefix, found.tag) if workers.rank == 0 else {})
     set_state(module, in_other_batches(state, found.sidecar['batch_size'], batch_size), path)
 
@@ -236,12 +237,13 @@ def _load_or_initialise(module, detector, config, prefix, found, workers):
     if not found:
         init_parameters(module, detector, config)
         return
-    arg_params, aux_params = checkpoint.load_params('%s-%s.params' % (prefix, found.tag))
+    arg_params, aux_params = checkpoint.load_params(f'{prefix}-{found.tag}.params')
     wanted = dict(module._arg_params, **module._aux_params)
     given = dict(arg_params, **aux_params)
     unfit = [name for name, array in wanted.items() if name not in given or given[name].shape != array.shape]
     if unfit:
-        raise SniperError('checkpoint %s-%s.params does not fit the network (%s): resume with the configuration it was '
-                          'trained with' % (prefix, found.tag, ', '.join(unfit[:5])))
+        raise SniperError(('checkpoint {}-{}.params does not fit the network ({}): resume with the configuration it '
+                           'was '
+                          'trained with').format(prefix, found.tag, ', '.join(unfit[:5])))
     module.init_params(None, arg_params={name: arg_params[name] for name in module._arg_params},
                        aux_params={name: aux_params[name] for name in module._aux_params})

@@ -27,11 +27,11 @@ def check_program(workers, config, num_devices):
     if workers.alone:
         return
     code = code_hash()
-    _compare(workers, [number_of(code)], ['code (here %s): check out the same version on all machines' % code])
+    _compare(workers, [number_of(code)], [f'code (here {code}): check out the same version on all machines'])
     flat = dict(flat_config(config), **{'number of devices in gpus': num_devices})
     keys = sorted(key for key in flat if key not in MAY_DIFFER and not key.startswith('TEST.'))
     _compare(workers, [number_of(json.dumps(flat[key])) for key in keys],
-             ['%s (here %r)' % (key, flat[key]) for key in keys])
+             [f'{key} (here {flat[key]!r})' for key in keys])
 
 
 def check_data(workers, roidb):
@@ -39,7 +39,7 @@ def check_data(workers, roidb):
     if workers.alone:
         return
     numbers = [len(roidb) >> 12, len(roidb) & 0xfff, boxes_number(roidb)]
-    what = 'training set (here %d images with mirrored copies): give all the same annotation files' % len(roidb)
+    what = f'training set (here {len(roidb)} images with mirrored copies): give all the same annotation files'
     _compare(workers, numbers, [what] * 3)
 
 
@@ -87,7 +87,7 @@ def _compare(workers, numbers, names):
         return
     others = np.flatnonzero((table != table[0]).any(axis=1)).tolist()
     different = list(dict.fromkeys(names[column] for column in columns))
-    more = ' and %d more' % (len(different) - 5) if len(different) > 5 else ''
-    raise SniperError('rank %d of %d workers: rank%s %s and rank 0 do not agree in %s%s'
-                      % (workers.rank, workers.count, 's' if len(others) > 1 else '', ', '.join(map(str, others)),
+    more = f' and {len(different) - 5} more' if len(different) > 5 else ''
+    raise SniperError('rank {} of {} workers: rank{} {} and rank 0 do not agree in {}{}'.format(
+        workers.rank, workers.count, 's' if len(others) > 1 else '', ', '.join(map(str, others)),
                          ', '.join(different[:5]), more))

@@ -26,7 +26,7 @@ class LearningRate:
     def __init__(self, base_lr, policy='step', steps=(), factor=0.1, warmup_lr=0.0, warmup_updates=0,
                  total=0, final=0.01):
         if policy not in ('step', 'cosine'):
-            raise SniperError("TRAIN.LR_POLICY %r is unknown: use 'step' or 'cosine'" % (policy,))
+            raise SniperError(f"TRAIN.LR_POLICY {policy!r} is unknown: use 'step' or 'cosine'")
         self.base_lr = base_lr
         self.policy = policy
         self.steps = sorted(steps)
@@ -61,7 +61,7 @@ def learning_rate(config, samples, batch_size):
     if train.LR_SCALING == 'linear':
         divisor *= float(train.LR_REFERENCE_BATCH) / batch_size
     if train.lr <= 0:
-        raise SniperError('TRAIN.lr is %s: give a positive learning rate, for example `--set TRAIN.lr 0.01`' % train.lr)
+        raise SniperError(f'TRAIN.lr is {train.lr}: give a positive learning rate, for example `--set TRAIN.lr 0.01`')
     return LearningRate(
         base_lr=train.lr / divisor, policy=train.LR_POLICY,
         steps=step_updates(lr_epochs(train.lr_step), train.begin_epoch, samples, batch_size),

@@ -17,7 +17,7 @@ def plot_census(census, path):
     from matplotlib import pyplot
     ending = path.rpartition('.')[2].lower()
     if ending not in ('png', 'svg', 'pdf'):
-        raise SniperError('plot %s must end in .png, .svg or .pdf' % path)
+        raise SniperError(f'plot {path} must end in .png, .svg or .pdf')
     figure, axes = pyplot.subplots(2, 2, figsize=(12, 8))
     _chips_per_scale(axes[0, 0], census)
     _chips_per_image(axes[0, 1], census)
@@ -45,7 +45,7 @@ def _chips_per_scale(axis, census):
     axis.set_xticks(places)
     axis.set_xticklabels(_scale_names(census))
     axis.set_ylabel('chips an image')
-    axis.set_title('Chips by scale: %.2f an image' % (census.chips.sum() / images))
+    axis.set_title(f'Chips by scale: {census.chips.sum() / images:.2f} an image')
     axis.legend(frameon=False)
 
 
@@ -71,7 +71,7 @@ def _object_sides(axis, census):
     smallest, largest = sides.min(initial=8), sides.max(initial=16) * 1.01
     bins = np.geomspace(smallest * 0.9, largest, 50)
     axis.hist([sides[covered], sides[~covered]], bins=bins, stacked=True, color=[GREEN, RED],
-              label=['in a chip', 'in no chip (%d)' % (~covered).sum()])
+              label=['in a chip', f'in no chip ({(~covered).sum()})'])
     top = axis.get_ylim()[1]
     count = len(census.settings.valid_ranges)
     for index, (low, high) in enumerate(census.settings.valid_ranges):
@@ -90,11 +90,11 @@ def _object_sides(axis, census):
 def _pixels(axis, census):
     images = max(1, census.images)
     amounts = [census.pixels / images / 1e6, census.full_image / images / 1e6, census.pyramid / images / 1e6]
-    names = ['chips', 'one pass at %dx%d' % FULL_IMAGE, 'every scale']
+    names = ['chips', 'one pass at {}x{}'.format(*FULL_IMAGE), 'every scale']
     places = np.arange(3)
     axis.barh(places, amounts, color=[BLUE, GREY, GREY])
     for place, amount in zip(places, amounts):
-        axis.annotate('%.2f' % amount, (amount, place), xytext=(4, 0), textcoords='offset points', va='center')
+        axis.annotate(f'{amount:.2f}', (amount, place), xytext=(4, 0), textcoords='offset points', va='center')
     axis.set_yticks(places)
     axis.set_yticklabels(names)
     axis.invert_yaxis()

@@ -35,9 +35,9 @@ def draw_image_chips(entry, chips, settings):
     panels = []
     for index, definition in enumerate(settings.scales):
         of_scale = [chip for chip in chips if chip.scale_index == index]
-        title = '%s: %d positive chips, %d negative' % (scale_text(definition, index == len(settings.scales) - 1),
-                                               sum(not chip.negative for chip in of_scale),
-                                               sum(chip.negative for chip in of_scale))
+        negative = sum(chip.negative for chip in of_scale)
+        title = (f'{scale_text(definition, index == len(settings.scales) - 1)}: {len(of_scale) - negative} positive '
+                 f'chips, {negative} negative')
         panels.append(_titled(_panel(base.copy(), entry, of_scale, covered, factor), title))
     joined = np.concatenate(panels, axis=1)
     return np.concatenate([joined, _legend(joined.shape[1])])

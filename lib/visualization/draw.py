@@ -31,7 +31,7 @@ def draw_detections(pixels, detections, classes, score_thresh=0.0, masks=None):
     for _, label, _, (x1, y1, x2, y2) in rows:
         cv2.rectangle(picture, (x1, y1), (x2, y2), class_colour(label), _line_width(picture))
     for score, label, _, corners in rows:
-        _draw_label(picture, corners[:2], '%s %.2f' % (class_name(classes, label), score), class_colour(label))
+        _draw_label(picture, corners[:2], f'{class_name(classes, label)} {score:.2f}', class_colour(label))
     return picture
 
 
@@ -78,7 +78,7 @@ def _line_width(picture):
 
 def class_name(classes, label):
     """Name of a class, 'class 7' where there is none."""
-    return classes[label] if label < len(classes) else 'class %d' % label
+    return classes[label] if label < len(classes) else f'class {label}'
 
 
 def _drawable(text):

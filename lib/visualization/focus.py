@@ -23,7 +23,7 @@ def draw_focus_chips(pixels, scales):
         for x1, y1, x2, y2 in chips:
             cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), COLOURS[number % len(COLOURS)], width)
     for number, (name, chips) in enumerate(scales):
-        text = '%s: %d' % (name, len(chips))
+        text = f'{name}: {len(chips)}'
         place = (4, (number + 1) * TEXT_HEIGHT - 4)
         cv2.putText(picture, text, place, FONT, 0.5, (0, 0, 0), 3, cv2.LINE_AA)
         cv2.putText(picture, text, place, FONT, 0.5, COLOURS[number % len(COLOURS)], 1, cv2.LINE_AA)

@@ -17,7 +17,7 @@ def write_picture(path, pixels):
     """
     ending = os.path.splitext(path)[1].lower()
     if ending not in ENDINGS:
-        raise SniperError('picture %s must end in one of %s' % (path, ', '.join(ENDINGS)))
+        raise SniperError(f'picture {path} must end in one of {", ".join(ENDINGS)}')
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if ending != '.png' else []
     _, content = cv2.imencode(ending, pixels, options)
     write_file(path, content.tobytes())
@@ -28,7 +28,7 @@ def picture_names(roidb):
     names, taken = [], set()
     for entry in roidb:
         base = os.path.splitext(os.path.basename(entry['image']))[0]
-        name = base if base not in taken else '%s_%s' % (base, entry['image_id'])
+        name = base if base not in taken else f'{base}_{entry["image_id"]}'
         while name in taken:
             name += '_'
         taken.add(name)

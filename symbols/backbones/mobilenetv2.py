@@ -25,7 +25,7 @@ class MobileNetV2:
         channels, stride = STEM_CHANNELS, 2
         for index, (expansion, outputs, blocks, first_stride) in enumerate(SEQUENCES):
             for block in range(blocks):
-                body = _block(body, 'seq-%d-block%d' % (index, block), channels * expansion, outputs, options,
+                body = _block(body, f'seq-{index}-block{block}', channels * expansion, outputs, options,
                               stride=first_stride if block == 0 else 1, residual=block > 0)
                 channels = outputs
             stride *= first_stride

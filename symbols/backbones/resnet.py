@@ -35,17 +35,17 @@ class ResNet:
             stride *= STAGE_STRIDES[stage - 1]
             channels = STAGE_CHANNELS[stage - 1]
             for unit in range(1, units + 1):
-                body = self._unit(body, 'stage%d_unit%d' % (stage, unit), channels, options,
+                body = self._unit(body, f'stage{stage}_unit{unit}', channels, options,
                                   stride=STAGE_STRIDES[stage - 1] if unit == 1 else 1, project=unit == 1,
                                   stored=stage == 1 and options.pretrained, deformable=stage == 4)
-            features['stage%d' % stage] = Feature(body, stride, channels)
+            features[f'stage{stage}'] = Feature(body, stride, channels)
         return features
 
     def _unit(self, data, name, channels, options, stride, project, stored, deformable):
         """One bottleneck: the sum of the shortcut and a 1x1, 3x3, 1x1 branch; BN and ReLU before each convolution."""
         def norm_relu(symbol, index):
-            norm = batch_norm(symbol, '%s_bn%d' % (name, index), EPS, options.bn_momentum, stored)
-            return relu(norm, '%s_relu%d' % (name, index))
+            norm = batch_norm(symbol, f'{name}_bn{index}', EPS, options.bn_momentum, stored)
+            return relu(norm, f'{name}_relu{index}')
 
         narrow = channels // 4
         active = norm_relu(data, 1)

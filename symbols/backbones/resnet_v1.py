@@ -18,10 +18,10 @@ def unit_names(depth, stage):
     """Names of the units of stage 1 to 4: ['2a', '2b', '2c'] for stage 1."""
     count = UNITS[depth][stage - 1]
     if depth == 101 and stage in (2, 3):
-        letters = ['a'] + ['b%d' % index for index in range(1, count)]
+        letters = ['a'] + [f'b{index}' for index in range(1, count)]
     else:
         letters = 'abcdef'[:count]
-    return ['%d%s' % (stage + 1, letter) for letter in letters]
+    return [f'{stage + 1}{letter}' for letter in letters]
 
 
 class ResNetV1:
@@ -43,16 +43,16 @@ class ResNetV1:
             for unit, name in enumerate(unit_names(self.depth, stage)):
                 body = self._unit(body, name, channels, options, stride=1 if unit else STAGE_STRIDES[stage - 1],
                                   project=unit == 0, stored=stage == 1 and options.pretrained, deformable=stage == 4)
-            features['stage%d' % stage] = Feature(body, stride, channels)
+            features[f'stage{stage}'] = Feature(body, stride, channels)
         return features
 
     def _unit(self, data, name, channels, options, stride, project, stored, deformable):
         """One bottleneck: 1x1, 3x3, 1x1, each with BN, and the shortcut; ReLU behind the sum."""
         def norm(symbol, suffix):
-            return batch_norm(symbol, 'bn%s_%s' % (name, suffix), EPS, options.bn_momentum, stored)
+            return batch_norm(symbol, f'bn{name}_{suffix}', EPS, options.bn_momentum, stored)
 
         first, second = (stride, 1) if options.stride_in_1x1 else (1, stride)
-        res = 'res%s_' % name
+        res = f'res{name}_'
         body = convolution(data, res + 'branch2a', channels // 4, stride=first)
         body = relu(norm(body, 'branch2a'), res + 'branch2a_relu')
         if deformable:

@@ -25,10 +25,10 @@ class ResNeXt101:
         for stage, units in enumerate(UNITS[101], start=1):
             stride *= STAGE_STRIDES[stage - 1]
             for unit in range(1, units + 1):
-                body = self._unit(body, 'stage%d_unit%d' % (stage, unit), STAGE_CHANNELS[stage - 1], options,
+                body = self._unit(body, f'stage{stage}_unit{unit}', STAGE_CHANNELS[stage - 1], options,
                                   stride=STAGE_STRIDES[stage - 1] if unit == 1 else 1, project=unit == 1,
                                   stored=stage == 1 and options.pretrained, deformable=stage == 4)
-            features['stage%d' % stage] = Feature(body, stride, STAGE_CHANNELS[stage - 1])
+            features[f'stage{stage}'] = Feature(body, stride, STAGE_CHANNELS[stage - 1])
         return features
 
     @staticmethod

@@ -15,9 +15,9 @@ class TinyNet:
         features = {}
         for stage, (channels, blocks) in enumerate(STAGES, start=1):
             for block in range(1, blocks + 1):
-                body = _block(body, 'stage%d_block%d' % (stage, block), channels, options.bn_momentum,
+                body = _block(body, f'stage{stage}_block{block}', channels, options.bn_momentum,
                               stride=2 if block == 1 else 1)
-            features['stage%d' % stage] = Feature(body, 2 ** (stage + 1), channels)
+            features[f'stage{stage}'] = Feature(body, 2 ** (stage + 1), channels)
         return features
 
 

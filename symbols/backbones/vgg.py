@@ -13,7 +13,7 @@ FC6_DILATE = 6
 
 def layer_names(reduced_fc=False):
     """Names of all convolutions in order."""
-    names = ['conv%d_%d' % (block, index) for block, (count, _) in enumerate(BLOCKS, start=1)
+    names = [f'conv{block}_{index}' for block, (count, _) in enumerate(BLOCKS, start=1)
              for index in range(1, count + 1)]
     return names + (['fc6', 'fc7'] if reduced_fc else [])
 
@@ -35,11 +35,11 @@ class VGG16:
             if block > 1:
                 body, stride = self._pool(body, block - 1), 2 * stride
             for index in range(1, count + 1):
-                body = _layer(body, 'conv%d_%d' % (block, index), channels, 3)
+                body = _layer(body, f'conv{block}_{index}', channels, 3)
                 if block == index == 1:
                     body = to_half(body, options.half_precision)
             if block > 2:
-                features['conv%d_%d' % (block, count)] = Feature(body, stride, channels)
+                features[f'conv{block}_{count}'] = Feature(body, stride, channels)
         if self.reduced_fc:
             body = mx.sym.Pooling(data=body, kernel=(3, 3), stride=(1, 1), pad=(1, 1), pool_type='max', name='pool5')
             body = _layer(body, 'fc6', FC_CHANNELS, 3, FC6_DILATE)
@@ -47,7 +47,7 @@ class VGG16:
         return features
 
     def _pool(self, data, number):
-        return mx.sym.Pooling(data=data, kernel=(2, 2), stride=(2, 2), pool_type='max', name='pool%d' % number,
+        return mx.sym.Pooling(data=data, kernel=(2, 2), stride=(2, 2), pool_type='max', name=f'pool{number}',
                               pooling_convention='full' if number in self.ceil_pools else 'valid')
 
 

@@ -50,7 +50,7 @@ class ProposalNetwork:
 
     def input_shapes(self, config, batch, height, width, variant):
         """{input name: shape} of a variant, data before labels, in the order in which iterators list them."""
-        return getattr(self, '_%s_shapes' % variant)(config, batch, height, width)
+        return getattr(self, f'_{variant}_shapes')(config, batch, height, width)
 
     def _proposal_train_shapes(self, config, batch, height, width):
         return dict(data=(batch, 3, height, width), **self._anchor_label_shapes(config, batch, height, width))

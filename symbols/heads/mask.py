@@ -54,9 +54,9 @@ class MaskHead:
         """Logits (R, 2K, S, S) of rois (R, 5) on a Feature in float32; `num_classes` is K."""
         body = to_half(self.pool(feature, rois), half_precision)
         for index in range(1, self.convolutions + 1):
-            body = convolution(body, 'mask_conv_3x3_%d' % index, self.channels, 3, bias=True, init=self.hidden_init(),
+            body = convolution(body, f'mask_conv_3x3_{index}', self.channels, 3, bias=True, init=self.hidden_init(),
                                new=True)
-            body = relu(body, 'mask_relu_%d' % index)
+            body = relu(body, f'mask_relu_{index}')
         body = to_single(body, half_precision)
         body = mx.sym.Deconvolution(data=body, weight=parameter('mask_deconv_weight', self.hidden_init(), True),
                                     kernel=(2, 2), stride=(2, 2), pad=(0, 0), num_filter=self.channels, no_bias=True,

@@ -14,6 +14,6 @@ class Concat:
     def __call__(self, features, options):
         parts = [features[stage] for stage in self.stages]
         strides = {part.stride for part in parts}
-        assert len(strides) == 1, 'concatenated features must share a stride, got %s' % sorted(strides)
+        assert len(strides) == 1, f'concatenated features must share a stride, got {sorted(strides)}'
         joined = mx.sym.Concat(*[part.symbol for part in parts], dim=1, name=self.name)
         return Feature(to_single(joined, options.half_precision), parts[0].stride, sum(part.channels for part in parts))

@@ -18,7 +18,7 @@ class TopDown:
     def __call__(self, features, options):
         merged = None
         for stage in reversed(self.stages):
-            lateral = convolution(features[stage].symbol, 'neck_%s_conv' % stage, self.channels, bias=True,
+            lateral = convolution(features[stage].symbol, f'neck_{stage}_conv', self.channels, bias=True,
                                   init=he_normal(0.5 ** 0.5))
             if merged is not None:
                 larger = mx.sym.UpSampling(merged, scale=2, sample_type='nearest', num_args=1)

@@ -12,7 +12,7 @@ def cases(name):
             if key != 'n_cases':
                 number, field = key.split('/', 1)
                 found[int(number)][field] = archive[key]
-    assert found, 'no case in %s' % name
+    assert found, f'no case in {name}'
     for number, case in enumerate(found):
         case['number'] = number
     return found

@@ -43,7 +43,7 @@ def slow_soft_nms(dets, sigma, iou_thresh, score_thresh, method):
 @pytest.mark.parametrize('seed', range(5))
 def test_nms_against_plain_python(seed):
     dets = random_dets(np.random.default_rng(seed), 80, np.float64)
-    np.testing.assert_array_equal(nms(dets, 0.4), slow_nms(dets, 0.4), err_msg='seed %d' % seed)
+    np.testing.assert_array_equal(nms(dets, 0.4), slow_nms(dets, 0.4), err_msg=f'seed {seed}')
 
 
 @pytest.mark.parametrize('seed', range(5))
@@ -52,10 +52,10 @@ def test_kept_boxes_are_apart_and_dropped_ones_are_not(seed):
     keep = nms(dets, 0.5)
     assert (np.diff(dets[keep, 4]) <= 0).all()
     among = bbox_overlaps(dets[keep, :4], dets[keep, :4]) - np.eye(len(keep))
-    assert among.max() <= 0.5 + 1e-6, 'seed %d' % seed
+    assert among.max() <= 0.5 + 1e-6, f'seed {seed}'
     for row in set(range(100)) - set(keep.tolist()):
         better = keep[dets[keep, 4] >= dets[row, 4]]
-        assert bbox_overlaps(dets[[row], :4], dets[better, :4]).max() > 0.5 - 1e-6, 'seed %d' % seed
+        assert bbox_overlaps(dets[[row], :4], dets[better, :4]).max() > 0.5 - 1e-6, f'seed {seed}'
 
 
 def test_equal_scores_keep_the_first_row():
@@ -74,7 +74,7 @@ def test_soft_nms_against_plain_python(method, seed):
     before = dets.copy()
     got = soft_nms(dets, 0.5, 0.3, 0.01, method)
     want = slow_soft_nms(dets, 0.5, 0.3, 0.01, method)
-    np.testing.assert_array_equal(got[:, :4], want[:, :4], err_msg='seed %d' % seed)
+    np.testing.assert_array_equal(got[:, :4], want[:, :4], err_msg=f'seed {seed}')
     np.testing.assert_allclose(got[:, 4], want[:, 4], rtol=1e-4)
     np.testing.assert_array_equal(dets, before)
 

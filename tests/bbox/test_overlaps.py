@@ -36,8 +36,8 @@ def test_against_plain_python(seed):
     np.testing.assert_array_equal(bbox_overlaps(boxes, query), slow_overlaps(boxes, query, False))
     np.testing.assert_array_equal(ignore_overlaps(boxes, query), slow_overlaps(boxes, query, True))
     overlaps = bbox_overlaps(boxes, query)
-    np.testing.assert_array_equal(overlaps, bbox_overlaps(query, boxes).T, err_msg='seed %d' % seed)
-    assert ((overlaps >= 0) & (overlaps <= 1)).all(), 'seed %d' % seed
+    np.testing.assert_array_equal(overlaps, bbox_overlaps(query, boxes).T, err_msg=f'seed {seed}')
+    assert ((overlaps >= 0) & (overlaps <= 1)).all(), f'seed {seed}'
 
 
 def test_a_box_overlaps_itself_wholly_in_single_precision_too():

@@ -20,7 +20,7 @@ def test_encode_by_hand():
 def test_decoding_the_encoding_returns_the_target(seed):
     rng = np.random.default_rng(seed)
     ex, gt = random_boxes(rng, 100), random_boxes(rng, 100)
-    np.testing.assert_allclose(bbox_pred(ex, bbox_transform(ex, gt)), gt, atol=1e-3, err_msg='seed %d' % seed)
+    np.testing.assert_allclose(bbox_pred(ex, bbox_transform(ex, gt)), gt, atol=1e-3, err_msg=f'seed {seed}')
 
 
 def test_zero_deltas_change_nothing_for_every_class():

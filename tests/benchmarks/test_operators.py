@@ -26,7 +26,7 @@ def test_calls_alternate_and_the_first_does_not_count():
     (Bar('ms', 0.4), {'ours': 0.5}, '0.500 ms', False)])
 def test_bars(bar, milliseconds, reached, holds):
     checked = bar.check(milliseconds)
-    assert (checked['reached'], checked['holds']) == (reached, holds) and '%g' % bar.value in checked['bar']
+    assert (checked['reached'], checked['holds']) == (reached, holds) and f'{bar.value:g}' in checked['bar']
 
 
 def test_columns_line_up():

@@ -22,7 +22,7 @@ def a_map(rows, columns, *cells):
 def test_golden(case):
     data = np.load(golden_file('pipeline/focus_chips.npz'))
     assert int(data['n_cases']) == 42
-    get = lambda name: data['%03d/%s' % (case, name)]
+    get = lambda name: data[f'{case:03d}/{name}']
     chips = focus_chips(get('map'), int(get('dilation')), float(get('thresh')), int(get('min_size')),
                         float(get('im_width')), float(get('im_height')), float(get('cscale')))
     assert chips.dtype == np.float64

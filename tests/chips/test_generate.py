@@ -27,7 +27,7 @@ def test_given_order_equals_the_numpy_twin(seed):
                                   slow.candidates(width, height, size, stride))
     order = np.random.default_rng(seed).permutation(len(candidate_chips(width, height, size, stride)))
     np.testing.assert_array_equal(generate_chips(boxes, width, height, size, stride, order=order),
-                                  slow.cover(boxes, width, height, size, stride, order), err_msg='seed %d' % seed)
+                                  slow.cover(boxes, width, height, size, stride, order), err_msg=f'seed {seed}')
 
 
 @pytest.mark.parametrize('seed', range(25))
@@ -37,11 +37,11 @@ def test_every_box_that_fits_lies_in_a_chip_and_chips_lie_in_the_image(seed):
     inside = slow.clipped(boxes, width, height)
     coverable = slow.containment(slow.candidates(width, height, size, stride), inside).any(axis=0)
     covered = slow.containment(chips, inside)
-    np.testing.assert_array_equal(covered.any(axis=0), coverable, err_msg='seed %d' % seed)
+    np.testing.assert_array_equal(covered.any(axis=0), coverable, err_msg=f'seed {seed}')
     assert (chips >= 0).all() and (chips[:, [0, 2]] <= width - 1).all() and (chips[:, [1, 3]] <= height - 1).all()
     assert (chips[:, 2:] - chips[:, :2] <= size).all()
     needless = [m for m in range(len(chips)) if np.delete(covered, m, axis=0).any(axis=0)[coverable].all()]
-    assert not needless, 'seed %d: chips %s cover nothing of their own' % (seed, needless)
+    assert not needless, f'seed {seed}: chips {needless} cover nothing of their own'
 
 
 @pytest.mark.parametrize('seed', range(10))
@@ -50,7 +50,7 @@ def test_not_more_chips_than_one_greedy_pass_on_average(seed):
     rng = np.random.default_rng(seed)
     count = len(candidate_chips(width, height, size, stride))
     greedy = [len(generate_chips(boxes, width, height, size, stride, order=rng.permutation(count))) for _ in range(8)]
-    assert len(generate_chips(boxes, width, height, size, stride, rng=rng)) <= np.mean(greedy), 'seed %d' % seed
+    assert len(generate_chips(boxes, width, height, size, stride, rng=rng)) <= np.mean(greedy), f'seed {seed}'
 
 
 def test_the_seed_decides_and_nothing_else():

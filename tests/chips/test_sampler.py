@@ -39,7 +39,7 @@ def test_chips_of_an_entry(seed):
         inside = slow.clipped(entry['boxes'][seeds] * np.float32(scale), *size)
         windows = np.array([chip.box for chip in of_scale]).reshape(-1, 4) * scale
         if index < 2:  # the side limit makes sure that a chip can hold each
-            assert slow.containment(np.round(windows), inside).any(axis=0).all(), 'seed %d' % seed
+            assert slow.containment(np.round(windows), inside).any(axis=0).all(), f'seed {seed}'
         assert (windows >= 0).all() and (windows[:, 2] <= size[0] - 1 + 1e-6).all()
         assert (windows[:, 3] <= size[1] - 1 + 1e-6).all()
         rows = np.concatenate([chip.props for chip in of_scale]) if of_scale else []

@@ -77,7 +77,7 @@ def test_contradictions(purpose, words, parts):
 @pytest.mark.parametrize('key, value', [('kvstore', 'dist_gpu'), ('kvstore', 'horovod'),
                                         ('gradient_compression', '1bit'), ('gradient_compression', 'fp16')])
 def test_kinds_of_exchange_that_there_are_not(key, value):
-    with pytest.raises(ConfigError, match="default.%s.*%s.*'(device|2bit)'" % (key, value)):
+    with pytest.raises(ConfigError, match=f"default.{key}.*{value}.*'(device|2bit)'"):
         load_config(TINY, ['default.' + key, value])
 
 

@@ -35,7 +35,7 @@ def test_defaults_are_the_originals():
 
 def test_a_users_mistake_is_one_line_and_status_1(capsys):
     def main(argv):
-        raise SniperError('no such thing: %s' % argv[0])
+        raise SniperError(f'no such thing: {argv[0]}')
     with pytest.raises(SystemExit) as exit_:
         cli.run(main, ['x'])
     assert exit_.value.code == 1 and capsys.readouterr().err == 'error: no such thing: x\n'

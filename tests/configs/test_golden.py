@@ -88,7 +88,7 @@ def same(ours, theirs):
 def check(config, wanted):
     ours = flat(config)
     different = {key: (ours.get(key), value) for key, value in wanted.items() if not same(ours.get(key), value)}
-    assert not different, 'key: (ours, wanted) %s' % different
+    assert not different, f'key: (ours, wanted) {different}'
 
 
 def test_defaults_are_the_originals():

@@ -230,7 +230,7 @@ def test_keys_that_programs_read_exist():
         with open(path, encoding='utf-8') as stream:
             found = re.findall(r'\b(?:config|cfg)\.((?:TRAIN|TEST|network|dataset|default)\.\w+)', stream.read())
         wrong = [name for name in found if name not in names and name.split('.')[1] not in dir(EasyDict)]
-        assert not wrong, '%s reads %s' % (os.path.relpath(path, ROOT), wrong)
+        assert not wrong, f'{os.path.relpath(path, ROOT)} reads {wrong}'
         read.update(found)
     assert len(read) > 30
 

@@ -27,7 +27,7 @@ def value(name, shape):
 def architecture(name):
     """Architecture of 'resnet50', 'mobilenet_v2', 'vgg16' with PyTorch's names."""
     if name == 'resnet50':
-        names = {'layer%d.%d.conv1.weight' % (stage, unit): np.zeros(1)
+        names = {f'layer{stage}.{unit}.conv1.weight': np.zeros(1)
                  for stage, count in enumerate((3, 4, 6, 3), start=1) for unit in range(count)}
         names.update({'layer1.0.conv3.weight': np.zeros(1), 'layer1.0.conv2.weight': np.zeros((64, 64, 3, 3))})
         return architectures._torch_resnet(names, 'x')
@@ -48,7 +48,7 @@ def torch_arrays(name):
         shape = shapes[layer.ours + '_weight']
         names = {layer.source + '.weight': shape}
         if layer.our_norm:
-            names.update({'%s.%s' % (layer.source_norm, part): shape[:1] for part in source.norm})
+            names.update({f'{layer.source_norm}.{part}': shape[:1] for part in source.norm})
         else:
             names[layer.source + '.bias'] = shape[:1]
         arrays.update({key: value(key, shape) for key, shape in names.items()})

@@ -137,7 +137,7 @@ def changed(arrays, **changes):
 
 
 def resnet_names(units, bottleneck=True, width=64):
-    names = {'layer%d.%d.conv1.weight' % (stage, unit): np.zeros((1,), np.float32)
+    names = {f'layer{stage}.{unit}.conv1.weight': np.zeros((1,), np.float32)
              for stage, count in enumerate(units, start=1) for unit in range(count)}
     if bottleneck:
         names['layer1.0.conv3.weight'] = np.zeros((1,), np.float32)

@@ -159,7 +159,7 @@ def test_random_damage(tmp_path, seed):
                 read_weights(str(tmp_path / 'x'))
             except SniperError:
                 complaints += 1
-        assert complaints > 30, 'seed %d' % seed
+        assert complaints > 30, f'seed {seed}'
 
 
 def test_readers_refuse_what_is_no_file_of_weights(tmp_path):

@@ -18,7 +18,7 @@ DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'data')
 
 @pytest.mark.parametrize('layout', ['zip', 'legacy'])
 def test_files_of_pytorch(layout):
-    arrays = read_torch(os.path.join(DATA, 'tensors_%s.pth' % layout))
+    arrays = read_torch(os.path.join(DATA, f'tensors_{layout}.pth'))
     w = np.arange(12, dtype=np.float32).reshape(3, 4)
     expected = dict(w=w, transposed=w.T, part=w[1:, 1:3], half=np.array([1.5, -2], np.float16),
                     brain=np.array([1.5, -2], np.float32), count=np.array(7), double=np.array([[1e300]]),
@@ -54,10 +54,10 @@ def one(shape, strides, count=6, offset=0, kind='FloatStorage', storage=bytes(24
 
 class Evil:
     def __reduce__(self):
-        return os.system, ('touch %s' % Evil.mark,)
+        return os.system, (f'touch {Evil.mark}',)
 
 
-Evil.mark = '/tmp/this-must-not-appear-%d' % os.getpid()
+Evil.mark = f'/tmp/this-must-not-appear-{os.getpid()}'
 
 
 def bomb():
@@ -144,4 +144,4 @@ def test_random_damage(tmp_path, seed):
                 read_torch(str(tmp_path / 'x.pth'))
             except SniperError:
                 refused += 1
-        assert refused > 30, 'seed %d' % seed
+        assert refused > 30, f'seed {seed}'

@@ -53,7 +53,7 @@ def zip_file(pickled, storages, method=zipfile.ZIP_STORED):
     with zipfile.ZipFile(stream, 'w', method) as archive:
         archive.writestr('archive/data.pkl', pickled)
         for index, storage in enumerate(storages):
-            archive.writestr('archive/data/%d' % index, storage)
+            archive.writestr(f'archive/data/{index}', storage)
     return stream.getvalue()
 
 

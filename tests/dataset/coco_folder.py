@@ -12,7 +12,7 @@ def make_folder(root, sets, image_files=True):
     root = str(root)
     os.makedirs(os.path.join(root, 'annotations'), exist_ok=True)
     for name, content in sets.items():
-        file_name = name if name.endswith('.json') else 'instances_%s.json' % name
+        file_name = name if name.endswith('.json') else f'instances_{name}.json'
         with open(os.path.join(root, 'annotations', file_name), 'w', encoding='utf-8') as stream:
             stream.write(content if isinstance(content, str) else json.dumps(content))
         if image_files and isinstance(content, dict) and isinstance(content.get('images'), list):
@@ -39,7 +39,7 @@ def content(boxes_of_image, categories=((1, 'cat'), (7, 'dog')), width=100, heig
                                 'bbox': [x, y, w, h], 'area': w * h, 'iscrowd': 0,
                                 'segmentation': [[x, y, x + w, y, x + w, y + h]]})
     return {
-        'images': [{'id': image_id, 'file_name': '%s.jpg' % image_id, 'width': width, 'height': height}
+        'images': [{'id': image_id, 'file_name': f'{image_id}.jpg', 'width': width, 'height': height}
                    for image_id in boxes_of_image],
         'annotations': annotations,
         'categories': [{'id': identity, 'name': name} for identity, name in categories],

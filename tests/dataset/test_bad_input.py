@@ -69,7 +69,7 @@ def test_missing_or_wrong_lists(tmp_path, key, value):
     del file[key]
     if value is not None:
         file[key] = value
-    assert '"%s"' % key in error_line(tmp_path, file)
+    assert f'"{key}"' in error_line(tmp_path, file)
 
 
 def test_zero_images(tmp_path):
@@ -84,7 +84,7 @@ def test_zero_categories(tmp_path):
                                        ('annotations', 'image_id'), ('annotations', 'category_id'),
                                        ('annotations', 'bbox'), ('categories', 'id'), ('categories', 'name')])
 def test_missing_keys(tmp_path, part, key):
-    assert 'has no "%s"' % key in error_line(tmp_path, changed(part, **{key: None}))
+    assert f'has no "{key}"' in error_line(tmp_path, changed(part, **{key: None}))
 
 
 @pytest.mark.parametrize('value', [0, -5, float('nan'), float('inf'), '640', True, [640], 10 ** 400])
@@ -94,7 +94,7 @@ def test_bad_image_size(tmp_path, value):
 
 @pytest.mark.parametrize('part, value', [('images', 2), ('categories', 7)])
 def test_duplicate_ids(tmp_path, part, value):
-    assert 'id %d occurs twice' % value in error_line(tmp_path, changed(part, id=value))
+    assert f'id {value} occurs twice' in error_line(tmp_path, changed(part, id=value))
 
 
 @pytest.mark.parametrize('part', ['images', 'categories'])

@@ -78,7 +78,7 @@ def test_damaged_cache_is_made_anew_with_a_line(folder, damage, caplog, monkeypa
         stream.write({'cut': whole[:-40], 'flip': whole[:place] + b',' + whole[place + 1:], 'empty': b'',
                       'text': b'hello' * 100}[damage])
     assert_same(load(folder)[0], expected)
-    assert '%s is damaged' % path in caplog.text
+    assert f'{path} is damaged' in caplog.text
     forbid_parsing(monkeypatch)
     assert_same(load(folder)[0], expected)
 

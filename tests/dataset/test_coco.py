@@ -135,7 +135,7 @@ def test_file_name_is_the_first_choice(tmp_path):
 def test_sets_without_ground_truth(tmp_path, image_set, folder_name):
     file = content({1: [], 2: []})
     del file['annotations']
-    folder = make_folder(tmp_path, {'image_info_%s.json' % image_set: file}, image_files=False)
+    folder = make_folder(tmp_path, {f'image_info_{image_set}.json': file}, image_files=False)
     expected = touch(folder, 'images', folder_name, '1.jpg')
     dataset = load(folder, image_set)
     assert dataset.roidb()[0]['image'] == expected and not dataset.file.has_annotations

@@ -127,7 +127,7 @@ def test_agrees_with_pycocotools_on_the_file(tmp_path):
     evaluator.evaluate()
     evaluator.accumulate()
     evaluator.summarize()
-    np.testing.assert_allclose([metrics[key] for key in METRICS], evaluator.stats, atol=1e-12, err_msg='seed %d' % seed)
+    np.testing.assert_allclose([metrics[key] for key in METRICS], evaluator.stats, atol=1e-12, err_msg=f'seed {seed}')
     assert 0.02 < metrics['AP'] < 0.98
 
 

@@ -34,7 +34,7 @@ def annotation(identity, image, category, segmentation, box=(5, 5, 40, 40), **mo
 
 
 def content(*annotations):
-    return {'images': [{'id': number, 'file_name': '%d.jpg' % number, 'width': WIDTH, 'height': HEIGHT}
+    return {'images': [{'id': number, 'file_name': f'{number}.jpg', 'width': WIDTH, 'height': HEIGHT}
                        for number in (3, 8)],
             'categories': [{'id': 1, 'name': 'cat'}, {'id': 7, 'name': 'dog'}], 'annotations': list(annotations)}
 

@@ -17,7 +17,7 @@ def make_records(count=9, seed=0, whole=True, ids=None):
         rows = int(rng.integers(0, 5))
         low = rng.uniform(0, 0.5, (rows, 2)) * (width, height)
         boxes = np.concatenate([low, low + rng.uniform(1, 5, (rows, 2))], axis=1)
-        records.append(make_record('data/ä%d/%d.jpg' % (seed, number), ids[number] if ids else number * 7,
+        records.append(make_record(f'data/ä{seed}/{number}.jpg', ids[number] if ids else number * 7,
                                    width, height, np.trunc(boxes) if whole else boxes, rng.integers(1, 80, rows)))
     return records
 

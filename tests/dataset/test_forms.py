@@ -21,9 +21,9 @@ def both_forms(tmp_path, class_list):
                       for _ in range(draw.randint(0, 5))] for number in range(1, 9)}
     file = content(boxes, categories=list(enumerate(names, 1)))
     for image in file['images']:
-        image['file_name'] = '%03d.jpg' % image['id']
+        image['file_name'] = f'{image["id"]:03d}.jpg'
     # x y w h from 0 -> corners from 1, both inside
-    annotations = {'%03d' % number: xml(*[(names[label - 1], x + 1, y + 1, x + w, y + h) for label, x, y, w, h in rows])
+    annotations = {f'{number:03d}': xml(*[(names[label - 1], x + 1, y + 1, x + w, y + h) for label, x, y, w, h in rows])
                    for number, rows in boxes.items()}
     voc = make_part(tmp_path / 'voc', annotations, {'train': sorted(annotations)})
     if class_list:

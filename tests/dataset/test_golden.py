@@ -28,7 +28,7 @@ def golden_records(prefix, paths):
     data = np.load(golden_file('pipeline/roidb_coco.npz'))
 
     def get(name):
-        return data['%s_%s' % (prefix, name)]
+        return data[f'{prefix}_{name}']
 
     rows = np.concatenate([[0], np.cumsum(get('n'))])
     mask_rows = np.concatenate([[0], np.cumsum(get('mask_nobj'))])
@@ -52,7 +52,7 @@ def assert_records_equal(roidb, expected, folder):
     assert len(found) == len(roidb) and set(found) == set(expected)
     for key, record in found.items():
         for field in ('boxes', 'gt_classes', 'max_classes', 'max_overlaps'):
-            np.testing.assert_allclose(record[field], expected[key][field], atol=1e-5, err_msg='%s %s' % (key, field))
+            np.testing.assert_allclose(record[field], expected[key][field], atol=1e-5, err_msg=f'{key} {field}')
         assert [record['width'], record['height']] == expected[key]['size'].tolist()
         assert [len(parts) for parts in record['gt_masks']] == [len(parts) for parts in expected[key]['gt_masks']]
         for ours, theirs in zip(record['gt_masks'], expected[key]['gt_masks']):

@@ -64,7 +64,7 @@ def test_no_object_at_all(tmp_path):
 def test_missing_images_in_training_are_counted(tmp_path, caplog):
     folder = make_folder(tmp_path, {'train2017': content({number: [BOX] for number in range(9)})})
     for number in range(5):
-        os.remove(os.path.join(folder, 'images', 'train2017', '%d.jpg' % number))
+        os.remove(os.path.join(folder, 'images', 'train2017', f'{number}.jpg'))
     roidb, _ = load_training_roidb(config_for(folder, TRAIN__FLIP=False))
     assert [r['image_id'] for r in roidb] == [5, 6, 7, 8]
     assert '5 of 9 image files are missing' in caplog.text

@@ -144,7 +144,7 @@ def test_merged_rows_against_the_original():
 def test_image_order_of_python_2():
     with np.load(golden_file('pipeline/image_order_py2.npz')) as golden:
         for number in range(int(golden['n_cases'])):
-            name = '%03d/' % number
+            name = f'{number:03d}/'
             assert python2_dict_order(golden[name + 'ids'].tolist()) == golden[name + 'order'].tolist()
         count, modulus, factor = (int(golden['big/' + name]) for name in ('n', 'modulus', 'multiplier'))
         order = np.array(python2_dict_order([k * factor % modulus for k in range(count)]), '<i4')

@@ -52,7 +52,7 @@ def test_same_seed_same_bytes_on_any_number_of_processes(folder, tmp_path):
     synthetic.generate(str(tmp_path / 'again'), COUNTS, seed=3, processes=2)
     assert digest(str(tmp_path / 'again')) == digest(folder)
     synthetic.generate(str(tmp_path / 'other'), {'train': 1, 'val': 1, 'test-dev': 1}, seed=4, processes=1)
-    names = ['images/train/%012d.jpg' % 1, 'images/val/%012d.jpg' % 1000001]
+    names = [f'images/train/{1:012d}.jpg', f'images/val/{1000001:012d}.jpg']
     for name in names:
         with open(os.path.join(folder, name), 'rb') as first, open(str(tmp_path / 'other' / name), 'rb') as second:
             assert first.read() != second.read()
@@ -61,7 +61,7 @@ def test_same_seed_same_bytes_on_any_number_of_processes(folder, tmp_path):
 def test_more_images_keep_the_first_ones(folder, tmp_path):
     synthetic.generate(str(tmp_path / 'more'), dict(COUNTS, train=7), seed=3, processes=1)
     for split, index in (('train', 1), ('val', 1000002), ('test-dev', 2000001)):
-        name = os.path.join('images', split, '%012d.jpg' % index)
+        name = os.path.join('images', split, f'{index:012d}.jpg')
         with open(os.path.join(folder, name), 'rb') as first, open(str(tmp_path / 'more' / name), 'rb') as second:
             assert first.read() == second.read()
 
@@ -213,7 +213,7 @@ def test_force_and_repair(tmp_path):
     os.mkdir(out)  # an empty folder is no obstacle
     assert synthetic.generate(out, counts, processes=1)
     assert synthetic.generate(out, counts, seed=1, processes=1, force=True)
-    os.remove(os.path.join(out, 'images', 'train', '%012d.jpg' % 2))
+    os.remove(os.path.join(out, 'images', 'train', f'{2:012d}.jpg'))
     assert synthetic.generate(out, counts, seed=1, processes=1)
     assert len(os.listdir(os.path.join(out, 'images', 'train'))) == 2
     assert os.listdir(str(tmp_path)) == ['out']

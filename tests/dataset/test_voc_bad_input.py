@@ -8,8 +8,8 @@ from lib.errors import SniperError
 from tests.dataset.voc_folder import make_part, write, write_image, xml
 
 CAT = ('cat', 11, 21, 30, 40)
-BOMB = '''<?xml version="1.0"?><!DOCTYPE annotation [<!ENTITY a "aaaaaaaaaa">%s]><annotation>&j;</annotation>''' % (
-    ''.join('<!ENTITY %s "%s">' % (new, '&%s;' % old * 10) for old, new in zip('abcdefghi', 'bcdefghij')))
+BOMB = '''<?xml version="1.0"?><!DOCTYPE annotation [<!ENTITY a "aaaaaaaaaa">{}]><annotation>&j;</annotation>'''.format(
+    ''.join(f'<!ENTITY {new} "{f"&{old};" * 10}">' for old, new in zip('abcdefghi', 'bcdefghij')))
 OUTSIDE = '<!DOCTYPE annotation [<!ENTITY x SYSTEM "file:///etc/passwd">]><annotation>&x;</annotation>'
 
 
@@ -134,7 +134,7 @@ def test_missing_folder(tmp_path):
 def test_missing_set_names_the_sets_there_are(tmp_path):
     make_part(tmp_path / 'VOC2007', {'a': xml(CAT)}, {'train': ['a'], 'val': ['a']})
     for name in ('train', '2008_train', '2007_test'):
-        with pytest.raises(SniperError, match='no image set %r .*there: 2007_all, 2007_train, 2007_val' % name):
+        with pytest.raises(SniperError, match=f'no image set {name!r} .*there: 2007_all, 2007_train, 2007_val'):
             load(tmp_path, name)
     with pytest.raises(SniperError, match=r"no image set 'x' \(.*x\.txt\); sets there: all, train, val"):
         load(tmp_path / 'VOC2007', 'x')

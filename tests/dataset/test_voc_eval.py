@@ -40,11 +40,11 @@ def test_golden_records(golden):
     roidb = dataset.roidb()
     assert list(dataset.classes) == facts['classes'] and [r['image_id'] for r in roidb] == facts['sets'][year]
     assert dataset.name == facts['eval'][year]['imdb_name']
-    assert [len(record['boxes']) for record in roidb] == data['y%s_n' % year].tolist()
+    assert [len(record['boxes']) for record in roidb] == data[f'y{year}_n'].tolist()
     for field in ('boxes', 'gt_classes', 'max_classes', 'max_overlaps'):
         np.testing.assert_array_equal(np.concatenate([record[field] for record in roidb]),
-                                      data['y%s_%s' % (year, field)])
-    assert [[r['width'], r['height']] for r in roidb] == data['y%s_size' % year].tolist()
+                                      data[f'y{year}_{field}'])
+    assert [[r['width'], r['height']] for r in roidb] == data[f'y{year}_size'].tolist()
 
 
 def test_golden_evaluation(golden, tmp_path):
@@ -60,11 +60,11 @@ def test_golden_evaluation(golden, tmp_path):
         assert (folder / name).read_text() == text
     assert json.loads((folder / 'metrics_test.json').read_text()) == metrics
     lines = expected['info'].splitlines()
-    assert lines[0] == 'VOC07 metric? %s' % ('Y' if metrics['rule'] == '11point' else 'No')
-    ours = ['AP for %s = %.4f' % item for item in metrics['per_class'].items()]
-    ours += ['Mean AP@0.5 = %.4f' % metrics['AP50'], '']
-    ours += ['AP for %s = %.4f' % item for item in metrics['per_class_AP70'].items()]
-    assert lines[1:] == ours + ['Mean AP@0.7 = %.4f' % metrics['AP70']]
+    assert lines[0] == f'VOC07 metric? {"Y" if metrics["rule"] == "11point" else "No"}'
+    ours = ['AP for {} = {:.4f}'.format(*item) for item in metrics['per_class'].items()]
+    ours += [f'Mean AP@0.5 = {metrics["AP50"]:.4f}', '']
+    ours += ['AP for {} = {:.4f}'.format(*item) for item in metrics['per_class_AP70'].items()]
+    assert lines[1:] == ours + [f'Mean AP@0.7 = {metrics["AP70"]:.4f}']
 
 
 # ---- the two rules on curves with known areas

@@ -12,7 +12,7 @@ def ids(folder, name):
 
 
 def test_split(tmp_path, capsys):
-    folder = make_part(tmp_path, {'i%02d' % number: xml(('cell', 1, 1, 9, 9)) for number in range(20)})
+    folder = make_part(tmp_path, {f'i{number:02d}': xml(('cell', 1, 1, 9, 9)) for number in range(20)})
     assert main([folder, '--test', '0.25']) == 0
     train, test = ids(folder, 'train'), ids(folder, 'test')
     assert (len(train), len(test)) == (15, 5) and sorted(train + test) == ids(folder, 'all')
@@ -20,10 +20,10 @@ def test_split(tmp_path, capsys):
     assert 'train.txt: 15 images' in capsys.readouterr().out
     with pytest.raises(SniperError, match='train.txt exists'):
         main([folder])
-    other = make_part(tmp_path / 'other', {'i%02d' % number: xml(('cell', 1, 1, 9, 9)) for number in range(20)})
+    other = make_part(tmp_path / 'other', {f'i{number:02d}': xml(('cell', 1, 1, 9, 9)) for number in range(20)})
     main([other, '--test', '0.25'])
     assert ids(other, 'test') == test
-    again = make_part(tmp_path / 'again', {'i%02d' % number: xml(('cell', 1, 1, 9, 9)) for number in range(20)})
+    again = make_part(tmp_path / 'again', {f'i{number:02d}': xml(('cell', 1, 1, 9, 9)) for number in range(20)})
     main([again, '--test', '0.25', '--seed', '1'])
     assert ids(again, 'test') != test
 

@@ -17,14 +17,14 @@ def write(path, text):
 
 def xml(*objects, size=(100, 80), extra=''):
     """Annotation text. objects: (name, xmin, ymin, xmax, ymax[, difficult]); size None leaves it out."""
-    parts = ['<annotation>%s' % extra]
+    parts = [f'<annotation>{extra}']
     if size is not None:
-        parts.append('<size><width>%s</width><height>%s</height><depth>3</depth></size>' % size)
+        parts.append('<size><width>{}</width><height>{}</height><depth>3</depth></size>'.format(*size))
     for name, *numbers in objects:
-        box = ''.join('<%s>%s</%s>' % (tag, number, tag)
+        box = ''.join(f'<{tag}>{number}</{tag}>'
                       for tag, number in zip(('xmin', 'ymin', 'xmax', 'ymax'), numbers))
-        parts.append('<object><name>%s</name><difficult>%d</difficult><bndbox>%s</bndbox></object>'
-                     % (name, numbers[4] if len(numbers) > 4 else 0, box))
+        difficult = numbers[4] if len(numbers) > 4 else 0
+        parts.append(f'<object><name>{name}</name><difficult>{difficult}</difficult><bndbox>{box}</bndbox></object>')
     return '\n'.join(parts + ['</annotation>'])
 
 
@@ -41,7 +41,7 @@ def make_part(root, annotations, sets=None, image_files=True):
         if image_files:
             touch(root, 'JPEGImages', image_id + '.jpg')
     for name, ids in (sets or {}).items():
-        write(os.path.join(root, 'ImageSets', 'Main', name + '.txt'), ''.join('%s\n' % i for i in ids))
+        write(os.path.join(root, 'ImageSets', 'Main', name + '.txt'), ''.join(f'{i}\n' for i in ids))
     return root
 
 

@@ -54,7 +54,7 @@ def test_the_users_limit_stands(machine, monkeypatch):
     machine(AMX | {'avx512_bf16', 'avx512_vnni', 'avx_vnni'})
     for limit, precision in (('AVX2', 'bf16'), ('AVX2', 'int8'), ('avx512_core', 'int8'), ('AVX512_CORE_VNNI', 'bf16')):
         monkeypatch.setenv(cpu.MAX_ISA, limit)
-        with pytest.raises(SniperError, match='the environment sets DNNL_MAX_CPU_ISA to %s' % limit):
+        with pytest.raises(SniperError, match=f'the environment sets DNNL_MAX_CPU_ISA to {limit}'):
             cpu.prepare(precision)
     monkeypatch.setenv(cpu.MAX_ISA, 'AVX512_CORE_BF16')
     assert cpu.prepare('bf16') == 'avx512_bf16' and cpu.prepare('int8') == 'avx512_vnni'

@@ -65,7 +65,7 @@ def test_numbers_stay_close(precision, least, most):
     done = subprocess.run([sys.executable, '-c', PROGRAM, precision], cwd=ROOT, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, universal_newlines=True, env=dict(os.environ, OMP_NUM_THREADS='1'))
     if 'refused: TEST.PRECISION' in done.stderr:
-        pytest.skip('this processor has nothing for %s' % precision)
+        pytest.skip(f'this processor has nothing for {precision}')
     assert done.returncode == 0, done.stderr
     errors = [float(word) for word in done.stdout.split()[-2:]]
     assert least < max(errors) < most  # not nothing: it did run in fewer bits

@@ -24,7 +24,7 @@ class Answers:
         if start and self.ranges and handler.headers.get('If-Range') == self.etag:
             first = int(start[len('bytes='):-1])
             handler.send_response(206)
-            handler.send_header('Content-Range', 'bytes %d-%d/%d' % (first, len(self.content) - 1, len(self.content)))
+            handler.send_header('Content-Range', f'bytes {first}-{len(self.content) - 1}/{len(self.content)}')
         else:
             handler.send_response(200)
         body = self.content[first:]
@@ -54,7 +54,7 @@ def serving(answers):
     thread = threading.Thread(target=server.serve_forever, kwargs={'poll_interval': 0.01}, daemon=True)
     thread.start()
     try:
-        yield 'http://127.0.0.1:%d/file' % server.server_address[1]
+        yield f'http://127.0.0.1:{server.server_address[1]}/file'
     finally:
         server.shutdown()
         server.server_close()

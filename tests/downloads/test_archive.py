@@ -62,7 +62,7 @@ def negative_size():
     header = bytearray(entry.tobuf(tarfile.GNU_FORMAT))
     header[124:136] = struct.pack('>Iq', 0xffffffff, -1024)
     header[148:156] = b' ' * 8
-    header[148:156] = ('%06o\0 ' % sum(header)).encode()
+    header[148:156] = f'{sum(header):06o}\0 '.encode()
     return bytes(header) + b'\0' * 10240
 
 

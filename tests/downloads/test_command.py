@@ -101,14 +101,14 @@ def test_servers_that_cannot_continue_send_all_again(tmp_path, ranges, etag):
 
 def test_wrong_hash_is_deleted_and_not_unpacked(tmp_path):
     answers = Answers(PACKED[:-1] + b'!')
-    with pytest.raises(SniperError, match='SHA-256 [0-9a-f]{64}, expected %s.*deleted' % SHA):
+    with pytest.raises(SniperError, match=f'SHA-256 [0-9a-f]{{64}}, expected {SHA}.*deleted'):
         provided(tmp_path, answers)
     assert left_over(tmp_path) == []
 
 
 def test_unknown_hash_is_shown_and_wants_trust(tmp_path):
     answers = Answers(PACKED)
-    with pytest.raises(SniperError, match='SHA-256 %s.*--trust' % SHA):
+    with pytest.raises(SniperError, match=f'SHA-256 {SHA}.*--trust'):
         provided(tmp_path, answers, changes={'sha256': ''})
     assert left_over(tmp_path) == ['data/downloads/model.tar.gz']
     provided(tmp_path, answers, changes={'sha256': ''}, trust=True)
@@ -125,7 +125,7 @@ def test_beginning_of_a_hash(tmp_path):
 def test_gone(tmp_path, status):
     answers = Answers(PACKED)
     answers.status = status
-    with pytest.raises(SniperError, match='HTTP %d.*If you have the file.*train one' % status):
+    with pytest.raises(SniperError, match=f'HTTP {status}.*If you have the file.*train one'):
         provided(tmp_path, answers)
     assert len(answers.asked) == (5 if status == 500 else 1)
 

@@ -29,7 +29,7 @@ def make_roidb(folder, sizes=((50, 40), (40, 50), (64, 48), (30, 30), (33, 41)),
     rng = np.random.default_rng(seed)
     roidb = []
     for number, (width, height) in enumerate(sizes):
-        path = os.path.join(str(folder), 'image%d.png' % number)
+        path = os.path.join(str(folder), f'image{number}.png')
         cv2.imwrite(path, rng.integers(0, 256, (height, width, 3), np.uint8))
         roidb.append(make_record(path, 100 + number, width, height, [], []))
     return roidb
@@ -96,7 +96,7 @@ class ThreadsPredictor(FakePredictor):
     """Fails, saying how many threads MXNet would have here."""
 
     def __init__(self):
-        raise SniperError('threads: %s' % os.environ.get('OMP_NUM_THREADS'))
+        raise SniperError(f'threads: {os.environ.get("OMP_NUM_THREADS")}')
 
 
 class FocusPredictor(FakePredictor):

@@ -33,15 +33,15 @@ def write_checkpoint(config, cfg_path, classes, epoch=1, save_prefix='SNIPER', s
         if name not in shapes:
             arrays['arg:' + name] = _initial(mx, name, shape, score_spread)
             if name.startswith('bbox_pred'):  # decodes directly
-                arrays['arg:%s_test' % name] = arrays['arg:' + name]
+                arrays[f'arg:{name}_test'] = arrays['arg:' + name]
     for name, shape in zip(symbol.list_auxiliary_states(), aux_shapes):
         arrays['aux:' + name] = mx.nd.ones(shape) if name.endswith('var') else mx.nd.zeros(shape)
     prefix = os.path.join(output_folder(config, cfg_path), save_prefix)
     os.makedirs(os.path.dirname(prefix), exist_ok=True)
-    path = '%s-%04d.params' % (prefix, epoch)
+    path = f'{prefix}-{epoch:04d}.params'
     mx.nd.save(path, arrays)
     if classes is not None:
-        with open('%s-%04d.json' % (prefix, epoch), 'w', encoding='utf-8') as stream:
+        with open(f'{prefix}-{epoch:04d}.json', 'w', encoding='utf-8') as stream:
             json.dump({'classes': list(classes), 'epoch': epoch}, stream)
     return path
 

@@ -17,7 +17,7 @@ def rows_of(*rows):
 @pytest.mark.parametrize('case', range(10))
 def test_golden(case):
     data = np.load(golden_file('pipeline/aggregate.npz'))
-    get = lambda name: data['%03d/%s' % (case, name)]
+    get = lambda name: data[f'{case:03d}/{name}']
     scales = []
     for scale, crops_per_image in enumerate(get('n_chips')):
         rows = get('rows')[get('rows')[:, 0] == scale]
@@ -116,7 +116,7 @@ def test_threads_do_not_change_the_result():
     one, four = (aggregate([scale], [(-1, -1)], 4, GAUSSIAN, 10, threads) for threads in (1, 4))
     for left, right in zip(one, four):
         for a, b in zip(left, right):
-            np.testing.assert_array_equal(a, b, err_msg='seed %d' % seed)
+            np.testing.assert_array_equal(a, b, err_msg=f'seed {seed}')
 
 
 @pytest.mark.parametrize('method', ['hard', 'linear', 'gaussian'])
@@ -142,6 +142,6 @@ def test_index_says_which_rows_they_were(method, most):
         rows = np.concatenate([np.zeros((0, 6))] + [crop for scale in scales for crop in scale[image]])
         for label in range(4):
             dets = detections[label][image]
-            np.testing.assert_array_equal(dets, alone[label][image], 'seed %d' % seed)
-            np.testing.assert_array_equal(dets[:, :4], rows[index[label][image], :4], 'seed %d' % seed)
+            np.testing.assert_array_equal(dets, alone[label][image], f'seed {seed}')
+            np.testing.assert_array_equal(dets[:, :4], rows[index[label][image], :4], f'seed {seed}')
             assert (rows[index[label][image], 5] == label).all() and len(set(index[label][image])) == len(dets)

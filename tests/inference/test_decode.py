@@ -22,7 +22,7 @@ def one_slot(score, delta=(0, 0, 0, 0), roi=(10, 20, 29, 39), scale=2.0, size=(1
 @pytest.mark.parametrize('case', range(6))
 def test_golden(case):
     data = np.load(golden_file('pipeline/detections.npz'))
-    get = lambda name: data['%03d/%s' % (case, name)]
+    get = lambda name: data[f'{case:03d}/{name}']
     crops = [[] for _ in get('wh')]
     for image, *box in get('crops'):
         crops[int(image)].append(box)
@@ -110,7 +110,7 @@ def test_many_classes_and_slots_against_a_loop():
                     expected.append([min(x1, width - 1) / scale, min(y1, height - 1) / scale,
                                      min(x2, width - 1) / scale, min(y2, height - 1) / scale,
                                      scores[slot, proposal, label], label])
-        np.testing.assert_allclose(found[slot].rows, expected, atol=1e-4, err_msg='seed %d' % seed)
+        np.testing.assert_allclose(found[slot].rows, expected, atol=1e-4, err_msg=f'seed {seed}')
 
 
 def test_prune_keeps_boxes_at_the_image_border():

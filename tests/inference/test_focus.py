@@ -35,14 +35,14 @@ def assert_same(left, right):
 @pytest.mark.parametrize('case', range(6))
 def test_golden_chips_of_images(case):
     data = np.load(golden_file('pipeline/add_chips.npz'))
-    get = lambda name: data['%03d/%s' % (case, name)]
+    get = lambda name: data[f'{case:03d}/{name}']
     index, total = int(get('scale_id')), 0
     areas = np.zeros(2)  # megapixels at the next scale: of the chips, of whole images
     for image, (width, height) in enumerate(zip(get('width'), get('height'))):
         scale, finer = (scale_of_test(get('scales')[which], width, height) for which in (index, index + 1))
-        maps = [get('map_%d_%d' % (image, crop))[1] for crop in range(int(get('n_maps')[image]))]
-        chips = chips_of_image(get('in_%d' % image), maps, get('hyper')[index], scale, 16)
-        np.testing.assert_allclose(in_order(chips), in_order(get('out_%d' % image)), atol=1e-6)
+        maps = [get(f'map_{image}_{crop}')[1] for crop in range(int(get('n_maps')[image]))]
+        chips = chips_of_image(get(f'in_{image}'), maps, get('hyper')[index], scale, 16)
+        np.testing.assert_allclose(in_order(chips), in_order(get(f'out_{image}')), atol=1e-6)
         areas += (chips[:, 2:] - chips[:, :2]).prod(axis=1).sum() * finer ** 2 / 1e6, width * height * finer ** 2 / 1e6
         total += len(chips)
     assert total > 0

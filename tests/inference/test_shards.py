@@ -80,7 +80,7 @@ def test_parts_come_back(tmp_path):
         parts = folder.read_all(count, dealt)
         assert [part.images.tolist() for part in parts] == [[0], [2, 1], []]
         assert [part.arrays['rows'].shape for part in parts] == [(1, 6), (2, 6), (0, 6)]
-    assert sorted(os.listdir(str(tmp_path))) == ['part_%d_of_3.npz' % number for number in (1, 2, 3)]
+    assert sorted(os.listdir(str(tmp_path))) == [f'part_{number}_of_3.npz' for number in (1, 2, 3)]
 
 
 def refused(folder, count=0):
@@ -91,10 +91,10 @@ def refused(folder, count=0):
 
 def test_missing_shards_are_named_with_their_images_and_commands(tmp_path):
     folder = a_folder(tmp_path)
-    assert refused(folder) == 'there is no shard to merge in %s; run: test --shard 1/N' % tmp_path
+    assert refused(folder) == f'there is no shard to merge in {tmp_path}; run: test --shard 1/N'
     write(folder, [0], [1, 2], [])
     os.remove(folder.path(Shard(2, 3)))
-    assert refused(folder) == 'shard 2/3, with 2 images (b, c), is missing in %s; run: test --shard 2/3' % tmp_path
+    assert refused(folder) == f'shard 2/3, with 2 images (b, c), is missing in {tmp_path}; run: test --shard 2/3'
     os.remove(folder.path(Shard(1, 3)))
     assert 'shards 1/3, 2/3, with 3 images (a, b, c), are missing' in refused(folder)
     assert 'test --shard 1/3 and test --shard 2/3' in refused(folder)
@@ -167,7 +167,7 @@ test.__test__ = False
 
 
 def results(folder, name='results'):
-    with open(os.path.join(folder, 'out', 'results', 'detections_val_%s.json' % name), 'rb') as stream:
+    with open(os.path.join(folder, 'out', 'results', f'detections_val_{name}.json'), 'rb') as stream:
         return stream.read()
 
 
@@ -177,7 +177,7 @@ def forget_results(folder):
 
 def in_shards(folder, count, *merge, **test_keys):
     for number in range(1, count + 1):
-        assert test(folder, '--shard', '%d/%d' % (number, count), **test_keys) == 0
+        assert test(folder, '--shard', f'{number}/{count}', **test_keys) == 0
     forget_results(folder)
     assert test(folder, '--merge', *merge, **test_keys) == 0
 

@@ -65,7 +65,7 @@ def test_missing_file(tmp_path, caplog):
 def test_other_origin_is_refused(tmp_path, caplog, change, word):
     save(make_store(tmp_path), 0, some_rows())
     assert load(make_store(tmp_path, **change), 0) is None
-    assert 'made from other %s' % word in caplog.text
+    assert f'made from other {word}' in caplog.text
 
 
 def test_changed_image_is_noticed(tmp_path, caplog):

@@ -20,7 +20,7 @@ def write_data(folder, classes=CLASSES, sizes=SIZES):
     os.makedirs(os.path.join(folder, 'annotations'))
     os.makedirs(os.path.join(folder, 'images', 'val'))
     for number, (width, height) in enumerate(sizes):
-        name = 'picture%d.png' % number
+        name = f'picture{number}.png'
         cv2.imwrite(os.path.join(folder, 'images', 'val', name), rng.integers(0, 256, (height, width, 3), np.uint8))
         images.append({'id': 10 + number, 'file_name': name, 'width': width, 'height': height})
         annotations.append({'id': number + 1, 'image_id': 10 + number, 'category_id': 1, 'bbox': [5, 6, 30, 40],

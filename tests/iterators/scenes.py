@@ -30,7 +30,7 @@ def make_roidb(folder, count=6, seed=3, boxes_per_image=5, suffix='.jpg'):
     roidb = []
     for number in range(count):
         width, height = int(rng.integers(120, 200)), int(rng.integers(100, 160))
-        path = os.path.join(str(folder), 'image%03d%s' % (number, suffix))
+        path = os.path.join(str(folder), f'image{number:03d}{suffix}')
         write_image(path, width, height, rng)
         corners = rng.uniform(0, 0.6, (boxes_per_image, 2)) * (width, height)
         sizes = rng.uniform(12, 60, (boxes_per_image, 2))

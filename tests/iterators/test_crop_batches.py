@@ -29,6 +29,6 @@ def test_tiny_crop_still_has_a_size():
 def test_golden_order():
     cases = np.load(golden_file('pipeline/test_batching.npz'))
     for number in range(int(cases['n_cases'])):
-        prefix = '%03d/' % number
+        prefix = f'{number:03d}/'
         order = order_crops(cases[prefix + 'crops'][:, 1:], int(cases[prefix + 'batch_size']))
         np.testing.assert_array_equal(order, cases[prefix + 'order'], err_msg=prefix)

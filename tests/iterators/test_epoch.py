@@ -51,7 +51,7 @@ def test_chip_table_gives_back_what_was_put_in():
 
 
 def roidb(count):
-    return [{'image': 'image%d' % number, 'width': 10, 'height': 10} for number in range(count)]
+    return [{'image': f'image{number}', 'width': 10, 'height': 10} for number in range(count)]
 
 
 def plan_of(images, order, broken):

@@ -17,7 +17,7 @@ SLOTS = 1
 def cases():
     content = np.load(golden_file('pipeline/train_iterator.npz'))
     for number in range(int(content['n_cases'])):
-        prefix = '%03d/' % number
+        prefix = f'{number:03d}/'
         yield number, {key[4:]: content[key] for key in content.files if key.startswith(prefix)}
 
 
@@ -40,29 +40,29 @@ def golden_roidb(case, folder):
     """Records and lossless image files of a case."""
     roidb = []
     for number in range(int(case['n_images'])):
-        field = {name: case['in%d_%s' % (number, name)]
+        field = {name: case[f'in{number}_{name}']
                  for name in ('image', 'boxes', 'max_classes', 'max_overlaps', 'flipped')}
-        path = str(folder / ('%d.png' % number))
+        path = str(folder / (f'{number}.png'))
         cv2.imwrite(path, field['image'])
         roidb.append({'image': path, 'height': field['image'].shape[0], 'width': field['image'].shape[1],
                       'boxes': field['boxes'], 'max_classes': field['max_classes'],
                       'max_overlaps': field['max_overlaps'], 'flipped': bool(field['flipped'])})
         if case['with_mask']:
-            roidb[-1]['gt_masks'] = unpacked(case, 'in%d_poly_' % number)
+            roidb[-1]['gt_masks'] = unpacked(case, f'in{number}_poly_')
     return roidb
 
 
 def golden_chip(case, image, chip):
     """Chip number `chip` of an image, as the original recorded it."""
-    row, start = case['out%d_crops' % image][chip], case['out%d_props_off' % image]
-    props = case['out%d_props' % image][start[chip]:start[chip + 1]]
+    row, start = case[f'out{image}_crops'][chip], case[f'out{image}_props_off']
+    props = case[f'out{image}_props'][start[chip]:start[chip + 1]]
     return Chip(tuple(row[:4].tolist()), float(row[4]), int(row[5]), int(row[6]), int(row[7]),
                 props.astype(np.int32), False)
 
 
 def golden_batch(case, number):
     """Batch `number` of a case: tensor name -> array."""
-    prefix = 'b%d_' % number
+    prefix = f'b{number}_'
     return {key[len(prefix):]: value for key, value in case.items() if key.startswith(prefix)}
 
 
@@ -108,17 +108,17 @@ def test_golden_batches(tmp_path):
             if config.TRAIN.WITH_MASK:
                 check_polygons(tensors['gt_masks'], expected['gt_masks'])
             for name in ['label', 'bbox_weight', 'gt_boxes'] + ['scale_label'] * config.TRAIN.AUTO_FOCUS:
-                np.testing.assert_array_equal(tensors[name], expected[name], err_msg='%d %s' % (number, name))
+                np.testing.assert_array_equal(tensors[name], expected[name], err_msg=f'{number} {name}')
             for name in ('valid_ranges', 'im_info', 'bbox_target'):
                 np.testing.assert_allclose(tensors[name], expected[name], rtol=1e-6, atol=1e-4,
-                                           err_msg='%d %s' % (number, name))
+                                           err_msg=f'{number} {name}')
 
 
 def test_golden_epoch_invariants():
     """Our order has the same counts an image as the original's: every chip, then padding from the first images."""
     from lib.iterators.epoch import draw_order
     for number, case in cases():
-        counts = [len(case['out%d_crops' % image]) for image in range(int(case['n_images']))]
+        counts = [len(case[f'out{image}_crops']) for image in range(int(case['n_images']))]
         image = np.repeat(np.arange(len(counts)), counts)
         order = draw_order(image, int(case['batch_size']), np.random.default_rng(number))
         assert len(order) == int(case['length'])

@@ -75,7 +75,7 @@ def test_what_does_not_fit_is_counted_and_said_once_an_epoch(tmp_path, caplog):
             assert (lengths >= 12).all() and (lengths <= 27).all()
         assert count == rows == iterator.epoch_stats['simplified_masks']
     lines = [record.getMessage() for record in caplog.records if 'MAX_POLYGON_LEN' in record.getMessage()]
-    assert len(lines) == 1 and lines[0].startswith('Epoch 1: %d times' % count)
+    assert len(lines) == 1 and lines[0].startswith(f'Epoch 1: {count} times')
 
 
 def mask_of(rings, size=64, fine=16):

@@ -112,7 +112,7 @@ def test_orientation_that_no_size_tells_is_named(tmp_path, orientation, warned, 
     path.write_bytes(with_exif(cv2.imencode('.jpg', scene())[1].tobytes(), orientation=orientation))
     run(make_entry(str(path), WIDTH, HEIGHT, BOXES))
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert any('a.jpg is to be shown turned or mirrored (EXIF orientation %d)' % orientation in line
+    assert any(f'a.jpg is to be shown turned or mirrored (EXIF orientation {orientation})' in line
                for line in lines) == warned
 
 
@@ -219,5 +219,5 @@ def test_images_without_a_pixel_in_a_chip_are_named(tmp_path, caplog):
         replaced = iterator.epoch_stats['replaced_samples']
     lines = [record.getMessage() for record in caplog.records]
     for path in paths[1:]:
-        assert sum('no pixel of image %s lies in one of its chips' % path in line for line in lines) == 1
-    assert 'Epoch 1: %d samples were replaced because of 2 images without a pixel in a chip' % replaced in lines
+        assert sum(f'no pixel of image {path} lies in one of its chips' in line for line in lines) == 1
+    assert f'Epoch 1: {replaced} samples were replaced because of 2 images without a pixel in a chip' in lines

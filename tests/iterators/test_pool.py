@@ -20,7 +20,7 @@ class Arithmetic:
         if base is None:
             raise SniperError('no base was given')
         self.base = base
-        self.current = 'the number %s' % base
+        self.current = f'the number {base}'
 
     def add(self, number):
         return self.base + number
@@ -54,7 +54,7 @@ class Arithmetic:
 def alive(pid):
     """True if the process exists and is not a zombie."""
     try:
-        with open('/proc/%d/stat' % pid) as file:
+        with open(f'/proc/{pid}/stat') as file:
             return file.read().rsplit(')', 1)[1].split()[0] != 'Z'
     except OSError:
         return False
@@ -143,8 +143,8 @@ def test_killed_worker_is_an_error_not_a_hang():
     pool.submit(0, 'die', ())
     for number in range(30):
         pool.submit(number, 'nap', (0.01,))
-    with pytest.raises(SniperError, match='data worker %s was killed by signal 9.*NUM_PROCESS' % '|'.join(
-            str(pid) for pid in pids)):
+    with pytest.raises(SniperError, match='data worker {} was killed by signal 9.*NUM_PROCESS'.format('|'.join(
+            str(pid) for pid in pids))):
         for _ in range(31):
             pool.get()
     for call in (pool.get, pool.drain, lambda: pool.submit(0, 'add', (1,))):

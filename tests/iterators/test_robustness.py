@@ -73,7 +73,7 @@ def test_worker_killed_in_mid_epoch_is_an_error_in_time(roidb, shm_stays):
         next(iterator)
         started = time.monotonic()
         os.kill(pids[0], signal.SIGKILL)
-        with pytest.raises(SniperError, match='data worker %d was killed by signal 9' % pids[0]):
+        with pytest.raises(SniperError, match=f'data worker {pids[0]} was killed by signal 9'):
             for epoch in range(3):
                 epoch_batches(iterator, epoch)
         assert time.monotonic() - started < PATIENCE

@@ -112,7 +112,7 @@ def test_entry_without_objects_is_enough(tmp_path):
 def test_golden_batches():
     cases = np.load(golden_file('pipeline/test_batching.npz'))
     for number in range(int(cases['n_cases'])):
-        case = {key[4:]: cases[key] for key in cases.files if key.startswith('%03d/' % number)}
+        case = {key[4:]: cases[key] for key in cases.files if key.startswith(f'{number:03d}/')}
         roidb = [{'image': 'none', 'width': int(width), 'height': int(height)} for width, height in case['wh']]
         crops = [case['crops'][case['crops'][:, 0] == image, 1:] for image in range(len(roidb))]
         config = small_config()

@@ -169,7 +169,7 @@ def test_too_many_objects_are_counted_once_an_epoch(roidb, caplog):
         dropped = sum(batch.stats['dropped_boxes'] for batch in iterator)
         assert dropped == iterator.epoch_stats['dropped_boxes'] > 0
     lines = [record.getMessage() for record in caplog.records if 'TRAIN.MAX_GT' in record.getMessage()]
-    assert lines == ['Epoch 1: %d objects did not fit into the 1 rows of gt_boxes; raise TRAIN.MAX_GT' % dropped]
+    assert lines == [f'Epoch 1: {dropped} objects did not fit into the 1 rows of gt_boxes; raise TRAIN.MAX_GT']
 
 
 def test_broken_images_are_replaced_and_named(tmp_path, caplog):
@@ -192,7 +192,7 @@ def test_broken_images_are_replaced_and_named(tmp_path, caplog):
                 replaced += 1
             else:
                 np.testing.assert_array_equal(arrays['data'][row], whole_arrays['data'][row])
-    assert any('%d samples were replaced because of 3 broken images' % replaced in line for line in lines)
+    assert any(f'{replaced} samples were replaced because of 3 broken images' in line for line in lines)
     with TrainIterator(roidb, small_config(), 4, num_workers=2) as iterator:
         assert_same_batches(epoch_batches(iterator, 0), expected)
         assert iterator.epoch_stats['replaced_samples'] == replaced

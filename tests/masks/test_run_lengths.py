@@ -46,7 +46,7 @@ def test_against_the_slow_reference(seed):
     expected = slow_probabilities(mask.astype(np.float64), box, width, height)
     clear = ~(np.abs(expected - 0.5) < 1e-6)
     with np.errstate(invalid='ignore'):
-        np.testing.assert_array_equal(full(code, width, height)[clear], (expected >= 0.5)[clear], 'seed %d' % seed)
+        np.testing.assert_array_equal(full(code, width, height)[clear], (expected >= 0.5)[clear], f'seed {seed}')
 
 
 @pytest.mark.parametrize('seed', range(10))

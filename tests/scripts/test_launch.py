@@ -47,7 +47,7 @@ def place(tmp_path, monkeypatch):
     (folder / 'worker.py').write_text(WORKER)
     (folder / 'waiting.py').write_text(WAITING)
     (tmp_path / 'done').mkdir()
-    monkeypatch.setenv('PATH', '%s%s%s' % (programs, os.pathsep, os.environ['PATH']))
+    monkeypatch.setenv('PATH', f'{programs}{os.pathsep}{os.environ["PATH"]}')
     monkeypatch.setenv('PS_DONE', str(tmp_path / 'done'))
     monkeypatch.setenv('FAKE_LOG', str(tmp_path / 'log'))
     monkeypatch.setenv('FAKE_RANK', 'OMPI_COMM_WORLD_RANK')
@@ -90,7 +90,7 @@ def told(output):
 
 def alive(number):
     try:
-        with open('/proc/%d/stat' % number) as stream:
+        with open(f'/proc/{number}/stat') as stream:
             return stream.read().rpartition(')')[2].split()[0] != 'Z'
     except OSError:
         return False
@@ -138,7 +138,7 @@ def test_local(place, monkeypatch):
         assert values['OMP_NUM_THREADS'] == str(max(1, agent.num_cores() // 2))
         assert values['PS_NOTE'] == "a 'quoted' $note"
     assert len({values['DMLC_PS_ROOT_PORT'] for values in variables.values()}) == 1
-    assert output.count("""arguments ['--set', 'a b', "it's", '$HOME'] in %s""" % os.getcwd()) == 2
+    assert output.count(f"""arguments ['--set', 'a b', "it's", '$HOME'] in {os.getcwd()}""") == 2
     assert '[scheduler] serving' in output and '[server 0] serving' in output
 
 
@@ -156,17 +156,17 @@ def test_ssh(place, monkeypatch):
                             'worker.py', "it's", '$HOME', 'a"b')
     assert status == 0, output
     variables = told(output)
-    assert [variables['worker %d' % number]['FAKE_HOST'] for number in range(4)] == ['user@one', 'user@one', 'two',
+    assert [variables[f'worker {number}']['FAKE_HOST'] for number in range(4)] == ['user@one', 'user@one', 'two',
                                                                                      'user@one']
     assert {values['PS_NOTE'] for values in variables.values()} == {"a 'quoted' $note"}
     assert {values['DMLC_NODE_HOST'] for values in variables.values()} == {'127.0.0.1'}
     assert variables['worker 2']['OMP_NUM_THREADS'] == str(agent.num_cores())
-    assert output.count("""arguments ["it's", '$HOME', 'a"b'] in %s""" % os.getcwd()) == 4
+    assert output.count(f"""arguments ["it's", '$HOME', 'a"b'] in {os.getcwd()}""") == 4
     assert sorted((place / 'log').read_text().split()) == ['two'] + ['user@one'] * 5
 
 
 @pytest.mark.parametrize('version, rank, expected', [
-    ('mpirun (Open MPI) 4.1.4', 'OMPI_COMM_WORLD_RANK', 
+    ('mpirun (Open MPI) 4.1.4', 'OMPI_COMM_WORLD_RANK',
      '-n 3 --map-by node:OVERSUBSCRIBE --bind-to none --host one:2,two:1 '),
     ('HYDRA build details:\n    Version: 4.0', 'PMI_RANK', '-n 3 -hosts one:2,two:1 ')])
 def test_mpi(place, monkeypatch, version, rank, expected):
@@ -212,11 +212,11 @@ def test_one_that_fails_ends_all(place, launcher_name):
     last = output.splitlines()[-1]
     if launcher_name in ('local', 'ssh'):
         where = ' on two' if launcher_name == 'ssh' else ''
-        assert last == 'error: worker 1%s ended with exit status 7; all others were ended' % where
+        assert last == f'error: worker 1{where} ended with exit status 7; all others were ended'
         assert '    the last line' in output.splitlines()
     else:
         program = 'mpirun' if launcher_name == 'mpi' else 'srun'
-        assert last.startswith('error: %s ended with exit status 7' % program)
+        assert last.startswith(f'error: {program} ended with exit status 7')
         assert '[worker 1] ended with exit status 7' in output and '[worker 1] the last line' in output
     assert all_gone(numbers)
 
@@ -301,7 +301,7 @@ def test_port_that_is_taken(place):
         holder.bind(('127.0.0.1', 0))
         holder.listen(1)
         port = holder.getsockname()[1]
-        assert 'error: port %d of 127.0.0.1 cannot be used: Address already in use' % port in error(
+        assert f'error: port {port} of 127.0.0.1 cannot be used: Address already in use' in error(
             place, '-n', '1', '-p', str(port), 'python', 'worker.py')
     assert scheduler_port('127.0.0.1', port) == port
     assert scheduler_port('127.0.0.1') > 0
@@ -373,7 +373,7 @@ def test_shards(place, launcher_name):
                             'a', 'b')
     assert status == 0, output
     for number in (1, 2, 3):
-        assert "[shard %d] got ['--shard', '%d/3', '--set', 'a', 'b']" % (number, number) in output
+        assert f"[shard {number}] got ['--shard', '{number}/3', '--set', 'a', 'b']" in output
     assert "[merge] merged ['part1_3', 'part2_3', 'part3_3']" in output
     assert "[merge] got ['--merge', '3', '--set', 'a', 'b']" in output
 
@@ -411,7 +411,7 @@ def test_pictures_are_for_the_merge(place, monkeypatch):
 
 @pytest.mark.parametrize('flags', [['--shard', '1/2'], ['--shard=1/2'], ['--merge'], ['--merge=2']])
 def test_flags_that_the_launcher_gives_are_refused(flags):
-    with pytest.raises(SniperError, match='^%s in the command: with --shards the launcher gives' % flags[0]):
+    with pytest.raises(SniperError, match=f'^{flags[0]} in the command: with --shards the launcher gives'):
         for_shards(['python', 'main_test.py', '--cfg', 'x'] + flags + ['--set', 'a', 'b'])
     assert for_shards(['python', 'main_test.py', '--set', *flags]) == ['python', 'main_test.py', '--set', *flags]
 

@@ -10,13 +10,13 @@ from tests.scripts.test_scripts import Copy, check_plain_error, write_program
 pytestmark = pytest.mark.skipif(shutil.which('bash') is None, reason='needs bash')
 
 PARTS = ('benchmarks', 'configs', 'lib', 'SNIPER-mxnet', 'symbols', 'tests')
-PYTHON = '''#!%s
+PYTHON = f'''#!{shutil.which("bash")}
 case "$*" in
-*Python.h*) echo "%s" ;;
-*setup.py*) %%s ;;
-*pytest*) echo "arguments: $*"; folder="${ASAN_OPTIONS##*log_path=}"; %%s ;;
+*Python.h*) echo "{sys.executable}" ;;
+*setup.py*) %s ;;
+*pytest*) echo "arguments: $*"; folder="${{ASAN_OPTIONS##*log_path=}}"; %s ;;
 esac
-''' % (shutil.which('bash'), sys.executable)
+'''
 
 
 @pytest.fixture
@@ -31,10 +31,10 @@ def clone(tmp_path):
 
 def pretend(clone, pytest_does, setup_does='echo compiled', library='here'):
     """A compiler and a Python whose pytest and setup.py run these lines of bash."""
-    found = '*-print-file-name=*) name="${1##*=}"; %s ;;' % (
-        'echo "%s/$name"; : >"%s/$name"' % (clone.bin, clone.bin) if library == 'here' else 'echo "$name"')
+    found = '*-print-file-name=*) name="${{1##*=}}"; {} ;;'.format(
+        f'echo "{clone.bin}/$name"; : >"{clone.bin}/$name"' if library == 'here' else 'echo "$name"')
     for name in ('g++', 'gcc'):
-        clone.program(name, 'case "$*" in %s esac' % found)
+        clone.program(name, f'case "$*" in {found} esac')
     write_program(clone.root / '.venv' / 'bin' / 'python', PYTHON % (setup_does, pytest_does))
 
 
@@ -55,7 +55,7 @@ def test_nothing_compiled_yet(clone):
 @pytest.mark.parametrize('which', ['operators', 'kernels'])
 def test_a_part_that_does_not_compile(clone, which):
     word = 'build-lib' if which == 'operators' else 'inplace'
-    pretend(clone, 'true', 'case "$*" in *%s*) echo no such header; exit 1 ;; esac' % word)
+    pretend(clone, 'true', f'case "$*" in *{word}*) echo no such header; exit 1 ;; esac')
     result = clone.run('sanitize.sh')
     check_plain_error(result, which + ' did not compile', which + '.log')
     assert 'no such header' in result[2] and not (clone.root / 'build' / 'sanitize' / 'built').exists()

@@ -41,7 +41,7 @@ class Copy:
             os.symlink(shutil.which(tool), str(self.bin / tool))
 
     def program(self, name, text):
-        return write_program(self.bin / name, '#!%s\n%s' % (shutil.which('bash'), text))
+        return write_program(self.bin / name, f'#!{shutil.which("bash")}\n{text}')
 
     def run(self, script, *args, **variables):
         """Run a script from another folder -> (status, standard output, standard error)."""
@@ -84,7 +84,7 @@ def test_ci_is_executable():
 
 
 def fake_python(clone, name, version):
-    return clone.program(name, 'echo %s' % version)
+    return clone.program(name, f'echo {version}')
 
 
 @pytest.mark.parametrize('version', ['3.7', '3.14', '2.7'])
@@ -110,7 +110,7 @@ def test_python_that_does_not_run(clone):
 def test_an_unsupported_python3_is_passed_over(clone):
     """python3 is too new, but python3.11 is there: it is taken, and the next check speaks."""
     fake_python(clone, 'python3', '3.14')
-    clone.program('python3.11', 'exec "%s" "$@"' % sys.executable)
+    clone.program('python3.11', f'exec "{sys.executable}" "$@"')
     check_plain_error(clone.run('setup.sh'), 'no C++ compiler')
 
 
@@ -128,17 +128,16 @@ def test_compiler_that_does_not_work(clone):
 def test_no_headers(clone):
     clone.program('g++', 'exit 0')
     clone.program('gcc', 'exit 0')
-    python = clone.program('bare', 'case "$2" in *Python.h*) echo /nowhere/Python.h ;; *) exec "%s" "$@" ;; esac'
-                           % sys.executable)
+    python = clone.program('bare', f'case "$2" in *Python.h*) echo /nowhere/Python.h ;; *) exec "{sys.executable}" '
+                                   '"$@" ;; esac')
     check_plain_error(clone.run('setup.sh', PYTHON=python), '/nowhere/Python.h', 'python3-dev')
 
 
 def test_no_venv_module(clone):
     clone.program('g++', 'exit 0')
     clone.program('gcc', 'exit 0')
-    python = clone.program('bare', 'case "$2" in *ensurepip*) exit 1 ;; *Python.h*) echo %s ;; '
-                           '*) exec "%s" "$@" ;; esac'
-                           % (sys.executable, sys.executable))
+    python = clone.program('bare', f'case "$2" in *ensurepip*) exit 1 ;; *Python.h*) echo {sys.executable} ;; '
+                           f'*) exec "{sys.executable}" "$@" ;; esac')
     check_plain_error(clone.run('setup.sh', PYTHON=python), 'no venv module', '-venv')
 
 
@@ -146,8 +145,8 @@ def test_no_network(clone):
     """Packages that cannot be had end in one line after pip's own, and the next run tries again."""
     clone.program('g++', 'exit 0')
     clone.program('gcc', 'exit 0')
-    write_program(clone.root / '.venv' / 'bin' / 'python', '#!%s\ncase "$*" in *"pip install"*) echo no route; '
-                  'exit 1 ;; *) exec "%s" "$@" ;; esac' % (shutil.which('bash'), sys.executable))
+    write_program(clone.root / '.venv' / 'bin' / 'python', ('#!{}\ncase "$*" in *"pip install"*) echo no route; '
+                  'exit 1 ;; *) exec "{}" "$@" ;; esac').format(shutil.which('bash'), sys.executable))
     for _ in range(2):
         result = clone.run('setup.sh')
         check_plain_error(result, 'requirements.txt failed', 'network')
@@ -168,7 +167,7 @@ def test_compile_without_environment(clone):
 def test_compile_with_unknown_words(clone):
     """Nothing is compiled: Python is never called."""
     write_program(clone.root / '.venv' / 'bin' / 'python',
-                  '#!%s\necho >"%s"' % (shutil.which('bash'), clone.root / 'ran'))
+                  f'#!{shutil.which("bash")}\necho >"{clone.root / "ran"}"')
     check_plain_error(clone.run('compile.sh', '--bogus'), 'unknown option --bogus')
     status, out, _ = clone.run('compile.sh', '--help')
     assert status == 0 and 'SNIPER_CUDA=1 bash scripts/compile.sh' in out and 'set -euo' not in out
@@ -183,7 +182,7 @@ def test_downloads_take_no_module_of_the_callers_folder(name, tmp_path):
     for stray in ('lib/__init__.py', 'argparse.py', 'configs.py'):
         (tmp_path / stray).write_text('raise SystemExit("a stray module")')
     (tmp_path / 'mine.tar.gz').write_text('no archive')
-    script = os.path.join(ROOT, 'scripts', 'download_%s.sh' % name)
+    script = os.path.join(ROOT, 'scripts', f'download_{name}.sh')
     for arguments, said in ((['--help'], '--from FILE'), (['--from', 'mine.tar.gz'], 'mine.tar.gz'),
                             (['--from', 'absent'], 'absent')):
         done = subprocess.run(['bash', script] + arguments, cwd=str(tmp_path), stdout=subprocess.PIPE,
@@ -195,13 +194,13 @@ def test_downloads_take_no_module_of_the_callers_folder(name, tmp_path):
 def ready(clone, python_text):
     """Pretend that the environment is there: set-up does nothing, its Python is a shell script."""
     write_program(clone.root / 'scripts' / 'setup.sh', '#!/bin/sh\necho set up\n')
-    write_program(clone.root / '.venv' / 'bin' / 'python', '#!%s\n%s' % (shutil.which('bash'), python_text))
+    write_program(clone.root / '.venv' / 'bin' / 'python', f'#!{shutil.which("bash")}\n{python_text}')
 
 
 def test_run_tests_passes_arguments_and_status_on(clone):
     ready(clone, 'printf "<%s>" "$@"; exit 5')
     (clone.root / 'tests').mkdir()
-    start = 'set up\n<-m><pytest><--rootdir><%s>' % clone.root
+    start = f'set up\n<-m><pytest><--rootdir><{clone.root}>'
     assert clone.run('run_tests.sh')[:2] == (5, start + '<tests><SNIPER-mxnet/tests>')
     assert clone.run('run_tests.sh', '-k', 'two words')[1].endswith('<tests><SNIPER-mxnet/tests><-k><two words>')
     assert clone.run('run_tests.sh', '-x', 'tests::name')[1] == start + '<-x><tests::name>'
@@ -215,8 +214,8 @@ def quickstart(clone, *args, **variables):
 
 
 def test_quickstart_order_and_table(clone):
-    ready(clone, 'echo "$1 $2" >>"%s"; [ "$1" != main_test.py ] || echo "12:00:00 Average Precision 0.5" >&2'
-          % (clone.bin / 'log'))
+    ready(clone, 'echo "$1 $2" >>"{}"; [ "$1" != main_test.py ] || echo "12:00:00 Average Precision 0.5" >&2'.format(
+        clone.bin / 'log'))
     status, out, err = quickstart(clone, EPOCHS='2')
     assert status == 0, err
     assert (clone.bin / 'log').read_text().splitlines() == [
@@ -225,7 +224,7 @@ def test_quickstart_order_and_table(clone):
 
 
 def test_quickstart_passes_keys_on(clone):
-    ready(clone, 'printf "<%%s>" "$@" >>"%s"; echo " Average Precision 0.5"' % (clone.bin / 'log'))
+    ready(clone, f'printf "<%s>" "$@" >>"{clone.bin / "log"}"; echo " Average Precision 0.5"')
     assert quickstart(clone, 'TRAIN.lr', '0.5')[0] == 0
     log = (clone.bin / 'log').read_text()
     assert log.count('<TRAIN.lr><0.5>') == 3 and '<TEST.TEST_EPOCH>' in log
@@ -233,7 +232,7 @@ def test_quickstart_passes_keys_on(clone):
 
 @pytest.mark.parametrize('program', ['lib.dataset.synthetic', 'main_train.py', 'demo.py', 'main_test.py'])
 def test_quickstart_stops_where_a_step_fails(clone, program):
-    ready(clone, 'case "$*" in *%s*) exit 3 ;; esac; echo " Average Precision 0.5"' % program)
+    ready(clone, f'case "$*" in *{program}*) exit 3 ;; esac; echo " Average Precision 0.5"')
     check_plain_error(quickstart(clone), 'failed')
 
 

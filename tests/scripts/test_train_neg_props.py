@@ -29,7 +29,7 @@ class Clone:
         for name in ('lib', 'configs', 'symbols', 'scripts', 'main_train.py', 'main_test.py'):
             os.symlink(os.path.join(ROOT, name), str(self.root / name))
         python = self.root / '.venv' / 'bin' / 'python'
-        python.write_text('#!/bin/sh\nexec "%s" "$@"\n' % sys.executable)
+        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
         python.chmod(0o755)
 
     def start(self, *settings):
@@ -92,7 +92,7 @@ def test_interrupted_in_every_step_and_run_to_its_end(clone):
     assert text.count('is there already, made from the same') in (1, 2)
     assert 'negative_chips' in text and 'Trained to epoch 1' in text
     for name, images in (('train', 4), ('val', 2)):
-        assert len(read_proposals(str(clone.root / 'the props' / ('SYNTHETIC_%s_rpn.npz' % name))).image_ids) == images
+        assert len(read_proposals(str(clone.root / 'the props' / (f'SYNTHETIC_{name}_rpn.npz'))).image_ids) == images
     trained = clone.root / 'out put' / 'sniper_tiny_neg' / 'train_val' / 'SNIPER-0001.params'
     assert trained.stat().st_mtime >= started
 

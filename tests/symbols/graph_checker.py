@@ -165,7 +165,7 @@ def _compare_nodes(theirs, mine):
 
 
 def _written_all(operator, attributes, keys):
-    return ' '.join([operator] + ['%s=%s' % (key, _written(attributes, key)) for key in keys if key in attributes])
+    return ' '.join([operator] + [f'{key}={_written(attributes, key)}' for key in keys if key in attributes])
 
 
 def _written(attributes, key):
@@ -178,4 +178,4 @@ def _reference(text):
 
 
 def _text(reference):
-    return reference[0] if reference[1] is None else '%s[%s]' % reference
+    return reference[0] if reference[1] is None else '{}[{}]'.format(*reference)

@@ -31,7 +31,7 @@ def config_for(name, *overrides):
 
 def manifest(name, variant):
     """The original's `networks/<name>.<variant>.json`; skips the test if it is absent."""
-    with open(reference_file('networks/%s.%s.json' % (name, variant))) as handle:
+    with open(reference_file(f'networks/{name}.{variant}.json')) as handle:
         return json.load(handle)
 
 

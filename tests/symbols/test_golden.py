@@ -53,7 +53,7 @@ def assert_near(actual, expected, bound, name):
     """Equal but for `bound` times the largest magnitude."""
     assert actual.shape == expected.shape, name
     error = np.abs(actual - expected).max() / max(np.abs(expected).max(), 1e-12)
-    assert error <= bound, '%s is off by %.2e of its largest magnitude' % (name, error)
+    assert error <= bound, f'{name} is off by {error:.2e} of its largest magnitude'
 
 
 def stage_ends(internals):
@@ -61,7 +61,7 @@ def stage_ends(internals):
     names = internals.list_outputs()
     ends = {}
     for stage in (2, 3, 4):
-        ends['stage%d' % (stage - 1)] = names[names.index('stage%d_unit1_bn1_gamma' % stage) - 1]
+        ends[f'stage{stage - 1}'] = names[names.index(f'stage{stage}_unit1_bn1_gamma') - 1]
     ends['stage4'] = names[names.index('cat4_output') - 1]
     return {stage: internals[name] for stage, name in ends.items()}
 
@@ -70,7 +70,7 @@ def stage_ends(internals):
 def test_inference(name, rpn_outputs, monkeypatch):
     # oneDNN's fusion of inference graphs overwrites an output that is also an inner node (here conv0 by its ReLU).
     monkeypatch.setenv('MXNET_SUBGRAPH_BACKEND', 'NONE')
-    golden = np.load(golden_file('networks/%s.test.npz' % name))
+    golden = np.load(golden_file(f'networks/{name}.test.npz'))
     symbol = get_detector(name).test_symbol(config_for(name, 'TEST.RPN_POST_NMS_TOP_N', '8', 'TEST.AUTO_FOCUS',
                                                        str(name in FOCUS)))
     internals = mx.sym.Group([symbol] + list(rpn_outputs.values())).get_internals()
@@ -98,7 +98,7 @@ def test_inference(name, rpn_outputs, monkeypatch):
 
 @pytest.mark.parametrize('name', NAMES)
 def test_training_step(name, monkeypatch):
-    golden = np.load(golden_file('networks/%s.train.npz' % name))
+    golden = np.load(golden_file(f'networks/{name}.train.npz'))
     config = config_for(name, 'TRAIN.RPN_POST_NMS_TOP_N', str(len(golden['in:rois']) // 2), 'TRAIN.AUTO_FOCUS',
                         str(name in FOCUS))
     # The golden run fed 8 rois an image to a graph whose loss was divided by 300.
@@ -123,10 +123,10 @@ def test_training_step(name, monkeypatch):
     for key, row in zip(golden['grad_names'], golden['grad']):
         norm = np.linalg.norm(executor.grad_dict[str(key)].asnumpy().astype(np.float64))
         bound = 1e-1 if key == 'bn_data_beta' else 2e-2
-        assert abs(norm - row[1]) <= bound * row[1] + 1e-7, 'gradient of %s: norm %g, expected %g' % (key, norm, row[1])
+        assert abs(norm - row[1]) <= bound * row[1] + 1e-7, f'gradient of {key}: norm {norm:g}, expected {row[1]:g}'
     assert sorted(frozen_parameters(config, symbol.list_arguments())) == sorted(golden['fixed_names'].astype(str))
 
     for key, row, changed in zip(golden['aux_names'], golden['aux'], golden['aux_changed']):
         array = executor.aux_dict[str(key)].asnumpy()
         assert_near(np.array([array.sum(), np.linalg.norm(array), array.ravel()[0]]), row, 1e-5, key)
-        assert bool(changed) == (not np.array_equal(array, statistics[str(key)])), '%s moves, or not, wrongly' % key
+        assert bool(changed) == (not np.array_equal(array, statistics[str(key)])), f'{key} moves, or not, wrongly'

@@ -143,7 +143,7 @@ def test_batches_other_than_configured():
             array[:] = arrays[name][:batch] if name in shapes else arrays[name]
         results[batch] = [output.asnumpy() for output in executor.forward(is_train=False)]
     for index, (many, one) in enumerate(zip(results[3], results[1])):
-        np.testing.assert_allclose(many[:len(one)], one, rtol=1e-4, atol=1e-4, err_msg='output %d' % index)
+        np.testing.assert_allclose(many[:len(one)], one, rtol=1e-4, atol=1e-4, err_msg=f'output {index}')
 
 
 def test_fused_inference_gives_the_same(monkeypatch):

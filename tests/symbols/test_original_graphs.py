@@ -40,7 +40,7 @@ def wanted_differences():
 
 
 def listing(name, variant):
-    return read_listing(reference_file('networks/%s.%s.graph.txt' % (name, variant)))
+    return read_listing(reference_file(f'networks/{name}.{variant}.graph.txt'))
 
 
 def our_graph(name, variant, *more):
@@ -55,7 +55,7 @@ def compared():
     result = {}
     for name, variant in GRAPHS:
         original, ours = listing(name, variant), our_graph(name, variant)
-        result['%s.%s' % (name, variant)] = compare_graphs(original, ours) + (original, ours)
+        result[f'{name}.{variant}'] = compare_graphs(original, ours) + (original, ours)
     return result
 
 

@@ -73,7 +73,7 @@ def test_every_parameter_learns(variant):
         if name not in shapes:
             array = gradient.asnumpy()
             assert np.isfinite(array).all(), name
-            assert np.abs(array).max() > 0, 'no gradient reaches %s (seed %d)' % (name, SEED)
+            assert np.abs(array).max() > 0, f'no gradient reaches {name} (seed {SEED})'
 
 
 def test_size_of_tiny():
@@ -88,8 +88,8 @@ def test_size_of_tiny():
 def deformable_offsets(name):
     """Layers that move the sample points of the last stage."""
     if name.startswith('resnet_v1'):
-        return ['res5%s_branch2b_offset' % unit for unit in 'abc']
-    return ['stage4_unit%d_offset' % unit for unit in (1, 2, 3)] if name.startswith('resne') else []
+        return [f'res5{unit}_branch2b_offset' for unit in 'abc']
+    return [f'stage4_unit{unit}_offset' for unit in (1, 2, 3)] if name.startswith('resne') else []
 
 
 @pytest.mark.parametrize('name', detector_names())

@@ -42,11 +42,11 @@ def test_against_the_numpy_twin(seed, size, stride):
     want, deltas = slow.label(slow.grid(base, cells, stride), boxes[chip_boxes.valid], boxes[~chip_boxes.valid], size,
                               0.5, 0.4)
     planes = slow.to_planes(want, len(base), cells)
-    np.testing.assert_array_equal(label.reshape(planes.shape), planes, err_msg='seed %d' % seed)
+    np.testing.assert_array_equal(label.reshape(planes.shape), planes, err_msg=f'seed {seed}')
     np.testing.assert_array_equal(weight, np.repeat(planes == 1, 4, axis=0))
     for c in range(4):
         plane = np.where(planes == 1, slow.to_planes(deltas[:, c], len(base), cells), 0)
-        np.testing.assert_allclose(target[c::4], plane, atol=1e-5, err_msg='seed %d' % seed)
+        np.testing.assert_allclose(target[c::4], plane, atol=1e-5, err_msg=f'seed {seed}')
 
 
 @pytest.mark.parametrize('seed', range(3))
@@ -61,7 +61,7 @@ def test_decoded_targets_are_the_objects(seed):
     boxes = base[anchor] + 16 * np.stack([column, row, column, row], axis=1)
     deltas = np.stack([target[4 * anchor + c, row, column] for c in range(4)], axis=1)
     decoded = np.round(bbox_pred(boxes, deltas)).astype(int)
-    assert {tuple(box) for box in decoded} == {tuple(box) for box in chip_boxes.boxes.astype(int)}, 'seed %d' % seed
+    assert {tuple(box) for box in decoded} == {tuple(box) for box in chip_boxes.boxes.astype(int)}, f'seed {seed}'
 
 
 def test_one_cell_by_hand():

@@ -82,7 +82,7 @@ def test_agrees_with_the_slow_twin():
         boxes = random_boxes(rng, int(rng.integers(0, 60)), cells * stride)
         sizes = FocusSizes(*np.sort(rng.uniform(0, 0.5 * cells * stride, 3)).tolist())
         np.testing.assert_array_equal(labels(boxes, sizes, cells, stride), slow_labels(boxes, sizes, cells, stride),
-                                      err_msg='seed %d' % seed)
+                                      err_msg=f'seed {seed}')
 
 
 def test_properties():
@@ -121,7 +121,7 @@ def test_golden_labels():
         boxes = to_chip(case['boxes'], (0, 0), 1.0, size)
         sizes = FocusSizes(int(case['low']), int(case['small']), int(case['high']))
         got = labels(boxes, sizes, size // stride, stride)
-        np.testing.assert_array_equal(got.ravel(), case['focus'], err_msg='case %d' % case['number'])
+        np.testing.assert_array_equal(got.ravel(), case['focus'], err_msg=f'case {case["number"]}')
 
 
 def focus_of(targets, entry, chip):
@@ -137,7 +137,7 @@ def test_golden_labels_of_whole_chips():
         settings = TargetSettings(((-1, -1),), chip_size=int(case['chip_size']),
                                   feat_stride=int(case['feat_stride']), focus_sizes=sizes)
         got = focus_of(ChipTargets(settings), *entry_and_chip(case))
-        np.testing.assert_array_equal(got, case['focus'].ravel(), err_msg='case %d' % case['number'])
+        np.testing.assert_array_equal(got, case['focus'].ravel(), err_msg=f'case {case["number"]}')
 
 
 def test_golden_labels_of_the_training_iterator():

@@ -40,9 +40,9 @@ def tensors(targets, boxes, rng):
 
 
 def check(got, label, index, values, number):
-    np.testing.assert_array_equal(got[0], label.ravel(), err_msg='case %d' % number)
-    np.testing.assert_array_equal(np.nonzero(got[2]), index, err_msg='case %d' % number)
-    np.testing.assert_allclose(got[1][got[2] > 0], values, rtol=0, atol=1e-4, err_msg='case %d' % number)
+    np.testing.assert_array_equal(got[0], label.ravel(), err_msg=f'case {number}')
+    np.testing.assert_array_equal(np.nonzero(got[2]), index, err_msg=f'case {number}')
+    np.testing.assert_allclose(got[1][got[2] > 0], values, rtol=0, atol=1e-4, err_msg=f'case {number}')
     assert set(np.unique(got[2])) <= {0, 1} and not got[1][got[2] == 0].any()
 
 
@@ -71,15 +71,15 @@ def test_object_table():
 
 
 def iterator_entry(case, image):
-    height, width = case['in%d_image' % image].shape[:2]
-    return dict(boxes=case['in%d_boxes' % image], max_classes=case['in%d_max_classes' % image],
-                max_overlaps=case['in%d_max_overlaps' % image], width=width, height=height)
+    height, width = case[f'in{image}_image'].shape[:2]
+    return dict(boxes=case[f'in{image}_boxes'], max_classes=case[f'in{image}_max_classes'],
+                max_overlaps=case[f'in{image}_max_overlaps'], width=width, height=height)
 
 
 def iterator_chip(case, image, number):
-    row = case['out%d_crops' % image][number]
+    row = case[f'out{image}_crops'][number]
     return Chip(tuple(row[:4].tolist()), float(row[4]), int(row[5]), int(row[6]), int(row[7]),
-                ragged(case, 'out%d_props' % image)[number], False)
+                ragged(case, f'out{image}_props')[number], False)
 
 
 def test_tensors_of_the_training_iterator():

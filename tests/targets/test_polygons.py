@@ -181,7 +181,7 @@ def compare_with_golden(got, expected, objects, number):
             if objects[row]:
                 assert iou(mask_of(rings, 2048, 1), mask_of(objects[row], 2048, 1)) > 0.8, (number, row)
         else:
-            np.testing.assert_allclose(ours, theirs, atol=1e-3, err_msg='case %s row %d' % (number, row))
+            np.testing.assert_allclose(ours, theirs, atol=1e-3, err_msg=f'case {number} row {row}')
     return simplified_rows
 
 
@@ -228,7 +228,7 @@ def test_golden_training_iterator():
         targets = ChipTargets(TargetSettings(tuple(map(tuple, case['valid_ranges'].tolist()))))
         for batch in ('b0', 'b1'):
             for slot, (image, number) in enumerate(case[batch + '_pick'].tolist()):
-                entry = dict(iterator_entry(case, image), gt_masks=unpacked(case, 'in%d_poly_' % image))
+                entry = dict(iterator_entry(case, image), gt_masks=unpacked(case, f'in{image}_poly_'))
                 got, objects, _ = gt_masks(targets, entry, iterator_chip(case, image, number))
                 compare_with_golden(got, case[batch + '_gt_masks'][slot], objects, (case['number'], batch, slot))
                 compared += 1

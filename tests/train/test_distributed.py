@@ -50,7 +50,7 @@ def launch(folder, kvstore, compression='none'):
     """Two workers and a server run tests/train/worker_program.py -> their facts by rank."""
     done = run_launcher(sys.executable, '-m', 'tests.train.worker_program', str(folder), kvstore, compression)
     assert done.returncode == 0, done.stdout.decode()
-    return [json.loads((folder / ('%d.json' % rank)).read_text()) for rank in range(2)]
+    return [json.loads((folder / (f'{rank}.json')).read_text()) for rank in range(2)]
 
 
 def train_alone(prefix, config, resume=False):
@@ -61,7 +61,7 @@ def train_alone(prefix, config, resume=False):
     config.default.kvstore = 'device'
     assert train(config, TinyDetector(), FakeIterator(2 * BATCH, BATCHES), ('__background__', 'a'), str(prefix),
                  [mx.cpu()], display=1, resume=resume) == 0
-    return {kind: read_arrays('%s-0002.%s' % (prefix, kind)) for kind in ('params', 'states')}
+    return {kind: read_arrays(f'{prefix}-0002.{kind}') for kind in ('params', 'states')}
 
 
 def assert_close(one, other, tolerance=1e-5):
@@ -90,10 +90,10 @@ def test_workers_that_differ_are_all_told(synchronous):
     for rank, facts in enumerate(synchronous[1]):
         alike, configuration, devices, data, same_data = facts['complaints']
         assert alike == '' and same_data == ''
-        assert 'rank 1 and rank 0 do not agree in TRAIN.lr (here %s), TRAIN.momentum (here %s)' % (
-            ('0.25', '0.5') if rank else ('0.1', '0.9')) in configuration
-        assert 'number of devices in gpus (here %d)' % (1 + rank) in devices
-        assert 'training set (here %d images' % (5 + rank) in data
+        assert 'rank 1 and rank 0 do not agree in TRAIN.lr (here {}), TRAIN.momentum (here {})'.format(
+            *(('0.25', '0.5') if rank else ('0.1', '0.9'))) in configuration
+        assert f'number of devices in gpus (here {1 + rank})' in devices
+        assert f'training set (here {5 + rank} images' in data
         assert not any('\n' in complaint for complaint in facts['complaints'])
 
 
@@ -168,7 +168,7 @@ def test_distributed_run_without_launcher(missing, monkeypatch):
     for name in ('DMLC_ROLE', 'DMLC_PS_ROOT_URI', 'DMLC_PS_ROOT_PORT', 'DMLC_NUM_WORKER', 'DMLC_NUM_SERVER'):
         monkeypatch.setenv(name, '1')
     monkeypatch.delenv(missing)
-    with pytest.raises(SniperError, match='%s is not set: start the run with .*launch.py' % missing):
+    with pytest.raises(SniperError, match=f'{missing} is not set: start the run with .*launch.py'):
         connect(distributed_config('dist_sync'))
 
 
@@ -188,9 +188,9 @@ def test_launcher_without_a_distributed_kvstore(count, monkeypatch, tmp_path):
 def test_workers_of_different_kvstores_are_told_so(kinds, tmp_path):
     (tmp_path / 'program.py').write_text(KINDS % (kinds,))
     done = run_launcher(sys.executable, str(tmp_path / 'program.py'), str(tmp_path), PYTHONPATH=ROOT)
-    told = [json.loads((tmp_path / ('%d.json' % index)).read_text()) for index in range(2)]
+    told = [json.loads((tmp_path / (f'{index}.json')).read_text()) for index in range(2)]
     for (rank, complaint), kind in zip(told, kinds):
-        assert "do not agree in default.kvstore (here '%s')" % kind in complaint, done.stdout.decode()
+        assert f"do not agree in default.kvstore (here '{kind}')" in complaint, done.stdout.decode()
     assert sorted(rank for rank, _ in told) == [0, 1]
 
 
@@ -200,7 +200,7 @@ def test_a_wait_in_vain_ends_the_process():
                'watch = Watch(0.5)\n'
                'with watch.over("short"): pass\n'
                'with watch.over("the other workers"), watch.over("inner"):\n'
-               '    time.sleep(%d)' % PATIENCE)
+               f'    time.sleep({PATIENCE})')
     done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, timeout=PATIENCE, stderr=subprocess.PIPE)
     assert done.returncode == 1
     assert b'waited 0.5 seconds for the other workers' in done.stderr and b'--resume' in done.stderr

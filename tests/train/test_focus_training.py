@@ -35,7 +35,7 @@ def train(name, images, output, *settings):
 
 def test_the_whole_network(images, tmp_path):
     arrays = train('sniper_tiny_autofocus', images, tmp_path)
-    assert {'arg:%s_%s' % (layer, kind) for layer in HEAD for kind in ('weight', 'bias')} <= set(arrays)
+    assert {f'arg:{layer}_{kind}' for layer in HEAD for kind in ('weight', 'bias')} <= set(arrays)
     log, = glob.glob(os.path.join(str(tmp_path), 'sniper_tiny_autofocus', 'train', '*.log'))
     text = open(log).read()
     assert 'AutoFocusAcc' in text and 'AutoFocusLogLoss' in text

@@ -25,7 +25,7 @@ def pretrained_config(tmp_path, **change):
     for name, value in values.items():
         shape = change.get(name, value.shape)
         if shape is not None:
-            arrays['%s:%s' % ('aux' if 'moving' in name else 'arg', name)] = mx.nd.ones(shape)
+            arrays[f'{"aux" if "moving" in name else "arg"}:{name}'] = mx.nd.ones(shape)
     arrays['arg:fc1_weight'] = mx.nd.ones(3)
     mx.nd.save(str(tmp_path / 'weights-0002.params'), arrays)
     config = make_config()

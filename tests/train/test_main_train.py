@@ -71,7 +71,7 @@ def test_files_and_log(straight):
 
 
 def test_parameters_moved_and_are_finite(straight):
-    first, second = (read_arrays(os.path.join(folder(straight), 'T-000%d.params' % epoch)) for epoch in (1, 2))
+    first, second = (read_arrays(os.path.join(folder(straight), f'T-000{epoch}.params')) for epoch in (1, 2))
     assert any(not np.array_equal(first[name], second[name]) for name in first if name.startswith('aux:'))
     weights = [name for name in first if name.startswith('arg:') and name.endswith('_weight')]
     unmoved = [name for name in weights if np.array_equal(first[name], second[name])]
@@ -109,7 +109,7 @@ def test_pretrained_that_does_not_fit(images, straight, tmp_path):
     with open(str(tmp_path / 'weights-0000.params'), 'wb') as stream:
         write_arrays(stream, arrays)
     prefix = str(tmp_path / 'weights')
-    with pytest.raises(SniperError, match=r'1 parameter is missing \(%s\)' % dropped[4:]):
+    with pytest.raises(SniperError, match=fr'1 parameter is missing \({dropped[4:]}\)'):
         train(images, tmp_path, 'network.pretrained', prefix)
     with pytest.raises(SniperError, match='weights-0005.params do not exist'):
         train(images, tmp_path, 'network.pretrained', prefix, 'network.pretrained_epoch', '5')
@@ -186,7 +186,7 @@ def test_broken_images_and_boxes_are_counted_and_training_goes_on(images, tmp_pa
     assert train(data, tmp_path, 'TRAIN.MAX_BATCHES', '0', 'TRAIN.BATCH_IMAGES', '8', 'TRAIN.end_epoch', '1') == 0
     text = capsys.readouterr().err
     for part in ('1 of 6 image files are missing, training goes on without them: ' + names[0],
-                 'image %s is cut short' % names[1], 'image %s is damaged or not an image' % names[2],
+                 f'image {names[1]} is cut short', f'image {names[2]} is damaged or not an image',
                  'samples were replaced because of 2 broken images',
                  'instances_train.json: 2 boxes lie outside their image or have no area and are left out'):
         assert part in text, part

@@ -37,7 +37,7 @@ def run(images, output, *settings, resume=False):
 
 
 def checkpoint(output, epoch, kind='params'):
-    return read_arrays(os.path.join(str(output), NAME, 'train', 'SNIPER-%04d.%s' % (epoch, kind)))
+    return read_arrays(os.path.join(str(output), NAME, 'train', f'SNIPER-{epoch:04d}.{kind}'))
 
 
 def test_loss_falls_and_the_detector_stays_as_it_is(images, tmp_path):
@@ -49,7 +49,7 @@ def test_loss_falls_and_the_detector_stays_as_it_is(images, tmp_path):
     assert losses[0] == pytest.approx(np.log(2), abs=0.3)
     assert losses[-1] < losses[0] - 0.05
     arrays, shipped = checkpoint(tmp_path, 1), read_arrays(SHIPPED)
-    assert set(arrays) - set(shipped) == {'arg:%s_%s' % (layer, kind) for layer in LAYERS
+    assert set(arrays) - set(shipped) == {f'arg:{layer}_{kind}' for layer in LAYERS
                                           for kind in ('weight', 'bias')} | {'arg:mask_deconv_weight'}
     for name, array in shipped.items():
         np.testing.assert_array_equal(arrays[name], array, err_msg=name)

@@ -15,9 +15,9 @@ GOLDEN_INPUTS = {'rpn_cls_prob_output': 'rpn_cls_prob', 'rpn_bbox_loss_output': 
 
 def names_of_case(golden, case):
     names = list(FULL)
-    if not golden['%03d/auto_focus' % case]:
+    if not golden[f'{case:03d}/auto_focus']:
         names.remove('cls_scale_prob_output')
-    if not golden['%03d/with_mask' % case]:
+    if not golden[f'{case:03d}/with_mask']:
         names = names[:-2]
     return names
 
@@ -27,16 +27,16 @@ def test_golden_values():
     for case in range(int(golden['n_cases'])):
         names = names_of_case(golden, case)
         metrics = TrainMetrics(names)
-        outputs = {name: golden['%03d/%s' % (case, GOLDEN_INPUTS[name])] for name in names}
-        labels = {'label': golden['%03d/rpn_label' % case], 'scale_label': golden['%03d/focus_label' % case]}
+        outputs = {name: golden[f'{case:03d}/{GOLDEN_INPUTS[name]}'] for name in names}
+        labels = {'label': golden[f'{case:03d}/rpn_label'], 'scale_label': golden[f'{case:03d}/focus_label']}
         assert set(metrics.needed_outputs) == set(names)
         metrics.update(outputs, labels)
         values = dict(metrics.values())
-        expected = {key.split('value_')[1] for key in golden.files if key.startswith('%03d/value_' % case)}
+        expected = {key.split('value_')[1] for key in golden.files if key.startswith(f'{case:03d}/value_')}
         assert set(values) == expected
         for name, value in values.items():
-            np.testing.assert_allclose(value, golden['%03d/value_%s' % (case, name)], rtol=1e-5,
-                                       err_msg='case %d %s' % (case, name))
+            np.testing.assert_allclose(value, golden[f'{case:03d}/value_{name}'], rtol=1e-5,
+                                       err_msg=f'case {case} {name}')
 
 
 def test_classification_sums_by_hand():

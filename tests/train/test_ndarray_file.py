@@ -73,14 +73,14 @@ def test_random_damage_never_crashes(tmp_path, seed):
             read_arrays(str(path))
         except SniperError:
             refused += 1
-    assert refused > 20, 'seed %d' % seed
+    assert refused > 20, f'seed {seed}'
 
 
 def one_array(shape, names=(b'arg:w',), arrays=1, magic=0x112):
     """A file that announces float32 arrays of `shape` and holds no number of them."""
     data = struct.pack('<QQQ', magic, 0, arrays)
     for _ in names:
-        data += struct.pack('<IiI%dqiii' % len(shape), 0xF993FAC9, 0, len(shape), *shape + (1, 0, 0))
+        data += struct.pack(f'<IiI{len(shape)}qiii', 0xF993FAC9, 0, len(shape), *shape + (1, 0, 0))
     return data + struct.pack('<Q', len(names)) + b''.join(struct.pack('<Q', len(name)) + name for name in names)
 
 

@@ -141,7 +141,7 @@ def test_resume_passes_over_damaged_checkpoints(straight, tmp_path, caplog):
             stream.write(damage(content))
         caplog.clear()
         assert run(prefix, resume=True)[1].started == [(1, 0)]
-        assert 'S-0002.%s is missing or damaged' % suffix in caplog.text
+        assert f'S-0002.{suffix} is missing or damaged' in caplog.text
         assert_same_end(straight, prefix)
 
 
@@ -163,7 +163,7 @@ def test_resume_without_side_file(straight, tmp_path, caplog, content):
     assert_same_end(straight, prefix)
 
     for epoch in (1, 2):
-        spoil('%s-%04d.json' % (prefix, epoch), content)
+        spoil(f'{prefix}-{epoch:04d}.json', content)
     before = {name: (tmp_path / name).read_bytes() for name in os.listdir(str(tmp_path))}
     with pytest.raises(SniperError, match='S-0001.json, .*S-0002.json are missing or damaged'):
         run(prefix, resume=True)

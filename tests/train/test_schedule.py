@@ -17,7 +17,7 @@ def test_golden_schedule_and_settings():
     golden = np.load(golden_file('pipeline/lr_schedule.npz'))
     for case in range(int(golden['n_cases'])):
         def value(name):
-            return golden['%03d/%s' % (case, name)]
+            return golden[f'{case:03d}/{name}']
         config = make_config()
         train = config.TRAIN
         train.lr, train.lr_factor = float(value('lr')), float(value('factor'))
@@ -35,7 +35,7 @@ def test_golden_schedule_and_settings():
         assert schedule.steps == value('lr_iters').tolist()
         expected = value('lr_per_update')
         rates = np.array([schedule(update) for update in range(1, len(expected) + 1)])
-        np.testing.assert_allclose(rates, expected, rtol=1e-9, err_msg='case %d' % case)
+        np.testing.assert_allclose(rates, expected, rtol=1e-9, err_msg=f'case {case}')
         settings = sgd_settings(config, schedule)
         for key in ('momentum', 'wd', 'rescale_grad', 'multi_precision'):
             name = 'optimizer_' + key if key in ('momentum', 'wd') else key

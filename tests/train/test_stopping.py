@@ -35,5 +35,5 @@ def test_second_signal_ends_the_process(first, second):
     process = subprocess.run([sys.executable, '-c', TWICE.format(first, second)], cwd=ROOT, stdout=subprocess.PIPE,
                              universal_newlines=True)
     number = getattr(signal, first)
-    assert process.stdout == '%d %d\n' % (number, 128 + number)
+    assert process.stdout == f'{number} {128 + number}\n'
     assert process.returncode == -getattr(signal, second)

@@ -24,7 +24,7 @@ def train_on(devices, roidb, folder):
     settings = dict(SETTINGS, **{'TRAIN.BATCH_IMAGES': 4 // len(devices)})
     config = load_config(os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml'),
                          [word for pair in settings.items() for word in pair])
-    prefix = str(folder / ('on%d' % len(devices)))
+    prefix = str(folder / (f'on{len(devices)}'))
     with TrainIterator(roidb, config, 4, num_workers=0) as iterator:
         assert train(config, get_detector(config.symbol), iterator, ('__background__',) + tuple('abcdef'), prefix,
                      devices) == 0

@@ -85,6 +85,6 @@ class FakeIterator:
                        for provide in (self.provide_data, self.provide_label))
         shape = (count * self.batch_size,) + label['label'].shape[1:]
         label['label'] = rng.randint(-1, 2, shape)[rows].astype(np.float32)
-        images = ['image_%d_%d_%d.jpg' % (self.epoch, self.number, row) for row in range(self.batch_size)]
+        images = [f'image_{self.epoch}_{self.number}_{row}.jpg' for row in range(self.batch_size)]
         self.number += 1
         return FakeBatch(data, label, images, self.number - 1)

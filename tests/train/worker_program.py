@@ -32,7 +32,7 @@ def main(folder, kvstore, compression):
         facts = dict(talk(workers), rank=workers.rank, count=workers.count)
         facts['complaints'] = complaints(workers, config)
         facts.update(training(workers, config, os.path.join(folder, str(workers.rank), 'S')))
-        with open(os.path.join(folder, '%d.json' % workers.rank), 'w') as stream:
+        with open(os.path.join(folder, f'{workers.rank}.json'), 'w') as stream:
             json.dump(facts, stream)
 
 

@@ -53,9 +53,9 @@ def test_many_classes_have_distinct_readable_colours():
     colours = [class_colour(label) for label in range(1, 81)]
     assert len(set(colours)) == 80 and colours == [class_colour(label) for label in range(1, 81)]
     for first, second in zip(colours, colours[1:]):
-        assert np.abs(np.subtract(first, second)).max() > 40, 'neighbours look alike: %s %s' % (first, second)
+        assert np.abs(np.subtract(first, second)).max() > 40, f'neighbours look alike: {first} {second}'
     for colour in colours:
-        assert np.abs(np.dot(colour, (.114, .587, .299)) - text_colour(colour)[0]) > 80, 'unreadable on %s' % (colour,)
+        assert np.abs(np.dot(colour, (.114, .587, .299)) - text_colour(colour)[0]) > 80, f'unreadable on {colour}'
 
 
 def test_class_without_name():

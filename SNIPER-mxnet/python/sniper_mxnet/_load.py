@@ -19,7 +19,7 @@ def load_mxnet():
     import mxnet as mx
     from sniper_mxnet import frontend, shapes
     if not os.path.exists(LIBRARY):
-        raise ImportError('%s is missing: run `pip install ./SNIPER-mxnet` again' % LIBRARY)
+        raise ImportError(f'{LIBRARY} is missing: run `pip install ./SNIPER-mxnet` again')
     mx.library.load(LIBRARY, verbose=False)
     frontend.install(mx)
     shapes.install(mx)
@@ -53,7 +53,7 @@ def _usable_cores():
 def _restore_numpy_aliases():
     import numpy
     if int(numpy.__version__.split('.')[0]) >= 2:
-        raise ImportError('MXNet 1.9.1 does not work with NumPy %s: pip install "numpy<2"' % numpy.__version__)
+        raise ImportError(f'MXNet 1.9.1 does not work with NumPy {numpy.__version__}: pip install "numpy<2"')
     for name, value in NUMPY_ALIASES.items():
         if name not in numpy.__dict__:
             setattr(numpy, name, value)

@@ -31,9 +31,9 @@ def install(mx):
 
 
 def _documentation(op):
-    optional = ', '.join('[%s]' % name for name in op.optional)
-    return ('%s(%s, **attributes) -> %s.\n\nInputs by place or name, float32; attributes by name, as in the original. '
-            'A mistaken attribute or shape raises MXNetError.' % (
+    optional = ', '.join(f'[{name}]' for name in op.optional)
+    return (('{}({}, **attributes) -> {}.\n\nInputs by place or name, float32; attributes by name, as in the original. '
+            'A mistaken attribute or shape raises MXNetError.').format(
                 op.name, ', '.join(op.inputs) + (', ' + optional if optional else ''), ', '.join(op.outputs)))
 
 
@@ -42,7 +42,7 @@ def _array_function(mx, op, raw):
         inputs, attributes = _sort_arguments(op, args, kwargs, mx.nd.NDArray)
         missing = [name for name in _needed(op, attributes) if name not in inputs]
         if missing:
-            raise TypeError('%s needs the input %s' % (op.name, ', '.join(missing)))
+            raise TypeError(f'{op.name} needs the input {", ".join(missing)}')
         if mx.autograd.is_recording():
             for name in op.gradients:
                 if name in inputs and inputs[name].grad is not None:
@@ -58,10 +58,10 @@ def _symbol_function(mx, op, raw):
         with mx.name.NameManager():  # names are final from here: an outer prefix must not come twice
             for name in _needed(op, attributes):
                 if name not in inputs:  # as with every operator of MXNet, a new variable named after the node
-                    inputs[name] = mx.sym.Variable('%s_%s' % (node, name))
+                    inputs[name] = mx.sym.Variable(f'{node}_{name}')
             for name in op.gradients:
                 if name in inputs and _is_variable(inputs[name]):
-                    inputs[name] = getattr(mx.sym, op.guard)(inputs[name], name='%s_%s_guard' % (node, name))
+                    inputs[name] = getattr(mx.sym, op.guard)(inputs[name], name=f'{node}_{name}_guard')
             return raw(*_in_order(op, inputs), name=node, **attributes)
     return call
 
@@ -92,20 +92,19 @@ def _sort_arguments(op, args, kwargs, kind):
     """({input name: array or symbol}, {attribute: value}) from a call's arguments."""
     names = op.inputs + op.optional
     if len(args) > len(names):
-        raise TypeError('%s takes at most %d inputs (%s), got %d' % (op.name, len(names), ', '.join(names), len(args)))
+        raise TypeError(f'{op.name} takes at most {len(names)} inputs ({", ".join(names)}), got {len(args)}')
     inputs = {name: value for name, value in zip(names, args) if value is not None}
     attributes = {}
     for key, value in kwargs.items():
         if key not in names:
             attributes[key] = value if key in ('name', 'attr', 'out') else _attribute_text(value)
         elif key in inputs:
-            raise TypeError('%s: the input %s is given twice' % (op.name, key))
+            raise TypeError(f'{op.name}: the input {key} is given twice')
         elif value is not None:
             inputs[key] = value
     for key, value in inputs.items():
         if not isinstance(value, kind):
-            raise TypeError('%s: the input %s must be of type %s, got %s' % (
-                op.name, key, kind.__name__, type(value).__name__))
+            raise TypeError(f'{op.name}: the input {key} must be of type {kind.__name__}, got {type(value).__name__}')
     return inputs, attributes
 
 
@@ -114,7 +113,7 @@ def _attribute_text(value):
     if hasattr(value, 'tolist'):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
-        return '(%s)' % ','.join(repr(item.item() if hasattr(item, 'item') else item) for item in value)
+        return f'({",".join(repr(item.item() if hasattr(item, "item") else item) for item in value)})'
     return str(value)
 
 
@@ -132,7 +131,7 @@ def _name_outputs(symbol_class):
         for place, head in enumerate(graph['heads']):
             node = graph['nodes'][head[0]]
             if node['op'] in _OUTPUT_NAMES:
-                names[place] = '%s_%s' % (node['name'], _OUTPUT_NAMES[node['op']][head[1]])
+                names[place] = f'{node["name"]}_{_OUTPUT_NAMES[node["op"]][head[1]]}'
         return names
 
     list_outputs.sniper_original = original

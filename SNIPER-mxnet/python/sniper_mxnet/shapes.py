@@ -49,7 +49,7 @@ def install(mx):
 def _library_nodes(symbol):
     """(graph from the symbol's JSON, [(node, its Operator)] in order: inputs stand before their users)."""
     text = symbol.tojson()
-    if not any('"%s"' % name in text for name in _BY_NAME):
+    if not any(f'"{name}"' in text for name in _BY_NAME):
         return {}, []
     graph = json.loads(text)
     return graph, [(node, _BY_NAME[node['op']]) for node in graph['nodes'] if node['op'] in _BY_NAME]
@@ -77,7 +77,7 @@ def _parameter_shapes(mx, infer, symbol, known):
         if unknown:
             missing = [name for name, shape in zip(inputs.list_arguments(), arguments)
                        if name not in known and not _is_known(shape)]
-            raise mx.MXNetError('%s %s: the shape of %s is not known; give the shape of %s' % (
+            raise mx.MXNetError('{} {}: the shape of {} is not known; give the shape of {}'.format(
                 op.name, node['name'], ', '.join(unknown), ', '.join(missing) or ', '.join(unknown)))
     return learnt
 

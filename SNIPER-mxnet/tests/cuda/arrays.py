@@ -27,7 +27,7 @@ class Array:
     def write(self, values):
         values = np.ascontiguousarray(values, self.dtype)
         if values.shape != self.shape:
-            raise ValueError('got the shape %s for an array of %s' % (values.shape, self.shape))
+            raise ValueError(f'got the shape {values.shape} for an array of {self.shape}')
         self.library.call('copy', self.pointer, values, self.nbytes)
 
     def numpy(self):

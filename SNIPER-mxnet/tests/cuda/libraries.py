@@ -30,7 +30,7 @@ class BuildError(Exception):
 
 
 def library_path(kind):
-    return os.path.join(FOLDER, 'libsniper_%s.so' % kind)
+    return os.path.join(FOLDER, f'libsniper_{kind}.so')
 
 
 def build(kind):
@@ -102,7 +102,7 @@ def _fingerprint(command, rules):
 def _run(command):
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
     if done.returncode:
-        raise BuildError('%s\n%s' % (' '.join(command), done.stdout))
+        raise BuildError(f'{" ".join(command)}\n{done.stdout}')
     if done.stdout.strip():
         print(done.stdout.strip(), file=sys.stderr)
 
@@ -137,7 +137,7 @@ def main():
             path = build(kind)
         except BuildError as error:
             sys.exit(str(error))
-        print('%s: %.1f s, %d KB' % (os.path.relpath(path), time.time() - begin, os.path.getsize(path) // 1024))
+        print(f'{os.path.relpath(path)}: {time.time() - begin:.1f} s, {os.path.getsize(path) // 1024} KB')
 
 
 if __name__ == '__main__':

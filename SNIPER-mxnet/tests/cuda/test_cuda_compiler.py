@@ -23,7 +23,7 @@ def install(tmp_path, monkeypatch):
     def write(version, architectures):
         path = tmp_path / 'bin' / 'nvcc'
         path.parent.mkdir()
-        known = ', '.join("'compute_%d','sm_%d'" % (number, number) for number in architectures)
+        known = ', '.join(f"'compute_{number}','sm_{number}'" for number in architectures)
         path.write_text(PROGRAM % (version, version, known, tmp_path, tmp_path))
         path.chmod(0o755)
         monkeypatch.setenv('CUDA_HOME', str(tmp_path))
@@ -44,8 +44,8 @@ def test_architectures_are_those_that_the_compiler_knows(install, version, known
     assert compiler.architectures() == chosen
     flags = compiler.flags()
     codes = [flag for flag in flags if flag.startswith('-gencode')]
-    assert codes == ['-gencode=arch=compute_%d,code=sm_%d' % (number, number) for number in chosen] + [
-        '-gencode=arch=compute_%d,code=compute_%d' % (chosen[-1], chosen[-1])]
+    assert codes == [f'-gencode=arch=compute_{number},code=sm_{number}' for number in chosen] + [
+        f'-gencode=arch=compute_{chosen[-1]},code=compute_{chosen[-1]}']
     assert '-std=c++17' in flags and '-fmad=false' in flags
 
 

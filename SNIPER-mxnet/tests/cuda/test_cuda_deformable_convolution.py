@@ -67,7 +67,7 @@ def check(case, cpu, device):
     dict(channels=1, filters=1, kernel=(1, 1), pad=(0, 0), size=(1, 1), images=1),
     dict(reach=30.0),                                         # most points off the map
     dict(reach=0.0, size=(4, 40)),                            # on the cells' centres and on the padding
-], ids=lambda settings: '-'.join('%s=%s' % pair for pair in sorted(settings.items())) or 'plain')
+], ids=lambda settings: '-'.join('{}={}'.format(*pair) for pair in sorted(settings.items())) or 'plain')
 def test_agrees_with_the_cpu(cpu, device, settings):
     check(Case(1, **settings), cpu, device)
 

@@ -64,7 +64,7 @@ def check(case, cpu, device):
     dict(samples=1, pooled=1, dim=1),
     dict(images=1, size=(1, 1), num_rois=4),
     dict(size=(2, 40), trans_std=0.0),
-], ids=lambda settings: '-'.join('%s=%s' % pair for pair in sorted(settings.items())) or 'plain')
+], ids=lambda settings: '-'.join('{}={}'.format(*pair) for pair in sorted(settings.items())) or 'plain')
 def test_agrees_with_the_cpu(cpu, device, settings):
     check(Case(1, **settings), cpu, device)
 

@@ -27,7 +27,7 @@ def proposals(small):
         options = Options(pre=6000)
         outputs = proposal_data.network_outputs(0, images, height, width, 21)
         rows = images * options.post
-        yield Case('MultiProposal %d image(s), 21 anchors, %dx%d, 6000 -> 300' % (images, height, width),
+        yield Case(f'MultiProposal {images} image(s), 21 anchors, {height}x{width}, 6000 -> 300',
                    'multi_proposal', list(outputs) + [Output((rows, 5)), Output((rows,)),
                                                       Fixed(options.sizes(images, height, width)),
                                                       Fixed(options.numbers)], 0)
@@ -39,7 +39,7 @@ def proposals(small):
         rows, mask_rows = images * options.post, images * masks_an_image
         outputs = [Output(shape) for shape in [(rows, 5), (rows,), (rows, 4), (rows, 4), (mask_rows, 5), (mask_rows,)]]
         numbers = np.array([0.1, 0.1, 0.2, 0.2, 0, 0, masks_an_image > 0], np.float64)
-        yield Case('%s %d chips, 21 anchors, %dx%d, all -> 300' % (name, images, side, side), 'proposal_targets',
+        yield Case(f'{name} {images} chips, 21 anchors, {side}x{side}, all -> 300', 'proposal_targets',
                    inputs + outputs + [Output((0,)), Fixed(options.sizes(images, side, side, 100, masks_an_image, 0)),
                                        Fixed(options.numbers), Fixed(numbers)], 0)
 
@@ -59,7 +59,7 @@ def masks(small):
     image = draw.randint(0, images, (rows, 1))
     rois = np.concatenate([image, corner, corner + draw.uniform(20, 200, (rows, 2))], axis=1).astype(np.float32)
     ids = draw.randint(0, objects, rows).astype(np.float32)
-    yield Case('MaskRcnnTarget %d rois, %dx%d, %d points' % (rows, size, size, points), 'mask_rcnn_target',
+    yield Case(f'MaskRcnnTarget {rows} rois, {size}x{size}, {points} points', 'mask_rcnn_target',
                [rois, polys, ids, Output((rows, size, size)), Output((rows, size, size)),
                 Fixed(np.array([rows, images, objects, length, size], np.int64)), Fixed(-1.0)], 0)
 
@@ -78,7 +78,7 @@ def pooling(small):
         out = (count, dim, pooled, pooled)
         common = [data, rois, trans, Fixed(np.array([images, side, side, count, 1, dim, 1, pooled, pooled, 4],
                                                     np.int64)), Fixed(1.0 / 16), Fixed(0.1)]
-        name = 'DeformablePSROIPooling %%s, (%d,%d,%d,%d), %d rois' % (images, dim, side, side, count)
+        name = f'DeformablePSROIPooling %s, ({images},{dim},{side},{side}), {count} rois'
         yield Case(name % 'forward', 'psroi_pooling', common + [Output(out)], 0)
         yield Case(name % 'backward', 'psroi_pooling_backward',
                    common + [draw.normal(size=out).astype(np.float32), Output(data.shape), Output(trans.shape)], 0)
@@ -95,8 +95,7 @@ def convolution(small):
         weight = (0.02 * draw.normal(size=(channels, channels, 3, 3))).astype(np.float32)
         out_grad = draw.normal(size=data.shape).astype(np.float32)
         work = images * channels * channels * 9 * side * side
-        name = 'DeformableConvolution %%s, (%d,%d,%d,%d), 3x3, dilate 2, %d groups' % (images, channels, side, side,
-                                                                                      groups)
+        name = f'DeformableConvolution %s, ({images},{channels},{side},{side}), 3x3, dilate 2, {groups} groups'
         common = [data, offset, weight, Fixed(None), Fixed(sizes)]
         yield Case(name % 'forward', 'deformable_convolution', common + [Output(data.shape)], work)
         yield Case(name % 'backward', 'deformable_convolution_backward',
@@ -110,7 +109,7 @@ def soft_nms(small):
     corner = draw.uniform(0, 400, (sets, rows, 2))
     dets = np.concatenate([corner, corner + draw.uniform(10, 200, (sets, rows, 2)), draw.uniform(size=(sets, rows, 1))],
                           axis=2).astype(np.float32)
-    yield Case('SoftNMS %d boxes x %d classes' % (rows, sets), 'soft_nms',
+    yield Case(f'SoftNMS {rows} boxes x {sets} classes', 'soft_nms',
                [dets, Fixed(sets), Fixed(rows), Fixed(0.5), Fixed(0.3), Fixed(0.001), Fixed(2),
                 Output(dets.shape), Output((sets,))], 0)
 
@@ -121,7 +120,7 @@ def chips(small):
     for images in (1,) if small else (1, 16):
         corner = draw.uniform(0, 0.9, (images, count, 2)) * [width, height]
         boxes = np.concatenate([corner, corner + draw.uniform(5, 0.1 * width, (images, count, 2))], axis=2)
-        yield Case('ChipGenerator %d image(s), %d boxes, %dx%d, stride %d' % (images, count, width, height, stride),
+        yield Case(f'ChipGenerator {images} image(s), {count} boxes, {width}x{height}, stride {stride}',
                    'chip_generator',
                    [boxes.astype(np.float32), np.tile(np.float32([height, width, 1]), (images, 1)), Fixed(images),
                     Fixed(count), Fixed(chip_size), Fixed(stride), Fixed(100), Fixed(0), Output((images, 100, 4)),

@@ -120,8 +120,8 @@ def describe_device(library):
     library.call('device', name, len(name), *[ctypes.byref(number) for number in numbers])
     capability, driver, runtime = (number.value for number in numbers)
     return {'name': name.value.decode(), 'capability': capability,
-            'driver_cuda': '%d.%d' % (driver // 1000, driver % 1000 // 10), 'driver': _driver_version(),
-            'cuda': '%d.%d' % (runtime // 1000, runtime % 1000 // 10)}
+            'driver_cuda': f'{driver // 1000}.{driver % 1000 // 10}', 'driver': _driver_version(),
+            'cuda': f'{runtime // 1000}.{runtime % 1000 // 10}'}
 
 
 def _driver_version():
@@ -134,14 +134,14 @@ def _driver_version():
 
 
 def cells(row):
-    return (row['name'], '%.3f' % row['ms'], '%.1f %%' % (100 * row['memory_share']),
-            '%.1f %%' % (100 * row['arithmetic_share']) if row['multiply_adds'] else '-',
-            '%.1f' % (row['scratch_bytes'] / 2.0 ** 20), '%.2f %%' % (100 * row['unlike_cpu']))
+    return (row['name'], f'{row["ms"]:.3f}', f'{100 * row["memory_share"]:.1f} %',
+            f'{100 * row["arithmetic_share"]:.1f} %' if row['multiply_adds'] else '-',
+            f'{row["scratch_bytes"] / 2.0 ** 20:.1f}', f'{100 * row["unlike_cpu"]:.2f} %')
 
 
 def table(rows):
     lines = [HEADER, ['---'] * len(HEADER)] + [cells(row) for row in rows]
-    return '\n'.join('| %s |' % ' | '.join(line) for line in lines)
+    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
 def main(argv=None):

@@ -38,7 +38,7 @@ def unit_outline(name):
     if name == 'star':
         angles = np.radians(-90 + 36 * np.arange(10))
         return [_regular(angles, np.where(np.arange(10) % 2, STAR_WAIST, 1.0)[:, None])]
-    raise ValueError('unknown shape %r' % (name,))
+    raise ValueError(f'unknown shape {name!r}')
 
 
 def random_outline(rng, name, size, low, high):
