@@ -6,7 +6,7 @@ import argparse
 
 from configs import check_supported
 from lib.cli import add_config_arguments, config_from_arguments, run, setup_logging
-from lib.deploy.precision import prepare
+from lib.engine.precision import prepare
 
 
 def main(argv=None):

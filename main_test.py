@@ -14,8 +14,8 @@ import shlex
 
 from configs import check_supported
 from lib.cli import add_config_arguments, config_from_arguments, run, setup_logging
-from lib.deploy.precision import prepare
-from lib.errors import SniperError
+from lib.engine.precision import prepare
+from lib.utils.errors import SniperError
 
 
 def main(argv=None):

@@ -29,8 +29,8 @@ def main(argv=None):
         config.network.BN_MOMENTUM = args.momentum
 
     from configs import check_supported
-    from lib.train.devices import share_cores
-    from lib.train.distributed import connect
+    from lib.engine.devices import share_cores
+    from lib.distributed.workers import connect
     check_supported(config, 'train')
     share_cores(config)
     with connect(config) as workers:
@@ -41,8 +41,9 @@ def run_worker(args, config, workers):
     """What every worker of a run does, the only one too -> exit status."""
     from lib.dataset import load_training_roidb
     from lib.iterators import TrainIterator
-    from lib.train import config_name, contexts, output_folder, same
-    from lib.train.devices import check_kvstore, check_precision
+    from lib.train import config_name, contexts, output_folder
+    from lib.distributed import consistency as same
+    from lib.engine.devices import check_kvstore, check_precision
     from lib.train.report import log_head
     from lib.train.run import train
     from symbols import get_detector

@@ -21,7 +21,7 @@ from benchmarks.autofocus_plot import plot_runs
 from benchmarks.timing import json_line, table
 from configs import check_supported, load_config
 from lib.cli import run
-from lib.files import text_writer
+from lib.utils.files import text_writer
 
 CONFIG = 'configs/faster/sniper_tiny_autofocus.yml'
 DILATIONS, THRESHOLDS, CHIP_FACTORS = (1, 3, 5), (0.02, 0.05, 0.1, 0.2, 0.3, 0.5), (0.5, 0.75, 1.0, 1.5, 2.0)

@@ -1,7 +1,7 @@
 """The plot of benchmarks/autofocus.py: AP against pixels and against time."""
 import io
 
-from lib.files import write_file
+from lib.utils.files import write_file
 
 MARKS = {'pyramid': ('s', '#222222', 'full pyramid'), 'single': ('x', '#8d99ae', 'one scale alone'),
          'configured': ('*', '#d1495b', 'AutoFocus as configured'), 'dilation': ('o', '#2a7fb8', 'other dilation'),

@@ -17,7 +17,7 @@ from benchmarks.roidb_memory import columns
 from configs import load_config
 from lib.dataset.compact import CompactRoidb
 from lib.iterators import TrainIterator
-from lib.processes import num_cores
+from lib.utils.processes import num_cores
 
 CONFIGURATION = 'configs/faster/sniper_res101_e2e.yml'
 IMAGES, BOXES, PROPOSALS = 118000, 7, 300

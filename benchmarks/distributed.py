@@ -21,7 +21,7 @@ import sys
 import tempfile
 
 from benchmarks.timing import json_line, table
-from lib.processes import environment
+from lib.utils.processes import environment
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CONFIGURATION = 'configs/faster/sniper_tiny_e2e.yml'

@@ -25,10 +25,10 @@ import numpy as np
 
 from configs import load_config
 from lib.dataset.loading import load_training_roidb
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from lib.iterators import TrainIterator
 from lib.iterators.layout import train_layout
-from lib.processes import num_cores
+from lib.utils.processes import num_cores
 
 CONFIGURATION = 'configs/faster/sniper_res101_e2e.yml'
 BAR = 3.0  # times the reference's chips per second

@@ -18,8 +18,8 @@ import numpy as np
 
 from benchmarks import timing
 from configs import load_config
-from lib.deploy import cpu
-from lib.processes import environment
+from lib.engine import cpu
+from lib.utils.processes import environment
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CONFIG = 'configs/faster/sniper_res101_e2e.yml'
@@ -57,10 +57,10 @@ def main(argv=None):
 
 def speeds(size, budget):
     """(a dict a row, largest relative difference of the folded outputs)."""
-    from lib.deploy.bf16 import to_bfloat16
-    from lib.deploy.int8 import RangeCollector, fused_graph, to_int8, wanted_ranges
-    from lib.deploy.optimise import folded
-    from lib.deploy.winograd import use_winograd
+    from lib.engine.bf16 import to_bfloat16
+    from lib.engine.int8 import RangeCollector, fused_graph, to_int8, wanted_ranges
+    from lib.engine.optimise import folded
+    from lib.engine.winograd import use_winograd
     from sniper_mxnet import mx
     from symbols import get_detector
     config = load_config(CONFIG, ['gpus', 'cpu', 'TRAIN.fp16', 'False'])
@@ -88,8 +88,8 @@ def speeds(size, budget):
 
 def fold_difference(mx, network, shapes):
     """Largest difference of COMPARED between the network as it is, without oneDNN's fusion, and with TEST.FOLD."""
-    from lib.deploy.optimise import folded
-    from lib.deploy.winograd import use_winograd
+    from lib.engine.optimise import folded
+    from lib.engine.winograd import use_winograd
     inner = mx.sym.Group([network[0].get_internals()[name] for name in COMPARED])
     inputs = {name: shape for name, shape in shapes.items() if name in inner.list_arguments()}
     with environment(MXNET_SUBGRAPH_BACKEND='NONE'):

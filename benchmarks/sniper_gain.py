@@ -18,8 +18,8 @@ from benchmarks.timing import json_line, table
 from configs import load_config
 from lib import cli
 from lib.chips import scaled_size, test_scale
-from lib.errors import SniperError
-from lib.files import text_writer
+from lib.utils.errors import SniperError
+from lib.utils.files import text_writer
 
 CONFIG = 'configs/faster/sniper_tiny_e2e.yml'
 TRAINING_SET, TEST_SET = 'data/synthetic_large', 'data/synthetic'

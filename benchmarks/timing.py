@@ -4,7 +4,7 @@ import platform
 import statistics
 import time
 
-from lib.processes import num_cores
+from lib.utils.processes import num_cores
 
 
 def interleaved(functions, budget=6.0, least=3, most=41, warm=0):

@@ -4,7 +4,7 @@ import argparse
 import yaml
 
 from configs.defaults import KEYS
-from configs.kinds import Key
+from configs.schema import Key
 from configs.loader import load_config, plain_value
 
 

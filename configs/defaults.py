@@ -1,12 +1,12 @@
 """Every configuration key once: default, meaning with unit, and what it may hold.
 
 A file (configs/loader.py) or `--set` may only change keys that stand here. To add a key, add a line:
-`'NAME': key(default, 'meaning')`, with a kind of configs/kinds.py where the default's type does not say it.
+`'NAME': key(default, 'meaning')`, with a kind of configs/schema.py where the default's type does not say it.
 
 Words: side = square root of width x height of a box; original pixels = those of the image file; chip
 pixels = after resizing; a chip is a window of CHIP_SIZE pixels. 'unused' = kept so that old files load.
 """
-from configs.kinds import (BOOLS, FLOAT, FLOATS, INT_OR_INTS, INTS, PAIRS, PROCESSES, SCALES, TEXTS, TRIPLES,
+from configs.schema import (BOOLS, FLOAT, FLOATS, INT_OR_INTS, INTS, PAIRS, PROCESSES, SCALES, TEXTS, TRIPLES,
                            array_of, key)
 
 NETWORK = {

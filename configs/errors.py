@@ -1,5 +1,5 @@
 """The error of every mistake in a configuration."""
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 
 class ConfigError(SniperError):

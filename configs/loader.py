@@ -13,7 +13,7 @@ from easydict import EasyDict
 
 from configs.defaults import KEYS
 from configs.errors import ConfigError
-from configs.kinds import FLOAT, INT_OR_INTS, TEXT, Key
+from configs.schema import FLOAT, INT_OR_INTS, TEXT, Key
 from configs.yaml_files import read_yaml
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Config(EasyDict):
 def load_config(path=None, overrides=()):
     """Defaults, then the file at `path`, then `overrides` (flat list: key, value, key, value, ...) -> EasyDict.
 
-    A value of `overrides` is a Python literal, or else a plain text; conversions as in configs/kinds.py.
+    A value of `overrides` is a Python literal, or else a plain text; conversions as in configs/schema.py.
     Raises ConfigError naming the key, the file and the nearest valid key. Relations between keys are
     checked by `check_supported`, so that a pair may be set one after the other.
     """

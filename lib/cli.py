@@ -6,7 +6,7 @@ import select
 import sys
 
 from configs import load_config
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
 

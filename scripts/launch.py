@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from lib.cli import run  # noqa: E402
-from lib.launch.command import main  # noqa: E402
+from lib.distributed.launch.command import main  # noqa: E402
 
 if __name__ == '__main__':
     run(main)

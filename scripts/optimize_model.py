@@ -13,8 +13,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from configs import check_supported
 from lib.cli import add_config_arguments, config_from_arguments, run, setup_logging
-from lib.deploy.precision import prepare
-from lib.errors import SniperError
+from lib.engine.precision import prepare
+from lib.utils.errors import SniperError
 
 
 def main(argv=None):
@@ -33,7 +33,7 @@ def main(argv=None):
     if args.precision:
         config.TEST.PRECISION = args.precision
     prepare(config)
-    from lib.deploy.optimise import make_pair
+    from lib.engine.optimise import make_pair
     from lib.inference.weights import find_weights, settle_classes
     from lib.train import output_folder
     weights = find_weights(config, output_folder(config, args.cfg), args.save_prefix)

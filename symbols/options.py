@@ -5,7 +5,7 @@ Only this module and `symbols.detectors` know the configuration tree; backbones,
 from typing import NamedTuple, Optional, Tuple
 
 from configs.derived import loss_factor
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 
 class TrunkOptions(NamedTuple):

@@ -1,5 +1,5 @@
 """Detectors by the name that `symbol:` has in a configuration."""
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from symbols.detectors import mobilenetv2_e2e, resnet_e2e, resnet_e2e_mask, resnet_v1_e2e, resnext_mx_101, sniper_tiny
 
 DETECTORS = {

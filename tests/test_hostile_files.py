@@ -8,20 +8,20 @@ import subprocess
 import sys
 
 from tests.conftest import ROOT
-from tests.convert import torch_pickle
-from tests.convert.test_plain_formats import BAD_ONNX, BAD_SAFETENSORS, varint
-from tests.convert.test_torch_file import BAD as BAD_TORCH
-from tests.convert.test_torch_file import Evil
-from tests.downloads.test_archive import BAD as BAD_ARCHIVES
-from tests.train.test_ndarray_file import one_array
+from tests.weights.conversion import torch_pickle
+from tests.weights.conversion.test_plain_formats import BAD_ONNX, BAD_SAFETENSORS, varint
+from tests.weights.conversion.test_torch_file import BAD as BAD_TORCH
+from tests.weights.conversion.test_torch_file import Evil
+from tests.utils.test_archive import BAD as BAD_ARCHIVES
+from tests.weights.test_params_file import one_array
 
 MEGABYTES, SECONDS = 200, 60
 READER = f'''
 import json, os, resource, sys
-from lib.convert.readers import read_weights
-from lib.downloads.archive import unpack
-from lib.errors import SniperError
-from lib.train.inspect_model import inspect
+from lib.weights.conversion.readers import read_weights
+from lib.utils.archive import unpack
+from lib.utils.errors import SniperError
+from lib.weights.inspect_model import inspect
 folder = sys.argv[1]
 reads = {{'weights': read_weights, 'params': lambda path: list(inspect(path)),
          'archive': lambda path: unpack(path, os.path.join(folder, 'to'))}}

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from lib.deploy.winograd import transformed
+from lib.engine.winograd import transformed
 from sniper_mxnet import mx
 
 RELATIVE = 1e-5

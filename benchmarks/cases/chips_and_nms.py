@@ -2,8 +2,8 @@
 import numpy as np
 
 from benchmarks.cases.arrays import array, draw, synchronous
-from benchmarks.naive import chip_cover as naive_cover
-from benchmarks.naive import soft_nms as naive_soft_nms
+from benchmarks.baselines import chip_cover as naive_cover
+from benchmarks.baselines import soft_nms as naive_soft_nms
 from lib.chips import generate_chips
 from sniper_mxnet import mx
 

@@ -1,7 +1,7 @@
 """DeformableConvolution as in ResNet's last stage: 512 -> 512, 3x3, dilate 2, 4 deformable groups, 32x32 cells; and
 WinogradConvolution as in the stages before and in the RPN."""
 from benchmarks.cases.arrays import array, backward_call, draw, optional, synchronous
-from lib.deploy.winograd import transformed
+from lib.engine.winograd import transformed
 from sniper_mxnet import mx
 
 CHANNELS, CELLS, GROUPS = 512, 32, 4

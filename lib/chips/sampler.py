@@ -9,7 +9,7 @@ from lib.chips.chips_ext import scale_chips
 from lib.chips.generate import TRIALS, as_generator, check_candidates, seed_from
 from lib.chips.rows import COARSEST, scale_rule
 from lib.chips.scales import scaled_size, training_scales
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 SEED_MASK = 2 ** 63 - 1
 NO_NEGATIVES = -1

@@ -8,7 +8,7 @@ A factor always comes from the size of the whole image, never from that of a chi
 """
 import numbers
 
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 
 def is_pair(definition):

@@ -13,10 +13,10 @@ import os
 import numpy as np
 
 from lib import cli
-from lib.chips.census import ChipCensus
+from lib.chips.statistics import ChipCensus
 from lib.chips.sampler import ChipSampler
-from lib.errors import SniperError
-from lib.files import text_writer
+from lib.utils.errors import SniperError
+from lib.utils.files import text_writer
 
 logger = logging.getLogger(__name__)
 

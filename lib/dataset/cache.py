@@ -1,6 +1,6 @@
 """Records of a data set kept in a file, so that a large annotation file is parsed once.
 
-    <dataset.root_path>/cache/<data set>_<place>_roidb.bin       (lib.array_file; <place>: digest of the file's path)
+    <dataset.root_path>/cache/<data set>_<place>_roidb.bin       (lib.utils.npz; <place>: digest of the file's path)
 
 It holds the hash of the annotation file that it was made from, and is made anew when that, the folder or the format is
 another, or when it is damaged. Processes that write it at the same time do not disturb each other.
@@ -9,9 +9,9 @@ import hashlib
 import logging
 import os
 
-from lib.array_file import DamagedFile, read_arrays, write_arrays
+from lib.utils.npz import DamagedFile, read_arrays, write_arrays
 from lib.dataset.compact import CompactRoidb
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
 

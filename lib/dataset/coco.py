@@ -14,11 +14,11 @@ from lib.dataset.base import Dataset
 from lib.dataset.cache import RoidbCache
 from lib.dataset.coco_file import CocoFile
 from lib.dataset.compact import CompactRoidb
-from lib.dataset.oddities import Oddities
+from lib.dataset.annotation_warnings import Oddities
 from lib.dataset.outlines import polygons
 from lib.dataset.python2_order import python2_dict_order
 from lib.dataset.roidb import make_record, validate
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 # Splits that share the images of another.
 FOLDERS = {

@@ -9,7 +9,7 @@ import numpy as np
 
 from lib.dataset.coco_masks import any_outline, found_masks, iterate_masks, mask_text, true_masks
 from lib.dataset.report import check_detections, per_class_table
-from lib.files import text_writer
+from lib.utils.files import text_writer
 
 logger = logging.getLogger(__name__)
 

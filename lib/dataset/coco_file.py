@@ -5,8 +5,8 @@ single broken boxes are left out and counted.
 """
 import json
 
-from lib.dataset.oddities import Oddities, is_number, shortened
-from lib.errors import SniperError
+from lib.dataset.annotation_warnings import Oddities, is_number, shortened
+from lib.utils.errors import SniperError
 
 
 class CocoFile:

@@ -3,7 +3,7 @@ import json
 
 import numpy as np
 
-from lib.dataset.oddities import Oddities, is_number
+from lib.dataset.annotation_warnings import Oddities, is_number
 from lib.dataset.outlines import MIN_POLYGON_NUMBERS, run_length_mask
 
 AREA_A_CALL = 4096  # codes

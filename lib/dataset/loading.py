@@ -7,7 +7,7 @@ from lib.dataset.compact import CompactRoidb, image_paths, select
 from lib.dataset.proposal_loading import add_proposals, find_proposal_file
 from lib.dataset.registry import get_dataset
 from lib.dataset.transforms import usable_for_training, with_mirrored_copies
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 import cv2
 import numpy as np
 
-from lib.dataset.oddities import is_number
+from lib.dataset.annotation_warnings import is_number
 
 MIN_POLYGON_NUMBERS = 6     # three corners
 MOST_PIXELS = 1 << 28       # of a run-length mask

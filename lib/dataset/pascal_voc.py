@@ -9,12 +9,12 @@ import numpy as np
 
 from lib.dataset.base import Dataset
 from lib.dataset.compact import CompactRoidb
-from lib.dataset.oddities import Oddities
+from lib.dataset.annotation_warnings import Oddities
 from lib.dataset.roidb import make_record, validate
 from lib.dataset.voc_classes import class_key, find_classes
 from lib.dataset.voc_layout import VocFolder
 from lib.dataset.voc_xml import VocAnnotation, read_annotation
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
 

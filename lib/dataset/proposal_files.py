@@ -22,10 +22,10 @@ from typing import Any, List, NamedTuple
 import numpy as np
 
 from lib.bbox import nms
-from lib.dataset.plain_pickle import read_plain_pickle
-from lib.errors import SniperError
-from lib.files import publish, remove_stale_temporaries, write_temporary
-from lib.processes import num_cores
+from lib.utils.plain_pickle import read_plain_pickle
+from lib.utils.errors import SniperError
+from lib.utils.files import publish, remove_stale_temporaries, write_temporary
+from lib.utils.processes import num_cores
 
 logger = logging.getLogger(__name__)
 

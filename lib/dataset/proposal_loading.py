@@ -5,7 +5,7 @@ import os
 from lib.dataset.proposal_files import (FORMAT, NMS_THRESH, after_nms, read_original, read_origin, read_proposals,
                                         write_proposals)
 from lib.dataset.proposals import attach_proposals
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
 

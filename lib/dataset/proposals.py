@@ -13,7 +13,7 @@ import numpy as np
 from lib.bbox import bbox_overlaps
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.mirroring import mirrored_boxes
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 
 def attach_proposals(roidb, proposals, name):

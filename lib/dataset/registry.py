@@ -1,7 +1,7 @@
 """Names of data sets -> classes. A new data set is one module and one line here."""
 import importlib
 
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 # Imported when asked for, so that reading one format needs no library of another.
 DATASETS = {

@@ -21,9 +21,9 @@ import shutil
 from lib.dataset.coco import CocoDataset
 from lib.dataset.scenes.shapes import CLASSES
 from lib.dataset.scenes.writer import draw_to_file, one_thread
-from lib.errors import SniperError
-from lib.files import text_writer
-from lib.processes import num_cores
+from lib.utils.errors import SniperError
+from lib.utils.files import text_writer
+from lib.utils.processes import num_cores
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ import functools
 import logging
 import os
 
-from lib.dataset.oddities import shortened
+from lib.dataset.annotation_warnings import shortened
 from lib.dataset.voc_xml import read_annotation
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lib.dataset.report import check_detections, per_class_table
-from lib.files import text_writer
+from lib.utils.files import text_writer
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ import glob
 import os
 import re
 
-from lib.dataset.oddities import shortened
-from lib.errors import SniperError
+from lib.dataset.annotation_warnings import shortened
+from lib.utils.errors import SniperError
 
 ALL = 'all'
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.JPG', '.JPEG', '.PNG', '.BMP')

@@ -10,8 +10,8 @@ import random
 
 from lib.cli import run
 from lib.dataset.voc_layout import ALL, VocFolder
-from lib.errors import SniperError
-from lib.files import text_writer
+from lib.utils.errors import SniperError
+from lib.utils.files import text_writer
 
 
 def split(ids, share, seed):

@@ -8,7 +8,7 @@ Other elements are skipped. The files are untrusted: entities are refused, depth
 from typing import List, NamedTuple, Optional, Tuple
 from xml.parsers import expat
 
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 MAX_BYTES = 64 << 20  # about 200,000 objects
 MAX_DEPTH = 32

@@ -5,7 +5,7 @@ from typing import NamedTuple, Tuple
 
 import yaml
 
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CATALOGUE = os.path.join(ROOT, 'scripts', 'downloads.yml')

@@ -8,10 +8,10 @@ import shutil
 import sys
 import time
 
-from lib.downloads.archive import unpack
+from lib.utils.archive import unpack
 from lib.downloads.catalogue import CATALOGUE, ROOT, check_sha256, find, read_catalogue
-from lib.downloads.transfer import Failed, fetch
-from lib.errors import SniperError
+from lib.utils.transfer import Failed, fetch
+from lib.utils.errors import SniperError
 from lib.cli import setup_logging
 
 logger = logging.getLogger(__name__)

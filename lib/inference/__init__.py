@@ -10,7 +10,7 @@ spawned processes re-import the main module.
 from lib.inference.aggregate import Suppression, aggregate
 from lib.inference.decode import decode
 from lib.inference.detect import detect, detect_masks
-from lib.inference.predictor import ModulePredictor
+from lib.engine.predictor import ModulePredictor
 from lib.inference.progress import StageClock
 from lib.inference.store import DetectionStore
 from lib.inference.weights import PredictorFactory, check_classes, find_weights, use_float32_on_cpu

@@ -7,7 +7,7 @@ import numpy as np
 from lib.bbox.nms import nms
 from lib.bbox.soft_nms import soft_nms_with_index
 from lib.inference.decode import no_rows
-from lib.processes import num_cores
+from lib.utils.processes import num_cores
 
 DEFAULT_IOU = 0.3    # of linear and hard suppression when TEST.NMS gives no threshold
 IMAGES_A_TASK = 64   # images a thread takes at a time; one alone is too little work

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lib.bbox import bbox_pred, clip_boxes
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 ROIS, SCORES, DELTAS = 'rois_output', 'cls_prob_reshape_output', 'bbox_pred_reshape_output'
 FOCUS = 'scale_prob_output'  # (B, 2, h, w), channel 1 is the FocusPixel's

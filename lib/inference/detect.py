@@ -4,7 +4,7 @@ import logging
 from lib.inference.aggregate import Suppression, aggregate_with_index
 from lib.inference.final_masks import final_masks
 from lib.inference.focus import FocusWindows
-from lib.inference.jobs import run_here, run_in_jobs
+from lib.inference.workers import run_here, run_in_jobs
 from lib.inference.progress import StageClock
 from lib.inference.scale import scale_name
 
@@ -16,7 +16,7 @@ def detect(roidb, predictor_factory, config, num_classes, store=None, clock=None
 
     Where TEST.DO_PRUNING says so, a scale runs on chips around the FocusPixels of the scale before it.
     roidb: records with image, width, height; images come out in its order. predictor_factory: callable without
-    arguments -> predictor (lib.inference.predictor); picklable if TEST.CONCURRENT_JOBS > 1.
+    arguments -> predictor (lib.engine.predictor); picklable if TEST.CONCURRENT_JOBS > 1.
     store: DetectionStore, which keeps every scale and is read where TEST.USE_CACHE says so; None keeps nothing.
     clock: StageClock that is told where the time goes. on_scale(index, ScaleResult) is called for every scale at
     the end.

@@ -6,7 +6,7 @@ import time
 from typing import Any, NamedTuple
 
 from lib.dataset import load_test_dataset
-from lib.files import text_writer
+from lib.utils.files import text_writer
 from lib.image import read_image
 from lib.inference.detect import detect_masks
 from lib.inference.focus_recall import focus_recall, small

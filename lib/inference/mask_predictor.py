@@ -25,7 +25,7 @@ class MaskingPredictor:
         return self._detector.devices
 
     def predict(self, batch):
-        """See lib.inference.predictor."""
+        """See lib.engine.predictor."""
         return self._detector.predict(batch)
 
     def predict_masks(self, feature, rois):

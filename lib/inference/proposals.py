@@ -15,19 +15,19 @@ import numpy as np
 from lib.dataset import load_test_dataset
 from lib.dataset.compact import take
 from lib.dataset.proposal_files import FORMAT, ProposalSet, after_nms, read_origin, read_proposals, write_proposals
-from lib.errors import SniperError
-from lib.files import text_writer
-from lib.inference.deal import deal_images
+from lib.utils.errors import SniperError
+from lib.utils.files import text_writer
+from lib.inference.partition import deal_images
 from lib.inference.decode import SlotDetections
 from lib.inference.focus import whole_images
-from lib.inference.jobs import run_here, run_in_jobs
+from lib.inference.workers import run_here, run_in_jobs
 from lib.inference.progress import StageClock
 from lib.inference.recall import AverageRecall
 from lib.inference.scale import in_order, scale_name
 from lib.inference.shard_files import Shard, part_folder
 from lib.inference.store import NETWORK_KEYS, digest, identity, result_root
 from lib.inference.weights import PredictorFactory, find_weights, use_float32_on_cpu
-from lib.train.paths import output_folder
+from lib.weights.paths import output_folder
 
 logger = logging.getLogger(__name__)
 

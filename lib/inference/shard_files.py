@@ -16,8 +16,8 @@ from typing import Any, Dict, NamedTuple
 
 import numpy as np
 
-from lib.errors import SniperError
-from lib.files import publish, remove_stale_temporaries, write_temporary
+from lib.utils.errors import SniperError
+from lib.utils.files import publish, remove_stale_temporaries, write_temporary
 from lib.inference.store import NETWORK_KEYS, digest, result_root
 from lib.train.report import flat_config
 
@@ -167,7 +167,7 @@ class PartFolder:
 
 def part_folder(config, kind, dataset, roidb, weights_digest, command):
     """-> PartFolder of a test. kind: 'detections' or 'proposals'."""
-    from lib.inference.deal import num_devices
+    from lib.inference.partition import num_devices
     facts = {name: value for name, value in flat_config(config.TEST, 'TEST.').items()
              if name.partition('.')[2] not in _NO_MATTER}
     facts.update(flat_config({name: config.network[name] for name in NETWORK_KEYS}, 'network.'))

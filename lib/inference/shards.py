@@ -9,7 +9,7 @@ import os
 import numpy as np
 
 from lib.dataset.compact import take
-from lib.inference.deal import deal_images
+from lib.inference.partition import deal_images
 from lib.inference.evaluate import Found, detect_images, draw_scales, prepare, report
 from lib.inference.scale import ScaleResult, in_order
 from lib.inference.shard_files import part_folder

@@ -10,7 +10,7 @@ import zipfile
 
 import numpy as np
 
-from lib.files import publish, remove_stale_temporaries, write_temporary
+from lib.utils.files import publish, remove_stale_temporaries, write_temporary
 from lib.inference.decode import COLUMNS
 from lib.inference.scale import ScaleResult, makes_chips, scale_name
 

@@ -4,11 +4,11 @@ import logging
 import os
 from typing import NamedTuple
 
-from lib.deploy.pair import NUMBER, read_facts
-from lib.deploy.precision import prepare, treatment
-from lib.errors import SniperError
+from lib.engine.exported_model import NUMBER, read_facts
+from lib.engine.precision import prepare, treatment
+from lib.utils.errors import SniperError
 from lib.inference.class_names import names_for
-from lib.train.paths import existing_epochs, params_path, read_sidecar
+from lib.weights.paths import existing_epochs, params_path, read_sidecar
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class PredictorFactory:
     """
 
     def __init__(self, config, weights, variant='test'):
-        from lib.deploy.load import settled
+        from lib.engine.load import settled
         self._config = config
         self._weights = settled(config, weights, variant)
         self._variant = variant
@@ -120,9 +120,9 @@ class PredictorFactory:
         """-> ModulePredictor, with TEST.WITH_MASK a MaskingPredictor around it. SniperError: broken file, GPU absent,
         unknown network, no mask head, a precision that is not to be had."""
         prepare(self._config)  # before MXNet loads, in every process
-        from lib.deploy.load import load_network
+        from lib.engine.load import load_network
         from lib.inference.mask_predictor import MaskingPredictor
-        from lib.inference.predictor import ModulePredictor
+        from lib.engine.predictor import ModulePredictor
         from lib.train import contexts
         from symbols import get_detector
         devices = contexts(self._config)

@@ -4,7 +4,7 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from lib.image import ImageFile, chip_reduction, resized_window, size_mismatch, write_planes
 
 

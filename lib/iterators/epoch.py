@@ -1,7 +1,7 @@
 """The plan of an epoch: which chip is drawn at which position."""
 import numpy as np
 
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 
 def draw_order(image, batch_size, rng):

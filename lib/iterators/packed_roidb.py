@@ -1,7 +1,7 @@
 """A roidb in shared memory: one copy for all processes, handed to each worker once instead of pickled per task."""
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.proposals import with_proposals
-from lib.shared_arrays import SharedArray
+from lib.utils.shared_memory import SharedArray
 
 
 class PackedRoidb:

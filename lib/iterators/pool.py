@@ -19,9 +19,9 @@ import threading
 from multiprocessing import util
 from multiprocessing.connection import wait
 
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from lib.iterators.worker import TaskFailure, Tasks, run_worker
-from lib.processes import environment, how_it_ended
+from lib.utils.processes import environment, how_it_ended
 
 logger = logging.getLogger(__name__)
 

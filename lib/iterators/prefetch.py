@@ -1,8 +1,8 @@
 """Batches in order, a bounded number of them in the making."""
 import time
 
-from lib.errors import SniperError
-from lib.processes import available_memory
+from lib.utils.errors import SniperError
+from lib.utils.processes import available_memory
 
 _AUTO_BATCHES = 2      # made ahead at least, if memory allows ...
 _AUTO_SAMPLES = 4      # ... and so many samples a worker, so that none is idle while a batch waits for its last sample

@@ -1,7 +1,7 @@
 """Room for batches in memory that workers write and the training process reads."""
 import numpy as np
 
-from lib.shared_arrays import SharedArray
+from lib.utils.shared_memory import SharedArray
 
 _ALIGNMENT = 64  # bytes; float rows on cache lines
 

@@ -4,7 +4,7 @@ import logging
 import numpy as np
 
 from lib.chips.scales import test_scale
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from lib.iterators.batch import Batch
 from lib.iterators.chip_batches import plan_batches
 from lib.iterators.crop_batches import order_crops, scaled_size
@@ -13,7 +13,7 @@ from lib.iterators.packed_roidb import PackedRoidb
 from lib.iterators.pool import make_pool
 from lib.iterators.prefetch import Prefetcher, group_rows, resolve_prefetch
 from lib.iterators.shared import BatchSlots
-from lib.processes import resolve_workers
+from lib.utils.processes import resolve_workers
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from lib.chips import ChipSampler
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from lib.iterators import seeds
 from lib.iterators.batch import Batch
 from lib.iterators.chip_table import ChipTable
@@ -16,7 +16,7 @@ from lib.iterators.pool import make_pool
 from lib.iterators.prefetch import Prefetcher, group_rows, resolve_prefetch
 from lib.iterators.shared import BatchSlots
 from lib.iterators.train_tasks import TrainTasks
-from lib.processes import resolve_workers
+from lib.utils.processes import resolve_workers
 
 logger = logging.getLogger(__name__)
 

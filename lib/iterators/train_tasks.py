@@ -4,7 +4,7 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from lib.chips import ChipSampler
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from lib.image import ImageFile, chip_reduction, jitter_colors, resized_window, size_mismatch, write_planes
 from lib.iterators import seeds
 from lib.iterators.chip_table import ChipTable

@@ -9,7 +9,7 @@ import traceback
 
 import cv2
 
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 
 class TaskFailure:

@@ -4,7 +4,7 @@ MXNet is imported inside functions here and in `devices`, so that `import lib.tr
 safe in spawned worker processes, which re-import the main module.
 """
 from configs import config_name
-from lib.train.devices import contexts
-from lib.train.paths import output_folder
+from lib.engine.devices import contexts
+from lib.weights.paths import output_folder
 
 __all__ = ['config_name', 'contexts', 'output_folder']

@@ -8,10 +8,10 @@ detector is trained further, or gets one more head.
 import logging
 import os
 
-from lib.errors import SniperError
-from lib.train.agreement import compare
-from lib.train.checkpoint import load_params
-from lib.train.paths import params_path, read_sidecar
+from lib.utils.errors import SniperError
+from lib.weights.parameter_matching import compare
+from lib.weights.checkpoint import load_params
+from lib.weights.paths import params_path, read_sidecar
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def _empty_parameters(module):
 
 
 def _check_requirements(config, path, requires):
-    """Keys that a converted file wants to be so (lib.convert): arrays would fit and compute something else."""
+    """Keys that a converted file wants to be so (lib.weights.conversion): arrays would fit and compute something else."""
     for key, value in requires.items():
         section, _, name = key.partition('.')
         found = config.get(section, {}).get(name)

@@ -10,8 +10,8 @@ import numpy as np
 from sniper_mxnet import mx
 
 from configs.derived import loss_factor
-from lib.errors import SniperError
-from lib.train.distributed import ALONE
+from lib.utils.errors import SniperError
+from lib.distributed.workers import ALONE
 
 logger = logging.getLogger(__name__)
 

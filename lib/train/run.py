@@ -6,23 +6,23 @@ from typing import NamedTuple
 
 from sniper_mxnet import mx
 
-from lib.errors import SniperError
-from lib.files import remove_stale_temporaries
-from lib.train import checkpoint
-from lib.train.devices import host_group
-from lib.train.distributed import ALONE
-from lib.train.exchange import compression_settings, make_exchange
-from lib.train.feed import BatchFeeder
-from lib.train.fit import FitLoop
-from lib.train.loss_scale import NAME as LOSS_SCALE, LossScale, ScaledUpdate, with_loss_scale
+from lib.utils.errors import SniperError
+from lib.utils.files import remove_stale_temporaries
+from lib.weights import checkpoint
+from lib.engine.devices import host_group
+from lib.distributed.workers import ALONE
+from lib.distributed.gradient_sync import compression_settings, make_exchange
+from lib.engine.feed import BatchFeeder
+from lib.train.loop import FitLoop
+from lib.engine.loss_scale import NAME as LOSS_SCALE, LossScale, ScaledUpdate, with_loss_scale
 from lib.train.initialise import frozen_parameters, init_parameters
 from lib.train.metrics import TrainMetrics
 from lib.train.optimiser import get_state, in_other_batches, init_optimiser, set_state, share_state
-from lib.train.paths import epoch_tag
+from lib.weights.paths import epoch_tag
 from lib.train.progress import Progress, duration
 from lib.train.report import config_hash, flat_config
 from lib.train.schedule import learning_rate
-from lib.train.stopping import SharedStop, StopRequest
+from lib.train.signals import SharedStop, StopRequest
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
 
     config: complete configuration, NUM_CLASSES settled; detector: symbols.get_detector(config.symbol); iterator:
     TrainIterator for BATCH_IMAGES x devices chips; classes: names for the side file; devices: MXNet contexts;
-    workers: lib.train.distributed.Workers. Only worker 0 needs to have the checkpoint that is resumed.
+    workers: lib.distributed.workers.Workers. Only worker 0 needs to have the checkpoint that is resumed.
     Returns the exit status: 0, or 130 / 143 when SIGINT / SIGTERM ended it (saved; `resume` goes on exactly).
     """
     with StopRequest() as own_stop:

@@ -6,7 +6,7 @@ import math
 
 from configs.checks import lr_epochs
 from configs.derived import loss_factor
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 
 def step_updates(epochs, begin_epoch, samples, batch_size):

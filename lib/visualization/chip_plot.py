@@ -1,11 +1,11 @@
-"""The figures of lib.chips.census as a plot."""
+"""The figures of lib.chips.statistics as a plot."""
 import io
 
 import numpy as np
 
-from lib.chips.census import FULL_IMAGE, scale_text
-from lib.errors import SniperError
-from lib.files import write_file
+from lib.chips.statistics import FULL_IMAGE, scale_text
+from lib.utils.errors import SniperError
+from lib.utils.files import write_file
 
 BLUE, RED, GREEN, GREY = '#2a7fb8', '#d1495b', '#5a9e6f', '#8d99ae'
 

@@ -2,7 +2,7 @@
 import cv2
 import numpy as np
 
-from lib.chips.census import scale_text
+from lib.chips.statistics import scale_text
 from lib.image import read_image
 from lib.visualization.draw import FONT
 

@@ -3,8 +3,8 @@ import os
 
 import cv2
 
-from lib.errors import SniperError
-from lib.files import write_file
+from lib.utils.errors import SniperError
+from lib.utils.files import write_file
 
 ENDINGS = ('.jpg', '.jpeg', '.png')
 JPEG_QUALITY = 92

@@ -4,7 +4,7 @@ The RPN is in the proposal-only graphs alone: train it, extract proposals with i
 """
 from typing import Any, NamedTuple
 
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from symbols.detectors.proposal_network import ProposalNetwork
 from symbols.heads.focus import FocusHead, focus_loss, focus_probabilities
 from symbols.heads.rcnn import labels_output, rcnn_losses, rcnn_probabilities

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import sniper_gain
 from configs import load_config
 from lib.dataset import load_training_roidb
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from lib.iterators import TrainIterator
 from tests.inference import tiny_data
 

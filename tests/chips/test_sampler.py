@@ -4,7 +4,7 @@ import pytest
 
 from lib.chips import ChipSampler, ChipSettings, scaled_size, training_scales
 from lib.chips.rows import scale_rule, seed_rows
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from tests.chips import slow
 
 SETTINGS = ChipSettings((3.0, 1.667, 512.0), ((-1, 80), (32, 150), (120, -1)))

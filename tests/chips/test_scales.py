@@ -2,7 +2,7 @@
 import pytest
 
 from lib.chips import scale_factor, scaled_size, test_scale, training_scales
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 
 def test_resolution_pairs():

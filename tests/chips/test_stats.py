@@ -8,10 +8,10 @@ import pytest
 
 from lib.chips import ChipSampler, ChipSettings
 from lib.chips import stats
-from lib.chips.census import ChipCensus, scale_text
+from lib.chips.statistics import ChipCensus, scale_text
 from lib.chips.coverage import CUT, NO_NUMBER, OUT_OF_RANGE, TOO_LONG, TOO_THIN, uncovered_reasons
 from lib.chips.rows import scale_rule
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from lib.visualization.chip_plot import plot_census
 from lib.visualization.chips import NEGATIVE, POSITIVE, UNCOVERED, draw_image_chips
 

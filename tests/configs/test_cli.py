@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from lib import cli
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from tests.conftest import ROOT
 
 

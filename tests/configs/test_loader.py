@@ -13,7 +13,7 @@ from easydict import EasyDict
 from configs import ConfigError, check_supported, config_name, load_config
 from configs.__main__ import main as print_config
 from configs.loader import key_names
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from tests.conftest import ROOT
 
 SHIPPED = sorted(glob.glob(os.path.join(ROOT, 'configs', '*', '*.yml')))

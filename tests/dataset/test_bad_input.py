@@ -4,7 +4,7 @@ import json
 import pytest
 
 from lib.dataset import get_dataset
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from tests.dataset.coco_folder import content, make_folder
 
 BOX = (1, 10, 10, 20, 20)

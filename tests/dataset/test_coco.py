@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lib.dataset import get_dataset
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from tests.dataset.coco_folder import content, make_folder, touch
 
 

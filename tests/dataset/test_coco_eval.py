@@ -8,7 +8,7 @@ import pytest
 from lib.dataset import get_dataset
 from lib.dataset.coco_eval import METRICS
 from lib.dataset.report import per_class_table
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from tests.dataset.coco_folder import content, make_folder
 
 TWO_IMAGES = {4: [(1, 10, 10, 20, 20), (7, 40, 40, 30, 30)], 9: [(1, 5, 5, 50, 50)]}

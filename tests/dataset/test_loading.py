@@ -5,7 +5,7 @@ import pytest
 
 from configs import load_config
 from lib.dataset import load_test_dataset, load_training_roidb
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from tests.dataset.coco_folder import content, make_folder
 
 BOX = (1, 10, 10, 20, 20)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from lib.dataset.oddities import Oddities
+from lib.dataset.annotation_warnings import Oddities
 from lib.dataset.outlines import mask_outlines, polygons, run_length_mask
 
 

@@ -17,7 +17,7 @@ from lib.dataset.proposals import attach_proposals, with_proposals
 from lib.dataset.python2_order import python2_dict_order
 from lib.dataset.roidb import make_record
 from lib.dataset.transforms import with_mirrored_copies
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from tests.dataset.proposal_data import python2_pickle, random_rows
 from tests.golden import golden_file
 

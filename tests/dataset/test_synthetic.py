@@ -14,7 +14,7 @@ from lib.dataset import synthetic
 from lib.dataset.scenes.painting import coverage
 from lib.dataset.scenes.scene import HEIGHTS, OBJECTS, SIZES, WIDTHS, draw_scene, run_lengths
 from lib.dataset.scenes.shapes import CLASSES, random_outline
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 COUNTS = {'train': 6, 'val': 3, 'test-dev': 2}
 

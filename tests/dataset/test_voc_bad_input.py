@@ -4,7 +4,7 @@ import os
 import pytest
 
 from lib.dataset import get_dataset
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from tests.dataset.voc_folder import make_part, write, write_image, xml
 
 CAT = ('cat', 11, 21, 30, 40)

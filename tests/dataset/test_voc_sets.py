@@ -3,7 +3,7 @@ import pytest
 
 from lib.dataset import get_dataset
 from lib.dataset.voc_sets import main
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from tests.dataset.voc_folder import make_part, xml
 
 

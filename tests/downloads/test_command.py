@@ -10,7 +10,7 @@ import pytest
 
 from lib.downloads.catalogue import CATALOGUE, Item, read_catalogue
 from lib.downloads.command import Progress, main, provide
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from tests.conftest import ROOT
 from tests.downloads.server import Answers, serving
 

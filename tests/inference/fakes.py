@@ -7,7 +7,7 @@ import numpy as np
 
 from configs import load_config
 from lib.dataset.roidb import make_record
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 
 PROPOSALS, CLASSES = 12, 4
 

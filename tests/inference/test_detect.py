@@ -4,7 +4,7 @@ import os
 import numpy as np
 import pytest
 
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from lib.inference.detect import detect
 from lib.inference.focus import whole_images
 from lib.inference.progress import StageClock

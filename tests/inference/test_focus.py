@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from lib.chips.scales import test_scale as scale_of_test
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from lib.inference.detect import detect
 from lib.inference.focus import FocusWindows, chips_of_image, focus_windows, outermost, whole_images
 from lib.inference.pixels import PixelReport

@@ -7,7 +7,7 @@ import pytest
 
 import main_test
 from lib.dataset.proposal_files import read_proposals
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from lib.inference.progress import StageClock
 from lib.inference.proposals import Parts, ProposalDecoder, blocks_of, extract
 from lib.iterators.batch import Batch

@@ -9,8 +9,8 @@ import main_test
 from configs import load_config
 from lib.cli import run
 from lib.dataset.roidb import make_record
-from lib.errors import SniperError
-from lib.inference.deal import deal, deal_images, num_devices, unit_length
+from lib.utils.errors import SniperError
+from lib.inference.partition import deal, deal_images, num_devices, unit_length
 from lib.inference.shard_files import MOST, PartFolder, Shard
 from lib.iterators.crop_batches import order_crops
 from tests.inference import tiny_data

@@ -3,13 +3,13 @@ import numpy as np
 import pytest
 
 from lib.chips import Chip
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from lib.iterators import seeds
 from lib.iterators.chip_table import ChipTable
 from lib.iterators.epoch import EpochPlan, draw_order
 from lib.iterators.packed_roidb import PackedRoidb
 from lib.iterators.prefetch import resolve_prefetch
-from lib.processes import _group_memory, num_cores, resolve_workers
+from lib.utils.processes import _group_memory, num_cores, resolve_workers
 
 
 @pytest.mark.parametrize('seed', range(5))
@@ -115,9 +115,9 @@ def test_number_of_workers(caplog):
 
 
 def test_automatic_sizes_follow_cores_and_memory(monkeypatch):
-    monkeypatch.setattr('lib.processes.num_cores', lambda: 64)
+    monkeypatch.setattr('lib.utils.processes.num_cores', lambda: 64)
     for free, workers in ((None, 32), (1 << 40, 32), (1 << 32, 10), (1 << 20, 1)):
-        monkeypatch.setattr('lib.processes.available_memory', lambda free=free: free)
+        monkeypatch.setattr('lib.utils.processes.available_memory', lambda free=free: free)
         assert resolve_workers('auto', 1000) == workers
     cases = [(0, 16, 0, None), (2, 16, 2, None), (32, 16, 8, None), (32, 16, 8, 1 << 40), (32, 16, 3, 12 << 20),
              (32, 16, 1, 1 << 10)]

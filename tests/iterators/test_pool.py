@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from lib.iterators.pool import SerialPool, WorkerPool, make_pool
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

@@ -12,10 +12,10 @@ import time
 import numpy as np
 import pytest
 
-from lib import shared_arrays
-from lib.errors import SniperError
+from lib.utils import shared_memory as shared_arrays
+from lib.utils.errors import SniperError
 from lib.iterators import TrainIterator
-from lib.shared_arrays import SharedArray
+from lib.utils.shared_memory import SharedArray
 from tests.iterators.scenes import assert_same_batches, epoch_batches, make_roidb, small_config, snapshot
 from tests.iterators.test_pool import ROOT, gone_within
 
@@ -101,12 +101,12 @@ def test_too_little_memory_is_one_line(roidb, monkeypatch):
 
 def test_memory_refused_by_the_system_is_one_line():
     code = ('import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n'
-            'from lib.shared_arrays import SharedArray\nSharedArray((1 << 19,), "u1"); SharedArray((1 << 21,), "u1")')
+            'from lib.utils.shared_memory import SharedArray\nSharedArray((1 << 19,), "u1"); SharedArray((1 << 21,), "u1")')
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, stderr=subprocess.PIPE, universal_newlines=True,
                           check=False)
     assert done.returncode != 0
     assert done.stderr.strip().splitlines()[-1].startswith(
-        'lib.errors.SniperError: memory has no room for the 2 MB that the data need')
+        'lib.utils.errors.SniperError: memory has no room for the 2 MB that the data need')
 
 
 def refuse_in(places, monkeypatch):

@@ -4,7 +4,7 @@ import os
 import numpy as np
 import pytest
 
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from lib.image import read_image
 from lib.iterators import TestIterator
 from tests.golden import golden_file

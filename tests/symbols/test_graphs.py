@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from sniper_mxnet import mx
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from symbols import detector_names, get_detector
 from tests.symbols.helpers import config_for
 

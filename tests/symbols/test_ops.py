@@ -4,7 +4,7 @@ import json
 import pytest
 
 import sniper_mxnet
-from lib.train.devices import host_group
+from lib.engine.devices import host_group
 from sniper_mxnet import mx
 from symbols import get_detector, ops
 from tests.symbols.helpers import config_for

@@ -1,7 +1,7 @@
 """The configuration reaches the operators and the losses; contradictions are named."""
 import pytest
 
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from symbols import get_detector
 from tests.symbols.helpers import config_for
 

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from lib.train.ndarray_file import read_arrays
+from lib.weights.params_file import read_arrays
 from tests.conftest import ROOT
 
 HEAD = ('conv_new_2', 'conv_new_3', 'conv_new_out')

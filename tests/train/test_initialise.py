@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from tests.train.tiny import FakeIterator, TinyDetector, make_config
 
 
@@ -67,7 +67,7 @@ def test_heads_of_another_shape_are_not_kept_silently(tmp_path):
 
 
 def test_frozen_parameters_do_not_move(tmp_path):
-    from lib.train.checkpoint import load_params
+    from lib.weights.checkpoint import load_params
     from lib.train.run import train
     from sniper_mxnet import mx
     config = pretrained_config(tmp_path)

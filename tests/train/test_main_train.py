@@ -10,8 +10,8 @@ import sys
 import numpy as np
 import pytest
 
-from lib.errors import SniperError
-from lib.train.ndarray_file import read_arrays, write_arrays
+from lib.utils.errors import SniperError
+from lib.weights.params_file import read_arrays, write_arrays
 from tests.conftest import ROOT
 
 CONFIG = os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')

@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 
-from lib.train.ndarray_file import read_arrays
+from lib.weights.params_file import read_arrays
 from tests.conftest import ROOT
 
 SHIPPED = os.path.join(ROOT, 'data', 'models', 'sniper_tiny-0000.params')

@@ -6,8 +6,8 @@ import signal
 import numpy as np
 import pytest
 
-from lib.errors import SniperError
-from lib.train.ndarray_file import read_arrays
+from lib.utils.errors import SniperError
+from lib.weights.params_file import read_arrays
 from tests.train.tiny import FakeIterator, TinyDetector, make_config
 
 END = '%s-0002.%s'
@@ -95,7 +95,7 @@ def test_interrupted_twice(straight, tmp_path):
 
 def test_signal_before_the_first_batch(straight, tmp_path, monkeypatch):
     """The optimiser has no state yet; what is saved goes on all the same."""
-    from lib.train import fit
+    from lib.train import loop as fit
     prefix = str(tmp_path / 'S')
     with monkeypatch.context() as patch:
         patch.setattr(fit, 'log_epoch_stats', lambda *_: os.kill(os.getpid(), signal.SIGINT))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from lib.train.report import flat_config
 from lib.train.schedule import LearningRate, learning_rate
 from tests.golden import golden_file

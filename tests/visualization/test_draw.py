@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from lib.errors import SniperError
+from lib.utils.errors import SniperError
 from lib.visualization import class_colour, class_name, draw_detections, picture_names, write_picture
 from lib.visualization.palette import text_colour
 

@@ -4,7 +4,7 @@
 // An output tile of 4x4 cells comes from the 6x6 cells of data around it. Both the data and the weights are transformed
 // to 36 numbers a channel; there, convolution is a product number by number, summed over channels: 36 matrix products.
 // Lavin and Gray interpolate at 0, +-1, +-2 and infinity; 0, +-1/sqrt(2), +-sqrt(2) and infinity as here lose half
-// as much to rounding. Weights are transformed once, by lib.deploy.winograd.
+// as much to rounding. Weights are transformed once, by lib.engine.winograd.
 #ifndef SNIPER_CPU_WINOGRAD_CONVOLUTION_H_
 #define SNIPER_CPU_WINOGRAD_CONVOLUTION_H_
 

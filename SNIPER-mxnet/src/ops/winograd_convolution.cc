@@ -1,5 +1,5 @@
 // WinogradConvolution: what Convolution with a 3x3 kernel, stride 1 and padding 1 gives, from weights that were
-// transformed beforehand (lib.deploy.winograd), with the ReLU behind it. For inference on CPUs: it has no gradient, and
+// transformed beforehand (lib.engine.winograd), with the ReLU behind it. For inference on CPUs: it has no gradient, and
 // on GPUs cuDNN chooses such an algorithm by itself.
 #include "cpu/winograd_convolution.h"
 

@@ -1,0 +1,112 @@
+"""A float32 test graph -> one whose convolutions and dense layers multiply bytes, by MXNet's quantisation for oneDNN.
+
+Weights are quantised by themselves. What a layer reads and writes needs a range, which comes from running the float32
+graph on images of the kind that it will see (`RangeCollector`). Only the products are in bytes: sums, BatchNorms and
+pooling stay in float32, because the 33 sums of a pre-activation ResNet-101 would be rounded one after another.
+Layers that read the image or predict scores, boxes and offsets keep float32 too (docs/precision.md has the figures).
+"""
+import ctypes
+import json
+
+import numpy as np
+
+from lib.engine.bf16 import exact_layers
+
+BACKEND = 'MKLDNN_QUANTIZE'   # oneDNN's fusion of layers, as its quantised operators want it
+FLOAT_OPERATORS = ['BatchNorm', 'Activation', 'Pooling', 'Concat', 'elemwise_add', 'Flatten']
+
+
+def fused_graph(symbol):
+    """The float32 graph with layers fused as they will be quantised; ranges are collected on it."""
+    return symbol.get_backend_symbol(BACKEND)
+
+
+def to_int8(symbol, arg_params, ranges):
+    """(symbol, arg_params) of a folded float32 graph, {output name of `fused_graph`: (low, high)} -> the same in int8.
+
+    The parameters of quantised dense layers are stored as int8 with their ranges; oneDNN quantises those of
+    convolutions, a channel each, when it lays them out.
+    """
+    from mxnet.contrib import quantization
+    from sniper_mxnet import mx
+    quantised, _ = _quantised(symbol, arg_params)
+    ready = _with_outputs(fused_graph(quantization._calibrate_quantized_sym(quantised, ranges)), symbol.list_outputs())
+    given = dict(arg_params)
+    given.update(quantization._quantize_params(ready, arg_params, ranges))
+    wanted = set(ready.list_arguments())
+    taken = set(symbol.list_arguments()) - wanted  # replaced by their quantised forms
+    mx.nd.waitall()
+    return ready, {name: array for name, array in given.items() if name not in taken}
+
+
+def _with_outputs(symbol, names):
+    """The symbol with its outputs named `names`: MXNet takes out copies, an output's too, which loses its name."""
+    from sniper_mxnet import mx
+    outputs = [output if output.list_outputs() == [name] else mx.sym.identity(output, name=name[:-len('_output')])
+               for output, name in zip(symbol, names)]
+    return mx.sym.Group(outputs)
+
+
+def wanted_ranges(symbol, arg_params):
+    """Names of the outputs of `fused_graph(symbol)` whose ranges `to_int8` needs."""
+    return set(_quantised(symbol, arg_params)[1])
+
+
+class RangeCollector:
+    """Smallest and largest value of named layer outputs over batches; a callback for Executor.set_monitor_callback.
+
+    names: of outputs. `ranges`: {name: (low, high)}, the mean over the batches seen of each batch's extremes: a single
+    odd image does not widen the steps of all.
+    """
+
+    def __init__(self, names):
+        self._names, self._seen = set(names), {}
+
+    def __call__(self, name, array):
+        from sniper_mxnet import mx
+        name = name.decode('utf-8') if isinstance(name, bytes) else name
+        output = mx.nd.NDArray(ctypes.cast(array, mx.base.NDArrayHandle), writable=False)  # ours: it frees the handle
+        if name in self._names:
+            values = output.asnumpy()
+            self._seen.setdefault(name, []).append((float(values.min()), float(values.max())))
+
+    @property
+    def ranges(self):
+        return {name: tuple(np.mean(pairs, axis=0).tolist()) for name, pairs in self._seen.items()}
+
+
+def _quantised(symbol, arg_params):
+    """(quantised graph without ranges, names of the outputs that want one)."""
+    from mxnet.contrib import quantization
+    from sniper_mxnet import mx
+    fused = fused_graph(symbol)
+    return quantization._quantize_symbol(fused, mx.cpu(), excluded_symbols=float_layers(fused),
+                                         excluded_operators=FLOAT_OPERATORS, offline_params=list(arg_params),
+                                         quantized_dtype='auto', quantize_mode='full')
+
+
+def float_layers(fused):
+    """Names of the fused nodes that are not quantised: those that read the image, and those that predict.
+
+    Outputs of the network that others read as well too: MXNet would turn them back into float32 twice.
+    """
+    graph = json.loads(fused.tojson(remove_amp_cast=False))
+    nodes, heads = graph['nodes'], {entry[0] for entry in graph['heads']}
+    layers = {number: _layer_name(nodes, node) for number, node in enumerate(nodes) if node.get('subgraphs')}
+    exact = exact_layers(layers.values())
+    return [nodes[number]['name'] for number, layer in layers.items()
+            if layer in exact or number in heads or _reads_image(nodes, number, layers)]
+
+
+def _layer_name(nodes, node):
+    """Name of the layer in a fused node: that of its weight without the ending."""
+    names = [nodes[entry[0]]['name'] for entry in node['inputs']]
+    return next(name[:-len('_weight')] for name in names if name.endswith('_weight'))
+
+
+def _reads_image(nodes, number, layers):
+    """Whether only the input BatchNorm, if any, lies between the network's input `data` and node `number`."""
+    before = nodes[number]['inputs'][0][0]
+    while before not in layers and nodes[before]['op'] in ('BatchNorm', 'amp_cast'):
+        before = nodes[before]['inputs'][0][0]
+    return nodes[before]['name'] == 'data'

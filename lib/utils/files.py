@@ -1,0 +1,99 @@
+"""Writing files so that a reader never finds half of one: temporary name, fsync, rename.
+
+Temporaries lie beside the file as `.<name>.tmp-<process>`. Folders are made if needed, and whatever the system refuses
+(rights, a full disk) is a SniperError that names the file.
+"""
+import contextlib
+import logging
+import os
+import re
+
+from lib.utils.errors import SniperError
+
+logger = logging.getLogger(__name__)
+
+_TEMPORARY = re.compile(r'^\..+\.tmp-(\d+)$')
+
+
+@contextlib.contextmanager
+def text_writer(path):
+    """UTF-8 text file object; what was written replaces `path` at the end. On any error the old file stays."""
+    with _temporary_file(path, 'w', encoding='utf-8') as stream:
+        yield stream
+    publish(stream.name, path)
+
+
+def write_file(path, content):
+    """Replace the file `path` by `content` (bytes) in one step."""
+    publish(write_temporary(path, lambda stream: stream.write(content))[0], path)
+
+
+def write_temporary(path, write):
+    """Call `write(open binary file)` on a temporary file beside `path` and flush it to the disk, for `publish`.
+
+    -> (name of the temporary file, what `write` returned). Nothing is left behind when it fails.
+    """
+    with _temporary_file(path, 'wb') as stream:
+        result = write(stream)
+    return stream.name, result
+
+
+def publish(temporary, path):
+    """Rename a finished temporary file to its name, and make the rename itself durable."""
+    try:
+        os.replace(temporary, path)
+        folder = os.open(os.path.dirname(path) or '.', os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        _remove(temporary)
+        raise _refused(path, error) from error
+
+
+def remove_stale_temporaries(folder):
+    """Delete what killed processes left in `folder`. Files of living processes stay."""
+    for base in os.listdir(folder):
+        match = _TEMPORARY.match(base)
+        if match and not _alive(int(match.group(1))):
+            os.remove(os.path.join(folder, base))
+            logger.info('Removed %s, left behind by a process that was killed', os.path.join(folder, base))
+
+
+@contextlib.contextmanager
+def _temporary_file(path, mode, encoding=None):
+    folder, base = os.path.split(path)
+    temporary = os.path.join(folder, f'.{base}.tmp-{os.getpid()}')
+    try:
+        os.makedirs(folder or '.', exist_ok=True)
+        with open(temporary, mode, encoding=encoding) as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+    except BaseException as error:  # Ctrl-C too: the half-written file must go
+        _remove(temporary)
+        if isinstance(error, OSError):
+            raise _refused(path, error) from error
+        raise
+
+
+def _refused(path, error):
+    return SniperError(f'cannot write {path}: {error.strerror or error}')
+
+
+def _remove(path):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.remove(path)
+
+
+def _alive(process):
+    if process == os.getpid():
+        return False  # a number that was used before: this process has not written anything yet
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it exists and belongs to someone else
+    return True

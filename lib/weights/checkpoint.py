@@ -1,0 +1,219 @@
+"""Checkpoints: parameters, optimiser state, symbol and a side file, readable at every moment.
+
+A checkpoint with the tag `0003` (after epoch 3) or `interrupted` is
+
+    <prefix>-symbol.json        the training graph
+    <prefix>-<tag>.params       'arg:<name>', 'aux:<name>' in MXNet's array format; also bbox_pred_{weight,bias}_test
+    <prefix>-<tag>.states       the optimiser: 'momentum:<name>', 'master:<name>', 'count:<name>' in the same format
+    <prefix>-<tag>.json         progress, classes, configuration; sizes and checksums of the two files above
+
+Everything is written under temporary names first. Then the old side file is deleted, the new files are renamed, the
+side file last: a process killed at any moment leaves either the old checkpoint, none with this tag, or the new one.
+
+`bbox_pred_*_test` make the box layer of a test graph decode directly: the network predicts (delta - mean) / std, so
+weight_test = weight * std and bias_test = bias * std + mean. (The original forgot the means; they are 0 in all its
+configurations.) Source: reference/networks.md section 9.
+"""
+import itertools
+import json
+import logging
+import os
+import re
+import uuid
+from collections import namedtuple
+
+import numpy as np
+from sniper_mxnet import mx
+
+from lib.utils.errors import SniperError
+from lib.utils.files import publish, write_file, write_temporary
+from lib.weights.params_file import file_checksum, read_arrays, write_arrays
+from lib.weights.paths import existing_epochs, params_path, read_json, read_sidecar
+
+logger = logging.getLogger(__name__)
+
+INTERRUPTED = 'interrupted'
+PASSED_OVER = '%s is missing or damaged: its checkpoint is passed over'
+BOX_LAYER = ['bbox_pred_weight', 'bbox_pred_bias']
+NEEDED_TO_RESUME = {'epoch', 'batch', 'batch_size', 'num_update', 'files'}
+Checkpoint = namedtuple('Checkpoint', 'tag sidecar')
+
+
+def load_params(path):
+    """Parameter file -> (arg_params, aux_params), dicts of NDArray on the CPU. SniperError names a broken file."""
+    arg_params, aux_params = {}, {}
+    for key, array in read_arrays(path).items():
+        kind, _, name = key.partition(':')
+        if kind not in ('arg', 'aux') or not name:
+            raise SniperError(f"{path} is not a file of network parameters: entry {key!r} has neither 'arg:' nor "
+                              "'aux:' in front")
+        (arg_params if kind == 'arg' else aux_params)[name] = mx.nd.array(array, dtype=array.dtype)
+    return arg_params, aux_params
+
+
+def load_for_test(prefix, epoch):
+    """Parameters for a test graph: every `<name>_test` replaces `<name>`. -> (arg_params, aux_params)."""
+    path = params_path(prefix, epoch)
+    if not os.path.exists(path):
+        raise SniperError(f'checkpoint {path} does not exist: train first, or set TEST.TEST_EPOCH and --save_prefix '
+                          f'to one of {existing_epochs(prefix) or "the checkpoints in another folder"}')
+    arg_params, aux_params = load_params(path)
+    _complete_box_layer(arg_params, path, read_sidecar(prefix, epoch).get('config', {}))
+    for name in [name for name in arg_params if '_test' in name]:
+        arg_params[name.replace('_test', '')] = arg_params.pop(name)
+    for name, array in itertools.chain(arg_params.items(), aux_params.items()):
+        if not _is_finite(array.asnumpy()):
+            raise SniperError(f'parameter {name} of {path} is not finite, nothing can be found with it: copy the file '
+                               'anew, or '
+                              'set TEST.TEST_EPOCH to another checkpoint')
+    return arg_params, aux_params
+
+
+def save(prefix, tag, symbol, arg_params, aux_params, state, sidecar, box_means, box_stds):
+    """Write one checkpoint.
+
+    arg_params, aux_params, state: dicts of NDArray, after mx.nd.waitall(); sidecar: dict for JSON, completed by the
+    checksums here; box_means, box_stds: TRAIN.BBOX_MEANS and BBOX_STDS.
+    Raises SniperError when a parameter is not finite (nothing is written) or the disk refuses.
+    """
+    arrays = {'arg:' + name: array.asnumpy() for name, array in arg_params.items()}
+    arrays.update({'aux:' + name: array.asnumpy() for name, array in aux_params.items()})
+    _check_finite(arrays)
+    arrays.update(_test_arrays(arrays, box_means, box_stds))
+    base = f'{prefix}-{tag}'
+    write_file(prefix + '-symbol.json', symbol.tojson().encode('utf-8'))
+    sidecar = dict(sidecar, files={})
+    staged = []
+    try:
+        for suffix, content in (('params', arrays), ('states', state)):
+            path = f'{base}.{suffix}'
+            temporary, checksum = write_temporary(path, lambda stream, content=content: write_arrays(stream, content))
+            staged.append((temporary, path))
+            sidecar['files'][suffix] = list(checksum)
+        text = json.dumps(sidecar, indent=1, sort_keys=True).encode('utf-8')
+        staged.append((write_temporary(base + '.json', lambda stream: stream.write(text))[0], base + '.json'))
+        _remove(base + '.json')
+        while staged:
+            publish(*staged[0])
+            staged.pop(0)
+    finally:
+        for temporary, _ in staged:
+            _remove(temporary)
+
+
+def remove(prefix, tag):
+    """Delete a checkpoint, side file first. No error if there is none."""
+    for suffix in ('json', 'params', 'states'):
+        _remove(f'{prefix}-{tag}.{suffix}')
+
+
+def find_newest(prefix):
+    """The newest checkpoint of the current run whose files are whole -> (Checkpoint, or None; list of broken files).
+
+    Newest: most updates, whether an epoch's or `interrupted`. Broken ones are passed over with a warning.
+    """
+    run = read_json(prefix + '-run.json').get('run')
+    found, passed_over = [], []
+    for tag in _tags(prefix):
+        path = f'{prefix}-{tag}.'
+        sidecar = read_json(path + 'json')
+        if not NEEDED_TO_RESUME <= set(sidecar):
+            # One file alone may be weights that somebody put there, or what a checkpoint that was removed has left.
+            if os.path.exists(path + 'params') and os.path.exists(path + 'states'):
+                passed_over.append(path + 'json')
+        elif run in (None, sidecar.get('run')):
+            found.append(Checkpoint(tag, sidecar))
+    for path in passed_over:
+        logger.warning(PASSED_OVER, path)
+    for checkpoint in sorted(found, key=lambda item: item.sidecar['num_update'], reverse=True):
+        broken = _broken_file(prefix, checkpoint)
+        if broken is None:
+            return checkpoint, passed_over
+        logger.warning(PASSED_OVER, broken)
+        passed_over.append(broken)
+    return None, passed_over
+
+
+def load_state(prefix, tag):
+    """Optimiser state of a checkpoint: dict of NDArray as `optimiser.get_state` made it."""
+    return {name: mx.nd.array(array, dtype=array.dtype)
+            for name, array in read_arrays(f'{prefix}-{tag}.states').items()}
+
+
+def begin_run(prefix):
+    """Name a new run, so that --resume later passes over checkpoints that an earlier run left. -> its name."""
+    run = uuid.uuid4().hex
+    write_file(prefix + '-run.json', json.dumps({'run': run}).encode('utf-8'))
+    return run
+
+
+def _test_arrays(arrays, means, stds):
+    weight, bias = arrays.get('arg:bbox_pred_weight'), arrays.get('arg:bbox_pred_bias')
+    if weight is None:
+        return {}
+    boxes = len(bias) // 4  # 1, or 2 where the network keeps a background box
+    means = np.tile(np.asarray(means, np.float32), boxes)
+    stds = np.tile(np.asarray(stds, np.float32), boxes)
+    return {'arg:bbox_pred_weight_test': weight * stds.reshape((-1,) + (1,) * (weight.ndim - 1)),
+            'arg:bbox_pred_bias_test': bias * stds + means}
+
+
+def _complete_box_layer(arg_params, path, config):
+    """Add the box layer's test arrays where a file lacks them: without, boxes of our networks would be off.
+
+    config: of the training, from the side file; {} if there is none. Networks without a box layer need nothing.
+    """
+    missing = [name for name in BOX_LAYER if name in arg_params and name + '_test' not in arg_params]
+    if not missing:
+        return
+    keys = 'TRAIN.BBOX_MEANS', 'TRAIN.BBOX_STDS'
+    if missing != BOX_LAYER:
+        raise SniperError(f'{path} has {missing[0]} but not {missing[0]}_test, with which tests decode boxes: take '
+                           'all files as training wrote '
+                          'them, or add the array (docs/weights.md, section 1)')
+    if not all(key in config for key in keys):
+        # As the original does: a file of another program may hold the layer ready for use.
+        logger.warning('%s has no bbox_pred_*_test, and no side file says %s: bbox_pred_* is taken as it is; all boxes '
+                       'are off if it was trained on normalised targets (docs/weights.md, section 1)', path,
+                       ' and '.join(keys))
+        return
+    means, stds = (config[key] for key in keys)
+    arrays = {'arg:' + name: arg_params[name].asnumpy() for name in missing}
+    for key, array in _test_arrays(arrays, means, stds).items():
+        arg_params[key.partition(':')[2]] = mx.nd.array(array, dtype=array.dtype)
+    logger.info('%s has no bbox_pred_*_test: made from bbox_pred_* with means %s and deviations %s of its side file',
+                path, means, stds)
+
+
+def _is_finite(array):
+    return array.dtype.kind != 'f' or bool(np.isfinite(array).all())
+
+
+def _check_finite(arrays):
+    for key, array in arrays.items():
+        if not _is_finite(array):
+            raise SniperError(('parameter {} is not finite, no checkpoint was written: lower TRAIN.lr, or set '
+                              'TRAIN.CLIP_GRADIENT, and start from the last checkpoint with --resume').format(
+                              key.partition(':')[2]))
+
+
+def _tags(prefix):
+    """Tags of all files of checkpoints, sorted."""
+    folder, base = os.path.split(prefix)
+    pattern = re.compile(re.escape(base) + fr'-(\d{{4,}}|{INTERRUPTED})\.(json|params|states)$')
+    return sorted({match.group(1) for match in filter(None, map(pattern.match, os.listdir(folder or '.')))})
+
+
+def _broken_file(prefix, checkpoint):
+    for suffix in ('params', 'states'):
+        path = f'{prefix}-{checkpoint.tag}.{suffix}'
+        if list(file_checksum(path)) != checkpoint.sidecar['files'].get(suffix):
+            return path
+    return None
+
+
+def _remove(path):
+    try:
+        os.remove(path)
+    except FileNotFoundError:
+        pass

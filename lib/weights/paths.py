@@ -1,0 +1,50 @@
+"""Where a training run keeps its files, and which there are. (lib.weights.checkpoint reads and writes them.)"""
+import json
+import os
+import re
+
+from configs import config_name
+
+DEFAULT_OUTPUT_PATH = './output'
+
+
+def output_folder(config, cfg_path):
+    """`<output_path>/<config base name>/<training image sets joined by '_'>`, the original's layout.
+
+    Tests and the demo look here too, so the folder follows the *training* image set. Nothing is created.
+    """
+    image_sets = config.dataset.image_set.split('+')
+    return os.path.join(config.output_path or DEFAULT_OUTPUT_PATH, config_name(cfg_path), '_'.join(image_sets))
+
+
+def epoch_tag(epoch):
+    """Number of finished epochs -> tag, as in the original's file names."""
+    return f'{epoch:04d}'
+
+
+def params_path(prefix, epoch):
+    """Name of the parameter file after `epoch` epochs."""
+    return f'{prefix}-{epoch_tag(epoch)}.params'
+
+
+def read_sidecar(prefix, epoch):
+    """Side file of an epoch's checkpoint -> dict, {} if there is none (files of the original have none)."""
+    return read_json(f'{prefix}-{epoch_tag(epoch)}.json')
+
+
+def existing_epochs(prefix):
+    """Numbers of the parameter files there are, as text: '1, 2, 7'."""
+    folder, base = os.path.split(prefix)
+    pattern = re.compile(re.escape(base) + r'-(\d{4,})\.params$')
+    names = sorted(os.listdir(folder or '.')) if os.path.isdir(folder or '.') else []
+    return ', '.join(str(int(match.group(1))) for match in filter(None, map(pattern.match, names)))
+
+
+def read_json(path):
+    """Mapping in a JSON file -> dict, {} if there is none."""
+    try:
+        with open(path, encoding='utf-8') as stream:
+            content = json.load(stream)
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

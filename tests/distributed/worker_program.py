@@ -1,0 +1,96 @@
+"""A worker of tests/distributed/test_workers.py: python -m tests.distributed.worker_program FOLDER KVSTORE COMPRESSION
+
+Writes FOLDER/<rank>.json, and what a training leaves to FOLDER/<rank>/.
+"""
+import json
+import os
+import signal
+import sys
+
+import numpy as np
+
+from lib.utils.errors import SniperError
+from lib.distributed import consistency as same
+from lib.distributed.workers import connect
+from tests.train.tiny import FakeIterator, TinyDetector, make_config
+
+BATCH, BATCHES = 2, 3
+
+
+def distributed_config(kvstore, compression='none'):
+    config = make_config(BATCH_IMAGES=BATCH, LOSS_MEAN='update')
+    config.network.FIX_BN = True
+    config.default.kvstore, config.default.gradient_compression = kvstore, compression
+    config.default.compression_threshold = 0.01
+    config.default.worker_timeout = 120
+    return config
+
+
+def main(folder, kvstore, compression):
+    config = distributed_config(kvstore, compression)
+    with connect(config) as workers:
+        facts = dict(talk(workers), rank=workers.rank, count=workers.count)
+        facts['complaints'] = complaints(workers, config)
+        facts.update(training(workers, config, os.path.join(folder, str(workers.rank), 'S')))
+        with open(os.path.join(folder, f'{workers.rank}.json'), 'w') as stream:
+            json.dump(facts, stream)
+
+
+def talk(workers):
+    """What the calls by which workers talk give."""
+    from sniper_mxnet import mx
+    rank = workers.rank
+    half = mx.nd.array([[rank + 0.5, 2]])
+    return {'gathered': workers.gather([10 + rank, rank]).tolist(),
+            'first': workers.from_first(half).asnumpy().tolist(),
+            'whole': workers.from_first(mx.nd.array([2 ** 40 + rank], dtype='int64')).asnumpy().tolist(),
+            'json': workers.json_from_first({'rank': rank, 'text': 'é' * (3 + rank)}),
+            'nothing': workers.json_from_first(None),
+            'mean': workers.mean({'a': half})['a'].asnumpy().tolist()}
+
+
+def complaints(workers, config):
+    """Errors where worker 1 has another configuration or training set."""
+    found = []
+    other = make_config(lr=0.25, momentum=0.5) if workers.rank else make_config()
+    roidb = [{'boxes': np.ones((1, 4)), 'gt_classes': np.ones(1)}] * (5 + workers.rank)
+    for check in (lambda: same.check_program(workers, config, 1), lambda: same.check_program(workers, other, 1),
+                  lambda: same.check_program(workers, config, 1 + workers.rank),
+                  lambda: same.check_data(workers, roidb), lambda: same.check_data(workers, roidb[:5])):
+        try:
+            check()
+            found.append('')
+        except SniperError as error:
+            found.append(str(error))
+    return found
+
+
+def training(workers, config, prefix):
+    """Two epochs; worker 1 is asked to stop in the second."""
+    from lib.distributed import gradient_sync as exchange
+    from lib.train import run
+    from sniper_mxnet import mx
+    steps = []
+
+    def on_batch(epoch, number):
+        steps.append([epoch, number])
+        if workers.rank == 1 and (epoch, number) == (1, 0):
+            os.kill(os.getpid(), signal.SIGTERM)
+    exchanges = []
+
+    def make_exchange(*arguments):
+        exchanges.append(exchange.make_exchange(*arguments))
+        return exchanges[0]
+    run.make_exchange = make_exchange
+    exchange.SAMPLED = 2
+    iterator = FakeIterator(BATCH, BATCHES, on_batch, shard=(workers.rank, workers.count))
+    status = run.train(config, TinyDetector(), iterator, ('__background__', 'a'), prefix, [mx.cpu()], display=1,
+                       workers=workers)
+    module = exchanges[0]._module
+    return {'status': status, 'steps': steps, 'bytes': [exchanges[0].bytes_sent, exchanges[0].bytes_received],
+            'sizes': [array.size for array in module.get_params()[0].values()],
+            'weights': module.get_params()[0]['stem_weight'].asnumpy().ravel().tolist()}
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])

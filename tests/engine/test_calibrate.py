@@ -1,0 +1,37 @@
+"""Which images int8 is calibrated on, and when it has to be calibrated again."""
+import os
+
+import pytest
+
+from configs import load_config
+from lib.engine.precision import treatment
+from lib.utils.errors import SniperError
+
+CONFIG = 'configs/faster/sniper_tiny_e2e.yml'
+
+
+def words(*pairs):
+    return treatment(load_config(CONFIG, ['TEST.PRECISION', 'int8'] + list(pairs)))
+
+
+def test_other_images_are_another_treatment(tmp_path):
+    folder = str(tmp_path)
+    for name in ('a.jpg', 'b.png', 'notes.txt'):
+        (tmp_path / name).write_bytes(b'x' * 10)
+    before = words('TEST.CALIBRATION_IMAGES', folder)
+    (tmp_path / 'notes.txt').write_bytes(b'other')
+    assert words('TEST.CALIBRATION_IMAGES', folder) == before  # no image
+    assert words('TEST.CALIBRATION_IMAGES', folder, 'TEST.CALIBRATION_COUNT', '7') != before
+    (tmp_path / 'b.png').write_bytes(b'x' * 11)
+    changed = words('TEST.CALIBRATION_IMAGES', folder)
+    os.remove(str(tmp_path / 'b.png'))
+    assert len({before, changed, words('TEST.CALIBRATION_IMAGES', folder)}) == 3
+    os.remove(str(tmp_path / 'a.jpg'))
+    with pytest.raises(SniperError, match='which holds no image'):
+        words('TEST.CALIBRATION_IMAGES', folder)
+    with pytest.raises(SniperError, match='TEST.CALIBRATION_IMAGES is .*gone, which cannot be read'):
+        words('TEST.CALIBRATION_IMAGES', os.path.join(folder, 'gone'))
+
+
+def test_another_data_set_is_another_treatment():
+    assert words() == words() != words('dataset.dataset_path', 'elsewhere')

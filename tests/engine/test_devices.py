@@ -1,0 +1,112 @@
+"""The `gpus` key, half precision, the output folder and the progress line."""
+import os
+
+import pytest
+
+from lib.utils.errors import SniperError
+from lib.train import config_name, contexts, output_folder
+from lib.engine import devices as devices_module
+from lib.train.progress import Progress, duration
+from tests.train.tiny import make_config
+
+
+def names(config, present, monkeypatch):
+    monkeypatch.setattr(devices_module, 'gpu_count', lambda: present)
+    return [str(device) for device in contexts(config)]
+
+
+@pytest.mark.parametrize('gpus, present, expected', [
+    ('', 2, ['cpu(0)']), ('cpu', 2, ['cpu(0)']), ('auto', 0, ['cpu(0)']), ('auto', 2, ['gpu(0)', 'gpu(1)']),
+    ('1', 2, ['gpu(1)']), ('1,0', 2, ['gpu(1)', 'gpu(0)']), ('cpu,cpu', 0, ['cpu(0)', 'cpu(1)']),
+    ('cpu, cpu,cpu', 2, ['cpu(0)', 'cpu(1)', 'cpu(2)'])])
+def test_contexts(gpus, present, expected, monkeypatch):
+    config = make_config()
+    config.gpus = gpus
+    assert names(config, present, monkeypatch) == expected
+
+
+@pytest.mark.parametrize('gpus, present, message', [
+    ('0,1,2', 2, 'GPU 2.*MXNet sees 2 GPU'), ('0', 0, 'GPU 0.*no GPU here.*gpus auto'), ('0,0', 2, 'distinct'),
+    ('one', 2, 'not understood'), ('-1', 2, 'not understood'), ('cpu,0', 2, 'not understood')])
+def test_absent_or_malformed_gpus(gpus, present, message, monkeypatch):
+    config = make_config()
+    config.gpus = gpus
+    with pytest.raises(SniperError, match=message) as error:
+        names(config, present, monkeypatch)
+    assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('gpus, before, after', [('cpu,cpu', None, '2'), ('cpu', None, None), ('cpu,cpu', '3', '3'),
+                                                ('0,1', None, None), ('cpu,cpu,cpu,cpu,cpu', None, '1')])
+def test_cpu_devices_share_the_cores(gpus, before, after, monkeypatch):
+    monkeypatch.setattr(devices_module, 'num_cores', lambda: 4)
+    monkeypatch.setenv('OMP_NUM_THREADS', before or '')  # so that it is put back
+    config = make_config()
+    config.gpus = gpus
+    devices_module.share_cores(config)
+    assert (os.environ['OMP_NUM_THREADS'] or None) == after
+
+
+def test_half_precision_on_the_cpu_is_refused():
+    config = make_config(fp16=True)
+    with pytest.raises(SniperError, match='--set TRAIN.fp16 False'):
+        devices_module.check_precision(config, contexts(config))
+
+
+def test_nccl_is_refused_where_it_cannot_run(monkeypatch):
+    from sniper_mxnet import mx
+    config = make_config()
+    config.default.kvstore = 'nccl'
+
+    class Features:
+        has_nccl = False
+
+        def is_enabled(self, name):
+            return name == 'NCCL' and self.has_nccl
+    monkeypatch.setattr(mx.runtime, 'Features', Features)
+    with pytest.raises(SniperError, match='no NCCL.*kvstore device'):
+        devices_module.check_kvstore(config, [mx.cpu()])
+    Features.has_nccl = True
+    with pytest.raises(SniperError, match='on the CPU'):
+        devices_module.check_kvstore(config, [mx.cpu()])
+    config.default.kvstore = 'local'
+    devices_module.check_kvstore(config, [mx.cpu()])
+
+
+def test_progress_says_what_workers_cost(caplog):
+    caplog.set_level('INFO')
+    now = [0.0]
+    progress = Progress(10, 8, 1, clock=lambda: now[0], traffic=2500000)
+    progress.start_epoch(0, 20, 0)
+    now[0] = 10.0
+    progress.line(10, 0.1, [], exchange=0.25)
+    assert '8.0 chips/s (0% waiting for data, 25% for workers)' in caplog.text
+    now[0] = 20.0
+    progress.line(20, 0.1, [], exchange=None)
+    progress.epoch_line(20)
+    assert 'a batch exchanges 2.500 MB with the servers in 0.2500 s, 25.0% of its 1.0000 s' in caplog.text
+
+
+def test_output_folder():
+    config = make_config()
+    config.output_path, config.dataset.image_set = './output/x', 'train2014+val2014'
+    assert config_name('configs/faster/a_b.v2.yml') == 'a_b'
+    assert output_folder(config, 'configs/a_b.yml') == os.path.join('./output/x', 'a_b', 'train2014_val2014')
+
+
+def test_progress_line(caplog):
+    caplog.set_level('INFO')
+    now = [100.0]
+    progress = Progress(10, 4, 3, clock=lambda: now[0])
+    progress.start_epoch(0, 25, 0)
+    assert not progress.due(9) and progress.due(10) and progress.due(25)
+    now[0], _ = 105.0, progress.add_wait(0.5)
+    progress.line(10, 0.015, [('RPNAcc', 0.5), ('MaskLogLoss', float('nan'))])
+    assert ('Epoch 1/3 batch 10/25  8.0 chips/s (10% waiting for data)  lr 0.015  RPNAcc 0.5000  MaskLogLoss '
+            '(0 samples)  left 0:32' in caplog.text)
+    now[0] = 166.0
+    assert progress.due(11)
+    progress.add_wait(0.16)
+    progress.epoch_line(11)
+    assert 'Epoch 1/3: 11 batches in 1:06, 0.7 chips/s, 1.0% of the time waiting for data' in caplog.text
+    assert duration(3723.4) == '1:02:03' and duration(59.6) == '1:00'

@@ -1,0 +1,39 @@
+"""SIGINT and SIGTERM during training: the first asks, the second ends the process."""
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from lib.train.signals import StopRequest
+from tests.conftest import ROOT
+
+TWICE = '''
+import os, signal
+from lib.train.signals import StopRequest
+with StopRequest() as stop:
+    os.kill(os.getpid(), signal.{0})
+    print(stop.requested, stop.exit_status, flush=True)
+    os.kill(os.getpid(), signal.{1})
+    print('not reached', flush=True)
+'''
+
+
+@pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_first_signal_asks_and_handlers_come_back(number, status):
+    before = [signal.getsignal(each) for each in StopRequest.SIGNALS]
+    with StopRequest() as stop:
+        assert stop.requested == 0 and stop.exit_status == 0
+        os.kill(os.getpid(), number)
+        assert stop.requested == number and stop.exit_status == status
+    assert [signal.getsignal(each) for each in StopRequest.SIGNALS] == before
+
+
+@pytest.mark.parametrize('first, second', [('SIGINT', 'SIGINT'), ('SIGTERM', 'SIGTERM'), ('SIGTERM', 'SIGINT')])
+def test_second_signal_ends_the_process(first, second):
+    process = subprocess.run([sys.executable, '-c', TWICE.format(first, second)], cwd=ROOT, stdout=subprocess.PIPE,
+                             universal_newlines=True)
+    number = getattr(signal, first)
+    assert process.stdout == f'{number} {128 + number}\n'
+    assert process.returncode == -getattr(signal, second)

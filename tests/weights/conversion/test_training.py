@@ -1,0 +1,75 @@
+"""Post-activation networks train a step: from converted public weights, and from scratch."""
+import numpy as np
+
+from lib.weights.conversion.command import convert_file
+from lib.train import run
+from lib.train.initialise import frozen_parameters, init_parameters
+from lib.weights.params_file import read_arrays
+from sniper_mxnet import mx
+from symbols import get_detector
+from tests.weights.conversion.sources import torch_arrays
+from tests.weights.conversion.test_command import as_file
+from tests.symbols.helpers import config_for
+
+SIDE = 64
+
+
+class Batches:
+    """What `run.bind` asks of an iterator, and one batch of noise with an object."""
+
+    def __init__(self, config, detector):
+        shapes = detector.input_shapes(config, config.TRAIN.BATCH_IMAGES, SIDE, SIDE, 'train')
+        data = ('data', 'valid_ranges', 'im_info')
+        self.provide_data = [(name, shape) for name, shape in shapes.items() if name in data]
+        self.provide_label = [(name, shape) for name, shape in shapes.items() if name not in data]
+
+    def batch(self):
+        random = np.random.RandomState(4)
+        boxes = np.full(dict(self.provide_label)['gt_boxes'], -1)
+        boxes[:, 0] = [10, 12, 40, 50, 1]
+        made = {'data': random.normal(0, 50, dict(self.provide_data)['data']), 'gt_boxes': boxes,
+                'label': random.randint(-1, 2, dict(self.provide_label)['label']),
+                'im_info': np.tile([SIDE, SIDE, 1], (len(boxes), 1)),
+                'valid_ranges': np.tile([0, 256], (len(boxes), 1))}
+        return mx.io.DataBatch(*[[mx.nd.array(made.get(name, np.zeros(shape))) for name, shape in provided]
+                                 for provided in (self.provide_data, self.provide_label)])
+
+
+def one_step(config):
+    """-> ({name: array} before, after, auxiliary states after) of a training step."""
+    detector = get_detector(config.symbol)
+    batches = Batches(config, detector)
+    module = run.bind(config, detector, batches, [mx.cpu()])
+    init_parameters(module, detector, config)
+    before = {name: array.asnumpy() for name, array in module.get_params()[0].items()}
+    module.init_optimizer(optimizer='sgd', optimizer_params={'learning_rate': 1e-3})
+    module.forward_backward(batches.batch())
+    module.update()
+    mx.nd.waitall()
+    args, auxs = module.get_params()
+    after = {name: array.asnumpy() for name, array in args.items()}
+    assert all(np.isfinite(array).all() for array in after.values())
+    assert all(np.isfinite(output.asnumpy()).all() for output in module.get_outputs())
+    return before, after, auxs
+
+
+def test_converted_weights_are_trained_and_their_first_layers_stay(tmp_path):
+    prefix, _ = convert_file(as_file(tmp_path / 'r.pth', torch_arrays('resnet50'), 'pth'), str(tmp_path / 'r'))
+    config = config_for('resnet_v1_50_e2e', 'network.pretrained', prefix, 'TRAIN.RPN_POST_NMS_TOP_N', '16')
+    before, after, _ = one_step(config)
+    written = read_arrays(prefix + '-0000.params')
+    trunk = [key.split(':')[1] for key in written if key.startswith('arg:')]
+    assert all(np.array_equal(before[name], written['arg:' + name]) for name in trunk)
+    frozen = frozen_parameters(config, before)
+    assert {'conv1_weight', 'bn_conv1_gamma', 'res2a_branch1_weight', 'bn2c_branch2c_beta'} <= set(frozen)
+    assert not [name for name in frozen if not name.startswith(('conv1', 'bn_conv1', 'res2', 'bn2'))]
+    moved = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert not moved & set(frozen)
+    assert {'res3a_branch2a_weight', 'res5c_branch2b_offset_weight', 'cls_score_weight', 'rpn_conv_3x3_weight'} <= moved
+
+
+def test_from_scratch():
+    config = config_for('resnet_v1_101_e2e', 'network.pretrained', '', 'TRAIN.RPN_POST_NMS_TOP_N', '16')
+    before, after, auxs = one_step(config)
+    assert not np.array_equal(before['conv1_weight'], after['conv1_weight'])
+    assert auxs['bn_conv1_moving_mean'].asnumpy().any()
