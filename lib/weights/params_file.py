@@ -1,7 +1,7 @@
 """MXNet's file of named arrays (`mx.nd.save`), read and written by NumPy alone.
 
 Files from elsewhere are untrusted: MXNet's own reader trusts the lengths in the file, and its optimiser states
-are pickles. This reader checks every length against what the file holds and knows dense arrays only; everything
+are pickles. Inspection and conversion also run where MXNet must not be loaded. So this reader checks every length against what the file holds and knows dense arrays only; everything
 else raises SniperError with the file's name.
 
 Layout, little endian: u64 0x112, u64 0, u64 number of arrays, arrays, u64 number of names, names.
@@ -81,7 +81,7 @@ def _hint(path):
     with open(path, 'rb') as stream:
         foreign = stream.read(9)
     if foreign.startswith((b'PK', b'\x80\x02')) or foreign[8:] == b'{':
-        return '; weights of PyTorch and safetensors files are converted by python -m lib.weights.conversion'
+        return '; weights of PyTorch and safetensors files are converted by python -m lib.weights.convert'
     return ''
 
 
