@@ -7,7 +7,7 @@ Geometry: reference/pipeline.md sections 10.1 (training chips) and 12.3 (test cr
 import cv2
 import numpy as np
 
-from lib.image.image_ext import write_planes
+from lib.image.image_ext import write_planes  # noqa: F401 (offered to others)
 
 
 def chip_reduction(scale):
