@@ -7,8 +7,6 @@ Geometry: reference/pipeline.md sections 10.1 (training chips) and 12.3 (test cr
 import cv2
 import numpy as np
 
-from lib.image.image_ext import write_planes  # noqa: F401 (offered to others)
-
 
 def chip_reduction(scale):
     """Largest reduction, 1, 2, 4 or 8, after which an image is still no smaller than `scale` makes it.

@@ -74,7 +74,7 @@ def _empty_parameters(module):
 
 
 def _check_requirements(config, path, requires):
-    """Keys that a converted file wants to be so (lib.weights.conversion): else arrays fit and compute otherwise."""
+    """Keys that a converted file wants to be so: otherwise its arrays would fit and compute something else."""
     for key, value in requires.items():
         section, _, name = key.partition('.')
         found = config.get(section, {}).get(name)

@@ -1,8 +1,8 @@
 """Pickle files read without running anything that they name.
 
-Python's own reader calls whatever a file asks for; this one knows only the instructions that plain data need and
-leaves names, calls and states to the kind of file (lib.utils.plain_pickle, lib.weights.conversion.torch_file), which
-answers with records of its own. The format: Python's Lib/pickletools.py, PEP 307 and 3154.
+Python's own reader calls whatever a file asks for; this one knows only the instructions that plain data need and leaves
+names, calls and states to the kind of file (plain_pickle here, torch_file in lib.weights.conversion), which answers
+with records of its own. The format: Python's Lib/pickletools.py, PEP 307 and 3154.
 """
 import codecs
 import struct

@@ -1,8 +1,8 @@
 """Reads pickles that hold nothing but NumPy arrays and builtin containers, and runs nothing that a file names.
 
-Proposal files of the original are pickles of Python 2, protocols 0 to 2. lib.utils.pickle_machine reads them; here the
-names that arrays need (`_reconstruct`, `ndarray`, `dtype`; `encode`, `bytes` where Python 3 wrote bytes in such a
-protocol) are answered with records, from which arrays are made after checking every number. Text of Python 2 is bytes and stays
+Proposal files of the original are pickles of Python 2, protocols 0 to 2. lib.utils.pickle_machine reads them; the names
+that arrays need (`_reconstruct`, `ndarray`, `dtype`; `encode`, `bytes` where Python 3 wrote bytes in such a protocol)
+are answered with records, from which arrays are made after checking every number. Text of Python 2 is bytes and stays
 bytes.
 """
 import os

@@ -1,7 +1,6 @@
 """Source networks as their authors wrote them down, evaluated from the file's own arrays, for comparison with ours.
 
-Written without a look at the mapping in lib.weights.conversion.architectures: layers are found by the names they
-have in the file.
+Written without a look at the mapping in `architectures`: layers are found by the names they have in the file.
 Gluon's networks are MXNet's own. Stage 4 of a ResNet keeps the stride of stage 3 and is dilated by 2 instead, as it is
 in our detectors; with zero offsets our deformable convolutions are plain ones.
 """

@@ -17,8 +17,8 @@ from tests.weights.conversion.sources import MEAN, gluon_arrays, torch_arrays
 from tests.weights.conversion.test_plain_formats import onnx_of
 from tests.symbols.helpers import config_for
 
-# (sum, L2 norm) of the features that torchvision 0.28 on PyTorch 2.13 gave for the arrays of
-# tests/weights/conversion/sources.py and the image of lib.weights.conversion.verify; stage 4 with stride 1, dilated by 2.
+# (sum, L2 norm) of the features that torchvision 0.28 on PyTorch 2.13 gave for the arrays of sources.py here
+# and the image of lib.weights.conversion.verify; stage 4 with stride 1 and dilated by 2.
 TORCHVISION = {
     'resnet50': {'stage1': (272082.283126, 1118.94600006), 'stage2': (190751.591882, 1086.04696798),
                  'stage3': (219608.314671, 1665.75725816), 'stage4': (480830.954198, 2721.57520198)},
