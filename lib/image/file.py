@@ -44,7 +44,7 @@ _silence = threading.Lock()     # warnings.catch_warnings is not made for thread
 def read_jpeg_header(content: bytes) -> JpegHeader:
     """Bytes of a JPEG file, whole or not -> JpegHeader, by Pillow; nothing is decoded.
 
-    Never fails; what Pillow does not read, OpenCV may, and it has the last word. It takes 25 us, decoding some thousands.
+    Never fails; what Pillow does not read, OpenCV may, and it has the last word. Takes 25 us, decoding some thousands.
     """
     stream, size, orientation = io.BytesIO(content), None, 1
     with _silence, warnings.catch_warnings():
