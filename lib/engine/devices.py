@@ -70,7 +70,7 @@ def gpu_count():
 
 @contextlib.contextmanager
 def waiting_for_engine(*kept, seconds=None):
-    """Context manager around the use of objects whose operations MXNet runs behind Python's back; see wait_for_engine."""
+    """Context manager around the use of objects that MXNet works on behind Python's back; see wait_for_engine."""
     wait_at_exit()
     try:
         yield
@@ -82,8 +82,8 @@ def wait_for_engine(*kept, seconds=None):
     """Wait until MXNet has done all that it was given, before the objects that it works on are let go.
 
     Module, KVStore and executors do not wait for their pending operations when they are freed: an engine thread then
-    reads freed memory, and the process dies of SIGSEGV or SIGFPE. What has failed among the operations is logged and not
-    raised, so that it hides no other error.
+    reads freed memory, and the process dies of SIGSEGV or SIGFPE. What has failed among the operations is logged and
+    not raised, so that it hides no other error.
 
     kept: what is let go afterwards. seconds: how long to wait, None for as long as it takes. If that is over, as when
     an operation waits for another machine that has died, `kept` is never freed: the process is about to end anyway.
