@@ -88,7 +88,8 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
             metrics.set_state(before.get('metrics', {}) if position.mid_epoch else {})
             saver = Saver(module, config, prefix, metrics, {
                 'run': before.get('run') or (checkpoint.begin_run(prefix) if workers.rank == 0 else ''),
-                'samples': samples, 'batch_size': batch_size, 'classes': list(classes), 'seed': config.TRAIN.SEED}, position, workers,
+                'samples': samples, 'batch_size': batch_size, 'classes': list(classes), 'seed': config.TRAIN.SEED},
+                position, workers,
                 exchange.rule if scales_dynamically(config) else None)
             traffic = exchange.bytes_sent + exchange.bytes_received
             loop = FitLoop(module, iterator, BatchFeeder(iterator.provide_data, iterator.provide_label), metrics,
