@@ -12,7 +12,8 @@ class Entry(NamedTuple):
     """How a detector is made.
 
     build: 'module:function', or a function that can be imported by its name; called with `arguments` by name.
-    task: name of the family, see lib.tasks. stride: input pixels a cell of its feature map, 0 = the family does not ask.
+    task: name of the family, see lib.tasks. stride: input pixels a cell of its feature map; 0 if the family does not
+    ask.
     """
     build: Union[str, Callable]
     task: str

@@ -161,7 +161,8 @@ class TrainIterator:
         for row in rows:
             position = self._position(index, row)
             chip_index = self._plan.chip_index(position)
-            samples.append((row, int(self._plan.table.image[chip_index]), self._plan.table.window(chip_index), position))
+            image = int(self._plan.table.image[chip_index])
+            samples.append((row, image, self._plan.table.window(chip_index), position))
         return 'fill', (slot, self.epoch_stats['epoch'], samples)
 
     def _review(self, index, row, slot, report):

@@ -50,7 +50,7 @@ class BoxLayer(NamedTuple):
 
 
 class Pixels(NamedTuple):
-    """What is done to the pixels of a window. means: (3,) float32 blue, green, red, subtracted; `name`: of the input."""
+    """What is done to the pixels of a window. means: (3,) float32 blue, green, red, subtracted; name: of the input."""
     means: np.ndarray
     name: str = 'data'
 

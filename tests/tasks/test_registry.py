@@ -10,7 +10,7 @@ from lib.tasks import Task, get_task, register_task
 from lib.tasks.faster_rcnn import FasterRcnnTask, FastRcnnTask
 from lib.tasks.proposals import ProposalTask
 from lib.utils.errors import SniperError
-from symbols import register_detector
+from symbols import register_detector, registry
 
 TINY = 'configs/faster/sniper_tiny_e2e.yml'
 
@@ -31,7 +31,8 @@ def test_a_task_travels_by_pickle():
     assert type(other) is type(task) and other.inputs() == task.inputs()
 
 
-def test_unknown_names():
+def test_unknown_names(monkeypatch):
+    monkeypatch.setattr(registry, 'DETECTORS', dict(registry.DETECTORS))
     with pytest.raises(SniperError, match='unknown detector .none.*sniper_tiny'):
         get_task(load_config(TINY, ['symbol', 'none']))
     register_detector('orphan', 'nowhere:build', 'unheard_of')
