@@ -1,8 +1,8 @@
 """Pickle files read without running anything that they name.
 
 Python's own reader calls whatever a file asks for, and overriding its find_class, as its documentation suggests, still
-lets a file that is let to make arrays take any memory, or end the process by deep nesting. So this one is ours: it knows
-only the instructions that plain data need, compares every length with the file's, and leaves names, calls and states to
+lets a file that is let to make arrays take any memory, or end the process by deep nesting. So this one is ours: it has
+only instructions that plain data need, compares every length with the file's, and leaves names, calls and states to
 the kind of file, which answers with records of its own: arrays here (`read_plain_pickle`), PyTorch's tensors in
 lib.weights.conversion.torch_file. The format: Python's Lib/pickletools.py, PEP 307 and 3154.
 """
