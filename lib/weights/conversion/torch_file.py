@@ -13,7 +13,7 @@ import zipfile
 import numpy as np
 
 from lib.utils.errors import SniperError
-from lib.utils.pickle_machine import DAMAGES, PickleMachine, Refused
+from lib.utils.restricted_pickle import DAMAGES, PickleMachine, Refused
 from lib.utils.archive import open_zip
 
 MAX_BYTES = 4 << 30             # eight times VGG-16, the largest network that is converted
