@@ -4,7 +4,7 @@ Writes <name>_detections.jpg beside the image and prints a table of the detectio
 """
 import argparse
 
-from configs import check_supported
+from lib.tasks import check_config
 from lib.cli import add_config_arguments, config_from_arguments, run, setup_logging
 from lib.engine.precision import prepare
 
@@ -17,7 +17,7 @@ def main(argv=None):
     args = add_config_arguments(parser).parse_args(argv)
     setup_logging()
     config = config_from_arguments(args)
-    check_supported(config, 'demo')
+    check_config(config, 'demo')
     prepare(config)
     from lib.inference.single import run_demo
     path, table = run_demo(config, args.cfg, args.save_prefix, args.im_path)

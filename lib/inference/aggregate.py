@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.bbox.nms import nms
-from lib.bbox.soft_nms import soft_nms_with_index
+from lib.bbox.nms import nms, soft_nms_with_index
 from lib.inference.decode import no_rows
 from lib.utils.processes import num_cores
 
