@@ -13,7 +13,8 @@ from lib.weights.conversion.formats import read_onnx, read_safetensors, read_wei
 from tests.memory import at_most
 
 needs_packages = pytest.mark.skipif(
-    not all(map(importlib.util.find_spec, ('onnx', 'safetensors'))), reason='requirements-optional.txt is not installed')
+    not all(map(importlib.util.find_spec, ('onnx', 'safetensors'))),
+    reason='the packages of requirements-optional.txt are not installed')
 
 
 def safetensors(entries, data=b'', length=None):
@@ -147,7 +148,8 @@ def test_what_takes_more_memory_than_it_has_bytes_has_a_limit():
     """Numbers of arrays may be any amount; sides, names, nodes and numbers of variable length may not."""
     numbers = model(*[initialiser('a', 1, [1 << 20], field(9, bytes(4 << 20)))] * 2)
     assert 0 < formats.MAX_STRUCTURE - formats._check_structure(memoryview(numbers)) < 200
-    for content in (model(initialiser('a', 7, [3 << 20], field(7, b'\x01' * (3 << 20)))), field(7, b'\n\x00' * (2 << 20)),
+    for content in (model(initialiser('a', 7, [3 << 20], field(7, b'\x01' * (3 << 20)))),
+                    field(7, b'\n\x00' * (2 << 20)),
                     model(initialiser('a', 1, [4], *[field(4, b'')] * (2 << 20))), b'\n\x00' * (2 << 20)):
         with pytest.raises(formats._Broken, match='no numbers of arrays'):
             formats._check_structure(memoryview(content))
