@@ -11,7 +11,7 @@ MXNet is loaded by `Detector.load`, not by this import.
 """
 import os
 import tempfile
-from typing import List, Sequence, Tuple, Union
+from typing import Sequence, Tuple, Union
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from lib.engine.exported_model import is_exported_model, read_configuration
 from lib.engine.precision import prepare
 from lib.image import read_image
 from lib.inference import PredictorFactory, detect, find_weights, settle_classes, use_float32_on_cpu
-from lib.utils.errors import SniperError
 from lib.visualization import write_picture
 from lib.weights.paths import output_folder
 
@@ -62,8 +61,8 @@ class Detector:
     def detect(self, images: Union[Image, Sequence[Image]]) -> Detections:
         """Detections of one image or a list of them, best first within a class; `classes` has the names.
 
-        images: paths, or arrays (H, W, 3) uint8 in the order B, G, R. `image` of the result is the position in the list,
-        0 for a single one. Boxes are in pixels of the image, masks (with TEST.WITH_MASK) codes of lib.masks.
+        images: paths, or arrays (H, W, 3) uint8 in the order B, G, R. `image` of the result is the position in the
+        list, 0 for a single one. Boxes are in pixels of the image, masks (with TEST.WITH_MASK) codes of lib.masks.
         SniperError for an image that cannot be read, ValueError for an array of another kind.
         """
         single = isinstance(images, (str, os.PathLike, np.ndarray))

@@ -41,8 +41,8 @@ class DetectionDecoder:
         Only the cells that show the slot's window; those of padding depend on the rest of the batch.
         """
         if FOCUS not in outputs:
-            raise SniperError(f'the network has no output {FOCUS}, from which TEST.DO_PRUNING makes chips: use a network '
-                              'and weights with AutoFocus (TEST.AUTO_FOCUS, TRAIN.AUTO_FOCUS)')
+            raise SniperError(f'the network has no output {FOCUS}, from which TEST.DO_PRUNING makes chips: use a '
+                              'network and weights with AutoFocus (TEST.AUTO_FOCUS, TRAIN.AUTO_FOCUS)')
         maps = []
         for slot, (x1, y1, x2, y2) in enumerate(np.asarray(windows).tolist()):
             scale = float(im_info[slot, 2])

@@ -131,7 +131,7 @@ def _borrowed(every, of_window, row, width, height):
     same = (every.label[with_mask] == every.label[row]) & (overlaps > 0)
     best = with_mask[np.argmax(overlaps + same)]
     mask = unpack(every.mask[best], width, height)
-    x1, y1 = np.maximum(np.ceil(every.box[row, :2] - 0.5), 0).astype(int)  # pixels by their centres, see lib.masks.paste
+    x1, y1 = np.maximum(np.ceil(every.box[row, :2] - 0.5), 0).astype(int)  # centres of pixels: lib.masks.paste
     x2, y2 = np.ceil(every.box[row, 2:4] + 0.5).astype(int)
     cut = np.zeros_like(mask)
     cut[y1:y2, x1:x2] = mask[y1:y2, x1:x2]

@@ -14,7 +14,7 @@ import numpy as np
 
 from lib.dataset import load_test_dataset
 from lib.dataset.compact import take
-from lib.dataset.proposal_files import FORMAT, ProposalSet, after_nms, read_origin, read_proposals, write_proposals
+from lib.dataset.proposal_files import FORMAT, ProposalSet, after_nms, read_proposals, write_proposals
 from lib.utils.errors import SniperError
 from lib.utils.files import text_writer
 from lib.bbox import bbox_overlaps
@@ -26,6 +26,7 @@ from lib.inference.store import NETWORK_KEYS, digest, identity, result_root
 from lib.inference.weights import PredictorFactory, find_weights, use_float32_on_cpu
 from lib.inference.workers import partition_images, run_here, run_in_workers
 from lib.utils.clock import StageClock
+from lib.utils.npz import read_origin
 from lib.weights.paths import output_folder
 
 logger = logging.getLogger(__name__)

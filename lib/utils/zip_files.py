@@ -26,6 +26,11 @@ class _Limited:
     def __getattr__(self, name):
         return getattr(self._stream, name)
 
+    def seek(self, offset, whence=0):
+        if whence == 0 and offset < 0:
+            raise zipfile.BadZipFile('a place in it lies before its beginning')
+        return self._stream.seek(offset, whence)
+
     def read(self, count=-1):
         if self.most is not None and count > self.most:
             raise zipfile.BadZipFile(f'its directory has {count} bytes')
