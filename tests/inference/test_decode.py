@@ -2,7 +2,9 @@
 import numpy as np
 import pytest
 
-from lib.inference.decode import decode, prune_at_crop_border
+from lib.bbox.detections import Detections
+from lib.inference.decode import decode
+from lib.inference.scale import prune_at_crop_border
 from tests.golden import golden_file
 
 
