@@ -8,7 +8,7 @@ import numpy as np
 from lib.utils.errors import SniperError
 from lib.utils.processes import available_memory
 from lib.weights.parameter_matching import compare
-from lib.engine.devices import host_group
+from lib.engine.devices import host_group, wait_at_exit, wait_for_engine
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ class ModulePredictor:
 
     def __init__(self, symbol, arg_params, aux_params, contexts, source='the weights', made_together=False,
                  monitor=None):
+        wait_at_exit()
         self._symbol = symbol
         self._args, self._auxs = arg_params, aux_params
         self._contexts = list(contexts)
@@ -68,7 +69,8 @@ class ModulePredictor:
                 for name, arrays in zip(self._outputs, outputs)}
 
     def close(self):
-        """Free the executors and weights."""
+        """Free the executors and weights, when MXNet has done with them."""
+        wait_for_engine()
         self._bound.clear()
         self._args = self._auxs = {}
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, remove_stale_temporaries, write_temporary
-from lib.utils.zip_files import open_zip
+from lib.utils.archive import open_zip
 
 ORIGIN = 'origin'
 MEND = 'make it anew'

@@ -14,7 +14,7 @@ import numpy as np
 
 from lib.utils.errors import SniperError
 from lib.utils.pickle_machine import DAMAGES, PickleMachine, Refused
-from lib.utils.zip_files import open_zip
+from lib.utils.archive import open_zip
 
 MAX_BYTES = 4 << 30             # eight times VGG-16, the largest network that is converted
 MAX_STRUCTURE = 2 << 20         # bytes of data.pkl: names and shapes, 0.1 MB in a ResNet-101; a byte can make 64
