@@ -38,6 +38,7 @@ class Detector:
         self.config = config
         self.classes: Tuple[str, ...] = settle_classes(config, weights)
         use_float32_on_cpu(config)
+        config.TEST.EXTRACT_PROPOSALS = False
         config.TEST.CONCURRENT_JOBS = 1  # other processes would load the network anew for every call
         self._factory = PredictorFactory(config, weights)
         self._predictor = None

@@ -2,7 +2,7 @@
 
     detections = detect(roidb, PredictorFactory(config, weights), config)
 
-scale.py runs one scale of the pyramid (iterator -> predictor -> decode), workers.py several processes of it,
+scale.py runs one scale of the pyramid (iterator -> predictor -> the task's decode), workers.py several processes of it,
 autofocus.py says which windows the next scale looks at, aggregate.py joins the scales, store.py keeps files,
 evaluate.py is a whole test, shards.py one on several machines, proposals.py extracts proposals instead. A predictor is
 anything with `predict(batch) -> {output name: array}`, `devices` and `close()`, and for masks
@@ -10,11 +10,10 @@ anything with `predict(batch) -> {output name: array}`, `devices` and `close()`,
 the main module.
 """
 from lib.inference.aggregate import Suppression, aggregate
-from lib.inference.decode import decode
 from lib.inference.detect import detect
 from lib.inference.store import DetectionStore
 from lib.inference.weights import (PredictorFactory, Weights, check_classes, find_weights, settle_classes,
                                    use_float32_on_cpu)
 
-__all__ = ['DetectionStore', 'PredictorFactory', 'Suppression', 'Weights', 'aggregate', 'check_classes', 'decode',
+__all__ = ['DetectionStore', 'PredictorFactory', 'Suppression', 'Weights', 'aggregate', 'check_classes',
            'detect', 'find_weights', 'settle_classes', 'use_float32_on_cpu']

@@ -9,7 +9,8 @@ import numpy as np
 
 from lib.chips import focus_chips
 from lib.chips.scales import test_scale
-from lib.inference.scale import scale_name, whole_images
+from lib.inference.scale import runs_on_chips, scale_name, whole_images
+from lib.tasks import get_task
 
 logger = logging.getLogger(__name__)
 
@@ -22,29 +23,32 @@ class FocusWindows:
 
     def __init__(self, config):
         self._config = config
+        focus = get_task(config, 'test').focus
+        self._stride = focus.stride if focus else 1  # without FocusPixels no scale asks for chips
 
     def __call__(self, roidb, index, previous):
         """Scale `index`, ScaleResult of scale `index` - 1 or None -> crops[image], see focus_windows.
 
         Whole images where TEST.DO_PRUNING is False.
         """
-        if not self._config.TEST.DO_PRUNING[index]:
+        if not runs_on_chips(self._config, index):
             return whole_images(roidb)
         maps = iter(previous.maps)
-        return [focus_windows(entry, crops, [next(maps) for _ in crops], self._config, index - 1)
+        return [focus_windows(entry, crops, [next(maps) for _ in crops], self._config, index - 1, self._stride)
                 for entry, crops in zip(roidb, previous.crops)]
 
 
-def focus_windows(entry, crops, maps, config, index):
+def focus_windows(entry, crops, maps, config, index, stride):
     """Windows of an image for scale `index` + 1: list of x1, y1, x2, y2, whole original pixels; may be empty.
 
-    entry: roidb record; crops, maps: its windows at scale `index` and their focus maps (h, w). Whole pixels, outwards,
+    entry: roidb record; crops, maps: its windows at scale `index` and their focus maps (h, w), of cells of `stride`
+    input pixels. Whole pixels, outwards,
     because pixels are cut out whole: a fraction would shift all detections of the chip. A window inside another one is
     left out. (The original does neither.)
     """
     width, height = entry['width'], entry['height']
     scale = test_scale(config.TEST.SCALES[index], width, height)
-    chips = chips_of_image(crops, maps, config.TEST.CHIP_HYPERPARAMS[index], scale, config.network.RPN_FEAT_STRIDE)
+    chips = chips_of_image(crops, maps, config.TEST.CHIP_HYPERPARAMS[index], scale, stride)
     chips = np.hstack([np.floor(chips[:, :2] + ROUNDING), np.ceil(chips[:, 2:] - ROUNDING)])
     chips = np.clip(chips, 0, [width, height, width, height])
     return [tuple(chip) for chip in outermost(chips).tolist()]

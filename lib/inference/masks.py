@@ -10,59 +10,60 @@ for the final ones alone would cost all of the network again.
 Masks are kept as run-length codes of the whole image (lib.masks), 100 to 300 bytes each.
 """
 import logging
-from typing import Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple, Sequence
 
 import numpy as np
 
 from lib.bbox import bbox_overlaps
 from lib.bbox.detections import NO_MASK, Detections
+from lib.chips.window import Window
 from lib.inference.aggregate import Suppression, choose, in_valid_range
 from lib.masks import pack, paste, unpack
 
 logger = logging.getLogger(__name__)
 
-FEATURE = 'mask_feature_output'
 ROIS_A_RUN = 64  # a device: at 256 channels, about 0.1 GB of memory
 
 
 class MaskMaker:
     """Makes masks of the decoded detections of a scale's batches.
 
-    predict_masks(feature (B, C, H, W), rois (R, 5)) yields (numbers of rois (r,), probabilities (r, K, S, S)) until all
-    rois are there. The other arguments as in aggregate.
+    feature_output: of the test graph, (B, C, H, W). predict_masks(feature, rois (R, 5)) yields (numbers of rois (r,),
+    probabilities (r, K, S, S)) until all rois are there. The other arguments as in aggregate.
     """
 
-    def __init__(self, predict_masks, valid_range, suppress, max_per_image):
-        self._predict_masks = predict_masks
+    def __init__(self, feature_output, predict_masks, valid_range, suppress, max_per_image):
+        self._feature_output, self._predict_masks = feature_output, predict_masks
         self._valid_range = valid_range
         self._suppress, self._max_per_image = suppress, max_per_image
 
     @classmethod
-    def of_config(cls, config, index, predict_masks):
-        """For scale `index` of a configuration."""
-        return cls(predict_masks, config.TEST.VALID_RANGES[index], Suppression.from_config(config),
-                   config.TEST.MAX_PER_IMAGE)
+    def of_config(cls, config, index, graph, predict_masks):
+        """For scale `index` of a configuration; graph: lib.tasks.MaskGraph."""
+        test = config.TEST
+        return cls(graph.feature_output, predict_masks, test.VALID_RANGES[index], Suppression.from_config(config),
+                   test.MAX_PER_IMAGE)
 
-    def __call__(self, outputs, im_info, detections: Detections, windows, sizes) -> List[bytes]:
+    def __call__(self, outputs, detections: Detections, windows: Sequence[Window], sizes) -> List[bytes]:
         """Network outputs of a batch and those of its detections that count -> a code or NO_MASK for each.
 
-        detections: `image` is the number of the slot, ascending; im_info (B, 3); windows (B, 4) and sizes (B, 2) width,
-        height of the slots' images: original pixels.
+        detections: `image` is the position in `windows`, ascending; sizes (B, 2): width, height of the windows' images,
+        original pixels.
         """
         slots, starts = np.unique(detections.image, return_index=True)
         ends = np.append(starts[1:], len(detections))
-        parts = [self._wanted(detections, np.arange(start, end), slot, im_info, windows)
+        parts = [self._wanted(detections, np.arange(start, end), slot, windows[slot])
                  for slot, start, end in zip(slots.tolist(), starts, ends)]
         masks = [NO_MASK] * len(detections)
         rois = np.concatenate([np.zeros((0, 5), np.float32)] + [part.rois for part in parts])
         if len(rois):
             firsts = np.cumsum([0] + [len(part.rois) for part in parts])
-            for numbers, probabilities in self._predict_masks(outputs[FEATURE], rois):
+            for numbers, probabilities in self._predict_masks(outputs[self._feature_output], rois):
                 for part, first in zip(parts, firsts):
                     self._paste(part, numbers - first, probabilities, detections, sizes, masks)
         return masks
 
-    def _wanted(self, detections, rows, slot, im_info, windows):
+    def _wanted(self, detections, rows, slot, window):
         """The rows of a slot that get masks, and their boxes."""
         inside = rows[in_valid_range(detections.box[rows], self._valid_range)]
         dets = np.column_stack([detections.box[inside], detections.score[inside]])
@@ -70,15 +71,14 @@ class MaskMaker:
         chosen = inside[index]
         # A proposal can be detected as several classes; its masks are made once.
         boxes, places = np.unique(detections.box[chosen], axis=0, return_inverse=True)
-        scale = float(im_info[slot, 2])
-        left, top = windows[slot][:2]
+        left, top = window.box[:2]
         rois = np.empty((len(boxes), 5), np.float32)
         rois[:, 0] = slot
-        rois[:, 1:] = (boxes - np.array([left, top, left, top])) * scale
+        rois[:, 1:] = (boxes - np.array([left, top, left, top])) * ((window.scale_x, window.scale_y) * 2)
         by_roi = [[] for _ in boxes]
         for row, place in zip(chosen, places.reshape(-1)):
             by_roi[place].append(row)
-        return _Wanted(rois, by_roi, 1 / scale)
+        return _Wanted(rois, by_roi, 1 / min(window.scale_x, window.scale_y))
 
     @staticmethod
     def _paste(part, numbers, probabilities, detections, sizes, masks):
@@ -145,11 +145,13 @@ class _Batch(NamedTuple):
 class MaskingPredictor:
     """`predict` of one predictor (a detector's test graph) and `predict_masks` by another (its mask graph).
 
+    graph: lib.tasks.MaskGraph, the names of the mask graph's inputs and output.
+
     Both have the same number of devices, over which they split their inputs evenly.
     """
 
-    def __init__(self, detector, masks):
-        self._detector, self._masks = detector, masks
+    def __init__(self, detector, masks, graph):
+        self._detector, self._masks, self._graph = detector, masks, graph
 
     @property
     def devices(self):
@@ -161,7 +163,8 @@ class MaskingPredictor:
         return self._detector.predict(batch)
 
     def predict_masks(self, feature, rois):
-        """feature (B, C, H, W): mask_feature_output of predict; rois (R, 5): index in the batch, x1, y1, x2, y2.
+        """feature (B, C, H, W): the output of predict that masks are made from; rois (R, 5): index in the batch, x1,
+        y1, x2, y2.
 
         Yields (numbers of rois (r,), mask probabilities (r, K, S, S)), until every roi has been there once.
         """
@@ -173,8 +176,8 @@ class MaskingPredictor:
             inputs = np.zeros((self.devices, run, 5), np.float32)  # what is left over is a roi of one pixel
             for number, queue in enumerate(queues):
                 inputs[number, :len(queue[:run])] = rois[queue[:run]] - (number * slots, 0, 0, 0, 0)
-            masks = self._masks.predict(_Batch({'mask_feature': feature, 'mask_rois': inputs.reshape(-1, 5)}))
-            masks = masks['mask_prob_output']
+            masks = self._masks.predict(_Batch({self._graph.feature: feature, self._graph.rois: inputs.reshape(-1, 5)}))
+            masks = masks[self._graph.output]
             used = np.concatenate([number * run + np.arange(len(queue[:run])) for number, queue in enumerate(queues)])
             yield np.concatenate([queue[:run] for queue in queues]), masks if len(used) == len(masks) else masks[used]
             queues = [queue[run:] for queue in queues]

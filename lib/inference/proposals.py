@@ -18,7 +18,6 @@ from lib.dataset.proposal_files import FORMAT, ProposalSet, after_nms, read_prop
 from lib.utils.errors import SniperError
 from lib.utils.files import text_writer
 from lib.bbox import bbox_overlaps
-from lib.bbox.detections import Detections
 from lib.inference.recall_ext import count_recalled
 from lib.inference.scale import in_order, scale_name, whole_images
 from lib.inference.shard_files import Shard, part_folder
@@ -31,33 +30,12 @@ from lib.weights.paths import output_folder
 
 logger = logging.getLogger(__name__)
 
-ROIS, SCORES = 'rois_output', 'rois_score'
 TEST_KEYS = ('RPN_PRE_NMS_TOP_N', 'RPN_POST_NMS_TOP_N', 'RPN_NMS_THRESH', 'RPN_MIN_SIZE', 'N_PROPOSAL_PER_SCALE',
              'REDUCED_DECODE')
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 LIMITS = (100, 300, 1000)
 SIZES = (('all', 0, np.inf), ('small', 0, 32 ** 2), ('medium', 32 ** 2, 96 ** 2), ('large', 96 ** 2, np.inf))
 BLOCK = 4096  # images; starting the network again for the next block costs seconds
-
-
-class ProposalDecoder:
-    """Outputs of a proposal graph -> its proposals in original pixels, label 0; see decode.DetectionDecoder.
-
-    limit: the best so many of an image and scale. Rows of score 0 only fill the operator's output and are dropped.
-    """
-
-    focus_stride = 0  # the graph makes no focus map
-
-    def __init__(self, limit):
-        self.limit = limit
-
-    def __call__(self, outputs, im_info, windows):
-        """-> Detections, `image` is the number of the slot. windows are not looked at: images are whole."""
-        slots = len(im_info)
-        boxes = outputs[ROIS].reshape(slots, -1, 5)[:, :self.limit, 1:]
-        scores = outputs[SCORES].reshape(slots, -1)[:, :self.limit]
-        slot, row = np.nonzero(scores > 0)
-        return Detections(slot, np.zeros(len(slot)), boxes[slot, row] / im_info[slot, 2:], scores[slot, row])
 
 
 class Extraction:
@@ -119,7 +97,7 @@ class Extraction:
     def _extract(self, blocks, parts):
         """rows[image] of the images of `blocks`."""
         clock, start = StageClock(), time.perf_counter()
-        factory = PredictorFactory(self.config, self.weights, 'proposal_test')
+        factory = PredictorFactory(self.config, self.weights)
         rows = extract(self.roidb, factory, self.config, parts, clock, blocks)
         seconds = time.perf_counter() - start
         logger.info('%d images in %.1f s, %.2f images/s (%s)', len(rows), seconds, len(rows) / max(seconds, 1e-9),
@@ -148,7 +126,6 @@ def extract(roidb, predictor_factory, config, parts, clock, blocks):
     parts: Parts, where blocks of images that are done are read and written; None keeps nothing.
     """
     indices = range(len(config.TEST.SCALES))
-    decoder = ProposalDecoder(config.TEST.N_PROPOSAL_PER_SCALE)
     rows = []
     for numbers in blocks:
         if not len(numbers):
@@ -157,9 +134,9 @@ def extract(roidb, predictor_factory, config, parts, clock, blocks):
         done = parts.load_all(indices, first) if parts else {}
         wanted = [index for index in indices if index not in done]
         workers = min(config.TEST.CONCURRENT_JOBS, len(images))
-        source = (run_in_workers(images, whole_images, predictor_factory, config, wanted, clock, workers, decoder)
+        source = (run_in_workers(images, whole_images, predictor_factory, config, wanted, clock, workers)
                   if workers > 1 else
-                  run_here(images, whole_images, predictor_factory, config, wanted, clock, decoder)) if wanted else ()
+                  run_here(images, whole_images, predictor_factory, config, wanted, clock)) if wanted else ()
         for index, found in source:
             done[index] = np.split(found.detections.rows(), np.searchsorted(found.detections.image,
                                                                             np.arange(1, len(images))))

@@ -1,15 +1,18 @@
 """One scale of the test pyramid over a list of images."""
 import logging
+import math
 import time
-from typing import List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
 from lib.bbox.detections import Detections
-from lib.inference.decode import DetectionDecoder
+from lib.chips.window import Window
 from lib.inference.masks import MaskMaker
 from lib.iterators import TestIterator
+from lib.tasks import get_task
 from lib.utils.clock import duration
+from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
 
@@ -92,33 +95,35 @@ def scale_name(config, index: int) -> str:
     return '{}x{}'.format(*tuple(config.TEST.SCALES[index]))
 
 
+def runs_on_chips(config, index: int) -> bool:
+    """Whether the windows of scale `index` are chips of the scale before; proposals are made on whole images."""
+    return config.TEST.DO_PRUNING[index] and not config.TEST.EXTRACT_PROPOSALS
+
+
 def makes_chips(config, index: int) -> bool:
     """Whether the focus maps of scale `index` say where the next one looks."""
-    return index + 1 < len(config.TEST.SCALES) and config.TEST.DO_PRUNING[index + 1]
+    return index + 1 < len(config.TEST.SCALES) and runs_on_chips(config, index + 1)
 
 
-def run_scale(roidb, crops, predictor, config, index, clock, done, num_workers=None, decoder=None) -> ScaleResult:
-    """Scale `index` of the images, with focus maps if the next scale needs them.
+def run_scale(roidb, crops, predictor, config, index, clock, done, num_readers=None) -> ScaleResult:
+    """Scale `index` of the images, with focus maps if the next scale needs them, with masks by TEST.WITH_MASK.
 
     crops[image]: list of windows; an image without one has no detections. clock: StageClock; done(count) is called
-    with the number of crops that were finished, first with 0. num_workers: image readers, None = TEST.NUM_PROCESS.
-    decoder: see decode.DetectionDecoder, the default, which is told what AutoFocus does at this scale. With
-    TEST.WITH_MASK the predictor makes masks too (see masks.MaskMaker), unless there is another decoder.
+    with the number of crops that were finished, first with 0. num_readers: of images, None = TEST.NUM_PROCESS.
     """
-    pruning = decoder is None and config.TEST.DO_PRUNING[index]
-    mask_maker = MaskMaker.of_config(config, index, predictor.predict_masks) if (
-        config.TEST.WITH_MASK and decoder is None) else None
-    decoder = decoder or DetectionDecoder.of_config(config, makes_chips(config, index))
+    task, pruning = get_task(config, 'test'), runs_on_chips(config, index)
+    mask_maker = MaskMaker.of_config(config, index, task.masks, predictor.predict_masks) if (
+        config.TEST.WITH_MASK and task.masks) else None
     done(0)
     counts = np.array([len(windows) for windows in crops], np.int64)
     starts, total = np.cumsum(counts) - counts, int(counts.sum())
-    boxes = np.array([window for windows in crops for window in windows], np.float64).reshape(-1, 4)
+    boxes = [tuple(window) for windows in crops for window in windows]
     sizes = np.array([(entry['width'], entry['height']) for entry in roidb], np.int64).reshape(-1, 2)
     parts, missing, pixels = [Detections.empty(mask_maker is not None)], set(range(total)), 0
-    maps = [None] * total if decoder.focus_stride else None
+    maps = [None] * total if makes_chips(config, index) else None
     if not missing:
         return ScaleResult(crops, parts[0], maps)
-    with TestIterator(roidb, config, index, config.TEST.BATCH_IMAGES[index] * predictor.devices, num_workers, crops,
+    with TestIterator(roidb, config, index, config.TEST.BATCH_IMAGES[index] * predictor.devices, num_readers, crops,
                       predictor.devices if pruning else 0) as batches:
         source = iter(batches)
         while True:
@@ -130,41 +135,61 @@ def run_scale(roidb, crops, predictor, config, index, clock, done, num_workers=N
                 outputs = predictor.predict(batch)
             pixels += batch.data['data'][:, 0].size
             images, chips = (np.rint(batch.data[name]).astype(np.int64) for name in ('im_ids', 'chip_ids'))
-            windows = starts[images] + chips
+            numbers = starts[images] + chips  # of the windows in the batch, counted through all images
+            windows = [Window(boxes[number], scale, scale, int(height), int(width), index) for number, (
+                height, width, scale) in zip(numbers, batch.data['im_info'].tolist())]
+            # Padding repeats a crop with the same result: what is known already is not looked at again.
+            fresh = {number: slot for slot, number in enumerate(numbers.tolist()) if number in missing}
             with clock.stage('decode'):
-                found = decoder(outputs, batch.data['im_info'], boxes[windows])
+                found = task.decode(outputs, windows)
                 if pruning:
-                    found = prune_at_crop_border(found, boxes[windows], sizes[images], config.TEST.PRUNING_BORDER)
-                # Padding repeats a crop with the same result: what is known already is not looked at again.
-                fresh = {window: slot for slot, window in enumerate(windows.tolist()) if window in missing}
+                    found = prune_at_crop_border(found, windows, sizes[images], config.TEST.PRUNING_BORDER)
                 found = found.take(np.isin(found.image, list(fresh.values())))
                 if maps:
-                    of_slots = decoder.focus_maps(outputs, batch.data['im_info'], boxes[windows])
-                    for window, slot in fresh.items():
-                        maps[window] = of_slots[slot]
+                    of_slots = focus_maps(outputs, task, windows)
+                    for number, slot in fresh.items():
+                        maps[number] = of_slots[slot]
             if mask_maker and fresh:
                 with clock.stage('masks'):
-                    found = found.replace(mask=mask_maker(outputs, batch.data['im_info'], found, boxes[windows],
-                                                          sizes[images]))
-            parts.append(found.replace(image=windows[found.image]))
+                    found = found.replace(mask=mask_maker(outputs, found, windows, sizes[images]))
+            parts.append(found.replace(image=numbers[found.image]))
             missing -= fresh.keys()
             done(len(fresh))
     detections = Detections.concatenate(parts)
     return ScaleResult(crops, detections.take(np.argsort(detections.image, kind='stable')), maps, pixels)
 
 
-def prune_at_crop_border(detections, windows, sizes, delta=BORDER_DELTA) -> Detections:
+def focus_maps(outputs, task, windows: Sequence[Window]) -> List[np.ndarray]:
+    """(h, w) float32 of each window: probability of FocusPixels. SniperError if the network does not say.
+
+    Only the cells that show the window; those of padding depend on the rest of the batch.
+    """
+    focus = task.focus
+    if focus is None or focus.name not in outputs:
+        raise SniperError(f'the network has no output {focus.name if focus else "of FocusPixels"}, from which '
+                          'TEST.DO_PRUNING makes chips: use a network and weights with AutoFocus (TEST.AUTO_FOCUS, '
+                          'TRAIN.AUTO_FOCUS)')
+    maps = []
+    for number, window in enumerate(windows):
+        x1, y1, x2, y2 = window.box
+        # A hair less than a whole number of cells, which single precision can give or take.
+        rows = math.ceil((y2 - y1) * window.scale_y / focus.stride - 1e-4)
+        columns = math.ceil((x2 - x1) * window.scale_x / focus.stride - 1e-4)
+        maps.append(outputs[focus.name][number, 1, :max(rows, 1), :max(columns, 1)].astype(np.float32))
+    return maps
+
+
+def prune_at_crop_border(detections, windows: Sequence[Window], sizes, delta=BORDER_DELTA) -> Detections:
     """Without those that end close to a side of their window which is not the image border: the object may go on there.
 
-    detections: `image` is a number of a window; windows (W, 4) x1, y1, x2, y2; sizes (W, 2) width, height of their
-    images; boxes, windows and delta in original pixels.
+    detections: `image` is the position in `windows`; sizes (W, 2): width, height of the windows' images; boxes and
+    delta in original pixels.
     """
-    x1, y1, x2, y2 = np.asarray(windows, np.float64).reshape(-1, 4).T
-    width, height = np.asarray(sizes, np.float64).reshape(-1, 2).T
-    # Sides that cut through the image. Distances in single precision, as the boxes are.
-    inside = np.column_stack([x1 >= 0.5, y1 >= 0.5, x2 < width - 0.5, y2 < height - 0.5])[detections.image]
-    sides = np.column_stack([x1, y1, x2, y2]).astype(np.float32)[detections.image]
-    return detections.take(~(inside & (np.abs(detections.box - sides) < np.float32(delta))).any(axis=1))
+    corners = np.array([window.box for window in windows], np.float64).reshape(-1, 4)
+    cuts = np.column_stack([corners[:, :2] >= 0.5, corners[:, 2:] < np.asarray(sizes).reshape(-1, 2) - 0.5])
+    # Distances in single precision, as the boxes are.
+    distances = np.abs(detections.box - corners.astype(np.float32)[detections.image])
+    return detections.take(~(cuts[detections.image] & (distances < np.float32(delta))).any(axis=1))
 
 
 class Progress:

@@ -8,6 +8,7 @@ from lib.engine.exported_model import NUMBER, read_facts
 from lib.engine.precision import prepare, treatment
 from lib.utils.errors import SniperError
 from lib.dataset.voc_classes import BACKGROUND, PASCAL_VOC
+from lib.tasks import get_task
 from lib.weights.paths import existing_epochs, params_path, read_sidecar
 
 logger = logging.getLogger(__name__)
@@ -128,15 +129,15 @@ def names_for(num_classes):
 class PredictorFactory:
     """Makes the MXNet predictor of a configuration and checkpoint; picklable, for inference processes.
 
-    variant: of the detector's graphs, 'test' or 'proposal_test'. With TEST.PRECISION int8 the network is calibrated
+    The graph is the one that the configuration's task tests with. With TEST.PRECISION int8 the network is calibrated
     here, once for all processes, unless that was done by an earlier run.
     """
 
-    def __init__(self, config, weights, variant='test'):
+    def __init__(self, config, weights):
         from lib.engine.load import settled
         self._config = config
-        self._weights = settled(config, weights, variant)
-        self._variant = variant
+        self._task = get_task(config, 'test')
+        self._weights = settled(config, weights, self._task.test_graph)
 
     def __call__(self):
         """-> ModulePredictor, with TEST.WITH_MASK a MaskingPredictor around it. SniperError: broken file, GPU absent,
@@ -149,18 +150,19 @@ class PredictorFactory:
         from symbols import get_detector
         devices = contexts(self._config)
         detector = get_detector(self._config.symbol)
-        masks = self._variant == 'test' and self._config.TEST.WITH_MASK
-        if masks and not hasattr(detector, 'mask_symbol'):
+        graph = self._task.masks
+        masks = self._config.TEST.WITH_MASK and not self._config.TEST.EXTRACT_PROPOSALS
+        if masks and (graph is None or not hasattr(detector, 'mask_symbol')):
             raise SniperError(f'TEST.WITH_MASK is True, but the network {self._config.symbol} has no mask head: set it '
                               'to False')
-        network = load_network(self._config, self._weights, self._variant, devices)
+        network = load_network(self._config, self._weights, self._task.test_graph, devices)
         source = f'the weights {self._weights.path}'
         predictor = ModulePredictor(network.symbol, network.arg_params, network.aux_params, devices, source,
                                     network.made_together)
         if masks:
-            mask_symbol = detector.symbol(self._config, 'mask')
-            return MaskingPredictor(predictor, ModulePredictor(mask_symbol, network.arg_params, network.aux_params,
-                                                               devices, source))
+            mask_symbol = detector.symbol(self._config, graph.variant)
+            mask_predictor = ModulePredictor(mask_symbol, network.arg_params, network.aux_params, devices, source)
+            return MaskingPredictor(predictor, mask_predictor, graph)
         return predictor
 
 

@@ -86,10 +86,10 @@ def readers_of_worker(config, images: int, workers: int) -> int:
     return max(1, readers // workers) if readers else 0
 
 
-def run_here(roidb, windows, predictor_factory, config, indices, clock, decoder=None, known=None):
+def run_here(roidb, windows, predictor_factory, config, indices, clock, known=None):
     """Scales `indices`, ascending, in this process; yields (scale index, ScaleResult).
 
-    decoder: see scale.run_scale. known: scale index -> ScaleResult of scales that need not be run.
+    known: scale index -> ScaleResult of scales that need not be run.
     """
     if not indices or not roidb:
         yield from ((index, ScaleResult([], Detections.empty(), [])) for index in indices)
@@ -103,21 +103,21 @@ def run_here(roidb, windows, predictor_factory, config, indices, clock, decoder=
                 crops = windows(roidb, index, results.get(index - 1))
             progress = Progress(f'scale {scale_name(config, index)}')
             progress.expect(sum(map(len, crops)))
-            results[index] = run_scale(roidb, crops, predictor, config, index, clock, progress.add, decoder=decoder)
+            results[index] = run_scale(roidb, crops, predictor, config, index, clock, progress.add)
             progress.finish()
             yield index, results[index]
     finally:
         predictor.close()
 
 
-def run_in_workers(roidb, windows, predictor_factory, config, indices, clock, workers, decoder=None, known=None):
-    """What run_here does, in `workers` processes; `windows` and `decoder` are picklable. Images of a result are in the
+def run_in_workers(roidb, windows, predictor_factory, config, indices, clock, workers, known=None):
+    """What run_here does, in `workers` processes; `windows` is picklable. Images of a result are in the
     roidb's order.
 
     Raises SniperError with a worker's own message if it failed, or naming the worker if it died; the others are ended.
     """
     parts = [numbers for numbers in partition_images(roidb, config, workers) if len(numbers)]
-    running = _start(roidb, windows, predictor_factory, config, indices, parts, decoder, known or {})
+    running = _start(roidb, windows, predictor_factory, config, indices, parts, known or {})
     progress = {index: Progress(f'scale {scale_name(config, index)}') for index in indices}
     try:
         for index in indices:
@@ -140,7 +140,7 @@ class _Worker:
         self.open = True   # more can come
 
 
-def _start(roidb, windows, predictor_factory, config, indices, parts, decoder, known):
+def _start(roidb, windows, predictor_factory, config, indices, parts, known):
     context = multiprocessing.get_context('spawn')
     threads = max(1, int(os.environ.get('OMP_NUM_THREADS') or num_cores()) // len(parts))
     running = []
@@ -148,7 +148,7 @@ def _start(roidb, windows, predictor_factory, config, indices, parts, decoder, k
         for number, images in enumerate(parts):
             ours, theirs = context.Pipe(duplex=False)
             arguments = (theirs, take(roidb, images), windows, predictor_factory, config, indices,
-                         readers_of_worker(config, len(images), len(parts)), decoder,
+                         readers_of_worker(config, len(images), len(parts)),
                          {index: result.of_images(images) for index, result in known.items()})
             process = context.Process(target=_work, args=arguments, name=f'inference job {number + 1}')
             process.start()
@@ -199,7 +199,7 @@ def _end(running):
         worker.connection.close()
 
 
-def _work(connection, roidb, windows, predictor_factory, config, indices, num_readers, decoder, known):
+def _work(connection, roidb, windows, predictor_factory, config, indices, num_readers, known):
     """Main function of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its workers
     try:
@@ -212,7 +212,7 @@ def _work(connection, roidb, windows, predictor_factory, config, indices, num_re
                 crops = windows(roidb, index, previous.get(index - 1))
             connection.send(('start', index, sum(map(len, crops))))
             result = run_scale(roidb, crops, predictor, config, index, clock,
-                               lambda count, index=index: connection.send(('done', index, count)), num_readers, decoder)
+                               lambda count, index=index: connection.send(('done', index, count)), num_readers)
             connection.send(('scale', index, result))
             previous = {**known, index: result}
         connection.send(('clock', clock.seconds))
