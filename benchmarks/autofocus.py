@@ -19,7 +19,8 @@ from typing import List, NamedTuple
 
 from benchmarks.autofocus_plot import plot_runs
 from benchmarks.timing import json_line, table
-from configs import check_supported, load_config
+from configs import load_config
+from lib.tasks import check_config
 from lib.cli import run
 from lib.utils.files import text_writer
 
@@ -42,7 +43,7 @@ def main(argv=None):
     args = parse(argv)
     logging.basicConfig(level=logging.WARNING, format='%(message)s')
     config = load_config(args.cfg, args.set)
-    check_supported(config, 'test')
+    check_config(config, 'test')
     ways = all_ways(config.TEST, args)
     figures = measure(args, ways)
     found = verdict(figures)

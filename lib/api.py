@@ -15,12 +15,13 @@ from typing import Sequence, Tuple, Union
 
 import numpy as np
 
-from configs import check_supported, load_config
+from configs import load_config
 from lib.bbox.detections import Detections
 from lib.engine.exported_model import is_exported_model, read_configuration
 from lib.engine.precision import prepare
 from lib.image import read_image
 from lib.inference import PredictorFactory, detect, find_weights, settle_classes, use_float32_on_cpu
+from lib.tasks import check_config
 from lib.visualization import write_picture
 from lib.weights.paths import output_folder
 
@@ -55,7 +56,7 @@ class Detector:
             config = load_config(None, read_configuration(source) + ['TEST.OPTIMIZED', source] + list(overrides))
         else:
             config = load_config(source, overrides)
-        check_supported(config, 'demo')
+        check_config(config, 'demo')
         prepare(config)
         return cls(config, find_weights(config, output_folder(config, source), save_prefix))
 

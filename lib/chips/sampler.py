@@ -3,7 +3,7 @@ from typing import NamedTuple, Tuple
 
 import numpy as np
 
-from lib.bbox.arrays import as_boxes
+from lib.bbox.boxes import as_boxes
 from lib.chips.chips_ext import scale_chips
 from lib.chips.generate import TRIALS, as_generator, check_candidates, seed_from
 from lib.chips.rows import COARSEST, scale_rule

@@ -20,7 +20,7 @@ import numpy as np
 from lib.bbox import nms
 from lib.utils.errors import SniperError
 from lib.utils.npz import DamagedFile, StaleFile, read_npz, write_npz
-from lib.utils.plain_pickle import read_plain_pickle
+from lib.utils.restricted_pickle import read_plain_pickle
 from lib.utils.processes import num_cores
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,7 @@ from typing import NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from lib.bbox.detections import Detections
-from lib.bbox.nms import nms
-from lib.bbox.soft_nms import soft_nms_with_index
+from lib.bbox.nms import nms, soft_nms_with_index
 from lib.utils.processes import num_cores
 
 DEFAULT_IOU = 0.3    # of linear and hard suppression when TEST.NMS gives no threshold

@@ -3,8 +3,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.bbox.overlaps import bbox_overlaps
-from lib.bbox.small import large_enough
+from lib.bbox.boxes import bbox_overlaps, large_enough
 
 MIN_SIDE = 10  # pixels of the chip; smaller remains of objects are dropped
 

@@ -4,7 +4,7 @@ from typing import NamedTuple, Tuple
 import numpy as np
 
 from lib.bbox.anchors import anchor_base
-from lib.bbox.arrays import as_boxes
+from lib.bbox.boxes import as_boxes
 from lib.targets.anchor_targets_ext import Labeller
 from lib.targets.chip_boxes import MIN_SIDE, chip_boxes, objects_on_chip
 from lib.targets.focus_labels import FocusSizes, write_focus_labels

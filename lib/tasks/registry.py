@@ -1,6 +1,7 @@
 """Tasks by the name that detectors are registered with (symbols.registry). A new family adds its line here."""
 from typing import Dict, Type
 
+from configs.checks import check_supported
 from lib.tasks.base import Task
 from lib.tasks.faster_rcnn import FasterRcnnTask, FastRcnnTask
 from lib.utils.errors import SniperError
@@ -26,3 +27,12 @@ def get_task(config, purpose: str = 'train') -> Task:
         raise SniperError(f'the detector {config.symbol!r} is of the task {name!r}, which is not registered; known: '
                           f'{", ".join(sorted(TASKS))}')
     return TASKS[name].for_purpose(config, purpose)
+
+
+def check_config(config, purpose: str) -> None:
+    """ConfigError if keys of `config` contradict each other, those of all runs or those of the detector's family.
+
+    purpose: 'train', 'test' or 'demo'; what the purpose does not use is not looked at.
+    """
+    check_supported(config, purpose)
+    get_task(config, purpose).check(purpose)

@@ -5,7 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from configs import check_supported, load_config
+from configs import load_config
+from lib.tasks import check_config
 from lib.chips import Window
 from lib.targets import ChipTargets, TargetSettings
 from lib.targets.chip_boxes import to_window
@@ -176,7 +177,7 @@ def test_sizes_and_cells_of_the_configurations(file, sizes, cells):
 
 def test_one_switch_takes_the_originals_sizes():
     config = load_config(os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml'), ['TRAIN.AUTO_FOCUS', 'True'])
-    check_supported(config, 'train')
+    check_config(config, 'train')
     assert FocusSizes.from_config(config.TRAIN) == (5, 64, 90)
     config.TRAIN.AUTO_FOCUS_SMALL_THRESH = 30
     assert FocusSizes.from_config(config.TRAIN) == (5, 30, 90)

@@ -6,8 +6,8 @@ import struct
 import numpy as np
 import pytest
 
-from lib.utils import plain_pickle
-from lib.utils.plain_pickle import read_plain_pickle
+from lib.utils import restricted_pickle
+from lib.utils.restricted_pickle import read_plain_pickle
 from lib.utils.errors import SniperError
 from tests.dataset.proposal_data import python2_pickle, random_rows
 from tests.golden import golden_file
@@ -119,7 +119,7 @@ def test_cut_short_at_every_place(tmp_path):
 
 def test_too_large_absent_and_no_pickle(tmp_path, monkeypatch):
     path = write(tmp_path / 'x', python2_pickle([random_rows(np.random.default_rng(0), 3)]))
-    monkeypatch.setattr(plain_pickle, 'MAX_BYTES', 100)
+    monkeypatch.setattr(restricted_pickle, 'MAX_BYTES', 100)
     refused(path, 'too large')
     refused(str(tmp_path / 'nothing'), 'cannot be read')
     monkeypatch.undo()
