@@ -206,7 +206,8 @@ class Network:
 @pytest.mark.parametrize('counts', [(3, 5, 0, 1), (0, 0, 0, 1), (100, 30, 200, 1), (ROIS_A_RUN, 0, 0, ROIS_A_RUN)])
 def test_rois_are_split_over_devices(counts):
     network = Network()
-    predictor = MaskingPredictor(network, network, MaskGraph('mask', 'feature_output', 'features', 'rois', 'masks_output'))
+    graph = MaskGraph('mask', 'feature_output', 'features', 'rois', 'masks_output')
+    predictor = MaskingPredictor(network, network, graph)
     feature = np.arange(4, dtype=np.float32)[:, None] + 7
     slots = np.repeat(np.arange(4), counts)
     rois = np.column_stack([slots, np.random.default_rng(0).uniform(0, 9, (len(slots), 4))]).astype(np.float32)

@@ -23,7 +23,8 @@ def make_store(tmp_path, weights='digest', **test):
 def some_detections(seed=0):
     """Of five windows of four images; the second has none."""
     rng = np.random.default_rng(seed)
-    return Detections([0] * 3 + [2] * 2 + [3] + [4] * 4, rng.integers(1, 9, 10), rng.uniform(0, 9, (10, 4)), rng.random(10))
+    return Detections([0] * 3 + [2] * 2 + [3] + [4] * 4, rng.integers(1, 9, 10), rng.uniform(0, 9, (10, 4)),
+                      rng.random(10))
 
 
 def save(store, index, detections):
