@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.dataset.report import check_detections, per_class_table
+from lib.dataset.base import check_detections, per_class_table
 from lib.utils.files import text_writer
 
 logger = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 Order is that of their category ids (COCO 2014) or of the development kit (PASCAL VOC).
 """
-from lib.dataset.voc_classes import BACKGROUND, PASCAL_VOC
+from lib.dataset.voc_annotations import BACKGROUND, PASCAL_VOC
 
 COCO = tuple(name.replace('_', ' ') for name in '''
     person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant stop_sign parking_meter
