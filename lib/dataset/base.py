@@ -39,12 +39,12 @@ class Dataset(abc.ABC):
         return list(self.image_ids)
 
     @abc.abstractmethod
-    def evaluate(self, detections, results_dir, masks=None):
+    def evaluate(self, detections, results_dir):
         """Write `detections` to files in `results_dir` and score them.
 
-        detections[class_index][image_index] -> (n, 5) float: x1 y1 x2 y2 score in original pixels;
-        images in the order of roidb(), class 0 ignored. masks: as many run-length codes of the whole image, COCO's,
-        as bytes, b'' where a detection has none; a data set may not use them.
+        detections: lib.bbox.detections.Detections, boxes in original pixels, `image` in the order of roidb(), in any
+        order; those of class 0 are ignored, a data set may not use the masks. ValueError for a class or image that
+        there is not.
         Returns a dict of metrics, or None for a split without ground truth.
         """
 
@@ -72,13 +72,6 @@ def is_number(value):
 def shortened(values, limit=NAMED_IN_WARNING):
     """The first few, joined by commas."""
     return ', '.join(map(str, values[:limit])) + (', ...' if len(values) > limit else '')
-
-
-def check_detections(detections, num_classes, num_images):
-    """Raise ValueError unless detections[class][image] has as many of both."""
-    if len(detections) != num_classes or any(len(of_class) != num_images for of_class in detections[1:]):
-        raise ValueError(f'detections must be a list of {num_classes} classes of {num_images} images each, not '
-                         f'{len(detections)} classes of {sorted({len(c) for c in detections[1:]})}')
 
 
 def per_class_table(per_class, title='AP per class', columns=3):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from sniper_mxnet import mx
 
+from lib.utils.clock import duration
 from lib.utils.errors import SniperError
 from lib.utils.files import remove_stale_temporaries
 from lib.weights import checkpoint
@@ -19,7 +20,7 @@ from lib.train.initialise import frozen_parameters, init_parameters
 from lib.train.metrics import TrainMetrics
 from lib.train.optimiser import get_state, in_other_batches, init_optimiser, set_state, share_state
 from lib.weights.paths import epoch_tag
-from lib.train.progress import Progress, duration
+from lib.train.progress import Progress
 from lib.train.report import config_hash, flat_config
 from lib.train.schedule import learning_rate
 from lib.train.signals import SharedStop, StopRequest

@@ -27,6 +27,7 @@ from sniper_mxnet import mx
 
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_file, write_temporary
+from lib.weights.parameter_matching import TEST_ENDING
 from lib.weights.params_file import file_checksum, read_arrays, write_arrays
 from lib.weights.paths import existing_epochs, params_path, read_json, read_sidecar
 
@@ -34,7 +35,6 @@ logger = logging.getLogger(__name__)
 
 INTERRUPTED = 'interrupted'
 PASSED_OVER = '%s is missing or damaged: its checkpoint is passed over'
-TEST_ENDING = '_test'  # of arrays that take the place of the ones without it in a test graph
 BOX_LAYER = ['bbox_pred_weight', 'bbox_pred_bias']
 NEEDED_TO_RESUME = {'epoch': int, 'batch': int, 'batch_size': int, 'num_update': int, 'files': dict}
 Checkpoint = namedtuple('Checkpoint', 'tag sidecar')

@@ -1,4 +1,9 @@
-"""Weights from PyTorch, safetensors, ONNX or Gluon files -> a parameter file of one of our backbones."""
+"""Weights from PyTorch, safetensors, ONNX or Gluon files -> a parameter file of one of our backbones.
+
+    python -m lib.weights.convert FILE
+
+docs/weights.md lists what can be converted.
+"""
 import argparse
 import contextlib
 import json
@@ -7,14 +12,14 @@ import os
 
 import numpy as np
 
-from lib.cli import setup_logging
-from lib.weights.conversion.architectures import recognise
-from lib.weights.conversion.weight_mapping import PIXEL_MEANS, convert, target_of
-from lib.weights.conversion.verify import bound, compare_features
-from lib.weights.conversion.readers import read_weights
+from lib.cli import run, setup_logging
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_file, write_temporary
-from lib.train.initialise import override
+from lib.weights.conversion.architectures import recognise
+from lib.weights.conversion.formats import read_weights
+from lib.weights.conversion.verify import compare_features, largest_difference
+from lib.weights.conversion.weight_mapping import PIXEL_MEANS, map_weights, target_of
+from lib.weights.parameter_matching import override
 from lib.weights.params_file import write_arrays
 from lib.weights.paths import params_path
 
@@ -25,7 +30,7 @@ PRE_ACTIVATION = ('resnet_mx_50_e2e', 'resnet_mx_101_e2e', 'resnet_mx_101_e2e_ma
 
 
 def convert_file(path, prefix=None, network=None, pixel_means=PIXEL_MEANS, order=None):
-    """Convert `path` and write `<prefix>-0000.params` and its side file -> (prefix, list of proof.Row).
+    """Convert `path` and write `<prefix>-0000.params` and its side file -> (prefix, list of verify.FeatureDifference).
 
     network: the detector it must fit, if any. pixel_means: network.PIXEL_MEANS in the order R, G, B. order: 'RGB' or
     'BGR' where the source's input is known to differ from what is usual. Nothing is written unless both networks agree.
@@ -38,16 +43,16 @@ def convert_file(path, prefix=None, network=None, pixel_means=PIXEL_MEANS, order
     target = target_of(architecture, pixel_means)
     if network:
         _check_network(network, architecture, target, path)
-    args, auxs = convert(architecture, arrays, target, path, pixel_means)
+    args, auxs = map_weights(architecture, arrays, target, path, pixel_means)
     rows = compare_features(architecture, arrays, target, args, auxs, pixel_means)
     logger.info('%s: %s file, %s', path, kind, architecture.name)
     for row in rows:
         logger.info('  %-8s %-20s largest difference %.3g of %.3g (%.1e)', row.feature, row.shape, row.difference,
                     row.magnitude, row.relative)
     worst = max(rows, key=lambda row: row.relative)
-    if not worst.relative <= bound(architecture) or not np.isfinite(worst.magnitude):
+    if not worst.relative <= largest_difference(architecture) or not np.isfinite(worst.magnitude):
         raise SniperError(f'{path}: our network and the source differ by {worst.relative:.1e} of the largest value in '
-                           f'{worst.feature} (at most {bound(architecture):.0e} is '
+                           f'{worst.feature} (at most {largest_difference(architecture):.0e} is '
                           'the same function); nothing was written')
     prefix = prefix or os.path.join(FOLDER, target.prefix)
     _write(prefix, args, auxs, path, architecture, target)
@@ -100,7 +105,7 @@ def _say_what_next(prefix, architecture, target):
 
 def main(argv=None):
     """Command line -> exit status."""
-    parser = argparse.ArgumentParser(prog='python -m lib.weights.conversion', description=__doc__)
+    parser = argparse.ArgumentParser(prog='python -m lib.weights.convert', description=__doc__.split('\n')[0])
     parser.add_argument('file', help='.pth, .safetensors, .onnx, or .params of Gluon')
     parser.add_argument('--to', metavar='PREFIX', help=f'write PREFIX-0000.params (default: {FOLDER}/<network>)')
     parser.add_argument('--network', metavar='NAME', help='refuse unless it fits this detector')
@@ -111,3 +116,7 @@ def main(argv=None):
     setup_logging()
     convert_file(args.file, args.to, args.network, args.pixel_means, args.order)
     return 0
+
+
+if __name__ == '__main__':
+    run(main)

@@ -8,11 +8,10 @@ import tarfile
 
 import pytest
 
-from lib.downloads.catalogue import CATALOGUE, Item, read_catalogue
-from lib.downloads.command import Progress, main, provide
 from lib.utils.errors import SniperError
+from scripts.download import CATALOGUE, Item, Progress, main, provide, read_catalogue
 from tests.conftest import ROOT
-from tests.downloads.server import Answers, serving
+from tests.scripts.server import Answers, serving
 
 
 def packed(files):

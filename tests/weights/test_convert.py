@@ -5,16 +5,15 @@ import os
 import numpy as np
 import pytest
 
-from lib.weights.conversion import command
+from lib.weights import convert
 from lib.weights.conversion.architectures import recognise
-from lib.weights.conversion.weight_mapping import convert, target_of
-from lib.weights.conversion.verify import SEED, SIDE, compare_features
-from lib.weights.conversion.reference_models import evaluate
+from lib.weights.conversion.weight_mapping import map_weights, target_of
+from lib.weights.conversion.verify import SEED, SIDE, compare_features, reference_features
 from lib.utils.errors import SniperError
 from lib.weights.params_file import read_arrays, write_arrays
 from tests.weights.conversion import torch_pickle
 from tests.weights.conversion.sources import MEAN, gluon_arrays, torch_arrays
-from tests.weights.conversion.test_plain_formats import onnx_of
+from tests.weights.conversion.test_formats import onnx_of
 from tests.symbols.helpers import config_for
 
 # (sum, L2 norm) of the features that torchvision 0.28 on PyTorch 2.13 gave for the arrays of sources.py here
@@ -53,7 +52,7 @@ def test_our_rendering_of_torchvision_agrees_and_so_does_the_converted_network(n
     arrays = torch_arrays(name)
     architecture, arrays = recognise(arrays, 'x')
     image = np.random.RandomState(SEED).randint(0, 256, (1, 3, SIDE, SIDE)).astype(np.float64)
-    features = evaluate(architecture, arrays, image)
+    features = reference_features(architecture, arrays, image)
     assert set(features) == set(TORCHVISION[name])
     for feature, (total, norm) in TORCHVISION[name].items():
         found = features[feature].astype(np.float64)
@@ -62,7 +61,7 @@ def test_our_rendering_of_torchvision_agrees_and_so_does_the_converted_network(n
     # Without an input BN the border differs a little, but not with the source's own means.
     cases = [(MEAN, 1e-4)] if name == 'resnet50' else [(MEAN, 1e-3), (architecture.preprocess.mean, 1e-5)]
     for means, bound in cases:
-        args, auxs = convert(architecture, arrays, target, 'x', means)
+        args, auxs = map_weights(architecture, arrays, target, 'x', means)
         rows = compare_features(architecture, arrays, target, args, auxs, means)
         assert max(row.relative for row in rows) < bound
 
@@ -72,7 +71,7 @@ def test_our_rendering_of_torchvision_agrees_and_so_does_the_converted_network(n
                                                     ('mobilenet_v2_1_0', False, 'mobilenetv2_e2e')])
 def test_gluon(tmp_path, name, prefixed, family):
     path = as_file(tmp_path / 'g.params', gluon_arrays(name, prefixed), 'params')
-    prefix, rows = command.convert_file(path, str(tmp_path / 'out'), family)
+    prefix, rows = convert.convert_file(path, str(tmp_path / 'out'), family)
     assert len(rows) in (1, 4) and max(row.relative for row in rows) < 1e-3
     facts = json.loads((tmp_path / 'out-0000.json').read_text())
     assert facts['requires'] == dict({'network.STRIDE_IN_1X1': True} if name.endswith('v1') else {},
@@ -85,7 +84,7 @@ def test_written_file_serves_as_pretrained_weights(tmp_path, kind, caplog):
     from symbols import get_detector
     path = as_file(tmp_path / ('m.' + kind), torch_arrays('mobilenet_v2'), kind)
     with caplog.at_level('INFO'):
-        assert command.main([path, '--to', str(tmp_path / 'm')]) == 0
+        assert convert.main([path, '--to', str(tmp_path / 'm')]) == 0
     config = config_for('mobilenetv2_e2e', 'network.pretrained', str(tmp_path / 'm'))
     detector = get_detector('mobilenetv2_e2e')
     symbol = detector.train_symbol(config)
@@ -99,7 +98,7 @@ def test_written_file_serves_as_pretrained_weights(tmp_path, kind, caplog):
 
 
 def test_the_difference_is_printed(tmp_path, capsys):
-    command.main([as_file(tmp_path / 'm.pth', torch_arrays('mobilenet_v2'), 'pth'), '--to', str(tmp_path / 'm')])
+    convert.main([as_file(tmp_path / 'm.pth', torch_arrays('mobilenet_v2'), 'pth'), '--to', str(tmp_path / 'm')])
     assert 'largest difference' in capsys.readouterr().err
 
 
@@ -121,10 +120,10 @@ def test_a_wrong_mapping_is_found_out_and_nothing_is_written(tmp_path, monkeypat
         layers[first], layers[second] = [layers[one]._replace(source=layers[other].source) for one, other in
                                          ((first, second), (second, first))]
         return architecture._replace(layers=tuple(layers)), arrays
-    monkeypatch.setattr(command, 'recognise', swapped)
+    monkeypatch.setattr(convert, 'recognise', swapped)
     path = as_file(tmp_path / 'm.pth', torch_arrays('mobilenet_v2'), 'pth')
     with pytest.raises(SniperError, match='differ by .* nothing was written'):
-        command.convert_file(path, str(tmp_path / 'm'))
+        convert.convert_file(path, str(tmp_path / 'm'))
     assert os.listdir(str(tmp_path)) == ['m.pth']
 
 
@@ -152,7 +151,7 @@ def resnet_names(units, bottleneck=True, width=64):
     ({'stem.weight': np.zeros(3, np.float32)}, 'none of the networks that can be converted')])
 def test_other_networks_are_refused_by_name(tmp_path, arrays, complaint):
     with pytest.raises(SniperError, match=complaint) as error:
-        command.convert_file(as_file(tmp_path / 'x.onnx', arrays, 'onnx'), str(tmp_path / 'out'))
+        convert.convert_file(as_file(tmp_path / 'x.onnx', arrays, 'onnx'), str(tmp_path / 'out'))
     assert 'x.onnx' in first_lines(error) and os.listdir(str(tmp_path)) == ['x.onnx']
 
 
@@ -160,12 +159,12 @@ def test_post_activation_weights_do_not_become_a_pre_activation_network(tmp_path
     path = as_file(tmp_path / 'r.onnx', changed(resnet_names((3, 4, 6, 3))), 'onnx')
     with pytest.raises(SniperError, match='cannot become resnet_mx_50_e2e: resnet_mx_50_e2e is pre-activation.*'
                                           'it fits resnet_v1_50_e2e') as error:
-        command.convert_file(path, network='resnet_mx_50_e2e')
+        convert.convert_file(path, network='resnet_mx_50_e2e')
     first_lines(error)
     with pytest.raises(SniperError, match='known: '):
-        command.convert_file(path, network='no_such_network')
+        convert.convert_file(path, network='no_such_network')
     with pytest.raises(SniperError, match='order BGR is not known'):
-        command.convert_file(path, order='BGR')
+        convert.convert_file(path, order='BGR')
 
 
 @pytest.mark.parametrize('changes, complaint', [
@@ -180,12 +179,12 @@ def test_post_activation_weights_do_not_become_a_pre_activation_network(tmp_path
 def test_damaged_weights_are_named(tmp_path, changes, complaint):
     path = as_file(tmp_path / 'm.pth', changed(torch_arrays('mobilenet_v2'), **changes), 'pth')
     with pytest.raises(SniperError, match=complaint) as error:
-        command.convert_file(path, str(tmp_path / 'out'))
+        convert.convert_file(path, str(tmp_path / 'out'))
     first_lines(error)
     assert os.listdir(str(tmp_path)) == ['m.pth']
 
 
 def test_our_own_files_need_no_conversion():
-    from tests.weights.test_inspect_model import SHIPPED
-    with pytest.raises(SniperError, match='inspect_model'):
-        command.convert_file(SHIPPED)
+    from tests.weights.test_inspect import SHIPPED
+    with pytest.raises(SniperError, match='lib.weights.inspect'):
+        convert.convert_file(SHIPPED)

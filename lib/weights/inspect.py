@@ -1,6 +1,6 @@
 """What is in a file of network parameters, and which network it fits.
 
-    python -m lib.weights.inspect_model output/.../SNIPER-0007.params
+    python -m lib.weights.inspect output/.../SNIPER-0007.params
 """
 import argparse
 import os
@@ -10,15 +10,14 @@ import numpy as np
 
 from lib.cli import run
 from lib.utils.errors import printable
-from lib.weights.parameter_matching import LISTED, shape_text
-from lib.weights.known_networks import fits
+from lib.weights.parameter_matching import LISTED, match_networks, shape_text
 from lib.weights.params_file import index_arrays, read_entry
 
 SHOWN = 5  # networks that do not fit
 BLOCK = 1 << 20     # numbers at a time
 WIDEST = 60         # letters of the column of names
 HEADS = (('cls_score_weight', 1, 'classes with background'), ('rpn_cls_score_weight', 2, 'anchors a cell'))
-KINDS = {'arg': 'parameter', 'aux': 'statistic'}
+KINDS = {'arg': 'parameter', 'aux': 'statistic'}    # auxiliary states are a BatchNorm's moving statistics
 
 
 class Statistics(NamedTuple):
@@ -27,17 +26,17 @@ class Statistics(NamedTuple):
     high: float
     mean: float
     deviation: float
-    odd: int        # how many are NaN or infinite
+    not_finite: int     # how many are NaN or infinite
 
 
 def statistics(array):
     """Statistics of an array of any numeric type, in float64, a block at a time."""
     flat = array.reshape(-1)
-    low, high, count, mean, squares, odd = np.inf, -np.inf, 0, 0.0, 0.0, 0
+    low, high, count, mean, squares, not_finite = np.inf, -np.inf, 0, 0.0, 0.0, 0
     for start in range(0, flat.size, BLOCK):
         block = flat[start:start + BLOCK].astype(np.float64)
         finite = np.isfinite(block)
-        odd += int(block.size - finite.sum())
+        not_finite += int(block.size - finite.sum())
         block = block[finite]
         if block.size:
             low, high = min(low, block.min()), max(high, block.max())
@@ -46,8 +45,8 @@ def statistics(array):
             mean += shift * block.size / (count + block.size)
             count += block.size
     if not count:
-        return Statistics(np.nan, np.nan, np.nan, np.nan, odd)
-    return Statistics(low, high, mean, (squares / count) ** 0.5, odd)
+        return Statistics(np.nan, np.nan, np.nan, np.nan, not_finite)
+    return Statistics(low, high, mean, (squares / count) ** 0.5, not_finite)
 
 
 def split_key(key):
@@ -70,38 +69,38 @@ def inspect(path):
         found = statistics(read_entry(path, entry))
         yield (row % ((printable(name), KINDS.get(kind, '-'), shape_text(entry.shape), entry.dtype.name)
                       + tuple(f'{value:.4g}' for value in found[:4])
-                      + (f'{found.odd} NOT FINITE' if found.odd else '',))).rstrip()
+                      + (f'{found.not_finite} NOT FINITE' if found.not_finite else '',))).rstrip()
     yield ''
     yield from _totals(entries)
     yield ''
     if any(not kind for kind, _ in names):
         yield ("Not a checkpoint: entries have neither 'arg:' nor 'aux:' in front. If it is a file of Gluon's model "
-               f"zoo: python -m lib.weights.conversion {path}")
+               f"zoo: python -m lib.weights.convert {path}")
         return
-    yield from verdict({name: entry.shape for (_, name), entry in zip(names, entries.values())})
+    yield from fitting_networks({name: entry.shape for (_, name), entry in zip(names, entries.values())})
 
 
-def verdict(shapes):
+def fitting_networks(shapes):
     """Which networks and variants arrays of `shapes` {name: shape} fit, as lines of text."""
-    found = fits(shapes)
+    found = match_networks(shapes)
     heads = [f'{shapes[name][0] // share} {what}' for name, share, what in HEADS if shapes.get(name)]
     if heads:
         yield 'heads for ' + ', '.join(heads)
-    whole = [fit for fit in found if fit.agreement.complete]
-    trunks = [fit for fit in found if not fit.agreement.complete and fit.pretrained.complete]
-    for fit in whole:
+    whole = [match for match in found if match.whole.complete]
+    trunks = [match for match in found if not match.whole.complete and match.pretrained.complete]
+    for match in whole:
         yield 'fits {}, variant {}: {}'.format(
-            fit.network, fit.variant, 'every array, and no more' if not fit.extra else
-            f'whole; {len(fit.extra)} other arrays ({printable(fit.extra[0])} ...)')
-    for fit in trunks:
-        new = len(fit.agreement.missing) + len(fit.agreement.misshapen)
-        yield (f'fits {fit.network}, variant {fit.variant}, as network.pretrained: {new} arrays of new layers are '
+            match.network, match.variant, 'every array, and no more' if not match.extra else
+            f'whole; {len(match.extra)} other arrays ({printable(match.extra[0])} ...)')
+    for match in trunks:
+        new = len(match.whole.missing) + len(match.whole.misshapen)
+        yield (f'fits {match.network}, variant {match.variant}, as network.pretrained: {new} arrays of new layers are '
                'initialised')
     if not whole and not trunks:
         yield 'fits none of the networks; the nearest:'
-        for rank, fit in enumerate(found[:SHOWN]):
-            complaint = printable(fit.agreement.complaint(LISTED if rank else None))
-            yield f'  {fit.network}, variant {fit.variant}: {complaint}'
+        for rank, match in enumerate(found[:SHOWN]):
+            differences = printable(match.whole.differences(LISTED if rank else None))
+            yield f'  {match.network}, variant {match.variant}: {differences}'
 
 
 def _totals(entries):
@@ -121,7 +120,7 @@ def _size(count):
 
 def main(argv=None):
     """Print the report -> exit status 0."""
-    parser = argparse.ArgumentParser(prog='python -m lib.weights.inspect_model', description=__doc__.split('\n')[0])
+    parser = argparse.ArgumentParser(prog='python -m lib.weights.inspect', description=__doc__.split('\n')[0])
     parser.add_argument('file', metavar='FILE', help='a .params file')
     for line in inspect(parser.parse_args(argv).file):
         print(line)

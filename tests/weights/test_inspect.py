@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from lib.utils.errors import SniperError
-from lib.weights import known_networks
-from lib.weights.inspect_model import inspect, main, statistics
+from lib.weights import parameter_matching
+from lib.weights.inspect import inspect, main, statistics
 from lib.weights.params_file import read_arrays, write_arrays
 from tests.conftest import ROOT
 
@@ -24,7 +24,7 @@ def changed_copy(tmp_path, change):
 def test_statistics():
     assert statistics(np.array([1, 3], np.float16)) == (1, 3, 2, 1, 0)
     assert statistics(np.array([[1, np.nan], [np.inf, 3]], np.float32)) == (1, 3, 2, 1, 2)
-    assert statistics(np.array([np.nan], np.float32)).odd == 1
+    assert statistics(np.array([np.nan], np.float32)).not_finite == 1
 
 
 def test_shipped_model(capsys):
@@ -59,19 +59,19 @@ def test_trunk_and_foreign_arrays(tmp_path):
 
 def test_impossible_heads_are_not_built_and_names_do_not_command_the_terminal(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(known_networks, '_wanted',
+    monkeypatch.setattr(parameter_matching, '_variants',
                         lambda name, classes, anchors, _: asked.append((classes, anchors)) or [])
     path = changed_copy(tmp_path, lambda arrays: arrays.update({
         'arg:rpn_cls_score_weight': np.zeros(1 << 22, np.uint8), 'arg:cls_score_weight': np.zeros(1 << 22, np.uint8),
         'arg:x\x1b[2J': np.zeros(1)}))
     report = list(inspect(path))
     assert all(line.isprintable() for line in report) and any(line.startswith('x?[2J') for line in report)
-    assert set(asked) == {(known_networks.MOST_CLASSES, known_networks.MOST_ANCHORS)}
+    assert set(asked) == {(parameter_matching.MOST_CLASSES, parameter_matching.MOST_ANCHORS)}
 
 
 def test_gluon_file_and_no_file(tmp_path):
     with open(str(tmp_path / 'g.params'), 'wb') as stream:
         write_arrays(stream, {'features.0.weight': np.ones((2, 2))})
-    assert 'lib.weights.conversion' in list(inspect(str(tmp_path / 'g.params')))[-1]
+    assert 'lib.weights.convert ' in list(inspect(str(tmp_path / 'g.params')))[-1]
     with pytest.raises(SniperError, match='gone.params'):
         list(inspect(str(tmp_path / 'gone.params')))

@@ -1,24 +1,76 @@
-"""Fetch, check, unpack: what the download scripts run."""
+"""Fetch, check, unpack: python scripts/download.py NAME (--list shows the names, --help all options).
+
+scripts/downloads.yml says what can be fetched, from where, and which hash it has; transfers are resumed
+(lib.utils.transfer), archives unpacked within their place (lib.utils.archive). The scripts download_*.sh call this.
+"""
 import argparse
 import glob
 import hashlib
 import logging
 import os
+import re
 import shutil
 import sys
 import time
+from typing import NamedTuple, Tuple
 
-from lib.utils.archive import unpack
-from lib.downloads.catalogue import CATALOGUE, ROOT, check_sha256, find, read_catalogue
-from lib.utils.transfer import Failed, fetch
-from lib.utils.errors import SniperError
-from lib.cli import setup_logging
+import yaml
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)  # so that it runs from any folder
+
+from lib.cli import run, setup_logging  # noqa: E402
+from lib.utils.archive import unpack  # noqa: E402
+from lib.utils.errors import SniperError  # noqa: E402
+from lib.utils.transfer import Failed, fetch  # noqa: E402
 
 logger = logging.getLogger(__name__)
+
+CATALOGUE = os.path.join(ROOT, 'scripts', 'downloads.yml')
+KEYS = ('about', 'urls', 'sha256', 'file', 'into', 'gives', 'otherwise')
 FOLDER = os.path.join('data', 'downloads')
 BELOW_ROOT = ('output', 'data')     # an archive is not to replace the program
 BAR = 30            # characters
 EVERY = 0.2         # seconds between two states of the bar
+
+
+class Item(NamedTuple):
+    """An entry; its fields are explained in scripts/downloads.yml."""
+    name: str
+    about: str
+    urls: Tuple[str, ...]
+    sha256: str
+    file: str
+    into: str
+    gives: str
+    otherwise: str
+
+
+def read_catalogue(path=CATALOGUE):
+    """-> {name: Item}. SniperError that names the file, the entry and the key if something is wrong."""
+    try:
+        with open(path, encoding='utf-8') as stream:
+            content = yaml.safe_load(stream)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SniperError(f'{path} cannot be read: {" ".join(str(error).split())}') from None
+    if not isinstance(content, dict):
+        raise SniperError(f'{path} wants entries `name: {{...}}`')
+    return {str(name): _item(path, str(name), entry) for name, entry in content.items()}
+
+
+def find_item(items, name):
+    """The Item of that name; SniperError that lists the known ones."""
+    if name not in items:
+        raise SniperError(f'nothing named {name!r} can be fetched; known: {", ".join(sorted(items))}')
+    return items[name]
+
+
+def check_sha256(text, where):
+    """A hash, or its first 8 or more digits, in lower case; '' stays. SniperError for anything else."""
+    text = str(text).strip().lower()
+    if text and not re.match(r'[0-9a-f]{8,64}$', text):
+        raise SniperError(f'{where}: sha256 is {text!r}; it wants 64 hexadecimal digits, or at least the first 8')
+    return text
 
 
 class Progress:
@@ -93,6 +145,23 @@ def provide(item, root=ROOT, source=None, sha256='', trust=False, urls=(), pause
     return gives
 
 
+def _item(path, name, entry):
+    where = f'{path}, {name}'
+    if not isinstance(entry, dict) or set(entry) != set(KEYS):
+        raise SniperError(f'{where}: wants exactly the keys {", ".join(KEYS)}')
+    urls = entry['urls']
+    if not isinstance(urls, list) or not all(isinstance(url, str) and re.match(r'https?://', url) for url in urls):
+        raise SniperError(f'{where}: urls wants a list of addresses that begin with http:// or https://')
+    texts = {key: str(entry[key]) for key in KEYS if key != 'urls'}
+    if not texts['file'] or os.path.basename(texts['file']) != texts['file'] or texts['file'].startswith('.'):
+        raise SniperError(f'{where}: file is {texts["file"]!r}; it wants a plain file name')
+    for key in ('into', 'gives'):
+        if os.path.isabs(texts[key]) or '..' in texts[key].split('/'):
+            raise SniperError(f'{where}: {key} is {texts[key]!r}; it wants a folder below the repository')
+    texts['sha256'] = check_sha256(texts['sha256'], where)
+    return Item(name=name, urls=tuple(urls), **texts)
+
+
 def _is_there(path):
     """A file, or a folder with weights in it: a training that failed leaves one with nothing but its log."""
     return os.path.isfile(path) or bool(glob.glob(os.path.join(glob.escape(path), '**', '*.params'), recursive=True))
@@ -136,7 +205,7 @@ def _check(path, expected, trust, mine):
 
 def main(argv=None):
     """Command line -> exit status."""
-    parser = argparse.ArgumentParser(prog='python -m lib.downloads', description=__doc__)
+    parser = argparse.ArgumentParser(prog='python scripts/download.py', description=__doc__.split(':')[0])
     parser.add_argument('name', nargs='?', help='what to fetch')
     parser.add_argument('--list', action='store_true', help='what there is')
     parser.add_argument('--from', dest='source', metavar='FILE', help='use this file, fetched by hand')
@@ -152,6 +221,10 @@ def main(argv=None):
         for item in items.values():
             print(f'{item.name:<18} {item.about}{"" if item.urls else " (no address is known)"}')
         return 0
-    provide(find(items, args.name), args.root, args.source, check_sha256(args.sha256, '--sha256'), args.trust,
+    provide(find_item(items, args.name), args.root, args.source, check_sha256(args.sha256, '--sha256'), args.trust,
             args.url)
     return 0
+
+
+if __name__ == '__main__':
+    run(main)
