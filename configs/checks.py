@@ -1,6 +1,7 @@
 """Checks of a whole configuration: keys that must agree, and numbers in their ranges."""
+from configs.defaults import KEYS
 from configs.derived import focus_sizes
-from configs.errors import ConfigError
+from configs.schema import ConfigError
 
 SHORTEST_POLYGON = 9     # numbers that a triangle takes: class, number of rings, length, six coordinates
 PURPOSES = ('train', 'test', 'demo')
@@ -141,7 +142,7 @@ def _check_test(config):
     test = config.TEST
     _check_proposals(config, 'TEST')
     scales = _check_scales('TEST', test)
-    for name in ('BATCH_IMAGES', 'DO_PRUNING', 'USE_CACHE', 'CHIP_HYPERPARAMS'):
+    for name in [name for name, declared in KEYS['TEST'].items() if declared.per_scale and name != 'VALID_RANGES']:
         _require(len(test[name]) == scales, 'TEST.%s has %d entries, but TEST.SCALES has %d; give one entry a scale',
                  name, len(test[name]), scales)
     _require(min(test.BATCH_IMAGES) >= 1, 'TEST.BATCH_IMAGES is %s; all must be 1 or more', test.BATCH_IMAGES)

@@ -8,7 +8,7 @@ known before MXNet loads.
 import hashlib
 import json
 
-from configs.loader import plain_value
+from configs import plain_value
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_file, write_temporary
 from lib.weights.params_file import file_checksum, write_arrays
