@@ -12,7 +12,7 @@ import argparse
 import functools
 import shlex
 
-from configs import check_supported
+from lib.tasks import check_config
 from lib.cli import add_config_arguments, config_from_arguments, run, setup_logging
 from lib.engine.precision import prepare
 from lib.utils.errors import SniperError
@@ -31,7 +31,7 @@ def main(argv=None):
     args = add_config_arguments(parser).parse_args(argv)
     setup_logging()
     config = config_from_arguments(args)
-    check_supported(config, 'test')
+    check_config(config, 'test')
     prepare(config)
     if args.merge is not None:
         check_merge(args.merge)

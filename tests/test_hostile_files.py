@@ -9,21 +9,25 @@ import sys
 
 from tests.conftest import ROOT
 from tests.weights.conversion import torch_pickle
-from tests.weights.conversion.test_plain_formats import BAD_ONNX, BAD_SAFETENSORS, varint
+from tests.weights.conversion.test_formats import BAD_ONNX, BAD_SAFETENSORS, varint
 from tests.weights.conversion.test_torch_file import BAD as BAD_TORCH
 from tests.weights.conversion.test_torch_file import Evil
 from tests.utils.test_archive import BAD as BAD_ARCHIVES
+from tests.utils.test_npz import BAD as BAD_NPZ
 from tests.weights.test_params_file import one_array
 
 MEGABYTES, SECONDS = 200, 60
 READER = f'''
-import json, os, resource, sys
-from lib.weights.conversion.readers import read_weights
+import contextlib, json, os, resource, sys
+from lib.weights.conversion.formats import read_weights
 from lib.utils.archive import unpack
 from lib.utils.errors import SniperError
-from lib.weights.inspect_model import inspect
+from lib.utils.npz import read_npz
+from lib.weights.inspect import inspect
+with contextlib.suppress(ImportError):
+    import onnx, safetensors    # their code is no memory that a file takes
 folder = sys.argv[1]
-reads = {{'weights': read_weights, 'params': lambda path: list(inspect(path)),
+reads = {{'weights': read_weights, 'npz': read_npz, 'params': lambda path: list(inspect(path)),
          'archive': lambda path: unpack(path, os.path.join(folder, 'to'))}}
 taken = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + {MEGABYTES} * 2 ** 20,) * 2)
@@ -69,6 +73,7 @@ def hostile_files():
     files.update({'weights-onnx ' + name: content for name, content in BAD_ONNX.items()})
     files['weights-onnx a million tensors'] = b'\x3a' + varint(4 << 20) + b'\x2a\x02\x10\x01' * (1 << 20)
     files.update({'archive-' + name: content for name, (content, _) in BAD_ARCHIVES.items()})
+    files.update({'npz-' + name: content for name, content in BAD_NPZ.items()})
     files.update({f'params-{name}': one_array(shape) for name, shape in (
         ('2^40', (1 << 40,)), ('product', (1 << 20, 1 << 20)), ('overflow', (1 << 62,) * 32), ('negative', (-1, -4)))})
     return files

@@ -1,7 +1,7 @@
 """Why an object is in no chip's list, so that training never looks for it."""
 import numpy as np
 
-from lib.bbox.arrays import as_boxes
+from lib.bbox.boxes import as_boxes
 from lib.chips.rows import COARSEST, FINEST, seed_rows
 
 # In this order: the first that fits an object is given.

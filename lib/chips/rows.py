@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.bbox.arrays import as_boxes
+from lib.bbox.boxes import as_boxes
 from lib.chips.chips_ext import assign_rows as _assign_rows
 from lib.chips.chips_ext import seed_rows as _seed_rows
 

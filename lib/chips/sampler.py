@@ -3,12 +3,12 @@ from typing import NamedTuple, Tuple
 
 import numpy as np
 
-from lib.bbox.arrays import as_boxes
-from lib.chips.chip import Chip
+from lib.bbox.boxes import as_boxes
 from lib.chips.chips_ext import scale_chips
 from lib.chips.generate import TRIALS, as_generator, check_candidates, seed_from
 from lib.chips.rows import COARSEST, scale_rule
 from lib.chips.scales import scaled_size, training_scales
+from lib.chips.window import Window
 from lib.utils.errors import SniperError
 
 SEED_MASK = 2 ** 63 - 1
@@ -43,19 +43,38 @@ class ChipSampler:
     is background worth training on (SNIPER, section 3.2; reference/pipeline.md 8.3).
     """
 
-    def __init__(self, config):
-        """config: the whole configuration, or ChipSettings. SniperError if scales and ranges differ in number."""
+    def __init__(self, config, stride=None):
+        """config: the whole configuration, or ChipSettings. stride: of the candidate grid; None draws one an image.
+        SniperError if scales and ranges differ in number."""
+        self.stride = stride
         self.settings = config if isinstance(config, ChipSettings) else ChipSettings.from_config(config)
         if len(self.settings.scales) != len(self.settings.valid_ranges):
             raise SniperError(f'TRAIN.SCALES has {len(self.settings.scales)} entries, TRAIN.VALID_RANGES '
                               f'{len(self.settings.valid_ranges)}; they must pair up')
+
+    @property
+    def levels(self):
+        """Number of scales."""
+        return len(self.settings.scales)
+
+    def of_epoch(self, rng):
+        """Sampler of one epoch: with a stride drawn from numpy Generator `rng`."""
+        return ChipSampler(self.settings, self.draw_stride(rng))
+
+    def facts(self):
+        """What a log should say of an epoch's sampler."""
+        return {'stride': self.stride}
+
+    def windows(self, record, rng):
+        """What every sampler has: `sample` with the stride of the epoch."""
+        return self.sample(record, rng, self.stride)
 
     def draw_stride(self, rng):
         """A stride of the candidate grid, drawn from numpy Generator `rng`."""
         return self.settings.strides[int(rng.integers(len(self.settings.strides)))]
 
     def sample(self, entry, rng=None, stride=None):
-        """Chips of one image: positive ones, finest scale first, then some of the negative ones. A list of Chip.
+        """Chips of one image: positive ones, finest scale first, then some of the negative ones. A list of Window.
 
         entry: mapping with boxes (n, 4) in original pixels, max_overlaps (n,), width, height; proposals are rows after
         the objects, and a row is an object iff its max_overlaps is 1. rng: numpy Generator or RandomState, an integer
@@ -104,7 +123,7 @@ class ChipSampler:
                 settings.negative_rows[min(index, 1)] if with_negatives else NO_NEGATIVES, order, negative_order)
             shape = (height, width) if rule.place == COARSEST else (settings.chip_size, settings.chip_size)
             for chips, records, negative in zip((positives, negatives), found, (False, True)):
-                chips += [Chip(box, scale, shape[0], shape[1], index, rows, negative) for box, rows in records]
+                chips += [Window(box, scale, scale, *shape, index, negative, rows) for box, rows in records]
         return positives, negatives
 
 

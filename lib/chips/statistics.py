@@ -39,9 +39,9 @@ class ChipCensus:
         is_object = np.asarray(entry['max_overlaps']) == 1
         belongs = np.zeros((len(scales), len(is_object)), bool)
         for chip in chips:
-            self.chips[chip.scale_index, int(chip.negative)] += 1
-            self.rows[chip.scale_index, int(chip.negative)] += len(chip.props)
-            belongs[chip.scale_index, chip.props] = True
+            self.chips[chip.level, int(chip.negative)] += 1
+            self.rows[chip.level, int(chip.negative)] += len(chip.rows)
+            belongs[chip.level, chip.rows] = True
         negatives = sum(chip.negative for chip in chips)
         self.chips_per_image.append((len(chips) - negatives, negatives))
         self.objects += (belongs & is_object).sum(axis=1)

@@ -55,9 +55,9 @@ def main(argv=None):
     wanted = _number(args.draw[0]) if args.draw else 0
     config = cli.config_from_arguments(args)
 
-    from configs.checks import validate
+    from lib.tasks import check_config
     from lib.dataset import load_training_roidb
-    validate(config, 'train')
+    check_config(config, 'train')
     roidb, _ = load_training_roidb(config)
     chosen = set(np.linspace(0, len(roidb) - 1, min(wanted, len(roidb))).astype(int).tolist())
 

@@ -32,11 +32,11 @@ class Dataset(abc.ABC):
         return list(self.image_ids)
 
     @abc.abstractmethod
-    def evaluate(self, detections, results_dir, masks=None):
+    def evaluate(self, detections, results_dir):
         """Write `detections` to files in `results_dir` and score them.
 
-        detections[class_index][image_index] -> (n, 5) float: x1 y1 x2 y2 score in original pixels;
-        images in the order of roidb(), class 0 ignored. masks: as many run-length codes of the whole image, COCO's,
-        as bytes, b'' where a detection has none; a data set may not use them.
+        detections: lib.bbox.detections.Detections, boxes in original pixels, `image` in the order of roidb(), in any
+        order; those of class 0 are ignored, a data set may not use the masks. ValueError for a class or image that
+        there is not.
         Returns a dict of metrics, or None for a split without ground truth.
         """

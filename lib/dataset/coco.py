@@ -91,12 +91,12 @@ class CocoDataset(Dataset):
         """Image ids in the order of a Python 2 dictionary filled in file order. ValueError for ids that are texts."""
         return python2_dict_order(self.file.ids_in_file_order)
 
-    def evaluate(self, detections, results_dir, masks=None):
+    def evaluate(self, detections, results_dir):
         """Write detections_<set>_results.json, with masks detections_<set>_segm_results.json too, and, with ground
         truth, score them (lib.dataset.coco_eval)."""
         from lib.dataset.coco_eval import evaluate  # pycocotools is needed only here
-        file = CocoFile(self._path, True) if masks is not None and not self.masks else self.file
-        return evaluate(file, self.image_set, self.classes, detections, results_dir, masks)
+        file = CocoFile(self._path, True) if detections.mask is not None and not self.masks else self.file
+        return evaluate(file, self.image_set, self.classes, detections, results_dir)
 
     def _annotation_path(self):
         folder = os.path.join(self.dataset_path, 'annotations')

@@ -5,10 +5,9 @@ import json
 import logging
 import os
 
-import numpy as np
-
+from lib.bbox.detections import check_range
 from lib.dataset.coco_masks import any_outline, found_masks, iterate_masks, mask_text, true_masks
-from lib.dataset.report import check_detections, per_class_table
+from lib.dataset.report import per_class_table
 from lib.utils.files import text_writer
 
 logger = logging.getLogger(__name__)
@@ -17,32 +16,33 @@ logger = logging.getLogger(__name__)
 METRICS = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl')
 
 
-def evaluate(coco_file, image_set, classes, detections, results_dir, masks=None):
+def evaluate(coco_file, image_set, classes, detections, results_dir):
     """Write the results files; score them if the annotation file has ground truth.
 
-    coco_file: lib.dataset.coco_file.CocoFile, with segmentations if `masks` are given; detections, masks: see
+    coco_file: lib.dataset.coco_file.CocoFile, with segmentations if the detections have masks; detections: see
     lib.dataset.base.Dataset.evaluate.
     Returns a dict: the METRICS (-1 where nothing of that kind is annotated, as in COCO), 'per_class', a dict of AP by
     class name, and with masks 'segm', a dict of the same for masks. The dict is also written, to
     detections_<set>_metrics.json. None without ground truth.
     """
-    check_detections(detections, len(classes), len(coco_file.images))
+    check_range(detections, len(classes), len(coco_file.images))
+    with_masks, detections = detections.mask is not None, detections.take(detections.label > 0).in_class_order()
     path = os.path.join(results_dir, f'detections_{image_set}_results.json')
     count = write_results(path, iterate_results(coco_file, detections), box_text)
     logger.info('%d detections of %d images written to %s', count, len(coco_file.images), path)
-    if masks is not None:
+    if with_masks:
         path = os.path.join(results_dir, f'detections_{image_set}_segm_results.json')
-        with_mask = write_results(path, iterate_masks(coco_file, detections, masks), mask_text)
+        with_mask = write_results(path, iterate_masks(coco_file, detections), mask_text)
         logger.info('%d masks written to %s%s', with_mask, path,
                     '' if with_mask == count else f'; {count - with_mask} detections have none')
     if not coco_file.has_annotations:
         logger.info('%s has no annotations: nothing to score against', coco_file.path)
         return None
     metrics, lines = score(coco_file, classes, iterate_results(coco_file, detections))
-    if masks is not None and not any_outline(coco_file):
+    if with_masks and not any_outline(coco_file):
         logger.info('%s has no segmentations: masks are not scored', coco_file.path)
-    elif masks is not None:
-        metrics['segm'], of_masks = score(coco_file, classes, iterate_masks(coco_file, detections, masks), 'segm')
+    elif with_masks:
+        metrics['segm'], of_masks = score(coco_file, classes, iterate_masks(coco_file, detections), 'segm')
         lines += of_masks
     with text_writer(os.path.join(results_dir, f'detections_{image_set}_metrics.json')) as stream:
         json.dump(metrics, stream, indent=4)
@@ -53,14 +53,13 @@ def evaluate(coco_file, image_set, classes, detections, results_dir, masks=None)
 
 
 def iterate_results(coco_file, detections):
-    """COCO results, class by class, image by image: dicts of bbox, category_id, image_id, score."""
-    for label, category in enumerate(coco_file.categories, 1):
-        for image, rows in zip(coco_file.images, detections[label]):
-            rows = np.asarray(rows, np.float32).reshape(-1, 5)
-            sizes = rows[:, 2:4] - rows[:, 0:2] + 1
-            for box, size, score_ in zip(rows[:, :2].tolist(), sizes.tolist(), rows[:, 4].tolist()):
-                yield {'bbox': [round(number, 1) for number in box + size], 'category_id': category['id'],
-                       'image_id': image['id'], 'score': round(score_, 8)}
+    """Detections in their order -> COCO results: dicts of bbox, category_id, image_id, score."""
+    sizes = detections.box[:, 2:4] - detections.box[:, 0:2] + 1
+    for label, image, box, size, score_ in zip(*(array.tolist() for array in (
+            detections.label, detections.image, detections.box[:, :2], sizes, detections.score))):
+        yield {'bbox': [round(number, 1) for number in box + size],
+               'category_id': coco_file.categories[label - 1]['id'], 'image_id': coco_file.images[image]['id'],
+               'score': round(score_, 8)}
 
 
 _RECORD = '''    {

@@ -10,16 +10,16 @@ AREA_A_CALL = 4096  # codes
 FAR = 2             # image sides; corners farther out are moved in, as pycocotools walks to them step by step
 
 
-def iterate_masks(coco_file, detections, masks):
-    """COCO results of the detections that have a mask, in the order of coco_eval.iterate_results: dicts of category_id,
-    image_id, score and segmentation."""
-    for label, category in enumerate(coco_file.categories, 1):
-        for image, rows, codes in zip(coco_file.images, detections[label], masks[label]):
-            size = [int(image['height']), int(image['width'])]
-            for row, code in zip(rows, codes):
-                if code:
-                    yield {'category_id': category['id'], 'image_id': image['id'], 'score': round(float(row[4]), 8),
-                           'segmentation': {'counts': code, 'size': size}}
+def iterate_masks(coco_file, detections):
+    """Detections in their order -> COCO results of those that have a mask: dicts of category_id, image_id, score and
+    segmentation."""
+    for label, image, score, code in zip(detections.label.tolist(), detections.image.tolist(),
+                                         detections.score.tolist(), detections.mask):
+        if code:
+            of_image = coco_file.images[image]
+            yield {'category_id': coco_file.categories[label - 1]['id'], 'image_id': of_image['id'],
+                   'score': round(score, 8),
+                   'segmentation': {'counts': code, 'size': [int(of_image['height']), int(of_image['width'])]}}
 
 
 _RECORD = '''    {

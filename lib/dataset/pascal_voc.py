@@ -53,13 +53,13 @@ class PascalVocDataset(Dataset):
         validate(roidb, self.num_classes)
         return CompactRoidb.from_records(roidb)
 
-    def evaluate(self, detections, results_dir, masks=None):
+    def evaluate(self, detections, results_dir):
         """Write comp4_det_<set>_<class>.txt a class and, with ground truth, score them (lib.dataset.voc_eval).
 
         Masks are not scored: the development kit has no such file for them.
         """
         from lib.dataset.voc_eval import evaluate
-        if masks is not None:
+        if detections.mask is not None:
             logger.info('%s: masks are not scored, PASCAL VOC has no measure of them here', self.name)
         return evaluate(self, detections, results_dir)
 

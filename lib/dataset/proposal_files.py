@@ -1,6 +1,6 @@
 """Proposal files: boxes of a whole data set with scores, by image id.
 
-Ours is NumPy's .npz, a zip archive (its entries have a CRC-32 each) of plain arrays, read without pickle:
+Ours is an .npz file with provenance (lib.utils.npz), read without pickle:
 
     boxes           (N, 4) float32, x1 y1 x2 y2 in original pixels, inclusive corners; the images one after another
     scores          (N,) float32
@@ -11,27 +11,23 @@ Ours is NumPy's .npz, a zip archive (its entries have a CRC-32 each) of plain ar
 The original's is a pickle: a list with one (n, 5) float32 array an image, in an order that only its data set loader
 knows. Source: reference/pipeline.md 5.
 """
-import json
 import logging
-import os
-import zipfile
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, List, NamedTuple
 
 import numpy as np
 
 from lib.bbox import nms
-from lib.utils.plain_pickle import read_plain_pickle
 from lib.utils.errors import SniperError
-from lib.utils.files import publish, remove_stale_temporaries, write_temporary
+from lib.utils.npz import DamagedFile, StaleFile, read_npz, write_npz
+from lib.utils.restricted_pickle import read_plain_pickle
 from lib.utils.processes import num_cores
 
 logger = logging.getLogger(__name__)
 
 FORMAT = 1            # raise it when the meaning of a file changes
 NMS_THRESH = 0.7      # IoU above which a better proposal removes another, when a file is read for training
-MAX_BYTES = 32 << 30  # of the arrays of a file
+MEND = 'extract the proposals again'
 IMAGES_A_TASK = 256
 
 
@@ -63,51 +59,31 @@ class ProposalSet(NamedTuple):
         return np.column_stack([self.boxes[part], self.scores[part]])
 
 
-def write_proposals(path, proposals):
+def write_proposals(path: str, proposals: ProposalSet) -> None:
     """Write a ProposalSet to `path` (.npz); the file is complete or absent. SniperError if the disk refuses."""
-    origin = json.dumps(dict(proposals.origin, format=FORMAT), sort_keys=True)
-    temporary, _ = write_temporary(path, lambda stream: np.savez(
-        stream, boxes=proposals.boxes, scores=proposals.scores, rows_per_image=np.diff(proposals.start),
-        image_ids=np.array(proposals.image_ids, dtype=np.str_), origin=np.array(origin)))
-    publish(temporary, path)
-    remove_stale_temporaries(os.path.dirname(path) or '.')
+    write_npz(path, {'boxes': proposals.boxes, 'scores': proposals.scores, 'rows_per_image': np.diff(proposals.start),
+                     'image_ids': np.array(proposals.image_ids, dtype=np.str_)}, dict(proposals.origin, format=FORMAT))
 
 
-def read_origin(path):
-    """`origin` of a file of ours -> dict; None if there is no such file, or it is damaged at first sight."""
+def read_proposals(path: str) -> ProposalSet:
+    """File of ours -> ProposalSet. SniperError, one line: missing, damaged, of another format."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            origin = json.loads(str(_read_member(archive, 'origin')))
-            return origin if isinstance(origin, dict) else None
-    except (OSError, EOFError, ValueError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error):
-        return None
-
-
-def read_proposals(path):
-    """File of ours -> ProposalSet. SniperError, one line: missing, damaged, too large, of another format."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-            if size > MAX_BYTES:
-                raise SniperError(f'{path} is too large: {size} bytes, at most {MAX_BYTES} are read')
-            origin = json.loads(str(_read_member(archive, 'origin')))
-            arrays = {name: _read_member(archive, name) for name in ('boxes', 'scores', 'rows_per_image', 'image_ids')}
+        arrays, origin = read_npz(path, mend=MEND)
+        boxes, scores, counts, ids = (arrays[name] for name in ('boxes', 'scores', 'rows_per_image', 'image_ids'))
     except OSError as error:
         raise SniperError(f'{path} cannot be read: {error.strerror or error}') from error
-    except (EOFError, ValueError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise SniperError(f'{path} is damaged or no proposal file ({error}); extract the proposals again') from error
-    if not isinstance(origin, dict) or origin.get('format') != FORMAT:
-        raise SniperError(f'{path} has a format that this version does not read; extract the proposals again')
-    boxes, scores, counts, ids = (arrays[name] for name in ('boxes', 'scores', 'rows_per_image', 'image_ids'))
+    except KeyError as error:
+        raise DamagedFile(path, f'it lacks the array {error}', MEND) from error
+    if origin.get('format') != FORMAT:
+        raise StaleFile(path, {'format': origin.get('format')}, {'format': FORMAT}, MEND)
     fits = (boxes.ndim == 2 and boxes.shape[1] == 4 and boxes.dtype == np.float32 and scores.dtype == np.float32
             and scores.shape == boxes.shape[:1] and counts.ndim == 1 and counts.dtype == np.int64
             and ids.shape == counts.shape and ids.dtype.kind == 'U' and (counts >= 0).all()
             and counts.sum() == len(boxes))
     if not fits:
-        raise SniperError(f'{path} is damaged: the sizes of its arrays do not fit together; extract the '
-                          'proposals again')
+        raise DamagedFile(path, 'the sizes of its arrays do not fit together', MEND)
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return _checked(path, ProposalSet(boxes, scores, start, ids.tolist(), origin))
+    return _finite(path, ProposalSet(boxes, scores, start, ids.tolist(), origin))
 
 
 def read_original(path, image_ids):
@@ -129,7 +105,7 @@ def read_original(path, image_ids):
             shape = rows.shape if isinstance(rows, np.ndarray) else type(rows).__name__
             raise SniperError(f'{path}: entry {number} is no array of shape (n, 5) but {shape}; an image without '
                               'proposals has (0, 5)')
-    return _checked(path, ProposalSet.from_images(content, image_ids))
+    return _finite(path, ProposalSet.from_images(content, image_ids))
 
 
 def after_nms(proposals, thresh=NMS_THRESH):
@@ -143,7 +119,7 @@ def after_nms(proposals, thresh=NMS_THRESH):
     return ProposalSet.from_images([rows for part in parts for rows in part], proposals.image_ids, proposals.origin)
 
 
-def _checked(path, proposals):
+def _finite(path, proposals):
     """`proposals` without rows that are not finite, which are counted in a warning."""
     broken = ~(np.isfinite(proposals.boxes).all(axis=1) & np.isfinite(proposals.scores))
     if not broken.any():
@@ -151,21 +127,3 @@ def _checked(path, proposals):
     logger.warning('%s: %d of %d proposals are not finite and are left out', path, broken.sum(), len(broken))
     start = np.concatenate([[0], np.cumsum(~broken)])[proposals.start]
     return proposals._replace(boxes=proposals.boxes[~broken], scores=proposals.scores[~broken], start=start)
-
-
-def _read_member(archive, name):
-    """Array `name` of an .npz archive. ValueError if its header asks for more than the archive holds."""
-    info = archive.getinfo(name + '.npy')
-    with archive.open(info) as stream:
-        version = np.lib.format.read_magic(stream)
-        if version not in ((1, 0), (2, 0)):
-            raise ValueError(f'array {name} has an unknown format')
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read_header(stream)
-    count = 1
-    for side in shape:
-        count *= side
-    if dtype.hasobject or count * dtype.itemsize > info.file_size:
-        raise ValueError(f'array {name} does not fit its place')
-    with archive.open(info) as stream:
-        return np.lib.format.read_array(stream, allow_pickle=False)

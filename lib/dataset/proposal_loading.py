@@ -2,10 +2,10 @@
 import logging
 import os
 
-from lib.dataset.proposal_files import (FORMAT, NMS_THRESH, after_nms, read_original, read_origin, read_proposals,
-                                        write_proposals)
+from lib.dataset.proposal_files import FORMAT, NMS_THRESH, after_nms, read_original, read_proposals, write_proposals
 from lib.dataset.proposals import attach_proposals
 from lib.utils.errors import SniperError
+from lib.utils.npz import read_origin
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def add_proposals(config, dataset, roidb):
     What NMS leaves is kept beside the file for the next run, with a fingerprint of the file it was made from.
     """
     path = find_proposal_file(config, dataset.name)
-    cache = os.path.splitext(path)[0].replace('_after_nms', '') + '_after_nms.npz'
+    cache = _without_ending(os.path.splitext(path)[0], '_after_nms') + '_after_nms.npz'
     origin = {'source': _fingerprint(path), 'nms': NMS_THRESH}
     if read_origin(cache) == dict(origin, format=FORMAT):
         proposals = read_proposals(cache)
@@ -45,6 +45,10 @@ def add_proposals(config, dataset, roidb):
     logger.info('%s: %d proposals of %d images from %s', dataset.name, len(proposals.boxes), len(proposals.image_ids),
                 path)
     return attach_proposals(roidb, proposals, path)
+
+
+def _without_ending(text, ending):
+    return text[:-len(ending)] if text.endswith(ending) else text
 
 
 def _read(path, dataset):

@@ -16,6 +16,8 @@ A sequence (list, or lib.dataset.compact.CompactRoidb) with one dict per image (
 
 Records are never changed in place; a step makes new ones, which may share arrays with the old.
 """
+import os
+
 import numpy as np
 
 
@@ -77,3 +79,18 @@ def _problem(record, num_classes):
     if 'gt_masks' in record and len(record['gt_masks']) != np.count_nonzero(objects):
         return 'gt_masks must hold one list of polygons per object'
     return None
+
+
+def image_identity(record: dict, folder: bool = True) -> list:
+    """What names an image and its content well enough to notice a change, fit for JSON.
+
+    folder: whether the folder of its file counts, which may be another on another machine. A file that is not there
+    has the size -1.
+    """
+    path = str(record['image'])
+    try:
+        size = os.path.getsize(path)
+    except OSError:
+        size = -1
+    return [str(record['image_id']), path if folder else os.path.basename(path), float(record['width']),
+            float(record['height']), size]

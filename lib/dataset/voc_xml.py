@@ -3,10 +3,14 @@
     <annotation> <filename/> <size> <width/> <height/> </size>
         <object> <name/> <difficult/> <bndbox> <xmin/> <ymin/> <xmax/> <ymax/> </bndbox> </object> ... </annotation>
 
-Other elements are skipped. The files are untrusted: entities are refused, depth and size are limited.
+Other elements are skipped. The files are untrusted: defusedxml refuses entities, and depth and size are limited.
 """
+import io
+import xml.sax
 from typing import List, NamedTuple, Optional, Tuple
-from xml.parsers import expat
+
+from defusedxml.common import EntitiesForbidden
+from defusedxml.expatreader import DefusedExpatParser
 
 from lib.utils.errors import SniperError
 
@@ -51,40 +55,47 @@ def read_annotation(path):
     if len(content) > MAX_BYTES:
         raise SniperError(f'annotation file {path} has more than {MAX_BYTES >> 20} MB: it is no PASCAL VOC annotation')
     handler = _Handler(path)
+    parser = DefusedExpatParser(forbid_external=False)  # a DTD elsewhere may be named; nothing fetches it
+    parser.setFeature(xml.sax.handler.feature_external_ges, False)
+    parser.setContentHandler(handler)
     try:
-        handler.parser().Parse(content, True)
-    except (expat.ExpatError, ValueError, LookupError) as error:  # LookupError: an unknown encoding
-        raise SniperError(f'annotation file {path} is not valid XML ({error}): is it empty or cut short?') from None
+        parser.parse(io.BytesIO(content))
+    except EntitiesForbidden as error:
+        raise SniperError(f'annotation file {path} declares the entity {error.name[:40]}: entities can make a file '
+                          'without end and are refused') from None
+    except (xml.sax.SAXException, ValueError, LookupError) as error:  # LookupError: an unknown encoding
+        raise SniperError(f'annotation file {path} is not valid XML ({_with_place(error)}): is it empty or cut '
+                          'short?') from None
     return handler.result()
 
 
-class _Handler:
-    """Collects the texts that matter while expat walks over the file; no tree is built."""
+def _with_place(error):
+    """What is wrong with a file, and where."""
+    if not isinstance(error, xml.sax.SAXParseException):
+        return error
+    return f'{error.getMessage()}: line {error.getLineNumber()}, column {error.getColumnNumber()}'
+
+
+class _Handler(xml.sax.ContentHandler):
+    """Collects the texts that matter while the parser walks over the file; no tree is built."""
 
     def __init__(self, path):
+        super().__init__()
         self._path = path
         self._place = ()
         self._text = None  # list of pieces while inside an element that is kept
         self._image = {}
         self._objects = []
 
-    def parser(self):
-        parser = expat.ParserCreate()
-        parser.buffer_text = True
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._data
-        parser.EntityDeclHandler = self._entity
-        return parser
-
     def result(self):
+        """-> VocAnnotation of what was collected."""
         objects = [VocObject(fields.get('name', ''), _box(fields), _difficult(fields.get('difficult', '0')))
                    for fields in self._objects]
         width, height = _number(self._image.get('width')), _number(self._image.get('height'))
         known = width is not None and height is not None and min(width, height) >= 1
         return VocAnnotation(self._image.get('filename', ''), width if known else 0, height if known else 0, objects)
 
-    def _start(self, tag, _):
+    def startElement(self, tag, attrs):
         self._place += (tag,)
         if len(self._place) == 1 and tag != 'annotation':
             raise SniperError(f'annotation file {self._path} holds <{tag[:40]}>, not <annotation>: it is not in PASCAL '
@@ -96,21 +107,16 @@ class _Handler:
             self._objects.append({})
         self._text = [] if self._place in _IMAGE_FIELDS or self._place in _OBJECT_FIELDS else None
 
-    def _data(self, text):
+    def characters(self, text):
         if self._text is not None:
             self._text.append(text)
 
-    def _end(self, tag):
+    def endElement(self, tag):
         if self._text is not None:
             fields = self._objects[-1] if self._place in _OBJECT_FIELDS else self._image
             fields[tag] = ' '.join(''.join(self._text).split())  # a line break inside would break every message
             self._text = None
         self._place = self._place[:-1]
-
-    def _entity(self, name, *_):
-        raise SniperError(f'annotation file {self._path} declares the entity {name[:40]}: entities can make a file '
-                           'without end and are '
-                          'refused')
 
 
 def _box(fields):

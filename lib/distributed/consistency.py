@@ -1,7 +1,7 @@
 """Are all workers the same program with the same configuration and the same data? If not, nobody trains.
 
-Each worker gathers short numbers from all (lib.distributed.workers): first of the code, since all else is compared by it,
-then one of each configuration key, so that a difference has a name.
+Each worker gathers short numbers from all (lib.distributed.workers): first of the code, since all else is compared by
+it, then one of each configuration key, so that a difference has a name.
 """
 import hashlib
 import json

@@ -199,7 +199,7 @@ def connect(config):
         if workers.adds and workers.rank == 0:
             # Minus minus: the servers add. Workers compute the changes themselves.
             workers.store.set_optimizer(mx.optimizer.SGD(learning_rate=-1.0, wd=0.0))
-        # With any kind: workers of different kinds must still be able to tell each other so (lib.distributed.consistency).
+        # With any kind: workers of different kinds must still be able to tell each other (lib.distributed.consistency).
         workers.store._barrier()
     return workers
 

@@ -1,11 +1,18 @@
-"""The `gpus` key -> MXNet contexts."""
+"""The devices of a run: the `gpus` key -> MXNet contexts, what they can do, and waiting for them."""
+import atexit
+import contextlib
+import ctypes
+import functools
 import logging
 import os
+import threading
 
 from lib.utils.errors import SniperError
 from lib.utils.processes import num_cores
 
 logger = logging.getLogger(__name__)
+
+EXIT_SECONDS = 60  # for which a process that ends waits for MXNet
 
 
 def contexts(config):
@@ -59,6 +66,53 @@ def gpu_count():
     except mx.MXNetError as error:  # a CUDA build on a machine without a usable driver
         logger.warning('MXNet cannot count the GPUs (%s): taken as none', str(error).splitlines()[0])
         return 0
+
+
+@contextlib.contextmanager
+def waiting_for_engine(*kept, seconds=None):
+    """Context manager around the use of objects that MXNet works on behind Python's back; see wait_for_engine."""
+    wait_at_exit()
+    try:
+        yield
+    finally:
+        wait_for_engine(*kept, seconds=seconds)
+
+
+def wait_for_engine(*kept, seconds=None):
+    """Wait until MXNet has done all that it was given, before the objects that it works on are let go.
+
+    Module, KVStore and executors do not wait for their pending operations when they are freed: an engine thread then
+    reads freed memory, and the process dies of SIGSEGV or SIGFPE. What has failed among the operations is logged and
+    not raised, so that it hides no other error.
+
+    kept: what is let go afterwards. seconds: how long to wait, None for as long as it takes. If that is over, as when
+    an operation waits for another machine that has died, `kept` is never freed: the process is about to end anyway.
+    """
+    if seconds is None:
+        _wait_for_all()
+        return
+    waiting = threading.Thread(target=_wait_for_all, daemon=True)
+    waiting.start()
+    waiting.join(seconds)
+    if waiting.is_alive():
+        logger.warning('MXNet has not ended its operations within %g seconds', seconds)
+        for thing in kept:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+
+
+@functools.lru_cache(maxsize=1)
+def wait_at_exit():
+    """Let this process wait for MXNet when it ends, whatever is alive then."""
+    from sniper_mxnet import mx  # noqa: F401  MXNet stops its engine at exit: what is registered later comes first
+    atexit.register(wait_for_engine, seconds=EXIT_SECONDS)
+
+
+def _wait_for_all():
+    from sniper_mxnet import mx
+    try:
+        mx.nd.waitall()
+    except mx.MXNetError as error:
+        logger.warning('an operation of MXNet had failed: %s', str(error).strip().splitlines()[-1])
 
 
 def check_precision(config, devices):

@@ -75,8 +75,8 @@ class LossScale:
 class ScaledUpdate:
     """Stands between the training loop and what updates the parameters: divides by the factor, leaves updates out.
 
-    module: bound with the state `loss_scale` and its optimiser; inner: lib.distributed.gradient_sync; rule: LossScale. Everything
-    but `update` is the inner one's. Looking at the gradients waits for them.
+    module: bound with the state `loss_scale` and its optimiser; inner: lib.distributed.gradient_sync; rule: LossScale.
+    Everything but `update` is the inner one's. Looking at the gradients waits for them.
     """
 
     def __init__(self, module, inner, rule):

@@ -7,8 +7,8 @@ import numpy as np
 
 from lib.utils.errors import SniperError
 from lib.utils.processes import available_memory
-from lib.weights.parameter_matching import compare
-from lib.engine.devices import host_group
+from lib.weights.parameter_matching import match_parameters
+from lib.engine.devices import host_group, wait_at_exit, wait_for_engine
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ class ModulePredictor:
 
     def __init__(self, symbol, arg_params, aux_params, contexts, source='the weights', made_together=False,
                  monitor=None):
+        wait_at_exit()
         self._symbol = symbol
         self._args, self._auxs = arg_params, aux_params
         self._contexts = list(contexts)
@@ -68,7 +69,8 @@ class ModulePredictor:
                 for name, arrays in zip(self._outputs, outputs)}
 
     def close(self):
-        """Free the executors and weights."""
+        """Free the executors and weights, when MXNet has done with them."""
+        wait_for_engine()
         self._bound.clear()
         self._args = self._auxs = {}
 
@@ -135,10 +137,10 @@ def check_shapes(symbol, arg_params, aux_params, input_shapes, source='the weigh
     wanted = {name: shape for name, shape in zip(symbol.list_arguments(), arg_shapes) if name not in input_shapes}
     wanted.update(zip(symbol.list_auxiliary_states(), aux_shapes))
     held = dict(arg_params, **aux_params)
-    agreement = compare(wanted, {name: array.shape for name, array in held.items()})
-    if not agreement.complete:
+    match = match_parameters(wanted, {name: array.shape for name, array in held.items()})
+    if not match.complete:
         without_focus = any(name.startswith('conv_new_2') and name not in held for name in wanted)
-        raise SniperError(_MISFIT % (source, agreement.complaint(), _WITHOUT_FOCUS if without_focus else ''))
+        raise SniperError(_MISFIT % (source, match.differences(), _WITHOUT_FOCUS if without_focus else ''))
 
 
 def _affordable_shapes(arg_params):

@@ -2,17 +2,22 @@
 
 Grey, 16-bit, CMYK and palette files become three 8-bit channels; transparency is dropped.
 """
-from typing import NamedTuple
+import io
+import threading
+import warnings
+from typing import NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
+from PIL import ExifTags, Image, JpegImagePlugin
 
-from lib.image import jpeg
 from lib.utils.errors import SniperError
 
 _MEND = 'replace it, or leave it out'
 _REDUCED_FLAGS = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4,
                   8: cv2.IMREAD_REDUCED_COLOR_8}
+_JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
+_PNG_START, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND'
 _LONGEST_WARPED = 32766  # pixels of a side that cv2.warpAffine, which samples reduced pictures, takes
 
 
@@ -23,6 +28,38 @@ class Picture(NamedTuple):
     width: int
     height: int
     reduction: int = 1  # 1, 2, 4 or 8
+
+
+class JpegHeader(NamedTuple):
+    """What a JPEG file says before its pixels begin."""
+
+    size: Optional[Tuple[int, int]]     # (width, height) of the stored pixels; None if Pillow does not understand it
+    orientation: int                    # Exif's 1 to 8; 1 if not told
+    scan: int                           # offset from which on the compressed pixels lie
+
+
+_silence = threading.Lock()     # warnings.catch_warnings is not made for threads
+
+
+def read_jpeg_header(content: bytes) -> JpegHeader:
+    """Bytes of a JPEG file, whole or not -> JpegHeader, by Pillow; nothing is decoded.
+
+    Never fails; what Pillow does not read, OpenCV may, and it has the last word. Takes 25 us, decoding some thousands.
+    """
+    stream, size, orientation = io.BytesIO(content), None, 1
+    with _silence, warnings.catch_warnings():
+        warnings.simplefilter('ignore')     # Pillow's on damaged Exif entries name no file
+        try:
+            header = JpegImagePlugin.JpegImageFile(stream)
+            size = header.size
+            if 'exif' in header.info:
+                exif = Image.Exif()     # not header.getexif(): that believes XMP too, which OpenCV does not
+                exif.load(header.info['exif'])
+                orientation = exif.get(ExifTags.Base.Orientation, 1)
+        except Exception:  # a damaged header ends in whatever error Pillow runs into first
+            pass
+    known = isinstance(orientation, int) and 1 <= orientation <= 8
+    return JpegHeader(size, orientation if known else 1, stream.tell())
 
 
 class ImageFile:
@@ -39,7 +76,7 @@ class ImageFile:
         self.path = path
         self._annotated = None if width is None or height is None else (int(width), int(height))
         self._content = _read_file(path)
-        self._header = jpeg.read_header(self._content) if jpeg.is_jpeg(self._content) else None
+        self._header = read_jpeg_header(self._content) if self._content.startswith(_JPEG_START) else None
         self._pictures = {}
         if not self._is_complete():
             raise SniperError(f'image {path} is cut short (its end is missing); {_MEND}')
@@ -94,9 +131,9 @@ class ImageFile:
     def _is_complete(self):
         """False if a JPEG or PNG file ends too early: OpenCV would fill the rest with grey, silently."""
         if self._header is not None:
-            return jpeg.is_complete(self._content, self._header)
-        if self._content[:8] == b'\x89PNG\r\n\x1a\n':
-            return self._content.rfind(b'IEND') >= 0
+            return self._content.rfind(_JPEG_END, self._header.scan) >= 0     # one before is that of a preview
+        if self._content.startswith(_PNG_START):
+            return self._content.rfind(_PNG_END) >= 0
         return True
 
 

@@ -1,7 +1,9 @@
 """The record that iterators yield."""
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Sequence
 
 import numpy as np
+
+from lib.chips import Window
 
 
 class Batch(NamedTuple):
@@ -11,6 +13,7 @@ class Batch(NamedTuple):
     images: file of each sample
     index: number of the batch in the epoch
     stats: counts; training: dropped_boxes (objects beyond TRAIN.MAX_GT), replaced (samples without an image)
+    windows: at test, the Window that each sample shows; its height and width are those in the network's input
     """
 
     data: Dict[str, np.ndarray]
@@ -18,3 +21,4 @@ class Batch(NamedTuple):
     images: List[str]
     index: int
     stats: Dict[str, Any]
+    windows: Sequence[Window] = ()

@@ -32,9 +32,9 @@ class EpochPlan:
         self._skipped = {}  # position -> number of chips passed over, for positions in the making
 
     def chip_at(self, position):
-        """(image index, Chip) at a position of the epoch, as if no image was broken."""
+        """(image index, Window) at a position of the epoch, as if no image was broken."""
         index = self.order[position]
-        return int(self.table.image[index]), self.table.chip(index)
+        return int(self.table.image[index]), self.table.window(index)
 
     def assign(self, position):
         """Choose the chip for `position`: its own, or the first later one of the order whose image is not broken."""
@@ -65,9 +65,9 @@ class EpochPlan:
 
 def summarise(slices, table, num_scales, num_images):
     """Facts of an epoch's chips: dict with chips, chips_per_scale, chips_per_image, objects, uncovered_boxes."""
-    return {'chips': table.num_chips,
-            'chips_per_scale': np.bincount(table.scale_index, minlength=num_scales).tolist(),
-            'chips_per_image': table.num_chips / max(1, num_images),
+    return {'chips': table.num_windows,
+            'chips_per_scale': np.bincount(table.level, minlength=num_scales).tolist(),
+            'chips_per_image': table.num_windows / max(1, num_images),
             'negative_chips': int(table.negative.sum()),
             'objects': sum(part.objects for part in slices),
             'uncovered_boxes': sum(part.uncovered for part in slices)}

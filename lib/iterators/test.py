@@ -3,6 +3,7 @@ import logging
 
 import numpy as np
 
+from lib.chips import Window
 from lib.chips.scales import test_scale
 from lib.utils.errors import SniperError
 from lib.iterators.batch import Batch
@@ -101,7 +102,9 @@ class TestIterator:
                                      for report, scale in zip(reports, scales)], np.float32),
                 'im_ids': np.array(images, np.float32),
                 'chip_ids': np.array(chips, np.float32)}
-        return Batch(data, {}, [self._roidb.path(image) for image in images], index, {})
+        windows = [Window(tuple(self._crops[crop].tolist()), scale, scale, report.height, report.width)
+                   for crop, report, scale in zip(self.batches[index], reports, scales)]
+        return Batch(data, {}, [self._roidb.path(image) for image in images], index, {}, windows)
 
     def _make_tasks(self, index, slot):
         """Pool tasks for the crops of batch `index`."""

@@ -1,20 +1,16 @@
 """What training workers do: chips of a slice of images, and samples of one image into a batch slot."""
 from typing import NamedTuple, Optional
 
-import numpy as np
-
-from lib.chips import ChipSampler
 from lib.utils.errors import SniperError
 from lib.image import ImageFile, chip_reduction, jitter_colors, resized_window, size_mismatch, write_planes
 from lib.iterators import seeds
-from lib.iterators.chip_table import ChipTable
-from lib.targets import ChipTargets
+from lib.iterators.window_table import WindowTable
 
 
 class ChipSlice(NamedTuple):
     """Chips of some images, and how many of their objects lie in no chip's list."""
 
-    table: ChipTable
+    table: WindowTable
     objects: int
     uncovered: int
 
@@ -30,43 +26,42 @@ class SampleReport(NamedTuple):
 
 
 class TrainTasks:
-    """Built once in every worker; `layout` is the list of (tensor name, shape) of a batch."""
+    """Built once in every worker; `layout` is the list of (tensor name, shape) of a batch, task a lib.tasks.Task."""
 
-    def __init__(self, roidb, slots, layout, config, seed):
+    def __init__(self, roidb, slots, layout, task, seed):
         self.current = None  # what is being worked on, for error messages
         self._roidb = roidb
         self._slots = slots
         self._layout = layout
         self._seed = seed
-        self._means = np.asarray(config.network.PIXEL_MEANS, np.float32)
-        self._jitter = config.TRAIN.COLOR_JITTER
-        self._reduced_decode = config.TRAIN.REDUCED_DECODE
-        self._sampler = ChipSampler(config)
-        self._targets = ChipTargets(config)
+        self._task = task
+        self._pixels = task.pixels
+        self._jitter = task.config.TRAIN.COLOR_JITTER
+        self._reduced_decode = task.config.TRAIN.REDUCED_DECODE
 
-    def chips(self, epoch, stride, first, stop):
-        """Chips of images first..stop-1 -> ChipSlice."""
+    def chips(self, epoch, sampler, first, stop):
+        """Windows that the epoch's sampler makes of images first..stop-1 -> ChipSlice."""
         images, chips, objects, uncovered = [], [], 0, 0
         for index in range(first, stop):
             entry = self._roidb.entry(index)
             self.current = entry['image']
             rng = seeds.generator(self._seed, epoch, seeds.CHIPS, index)
-            found = self._sampler.sample(entry, rng, stride=stride)
+            found = sampler.windows(entry, rng)
             is_object = entry['max_overlaps'] == 1
             left = is_object.copy()
             for chip in found:
-                left[chip.props] = False
+                left[chip.rows] = False
                 # Targets come from objects alone; proposals, a hundred times as many, stay here.
-                chips.append(chip._replace(props=chip.props[is_object[chip.props]]))
+                chips.append(chip._replace(rows=chip.rows[is_object[chip.rows]]))
             images.extend([index] * len(found))
             objects += int(is_object.sum())
             uncovered += int(left.sum())
-        return ChipSlice(ChipTable.from_chips(images, chips), objects, uncovered)
+        return ChipSlice(WindowTable.from_windows(images, chips), objects, uncovered)
 
     def fill(self, slot, epoch, samples):
         """Make samples of one image file in batch slot `slot` -> list of SampleReport, in their order.
 
-        samples: tuples (row of the batch, image index, Chip, position in the epoch); the position seeds the random
+        samples: tuples (row of the batch, image index, Window, position in the epoch); the position seeds the random
         choices. The file is read once, and decoded once a reduction.
         """
         entry = self._roidb.entry(samples[0][1])
@@ -79,31 +74,19 @@ class TrainTasks:
 
     def _fill_row(self, file, slot, epoch, row, index, chip, position):
         entry = self._roidb.entry(index)
-        picture = file.decode(chip_reduction(chip.scale) if self._reduced_decode else 1)
+        scales = chip.scale_x, chip.scale_y
+        picture = file.decode(chip_reduction(max(scales)) if self._reduced_decode else 1)
         warning = size_mismatch(picture, file.path, entry['width'], entry['height']) or file.doubt
-        window = resized_window(picture, chip.box, chip.scale, entry['flipped'], entry['flipped_vertical'])
-        if window.size == 0:
+        pixels = resized_window(picture, chip.box, scales[0], entry['flipped'], entry['flipped_vertical'], scales[1])
+        if pixels.size == 0:
             return SampleReport(outside=True, mismatch=warning)
         rng = seeds.generator(self._seed, epoch, seeds.SAMPLE, position)
         out = {name: self._slots.view(slot, name, shape)[row] for name, shape in self._layout}
-        self._write_pixels(window, rng, out['data'])
-        dropped, simplified = self._write_targets(entry, chip, rng, out)
-        return SampleReport(mismatch=warning, dropped=dropped, simplified=simplified)
+        self._write_pixels(pixels, rng, out.pop(self._pixels.name))
+        report = self._task.targets(entry, chip, rng, out)
+        return SampleReport(mismatch=warning, dropped=report.dropped, simplified=report.simplified)
 
-    def _write_pixels(self, window, rng, out):
+    def _write_pixels(self, pixels, rng, out):
         if self._jitter > 0:
-            window = jitter_colors(window[:out.shape[1], :out.shape[2]], self._jitter, rng)
-        write_planes(window, self._means, out)
-
-    def _write_targets(self, entry, chip, rng, out):
-        """Everything but the pixels -> numbers of objects that did not fit into gt_boxes, and into gt_masks whole."""
-        boxes = self._targets.boxes(entry, chip)
-        self._targets.anchors(boxes, rng, out['label'], out['bbox_target'], out['bbox_weight'])
-        if 'scale_label' in out:
-            self._targets.focus(entry, chip, out['scale_label'])
-        if 'gt_boxes' not in out:
-            return 0, 0
-        out['valid_ranges'][:] = self._targets.valid_range(chip)
-        out['im_info'][:] = chip.height, chip.width, chip.scale
-        simplified = self._targets.polygons(entry, chip, boxes, out['gt_masks']) if 'gt_masks' in out else 0
-        return self._targets.gt_array(boxes, out['gt_boxes']), simplified
+            pixels = jitter_colors(pixels[:out.shape[1], :out.shape[2]], self._jitter, rng)
+        write_planes(pixels, self._pixels.means, out)

@@ -4,12 +4,12 @@ from typing import NamedTuple, Tuple
 import numpy as np
 
 from lib.bbox.anchors import anchor_base
-from lib.bbox.arrays import as_boxes
+from lib.bbox.boxes import as_boxes
 from lib.targets.anchor_targets_ext import Labeller
 from lib.targets.chip_boxes import MIN_SIDE, chip_boxes, objects_on_chip
 from lib.targets.focus_labels import FocusSizes, write_focus_labels
 from lib.targets.object_labels import objects_with_row, write_gt_boxes
-from lib.targets.polygons import to_chip, write_polygons
+from lib.targets.polygons import to_window, write_polygons
 from lib.targets.sampling import subsample
 
 
@@ -31,11 +31,11 @@ class TargetSettings(NamedTuple):
     min_side: int = MIN_SIDE      # of what a chip shows of an object, +1 convention
 
     @classmethod
-    def from_config(cls, config):
-        """The settings that a configuration (EasyDict of configs.load_config) holds."""
+    def from_config(cls, config, stride):
+        """The settings that a configuration (EasyDict of configs.load_config) holds; stride: of the feature map."""
         train, network = config.TRAIN, config.network
         return cls(valid_ranges=tuple(train.VALID_RANGES), chip_size=train.CHIP_SIZE,
-                   feat_stride=network.RPN_FEAT_STRIDE, anchor_ratios=tuple(network.ANCHOR_RATIOS),
+                   feat_stride=stride, anchor_ratios=tuple(network.ANCHOR_RATIOS),
                    anchor_scales=tuple(network.ANCHOR_SCALES), positive_overlap=train.RPN_POSITIVE_OVERLAP,
                    negative_overlap=train.RPN_NEGATIVE_OVERLAP, batch_size=train.RPN_BATCH_SIZE,
                    positive_fraction=train.RPN_FG_FRACTION, focus_sizes=FocusSizes.from_config(train),
@@ -45,12 +45,9 @@ class TargetSettings(NamedTuple):
 class ChipTargets:
     """Targets of chips. A = anchors a cell, F = cells a side. Holds scratch memory: one a thread."""
 
-    def __init__(self, config, base_anchors=None):
-        """config: the whole configuration, or TargetSettings.
-
-        base_anchors: (A, 4) boxes of the first cell; by default those of the proposal operators.
-        """
-        settings = config if isinstance(config, TargetSettings) else TargetSettings.from_config(config)
+    def __init__(self, settings, base_anchors=None):
+        """settings: TargetSettings. base_anchors: (A, 4) boxes of the first cell; by default those of the proposal
+        operators."""
         self.settings = settings
         if base_anchors is None:
             base_anchors = anchor_base(settings.feat_stride, settings.anchor_ratios, settings.anchor_scales)
@@ -96,7 +93,7 @@ class ChipTargets:
     def polygons(self, entry, chip, chip_boxes, out):
         """Write outlines into out (MAX_GT, L) float32, in the rows of gt_array; returns how many were simplified."""
         order = objects_with_row(chip_boxes, len(out))
-        outlines = ([to_chip(ring, chip.box, chip.scale) for ring in entry['gt_masks'][row]]
+        outlines = ([to_window(ring, chip) for ring in entry['gt_masks'][row]]
                     for row in chip_boxes.rows[order].tolist())
         return write_polygons(outlines, chip_boxes.labels[order].tolist(), out)
 
@@ -108,6 +105,6 @@ class ChipTargets:
 
     def valid_range(self, chip):
         """(low, high) of the chip's scale in chip pixels: the row of the valid_ranges tensor."""
-        low, high = self.settings.valid_ranges[chip.scale_index]
+        low, high = self.settings.valid_ranges[chip.level]
         return (0.0 if low < 0 else low * chip.scale,
                 float(self.settings.chip_size) if high < 0 else high * chip.scale)

@@ -37,6 +37,7 @@ def write_outline(rings, label, row):
     return too_long
 
 
-def to_chip(ring, corner, scale):
-    """Ring (2k,) in original pixels -> float32 in those of a chip of that corner (x1, y1): not rounded, not clipped."""
-    return ((ring.reshape(-1, 2) - np.asarray(corner[:2], np.float64)) * scale).astype(np.float32).ravel()
+def to_window(ring, window):
+    """Ring (2k,) in original pixels -> float32 in those of a Window: not rounded, not clipped."""
+    scales = np.array((window.scale_x, window.scale_y))
+    return ((ring.reshape(-1, 2) - np.asarray(window.box[:2], np.float64)) * scales).astype(np.float32).ravel()

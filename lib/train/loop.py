@@ -31,7 +31,8 @@ class FitLoop:
     iterator: TrainIterator or alike: start_epoch(epoch, first_batch) -> batches, iteration over batches.
     feeder: BatchFeeder. metrics: TrainMetrics. progress: Progress. rate: update number -> learning rate.
     saver: object with save_epoch(epochs_done) and save_interrupted(epoch, batch).
-    stop: StopRequest or SharedStop. exchange: lib.distributed.gradient_sync, which updates the parameters. workers: Workers.
+    stop: StopRequest or SharedStop. exchange: of lib.distributed.gradient_sync, updates the parameters.
+    workers: Workers.
     """
 
     def __init__(self, module, iterator, feeder, metrics, progress, rate, saver, stop, exchange, workers=ALONE):

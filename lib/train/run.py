@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 from sniper_mxnet import mx
 
+from lib.utils.clock import duration
 from lib.utils.errors import SniperError
 from lib.utils.files import remove_stale_temporaries
 from lib.weights import checkpoint
-from lib.engine.devices import host_group
-from lib.distributed.workers import ALONE
+from lib.engine.devices import host_group, waiting_for_engine
+from lib.distributed.workers import ALONE, LEAVING_SECONDS
 from lib.distributed.gradient_sync import compression_settings, make_exchange
 from lib.engine.feed import BatchFeeder
 from lib.train.loop import FitLoop
@@ -19,7 +20,7 @@ from lib.train.initialise import frozen_parameters, init_parameters
 from lib.train.metrics import TrainMetrics
 from lib.train.optimiser import get_state, in_other_batches, init_optimiser, set_state, share_state
 from lib.weights.paths import epoch_tag
-from lib.train.progress import Progress, duration
+from lib.train.progress import Progress
 from lib.train.report import config_hash, flat_config
 from lib.train.schedule import learning_rate
 from lib.train.signals import SharedStop, StopRequest
@@ -70,33 +71,36 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
             logger.info('All %d epochs are trained already: nothing to do', config.TRAIN.end_epoch)
             return 0
         module = bind(config, detector, iterator, devices)
-        _load_or_initialise(module, detector, config, prefix, found, workers)
-        batches = iterator.start_epoch(*position.start_arguments)
-        samples = before.get('samples', batches * batch_size)
-        rate = learning_rate(config, samples, batch_size)
-        init_optimiser(module, config, rate, workers)
-        exchange = make_exchange(workers, module, config)
-        exchange.start()
-        if scales_dynamically(config):
-            exchange = ScaledUpdate(module, exchange, LossScale(config.TRAIN.scale, config.TRAIN.LOSS_SCALE_INTERVAL))
-            exchange.rule.set_state(before.get('loss_scale', {}))
-        if found:
-            _restore_state(module, prefix, found, batch_size, workers)
-        metrics = TrainMetrics(module.output_names)
-        metrics.set_state(before.get('metrics', {}) if position.mid_epoch else {})
-        saver = Saver(module, config, prefix, metrics, {
-            'run': before.get('run') or (checkpoint.begin_run(prefix) if workers.rank == 0 else ''), 'samples': samples,
-            'batch_size': batch_size, 'classes': list(classes), 'seed': config.TRAIN.SEED}, position, workers,
-            exchange.rule if scales_dynamically(config) else None)
-        traffic = exchange.bytes_sent + exchange.bytes_received
-        loop = FitLoop(module, iterator, BatchFeeder(iterator.provide_data, iterator.provide_label), metrics,
-                       Progress(display, batch_size, config.TRAIN.end_epoch, traffic=traffic), rate, saver, stop,
-                       exchange, workers)
-        if loop.run(position.epoch, position.batch, config.TRAIN.end_epoch, batches):
-            logger.info('Trained to epoch %d in %s', config.TRAIN.end_epoch, duration(time.monotonic() - started))
-            return 0
-        logger.info('Stopped by a signal; go on with --resume')
-        return stop.exit_status
+        with waiting_for_engine(module, seconds=None if workers.alone else LEAVING_SECONDS):
+            _load_or_initialise(module, detector, config, prefix, found, workers)
+            batches = iterator.start_epoch(*position.start_arguments)
+            samples = before.get('samples', batches * batch_size)
+            rate = learning_rate(config, samples, batch_size)
+            init_optimiser(module, config, rate, workers)
+            exchange = make_exchange(workers, module, config)
+            exchange.start()
+            if scales_dynamically(config):
+                exchange = ScaledUpdate(module, exchange,
+                                        LossScale(config.TRAIN.scale, config.TRAIN.LOSS_SCALE_INTERVAL))
+                exchange.rule.set_state(before.get('loss_scale', {}))
+            if found:
+                _restore_state(module, prefix, found, batch_size, workers)
+            metrics = TrainMetrics(module.output_names)
+            metrics.set_state(before.get('metrics', {}) if position.mid_epoch else {})
+            saver = Saver(module, config, prefix, metrics, {
+                'run': before.get('run') or (checkpoint.begin_run(prefix) if workers.rank == 0 else ''),
+                'samples': samples, 'batch_size': batch_size, 'classes': list(classes), 'seed': config.TRAIN.SEED},
+                position, workers,
+                exchange.rule if scales_dynamically(config) else None)
+            traffic = exchange.bytes_sent + exchange.bytes_received
+            loop = FitLoop(module, iterator, BatchFeeder(iterator.provide_data, iterator.provide_label), metrics,
+                           Progress(display, batch_size, config.TRAIN.end_epoch, traffic=traffic), rate, saver, stop,
+                           exchange, workers)
+            if loop.run(position.epoch, position.batch, config.TRAIN.end_epoch, batches):
+                logger.info('Trained to epoch %d in %s', config.TRAIN.end_epoch, duration(time.monotonic() - started))
+                return 0
+            logger.info('Stopped by a signal; go on with --resume')
+            return stop.exit_status
 
 
 def scales_dynamically(config):

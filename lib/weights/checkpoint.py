@@ -27,6 +27,7 @@ from sniper_mxnet import mx
 
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_file, write_temporary
+from lib.weights.parameter_matching import TEST_ENDING
 from lib.weights.params_file import file_checksum, read_arrays, write_arrays
 from lib.weights.paths import existing_epochs, params_path, read_json, read_sidecar
 
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 INTERRUPTED = 'interrupted'
 PASSED_OVER = '%s is missing or damaged: its checkpoint is passed over'
 BOX_LAYER = ['bbox_pred_weight', 'bbox_pred_bias']
-NEEDED_TO_RESUME = {'epoch', 'batch', 'batch_size', 'num_update', 'files'}
+NEEDED_TO_RESUME = {'epoch': int, 'batch': int, 'batch_size': int, 'num_update': int, 'files': dict}
 Checkpoint = namedtuple('Checkpoint', 'tag sidecar')
 
 
@@ -59,8 +60,8 @@ def load_for_test(prefix, epoch):
                           f'to one of {existing_epochs(prefix) or "the checkpoints in another folder"}')
     arg_params, aux_params = load_params(path)
     _complete_box_layer(arg_params, path, read_sidecar(prefix, epoch).get('config', {}))
-    for name in [name for name in arg_params if '_test' in name]:
-        arg_params[name.replace('_test', '')] = arg_params.pop(name)
+    for name in [name for name in arg_params if name.endswith(TEST_ENDING)]:
+        arg_params[name[:-len(TEST_ENDING)]] = arg_params.pop(name)
     for name, array in itertools.chain(arg_params.items(), aux_params.items()):
         if not _is_finite(array.asnumpy()):
             raise SniperError(f'parameter {name} of {path} is not finite, nothing can be found with it: copy the file '
@@ -110,14 +111,15 @@ def remove(prefix, tag):
 def find_newest(prefix):
     """The newest checkpoint of the current run whose files are whole -> (Checkpoint, or None; list of broken files).
 
-    Newest: most updates, whether an epoch's or `interrupted`. Broken ones are passed over with a warning.
+    Newest: the furthest epoch, then most chips seen in it, whether an epoch's or `interrupted`. Broken ones are passed
+    over with a warning. The number of updates does not tell: it is re-scaled when the size of an update changes.
     """
     run = read_json(prefix + '-run.json').get('run')
     found, passed_over = [], []
     for tag in _tags(prefix):
         path = f'{prefix}-{tag}.'
         sidecar = read_json(path + 'json')
-        if not NEEDED_TO_RESUME <= set(sidecar):
+        if not all(isinstance(sidecar.get(key), kind) for key, kind in NEEDED_TO_RESUME.items()):
             # One file alone may be weights that somebody put there, or what a checkpoint that was removed has left.
             if os.path.exists(path + 'params') and os.path.exists(path + 'states'):
                 passed_over.append(path + 'json')
@@ -125,7 +127,7 @@ def find_newest(prefix):
             found.append(Checkpoint(tag, sidecar))
     for path in passed_over:
         logger.warning(PASSED_OVER, path)
-    for checkpoint in sorted(found, key=lambda item: item.sidecar['num_update'], reverse=True):
+    for checkpoint in sorted(found, key=_progress, reverse=True):
         broken = _broken_file(prefix, checkpoint)
         if broken is None:
             return checkpoint, passed_over
@@ -202,6 +204,12 @@ def _tags(prefix):
     folder, base = os.path.split(prefix)
     pattern = re.compile(re.escape(base) + fr'-(\d{{4,}}|{INTERRUPTED})\.(json|params|states)$')
     return sorted({match.group(1) for match in filter(None, map(pattern.match, os.listdir(folder or '.')))})
+
+
+def _progress(checkpoint):
+    """(finished epochs, chips seen in the one that was begun): the same measure whatever the size of an update."""
+    sidecar = checkpoint.sidecar
+    return sidecar['epoch'], int(sidecar.get('first_chip') or 0) + sidecar['batch'] * sidecar['batch_size']
 
 
 def _broken_file(prefix, checkpoint):

@@ -1,4 +1,9 @@
-"""Where a training run keeps its files, and which there are. (lib.weights.checkpoint reads and writes them.)"""
+"""Where a run keeps its files, and which there are. (lib.weights.checkpoint reads and writes them.)
+
+    <output_path or ./output>/<configuration>/<training image sets>/
+        <prefix>-symbol.json, <prefix>-0003.params, ...         checkpoints, see lib.weights.checkpoint
+        results/<data set>_<test image sets>/<prefix>-0003/     what tests of the checkpoint of epoch 3 found there
+"""
 import json
 import os
 import re
@@ -8,7 +13,7 @@ from configs import config_name
 DEFAULT_OUTPUT_PATH = './output'
 
 
-def output_folder(config, cfg_path):
+def output_folder(config, cfg_path: str) -> str:
     """`<output_path>/<config base name>/<training image sets joined by '_'>`, the original's layout.
 
     Tests and the demo look here too, so the folder follows the *training* image set. Nothing is created.
@@ -17,22 +22,33 @@ def output_folder(config, cfg_path):
     return os.path.join(config.output_path or DEFAULT_OUTPUT_PATH, config_name(cfg_path), '_'.join(image_sets))
 
 
-def epoch_tag(epoch):
+def results_folder(config, cfg_path: str, prefix: str, epoch: int) -> str:
+    """`<output folder>/results/<data set>_<test image sets>/<checkpoint>`: detections, result files and scores.
+
+    prefix, epoch: of the weights that are tested, wherever they lie: a shipped or exported model has a folder of its
+    own. So neither another data set nor another epoch overwrites anything. Nothing is created.
+    """
+    data_set = '_'.join([config.dataset.dataset] + config.dataset.test_image_set.split('+'))
+    return os.path.join(output_folder(config, cfg_path), 'results', data_set,
+                        f'{os.path.basename(prefix)}-{epoch_tag(epoch)}')
+
+
+def epoch_tag(epoch: int) -> str:
     """Number of finished epochs -> tag, as in the original's file names."""
     return f'{epoch:04d}'
 
 
-def params_path(prefix, epoch):
+def params_path(prefix: str, epoch: int) -> str:
     """Name of the parameter file after `epoch` epochs."""
     return f'{prefix}-{epoch_tag(epoch)}.params'
 
 
-def read_sidecar(prefix, epoch):
+def read_sidecar(prefix: str, epoch: int) -> dict:
     """Side file of an epoch's checkpoint -> dict, {} if there is none (files of the original have none)."""
     return read_json(f'{prefix}-{epoch_tag(epoch)}.json')
 
 
-def existing_epochs(prefix):
+def existing_epochs(prefix: str) -> str:
     """Numbers of the parameter files there are, as text: '1, 2, 7'."""
     folder, base = os.path.split(prefix)
     pattern = re.compile(re.escape(base) + r'-(\d{4,})\.params$')
@@ -40,7 +56,7 @@ def existing_epochs(prefix):
     return ', '.join(str(int(match.group(1))) for match in filter(None, map(pattern.match, names)))
 
 
-def read_json(path):
+def read_json(path: str) -> dict:
     """Mapping in a JSON file -> dict, {} if there is none."""
     try:
         with open(path, encoding='utf-8') as stream:

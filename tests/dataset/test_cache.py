@@ -40,7 +40,7 @@ def test_second_run_does_not_parse(folder, monkeypatch, caplog):
     first, dataset = load(folder)
     expected = list(first)
     name, = cache_files(folder)
-    assert name.startswith('COCO_train2017_') and name.endswith('_roidb.bin')
+    assert name.startswith('COCO_train2017_') and name.endswith('_roidb.npz')
     forbid_parsing(monkeypatch)
     with caplog.at_level('INFO'):
         second, other = load(folder)

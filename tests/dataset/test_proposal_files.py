@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from configs import load_config
-from lib.dataset import proposal_files, proposal_loading
+from lib.dataset import proposal_loading
 from lib.dataset.coco import CocoDataset
-from lib.dataset.proposal_files import (ProposalSet, after_nms, read_original, read_origin, read_proposals,
-                                        write_proposals)
+from lib.dataset.proposal_files import ProposalSet, after_nms, read_original, read_proposals, write_proposals
 from lib.dataset.proposal_loading import add_proposals, find_proposal_file
 from lib.dataset.proposals import attach_proposals, with_proposals
 from lib.dataset.python2_order import python2_dict_order
 from lib.dataset.roidb import make_record
 from lib.dataset.transforms import with_mirrored_copies
 from lib.utils.errors import SniperError
+from lib.utils.npz import read_origin
 from tests.dataset.proposal_data import python2_pickle, random_rows
 from tests.golden import golden_file
 
@@ -75,7 +75,7 @@ def rewritten(path, target, **arrays):
     return str(target)
 
 
-def test_arrays_that_do_not_fit_together(tmp_path, monkeypatch):
+def test_arrays_that_do_not_fit_together(tmp_path):
     path = str(tmp_path / 'x.npz')
     write_proposals(path, some_proposals()[1])
     for name, array in (('scores', np.zeros(3, np.float32)), ('boxes', np.zeros((4, 5), np.float32)),
@@ -85,9 +85,6 @@ def test_arrays_that_do_not_fit_together(tmp_path, monkeypatch):
             read_proposals(rewritten(path, tmp_path / 'y.npz', **{name: array}))
     with pytest.raises(SniperError, match='format'):
         read_proposals(rewritten(path, tmp_path / 'y.npz', origin=np.array('{"format": 99}')))
-    monkeypatch.setattr(proposal_files, 'MAX_BYTES', 10)
-    with pytest.raises(SniperError, match='too large'):
-        read_proposals(path)
 
 
 def test_a_header_that_asks_for_more_than_there_is(tmp_path):
@@ -225,6 +222,19 @@ def test_ours_is_preferred_and_absence_names_the_ways(coco):
         path = os.path.join(config.proposal_path, 'COCO_train2014_rpn' + ending)
         open(path, 'w').close()
         assert find_proposal_file(config, dataset.name) == path
+
+
+def test_only_the_name_loses_its_ending(coco):
+    """What NMS leaves lies beside its file, whatever the folders above are called."""
+    config, dataset = coco
+    config.proposal_path += '_after_nms_kept'
+    os.makedirs(config.proposal_path)
+    rows = [random_rows(np.random.default_rng(2), 3) for _ in dataset.image_ids]
+    with open(os.path.join(config.proposal_path, 'COCO_train2014_rpn_after_nms.pkl'), 'wb') as stream:
+        stream.write(python2_pickle(rows))
+    add_proposals(config, dataset, dataset.roidb())
+    assert sorted(os.listdir(config.proposal_path)) == ['COCO_train2014_rpn_after_nms.npz',
+                                                        'COCO_train2014_rpn_after_nms.pkl']
 
 
 def test_a_folder_that_cannot_be_written_costs_only_time(coco, monkeypatch, caplog):

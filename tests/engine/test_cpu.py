@@ -62,7 +62,8 @@ def test_the_users_limit_stands(machine, monkeypatch):
 
 def test_on_this_machine():
     """Whatever it is, it answers or refuses, and does not die."""
-    program = ('from lib.engine.cpu import prepare\nfrom lib.utils.errors import SniperError\ntry: print(prepare("bf16"))\n'
+    program = ('from lib.engine.cpu import prepare\nfrom lib.utils.errors import SniperError\n'
+               'try: print(prepare("bf16"))\n'
                'except SniperError as error: print(error)')
     done = subprocess.run([sys.executable, '-c', program], stdout=subprocess.PIPE, universal_newlines=True)
     assert done.returncode == 0 and (done.stdout.strip() in ('AMX', 'avx512_bf16') or 'TEST.PRECISION' in done.stdout)

@@ -5,6 +5,7 @@ import pytest
 
 from lib.utils.errors import SniperError
 from lib.image import cut_window, jitter_colors, read_image, resize_by, write_planes
+from lib.image.file import read_jpeg_header
 from tests.golden import golden_file
 
 MEANS = np.array([103.939, 116.779, 123.68], np.float32)
@@ -155,3 +156,27 @@ def test_golden_test_images_and_crops():
         pixels, extent = network_input(case, case['crop'], False, case['focus_scale'], case['focus_max'])
         assert extent == tuple(case['focus_shape']), number
         assert abs(np.rint(pixels) - case['focus']).max() <= 1, number
+
+
+def test_jpeg_header():
+    content = encoded('.jpg')[1]
+    assert read_jpeg_header(content)[:2] == ((60, 40), 1)
+    turned = with_exif(content, orientation=6)
+    header = read_jpeg_header(turned)
+    assert header[:2] == ((60, 40), 6) and turned[header.scan - 14:header.scan - 12] == b'\xff\xda'
+    assert read_jpeg_header(with_exif(content, orientation=9))[:2] == ((60, 40), 1)
+    xmp = b'http://ns.adobe.com/xap/1.0/\0<x tiff:Orientation="3"/>'    # OpenCV does not turn by it
+    told = content[:2] + b'\xff\xe1' + (len(xmp) + 2).to_bytes(2, 'big') + xmp + content[2:]
+    assert read_jpeg_header(told)[:2] == ((60, 40), 1)
+
+
+def test_damaged_jpeg_headers_are_quiet(recwarn):
+    content = with_exif(encoded('.jpg')[1])
+    rng = np.random.default_rng(0)
+    for _ in range(2000):
+        damaged = bytearray(content[:rng.integers(2, 700)])
+        for place in rng.integers(0, min(len(damaged), 200), 3):
+            damaged[place] = rng.integers(256)
+        header = read_jpeg_header(bytes(damaged))
+        assert 1 <= header.orientation <= 8 and 0 <= header.scan <= len(damaged)
+    assert not recwarn.list

@@ -87,7 +87,7 @@ def test_a_chip_without_objects_has_only_background_labels(tmp_path):
         for number, batch in enumerate(iterator):
             for row in range(4):
                 chip = plan.order[number * 4 + row]
-                start, stop = plan.table.props_start[chip:chip + 2]
+                start, stop = plan.table.rows_start[chip:chip + 2]
                 if plan.table.negative[chip] and start == stop:
                     assert (batch.label['label'][row] <= 0).all() and (batch.label['label'][row] == 0).any()
                     assert not batch.label['bbox_weight'][row].any()

@@ -101,7 +101,8 @@ def test_too_little_memory_is_one_line(roidb, monkeypatch):
 
 def test_memory_refused_by_the_system_is_one_line():
     code = ('import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n'
-            'from lib.utils.shared_memory import SharedArray\nSharedArray((1 << 19,), "u1"); SharedArray((1 << 21,), "u1")')
+            'from lib.utils.shared_memory import SharedArray\n'
+            'SharedArray((1 << 19,), "u1"); SharedArray((1 << 21,), "u1")')
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, stderr=subprocess.PIPE, universal_newlines=True,
                           check=False)
     assert done.returncode != 0

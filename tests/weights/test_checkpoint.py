@@ -47,6 +47,15 @@ def test_load_for_test_decodes_directly(tmp_path):
     np.testing.assert_allclose(args['bbox_pred_weight'].asnumpy()[:, 0], STDS)
 
 
+def test_only_names_that_end_in_test_are_for_tests(tmp_path):
+    from lib.weights.checkpoint import load_for_test
+    from sniper_mxnet import mx
+    prefix = str(tmp_path / 'S')
+    save(prefix)
+    rewrite(prefix, w_testing=mx.nd.array([[3]]))
+    assert set(load_for_test(prefix, 1)[0]) == {'bbox_pred_weight', 'bbox_pred_bias', 'w', 'w_testing'}
+
+
 def test_eight_box_outputs_repeat_the_stds(tmp_path):
     from lib.weights.checkpoint import load_params
     args, auxs = arrays(boxes=8)
@@ -203,13 +212,13 @@ def test_killed_at_every_step(tmp_path, monkeypatch, steps):
     assert not [name for name in os.listdir(str(tmp_path)) if 'tmp' in name]
 
 
-def test_newest_is_by_updates_and_run(tmp_path):
+def test_newest_is_by_progress_and_run(tmp_path):
     from lib.weights import checkpoint
     prefix = str(tmp_path / 'S')
     assert checkpoint.find_newest(prefix)[0] is None
-    save(prefix, '0009', num_update=90, run='old')
-    save(prefix, '0001', num_update=10, run='new')
-    save(prefix, 'interrupted', num_update=14, run='new')
+    save(prefix, '0009', epoch=9, run='old')
+    save(prefix, '0001', epoch=1, run='new')
+    save(prefix, 'interrupted', epoch=1, batch=4, run='new')
     assert checkpoint.find_newest(prefix)[0].tag == '0009'
     (tmp_path / 'S-run.json').write_text(json.dumps({'run': 'new'}))
     assert checkpoint.find_newest(prefix)[0].tag == 'interrupted'
@@ -217,6 +226,28 @@ def test_newest_is_by_updates_and_run(tmp_path):
     assert checkpoint.find_newest(prefix)[0].tag == '0001'
     (tmp_path / 'S-0001.states').unlink()
     assert checkpoint.find_newest(prefix)[0] is None
+
+
+def test_newest_does_not_depend_on_the_size_of_an_update(tmp_path):
+    """Epoch 4 was trained with updates twice as large as epoch 3, so that its counter of updates is the smaller one."""
+    from lib.weights import checkpoint
+    prefix = str(tmp_path / 'S')
+    save(prefix, '0003', epoch=3, num_update=300, batch_size=8)
+    save(prefix, '0004', epoch=4, num_update=200, batch_size=16)
+    assert checkpoint.find_newest(prefix)[0].tag == '0004'
+    save(prefix, 'interrupted', epoch=3, batch=90, num_update=390, batch_size=8)
+    assert checkpoint.find_newest(prefix)[0].tag == '0004'
+    save(prefix, 'interrupted', epoch=4, batch=1, num_update=90, batch_size=32)
+    assert checkpoint.find_newest(prefix)[0].tag == 'interrupted'
+
+
+def test_a_side_file_of_other_types_is_passed_over(tmp_path):
+    from lib.weights import checkpoint
+    prefix = str(tmp_path / 'S')
+    save(prefix, '0001', epoch=1)
+    save(prefix, '0002', epoch='2')
+    newest, broken = checkpoint.find_newest(prefix)
+    assert newest.tag == '0001' and broken == [prefix + '-0002.json']
 
 
 def test_full_disk_is_one_line(tmp_path, monkeypatch):
