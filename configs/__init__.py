@@ -1,5 +1,4 @@
-"""The configuration of a run: `load_config(path, overrides)`; keys, defaults and what they affect in configs/defaults.py.
-"""
+"""The configuration of a run: `load_config(path, overrides)`; keys, defaults, what they affect: configs/defaults.py."""
 from configs.checks import check_supported, validate
 from configs.keys import keys_affecting, plain_value, values_affecting
 from configs.loader import config_name, load_config
