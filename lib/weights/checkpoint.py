@@ -3,7 +3,7 @@
 A checkpoint with the tag `0003` (after epoch 3) or `interrupted` is
 
     <prefix>-symbol.json        the training graph
-    <prefix>-<tag>.params       'arg:<name>', 'aux:<name>' in MXNet's array format; also the `_test` arrays of its box layer
+    <prefix>-<tag>.params       'arg:<name>', 'aux:<name>' in MXNet's array format; also the box layer's `_test` arrays
     <prefix>-<tag>.states       the optimiser: 'momentum:<name>', 'master:<name>', 'count:<name>' in the same format
     <prefix>-<tag>.json         progress, classes, configuration; sizes and checksums of the two files above
 
@@ -12,7 +12,8 @@ side file last: a process killed at any moment leaves either the old checkpoint,
 
 The `_test` arrays (`bbox_pred_weight_test`, ...) make the box layer of a test graph decode directly: the network
 predicts (delta - mean) / std, so weight_test = weight * std and bias_test = bias * std + mean. Which layer that is, its
-task says. (The original forgot the means; they are 0 in all its configurations.) Source: reference/networks.md section 9.
+task says. (The original forgot the means, which are 0 in all its configurations.) Source: reference/networks.md
+section 9.
 """
 import itertools
 import json
