@@ -1,17 +1,17 @@
 """Who tests which images: shards and jobs take parts of the data set that leave every batch whole.
 
 What the network makes of an image depends on the images beside it in the batch: they decide how far it is padded. So
-the images are dealt out in units, consecutive in the order of test batches (lib.iterators.crop_batches) and so long
+the images are dealt out in units, consecutive in the order of test batches (lib.iterators.batching) and so long
 that the batches of every scale end where a unit ends. Any number of shards and jobs then has the batches, and the
 detections, of one process. Units of small and large images go to everyone in turn.
 
-Chips are grouped into batches by what there is (lib.iterators.chip_batches): there, batches differ with the parts.
+Chips are grouped into batches by what there is (lib.iterators.batching): there, batches differ with the parts.
 """
 import math
 
 import numpy as np
 
-from lib.iterators.crop_batches import size_groups
+from lib.iterators.batching import size_groups
 
 
 def deal_images(roidb, config, parts):

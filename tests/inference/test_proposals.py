@@ -10,7 +10,7 @@ from lib.dataset.proposal_files import read_proposals
 from lib.utils.errors import SniperError
 from lib.inference.progress import StageClock
 from lib.inference.proposals import Parts, ProposalDecoder, blocks_of, extract
-from lib.iterators.batch import Batch
+from lib.iterators.shared import Batch
 from tests.inference import fakes, tiny_data
 
 
