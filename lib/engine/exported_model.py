@@ -7,8 +7,9 @@ known before MXNet loads.
 """
 import hashlib
 import json
+import os
 
-from configs.loader import plain_value
+from configs import plain_value
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_file, write_temporary
 from lib.weights.params_file import file_checksum, write_arrays
@@ -55,6 +56,33 @@ def read_facts(prefix):
             .format(prefix, prefix, NUMBER, 'missing or damaged' if not facts else
                              'of a checkpoint or of another version, not of an optimised network'))
     return facts
+
+
+def is_exported_model(prefix):
+    """Whether files of a network lie at `prefix`; they can still be damaged, see read_facts."""
+    return os.path.isfile(prefix + '-symbol.json')
+
+
+def configuration_of(config):
+    """Flat list of all keys and values of a configuration, for the side file."""
+    pairs = []
+    for section, values in config.items():
+        keys = {f'{section}.{name}': value for name, value in values.items()} if hasattr(values, 'items') else {
+            section: values}
+        pairs += [word for key, value in keys.items() for word in (key, plain_value(value))]
+    return pairs
+
+
+def read_configuration(prefix):
+    """The configuration that a network was written with: flat list of keys and values, as after --set.
+
+    SniperError if its side file has none.
+    """
+    pairs = read_facts(prefix).get('configuration')
+    if not pairs:
+        raise SniperError(f'{prefix}-{NUMBER:04d}.json does not say with which configuration the network was written: '
+                          'write it again with scripts/optimize_model.py')
+    return pairs
 
 
 def check_settings(prefix, facts, config):

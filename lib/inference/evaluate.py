@@ -3,28 +3,28 @@ import json
 import logging
 import os
 import time
-from typing import Any, NamedTuple
+from typing import Any, List, NamedTuple
+
+import numpy as np
 
 from lib.dataset import load_test_dataset
 from lib.utils.files import text_writer
 from lib.image import read_image
-from lib.inference.detect import detect_masks
-from lib.inference.focus_recall import focus_recall, small
-from lib.inference.pixels import PixelReport
-from lib.inference.progress import StageClock
-from lib.inference.scale import scale_name
+from lib.bbox.detections import Detections
+from lib.inference.autofocus import PixelReport, focus_recall, small
+from lib.inference.detect import detect
+from lib.inference.scale import ScaleResult, scale_name
 from lib.inference.store import DetectionStore, result_root
 from lib.inference.weights import PredictorFactory, check_classes, find_weights, use_float32_on_cpu
-from lib.train import output_folder
+from lib.utils.clock import StageClock
+from lib.weights.paths import output_folder
 from lib.visualization import draw_detections, draw_focus_chips, picture_names, write_picture
 
 logger = logging.getLogger(__name__)
 
 
-class Test(NamedTuple):
-    """What a test is about."""
-
-    __test__ = False  # not a test case, whatever its name makes pytest think
+class Setup(NamedTuple):
+    """What is tested, on what."""
 
     config: Any
     dataset: Any
@@ -38,16 +38,15 @@ class Test(NamedTuple):
         return self.weights.digest()
 
 
-class Found(NamedTuple):
+class Outcome(NamedTuple):
     """What a test found, in the order of its images."""
 
-    detections: list  # [class][image] -> (n, 5); classes of the data set
-    masks: Any        # [class][image]: n run-length codes (lib.masks); None without
-    results: list     # ScaleResult of every scale
+    detections: Detections  # image by image, labels are the data set's
+    results: List[ScaleResult]  # of every scale
 
 
 def prepare(config, cfg_path, save_prefix):
-    """-> Test of the checkpoint of `cfg_path` on dataset.test_image_set.
+    """-> Setup of the checkpoint of `cfg_path` on dataset.test_image_set.
 
     Changes `config`, which is this run's own: classes of the data set, precision of the device.
     Raises SniperError for whatever a user can mend.
@@ -57,7 +56,7 @@ def prepare(config, cfg_path, save_prefix):
     weights = find_weights(config, output_folder(config, cfg_path), save_prefix)
     classes = check_classes(weights, dataset.classes)
     use_float32_on_cpu(config)
-    return Test(config, dataset, roidb, weights, classes)
+    return Setup(config, dataset, roidb, weights, classes)
 
 
 def run_test(config, cfg_path, save_prefix, draw=False):
@@ -71,24 +70,24 @@ def run_test(config, cfg_path, save_prefix, draw=False):
 
 
 def detect_images(test, roidb, store):
-    """Detect on `roidb`, all images of the test or a part -> Found."""
+    """Detect on `roidb`, all images of the test or a part -> Outcome."""
     config, clock, results = test.config, StageClock(), []
     start = time.perf_counter()
-    detections, masks = detect_masks(roidb, PredictorFactory(config, test.weights), config, test.dataset.num_classes,
-                                     store, clock, lambda _, result: results.append(result))
+    detections = detect(roidb, PredictorFactory(config, test.weights), config, store, clock,
+                        lambda _, result: results.append(result))
     seconds = time.perf_counter() - start
     if test.classes != test.dataset.classes:
-        detections, masks = (of_class and [of_class[test.classes.index(name)] for name in test.dataset.classes]
-                             for of_class in (detections, masks))
+        labels = np.array([test.dataset.classes.index(name) for name in test.classes])
+        detections = detections.replace(label=labels[detections.label]).in_image_order()
     logger.info('%d images in %.1f s, %.2f images/s (%s%s)', len(roidb), seconds, len(roidb) / max(seconds, 1e-9),
                 clock.text(), ', summed over jobs' if config.TEST.CONCURRENT_JOBS > 1 else '')
-    return Found(detections, masks, results)
+    return Outcome(detections, results)
 
 
 def report(test, store, found, draw):
     """Files, pictures and metrics of what was found in all images. -> metrics, None for sets without annotations."""
     config, roidb, classes = test.config, test.roidb, test.dataset.classes
-    store.save_final(found.detections, classes, found.masks)
+    store.save_final(found.detections, classes)
     logger.info('detections: %s', store.final_path)
     if any(config.TEST.DO_PRUNING):
         _report_pixels(config, roidb, found.results, os.path.join(store.root, 'results'))
@@ -96,20 +95,17 @@ def report(test, store, found, draw):
         _draw_chips(config, roidb, found.results)
     if draw:
         draw_all(roidb, picture_names(roidb), found.detections, classes, config.TEST.VIS_THRESH,
-                 os.path.join(config.TEST.VISUALIZATION_PATH, 'dets_final'), found.masks)
-    return test.dataset.evaluate(found.detections, os.path.join(store.root, 'results'), found.masks)
+                 os.path.join(config.TEST.VISUALIZATION_PATH, 'dets_final'))
+    return test.dataset.evaluate(found.detections, os.path.join(store.root, 'results'))
 
 
-def draw_all(roidb, names, detections, classes, score_thresh, folder, masks=None):
-    """A picture `<folder>/<name>` an image; detections[class][image] -> (n, 5), original pixels.
-
-    masks[class][image]: n run-length codes (lib.masks), or None.
-    """
+def draw_all(roidb, names, detections, classes, score_thresh, folder):
+    """A picture `<folder>/<name>` an image with its detections, see draw_detections."""
+    of_images, none = dict(detections.by_image()), Detections.empty()
     for index, (entry, name) in enumerate(zip(roidb, names)):
         pixels = read_image(entry['image'], entry['width'], entry['height'])
-        picture = draw_detections(pixels, [images[index] for images in detections], classes, score_thresh,
-                                  masks and [images[index] for images in masks])
-        write_picture(os.path.join(folder, name), picture)
+        write_picture(os.path.join(folder, name),
+                      draw_detections(pixels, of_images.get(index, none), classes, score_thresh))
     logger.info('%d pictures in %s', len(roidb), folder)
 
 
@@ -117,11 +113,7 @@ def draw_scales(test, roidb, names, results):
     """Pictures of the detections of every scale, before valid ranges and suppression; names: of the pictures."""
     config = test.config
     for index, result in enumerate(results):
-        detections = [[] for _ in test.classes]
-        for crops in result.rows:
-            for label, images in enumerate(detections):
-                images.append([row[:5] for crop in crops for row in crop[crop[:, 5] == label]])
-        draw_all(roidb, names, detections, test.classes, config.TEST.VIS_THRESH,
+        draw_all(roidb, names, result.image_detections.replace(mask=None), test.classes, config.TEST.VIS_THRESH,
                  os.path.join(config.TEST.VISUALIZATION_PATH, 'dets_scale_' + scale_name(config, index)))
 
 

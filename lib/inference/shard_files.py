@@ -167,7 +167,7 @@ class PartFolder:
 
 def part_folder(config, kind, dataset, roidb, weights_digest, command):
     """-> PartFolder of a test. kind: 'detections' or 'proposals'."""
-    from lib.inference.partition import num_devices
+    from lib.inference.workers import num_devices
     facts = {name: value for name, value in flat_config(config.TEST, 'TEST.').items()
              if name.partition('.')[2] not in _NO_MATTER}
     facts.update(flat_config({name: config.network[name] for name in NETWORK_KEYS}, 'network.'))

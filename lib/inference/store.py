@@ -11,11 +11,12 @@ import zipfile
 import numpy as np
 
 from lib.utils.files import publish, remove_stale_temporaries, write_temporary
-from lib.inference.decode import COLUMNS
+from lib.bbox.detections import Detections
 from lib.inference.scale import ScaleResult, makes_chips, scale_name
 
 logger = logging.getLogger(__name__)
 
+COLUMNS = 6  # of a detection row
 FORMAT = 2  # raise it when the meaning of a file changes
 NETWORK_KEYS = ('PIXEL_MEANS', 'RPN_FEAT_STRIDE', 'ANCHOR_RATIOS', 'ANCHOR_SCALES', 'NUM_ANCHORS')
 TEST_KEYS = ('RPN_PRE_NMS_TOP_N', 'RPN_POST_NMS_TOP_N', 'RPN_NMS_THRESH', 'RPN_MIN_SIZE', 'SCORE_THRESH',
@@ -63,18 +64,16 @@ class DetectionStore:
 
     def save_scale(self, index, result):
         """ScaleResult of scale `index`."""
-        flat = [crop for image in result.rows for crop in image]
-        origin = self.origin(index, result.crops)
-        self._write(self.scale_path(index), origin, rows=stack_rows(flat), rows_per_crop=lengths_of(flat),
-                    crops_per_image=lengths_of(result.rows), network_pixels=np.array(result.network_pixels))
+        origin, found = self.origin(index, result.crops), result.detections
+        self._write(self.scale_path(index), origin, rows=rows_of(found),
+                    rows_per_crop=np.bincount(found.image, minlength=int(result.counts.sum())),
+                    crops_per_image=result.counts, network_pixels=np.array(result.network_pixels))
         if result.maps is not None:
-            maps = [array for image in result.maps for array in image]
             self._write(self.maps_path(index), origin,
-                        values=np.concatenate([np.zeros(0, np.float32)] + [array.ravel() for array in maps]),
-                        shapes=np.array([array.shape for array in maps], np.int64).reshape(-1, 2))
-        if result.masks is not None:
-            codes = [code for image in result.masks for crop in image for code in crop]
-            self._write(self.masks_path(index), dict(origin, masks=self._choice(index)), **pack_codes(codes))
+                        values=np.concatenate([np.zeros(0, np.float32)] + [array.ravel() for array in result.maps]),
+                        shapes=np.array([array.shape for array in result.maps], np.int64).reshape(-1, 2))
+        if found.mask is not None:
+            self._write(self.masks_path(index), dict(origin, masks=self._choice(index)), **pack_codes(found.mask))
 
     def load_scale(self, index, crops):
         """What save_scale wrote, as a ScaleResult with `crops`, or None if a file is missing, damaged, or of other
@@ -84,7 +83,7 @@ class DetectionStore:
         content = self._read(self.scale_path(index), origin, _rows_fit)
         if content is None:
             return None
-        rows = _by_image(np.split(content['rows'], np.cumsum(content['rows_per_crop'])[:-1]), content)
+        windows = np.repeat(np.arange(len(content['rows_per_crop'])), content['rows_per_crop'])
         maps = None
         if makes_chips(self._config, index):
             found = self._read(self.maps_path(index), origin, _maps_fit)
@@ -93,32 +92,30 @@ class DetectionStore:
             ends = np.cumsum(found['shapes'].prod(axis=1))
             maps = [values.reshape(shape)
                     for values, shape in zip(np.split(found['values'], ends[:-1]), found['shapes'])]
-            maps = _by_image(maps, content)
         masks = None
         if self._config.TEST.WITH_MASK:
             found = self._read(self.masks_path(index), dict(origin, masks=self._choice(index)),
                                lambda file: _codes_fit(file, len(content['rows'])))
             if found is None:
                 return None
-            codes = iter(unpack_codes(found))
-            masks = _by_image([[next(codes) for _ in range(count)] for count in content['rows_per_crop']], content)
-        return ScaleResult(crops, rows, maps, int(content['network_pixels']), masks)
+            masks = unpack_codes(found)
+        return ScaleResult(crops, Detections.from_rows(windows, content['rows'], mask=masks), maps,
+                           int(content['network_pixels']))
 
     def _choice(self, index):
         """Digest of what decides which detections of a scale get masks."""
         test = self._config.TEST
         return digest([test.VALID_RANGES[index], {name: test[name] for name in MASK_KEYS}])
 
-    def save_final(self, detections, classes, masks=None):
-        """detections[class][image] -> (n, 5); classes: names; masks: run-length codes of as many."""
+    def save_final(self, detections, classes):
+        """The detections of all images, image by image; classes: names."""
         more = {}
-        if masks is not None:
-            more = pack_codes([code for image in range(len(self._roidb)) for of_class in masks
-                               for code in of_class[image]])
+        if detections.mask is not None:
+            more = pack_codes(detections.mask)
             more['image_sizes'] = np.array([(entry['height'], entry['width']) for entry in self._roidb],
                                            np.int64).reshape(-1, 2)
-        images = rows_by_image(detections)
-        self._write(self.final_path, self.origin(None), rows=stack_rows(images), rows_per_image=lengths_of(images),
+        self._write(self.final_path, self.origin(None), rows=rows_of(detections),
+                    rows_per_image=np.bincount(detections.image, minlength=len(self._roidb)),
                     image_ids=np.array([str(entry['image_id']) for entry in self._roidb], dtype=np.str_),
                     classes=np.array(classes, dtype=np.str_), **more)
 
@@ -194,21 +191,9 @@ def unpack_codes(content):
     return [text[first:end] for first, end in zip([0] + ends[:-1], ends)]
 
 
-def _by_image(items, content):
-    """One item a crop -> lists by image."""
-    items = iter(items)
-    return [[next(items) for _ in range(count)] for count in content['crops_per_image']]
-
-
-def rows_by_image(detections):
-    """detections[class][image] -> (n, 5): rows (n, 6) of each image, the class last, class by class."""
-    return [np.concatenate([np.hstack([dets, np.full((len(dets), 1), label, np.float32)])
-                            for label, dets in enumerate(of_image)]) for of_image in zip(*detections)]
-
-
-def stack_rows(rows):
-    """Rows (n, 6) of several images or crops, one below the other."""
-    return np.concatenate(rows).astype(np.float32) if rows else np.zeros((0, COLUMNS), np.float32)
+def rows_of(detections):
+    """(n, 6) float32: x1, y1, x2, y2, score, class."""
+    return np.column_stack([detections.box, detections.score, detections.label]).astype(np.float32).reshape(-1, COLUMNS)
 
 
 def lengths_of(items):

@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 from sniper_mxnet import mx
 
+from lib.utils.clock import duration
 from lib.utils.errors import SniperError
 from lib.utils.files import remove_stale_temporaries
+from lib.tasks import get_task
 from lib.weights import checkpoint
 from lib.engine.devices import host_group, waiting_for_engine
 from lib.distributed.workers import ALONE, LEAVING_SECONDS
@@ -19,7 +21,7 @@ from lib.train.initialise import frozen_parameters, init_parameters
 from lib.train.metrics import TrainMetrics
 from lib.train.optimiser import get_state, in_other_batches, init_optimiser, set_state, share_state
 from lib.weights.paths import epoch_tag
-from lib.train.progress import Progress, duration
+from lib.train.progress import Progress
 from lib.train.report import config_hash, flat_config
 from lib.train.schedule import learning_rate
 from lib.train.signals import SharedStop, StopRequest
@@ -165,9 +167,8 @@ class Saver:
                        saved=time.strftime('%Y-%m-%dT%H:%M:%S'), **progress)
         if self.loss_scale:
             sidecar['loss_scale'] = self.loss_scale.get_state()
-        train_keys = self.config.TRAIN
         checkpoint.save(self.prefix, tag, self.module.symbol, arg_params, aux_params, get_state(self.module), sidecar,
-                        train_keys.BBOX_MEANS, train_keys.BBOX_STDS)
+                        get_task(self.config).box_layer)
         logger.info('Saved %s-%s.params', self.prefix, tag)
 
 

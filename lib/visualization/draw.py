@@ -13,24 +13,24 @@ PADDING = 2                        # pixels between a label's text and its edge
 TINT = 0.45                        # share of a mask's colour
 
 
-def draw_detections(pixels, detections, classes, score_thresh=0.0, masks=None):
+def draw_detections(pixels, detections, classes, score_thresh=0.0):
     """(H, W, 3) uint8 B, G, R -> a copy with boxes and labels 'class score'.
 
-    detections[class] -> (n, 5) x1, y1, x2, y2, score in pixels of the picture; classes: names, '__background__'
-    first. masks[class]: a run-length code (lib.masks) a detection, b'' where it has none; drawn translucent with their
-    outline. Drawn: score >= score_thresh, the best last, so that they are on top; all labels over all boxes, all boxes
-    over all masks.
+    detections: lib.bbox.detections.Detections in pixels of the picture; classes: names, '__background__' first. Masks
+    are drawn translucent with their outline. Drawn: score >= score_thresh, the best last, so that they are on top; all
+    labels over all boxes, all boxes over all masks.
     """
     picture = np.ascontiguousarray(pixels).copy()
-    rows = [(float(det[4]), label, number, _corners(det, picture)) for label, dets in enumerate(detections)
-            for number, det in enumerate(dets) if det[4] >= score_thresh]
-    rows.sort(key=lambda row: row[:2])
-    for _, label, number, _ in rows:
-        if masks is not None and masks[label][number]:
-            _draw_mask(picture, masks[label][number], class_colour(label))
-    for _, label, _, (x1, y1, x2, y2) in rows:
+    shown = detections.take(detections.score >= score_thresh)
+    shown = shown.take(np.lexsort([shown.label, shown.score]))
+    for label, code in zip(shown.label.tolist(), shown.mask or ()):
+        if code:
+            _draw_mask(picture, code, class_colour(label))
+    rows = [(score, label, _corners(box, picture))
+            for score, label, box in zip(shown.score.tolist(), shown.label.tolist(), shown.box)]
+    for _, label, (x1, y1, x2, y2) in rows:
         cv2.rectangle(picture, (x1, y1), (x2, y2), class_colour(label), _line_width(picture))
-    for score, label, _, corners in rows:
+    for score, label, corners in rows:
         _draw_label(picture, corners[:2], f'{class_name(classes, label)} {score:.2f}', class_colour(label))
     return picture
 
@@ -66,10 +66,10 @@ def _draw_label(picture, corner, text, colour):
                 text_thickness, cv2.LINE_AA)
 
 
-def _corners(det, picture):
+def _corners(box, picture):
     """x1, y1, x2, y2 as int, at most one pixel outside."""
     limit = max(picture.shape[:2])
-    return tuple(int(round(float(value))) for value in np.clip(det[:4], -1, limit))
+    return tuple(int(round(float(value))) for value in np.clip(box, -1, limit))
 
 
 def _line_width(picture):

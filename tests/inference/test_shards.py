@@ -10,8 +10,8 @@ from configs import load_config
 from lib.cli import run
 from lib.dataset.roidb import make_record
 from lib.utils.errors import SniperError
-from lib.inference.partition import deal, deal_images, num_devices, unit_length
 from lib.inference.shard_files import MOST, PartFolder, Shard
+from lib.inference.workers import num_devices, partition, partition_images, unit_length
 from lib.iterators.batching import order_crops
 from tests.inference import tiny_data
 
@@ -26,14 +26,14 @@ def crops_of(count, seed=0):
 
 @pytest.mark.parametrize('count', [0, 1, 3, 17, 40])
 @pytest.mark.parametrize('parts', [1, 2, 3, 7])
-def test_every_batch_is_dealt_whole(count, parts):
+def test_every_batch_stays_whole(count, parts):
     """Disjoint and complete; and the batches of all parts together are those of all crops, whatever fills them up."""
     crops = crops_of(count)
-    dealt = deal(crops, 4, parts)
-    assert sorted(np.concatenate(dealt).tolist()) == list(range(count))
+    numbers_of_parts = partition(crops, 4, parts)
+    assert sorted(np.concatenate(numbers_of_parts).tolist()) == list(range(count))
     for size in (1, 2, 4):
         whole = order_crops(crops, size).reshape(-1, size).tolist()
-        batches = [numbers[batch].tolist() for numbers in dealt if len(numbers)
+        batches = [numbers[batch].tolist() for numbers in numbers_of_parts if len(numbers)
                    for batch in order_crops(crops[numbers], size).reshape(-1, size)]
         assert sorted(batches) == sorted(whole)
 
@@ -41,7 +41,7 @@ def test_every_batch_is_dealt_whole(count, parts):
 def test_parts_differ_by_two_units_at_most():
     """One of the deal, and one that the ends of the wide and the tall ones have more."""
     for parts in (2, 3, 5):
-        lengths = [len(numbers) for numbers in deal(crops_of(200, 1), 4, parts)]
+        lengths = [len(numbers) for numbers in partition(crops_of(200, 1), 4, parts)]
         assert max(lengths) - min(lengths) <= 3 * 4
 
 
@@ -50,7 +50,7 @@ def test_unit_holds_whole_batches_of_all_scales():
     config = load_config(None, settings + ['TEST.DO_PRUNING', '[False, False, True]', 'gpus', 'cpu,cpu'])
     assert num_devices(config) == 2 and unit_length(config) == 24
     roidb = [make_record('x', number, 9, 9, [], []) for number in range(50)]
-    assert [len(numbers) for numbers in deal_images(roidb, config, 3)] == [24, 26, 0]
+    assert [len(numbers) for numbers in partition_images(roidb, config, 3)] == [24, 26, 0]
 
 
 @pytest.mark.parametrize('text', ['0/3', '4/3', '1', '1/0', '-1/3', 'a/b', '1/3/3', ''])

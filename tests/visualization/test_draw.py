@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
+from lib.bbox.detections import Detections
 from lib.utils.errors import SniperError
 from lib.visualization import class_colour, class_name, draw_detections, picture_names, write_picture
 from lib.visualization.palette import text_colour
@@ -13,10 +14,8 @@ from lib.visualization.palette import text_colour
 CLASSES = ('__background__', 'cat', 'dög')
 
 
-def one(box, score=0.9, label=1):
-    detections = [np.zeros((0, 5), np.float32) for _ in CLASSES]
-    detections[label] = np.array([list(box) + [score]], np.float32)
-    return detections
+def one(box, score=0.9, label=1, mask=None):
+    return Detections([0], [label], [box], [score], None if mask is None else [mask])
 
 
 def test_box_is_where_it_should_be():
@@ -95,9 +94,8 @@ def test_masks_tint_what_they_cover():
     grey[110] = 20
     mask = np.zeros((200, 300), bool)
     mask[100:140, 120:200] = True
-    detections = one((100, 80, 220, 160))
-    plain = draw_detections(grey, detections, CLASSES)
-    picture = draw_detections(grey, detections, CLASSES, masks=[[], [code_of(mask)], []])
+    plain = draw_detections(grey, one((100, 80, 220, 160)), CLASSES)
+    picture = draw_detections(grey, one((100, 80, 220, 160), mask=code_of(mask)), CLASSES)
     inside = mask.copy()
     inside[:102] = inside[138:] = inside[:, :122] = inside[:, 198:] = False
     outline = mask & ~inside
@@ -110,8 +108,8 @@ def test_masks_tint_what_they_cover():
 def test_masks_of_weak_detections_are_not_drawn_nor_are_absent_ones():
     grey = np.full((80, 80, 3), 100, np.uint8)
     full = code_of(np.ones((80, 80), bool))
-    weak = one((10, 30, 40, 60), 0.4)
-    assert (draw_detections(grey, weak, CLASSES, 0.5, [[], [full], []]) == grey).all()
+    weak = lambda code: one((10, 30, 40, 60), 0.4, mask=code)
+    assert (draw_detections(grey, weak(full), CLASSES, 0.5) == grey).all()
     for code in (b'', code_of(np.zeros((80, 80), bool))):
-        assert (draw_detections(grey, weak, CLASSES, 0, [[], [code], []]) == draw_detections(grey, weak, CLASSES)).all()
-    assert (draw_detections(grey, weak, CLASSES, 0, [[], [full], []]) != 100).any(axis=2).all()
+        assert (draw_detections(grey, weak(code), CLASSES, 0) == draw_detections(grey, weak(None), CLASSES)).all()
+    assert (draw_detections(grey, weak(full), CLASSES, 0) != 100).any(axis=2).all()

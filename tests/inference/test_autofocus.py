@@ -5,10 +5,10 @@ import pytest
 from lib.chips.scales import test_scale as scale_of_test
 from lib.utils.errors import SniperError
 from lib.inference.detect import detect
-from lib.inference.focus import FocusWindows, chips_of_image, focus_windows, outermost, whole_images
-from lib.inference.pixels import PixelReport
-from lib.inference.scale import ScaleResult
+from lib.inference.autofocus import FocusWindows, PixelReport, chips_of_image, focus_windows, outermost
+from lib.inference.scale import ScaleResult, whole_images
 from lib.inference.store import DetectionStore
+from tests.detections import assert_same
 from tests.golden import golden_file
 from tests.inference import fakes
 
@@ -21,15 +21,8 @@ def in_order(boxes):
 def results_of(roidb, config, predictor=fakes.FocusPredictor, **more):
     """-> detections, ScaleResult of every scale."""
     results = []
-    detections = detect(roidb, predictor, config, fakes.CLASSES, on_scale=lambda _, result: results.append(result),
-                        **more)
+    detections = detect(roidb, predictor, config, on_scale=lambda _, result: results.append(result), **more)
     return detections, results
-
-
-def assert_same(left, right):
-    for a, b in zip(left, right):
-        for x, y in zip(a, b):
-            np.testing.assert_array_equal(x, y)
 
 
 @pytest.mark.parametrize('case', range(6))
@@ -54,7 +47,7 @@ def test_windows_are_whole_pixels_in_the_image():
     entry = {'width': 47, 'height': 33}
     prob = np.zeros((4, 6), np.float32)
     prob[1, 2] = prob[3, 5] = 1
-    windows = focus_windows(entry, [(0.0, 0.0, 47.0, 33.0)], [prob], config, 0)
+    windows = focus_windows(entry, [(0.0, 0.0, 47.0, 33.0)], [prob], config, 0, 4)
     scale = scale_of_test((15, 20), 47, 33)
     assert windows[1] == (np.floor(8 / scale), np.floor(4 / scale), np.ceil(12 / scale), np.ceil(8 / scale))
     x1, y1, x2, y2 = windows[0]
@@ -71,7 +64,7 @@ def test_scales_without_pruning_are_whole_images():
     config = fakes.make_focus_config(DO_PRUNING=[False, False, True])
     roidb = [{'width': 10, 'height': 20}]
     assert FocusWindows(config)(roidb, 1, None) == whole_images(roidb) == [[(0, 0, 10, 20)]]
-    previous = ScaleResult(whole_images(roidb), None, [[np.zeros((10, 5), np.float32)]])
+    previous = ScaleResult(whole_images(roidb), None, [np.zeros((10, 5), np.float32)])
     assert FocusWindows(config)(roidb, 2, previous) == [[]]
 
 
@@ -97,7 +90,7 @@ def test_results_do_not_depend_on_batches_and_jobs(tmp_path):
         assert [result.crops for result in other_results] == [result.crops for result in results]
     for index, entry in enumerate(roidb):
         alone, _ = results_of([entry], fakes.make_focus_config())
-        assert_same(alone, [[images[index]] for images in together])
+        assert_same(alone, together.of_image(index).replace(image=np.zeros_like(alone.image)))
 
 
 def test_detections_at_chip_borders_are_dropped(tmp_path):
@@ -107,14 +100,16 @@ def test_detections_at_chip_borders_are_dropped(tmp_path):
     assert [result.crops for result in kept] == [result.crops for result in pruned]
     dropped = 0
     for index in (1, 2):
-        for entry, crops, all_rows, left in zip(roidb, kept[index].crops, kept[index].rows, pruned[index].rows):
-            for crop, rows, rows_left in zip(crops, all_rows, left):
-                cuts = np.array([crop[0] > 0, crop[1] > 0, crop[2] < entry['width'], crop[3] < entry['height']])
-                cut = ((np.abs(rows[:, :4] - crop) < 5) & cuts).any(axis=1)
-                np.testing.assert_array_equal(rows_left, rows[~cut])
-                dropped += cut.sum()
+        crops = [crop for windows in kept[index].crops for crop in windows]
+        images = np.repeat(np.arange(len(roidb)), kept[index].counts)
+        for number, (crop, image) in enumerate(zip(crops, images)):
+            found, entry = kept[index].detections.of_image(number), roidb[image]
+            cuts = np.array([crop[0] > 0, crop[1] > 0, crop[2] < entry['width'], crop[3] < entry['height']])
+            cut = ((np.abs(found.box - crop) < 5) & cuts).any(axis=1)
+            assert_same(pruned[index].detections.of_image(number), found.take(~cut))
+            dropped += cut.sum()
     assert dropped > 0
-    assert_same(kept[0].rows, pruned[0].rows)
+    assert_same(kept[0].detections, pruned[0].detections)
 
 
 @pytest.mark.parametrize('predictor', [fakes.ConstantFocusPredictor, fakes.NanPredictor])
@@ -129,7 +124,7 @@ def test_nothing_to_look_at_again(tmp_path, predictor):
     for key in ('SCALES', 'VALID_RANGES', 'BATCH_IMAGES', 'DO_PRUNING', 'USE_CACHE', 'CHIP_HYPERPARAMS'):
         first.TEST[key] = first.TEST[key][:1]
     assert_same(detections, results_of(roidb, first, predictor)[0])
-    assert any(len(dets) for images in detections for dets in images)
+    assert len(detections)
 
 
 def test_focus_everywhere_is_the_whole_pyramid(tmp_path):
