@@ -78,7 +78,8 @@ def _object_sides(axis, statistics):
         low, high = max(low, bins[0]), high if high > 0 else bins[-1]
         level = top * (1.04 + 0.06 * (count - 1 - index))
         axis.plot([low, min(high, bins[-1])], [level, level], color=BLUE, linewidth=4, solid_capstyle='butt')
-        axis.annotate(_scale_names(statistics)[index], (low, level), xytext=(4, 4), textcoords='offset points', fontsize=7)
+        axis.annotate(_scale_names(statistics)[index], (low, level), xytext=(4, 4), textcoords='offset points',
+                      fontsize=7)
     axis.set_ylim(0, top * (1.08 + 0.06 * count))
     axis.set_xscale('log')
     axis.set_xlabel('side of an object, original pixels')
@@ -89,7 +90,7 @@ def _object_sides(axis, statistics):
 
 def _pixels(axis, statistics):
     images = max(1, statistics.images)
-    amounts = [statistics.pixels / images / 1e6, statistics.full_image / images / 1e6, statistics.pyramid / images / 1e6]
+    amounts = [pixels / images / 1e6 for pixels in (statistics.pixels, statistics.full_image, statistics.pyramid)]
     names = ['chips', 'one pass at {}x{}'.format(*FULL_IMAGE), 'every scale']
     places = np.arange(3)
     axis.barh(places, amounts, color=[BLUE, GREY, GREY])
