@@ -10,6 +10,7 @@ from configs import values_affecting
 from lib.utils.clock import duration
 from lib.utils.errors import SniperError
 from lib.utils.files import remove_stale_temporaries
+from lib.tasks import get_task
 from lib.weights import checkpoint
 from lib.engine.devices import host_group, waiting_for_engine
 from lib.distributed.workers import ALONE, LEAVING_SECONDS
@@ -164,9 +165,8 @@ class Saver:
                        saved=time.strftime('%Y-%m-%dT%H:%M:%S'), **progress)
         if self.loss_scale:
             sidecar['loss_scale'] = self.loss_scale.get_state()
-        train_keys = self.config.TRAIN
         checkpoint.save(self.prefix, tag, self.module.symbol, arg_params, aux_params, get_state(self.module), sidecar,
-                        train_keys.BBOX_MEANS, train_keys.BBOX_STDS)
+                        get_task(self.config).box_layer)
         logger.info('Saved %s-%s.params', self.prefix, tag)
 
 

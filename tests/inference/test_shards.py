@@ -13,7 +13,7 @@ from lib.dataset.roidb import make_record
 from lib.utils.errors import SniperError
 from lib.inference.shard_files import MOST, PartFolder, Shard, part_folder
 from lib.inference.workers import num_devices, partition, partition_images, unit_length
-from lib.iterators.crop_batches import order_crops
+from lib.iterators.batching import order_crops
 from tests.inference import tiny_data
 
 SIZES = ((96, 64), (64, 96), (80, 80), (90, 50), (50, 90), (70, 60), (61, 47), (99, 33), (40, 77), (88, 81), (52, 52))
