@@ -6,6 +6,7 @@ import signal
 import numpy as np
 import pytest
 
+from configs import load_config
 from lib.utils.errors import SniperError
 from lib.weights.params_file import read_arrays
 from tests.train.tiny import FakeIterator, TinyDetector, make_config
