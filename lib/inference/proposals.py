@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 
+from configs import values_affecting
 from lib.dataset import load_test_dataset
 from lib.dataset.compact import take
 from lib.dataset.proposals import FORMAT, ProposalSet, after_nms, read_proposals, write_proposals
@@ -21,7 +22,7 @@ from lib.bbox import bbox_overlaps
 from lib.inference.recall_ext import count_recalled
 from lib.inference.scale import in_order, scale_name, whole_images
 from lib.inference.shard_files import Shard, part_folder
-from lib.inference.store import NETWORK_KEYS, digest, identity, result_root
+from lib.inference.store import digest, identity, result_root
 from lib.inference.weights import PredictorFactory, find_weights, use_float32_on_cpu
 from lib.inference.workers import partition_images, run_here, run_in_workers
 from lib.utils.clock import StageClock
@@ -30,8 +31,6 @@ from lib.weights.paths import output_folder
 
 logger = logging.getLogger(__name__)
 
-TEST_KEYS = ('RPN_PRE_NMS_TOP_N', 'RPN_POST_NMS_TOP_N', 'RPN_NMS_THRESH', 'RPN_MIN_SIZE', 'N_PROPOSAL_PER_SCALE',
-             'REDUCED_DECODE')
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 LIMITS = (100, 300, 1000)
 SIZES = (('all', 0, np.inf), ('small', 0, 32 ** 2), ('medium', 32 ** 2, 96 ** 2), ('large', 96 ** 2, np.inf))
@@ -198,11 +197,9 @@ class Parts:
 
 def proposals_origin(config, roidb, weights_digest, name):
     """What a proposal file depends on, fit for JSON: name -> digest, number or list."""
-    keys = {'symbol': config.symbol, 'fp16': bool(config.TRAIN.fp16)}
-    keys.update({key: config.network[key] for key in NETWORK_KEYS})
-    keys.update({key: config.TEST[key] for key in TEST_KEYS})
     return {'set': name, 'weights': weights_digest, 'scales': [list(pair) for pair in config.TEST.SCALES],
-            'configuration': digest(keys), 'images': digest([identity(entry) for entry in roidb])}
+            'configuration': digest(values_affecting(config, 'proposals')),
+            'images': digest([identity(entry) for entry in roidb])}
 
 
 def report_recall(path, roidb):

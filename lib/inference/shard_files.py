@@ -16,18 +16,15 @@ from typing import Any, Dict, NamedTuple
 
 import numpy as np
 
+from configs import values_affecting
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, remove_stale_temporaries, write_temporary
-from lib.inference.store import NETWORK_KEYS, digest, result_root
-from lib.train.report import flat_config
+from lib.inference.store import digest, result_root
 
 FORMAT = 1    # raise it when the meaning of a file changes
 LISTED = 5    # images or shards that a message names
 MOST = 9999   # shards: beyond any use, and soon looked through
 _NAME = re.compile(r'^part_(\d+)_of_(\d+)\.npz$')
-# Keys of TEST that change nothing in the results, or that the digests of weights and images stand for.
-_NO_MATTER = ('USE_CACHE', 'CONCURRENT_JOBS', 'NUM_PROCESS', 'TEST_EPOCH', 'SHIPPED_MODEL', 'VIS_THRESH',
-              'VISUALIZATION_PATH', 'VISUALIZE_INTERMEDIATE_SCALES', 'PROPOSAL_SAVE_PATH')
 
 
 class Shard(NamedTuple):
@@ -168,12 +165,8 @@ class PartFolder:
 def part_folder(config, kind, dataset, roidb, weights_digest, command):
     """-> PartFolder of a test. kind: 'detections' or 'proposals'."""
     from lib.inference.workers import num_devices
-    facts = {name: value for name, value in flat_config(config.TEST, 'TEST.').items()
-             if name.partition('.')[2] not in _NO_MATTER}
-    facts.update(flat_config({name: config.network[name] for name in NETWORK_KEYS}, 'network.'))
-    facts.update({'symbol': config.symbol, 'TRAIN.fp16': bool(config.TRAIN.fp16), 'weights': weights_digest,
-                  'dataset.NUM_CLASSES': config.dataset.NUM_CLASSES, 'CLASS_AGNOSTIC': config.CLASS_AGNOSTIC,
-                  'devices': num_devices(config), 'images': digest([_identity(entry) for entry in roidb])})
+    facts = dict(values_affecting(config, kind), weights=weights_digest, devices=num_devices(config),
+                 images=digest([_identity(entry) for entry in roidb]))
     folder = os.path.join(result_root(config), 'shards', f'{kind}_{dataset.name}')
     return PartFolder(folder, facts, [entry['image_id'] for entry in roidb], command)
 

@@ -10,6 +10,7 @@ import zipfile
 
 import numpy as np
 
+from configs import values_affecting
 from lib.utils.files import publish, remove_stale_temporaries, write_temporary
 from lib.bbox.detections import Detections
 from lib.inference.scale import ScaleResult, makes_chips, scale_name
@@ -18,10 +19,6 @@ logger = logging.getLogger(__name__)
 
 COLUMNS = 6  # of a detection row
 FORMAT = 2  # raise it when the meaning of a file changes
-NETWORK_KEYS = ('PIXEL_MEANS', 'RPN_FEAT_STRIDE', 'ANCHOR_RATIOS', 'ANCHOR_SCALES', 'NUM_ANCHORS')
-TEST_KEYS = ('RPN_PRE_NMS_TOP_N', 'RPN_POST_NMS_TOP_N', 'RPN_NMS_THRESH', 'RPN_MIN_SIZE', 'SCORE_THRESH',
-             'REDUCED_DECODE')
-MASK_KEYS = ('NMS', 'NMS_SIGMA', 'NMS_METHOD', 'SCORE_THRESH', 'MAX_PER_IMAGE')
 
 
 class DetectionStore:
@@ -104,8 +101,7 @@ class DetectionStore:
 
     def _choice(self, index):
         """Digest of what decides which detections of a scale get masks."""
-        test = self._config.TEST
-        return digest([test.VALID_RANGES[index], {name: test[name] for name in MASK_KEYS}])
+        return digest(values_affecting(self._config, 'pyramid', scale=index))
 
     def save_final(self, detections, classes):
         """The detections of all images, image by image; classes: names."""
@@ -124,14 +120,11 @@ class DetectionStore:
 
         crops: of a scale that runs on chips; those of others are whole images, whatever is given.
         """
-        config = self._config
-        keys = {'symbol': config.symbol, 'classes': config.dataset.NUM_CLASSES, 'fp16': bool(config.TRAIN.fp16)}
-        keys.update({name: config.network[name] for name in NETWORK_KEYS})
-        keys.update({name: config.TEST[name] for name in TEST_KEYS})
-        keys['scale'] = config.TEST.SCALES if index is None else config.TEST.SCALES[index]
-        on_chips = index is not None and config.TEST.DO_PRUNING[index]
-        if on_chips:
-            keys['border'] = config.TEST.PRUNING_BORDER
+        keys = (values_affecting(self._config, 'detections') if index is None else
+                values_affecting(self._config, 'detections', without=('pyramid',), scale=index))
+        if index is not None:
+            del keys['TEST.WITH_MASK']  # rows are the same with masks, which are a file of their own
+        on_chips = index is not None and self._config.TEST.DO_PRUNING[index]
         if self._images is None:
             self._images = digest([identity(entry) for entry in self._roidb])
         return {'format': FORMAT, 'weights': self._weights, 'configuration': digest(keys), 'images': self._images,

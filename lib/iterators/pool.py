@@ -8,6 +8,10 @@
 Each worker has its own connection, so a worker that is killed holds no lock that others wait for:
 its connection closes, and get() raises. A thread of the parent keeps the workers fed while the
 main thread trains.
+
+Ours rather than concurrent.futures.ProcessPoolExecutor: that takes 2.4 to 3.4 times as long a task (154 to 332 us
+against 65 to 97, two workers, two busy cores) and 2 to 3 times the parent's processor time, and when a worker is killed
+it says neither which one nor by what signal, and can neither forget tasks nor wait for those in work.
 """
 import collections
 import logging
