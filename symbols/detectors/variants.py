@@ -8,8 +8,9 @@ from typing import Any, List, NamedTuple, Tuple
 
 MOST_CLASSES, MOST_ANCHORS = 100000, 1000     # believed of a file
 AUTO_FOCUS, WITH_MASK = 'TRAIN.AUTO_FOCUS', 'TRAIN.WITH_MASK'
-RCNN_VARIANTS = (('rcnn', 'train', ()), ('rcnn_autofocus', 'train', (AUTO_FOCUS,)),
-                 ('rcnn_mask', 'train', (WITH_MASK,)), ('rcnn_mask_autofocus', 'train', (AUTO_FOCUS, WITH_MASK)), ('rpn', 'proposal_train', ()))
+RCNN_VARIANTS = (
+    ('rcnn', 'train', ()), ('rcnn_autofocus', 'train', (AUTO_FOCUS,)), ('rcnn_mask', 'train', (WITH_MASK,)),
+    ('rcnn_mask_autofocus', 'train', (AUTO_FOCUS, WITH_MASK)), ('rpn', 'proposal_train', ()))
 
 
 class Variant(NamedTuple):
