@@ -24,7 +24,7 @@ import numpy as np
 
 from configs import load_config
 from lib.dataset.compact import CompactRoidb
-from lib.dataset.transforms import with_mirrored_copies
+from lib.dataset.loading import with_mirrored_copies
 from lib.iterators.packed_roidb import PackedRoidb
 from lib.iterators.pool import WorkerPool
 from lib.iterators.shared import BatchSlots

@@ -2,7 +2,8 @@
 
 Keys of one family of detectors are checked by its task; lib.tasks.check_config does both.
 """
-from configs.errors import ConfigError
+from configs.defaults import KEYS
+from configs.schema import ConfigError
 
 PURPOSES = ('train', 'test', 'demo')
 
@@ -100,7 +101,7 @@ def _check_exchange(config):
 def _check_test(config):
     test = config.TEST
     scales = _check_scales('TEST', test)
-    for name in ('BATCH_IMAGES', 'DO_PRUNING', 'USE_CACHE', 'CHIP_HYPERPARAMS'):
+    for name in [name for name, declared in KEYS['TEST'].items() if declared.per_scale and name != 'VALID_RANGES']:
         _require(len(test[name]) == scales, 'TEST.%s has %d entries, but TEST.SCALES has %d; give one entry a scale',
                  name, len(test[name]), scales)
     _require(min(test.BATCH_IMAGES) >= 1, 'TEST.BATCH_IMAGES is %s; all must be 1 or more', test.BATCH_IMAGES)

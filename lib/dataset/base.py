@@ -1,5 +1,12 @@
-"""What every data set offers."""
+"""What all data sets share: the interface, warnings about single annotations, and what evaluators print."""
 import abc
+import collections
+import logging
+
+logger = logging.getLogger(__name__)
+
+NAMED_IN_WARNING = 5  # how many annotations a warning names
+LARGEST = 1e9  # no size, coordinate or area of an image is larger
 
 
 class Dataset(abc.ABC):
@@ -40,3 +47,36 @@ class Dataset(abc.ABC):
         there is not.
         Returns a dict of metrics, or None for a split without ground truth.
         """
+
+
+class AnnotationWarnings:
+    """Counts what is wrong with single annotations; one warning line a kind, naming the file."""
+
+    def __init__(self, path):
+        self.path = path
+        self.kinds = collections.OrderedDict()
+
+    def add(self, kind, identity):
+        self.kinds.setdefault(kind, []).append(identity)
+
+    def log(self):
+        for kind, identities in self.kinds.items():
+            logger.warning('%s: %d %s (annotation %s)', self.path, len(identities), kind, shortened(identities))
+
+
+def is_number(value):
+    """A number of sensible size: not NaN, not infinite (true and false are no numbers)."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -LARGEST < value < LARGEST
+
+
+def shortened(values, limit=NAMED_IN_WARNING):
+    """The first few, joined by commas."""
+    return ', '.join(map(str, values[:limit])) + (', ...' if len(values) > limit else '')
+
+
+def per_class_table(per_class, title='AP per class', columns=3):
+    """Lines of an aligned table: class, AP; '-' for a class without annotations."""
+    width = max(len(name) for name in per_class)
+    cells = [f'{name:<{width}} {"-" if ap < 0 else f"{ap:.3f}":>6}' for name, ap in per_class.items()]
+    rows = -(-len(cells) // columns)
+    return [title] + ['   '.join(cells[row::rows]) for row in range(rows)]

@@ -10,13 +10,10 @@ import os
 
 import numpy as np
 
-from lib.dataset.base import Dataset
+from lib.dataset.base import Dataset, AnnotationWarnings
 from lib.dataset.cache import RoidbCache
-from lib.dataset.coco_file import CocoFile
+from lib.dataset.coco_file import CocoFile, polygons
 from lib.dataset.compact import CompactRoidb
-from lib.dataset.annotation_warnings import Oddities
-from lib.dataset.outlines import polygons
-from lib.dataset.python2_order import python2_dict_order
 from lib.dataset.roidb import make_record, validate
 from lib.utils.errors import SniperError
 
@@ -80,12 +77,12 @@ class CocoDataset(Dataset):
 
     def _records(self):
         labels = {category['id']: label for label, category in enumerate(self.file.categories, 1)}
-        oddities = Oddities(self.file.path)
+        warnings = AnnotationWarnings(self.file.path)
         for image in self.file.images:
-            record = self._record(image, labels, oddities)
+            record = self._record(image, labels, warnings)
             validate([record], self.num_classes)
             yield record
-        oddities.log()
+        warnings.log()
 
     def original_image_ids(self):
         """Image ids in the order of a Python 2 dictionary filled in file order. ValueError for ids that are texts."""
@@ -125,7 +122,7 @@ class CocoDataset(Dataset):
             raise SniperError(f'{self.file.path}: image {image["id"]!r} has no file_name')
         return next((place for place in places if os.path.isfile(place)), places[0])
 
-    def _record(self, image, labels, oddities):
+    def _record(self, image, labels, warnings):
         """Record of one image; crowd regions are left out, as are boxes without area inside the image."""
         boxes, classes, outlines = [], [], []
         for annotation in self.file.annotations[image['id']]:
@@ -133,15 +130,15 @@ class CocoDataset(Dataset):
                 continue
             box = _corners(annotation, image['width'], image['height'])
             if box is None:
-                oddities.add('boxes lie outside their image or have no area and are left out',
+                warnings.add('boxes lie outside their image or have no area and are left out',
                              annotation.get('id', f'(no id) of image {image["id"]}'))
                 continue
             boxes.append(box)
             classes.append(labels[annotation['category_id']])
             if self.masks:
-                outlines.append(polygons(annotation, image['width'], image['height'], oddities))
+                outlines.append(polygons(annotation, image['width'], image['height'], warnings))
                 if not outlines[-1]:
-                    oddities.add('objects have no usable segmentation; they are trained without a mask',
+                    warnings.add('objects have no usable segmentation; they are trained without a mask',
                                  annotation.get('id', f'(no id) of image {image["id"]}'))
         # Truncated towards zero, as in the original, which stored whole numbers.
         boxes = np.trunc(np.array(boxes, np.float64).reshape(-1, 4))
@@ -164,3 +161,40 @@ def _corners(annotation, width, height):
     y2 = min(height - 1, y1 + max(0, h - 1))
     area = annotation.get('area', w * h)
     return (x1, y1, x2, y2) if area > 0 and x2 >= x1 and y2 >= y1 else None
+
+
+SMALLEST_TABLE = 8
+LARGE = 50000        # keys from which the table only doubles
+PERTURB_SHIFT = 5
+
+
+def python2_dict_order(keys):
+    """Distinct integers from 0 in the order of insertion -> list of them in the order of iteration.
+
+    ValueError for other keys: their order is not known.
+    """
+    keys = list(keys)
+    if any(type(key) is not int or not 0 <= key < 2 ** 63 for key in keys) or len(set(keys)) != len(keys):
+        raise ValueError('the order is known for distinct integers from 0 only')
+    table, used = [None] * SMALLEST_TABLE, 0
+    for key in keys:
+        _insert(table, key)
+        used += 1
+        if used * 3 >= len(table) * 2:
+            wanted, size = used * (2 if used > LARGE else 4), SMALLEST_TABLE
+            while size <= wanted:
+                size *= 2
+            old, table = table, [None] * size
+            for present in old:
+                if present is not None:
+                    _insert(table, present)
+    return [key for key in table if key is not None]
+
+
+def _insert(table, key):
+    mask = len(table) - 1
+    slot = perturb = key
+    while table[slot & mask] is not None:
+        slot = 5 * slot + perturb + 1
+        perturb >>= PERTURB_SHIFT
+    table[slot & mask] = key

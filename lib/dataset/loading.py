@@ -1,15 +1,43 @@
-"""From the configuration to records: what main_train.py and main_test.py ask for."""
+"""From names and the configuration to records: what main_train.py and main_test.py ask for.
+
+A new data set is one module and one line of DATASETS.
+"""
+import importlib
 import itertools
 import logging
 import os
 
 from lib.dataset.compact import CompactRoidb, image_paths, select
-from lib.dataset.proposal_loading import add_proposals, find_proposal_file
-from lib.dataset.registry import get_dataset
-from lib.dataset.transforms import usable_for_training, with_mirrored_copies
+from lib.dataset.proposals import add_proposals, find_proposal_file
+from lib.dataset.roidb import mirrored
 from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
+
+# Imported when asked for, so that reading one format needs no library of another.
+DATASETS = {
+    'coco': 'lib.dataset.coco:CocoDataset',
+    'PascalVOC': 'lib.dataset.pascal_voc:PascalVocDataset',
+    'synthetic': 'lib.dataset.synthetic:SyntheticDataset',
+}
+
+
+def get_dataset(name, image_set, root_path, dataset_path, masks=False):
+    """Open one split of a data set.
+
+    name          a key of DATASETS (configuration: dataset.dataset)
+    image_set     name of the split, for example 'train2017' (no '+')
+    root_path     folder for files made by the program (configuration: dataset.root_path)
+    dataset_path  folder of the data set (configuration: dataset.dataset_path)
+    masks         also load polygons into the records (gt_masks)
+
+    Returns a lib.dataset.base.Dataset. SniperError: unknown name, or unusable annotation file.
+    """
+    if name not in DATASETS:
+        raise SniperError(f'dataset.dataset {name!r} is unknown; known data sets: {", ".join(sorted(DATASETS))}')
+    module, attribute = DATASETS[name].split(':')
+    return getattr(importlib.import_module(module), attribute)(image_set, root_path, dataset_path, masks=masks)
+
 
 NAMED_IN_WARNING = 3  # how many missing files a warning names
 
@@ -98,3 +126,31 @@ def _with_files(roidb, name):
 def _shortened(classes):
     names = classes[1:6]
     return f'{len(classes) - 1}: {", ".join(names)}{", ..." if len(classes) > 6 else ""}'
+
+
+def with_mirrored_copies(roidb, horizontal=True, vertical=False):
+    """The records, followed by their mirrored copies in the same order.
+
+    Both directions asked for: originals, left-right, top-bottom, and both at once (four times the records).
+    """
+    directions = [(True, False)] * horizontal + [(False, True)] * vertical + [(True, True)] * (horizontal and vertical)
+    if isinstance(roidb, CompactRoidb):
+        return CompactRoidb.concatenate([roidb] + [roidb.mirrored(*direction) for direction in directions])
+    result = list(roidb)
+    for left_right, top_bottom in directions:
+        result.extend(mirrored(record, left_right, top_bottom) for record in roidb)
+    return result
+
+
+def usable_for_training(roidb, fg_thresh, bg_thresh_hi, bg_thresh_lo):
+    """Leave out images with neither a foreground nor a background row (reference/pipeline.md 4.6), and log how many."""
+    def usable(overlaps):
+        return (overlaps >= fg_thresh) | ((overlaps >= bg_thresh_lo + 0.0001) & (overlaps < bg_thresh_hi))
+
+    if isinstance(roidb, CompactRoidb):
+        kept = roidb[roidb.any_row(usable)]
+    else:
+        kept = select(roidb, [bool(usable(record['max_overlaps']).any()) for record in roidb])
+    logger.info('training images: %d of %d records hold objects, %d without are left out',
+                len(kept), len(roidb), len(roidb) - len(kept))
+    return kept

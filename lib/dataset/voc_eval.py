@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lib.bbox.detections import Detections, check_range
-from lib.dataset.report import per_class_table
+from lib.dataset.base import per_class_table
 from lib.utils.files import text_writer
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 
-from configs.loader import plain_value
+from configs import plain_value
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_file, write_temporary
 from lib.weights.params_file import file_checksum, write_arrays

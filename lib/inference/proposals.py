@@ -15,7 +15,7 @@ import numpy as np
 from configs import values_affecting
 from lib.dataset import load_test_dataset
 from lib.dataset.compact import take
-from lib.dataset.proposal_files import FORMAT, ProposalSet, after_nms, read_proposals, write_proposals
+from lib.dataset.proposals import FORMAT, ProposalSet, after_nms, read_proposals, write_proposals
 from lib.utils.errors import SniperError
 from lib.utils.files import text_writer
 from lib.bbox import bbox_overlaps

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from lib.engine.exported_model import NUMBER, read_facts
 from lib.engine.precision import prepare, treatment
 from lib.utils.errors import SniperError
-from lib.dataset.voc_classes import BACKGROUND, PASCAL_VOC
+from lib.dataset.voc_annotations import BACKGROUND, PASCAL_VOC
 from lib.tasks import get_task
 from lib.weights.paths import existing_epochs, params_path, read_sidecar
 

@@ -39,7 +39,7 @@ class PackedRoidb:
         return self._roidb.nbytes
 
     def column(self, name):
-        """Array `name` of lib.dataset.roidb_columns.gather."""
+        """Array `name` of lib.dataset.columns.gather."""
         return self._roidb.columns[name]
 
     def path(self, index):

@@ -6,7 +6,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
-from configs.errors import ConfigError
+from configs import ConfigError
 from lib.bbox.detections import Detections
 from lib.chips.sampler import ChipSampler
 from lib.chips.window import Window

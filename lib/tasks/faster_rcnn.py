@@ -8,7 +8,7 @@ from typing import Dict, Sequence
 import numpy as np
 
 from configs.derived import focus_sizes
-from configs.errors import ConfigError
+from configs import ConfigError
 from lib.bbox import bbox_pred, clip_boxes
 from lib.bbox.detections import Detections
 from lib.chips.window import Window

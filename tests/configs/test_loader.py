@@ -13,7 +13,7 @@ from easydict import EasyDict
 from configs import ConfigError, config_name, load_config
 from lib.tasks import check_config
 from configs.__main__ import main as print_config
-from configs.loader import key_names
+from configs.keys import key_names
 from lib.utils.errors import SniperError
 from tests.conftest import ROOT
 

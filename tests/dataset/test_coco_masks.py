@@ -10,9 +10,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from lib.dataset import get_dataset
-from lib.dataset.coco_eval import METRICS
+from lib.dataset.coco_eval import METRICS, true_masks
 from lib.dataset.coco_file import CocoFile
-from lib.dataset.coco_masks import true_masks
 from tests.dataset.coco_folder import make_folder
 from tests.detections import flat
 

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from lib.dataset.annotation_warnings import Oddities
-from lib.dataset.outlines import mask_outlines, polygons, run_length_mask
+from lib.dataset.base import AnnotationWarnings
+from lib.dataset.coco_file import mask_outlines, polygons, run_length_mask
 
 
 def found(segmentation, width=12, height=10):
-    """(polygons as lists, kinds of oddities)."""
-    oddities = Oddities('file.json')
-    outlines = polygons({'id': 3, 'segmentation': segmentation}, width, height, oddities)
-    return [outline.tolist() for outline in outlines], list(oddities.kinds)
+    """(polygons as lists, kinds of warnings)."""
+    warnings = AnnotationWarnings('file.json')
+    outlines = polygons({'id': 3, 'segmentation': segmentation}, width, height, warnings)
+    return [outline.tolist() for outline in outlines], list(warnings.kinds)
 
 
 def coded(mask, text):

@@ -4,8 +4,8 @@ import copy
 import numpy as np
 import pytest
 
-from lib.dataset.roidb import make_record, validate
-from lib.dataset.transforms import mirrored, usable_for_training, with_mirrored_copies
+from lib.dataset.roidb import make_record, mirrored, validate
+from lib.dataset.loading import usable_for_training, with_mirrored_copies
 
 
 def record(boxes=((1, 2, 30, 40),), width=100, height=80, masks=True):

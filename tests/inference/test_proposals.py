@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import main_test
-from lib.dataset.proposal_files import read_proposals
+from lib.dataset.proposals import read_proposals
 from lib.utils.errors import SniperError
 from lib.inference.proposals import Parts, blocks_of, extract
 from lib.utils.clock import StageClock

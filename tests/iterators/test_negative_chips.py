@@ -2,7 +2,7 @@
 import numpy as np
 
 from lib.dataset.proposals import with_proposals
-from lib.dataset.transforms import mirrored
+from lib.dataset.roidb import mirrored
 from lib.iterators import TrainIterator
 from lib.iterators.packed_roidb import PackedRoidb
 from tests.iterators.scenes import assert_same_batches, epoch_batches, make_roidb, small_config

@@ -11,18 +11,18 @@ import sys
 import threading
 import time
 
+from lib.distributed.launch.launchers import SSH_FAILED
 from lib.utils.errors import SniperError
-from lib.distributed.launch.starters import SSH_FAILED
 from lib.utils.processes import how_it_ended
 
-INTERVAL = 0.1        # seconds between looks at the processes
+POLL_INTERVAL = 0.1   # seconds
 LAST_LINES = 15       # of a failed process that are shown again
-AFTER_THE_LAST = 30.0  # seconds that servers get when all workers have ended
-SPARE = 6.0           # seconds beyond its grace that an agent takes to end what it runs
+SERVER_GRACE = 30.0   # seconds that servers get when all workers have ended
+AGENT_GRACE = 6.0     # seconds beyond its grace that an agent takes to end what it runs
 STOP_SIGNALS = {signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
-class Stopped(BaseException):
+class StopSignal(BaseException):
     """A signal asks the launcher to end; `status` is its exit status."""
 
     def __init__(self, status):
@@ -41,10 +41,10 @@ class Child:
         # A session of its own: Ctrl-C reaches the launcher alone, and what it leaves behind can be found.
         self.process = subprocess.Popen(start.arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, start_new_session=True)
-        self._reader = threading.Thread(target=self._pass_on, daemon=True)
+        self._reader = threading.Thread(target=self._forward_lines, daemon=True)
         self._reader.start()
 
-    def _pass_on(self):
+    def _forward_lines(self):
         for line in self.process.stdout:
             line = line.rstrip(b'\r\n')
             self.last_lines.append(line.decode(errors='replace'))
@@ -58,7 +58,7 @@ class Child:
         status = self.process.poll()
         return status if status is None or not 128 < status < 128 + 65 else 128 - status
 
-    def ask_to_end(self, seconds):
+    def request_end(self, seconds):
         """Tell its agent to end it, and to kill it after so long; see agent.py."""
         with contextlib.suppress(OSError, ValueError):  # it has ended, or was asked before
             self.process.stdin.write(b'%g' % seconds)
@@ -73,11 +73,11 @@ class Child:
         if self.process.poll() is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-        for process in members_of_session(self.process.pid):
+        for process in processes_of_session(self.process.pid):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(process, signal.SIGKILL)
 
-    def complaint(self):
+    def failure(self):
         """How it ended, for a message."""
         status, start = self.status, self.start
         if start.host and status == SSH_FAILED:
@@ -103,13 +103,13 @@ class Supervisor:
 
     def __enter__(self):
         def stop(number, _):
-            raise Stopped(STOP_SIGNALS[number])
+            raise StopSignal(STOP_SIGNALS[number])
         self._handlers = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
         return self
 
     def __exit__(self, kind, *_):
         try:
-            self.stop(self._saving if kind in (KeyboardInterrupt, Stopped) else self._grace)
+            self.stop(self._saving if kind in (KeyboardInterrupt, StopSignal) else self._grace)
         finally:
             for number, handler in self._handlers.items():
                 signal.signal(number, handler)
@@ -122,16 +122,16 @@ class Supervisor:
             except OSError as error:
                 raise SniperError(f'{start.name} cannot be started: {error}') from None
 
-    def wait(self, all_of_them=False):
+    def wait(self, let_others_finish=False):
         """Until all have ended -> list of Child that failed.
 
-        At the first that fails the rest is ended, unless `all_of_them`: then the others go on.
+        At the first that fails the rest is ended, unless `let_others_finish`: then the others go on.
         """
         deadline = None
         while True:
             failed = [child for child in self.children if child.status not in (None, 0)]
             running = [child for child in self.children if child.status is None]
-            if failed and not all_of_them:
+            if failed and not let_others_finish:
                 self.stop(self._grace)
                 return failed[:1]
             if not running or deadline is not None and time.monotonic() > deadline:
@@ -139,8 +139,8 @@ class Supervisor:
                     child.finish_reading()
                 return failed
             if deadline is None and all(child.start.serves for child in running):
-                deadline = time.monotonic() + AFTER_THE_LAST  # they end by themselves, if all went well
-            time.sleep(INTERVAL)
+                deadline = time.monotonic() + SERVER_GRACE  # they end by themselves, if all went well
+            time.sleep(POLL_INTERVAL)
 
     def stop(self, seconds):
         """End all that still run: workers first, as they may need the servers to save. A signal hastens it."""
@@ -148,9 +148,9 @@ class Supervisor:
             for serves, grace in ((False, seconds), (True, 0)):
                 ours = [child for child in self.children if child.start.serves == serves]
                 for child in ours:
-                    child.ask_to_end(grace)
-                _wait_for(ours, grace + SPARE)
-        except (KeyboardInterrupt, Stopped):
+                    child.request_end(grace)
+                _wait_for(ours, grace + AGENT_GRACE)
+        except (KeyboardInterrupt, StopSignal):
             pass
         finally:
             for child in self.children:
@@ -160,7 +160,7 @@ class Supervisor:
                 child.finish_reading()
 
 
-def show_last_lines(child):
+def print_last_lines(child):
     """Of a failed process, again, as those of others may follow them above."""
     if child.last_lines:
         print(f'last lines of {child.start.name}:', file=sys.stderr)
@@ -168,7 +168,7 @@ def show_last_lines(child):
             print('    ' + line, file=sys.stderr)
 
 
-def members_of_session(session):
+def processes_of_session(session):
     """Numbers of the processes of a session (Linux; elsewhere none)."""
     found = []
     for name in os.listdir('/proc') if os.path.isdir('/proc') else ():
@@ -184,4 +184,4 @@ def members_of_session(session):
 def _wait_for(children, seconds):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and any(child.status is None for child in children):
-        time.sleep(INTERVAL)
+        time.sleep(POLL_INTERVAL)

@@ -1,4 +1,4 @@
-"""How each launcher starts processes: from a role to the arguments of a local process.
+"""The launchers (local, ssh, mpi, slurm): from a role to the arguments of a process that this machine starts.
 
 Whatever the launcher, what runs on the machine is agent.py with the same arguments.
 """
@@ -9,10 +9,9 @@ import subprocess
 import sys
 from typing import List, NamedTuple
 
-from lib.utils.errors import SniperError
 from lib.distributed.launch import agent
-from lib.distributed.launch.hosts import deal
-from lib.distributed.launch.plan import Role
+from lib.distributed.launch.plan import assign_hosts
+from lib.utils.errors import SniperError
 
 SSH = ['ssh', '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=15', '-o', 'ServerAliveInterval=5',
        '-o', 'ServerAliveCountMax=3']
@@ -42,7 +41,7 @@ def agent_arguments(command, folder, settings=None, role='', index=0, ranks='', 
     return arguments + ['--'] + list(command)
 
 
-def on_this_machine(role, command, folder, settings, here, towards='', grace=10.0):
+def start_locally(role, command, folder, settings, here, towards='', grace=10.0):
     """-> Start of a process of a Role here."""
     serves = role.role in agent.PS_ROLES
     arguments = agent_arguments(command, folder, settings, role.role, role.index, here=here, towards=towards,
@@ -50,66 +49,60 @@ def on_this_machine(role, command, folder, settings, here, towards='', grace=10.
     return Start(role.name, arguments, serves)
 
 
-def by_ssh(roles, hosts, commands, folder, settings, towards, grace):
-    """-> Starts of all `roles`, dealt over the hosts kind by kind. commands: one a role."""
-    _need('ssh', 'ssh')
-    starts, kinds = [], sorted({role.role for role in roles})
-    for kind in kinds:
-        ours = [(role, command) for role, command in zip(roles, commands) if role.role == kind]
-        places = deal(hosts, len(ours))
-        for (role, command), host in zip(ours, places):
-            local = on_this_machine(role, command, folder, settings, places.count(host), towards, grace)
+def start_by_ssh(roles, hosts, commands, folder, settings, towards, grace):
+    """-> Starts of all `roles`, spread over the hosts, role by role. commands: one a role."""
+    _require_program('ssh', 'ssh')
+    starts = []
+    for part in sorted({role.role for role in roles}):
+        members = [(role, command) for role, command in zip(roles, commands) if role.role == part]
+        places = assign_hosts(hosts, len(members))
+        for (role, command), host in zip(members, places):
+            local = start_locally(role, command, folder, settings, places.count(host), towards, grace)
             remote = 'exec ' + ' '.join(map(shlex.quote, local.arguments))
             starts.append(Start(role.name, SSH + [host.name, remote], local.serves, host.name))
     return starts
 
 
-def by_mpi(ranks, hosts, command, folder, settings, towards, grace):
+def start_by_mpi(ranks, hosts, command, folder, settings, towards, grace):
     """-> Start of one mpirun; ranks: see agent.py."""
     program = 'mpirun'
-    _need(program, 'mpi')
-    count = str(_total(ranks))
-    kind = _mpi_kind(program)
+    _require_program(program, 'mpi')
+    count = str(_num_ranks(ranks))
+    family = _mpi_family(program)
     names = ','.join('{}:{}'.format(*host) for host in hosts)
-    if kind == 'Open MPI':
+    if family == 'Open MPI':
         # Each rank has threads of its own, and there are more ranks than hosts where servers are.
         arguments = [program, '-n', count, '--map-by', 'node:OVERSUBSCRIBE', '--bind-to', 'none']
         arguments += ['--host', names] if names else []
     else:
         arguments = [program, '-n', count] + (['-hosts', names] if names else [])
     arguments += agent_arguments(command, folder, settings, ranks=ranks, towards=towards, watch=False, grace=grace)
-    return _wrapped(program, arguments, folder)
+    return _under_agent(program, arguments, folder)
 
 
-def by_slurm(ranks, command, folder, settings, towards, grace):
+def start_by_slurm(ranks, command, folder, settings, towards, grace):
     """-> Start of one srun, in the job's allocation or one that it asks for."""
-    _need('srun', 'slurm')
-    arguments = ['srun', f'--ntasks={_total(ranks)}', '--kill-on-bad-exit=1', '--input=none', '--unbuffered']
+    _require_program('srun', 'slurm')
+    arguments = ['srun', f'--ntasks={_num_ranks(ranks)}', '--kill-on-bad-exit=1', '--input=none', '--unbuffered']
     arguments += agent_arguments(command, folder, settings, ranks=ranks, towards=towards, watch=False, grace=grace)
-    return _wrapped('srun', arguments, folder)
+    return _under_agent('srun', arguments, folder)
 
 
-def roles_of(servers, workers):
-    """-> list of Role: so many of each kind."""
-    return ([Role('server', number) for number in range(servers)]
-            + [Role('worker', number) for number in range(workers)])
-
-
-def _wrapped(program, arguments, folder):
+def _under_agent(program, arguments, folder):
     """The program under an agent, which ends it when the launcher is gone."""
     return Start(program, agent_arguments(arguments, folder), prefixed=True)
 
 
-def _total(ranks):
+def _num_ranks(ranks):
     return sum(int(part.partition('=')[2]) for part in ranks.split(','))
 
 
-def _need(program, launcher):
+def _require_program(program, launcher):
     if not shutil.which(program):
         raise SniperError(f'--launcher {launcher} needs the program {program}, which is not installed here')
 
 
-def _mpi_kind(program):
+def _mpi_family(program):
     """'Open MPI' or 'MPICH' (and those that share its mpirun: Intel MPI, MVAPICH)."""
     try:
         done = subprocess.run([program, '--version'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 
 from configs import load_config
-from lib.dataset import proposal_loading
-from lib.dataset.coco import CocoDataset
-from lib.dataset.proposal_files import ProposalSet, after_nms, read_original, read_proposals, write_proposals
-from lib.dataset.proposal_loading import add_proposals, find_proposal_file
-from lib.dataset.proposals import attach_proposals, with_proposals
-from lib.dataset.python2_order import python2_dict_order
+from lib.dataset import proposals as proposals_module
+from lib.dataset.coco import CocoDataset, python2_dict_order
+from lib.dataset.proposals import (ProposalSet, add_proposals, after_nms, attach_proposals, find_proposal_file,
+                                   read_original, read_proposals, with_proposals, write_proposals)
 from lib.dataset.roidb import make_record
-from lib.dataset.transforms import with_mirrored_copies
+from lib.dataset.loading import with_mirrored_copies
 from lib.utils.errors import SniperError
 from lib.utils.npz import read_origin
 from tests.dataset.proposal_data import python2_pickle, random_rows
@@ -246,6 +244,6 @@ def test_a_folder_that_cannot_be_written_costs_only_time(coco, monkeypatch, capl
 
     def refuse(*_):
         raise SniperError('cannot write it: no space left')
-    monkeypatch.setattr(proposal_loading, 'write_proposals', refuse)
+    monkeypatch.setattr(proposals_module, 'write_proposals', refuse)
     assert len(add_proposals(config, dataset, roidb)) == len(roidb)
     assert 'no space left' in caplog.text

@@ -1,4 +1,4 @@
-"""The program of ps-lite's scheduler and servers: `python -m lib.distributed.launch.node` with DMLC_ROLE set.
+"""The program of ps-lite's scheduler and servers, run by agent.py as a module, with DMLC_ROLE set.
 
 MXNet runs the loop of a server in the middle of its own import; an optimiser that arrives there cannot be unpickled, as
 its modules import MXNet, which is not whole yet. So the role is hidden until everything is imported.
