@@ -3,10 +3,10 @@
 On several machines: `--shard 1/3`, `--shard 2/3` and `--shard 3/3` test a third of the images each, `--merge` then
 joins and evaluates what they found (docs/distributed.md).
 
-The checkpoint is the one of the configuration's training image_set with the number TEST.TEST_EPOCH. Detections, the
-COCO result file and the table of AP go to output_path. With TEST.EXTRACT_PROPOSALS it writes proposals instead, for the
-negative chips of a training, to TEST.PROPOSAL_SAVE_PATH. MXNet is imported inside functions: spawned processes import
-this file again.
+The checkpoint is the one of the configuration's training image_set with the number TEST.TEST_EPOCH. Detections, result
+files and metrics go to a folder of the data set and the checkpoint, beside the checkpoint (lib/weights/paths.py). With
+TEST.EXTRACT_PROPOSALS it writes proposals instead, for the negative chips of a training, to TEST.PROPOSAL_SAVE_PATH.
+MXNet is imported inside functions: spawned processes import this file again.
 """
 import argparse
 import functools
@@ -66,7 +66,7 @@ def test(config, args):
 
 
 def extract(config, args):
-    """Proposals likewise."""
+    """Proposals of all images, of a shard, or of all shards."""
     if args.vis:
         raise SniperError('--vis draws detections, but TEST.EXTRACT_PROPOSALS makes none: leave one of them out')
     from lib.inference.proposals import Extraction

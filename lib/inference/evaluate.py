@@ -7,18 +7,19 @@ from typing import Any, List, NamedTuple
 
 import numpy as np
 
-from lib.dataset import load_test_dataset
-from lib.utils.files import text_writer
-from lib.image import read_image
+from configs import load_config
 from lib.bbox.detections import Detections
+from lib.dataset import load_test_dataset
+from lib.image import read_image
 from lib.inference.autofocus import PixelReport, focus_recall, small
 from lib.inference.detect import detect
 from lib.inference.scale import ScaleResult, scale_name
 from lib.inference.store import DetectionStore
 from lib.inference.weights import PredictorFactory, check_classes, find_weights, use_float32_on_cpu
 from lib.utils.clock import StageClock
-from lib.weights.paths import output_folder, results_folder
+from lib.utils.files import text_writer
 from lib.visualization import draw_detections, draw_focus_chips, picture_names, write_picture
+from lib.weights.paths import output_folder, results_folder
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Setup(NamedTuple):
     def pictures(self):
         """Folder of pictures: TEST.VISUALIZATION_PATH, `pictures` beside the results where nobody set it."""
         path = self.config.TEST.VISUALIZATION_PATH
-        return os.path.join(self.root, 'pictures') if path == default_of('TEST.VISUALIZATION_PATH') else path
+        return os.path.join(self.root, 'pictures') if path == load_config().TEST.VISUALIZATION_PATH else path
 
 
 class Outcome(NamedTuple):

@@ -198,7 +198,8 @@ class Parts:
 
 def proposals_origin(config, roidb, weights_digest, name):
     """What a proposal file depends on, fit for JSON: name -> value or digest."""
-    return {'set': name, 'weights': weights_digest, 'images': images_digest(roidb), **values_affecting(config, 'proposals')}
+    return {'set': name, 'weights': weights_digest, 'images': images_digest(roidb),
+            **values_affecting(config, 'proposals')}
 
 
 def report_recall(path, roidb):

@@ -87,8 +87,8 @@ class PartFolder:
     def read_all(self, count, images_of_shards):
         """All `count` parts (0 = as many as the names of the files say) -> list of Part.
 
-        images_of_shards(count): image numbers of each shard, to say which are missing. SniperError naming what is missing,
-        damaged, of something else or there twice, and the command that makes it.
+        images_of_shards(count): image numbers of each shard, to say which are missing. SniperError naming what is
+        missing, damaged, of something else or there twice, and the command that makes it.
         """
         count = count or self._count()
         shards = [Shard(number, count) for number in range(1, count + 1)]
