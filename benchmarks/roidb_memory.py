@@ -25,10 +25,10 @@ import numpy as np
 from configs import load_config
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.loading import with_mirrored_copies
-from lib.iterators.packed_roidb import PackedRoidb
+from lib.iterators.shared import PackedRoidb
 from lib.iterators.pool import WorkerPool
 from lib.iterators.shared import BatchSlots
-from lib.iterators.train_tasks import TrainTasks
+from lib.iterators.samples import TrainSamples
 from lib.tasks import get_task
 
 # name -> (images, boxes an image, proposals an image)
@@ -92,7 +92,7 @@ def measure_shared(images, boxes, proposals):
     sampler = task.sampler().of_epoch(np.random.default_rng(0))
     data, label = task.layout(1)
     slots = BatchSlots(1, {name: int(np.prod(shape)) for name, shape in data + label})
-    pool = WorkerPool(TrainTasks, (packed, slots, data + label, task, 0), WORKERS)
+    pool = WorkerPool(TrainSamples, (packed, slots, data + label, task, 0), WORKERS)
     try:
         tasks = range(0, min(len(packed), 4000), 50)
         for first in tasks:

@@ -60,6 +60,12 @@ def values_affecting(config, *what, among=None, without=(), scale=None):
     return values
 
 
+def default_values(names):
+    """{dotted name: default value, plain} of the keys `names`."""
+    keys = declared_keys()
+    return {name: plain_value(keys[name].kind.convert(keys[name].default)) for name in names}
+
+
 def value_of(config, name):
     """Value of the key `name`, 'TRAIN.lr'."""
     for word in name.split('.'):

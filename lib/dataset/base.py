@@ -28,8 +28,12 @@ class Dataset(abc.ABC):
         return len(self.classes)
 
     @abc.abstractmethod
-    def roidb(self):
-        """-> sequence of records (lib.dataset.roidb), one an image, in a fixed order."""
+    def roidb(self, with_ignored: bool = False):
+        """-> sequence of records (lib.dataset.roidb), one an image, in a fixed order.
+
+        with_ignored: crowd regions and difficult objects, which are neither trained on nor count when detections are
+        scored, are among the rows, and the columns `crowd` and `difficult` say which they are; else they are left out.
+        """
 
     def original_image_ids(self):
         """Image ids in the order in which the original went through them, which its proposal files go by.

@@ -58,8 +58,13 @@ class CocoDataset(Dataset):
     def image_ids(self):
         return [image['id'] for image in self.file.images]
 
-    def roidb(self):
-        """-> sequence of records (lib.dataset.roidb), a CompactRoidb. A record's image file need not exist."""
+    def roidb(self, with_ignored: bool = False):
+        """-> sequence of records (lib.dataset.roidb), a CompactRoidb. A record's image file need not exist.
+
+        with_ignored: crowd regions too (and no cache).
+        """
+        if with_ignored:
+            return self._with_outlines(CompactRoidb.from_records(self._records(True)))
         if self._cache.roidb is not None:
             return self._with_outlines(self._cache.roidb)
         roidb = self._with_outlines(CompactRoidb.from_records(self._records()))
@@ -75,11 +80,11 @@ class CocoDataset(Dataset):
                                   )
         return roidb
 
-    def _records(self):
+    def _records(self, with_ignored=False):
         labels = {category['id']: label for label, category in enumerate(self.file.categories, 1)}
         warnings = AnnotationWarnings(self.file.path)
         for image in self.file.images:
-            record = self._record(image, labels, warnings)
+            record = self._record(image, labels, warnings, with_ignored)
             validate([record], self.num_classes)
             yield record
         warnings.log()
@@ -122,11 +127,11 @@ class CocoDataset(Dataset):
             raise SniperError(f'{self.file.path}: image {image["id"]!r} has no file_name')
         return next((place for place in places if os.path.isfile(place)), places[0])
 
-    def _record(self, image, labels, warnings):
-        """Record of one image; crowd regions are left out, as are boxes without area inside the image."""
-        boxes, classes, outlines = [], [], []
+    def _record(self, image, labels, warnings, with_ignored):
+        """Record of one image; boxes without area inside the image are left out, as are crowd regions if not asked."""
+        boxes, classes, outlines, crowd = [], [], [], []
         for annotation in self.file.annotations[image['id']]:
-            if annotation.get('iscrowd'):
+            if annotation.get('iscrowd') and not with_ignored:
                 continue
             box = _corners(annotation, image['width'], image['height'])
             if box is None:
@@ -134,6 +139,7 @@ class CocoDataset(Dataset):
                              annotation.get('id', f'(no id) of image {image["id"]}'))
                 continue
             boxes.append(box)
+            crowd.append(bool(annotation.get('iscrowd')))
             classes.append(labels[annotation['category_id']])
             if self.masks:
                 outlines.append(polygons(annotation, image['width'], image['height'], warnings))
@@ -143,7 +149,7 @@ class CocoDataset(Dataset):
         # Truncated towards zero, as in the original, which stored whole numbers.
         boxes = np.trunc(np.array(boxes, np.float64).reshape(-1, 4))
         return make_record(self._image_path(image), image['id'], image['width'], image['height'], boxes, classes,
-                           outlines if self.masks else None)
+                           outlines if self.masks else None, crowd=crowd)
 
 
 def _corners(annotation, width, height):

@@ -102,17 +102,14 @@ def read_id(columns: dict, image: int):
 
 def _gather_chunk(records, parts, seen):
     """Arrays of some records; `parts` and `seen` take up proposals, those of an image and its twin once."""
-    counts = [len(record.get('boxes', ())) for record in records]
-    chunk = {'rows': np.array(counts, np.int64)}
-    chunk.update((name, []) for name in ROW_COLUMNS)
-    for record, count in zip(records, counts):
-        filled = {}
-        for name, column in ROW_COLUMNS.items():
-            filled[name] = (np.asarray(record[name], column.dtype).reshape((count,) + column.shape) if name in record
-                            else default_rows(name, count, filled))
-            chunk[name].append(filled[name])
+    boxes = [np.asarray(record.get('boxes', ()), np.float32).reshape(-1, 4) for record in records]
+    chunk = {'rows': np.array([len(rows) for rows in boxes], np.int64)}
     for name, column in ROW_COLUMNS.items():
-        chunk[name] = np.concatenate(chunk[name] + [np.zeros((0,) + column.shape, column.dtype)])
+        parts_of_column = boxes if name == 'boxes' else [
+            record[name] if name in record else default_rows(name, len(rows), record)
+            for record, rows in zip(records, boxes)]
+        nothing = np.zeros((0,) + column.shape, column.dtype)
+        chunk[name] = np.concatenate([nothing] + parts_of_column).astype(column.dtype, copy=False)
     chunk['size'] = np.array([(record['width'], record['height']) for record in records], np.float64).reshape(-1, 2)
     chunk['flags'] = np.array([FLIPPED * bool(record.get('flipped', False))
                                | FLIPPED_VERTICAL * bool(record.get('flipped_vertical', False)) for record in records],

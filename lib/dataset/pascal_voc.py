@@ -46,13 +46,13 @@ class PascalVocDataset(Dataset):
         self._labels = {class_key(name): label for label, name in enumerate(self.classes)}
         self.annotations, self.has_annotations = self._read()
 
-    def roidb(self):
-        """-> CompactRoidb (lib.dataset.compact). Objects marked as difficult are not in it.
+    def roidb(self, with_ignored: bool = False):
+        """-> CompactRoidb (lib.dataset.compact). Objects marked as difficult are in it only if `with_ignored`.
 
         A record's image file need not exist, unless its annotation lacks the size.
         """
         warnings = AnnotationWarnings(f'{self.name} of {self.dataset_path}')
-        roidb = [self._record(image_id, annotation, warnings)
+        roidb = [self._record(image_id, annotation, warnings, with_ignored)
                  for image_id, annotation in zip(self.image_ids, self.annotations)]
         warnings.log()
         validate(roidb, self.num_classes)
@@ -115,27 +115,28 @@ class PascalVocDataset(Dataset):
             if item.difficult is None:
                 warnings.add('objects have a <difficult> that is neither 0 nor 1; it is taken as 0', identity)
 
-    def _record(self, image_id, annotation, warnings):
+    def _record(self, image_id, annotation, warnings, with_ignored):
         image = self.folder.image_path(image_id, annotation.filename)
         width, height = annotation.width, annotation.height
         if not width:
             width, height = _size_of(image, self.folder.annotation_path(image_id))
             if annotation is not NO_ANNOTATION:
                 warnings.add('annotations lack the size of their image: it is read from the image', image_id)
-        boxes, labels = [], []
+        boxes, labels, difficult = [], [], []
         for number, item in enumerate(annotation.objects, 1):
-            if item.difficult or item.box is None:
+            if item.difficult and not with_ignored or item.box is None:
                 continue
             box = _inside(item.box, width, height)
             if box is not None:
                 boxes.append(box)
+                difficult.append(bool(item.difficult))
                 labels.append(self._labels[class_key(item.name)])
             elif item.box[2] >= item.box[0] and item.box[3] >= item.box[1]:  # the others were counted when read
                 warnings.add('boxes lie outside their image or have no area and are left out',
                              f'{image_id} object {number}')
         # Truncated towards zero, as in the original, which stored whole numbers.
         boxes = np.trunc(np.array(boxes, np.float64).reshape(-1, 4))
-        return make_record(image, image_id, width, height, boxes, labels)
+        return make_record(image, image_id, width, height, boxes, labels, difficult=difficult)
 
 
 def _inside(box, width, height):

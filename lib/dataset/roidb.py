@@ -50,6 +50,7 @@ COLUMNS: Dict[str, Column] = {
                         '(k, 4) boxes of the unmirrored image for negative chips (lib.dataset.proposals)'),
 }
 ROW_COLUMNS = {name: column for name, column in COLUMNS.items() if column.of == ROW}
+_defaults: Dict[str, np.ndarray] = {}
 _MADE = ('image', 'image_id', 'width', 'height', 'boxes', 'gt_classes')
 
 
@@ -76,20 +77,20 @@ def make_record(image: str, image_id, width, height, boxes, labels, polygons=Non
 
 
 def default_rows(name: str, count: int, record: dict) -> np.ndarray:
-    """What a ROW column holds where nothing is said; record: the columns before it."""
+    """What a ROW column holds where nothing is said, not to be written to; record: the columns that are known.
+
+    Most of it are slices of arrays that are shared: records are made by the hundred thousand.
+    """
     column = ROW_COLUMNS[name]
     if column.default in ROW_COLUMNS:
-        return record[column.default].astype(column.dtype)
-    default = 0 if column.default is REQUIRED else column.default
-    return np.full((count,) + column.shape, default, column.dtype)
-
-
-def kept_rows(record: dict, kept: np.ndarray) -> dict:
-    """Record with the rows for which `kept` (n,) bool holds; its polygons go with them."""
-    changed = {name: record[name][kept] for name in ROW_COLUMNS if name in record}
-    if 'gt_masks' in record:
-        changed['gt_masks'] = [polygons for polygons, keep in zip(record['gt_masks'], kept) if keep]
-    return dict(record, **changed)
+        source = record[column.default] if column.default in record else default_rows(column.default, count, record)
+        return source.astype(column.dtype)
+    shared = _defaults.get(name)
+    if shared is None or len(shared) < count:
+        default = 0 if column.default is REQUIRED else column.default
+        shared = _defaults[name] = np.full((max(1024, 2 * count),) + column.shape, default, column.dtype)
+        shared.setflags(write=False)
+    return shared[:count]
 
 
 def validate(roidb, num_classes: int) -> None:

@@ -106,25 +106,24 @@ class DetectionStore:
             arrays.update(pack_codes(detections.mask))
             arrays['image_sizes'] = np.array([(entry['height'], entry['width']) for entry in self._roidb],
                                              np.int64).reshape(-1, 2)
-        write_npz(self.final_path, arrays, dict(self._origin(), **values_affecting(self._config, 'detections')))
+        write_npz(self.final_path, arrays, self.origin())
 
-    def origin(self, index, crops):
-        """What the detections of scale `index` in the windows `crops` depend on: name -> value or digest.
-
-        Windows of a scale that does not run on chips are whole images, whatever is given.
+    def origin(self, index=None, crops=None):
+        """What the final detections, or those of scale `index` in the windows `crops`, depend on: name -> value or
+        digest. Windows of a scale that does not run on chips are whole images, whatever is given.
         """
+        if self._images is None:
+            self._images = images_digest(self._roidb)
+        made_from = {'format': FORMAT, 'weights': self._weights, 'images': self._images}
+        if index is None:
+            return dict(made_from, **values_affecting(self._config, 'detections'))
         keys = values_affecting(self._config, 'detections', without=('pyramid',), scale=index)
-        del keys['TEST.WITH_MASK']  # masks have a file of their own
-        return dict(self._origin(), **keys, chips=digest(crops) if runs_on_chips(self._config, index) else '')
+        del keys['TEST.WITH_MASK']  # rows are the same with masks, which are a file of their own
+        return dict(made_from, **keys, chips=digest(crops) if runs_on_chips(self._config, index) else '')
 
     def _masks_origin(self, index, origin):
         """Also what decides which detections of the scale get masks."""
         return dict(origin, masks=values_affecting(self._config, 'detections', among='pyramid', scale=index))
-
-    def _origin(self):
-        if self._images is None:
-            self._images = images_digest(self._roidb)
-        return {'format': FORMAT, 'weights': self._weights, 'images': self._images}
 
 
 def _read(path, origin, fits):

@@ -1,10 +1,10 @@
 """Who tests which images, and TEST.CONCURRENT_JOBS inference processes, each with its own predictor.
 
 What the network makes of an image depends on the images beside it in the batch: they decide how far it is padded. So
-the images are partitioned in units, consecutive in the order of test batches (lib.iterators.crop_batches) and so long
+the images are partitioned in units, consecutive in the order of test batches (lib.iterators.batching) and so long
 that the batches of every scale end where a unit ends. Any number of shards and workers then has the batches, and the
 detections, of one process. Units of small and large images go to everyone in turn. Chips are grouped into batches by
-what there is (lib.iterators.chip_batches): there, batches differ with the parts.
+what there is (lib.iterators.batching): there, batches differ with the parts.
 
 A worker runs all scales of its part one after another and sends the parent, through a pipe:
 ('start', index, crops), ('done', index, crops), ('scale', index, result) and at the end ('clock', seconds),
@@ -28,7 +28,7 @@ import numpy as np
 from lib.bbox.detections import Detections
 from lib.dataset.compact import take
 from lib.inference.scale import Progress, ScaleResult, joined, run_scale, scale_name
-from lib.iterators.crop_batches import size_groups
+from lib.iterators.batching import size_groups
 from lib.utils.clock import StageClock
 from lib.utils.errors import SniperError
 from lib.utils.processes import environment, how_it_ended, num_cores, resolve_workers

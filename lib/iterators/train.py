@@ -4,17 +4,14 @@ import time
 
 import numpy as np
 
-from lib.utils.errors import SniperError
-from lib.iterators import seeds
-from lib.iterators.batch import Batch
-from lib.iterators.window_table import WindowTable
-from lib.iterators.epoch import EpochPlan, draw_order, summarise
-from lib.iterators.packed_roidb import PackedRoidb
+from lib.iterators.epoch import EpochPlan, WindowTable, draw_order, summarise
 from lib.iterators.pool import make_pool
 from lib.iterators.prefetch import Prefetcher, group_rows, resolve_prefetch
-from lib.iterators.shared import BatchSlots
-from lib.iterators.train_tasks import TrainTasks
+from lib.iterators.samples import TrainSamples
+from lib.iterators.shared import Batch, BatchSlots, PackedRoidb
 from lib.tasks import get_task
+from lib.utils import seeds
+from lib.utils.errors import SniperError
 from lib.utils.processes import resolve_workers
 
 logger = logging.getLogger(__name__)
@@ -55,7 +52,7 @@ class TrainIterator:
         floats = {name: _floats(shape) for name, shape in self._layout}
         num_slots = 1 + resolve_prefetch(config.TRAIN.PREFETCH, workers, batch_size, 4 * sum(floats.values()))
         self._slots = BatchSlots(num_slots, floats)
-        self._pool = make_pool(TrainTasks, (self._roidb, self._slots, self._layout, self._task, self._seed), workers)
+        self._pool = make_pool(TrainSamples, (self._roidb, self._slots, self._layout, self._task, self._seed), workers)
         self._workers = workers
         self._prefetcher = Prefetcher(self._pool, num_slots)
 

@@ -6,11 +6,9 @@ import numpy as np
 from lib.bbox.anchors import anchor_base
 from lib.bbox.boxes import as_boxes
 from lib.targets.anchor_targets_ext import Labeller
-from lib.targets.chip_boxes import MIN_SIDE, chip_boxes, objects_on_chip
+from lib.targets.chip_boxes import MIN_SIDE, chip_boxes, objects_on_chip, objects_with_row, write_gt_boxes
 from lib.targets.focus_labels import FocusSizes, write_focus_labels
-from lib.targets.object_labels import objects_with_row, write_gt_boxes
 from lib.targets.polygons import to_window, write_polygons
-from lib.targets.sampling import subsample
 
 
 class TargetSettings(NamedTuple):
@@ -65,7 +63,7 @@ class ChipTargets:
         """Write RPN labels of a chip: label (A*F*F,), bbox_target and bbox_weight (4A, F, F), float32, C order.
 
         Labels are 1, 0 or -1, anchor-major; targets are un-normalised deltas of the remaining positives, whose
-        weight is 1. rng: numpy Generator that chooses the anchors that stay (lib.targets.sampling).
+        weight is 1. rng: numpy Generator that chooses the anchors that stay (lib.targets.chip_targets).
         """
         label, match, valid = self.label_anchors(chip_boxes)
         subsample(label, self.settings.batch_size, self.settings.positive_fraction, rng)
@@ -108,3 +106,33 @@ class ChipTargets:
         low, high = self.settings.valid_ranges[chip.level]
         return (0.0 if low < 0 else low * chip.scale,
                 float(self.settings.chip_size) if high < 0 else high * chip.scale)
+
+
+def subsample(label, batch_size, positive_fraction, rng):
+    """Random choice of the anchors that a chip's loss sees (reference/pipeline.md 10.7).
+
+    Sets surplus labels of (K,) int8 `label` to -1 in place: 1 object, 0 background, -1 not used.
+
+    At most int(batch_size * positive_fraction) positives stay, and negatives up to batch_size together. Which
+    ones is uniform. rng: numpy Generator, or anything else with a `choice(a, size, replace)` method (a legacy
+    RandomState makes the original's draws), with which the surplus is drawn, positives first.
+    """
+    positives = np.nonzero(label == 1)[0]
+    limit = int(batch_size * positive_fraction)
+    _drop_surplus(label, positives, limit, rng)
+    negatives = np.nonzero(label == 0)[0]
+    _drop_surplus(label, negatives, batch_size - min(len(positives), limit), rng)
+
+
+def _drop_surplus(label, members, limit, rng):
+    surplus = len(members) - limit
+    if surplus <= 0:
+        return
+    if isinstance(rng, np.random.Generator):
+        # Few of many stay: drawing those is far cheaper than drawing the surplus, and as uniform.
+        kept = rng.choice(members, size=limit, replace=False, shuffle=False)
+        value = label[members[0]]
+        label[members] = -1
+        label[kept] = value
+    else:
+        label[rng.choice(members, size=surplus, replace=False)] = -1

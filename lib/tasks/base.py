@@ -8,7 +8,7 @@ import numpy as np
 
 from configs import ConfigError
 from lib.bbox.detections import Detections
-from lib.chips.sampler import ChipSampler
+from lib.chips.chip_sampler import ChipSampler
 from lib.chips.window import Window
 
 
@@ -107,7 +107,7 @@ class Task:
     # training
 
     def sampler(self):
-        """What an epoch is made of: an object with `windows(record, rng) -> [Window]`, see lib.chips.sampler."""
+        """What an epoch is made of: an object with `windows(record, rng) -> [Window]`, see lib.chips.chip_sampler."""
         return ChipSampler(self.config)
 
     def inputs(self) -> List[Input]:

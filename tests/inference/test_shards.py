@@ -10,9 +10,9 @@ from configs import load_config
 from lib.cli import run
 from lib.dataset.roidb import make_record
 from lib.utils.errors import SniperError
-from lib.inference.shards import MOST, PartFolder, Shard
+from lib.inference.shards import MOST, PartFolder, Shard, part_folder
 from lib.inference.workers import num_devices, partition, partition_images, unit_length
-from lib.iterators.crop_batches import order_crops
+from lib.iterators.batching import order_crops
 from tests.inference import tiny_data
 
 SIZES = ((96, 64), (64, 96), (80, 80), (90, 50), (50, 90), (70, 60), (61, 47), (99, 33), (40, 77), (88, 81), (52, 52))
@@ -51,6 +51,19 @@ def test_unit_holds_whole_batches_of_all_scales():
     assert num_devices(config) == 2 and unit_length(config) == 24
     roidb = [make_record('x', number, 9, 9, [], []) for number in range(50)]
     assert [len(numbers) for numbers in partition_images(roidb, config, 3)] == [24, 26, 0]
+
+
+@pytest.mark.parametrize('kind, pairs, matters', [
+    ('detections', ['network.STRIDE_IN_1X1', 'True'], True), ('proposals', ['network.STRIDE_IN_1X1', 'True'], True),
+    ('detections', ['TEST.NMS', '0.2'], True), ('proposals', ['TEST.NMS', '0.2'], False),
+    ('detections', ['TEST.N_PROPOSAL_PER_SCALE', '7'], False), ('proposals', ['TEST.N_PROPOSAL_PER_SCALE', '7'], True),
+    ('detections', ['TEST.NUM_PROCESS', '2', 'dataset.dataset_path', 'elsewhere', 'TRAIN.lr', '1.0'], False)])
+def test_what_shards_have_to_agree_in(kind, pairs, matters):
+    """What affects the results that are joined; not folders and processes."""
+    def facts(words):
+        config = load_config('configs/faster/sniper_tiny_e2e.yml', words)
+        return part_folder(config, kind, 'root', [], 'weights', lambda flags: '')._origin
+    assert (facts(pairs) != facts([])) == matters
 
 
 @pytest.mark.parametrize('text', ['0/3', '4/3', '1', '1/0', '-1/3', 'a/b', '1/3/3', ''])

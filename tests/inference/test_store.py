@@ -4,6 +4,8 @@ import os
 import numpy as np
 import pytest
 
+from configs import keys_affecting, load_config, plain_value
+from configs.keys import declared_keys, value_of
 from lib.bbox.detections import Detections
 from lib.inference.detect import detect
 from lib.inference.scale import ScaleResult
@@ -11,6 +13,7 @@ from lib.inference.store import DetectionStore
 from tests.detections import assert_same, flat
 from tests.inference import fakes
 
+TINY = 'configs/faster/sniper_tiny_e2e.yml'
 
 CROPS = [[(0.0, 0.0, 9.0, 9.0)] * count for count in (1, 2, 0, 1, 1)]
 
@@ -75,6 +78,44 @@ def test_changed_image_is_noticed(tmp_path, caplog):
         stream.write(b'x')
     assert load(again, 0) is None
     assert 'made from other images' in caplog.text
+
+
+def origin(words, index=None):
+    return DetectionStore('out', load_config(TINY, words), [], 'digest').origin(index)
+
+
+@pytest.mark.parametrize('name', keys_affecting('graph', 'detections', among='detections') + keys_affecting('machine'))
+def test_every_key_that_affects_detections_and_none_of_a_machine_makes_a_cache_stale(name):
+    """The file of final detections; that of a scale too, but for how scales work together."""
+    words = [name, other_value(name, load_config(TINY))]
+    matters = name in keys_affecting('detections')
+    assert (origin(words) != origin([])) == matters
+    of_scale = matters and name not in keys_affecting('pyramid') and name != 'TEST.WITH_MASK'  # a file of their own
+    assert (origin(words, 1) != origin([], 1)) == of_scale
+
+
+def other_value(name, config):
+    """One that is not the configuration's."""
+    value = plain_value(value_of(config, name))
+    if declared_keys()[name].choices:
+        return next(choice for choice in declared_keys()[name].choices if choice != value)
+    return other(value)
+
+
+def other(value):
+    if value == 'auto':  # of NUM_PROCESS
+        return 3
+    if isinstance(value, list):
+        return [other(item) for item in value]
+    if isinstance(value, bool):
+        return not value
+    return value + '1' if isinstance(value, str) else value + 1
+
+
+def test_a_scale_does_not_depend_on_the_others():
+    scales = '[(960, 1280), (480, 640), (192, 257)]'
+    assert origin(['TEST.SCALES', scales], 0) == origin([], 0)
+    assert origin(['TEST.SCALES', scales], 2) != origin([], 2)
 
 
 def test_suppression_keys_do_not_matter(tmp_path):

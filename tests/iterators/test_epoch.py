@@ -3,12 +3,11 @@ import numpy as np
 import pytest
 
 from lib.chips import Window
-from lib.utils.errors import SniperError
-from lib.iterators import seeds
-from lib.iterators.window_table import WindowTable
-from lib.iterators.epoch import EpochPlan, draw_order
-from lib.iterators.packed_roidb import PackedRoidb
+from lib.iterators.epoch import EpochPlan, WindowTable, draw_order
 from lib.iterators.prefetch import resolve_prefetch
+from lib.iterators.shared import PackedRoidb
+from lib.utils import seeds
+from lib.utils.errors import SniperError
 from lib.utils.processes import _group_memory, num_cores, resolve_workers
 
 

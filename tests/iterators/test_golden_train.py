@@ -2,12 +2,11 @@
 import cv2
 import numpy as np
 
-from lib.chips import Window
-from lib.iterators.packed_roidb import PackedRoidb
-from lib.iterators.shared import BatchSlots
-from lib.iterators.train_tasks import TrainTasks
-from lib.tasks import get_task
 from configs import load_config
+from lib.chips import Window
+from lib.iterators.samples import TrainSamples
+from lib.iterators.shared import BatchSlots, PackedRoidb
+from lib.tasks import get_task
 from tests.golden import golden_file
 from tests.targets.test_polygons import unpacked
 
@@ -100,7 +99,7 @@ def test_golden_batches(tmp_path):
         names = bytes(case['names_order']).decode().split(',')
         assert [name for name, _ in layout] == names
         slots = BatchSlots(SLOTS, {name: np.prod(shape) for name, shape in layout})
-        tasks = TrainTasks(PackedRoidb(roidb), slots, layout, task, seed=0)
+        tasks = TrainSamples(PackedRoidb(roidb), slots, layout, task, seed=0)
         for index in (0, 1):
             expected = golden_batch(case, index)
             for row, (image, chip) in enumerate(expected['pick'].tolist()):

@@ -4,7 +4,7 @@ import numpy as np
 from lib.dataset.proposals import with_proposals
 from lib.dataset.roidb import mirrored
 from lib.iterators import TrainIterator
-from lib.iterators.packed_roidb import PackedRoidb
+from lib.iterators.shared import PackedRoidb
 from tests.iterators.scenes import assert_same_batches, epoch_batches, make_roidb, small_config
 
 

@@ -8,10 +8,17 @@ import time
 import numpy as np
 import pytest
 
-from lib.utils.errors import SniperError
 from lib.iterators import TrainIterator
-from tests.iterators.scenes import (assert_same_batches, epoch_batches, make_entry, make_roidb, small_config, snapshot,
-                                    write_image)
+from lib.utils.errors import SniperError
+from tests.iterators.scenes import (
+    assert_same_batches,
+    epoch_batches,
+    make_entry,
+    make_roidb,
+    small_config,
+    snapshot,
+    write_image,
+)
 from tests.iterators.test_pool import gone_within
 
 

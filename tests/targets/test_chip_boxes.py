@@ -4,8 +4,7 @@ import numpy as np
 from configs import load_config
 from lib.chips import ChipSampler, ChipSettings, Window
 from lib.targets import ChipBoxes, ChipTargets, TargetSettings
-from lib.targets.chip_boxes import chip_boxes, to_window
-from lib.targets.object_labels import write_gt_boxes
+from lib.targets.chip_boxes import chip_boxes, to_window, write_gt_boxes
 
 RANGES = ((-1, 80), (32, 150), (120, -1))
 

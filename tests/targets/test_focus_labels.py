@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from configs import load_config
-from lib.tasks import check_config
 from lib.chips import Window
 from lib.targets import ChipTargets, TargetSettings
 from lib.targets.chip_boxes import to_window
 from lib.targets.focus_labels import FocusSizes, write_focus_labels
-from tests.bbox.golden_cases import cases
+from lib.tasks import check_config
 from symbols.registry import feature_stride
+from tests.bbox.golden_cases import cases
 from tests.conftest import ROOT
 from tests.targets.test_golden import entry_and_chip, iterator_chip, iterator_entry
 

@@ -7,8 +7,7 @@ import pytest
 
 from lib.chips import Window
 from lib.targets import ChipTargets, TargetSettings
-from lib.targets.polygons import to_window, write_outline, write_polygons
-from lib.targets.ring_simplification import MOST_POINTS, area, simplified
+from lib.targets.polygons import MOST_POINTS, area, simplified, to_window, write_outline, write_polygons
 from tests.bbox.golden_cases import cases
 from tests.targets.test_golden import entry_and_chip, iterator_chip, iterator_entry
 

@@ -1,4 +1,4 @@
-"""What exchanging arrays with ps-lite's servers costs on this machine: python -m benchmarks.exchange
+"""What exchanging arrays with ps-lite's servers costs on this machine: python -m benchmarks.gradient_sync
 
 Runs scripts/launch.py with 1 and 2 workers and 1 server, on loopback. Workers push and pull sets of arrays, as a
 training step does, the sets in turn; a set's time is the shortest of all rounds, of the slowest worker. The costs of
@@ -19,7 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Numbers in each array: many small ones, few large ones, and mixtures such as networks have.
 SETS = {'100 x 1 K': [1000] * 100, '400 x 1 K': [1000] * 400, '4 x 1 M': [1000000] * 4, '8 x 1 M': [1000000] * 8,
         '100 x 50 K': [50000] * 100, '50 x 1 K and 50 x 100 K': [1000] * 50 + [100000] * 50}
-MARK = 'exchange-times '
+MARK = 'sync-times '
 
 
 def main(argv=None):
@@ -40,7 +40,7 @@ def main(argv=None):
             for name, found, workers, servers, seconds in measured]
     print('\n'.join(timing.table(('arrays', 'workers', 'MB a worker', 'ms', 'model'), rows)))
     print(', '.join('{} {:.3g} s'.format(*pair) for pair in zip(costs._fields[:4], costs)))
-    print(timing.json_line('exchange', costs=costs._asdict(), rows=[
+    print(timing.json_line('gradient_sync', costs=costs._asdict(), rows=[
         {'set': name, 'workers': workers, 'seconds': seconds} for name, _, workers, _, seconds in measured]))
     return 0
 
@@ -48,7 +48,7 @@ def main(argv=None):
 def launched(workers, rounds):
     """Set -> seconds, of the slowest of so many workers."""
     command = [sys.executable, os.path.join('scripts', 'launch.py'), '-n', str(workers), '-s', '1', 'python', '-m',
-               'benchmarks.exchange', '--worker', '--rounds', str(rounds)]
+               'benchmarks.gradient_sync', '--worker', '--rounds', str(rounds)]
     threads = dict(os.environ, OMP_NUM_THREADS='1')  # the same with 1 and 2 workers
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, universal_newlines=True, env=threads)
     found = [json.loads(line.partition(MARK)[2]) for line in done.stdout.splitlines() if MARK in line]

@@ -1,13 +1,80 @@
-"""One synthetic scene: what lies where, drawn and annotated.
+"""One synthetic scene: outlines of the classes, what lies where, drawn, annotated and written.
 
 A scene depends on its random generator alone, so scenes can be drawn in any order and in any process.
+
+An outline is a list of rings, each float64 (k, 2) x y; the first is the outer border, others are holes.
+Continuous coordinates: pixel i covers [i, i + 1).
 """
+import os
+
 import cv2
 import numpy as np
 
-from lib.dataset.scenes.background import background
-from lib.dataset.scenes.painting import coverage, paint
-from lib.dataset.scenes.shapes import CLASSES, random_outline
+from lib.dataset.synthetic.painting import background, coverage, paint
+
+CLASSES = ('disc', 'box', 'triangle', 'ring', 'cross', 'star')
+
+# Below this size a form stands nearly upright: a turned square of 8 pixels cannot be told from a disc.
+UPRIGHT_BELOW = 28
+UPRIGHT_TURN = np.radians(7)
+
+CURVE_POINTS = 48  # corners of the polygon that stands for a circle
+RING_HOLE = 0.52  # inner radius of a ring / outer radius
+CROSS_ARM = 0.34  # width of a cross's arm / its length
+STAR_WAIST = 0.40  # inner radius of a star / outer radius
+
+
+def unit_outline(name):
+    """Outline of class `name` around the origin, within the circle of radius 1, not turned."""
+    if name == 'disc':
+        return [_circle(1.0)]
+    if name == 'box':
+        return [np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])]
+    if name == 'triangle':
+        return [_regular(np.radians([-90, 30, 150]), 1.0)]
+    if name == 'ring':
+        return [_circle(1.0), _circle(RING_HOLE)]
+    if name == 'cross':
+        arm = CROSS_ARM
+        corner = np.array([[arm, -1.0], [arm, -arm], [1.0, -arm]])
+        quarter = np.array([[0.0, -1.0], [1.0, 0.0]])  # turns x y by 90 degrees
+        turned = [corner]
+        for _ in range(3):
+            turned.append(turned[-1] @ quarter.T)
+        return [np.concatenate(turned)]
+    if name == 'star':
+        angles = np.radians(-90 + 36 * np.arange(10))
+        return [_regular(angles, np.where(np.arange(10) % 2, STAR_WAIST, 1.0)[:, None])]
+    raise ValueError(f'unknown shape {name!r}')
+
+
+def random_outline(rng, name, size, low, high):
+    """Outline of class `name` with a random turn and stretch, with the corner of its tight box at the origin.
+
+    size is the wanted root of the box area in pixels; both sides of the box are whole numbers from low to high.
+    Returns (rings, width, height).
+    """
+    largest_turn = UPRIGHT_TURN if size < UPRIGHT_BELOW else np.pi
+    turn = rng.uniform(-largest_turn, largest_turn)
+    stretch = rng.uniform(1.0, 1.12 if size < UPRIGHT_BELOW else 1.35)
+    if rng.random() < 0.5:
+        stretch = 1 / stretch
+    cos, sin = np.cos(turn), np.sin(turn)
+    rings = [ring * [stretch, 1.0] @ np.array([[cos, sin], [-sin, cos]]) for ring in unit_outline(name)]
+    lowest, highest = rings[0].min(axis=0), rings[0].max(axis=0)
+    extent = highest - lowest
+    extent_pixels = np.clip(np.round(extent * size / np.sqrt(extent.prod())), low, high)
+    rings = [(ring - lowest) / extent * extent_pixels for ring in rings]
+    return rings, int(extent_pixels[0]), int(extent_pixels[1])
+
+
+def _circle(radius):
+    return _regular(2 * np.pi * np.arange(CURVE_POINTS) / CURVE_POINTS, radius)
+
+
+def _regular(angles, radius):
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1) * radius
+
 
 SIZES = (8, 400)  # pixels: smallest and largest side of a box
 WIDTHS = (640, 900)
@@ -142,3 +209,26 @@ def _photographed(rng, image):
     noise = rng.standard_normal(image.shape[:2], dtype=np.float32) * np.float32(rng.uniform(1, 5))
     image = cv2.add(image, cv2.merge([noise, noise, noise]))
     return cv2.convertScaleAbs(np.maximum(image, 0, out=image))  # rounds, and cuts at 255
+
+
+JPEG_QUALITY = 95
+
+
+def draw_to_file(task):
+    """Draw one scene and write it as JPEG.
+
+    task: (path, image id, seed), the seed a tuple of whole numbers.
+    Returns (COCO image entry, list of COCO annotations without ids). OSError if the file cannot be written.
+    """
+    path, image_id, seed = task
+    image, annotations = draw_scene(np.random.default_rng(seed))
+    _, encoded = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    with open(path, 'wb') as stream:  # the folder as a whole is under a temporary name
+        stream.write(encoded.tobytes())
+    height, width = image.shape[:2]
+    return {'id': image_id, 'file_name': os.path.basename(path), 'width': width, 'height': height}, annotations
+
+
+def one_thread():
+    """Start of a worker process: the processes share the cores already."""
+    cv2.setNumThreads(1)

@@ -1,11 +1,14 @@
-"""Mirrored copies and filtering."""
+"""The roidb's columns and their checks, mirrored copies, filtering."""
 import copy
+import pickle
 
 import numpy as np
 import pytest
 
-from lib.dataset.roidb import make_record, mirrored, validate
+from lib.dataset.compact import CompactRoidb
 from lib.dataset.loading import usable_for_training, with_mirrored_copies
+from lib.dataset.proposals import with_proposals
+from lib.dataset.roidb import ROW_COLUMNS, make_record, mirrored, validate
 
 
 def record(boxes=((1, 2, 30, 40),), width=100, height=80, masks=True):
@@ -104,3 +107,48 @@ def test_validate_names_missing_fields():
     del broken['boxes'], broken['flipped']
     with pytest.raises(ValueError, match='lacks boxes, flipped'):
         validate([broken], 2)
+
+
+def flagged():
+    """A record whose columns all differ from their defaults."""
+    changed = {'max_classes': [1, 1], 'max_overlaps': [1, 0.5], 'crowd': [True, False], 'difficult': [False, True],
+               'group_of': [True, True], 'weight': [0.5, 1], 'source': [300, 1]}
+    return make_record('b.jpg', 'b', 100, 80, [[1, 2, 30, 40], [0, 0, 5, 5]], [1, 0], **changed)
+
+
+def test_every_column_is_stored_joined_and_mirrored():
+    assert set(ROW_COLUMNS) - {'boxes', 'gt_classes'} < set(flagged())
+    records = [record(masks=False), flagged(), record((), masks=False)]
+    compact = CompactRoidb.from_records(records)
+    joined = CompactRoidb.concatenate([CompactRoidb.from_records([entry]) for entry in records])
+    for found in (compact, joined, pickle.loads(pickle.dumps(compact))):
+        for ours, theirs in zip(found, records):
+            for name in ROW_COLUMNS:
+                assert ours[name].dtype == theirs[name].dtype == ROW_COLUMNS[name].dtype
+                np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+    validate(compact, 2)
+    assert compact.columns['source'].dtype == np.int16
+    plain = CompactRoidb.from_records([record()])
+    assert not set(ROW_COLUMNS) & set(plain.columns) - {'boxes', 'gt_classes'}
+    assert mirrored(flagged())['weight'].tolist() == [0.5, 1] == compact.mirrored(True, False)[1]['weight'].tolist()
+
+
+def test_proposals_get_the_defaults():
+    merged = with_proposals(dict(flagged(), proposals=np.array([[1, 2, 30, 40]], np.float32)))
+    assert {name: merged[name][2].tolist() for name in ROW_COLUMNS} == {
+        'boxes': [1, 2, 30, 40], 'gt_classes': 0, 'max_classes': 1, 'max_overlaps': 1, 'crowd': False,
+        'difficult': False, 'group_of': False, 'weight': 1, 'source': 0}
+
+
+def test_columns_that_nobody_declared_are_named():
+    with pytest.raises(ValueError, match='a.jpg: has is_crowd, which lib.dataset.roidb does not declare'):
+        validate([dict(record(), is_crowd=np.zeros(1))], 2)
+    with pytest.raises(ValueError, match='a.jpg: crowd must be bool of shape'):
+        validate([dict(record(), crowd=np.zeros(1, np.int32))], 2)
+    with pytest.raises(KeyError, match='is_crowd'):
+        make_record('a.jpg', 1, 100, 80, [[1, 2, 30, 40]], [1], is_crowd=[True])
+
+
+def test_shared_defaults_cannot_be_written_to():
+    with pytest.raises(ValueError, match='read-only'):
+        record()['crowd'][0] = True

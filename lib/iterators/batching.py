@@ -1,11 +1,15 @@
-"""Grouping of chips of many shapes into batches: few shapes, little padding, little left over.
+"""Which windows of a test pass make a batch together, in two ways.
 
-Every input shape that is new to the network costs time, and so does every pixel of padding and every slot that repeats
-a chip. Chips are split, by height or by width, into groups that share a shape, as long as a split saves more than it
-costs. Costs are counted in pixels that could be processed in their time. Within a group chips keep their order, so
-that the chips of an image are made at about the same time, from pixels decoded once.
+`order_crops`: batches of one number of windows by size, as the original (reference/pipeline.md 12.3).
+
+`plan_batches`: windows of many shapes in few shapes, little padding, little left over. Every input shape that is new to
+the network costs time, and so does every pixel of padding and every slot that repeats a window. Windows are split, by
+height or by width, into groups that share a shape, as long as a split saves more than it costs. Costs are counted in
+pixels that could be processed in their time. Within a group windows keep their order, so that those of an image are
+made at about the same time, from pixels decoded once.
 """
 import heapq
+import math
 from typing import NamedTuple, Tuple
 
 import numpy as np
@@ -14,6 +18,39 @@ import numpy as np
 # fixed part 2 ms each. With larger networks the first weighs less, and some more shapes would do.
 SHAPE_COST, SLOT_COST, BATCH_COST = 140000, 15000, 15000
 MAX_SLOTS = 64    # of a batch and device
+
+
+def order_crops(crops, batch_size):
+    """Crops (n, 4) in original pixels -> order, int64 crop numbers, a multiple of batch_size long.
+
+    Crops are sorted by area, the wide ones (width >= height) before the tall ones, and each of these two groups is
+    filled up with its own last entries; a group too small for that is repeated from its start as often as need be.
+    """
+    return np.concatenate([_fill_up(group, batch_size) for group in size_groups(crops)]).astype(np.int64)
+
+
+def size_groups(crops):
+    """Crops (n, 4) -> crop numbers by area, [of the wide ones (width >= height), of the tall ones]."""
+    crops = np.asarray(crops, np.float64).reshape(-1, 4)
+    widths, heights = crops[:, 2] - crops[:, 0], crops[:, 3] - crops[:, 1]
+    by_area = np.argsort(widths * heights, kind='stable')
+    wide = widths[by_area] >= heights[by_area]
+    return [by_area[wide], by_area[~wide]]
+
+
+def _fill_up(group, batch_size):
+    """Repeat entries of `group` until its length is a multiple of `batch_size`."""
+    if len(group) == 0:
+        return group
+    missing = -len(group) % batch_size
+    filled = np.concatenate([group, group[max(0, len(group) - missing):]])
+    missing = -len(filled) % batch_size
+    return np.concatenate([filled, np.resize(group, missing)])
+
+
+def scaled_size(crop, scale):
+    """Height and width in the network input of a crop (x1, y1, x2, y2): rounded up, not to the stride."""
+    return (max(1, math.ceil((crop[3] - crop[1]) * scale)), max(1, math.ceil((crop[2] - crop[0]) * scale)))
 
 
 class ChipBatches(NamedTuple):

@@ -6,8 +6,7 @@ import numpy as np
 from lib.bbox.boxes import as_boxes
 from lib.chips.chips_ext import scale_chips
 from lib.chips.generate import TRIALS, as_generator, check_candidates, seed_from
-from lib.chips.rows import COARSEST, scale_rule
-from lib.chips.scales import scaled_size, training_scales
+from lib.chips.scales import COARSEST, scale_rule, scaled_size, training_scales
 from lib.chips.window import Window
 from lib.utils.errors import SniperError
 

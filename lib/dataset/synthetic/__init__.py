@@ -19,8 +19,7 @@ import os
 import shutil
 
 from lib.dataset.coco import CocoDataset
-from lib.dataset.scenes.shapes import CLASSES
-from lib.dataset.scenes.writer import draw_to_file, one_thread
+from lib.dataset.synthetic.scene import CLASSES, draw_to_file, one_thread
 from lib.utils.errors import SniperError
 from lib.utils.files import text_writer
 from lib.utils.processes import num_cores
@@ -190,8 +189,3 @@ def main(argv=None):
     counts = {split: getattr(arguments, split) for split in SPLITS}
     generate(arguments.out, counts, arguments.seed, arguments.processes or None, arguments.force)
     return 0
-
-
-if __name__ == '__main__':
-    from lib.cli import run
-    run(main)
