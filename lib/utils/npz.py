@@ -16,9 +16,9 @@ import zlib
 
 import numpy as np
 
+from lib.utils.archive import open_zip
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, remove_stale_temporaries, write_temporary
-from lib.utils.archive import open_zip
 
 ORIGIN = 'origin'
 MEND = 'make it anew'
