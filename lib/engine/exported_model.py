@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 
-from configs import default_values, plain_value, values_affecting
+from configs import default_values, values_affecting
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_file, write_temporary
 from lib.weights.params_file import file_checksum, write_arrays
