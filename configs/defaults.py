@@ -192,7 +192,8 @@ TEST = {
                       choices=('', 'hard', 'linear', 'gaussian')),
     'MAX_PER_IMAGE': key(200, 'detections an image at most; 0 or less = no limit', 'detections pyramid'),
     'VIS_THRESH': key(0.5, 'detections of a lower score are not drawn', NOTHING),
-    'VISUALIZATION_PATH': key('./debug/visualization', 'folder of pictures', 'machine'),
+    'VISUALIZATION_PATH': key('./debug/visualization', 'folder of pictures; as it is here, `pictures` '
+                              'beside the results', 'machine'),
     'VISUALIZE_INTERMEDIATE_SCALES': key(False, "draw every scale's detections too", NOTHING),
     'USE_CACHE': key([False, False, False], "a scale each: read an earlier run's detections", NOTHING, BOOLS,
                      per_scale=True),
@@ -224,7 +225,7 @@ DEFAULT = {
 }
 
 KEYS = {
-    'output_path': key('', 'folder of checkpoints and results', 'machine'),
+    'output_path': key('', "folder of checkpoints and, below them, results; '' = ./output", 'machine'),
     'proposal_path': key('data/proposals', 'folder of proposal files for negative chips', 'machine'),
     'symbol': key('', 'name of the network, see symbols/', 'graph detections proposals schedule'),
     'gpus': key('', "'0,1' = these GPUs; '' or 'cpu' = CPU, 'cpu,cpu' = as two devices; 'auto' = all GPUs there are, "
