@@ -8,7 +8,7 @@ from typing import Dict, List, NamedTuple, Tuple
 
 from configs import load_config
 from symbols.detectors.variants import Variant, variants_of
-from symbols.registry import detector_names, feature_stride
+from symbols.registry import detector_names, feature_stride, get_detector
 
 LISTED = 20  # names of each kind in one line; `python -m lib.weights.inspect FILE` shows all
 SIDE = 64  # of the input for which shapes are inferred; no parameter depends on it
@@ -77,7 +77,6 @@ def match_parameters(wanted, given) -> ParameterMatch:
 
 def match_networks(shapes) -> List[NetworkMatch]:
     """{name: shape} of a file, without 'arg:' and 'aux:' -> NetworkMatch of each known variant, best first."""
-    from symbols import get_detector
     found = []
     for name in detector_names():
         for variant in variants_of(get_detector(name), shapes):
@@ -105,7 +104,6 @@ def shortened(names, joint=', ', listed=LISTED) -> str:
 @functools.lru_cache(maxsize=320)
 def _wanted(name, variant):
     """({name: shape} of all that a variant's graph wants, the same without newly initialised layers)."""
-    from symbols import get_detector
     detector, config = get_detector(name), _config(name, variant)
     inputs = detector.input_shapes(config, 1, SIDE, SIDE, variant.graph)
     symbol = detector.symbol(config, variant.graph)
