@@ -96,7 +96,7 @@ def measure_shared(images, boxes, proposals):
     try:
         tasks = range(0, min(len(packed), 4000), 50)
         for first in tasks:
-            pool.submit(first, 'chips', (0, sampler, first, min(len(packed), first + 50)))
+            pool.submit(first, 'windows', (0, sampler, first, min(len(packed), first + 50)))
         for _ in tasks:
             pool.get()
         return {'roidb': packed.nbytes, 'parent': held_alone(os.getpid()), 'worker': max(map(held_alone, pool.pids))}

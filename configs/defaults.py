@@ -62,6 +62,8 @@ TRAIN = {
                   '(short side, limit of the long side), -1 = no short side', 'schedule', SCALES, per_scale=True),
     'VALID_RANGES': key([(-1, 80), (32, 150), (120, -1)], 'a pair a scale: sides, original pixels, that are trained '
                         'there; -1 = open', 'schedule', PAIRS, per_scale=True),
+    'SAMPLER': key('chips', "what an epoch is made of: 'chips' around objects, whole 'images', or random 'crops', "
+                   'resized to CHIP_SIZE', 'schedule', choices=('chips', 'images', 'crops')),
     'CHIP_SIZE': key(512, 'side of a chip, pixels', 'graph schedule'),
     'CHIP_STRIDES': key([56, 57, 58, 59], 'pixels between candidate chips; one of these is drawn an epoch', 'schedule',
                         INTS),
@@ -187,7 +189,8 @@ TEST = {
                       choices=('', 'hard', 'linear', 'gaussian')),
     'MAX_PER_IMAGE': key(200, 'detections an image at most; 0 or less = no limit', 'detections pyramid'),
     'VIS_THRESH': key(0.5, 'detections of a lower score are not drawn', NOTHING),
-    'VISUALIZATION_PATH': key('./debug/visualization', 'folder of pictures', 'machine'),
+    'VISUALIZATION_PATH': key('./debug/visualization', 'folder of pictures; as it is here, `pictures` '
+                              'beside the results', 'machine'),
     'VISUALIZE_INTERMEDIATE_SCALES': key(False, "draw every scale's detections too", NOTHING),
     'USE_CACHE': key([False, False, False], "a scale each: read an earlier run's detections", NOTHING, BOOLS,
                      per_scale=True),
@@ -219,7 +222,7 @@ DEFAULT = {
 }
 
 KEYS = {
-    'output_path': key('', 'folder of checkpoints and results', 'machine'),
+    'output_path': key('', "folder of checkpoints and, below them, results; '' = ./output", 'machine'),
     'proposal_path': key('data/proposals', 'folder of proposal files for negative chips', 'machine'),
     'symbol': key('', 'name of the network, see symbols/', 'graph detections proposals schedule'),
     'gpus': key('', "'0,1' = these GPUs; '' or 'cpu' = CPU, 'cpu,cpu' = as two devices; 'auto' = all GPUs there are, "

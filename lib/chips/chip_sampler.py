@@ -42,6 +42,8 @@ class ChipSampler:
     is background worth training on (SNIPER, section 3.2; reference/pipeline.md 8.3).
     """
 
+    nothing = 'has an object that fits TRAIN.VALID_RANGES at TRAIN.SCALES; adapt these'
+
     def __init__(self, config, stride=None):
         """config: the whole configuration, or ChipSettings. stride: of the candidate grid; None draws one an image.
         SniperError if scales and ranges differ in number."""

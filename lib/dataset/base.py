@@ -2,6 +2,7 @@
 import abc
 import collections
 import logging
+from typing import Any, Sequence, Tuple
 
 logger = logging.getLogger(__name__)
 
@@ -18,9 +19,9 @@ class Dataset(abc.ABC):
     image_ids list, ids of the images in the order of roidb()
     """
 
-    name = ''
-    classes = ('__background__',)
-    image_ids = ()
+    name: str = ''
+    classes: Tuple[str, ...] = ('__background__',)
+    image_ids: Sequence[Any] = ()
 
     @property
     def num_classes(self):

@@ -10,7 +10,7 @@ import os
 
 import numpy as np
 
-from lib.dataset.base import Dataset, AnnotationWarnings
+from lib.dataset.base import AnnotationWarnings, Dataset
 from lib.dataset.cache import RoidbCache
 from lib.dataset.coco_file import CocoFile, polygons
 from lib.dataset.compact import CompactRoidb
@@ -26,6 +26,10 @@ FOLDERS = {
     'test-dev2017': 'test2017',
 }
 PREFIXES = ('instances_', 'image_info_')
+# Of Python 2's dictionaries.
+SMALLEST_TABLE = 8
+LARGE = 50000        # keys from which the table only doubles
+PERTURB_SHIFT = 5
 
 
 class CocoDataset(Dataset):
@@ -169,15 +173,13 @@ def _corners(annotation, width, height):
     return (x1, y1, x2, y2) if area > 0 and x2 >= x1 and y2 >= y1 else None
 
 
-SMALLEST_TABLE = 8
-LARGE = 50000        # keys from which the table only doubles
-PERTURB_SHIFT = 5
+def python2_dict_order(keys) -> list:
+    """Distinct integers from 0 in the order of insertion -> list of them in the order in which a Python 2 dictionary
+    goes through them.
 
-
-def python2_dict_order(keys):
-    """Distinct integers from 0 in the order of insertion -> list of them in the order of iteration.
-
-    ValueError for other keys: their order is not known.
+    So the original went through its images, by id; its proposal files hold one entry an image in this order and no
+    ids. Source: reference/pipeline.md 3.1 (CPython 2.7, Objects/dictobject.c). ValueError for other keys: their order
+    is not known.
     """
     keys = list(keys)
     if any(type(key) is not int or not 0 <= key < 2 ** 63 for key in keys) or len(set(keys)) != len(keys):

@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 # The twelve numbers of the COCO table, in the order in which pycocotools gives them.
 METRICS = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl')
+AREA_A_CALL = 4096  # codes
+FAR = 2             # image sides; corners farther out are moved in, as pycocotools walks to them step by step
 
 
 def evaluate(coco_file, image_set, classes, detections, results_dir):
@@ -158,10 +160,6 @@ def _index(images, categories, annotations):
 def _mean_of_valid(values):
     valid = values[values > -1]
     return float(valid.mean()) if valid.size else -1.0
-
-
-AREA_A_CALL = 4096  # codes
-FAR = 2             # image sides; corners farther out are moved in, as pycocotools walks to them step by step
 
 
 def iterate_masks(coco_file, detections):

@@ -11,6 +11,14 @@ import numpy as np
 from lib.dataset.base import AnnotationWarnings, is_number, shortened
 from lib.utils.errors import SniperError
 
+MIN_POLYGON_NUMBERS = 6     # three corners
+MOST_PIXELS = 1 << 28       # of a run-length mask
+MOST_BITS = 40              # of one of its numbers
+_FINE = 4                   # outlines of run-length masks are followed on a grid so many times finer
+_TOLERANCE = 0.25           # pixels by which their staircases are smoothed
+_STICKS_OUT = 1             # pixels, around the mask while its outline is followed
+
+
 class CocoFile:
     """Checked content of one annotation file.
 
@@ -144,15 +152,7 @@ def _require_unique_ids(path, kind, values):
         seen.add(value['id'])
 
 
-MIN_POLYGON_NUMBERS = 6     # three corners
-MOST_PIXELS = 1 << 28       # of a run-length mask
-MOST_BITS = 40              # of one of its numbers
-_FINE = 4                   # outlines of run-length masks are followed on a grid so many times finer
-_TOLERANCE = 0.25           # pixels by which their staircases are smoothed
-_STICKS_OUT = 1             # pixels, around the mask while its outline is followed
-
-
-def polygons(annotation, width, height, warnings):
+def polygons(annotation: dict, width, height, warnings: AnnotationWarnings) -> list:
     """Usable polygons of an object as float64 arrays (2k,): x y x y ..., original pixels; maybe none.
 
     A list of polygons is taken as it is, without those of less than three corners. (The original has no outline for
@@ -218,7 +218,7 @@ def _read_counts(text):
     return counts
 
 
-def mask_outlines(mask):
+def mask_outlines(mask: np.ndarray) -> list:
     """uint8 mask (H, W) -> outer borders of its parts, float64 (2k,), pixel i covering [i, i + 1)."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):

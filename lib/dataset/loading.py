@@ -7,6 +7,7 @@ import itertools
 import logging
 import os
 
+from lib.dataset.base import Dataset
 from lib.dataset.compact import CompactRoidb, image_paths, select
 from lib.dataset.proposals import add_proposals, find_proposal_file
 from lib.dataset.roidb import mirrored
@@ -20,9 +21,10 @@ DATASETS = {
     'PascalVOC': 'lib.dataset.pascal_voc:PascalVocDataset',
     'synthetic': 'lib.dataset.synthetic:SyntheticDataset',
 }
+NAMED_IN_WARNING = 3  # how many missing files a warning names
 
 
-def get_dataset(name, image_set, root_path, dataset_path, masks=False):
+def get_dataset(name: str, image_set: str, root_path: str, dataset_path: str, masks: bool = False) -> Dataset:
     """Open one split of a data set.
 
     name          a key of DATASETS (configuration: dataset.dataset)
@@ -39,10 +41,7 @@ def get_dataset(name, image_set, root_path, dataset_path, masks=False):
     return getattr(importlib.import_module(module), attribute)(image_set, root_path, dataset_path, masks=masks)
 
 
-NAMED_IN_WARNING = 3  # how many missing files a warning names
-
-
-def load_training_roidb(config):
+def load_training_roidb(config) -> tuple:
     """All records to train on: parts of dataset.image_set joined by '+', each with its mirrored copies, filtered.
 
     Returns (roidb, classes), the roidb a list or a CompactRoidb. The classes are those of the file; a log line says
@@ -50,11 +49,11 @@ def load_training_roidb(config):
     TRAIN.USE_NEG_CHIPS the records have proposals.
     SniperError: nothing to train on, parts with different classes, unusable annotation file, no proposal file.
     """
-    part_names = _part_names(config.dataset.image_set)
-    parts, first = [], None
-    for part_name in part_names:
-        dataset = _open(config, part_name, masks=config.TRAIN.WITH_MASK and not config.TRAIN.ONLY_PROPOSAL)
-        first = first or dataset
+    masks = config.TRAIN.WITH_MASK and not config.TRAIN.ONLY_PROPOSAL
+    datasets = (_open(config, name, masks) for name in _part_names(config.dataset.image_set))  # opened one by one
+    first = next(datasets)
+    parts = []
+    for dataset in itertools.chain([first], datasets):
         if dataset.classes != first.classes:
             raise SniperError(f'{first.name} and {dataset.name} have different classes ({_shortened(first.classes)}; '
                               f'{_shortened(dataset.classes)}): they cannot be trained on together')
@@ -74,7 +73,7 @@ def load_training_roidb(config):
     return kept, first.classes
 
 
-def load_test_dataset(config):
+def load_test_dataset(config) -> tuple:
     """The split named by dataset.test_image_set. Returns (dataset, roidb), all images, never mirrored.
 
     SniperError: an image file is missing (named), unusable annotation file.
@@ -128,7 +127,7 @@ def _shortened(classes):
     return f'{len(classes) - 1}: {", ".join(names)}{", ..." if len(classes) > 6 else ""}'
 
 
-def with_mirrored_copies(roidb, horizontal=True, vertical=False):
+def with_mirrored_copies(roidb, horizontal: bool = True, vertical: bool = False):
     """The records, followed by their mirrored copies in the same order.
 
     Both directions asked for: originals, left-right, top-bottom, and both at once (four times the records).
@@ -142,7 +141,7 @@ def with_mirrored_copies(roidb, horizontal=True, vertical=False):
     return result
 
 
-def usable_for_training(roidb, fg_thresh, bg_thresh_hi, bg_thresh_lo):
+def usable_for_training(roidb, fg_thresh: float, bg_thresh_hi: float, bg_thresh_lo: float):
     """Leave out images with neither a foreground nor a background row (reference/pipeline.md 4.6), and log how many."""
     def usable(overlaps):
         return (overlaps >= fg_thresh) | ((overlaps >= bg_thresh_lo + 0.0001) & (overlaps < bg_thresh_hi))

@@ -15,7 +15,7 @@ import re
 
 import numpy as np
 
-from lib.dataset.base import Dataset, AnnotationWarnings, shortened
+from lib.dataset.base import AnnotationWarnings, Dataset, shortened
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.roidb import make_record, validate
 from lib.dataset.voc_annotations import VocAnnotation, class_key, find_classes, read_annotation
@@ -24,6 +24,9 @@ from lib.utils.errors import SniperError
 logger = logging.getLogger(__name__)
 
 NO_ANNOTATION = VocAnnotation('', 0, 0, [])
+ALL = 'all'
+EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.JPG', '.JPEG', '.PNG', '.BMP')
+_YEAR_AND_SET = re.compile(r'(\d{4})_(.+)')
 
 
 class PascalVocDataset(Dataset):
@@ -160,11 +163,6 @@ def _size_of(image, annotation_path):
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise SniperError('annotation file {} does not give the size of the image, and {} cannot be opened: {}'.format(
             annotation_path, image, getattr(error, 'strerror', None) or error)) from None
-
-
-ALL = 'all'
-EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.JPG', '.JPEG', '.PNG', '.BMP')
-_YEAR_AND_SET = re.compile(r'(\d{4})_(.+)')
 
 
 class VocFolder:

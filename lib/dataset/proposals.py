@@ -39,6 +39,7 @@ FORMAT = 1            # raise it when the meaning of a file changes
 NMS_THRESH = 0.7      # IoU above which a better proposal removes another, when a file is read for training
 MEND = 'extract the proposals again'
 IMAGES_A_TASK = 256
+ENDINGS = ('_%s.npz', '_%s.pkl', '_%s_after_nms.pkl')  # in the order of preference; %s: dataset.proposal
 
 
 class ProposalSet(NamedTuple):
@@ -75,28 +76,28 @@ def write_proposals(path: str, proposals: ProposalSet) -> None:
                      'image_ids': np.array(proposals.image_ids, dtype=np.str_)}, dict(proposals.origin, format=FORMAT))
 
 
-def read_proposals(path: str) -> ProposalSet:
-    """File of ours -> ProposalSet. SniperError, one line: missing, damaged, of another format."""
+def read_proposals(path: str, mend: str = MEND) -> ProposalSet:
+    """File of ours -> ProposalSet. SniperError, one line, which ends in `mend`: missing, damaged, of another format."""
     try:
-        arrays, origin = read_npz(path, mend=MEND)
+        arrays, origin = read_npz(path, mend=mend)
         boxes, scores, counts, ids = (arrays[name] for name in ('boxes', 'scores', 'rows_per_image', 'image_ids'))
     except OSError as error:
         raise SniperError(f'{path} cannot be read: {error.strerror or error}') from error
     except KeyError as error:
-        raise DamagedFile(path, f'it lacks the array {error}', MEND) from error
+        raise DamagedFile(path, f'it lacks the array {error}', mend) from error
     if origin.get('format') != FORMAT:
-        raise StaleFile(path, {'format': origin.get('format')}, {'format': FORMAT}, MEND)
+        raise StaleFile(path, {'format': origin.get('format')}, {'format': FORMAT}, mend)
     fits = (boxes.ndim == 2 and boxes.shape[1] == 4 and boxes.dtype == np.float32 and scores.dtype == np.float32
             and scores.shape == boxes.shape[:1] and counts.ndim == 1 and counts.dtype == np.int64
             and ids.shape == counts.shape and ids.dtype.kind == 'U' and (counts >= 0).all()
             and counts.sum() == len(boxes))
     if not fits:
-        raise DamagedFile(path, 'the sizes of its arrays do not fit together', MEND)
+        raise DamagedFile(path, 'the sizes of its arrays do not fit together', mend)
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return _finite(path, ProposalSet(boxes, scores, start, ids.tolist(), origin))
 
 
-def read_original(path, image_ids):
+def read_original(path: str, image_ids: list) -> ProposalSet:
     """Pickle of the original -> ProposalSet; image_ids: of the data set, in the original's order.
 
     Both of its files are read: `_rpn.pkl` and, with its extra list around, `_rpn_after_nms.pkl`.
@@ -118,7 +119,7 @@ def read_original(path, image_ids):
     return _finite(path, ProposalSet.from_images(content, image_ids))
 
 
-def after_nms(proposals, thresh=NMS_THRESH):
+def after_nms(proposals: ProposalSet, thresh: float = NMS_THRESH) -> ProposalSet:
     """Proposals that hard NMS leaves, best first in each image, on all cores."""
     def kept(first):
         images = [proposals.rows(index) for index in range(first, min(first + IMAGES_A_TASK, len(proposals.image_ids)))]
@@ -139,10 +140,7 @@ def _finite(path, proposals):
     return proposals._replace(boxes=proposals.boxes[~broken], scores=proposals.scores[~broken], start=start)
 
 
-ENDINGS = ('_%s.npz', '_%s.pkl', '_%s_after_nms.pkl')  # in the order of preference; %s: dataset.proposal
-
-
-def find_proposal_file(config, dataset_name):
+def find_proposal_file(config, dataset_name: str) -> str:
     """Path of the file in proposal_path for a data set. SniperError with the ways to get one if there is none."""
     paths = [os.path.join(config.proposal_path, dataset_name + ending % config.dataset.proposal) for ending in ENDINGS]
     for path in paths:
@@ -165,8 +163,10 @@ def add_proposals(config, dataset, roidb):
     cache = _without_ending(os.path.splitext(path)[0], '_after_nms') + '_after_nms.npz'
     origin = {'source': _fingerprint(path), 'nms': NMS_THRESH}
     if read_origin(cache) == dict(origin, format=FORMAT):
-        proposals = read_proposals(cache)
+        proposals = _cached(cache)
     else:
+        proposals = None
+    if proposals is None:
         proposals = after_nms(_read(path, dataset))._replace(origin=origin)
         try:
             write_proposals(cache, proposals)
@@ -175,6 +175,15 @@ def add_proposals(config, dataset, roidb):
     logger.info('%s: %d proposals of %d images from %s', dataset.name, len(proposals.boxes), len(proposals.image_ids),
                 path)
     return attach_proposals(roidb, proposals, path)
+
+
+def _cached(path):
+    """What NMS left in an earlier run, or None if that file is damaged; a line says so."""
+    try:
+        return read_proposals(path, 'NMS of the proposals is done anew')
+    except SniperError as error:
+        logger.warning('%s', error)
+        return None
 
 
 def _without_ending(text, ending):
@@ -198,7 +207,7 @@ def _fingerprint(path):
     return [os.path.basename(path), status.st_size, status.st_mtime_ns]
 
 
-def attach_proposals(roidb, proposals, name):
+def attach_proposals(roidb, proposals: ProposalSet, name: str):
     """New records with the field `proposals`; `proposals`: ProposalSet; name: of their file, for errors.
 
     SniperError if an image has no entry there: the file is of another set.
@@ -217,7 +226,7 @@ def attach_proposals(roidb, proposals, name):
     return [dict(record, proposals=proposals.of_image(row)) for record, row in zip(roidb, rows)]
 
 
-def with_proposals(record):
+def with_proposals(record: dict) -> dict:
     """Record with its proposals as rows after the objects, mirrored if the record is; without proposals, itself.
 
     gt_classes of such a row is 0, max_overlaps its best IoU with an object and max_classes that object's class

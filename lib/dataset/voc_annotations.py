@@ -19,7 +19,7 @@ import io
 import logging
 import os
 import xml.sax
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Counter, List, NamedTuple, Optional, Tuple
 
 from defusedxml.common import EntitiesForbidden
 from defusedxml.expatreader import DefusedExpatParser
@@ -38,6 +38,11 @@ _BOX = _OBJECT + ('bndbox',)
 # Elements whose text is kept; those of an object's parts (annotation/object/part/...) are not.
 _IMAGE_FIELDS = {('annotation', 'filename'), ('annotation', 'size', 'width'), ('annotation', 'size', 'height')}
 _OBJECT_FIELDS = ({_OBJECT + (name,) for name in ('name', 'difficult')} | {_BOX + (name,) for name in _CORNERS})
+BACKGROUND = '__background__'
+PASCAL_VOC = tuple('''
+    aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person pottedplant sheep
+    sofa train tvmonitor'''.split())
+FILE_NAME = 'classes.txt'
 
 
 class VocObject(NamedTuple):
@@ -55,7 +60,7 @@ class VocAnnotation(NamedTuple):
     objects: List[VocObject]
 
 
-def read_annotation(path):
+def read_annotation(path: str) -> VocAnnotation:
     """XML file -> VocAnnotation.
 
     FileNotFoundError: there is no such file. SniperError naming it: unreadable, no valid XML, hostile, another format.
@@ -152,16 +157,9 @@ def _difficult(text):
     return {'0': False, '': False, '1': True}.get(text)
 
 
-BACKGROUND = '__background__'
-PASCAL_VOC = tuple('''
-    aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person pottedplant sheep
-    sofa train tvmonitor'''.split())
-FILE_NAME = 'classes.txt'
-
-
-def find_classes(dataset_path, annotation_folders):
+def find_classes(dataset_path: str, annotation_folders: List[str]) -> tuple:
     """-> tuple of names, background first. SniperError: broken or incomplete classes.txt, no object anywhere."""
-    counts = collections.Counter()
+    counts: Counter = collections.Counter()
     for folder in annotation_folders:
         counts.update(_names_in(folder, _state(folder)))
     path = os.path.join(dataset_path, FILE_NAME)
@@ -180,7 +178,7 @@ def find_classes(dataset_path, annotation_folders):
     return (BACKGROUND,) + names
 
 
-def class_key(name):
+def class_key(name: str) -> str:
     """What two spellings of a class have in common."""
     return name.lower()
 

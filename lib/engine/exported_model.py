@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 
-from configs import default_values, plain_value, values_affecting
+from configs import default_values, values_affecting
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_file, write_temporary
 from lib.weights.params_file import file_checksum, write_arrays
@@ -53,26 +53,16 @@ def is_exported_model(prefix):
     return os.path.isfile(prefix + '-symbol.json')
 
 
-def configuration_of(config):
-    """Flat list of all keys and values of a configuration, for the side file."""
-    pairs = []
-    for section, values in config.items():
-        keys = {f'{section}.{name}': value for name, value in values.items()} if hasattr(values, 'items') else {
-            section: values}
-        pairs += [word for key, value in keys.items() for word in (key, plain_value(value))]
-    return pairs
-
-
 def read_configuration(prefix):
     """The configuration that a network was written with: flat list of keys and values, as after --set.
 
     SniperError if its side file has none.
     """
-    pairs = read_facts(prefix).get('configuration')
-    if not pairs:
+    values = read_facts(prefix).get('configuration')
+    if not values:
         raise SniperError(f'{prefix}-{NUMBER:04d}.json does not say with which configuration the network was written: '
                           'write it again with scripts/optimize_model.py')
-    return pairs
+    return [word for pair in values.items() for word in pair]
 
 
 def check_settings(prefix, facts, config):

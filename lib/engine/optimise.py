@@ -2,11 +2,12 @@
 import logging
 import os
 
+from configs import values_affecting
 from lib.engine.bf16 import to_bfloat16
 from lib.engine.calibrate import calibrate
 from lib.engine.fold import fold_batch_norms, fuse_relu
 from lib.engine.int8 import to_int8
-from lib.engine.exported_model import check_settings, configuration_of, graph_settings, read_facts, write_pair
+from lib.engine.exported_model import check_settings, graph_settings, read_facts, write_pair
 from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ def make_pair(config, weights, prefix, precision, variant='test'):
     network = optimised(config, weights, precision, variant)
     write_pair(prefix, *network, facts={
         'classes': list(weights.classes), 'precision': precision, 'variant': variant, 'settings': settings,
-        'configuration': configuration_of(config),
+        'configuration': values_affecting(config, 'detections'),
         'source': weights.path, 'source_digest': weights.digest()})
     logger.info('%s network in %s-symbol.json, %s-0000.params', precision, prefix, prefix)
 

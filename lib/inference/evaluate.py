@@ -7,18 +7,19 @@ from typing import Any, List, NamedTuple
 
 import numpy as np
 
-from lib.dataset import load_test_dataset
-from lib.utils.files import text_writer
-from lib.image import read_image
+from configs import load_config
 from lib.bbox.detections import Detections
+from lib.dataset import load_test_dataset
+from lib.image import read_image
 from lib.inference.autofocus import PixelReport, focus_recall, small
 from lib.inference.detect import detect
 from lib.inference.scale import ScaleResult, scale_name
-from lib.inference.store import DetectionStore, result_root
+from lib.inference.store import DetectionStore
 from lib.inference.weights import PredictorFactory, check_classes, find_weights, use_float32_on_cpu
 from lib.utils.clock import StageClock
-from lib.weights.paths import output_folder
+from lib.utils.files import text_writer
 from lib.visualization import draw_detections, draw_focus_chips, picture_names, write_picture
+from lib.weights.paths import output_folder, results_folder
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +32,18 @@ class Setup(NamedTuple):
     roidb: Any       # of the whole data set
     weights: Any
     classes: tuple   # the data set's, in the order of the weights
+    root: str        # folder of everything that the test writes
 
     @property
     def digest(self):
         """Text that changes with the weights."""
         return self.weights.digest()
+
+    @property
+    def pictures(self):
+        """Folder of pictures: TEST.VISUALIZATION_PATH, `pictures` beside the results where nobody set it."""
+        path = self.config.TEST.VISUALIZATION_PATH
+        return os.path.join(self.root, 'pictures') if path == load_config().TEST.VISUALIZATION_PATH else path
 
 
 class Outcome(NamedTuple):
@@ -56,13 +64,14 @@ def prepare(config, cfg_path, save_prefix):
     weights = find_weights(config, output_folder(config, cfg_path), save_prefix)
     classes = check_classes(weights, dataset.classes)
     use_float32_on_cpu(config)
-    return Setup(config, dataset, roidb, weights, classes)
+    return Setup(config, dataset, roidb, weights, classes,
+                 results_folder(config, cfg_path, weights.prefix, weights.epoch))
 
 
 def run_test(config, cfg_path, save_prefix, draw=False):
     """Test a checkpoint, see prepare. -> metrics, None for sets without annotations."""
     test = prepare(config, cfg_path, save_prefix)
-    store = DetectionStore(result_root(config), config, test.roidb, test.digest)
+    store = DetectionStore(test.root, config, test.roidb, test.digest)
     found = detect_images(test, test.roidb, store)
     if config.TEST.VISUALIZE_INTERMEDIATE_SCALES:
         draw_scales(test, test.roidb, picture_names(test.roidb), found.results)
@@ -90,13 +99,13 @@ def report(test, store, found, draw):
     store.save_final(found.detections, classes)
     logger.info('detections: %s', store.final_path)
     if any(config.TEST.DO_PRUNING):
-        _report_pixels(config, roidb, found.results, os.path.join(store.root, 'results'))
+        _report_pixels(config, roidb, found.results, test.root)
     if draw and any(config.TEST.DO_PRUNING):
-        _draw_chips(config, roidb, found.results)
+        _draw_chips(test, found.results)
     if draw:
         draw_all(roidb, picture_names(roidb), found.detections, classes, config.TEST.VIS_THRESH,
-                 os.path.join(config.TEST.VISUALIZATION_PATH, 'dets_final'))
-    return test.dataset.evaluate(found.detections, os.path.join(store.root, 'results'))
+                 os.path.join(test.pictures, 'dets_final'))
+    return test.dataset.evaluate(found.detections, test.root)
 
 
 def draw_all(roidb, names, detections, classes, score_thresh, folder):
@@ -114,7 +123,7 @@ def draw_scales(test, roidb, names, results):
     config = test.config
     for index, result in enumerate(results):
         draw_all(roidb, names, result.image_detections.replace(mask=None), test.classes, config.TEST.VIS_THRESH,
-                 os.path.join(config.TEST.VISUALIZATION_PATH, 'dets_scale_' + scale_name(config, index)))
+                 os.path.join(test.pictures, 'dets_scale_' + scale_name(config, index)))
 
 
 def _report_pixels(config, roidb, results, folder):
@@ -135,9 +144,10 @@ def _report_pixels(config, roidb, results, folder):
         stream.write('\n')
 
 
-def _draw_chips(config, roidb, results):
+def _draw_chips(test, results):
     """A picture an image: the chips of all scales that run on chips."""
-    folder = os.path.join(config.TEST.VISUALIZATION_PATH, 'focus_chips')
+    config, roidb = test.config, test.roidb
+    folder = os.path.join(test.pictures, 'focus_chips')
     focused = [index for index, pruning in enumerate(config.TEST.DO_PRUNING) if pruning]
     for number, (entry, name) in enumerate(zip(roidb, picture_names(roidb))):
         chips = [(scale_name(config, index), results[index].crops[number]) for index in focused]

@@ -2,7 +2,7 @@
 TEST.EXTRACT_PROPOSALS.
 
 Images go through in blocks; what a block gave at a scale is kept in
-`<output_path>/props_scale_<a>x<b>/<set>_<first image>.npz` until the file of the whole set is written, so that an
+`<results>/props_scale_<a>x<b>/<set>_<first image>.npz` until the file of the whole set is written, so that an
 interrupted extraction goes on where it was. Every file names the weights, configuration and images it was made from.
 """
 import json
@@ -21,13 +21,13 @@ from lib.utils.files import text_writer
 from lib.bbox import bbox_overlaps
 from lib.inference.recall_ext import count_recalled
 from lib.inference.scale import in_order, scale_name, whole_images
-from lib.inference.shard_files import Shard, part_folder
-from lib.inference.store import digest, identity, result_root
+from lib.inference.shards import Shard, part_folder
+from lib.inference.store import images_digest
 from lib.inference.weights import PredictorFactory, find_weights, use_float32_on_cpu
 from lib.inference.workers import partition_images, run_here, run_in_workers
 from lib.utils.clock import StageClock
 from lib.utils.npz import read_origin
-from lib.weights.paths import output_folder
+from lib.weights.paths import output_folder, results_folder
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class Extraction:
         self.weights = find_weights(config, output_folder(config, cfg_path), save_prefix)
         use_float32_on_cpu(config)
         self.path = os.path.join(config.TEST.PROPOSAL_SAVE_PATH, f'{self.dataset.name}_rpn.npz')
+        self.root = results_folder(config, cfg_path, self.weights.prefix, self.weights.epoch)
         self.origin = proposals_origin(config, self.roidb, self.weights.digest(), self.dataset.name)
 
     def run(self):
@@ -57,7 +58,7 @@ class Extraction:
             logger.info('%s is there already, made from the same weights, configuration and images: nothing to do',
                         self.path)
             return None
-        parts = Parts(self.config, self.dataset.name, self.origin)
+        parts = Parts(self.config, self.root, self.dataset.name, self.origin)
         blocks = blocks_of(len(self.roidb))
         return self._finish(self._extract(blocks, parts), parts.remove)
 
@@ -66,7 +67,7 @@ class Extraction:
         folder, blocks = self._folder(command), self._blocks_of_shard(shard)
         images = np.concatenate([np.zeros(0, np.int64)] + blocks)
         logger.info('shard %s: %d of %d images', shard, len(images), len(self.roidb))
-        parts = Parts(self.config, '{}_{}_of_{}'.format(*((self.dataset.name,) + shard)), self.origin)
+        parts = Parts(self.config, self.root, '{}_{}_of_{}'.format(*((self.dataset.name,) + shard)), self.origin)
         rows = self._extract(blocks, parts)
         folder.write(shard, images, {'rows': np.concatenate([np.zeros((0, 5), np.float32)] + rows),
                                      'rows_per_image': np.array([len(of_image) for of_image in rows], np.int64)})
@@ -77,16 +78,16 @@ class Extraction:
 
     def run_merge(self, count, command):
         """Join all shards' parts -> see report_recall. count: of shards, 0 = as many as the files say."""
-        def dealt(number):
+        def images_of_shards(number):
             return [np.concatenate([np.zeros(0, np.int64)] + self._blocks_of_shard(Shard(index + 1, number)))
                     for index in range(number)]
-        parts = self._folder(command).read_all(count, dealt)
+        parts = self._folder(command).read_all(count, images_of_shards)
         rows = [np.split(part.arrays['rows'], np.cumsum(part.arrays['rows_per_image'])[:-1]) if len(part.images) else []
                 for part in parts]
         return self._finish(in_order(rows, [part.images for part in parts]))
 
     def _folder(self, command):
-        return part_folder(self.config, 'proposals', self.dataset, self.roidb, self.weights.digest(), command)
+        return part_folder(self.config, 'proposals', self.root, self.roidb, self.weights.digest(), command)
 
     def _blocks_of_shard(self, shard):
         """Of every block of all images, the numbers of those that a Shard has."""
@@ -148,14 +149,14 @@ def extract(roidb, predictor_factory, config, parts, clock, blocks):
 
 
 class Parts:
-    """Files of the blocks of images that an extraction has finished, under the folder of results."""
+    """Files of the blocks of images that an extraction has finished, under the folder `root` of results."""
 
-    def __init__(self, config, name, origin):
-        self._config, self._name, self._origin = config, name, origin
+    def __init__(self, config, root, name, origin):
+        self._config, self._root, self._name, self._origin = config, root, name, origin
         self._used = set()
 
     def _path(self, index, first):
-        return os.path.join(result_root(self._config), 'props_scale_' + scale_name(self._config, index),
+        return os.path.join(self._root, 'props_scale_' + scale_name(self._config, index),
                             f'{self._name}_{first:07d}.npz')
 
     def _origin_of(self, index, first):
@@ -196,10 +197,9 @@ class Parts:
 
 
 def proposals_origin(config, roidb, weights_digest, name):
-    """What a proposal file depends on, fit for JSON: name -> digest, number or list."""
-    return {'set': name, 'weights': weights_digest, 'scales': [list(pair) for pair in config.TEST.SCALES],
-            'configuration': digest(values_affecting(config, 'proposals')),
-            'images': digest([identity(entry) for entry in roidb])}
+    """What a proposal file depends on, fit for JSON: name -> value or digest."""
+    return {'set': name, 'weights': weights_digest, 'images': images_digest(roidb),
+            **values_affecting(config, 'proposals')}
 
 
 def report_recall(path, roidb):

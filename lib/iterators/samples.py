@@ -10,8 +10,8 @@ from lib.utils import seeds
 from lib.utils.errors import SniperError
 
 
-class ChipSlice(NamedTuple):
-    """Chips of some images, and how many of their objects lie in no chip's list."""
+class WindowSlice(NamedTuple):
+    """Windows of some images, and how many of their objects belong to none."""
 
     table: WindowTable
     objects: int
@@ -42,9 +42,9 @@ class TrainSamples:
         self._jitter = task.config.TRAIN.COLOR_JITTER
         self._reduced_decode = task.config.TRAIN.REDUCED_DECODE
 
-    def chips(self, epoch, sampler, first, stop):
-        """Windows that the epoch's sampler makes of images first..stop-1 -> ChipSlice."""
-        images, chips, objects, uncovered = [], [], 0, 0
+    def windows(self, epoch, sampler, first, stop):
+        """Windows that the epoch's sampler makes of images first..stop-1 -> WindowSlice."""
+        images, windows, objects, uncovered = [], [], 0, 0
         for index in range(first, stop):
             entry = self._roidb.entry(index)
             self.current = entry['image']
@@ -52,14 +52,14 @@ class TrainSamples:
             found = sampler.windows(entry, rng)
             is_object = entry['max_overlaps'] == 1
             left = is_object.copy()
-            for chip in found:
-                left[chip.rows] = False
+            for window in found:
+                left[window.rows] = False
                 # Targets come from objects alone; proposals, a hundred times as many, stay here.
-                chips.append(chip._replace(rows=chip.rows[is_object[chip.rows]]))
+                windows.append(window._replace(rows=window.rows[is_object[window.rows]]))
             images.extend([index] * len(found))
             objects += int(is_object.sum())
             uncovered += int(left.sum())
-        return ChipSlice(WindowTable.from_windows(images, chips), objects, uncovered)
+        return WindowSlice(WindowTable.from_windows(images, windows), objects, uncovered)
 
     def fill(self, slot, epoch, samples):
         """Make samples of one image file in batch slot `slot` -> list of SampleReport, in their order.

@@ -8,7 +8,7 @@ import numpy as np
 
 from configs import ConfigError
 from lib.bbox.detections import Detections
-from lib.chips.chip_sampler import ChipSampler
+from lib.chips.samplers import make_sampler
 from lib.chips.window import Window
 
 
@@ -107,8 +107,8 @@ class Task:
     # training
 
     def sampler(self):
-        """What an epoch is made of: an object with `windows(record, rng) -> [Window]`, see lib.chips.chip_sampler."""
-        return ChipSampler(self.config)
+        """What an epoch is made of: an object with `windows(record, rng) -> [Window]`, see lib.chips.samplers."""
+        return make_sampler(self.config)
 
     def inputs(self) -> List[Input]:
         """Inputs of the training graph, data before labels, in the order in which batches hold them."""
@@ -126,6 +126,12 @@ class Task:
         out: input name -> float32 array of the input's shape, with whatever an earlier sample left there.
         """
         raise NotImplementedError
+
+    def left_out(self, report: TargetReport) -> List[str]:
+        """What to warn of after an epoch; report: sums over it."""
+        lines = [f'{report.dropped} objects did not fit into the inputs of the network'] if report.dropped else []
+        return lines + ([f'{report.simplified} times, the polygons of an object did not fit into its inputs and were '
+                         'simplified'] if report.simplified else [])
 
     def metrics(self) -> List[Metric]:
         """What to report while training, in the order of the progress lines."""

@@ -7,8 +7,8 @@ from typing import Dict, Sequence
 
 import numpy as np
 
-from configs.derived import focus_sizes
 from configs import ConfigError
+from configs.derived import focus_sizes
 from lib.bbox import bbox_pred, clip_boxes
 from lib.bbox.detections import Detections
 from lib.chips.window import Window
@@ -105,6 +105,17 @@ class FasterRcnnTask(RcnnTask):
         out['im_info'][:] = window.height, window.width, window.scale
         simplified = targets.polygons(record, window, boxes, out['gt_masks']) if 'gt_masks' in out else 0
         return TargetReport(targets.gt_array(boxes, out['gt_boxes']), simplified)
+
+    def left_out(self, report):
+        """With the keys that make room."""
+        train, lines = self.config.TRAIN, []
+        if report.dropped:
+            lines.append(f'{report.dropped} objects did not fit into the {train.MAX_GT} rows of gt_boxes; raise '
+                         'TRAIN.MAX_GT')
+        if report.simplified:
+            lines.append(f'{report.simplified} times, the polygons of an object did not fit into '
+                         f'{train.MAX_POLYGON_LEN} numbers and were simplified; raise TRAIN.MAX_POLYGON_LEN')
+        return lines
 
     def metrics(self):
         """Of the RPN, the R-CNN, FocusPixels and masks, as far as they are trained."""

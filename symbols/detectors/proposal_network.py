@@ -1,4 +1,5 @@
 """Backbone, neck and RPN: a detector's first half, and a network of its own in the proposal-only graphs."""
+from symbols.detectors.variants import two_stage_variants
 from symbols.heads.rpn import rpn_losses, rpn_proposals
 from symbols.layers import he_normal, new_parameters
 from symbols.options import AnchorOptions, LossOptions, ProposalOptions, TrunkOptions
@@ -51,6 +52,10 @@ class ProposalNetwork:
     def input_shapes(self, config, batch, height, width, variant):
         """{input name: shape} of a variant, data before labels, in the order in which iterators list them."""
         return getattr(self, f'_{variant}_shapes')(config, batch, height, width)
+
+    def variants(self, shapes):
+        """What differs in parameters, for files with arrays of these {name: shape}; see symbols.detectors.variants."""
+        return two_stage_variants(shapes, masks=hasattr(self, 'mask_symbol'))
 
     def _proposal_train_shapes(self, config, batch, height, width):
         return dict(data=(batch, 3, height, width), **self._anchor_label_shapes(config, batch, height, width))

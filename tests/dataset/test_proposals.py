@@ -201,6 +201,13 @@ def test_the_originals_file_finds_its_images(coco, caplog):
     before = os.stat(cache).st_mtime_ns
     add_proposals(config, dataset, roidb)
     assert os.stat(cache).st_mtime_ns == before
+    with open(cache, 'r+b') as stream:
+        stream.seek(os.path.getsize(cache) // 2)
+        stream.write(bytes(200))
+    again = add_proposals(config, dataset, roidb)
+    assert 'NMS of the proposals is done anew' in caplog.text
+    for record in again:
+        np.testing.assert_array_equal(record['proposals'], expected[record['image_id']])
     rows = [random_rows(np.random.default_rng(2), 3)] * len(roidb)
     with open(path, 'wb') as stream:
         stream.write(python2_pickle(rows))  # a new file: the cache must not hide it

@@ -57,7 +57,6 @@ def test_scales_lie_one_below_the_other(tmp_path, limit):
 
 def test_an_interrupted_extraction_goes_on(tmp_path):
     roidb, config = fakes.make_roidb(tmp_path), fakes.make_config(EXTRACT_PROPOSALS=True)
-    config.output_path = str(tmp_path / 'out')
     expected = run(roidb, config)
     whole = FakeProposals.batches
 
@@ -69,11 +68,11 @@ def test_an_interrupted_extraction_goes_on(tmp_path):
 
     FakeProposals.batches = 0
     with pytest.raises(KeyboardInterrupt):
-        extract(roidb, Interrupted, config, Parts(config, 'SET', {'weights': 'a'}), StageClock(),
+        extract(roidb, Interrupted, config, Parts(config, str(tmp_path / 'out'), 'SET', {'weights': 'a'}), StageClock(),
                 blocks_of(len(roidb), 2))
     found = sorted(os.listdir(str(tmp_path / 'out' / 'props_scale_60x80')))
     assert found[0] == 'SET_0000000.npz'
-    parts = Parts(config, 'SET', {'weights': 'a'})
+    parts = Parts(config, str(tmp_path / 'out'), 'SET', {'weights': 'a'})
     for image, again in zip(expected, run(roidb, config, parts, 2)):
         np.testing.assert_array_equal(image, again)
     assert 0 < FakeProposals.batches <= 2 * whole - 2
@@ -81,12 +80,12 @@ def test_an_interrupted_extraction_goes_on(tmp_path):
     with open(str(tmp_path / 'out' / 'props_scale_60x80' / 'SET_0000000.npz'), 'r+b') as stream:
         stream.seek(200)
         stream.write(b'damage')
-    run(roidb, config, Parts(config, 'SET', {'weights': 'a'}), 2)
+    run(roidb, config, Parts(config, str(tmp_path / 'out'), 'SET', {'weights': 'a'}), 2)
     assert 0 < FakeProposals.batches < done + 1  # the damaged part alone
-    run(roidb, config, Parts(config, 'SET', {'weights': 'b'}), 2)
+    run(roidb, config, Parts(config, str(tmp_path / 'out'), 'SET', {'weights': 'b'}), 2)
     assert FakeProposals.batches >= whole  # other weights: nothing of it counts
-    Parts(config, 'SET', {}).remove()
-    parts = Parts(config, 'SET', {'weights': 'b'})
+    Parts(config, str(tmp_path / 'out'), 'SET', {}).remove()
+    parts = Parts(config, str(tmp_path / 'out'), 'SET', {'weights': 'b'})
     run(roidb, config, parts, 2)
     assert FakeProposals.batches == 0
     parts.remove()

@@ -1,7 +1,6 @@
 """Tests in shards: who gets which images, files, the merge and what it refuses, the same results as one process."""
 import os
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from configs import load_config
 from lib.cli import run
 from lib.dataset.roidb import make_record
 from lib.utils.errors import SniperError
-from lib.inference.shard_files import MOST, PartFolder, Shard, part_folder
+from lib.inference.shards import MOST, PartFolder, Shard, part_folder
 from lib.inference.workers import num_devices, partition, partition_images, unit_length
 from lib.iterators.batching import order_crops
 from tests.inference import tiny_data
@@ -63,7 +62,7 @@ def test_what_shards_have_to_agree_in(kind, pairs, matters):
     """What affects the results that are joined; not folders and processes."""
     def facts(words):
         config = load_config('configs/faster/sniper_tiny_e2e.yml', words)
-        return part_folder(config, kind, SimpleNamespace(name='set'), [], 'weights', lambda flags: '')._facts
+        return part_folder(config, kind, 'root', [], 'weights', lambda flags: '')._origin
     assert (facts(pairs) != facts([])) == matters
 
 
@@ -130,9 +129,9 @@ def test_parts_of_several_tests(tmp_path):
 
 
 @pytest.mark.parametrize('facts, message', [
-    ({'weights': 'v', 'TEST.NMS': 0.3}, 'from other weights than'),
-    ({'weights': 'w', 'TEST.NMS': 0.5}, r'from other TEST.NMS \(0.3, here 0.5\) than'),
-    ({'weights': 'w', 'TEST.NMS': 0.3, 'new': 1}, r'from other new \(None, here 1\)')])
+    ({'weights': 'v', 'TEST.NMS': 0.3}, r'from other weights \("w", here "v"\): run: test --shard 1/2'),
+    ({'weights': 'w', 'TEST.NMS': 0.5}, r'from other TEST.NMS \(0.3, here 0.5\): run'),
+    ({'weights': 'w', 'TEST.NMS': 0.3, 'new': 1}, r'from other new: run')])
 def test_parts_of_something_else(tmp_path, facts, message):
     write(a_folder(tmp_path), [0], [1, 2])
     with pytest.raises(SniperError, match='part_1_of_2.npz was made ' + message):
@@ -146,7 +145,7 @@ def test_images_twice_or_nowhere(tmp_path):
     write(folder, [0], [1])
     assert refused(folder).startswith('1 image (c) is in none of the 2 shards')
     write(a_folder(tmp_path, ids=('a', 'x', 'c')), [0], [1])
-    assert 'its images are not those of the data set; run: test --shard 2/2' in refused(folder)
+    assert 'its images are not those of the data set): run: test --shard 2/2' in refused(folder)
 
 
 @pytest.mark.parametrize('damage', [lambda content: content[:len(content) // 2], lambda content: b'',
@@ -181,12 +180,16 @@ test.__test__ = False
 
 
 def results(folder, name='results'):
-    with open(os.path.join(folder, 'out', 'results', f'detections_val_{name}.json'), 'rb') as stream:
+    with open(tiny_data.results(folder, f'detections_val_{name}.json'), 'rb') as stream:
         return stream.read()
 
 
 def forget_results(folder):
-    shutil.rmtree(os.path.join(folder, 'out', 'results'))
+    """All but the parts."""
+    for name in os.listdir(tiny_data.results(folder)):
+        if name != 'shards':
+            path = tiny_data.results(folder, name)
+            shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
 
 
 def in_shards(folder, count, *merge, **test_keys):
@@ -210,11 +213,11 @@ def test_shards_find_what_one_process_finds(folder, capsys):
     test(folder, '--vis')
     whole, metrics = results(folder), results(folder, 'metrics')
     assert len(whole) > 10000
-    with np.load(os.path.join(folder, 'out', 'dets_final', 'detections.npz')) as file:
+    with np.load(tiny_data.results(folder, 'dets_final', 'detections.npz')) as file:
         rows = file['rows']
     in_shards(folder, 3)
     assert results(folder) == whole and results(folder, 'metrics') == metrics
-    part = os.path.join(folder, 'out', 'shards', 'detections_COCO_val', 'part_2_of_3.npz')
+    part = tiny_data.results(folder, 'shards', 'detections', 'part_2_of_3.npz')
     os.remove(part)
     capsys.readouterr()
     text = failure(capsys, folder, '--merge')
@@ -225,7 +228,7 @@ def test_shards_find_what_one_process_finds(folder, capsys):
     test(folder, '--vis', '--merge', '3')
     assert results(folder) == whole
     assert len(os.listdir(os.path.join(folder, 'vis', 'dets_final'))) == len(SIZES)
-    with np.load(os.path.join(folder, 'out', 'dets_final', 'detections.npz')) as file:
+    with np.load(tiny_data.results(folder, 'dets_final', 'detections.npz')) as file:
         np.testing.assert_array_equal(file['rows'], rows)
     assert 'made from other TEST.NMS (' in failure(capsys, folder, '--merge', NMS=0.41)
 

@@ -61,8 +61,9 @@ def test_missing_file(tmp_path, caplog):
 
 
 @pytest.mark.parametrize('change, word', [
-    (dict(weights='other'), 'weights'), (dict(RPN_MIN_SIZE=1), 'configuration'),
-    (dict(SCORE_THRESH=0.1), 'configuration'), (dict(REDUCED_DECODE=True), 'configuration')])
+    (dict(weights='other'), 'weights'), (dict(RPN_MIN_SIZE=1), r'TEST.RPN_MIN_SIZE'),
+    (dict(SCORE_THRESH=0.1), 'TEST.SCORE_THRESH (0.001, here 0.1)'),
+    (dict(REDUCED_DECODE=True), 'TEST.REDUCED_DECODE')])
 def test_other_origin_is_refused(tmp_path, caplog, change, word):
     save(make_store(tmp_path), 0, some_detections())
     assert load(make_store(tmp_path, **change), 0) is None

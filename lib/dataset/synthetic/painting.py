@@ -7,6 +7,7 @@ Images are float32 (H, W, 3) BGR, 0 to 255, while a scene is built.
 import cv2
 import numpy as np
 
+
 def background(rng, width, height):
     """-> float32 (height, width, 3) BGR, about 0 to 255."""
     image = _gradient(rng, width, height)
