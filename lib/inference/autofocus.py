@@ -146,9 +146,8 @@ class PixelReport:
 
     @property
     def network_share(self) -> Optional[float]:
-        """Pixels that the network was given / those of the full pyramid, both with padding; None if a scale came from a
-        file.
-        """
+        """Pixels that the network was given, padding included, / pixels of the full pyramid; None if a scale came from
+        a file."""
         full = sum(scale.full for scale in self.scales)
         if not full or not all(scale.network or not scale.windows for scale in self.scales):
             return None
