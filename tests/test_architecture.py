@@ -93,7 +93,9 @@ COMMANDS = {module for module in MODULES if is_command(module)}
 
 def room_of(module):
     """The room that a module is in, the innermost that has a name; '' for lib/setup.py and packages of others."""
-    return 'commands' if module in COMMANDS else max((room for room in ROOMS if within(module, room)), key=len, default='')
+    if module in COMMANDS:
+        return 'commands'
+    return max((room for room in ROOMS if within(module, room)), key=len, default='')
 
 
 def arrows():
