@@ -1,17 +1,14 @@
 """Which network the arrays of a parameter file belong to, and what one lacks of the other, by name.
 
-A detector's training and test graph share all parameters, so a variant here is what differs in parameters: 'rcnn', with
-'autofocus', 'mask' or both behind it, and 'rpn', the proposal network alone. The numbers of classes and anchors are
-taken from the file.
+A detector's training and test graph share all parameters, so a variant here is what differs in parameters; the detector
+lists its own (symbols.detector.ParameterVariant), and what a file says of the configuration, such as the number of
+classes.
 """
 import functools
 from typing import Dict, List, NamedTuple, Tuple
 
 LISTED = 20  # names of each kind in one line; `python -m lib.weights.inspect FILE` shows all
 SIDE = 64  # of the input for which shapes are inferred; no parameter depends on it
-VARIANTS = (('rcnn', 'train', ()), ('rcnn_autofocus', 'train', ('AUTO_FOCUS',)), ('rcnn_mask', 'train', ('WITH_MASK',)),
-            ('rcnn_mask_autofocus', 'train', ('AUTO_FOCUS', 'WITH_MASK')), ('rpn', 'proposal_train', ()))
-MOST_CLASSES, MOST_ANCHORS = 100000, 1000     # believed of a file
 TEST_ENDING = '_test'  # of arrays that take the place of the ones without it in a test graph
 
 
@@ -78,11 +75,8 @@ def match_parameters(wanted, given) -> ParameterMatch:
 def match_networks(shapes) -> List[NetworkMatch]:
     """{name: shape} of a file, without 'arg:' and 'aux:' -> NetworkMatch of each known variant, best first."""
     from symbols import detector_names
-    classes = min(max(2, _rows(shapes, 'cls_score_weight', 81)), MOST_CLASSES)
-    anchors = min(max(1, _rows(shapes, 'rpn_cls_score_weight', 2 * 21) // 2), MOST_ANCHORS)
-    heads = classes, anchors, _rows(shapes, 'bbox_pred_weight', 8) == 8
     found = [NetworkMatch(name, variant, match_parameters(wanted, shapes), match_parameters(trunk, shapes))
-             for name in detector_names() for variant, wanted, trunk in _variants(name, *heads)]
+             for name in detector_names() for variant, wanted, trunk in _variants(name, _settings(name, shapes))]
     return sorted(found, key=lambda match: match.rank)
 
 
@@ -102,43 +96,31 @@ def shortened(names, joint=', ', listed=LISTED) -> str:
     return joint.join(names[:len(names) - more]) + (f' and {more} more' if more else '')
 
 
+def _settings(name, shapes):
+    """(key, value) pairs that a file speaks for, as the detector reads it."""
+    from symbols import get_detector
+    return tuple(get_detector(name).settings_of(shapes).items())
+
+
 @functools.lru_cache(maxsize=64)
-def _variants(name, classes, anchors, class_agnostic):
-    """[(variant, {name: shape} of all that its graph wants, the same without newly initialised layers)]."""
+def _variants(name, settings):
+    """[(variant, {name: shape} of all that its graphs want, the same without newly initialised layers)]."""
+    from configs import load_config
     from symbols import get_detector
     detector, found = get_detector(name), []
-    for variant, graph, switches in VARIANTS:
-        config = _config(name, detector, classes, anchors, class_agnostic, switches)
-        inputs = detector.input_shapes(config, 1, SIDE, SIDE, graph)
-        if ('WITH_MASK' in switches) != ('gt_masks' in inputs):
-            continue        # a detector without this variant
-        symbol = detector.symbol(config, graph)
-        arguments, _, auxiliary = symbol.infer_shape(**inputs)
-        wanted = {key: shape for key, shape in zip(symbol.list_arguments(), arguments) if key not in inputs}
-        new = detector.new_parameters(symbol)
-        states = dict(zip(symbol.list_auxiliary_states(), auxiliary))
-        trunk = {key: shape for key, shape in wanted.items() if key not in new}
-        found.append((variant, dict(wanted, **states), dict(trunk, **states)))
+    for variant in detector.parameter_variants():
+        config = load_config(None, ['symbol', name])
+        for key, value in settings + tuple((key, True) for key in variant.switches):
+            section, _, last = key.rpartition('.')
+            (config[section] if section else config)[last] = value
+        whole, trunk = {}, {}
+        for graph in variant.graphs:
+            symbol, inputs = detector.symbol(config, graph), detector.input_shapes(config, 1, SIDE, SIDE, graph)
+            arguments, _, auxiliary = symbol.infer_shape(**inputs)
+            wanted = {key: shape for key, shape in zip(symbol.list_arguments(), arguments) if key not in inputs}
+            wanted.update(zip(symbol.list_auxiliary_states(), auxiliary))
+            new = detector.new_parameters(symbol)
+            whole.update(wanted)
+            trunk.update((key, shape) for key, shape in wanted.items() if key not in new)
+        found.append((variant.name, whole, trunk))
     return found
-
-
-def _config(name, detector, classes, anchors, class_agnostic, switches):
-    """Configuration with as many classes and anchors as the file has, where it says."""
-    from configs import load_config
-    config = load_config(None, ['symbol', name])
-    config.dataset.NUM_CLASSES = classes
-    config.network.NUM_ANCHORS = anchors
-    config.network.ANCHOR_RATIOS, config.network.ANCHOR_SCALES = [1.0], [float(1 + k) for k in range(anchors)]
-    config.network.RPN_FEAT_STRIDE = detector.features(config)[0].stride
-    config.CLASS_AGNOSTIC = class_agnostic
-    for switch in switches:
-        config.TRAIN[switch] = True
-    return config
-
-
-def _rows(shapes, name, default):
-    return shapes[name][0] if shapes.get(name) else default
-
-
-def _count(items, many, one):
-    return f'{len(items)} {one if len(items) == 1 else many}'
