@@ -1,17 +1,8 @@
 """What every detector has, whatever its family."""
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Dict, List
 
 from symbols.layers import he_normal, new_parameters
-
-
-class ParameterVariant(NamedTuple):
-    """A set of parameters that files of this detector may have.
-
-    graphs: variants of the detector's graphs whose parameters make it up; switches: keys that are True for it.
-    """
-    name: str
-    graphs: Tuple[str, ...]
-    switches: Tuple[str, ...] = ()
+from symbols.variants import Variant
 
 
 class Detector:
@@ -42,14 +33,6 @@ class Detector:
         """Initialiser of every array whose variable carries none, for training from scratch."""
         return he_normal()
 
-    def parameter_variants(self) -> List[ParameterVariant]:
-        """Which sets of parameters files may have, for recognising them."""
-        return [ParameterVariant('whole', ('test',))]
-
-    @staticmethod
-    def settings_of(shapes: Dict[str, Sequence[int]]) -> Dict[str, Any]:
-        """{configuration key: value} that a file with arrays of `shapes` speaks for, such as the number of classes.
-
-        Values are hashable. Where the file says nothing, any value will do.
-        """
-        return {}
+    def variants(self, shapes: Dict[str, tuple]) -> List[Variant]:
+        """What differs in parameters, for files with arrays of these {name: shape}; see symbols.variants."""
+        return [Variant('whole')]

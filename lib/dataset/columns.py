@@ -21,6 +21,7 @@ and, if a record has gt_masks, polygons in four flat arrays:
 import collections.abc
 import itertools
 import json
+from typing import Any, Dict, List
 
 import numpy as np
 
@@ -33,7 +34,9 @@ _CHUNK = 4096  # records that are gathered before their arrays are joined
 
 def gather(records) -> dict:
     """Iterable of records -> dict of the arrays above. Columns that a record lacks have their defaults."""
-    chunks, parts, seen, polygons = [_gather_chunk([], [], {})], [], {}, _PolygonGatherer()
+    parts: List[np.ndarray] = []
+    seen: Dict[Any, Any] = {}
+    chunks, polygons = [_gather_chunk([], parts, seen)], _PolygonGatherer()
     records = iter(records)
     while True:
         chunk = list(itertools.islice(records, _CHUNK))
@@ -78,7 +81,7 @@ def concatenate(stores: list) -> dict:
 def read_rows(columns: dict, image: int) -> dict:
     """ROW columns of stored image `image`, those that are not stored with their defaults."""
     start, stop = columns['row_start'][image:image + 2].tolist()
-    record = {}
+    record: Dict[str, np.ndarray] = {}
     for name, column in ROW_COLUMNS.items():
         record[name] = (columns[name][start:stop].astype(column.dtype, copy=False) if name in columns
                         else default_rows(name, stop - start, record))

@@ -49,11 +49,11 @@ def load_training_roidb(config) -> tuple:
     TRAIN.USE_NEG_CHIPS the records have proposals.
     SniperError: nothing to train on, parts with different classes, unusable annotation file, no proposal file.
     """
-    part_names = _part_names(config.dataset.image_set)
-    parts, first = [], None
-    for part_name in part_names:
-        dataset = _open(config, part_name, masks=config.TRAIN.WITH_MASK and not config.TRAIN.ONLY_PROPOSAL)
-        first = first or dataset
+    masks = config.TRAIN.WITH_MASK and not config.TRAIN.ONLY_PROPOSAL
+    datasets = (_open(config, name, masks) for name in _part_names(config.dataset.image_set))  # opened one by one
+    first = next(datasets)
+    parts = []
+    for dataset in itertools.chain([first], datasets):
         if dataset.classes != first.classes:
             raise SniperError(f'{first.name} and {dataset.name} have different classes ({_shortened(first.classes)}; '
                               f'{_shortened(dataset.classes)}): they cannot be trained on together')

@@ -19,7 +19,7 @@ import io
 import logging
 import os
 import xml.sax
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Counter, List, NamedTuple, Optional, Tuple
 
 from defusedxml.common import EntitiesForbidden
 from defusedxml.expatreader import DefusedExpatParser
@@ -159,7 +159,7 @@ def _difficult(text):
 
 def find_classes(dataset_path: str, annotation_folders: List[str]) -> tuple:
     """-> tuple of names, background first. SniperError: broken or incomplete classes.txt, no object anywhere."""
-    counts = collections.Counter()
+    counts: Counter = collections.Counter()
     for folder in annotation_folders:
         counts.update(_names_in(folder, _state(folder)))
     path = os.path.join(dataset_path, FILE_NAME)

@@ -22,6 +22,7 @@ from lib.weights.conversion.weight_mapping import PIXEL_MEANS, map_weights, targ
 from lib.weights.parameter_matching import override
 from lib.weights.params_file import write_arrays
 from lib.weights.paths import params_path
+from symbols.registry import get_detector
 
 logger = logging.getLogger(__name__)
 FOLDER = os.path.join('data', 'pretrained_model')
@@ -68,7 +69,6 @@ def _reordered(architecture, order, path):
 
 def _check_network(network, architecture, target, path):
     """SniperError, with the reason, if `network` is another architecture."""
-    from symbols import get_detector
     get_detector(network)       # an unknown name is refused there
     if network in target.detectors:
         return

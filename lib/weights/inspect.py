@@ -16,7 +16,6 @@ from lib.weights.params_file import index_arrays, read_entry
 SHOWN = 5  # networks that do not fit
 BLOCK = 1 << 20     # numbers at a time
 WIDEST = 60         # letters of the column of names
-HEADS = (('cls_score_weight', 1, 'classes with background'), ('rpn_cls_score_weight', 2, 'anchors a cell'))
 KINDS = {'arg': 'parameter', 'aux': 'statistic'}    # auxiliary states are a BatchNorm's moving statistics
 
 
@@ -83,24 +82,23 @@ def inspect(path):
 def fitting_networks(shapes):
     """Which networks and variants arrays of `shapes` {name: shape} fit, as lines of text."""
     found = match_networks(shapes)
-    heads = [f'{shapes[name][0] // share} {what}' for name, share, what in HEADS if shapes.get(name)]
-    if heads:
-        yield 'heads for ' + ', '.join(heads)
+    if found and found[0].variant.heads:
+        yield 'heads for ' + ', '.join(found[0].variant.heads)
     whole = [match for match in found if match.whole.complete]
     trunks = [match for match in found if not match.whole.complete and match.pretrained.complete]
     for match in whole:
         yield 'fits {}, variant {}: {}'.format(
-            match.network, match.variant, 'every array, and no more' if not match.extra else
+            match.network, match.variant.name, 'every array, and no more' if not match.extra else
             f'whole; {len(match.extra)} other arrays ({printable(match.extra[0])} ...)')
     for match in trunks:
         new = len(match.whole.missing) + len(match.whole.misshapen)
-        yield (f'fits {match.network}, variant {match.variant}, as network.pretrained: {new} arrays of new layers are '
-               'initialised')
+        yield (f'fits {match.network}, variant {match.variant.name}, as network.pretrained: {new} arrays of new layers '
+               'are initialised')
     if not whole and not trunks:
         yield 'fits none of the networks; the nearest:'
         for rank, match in enumerate(found[:SHOWN]):
             differences = printable(match.whole.differences(LISTED if rank else None))
-            yield f'  {match.network}, variant {match.variant}: {differences}'
+            yield f'  {match.network}, variant {match.variant.name}: {differences}'
 
 
 def _totals(entries):

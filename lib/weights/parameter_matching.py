@@ -1,11 +1,14 @@
 """Which network the arrays of a parameter file belong to, and what one lacks of the other, by name.
 
-A detector's training and test graph share all parameters, so a variant here is what differs in parameters; the detector
-lists its own (symbols.detector.ParameterVariant), and what a file says of the configuration, such as the number of
-classes.
+Which variants of a network there are, and which sizes of heads the file decides, the detectors say
+(symbols.variants).
 """
 import functools
 from typing import Dict, List, NamedTuple, Tuple
+
+from configs import load_config
+from symbols.variants import Variant
+from symbols.registry import detector_names, get_detector
 
 LISTED = 20  # names of each kind in one line; `python -m lib.weights.inspect FILE` shows all
 SIDE = 64  # of the input for which shapes are inferred; no parameter depends on it
@@ -47,7 +50,7 @@ class ParameterMatch(NamedTuple):
 class NetworkMatch(NamedTuple):
     """How a file fits one variant of a network; names of auxiliary states are among the others."""
     network: str
-    variant: str
+    variant: Variant
     whole: ParameterMatch           # with everything that the graph wants
     pretrained: ParameterMatch      # with what `network.pretrained` must bring: all but newly initialised layers
 
@@ -74,9 +77,11 @@ def match_parameters(wanted, given) -> ParameterMatch:
 
 def match_networks(shapes) -> List[NetworkMatch]:
     """{name: shape} of a file, without 'arg:' and 'aux:' -> NetworkMatch of each known variant, best first."""
-    from symbols import detector_names
-    found = [NetworkMatch(name, variant, match_parameters(wanted, shapes), match_parameters(trunk, shapes))
-             for name in detector_names() for variant, wanted, trunk in _variants(name, _settings(name, shapes))]
+    found = []
+    for name in detector_names():
+        for variant in get_detector(name).variants(shapes):
+            whole, trunk = (match_parameters(wanted, shapes) for wanted in _wanted(name, variant))
+            found.append(NetworkMatch(name, variant, whole, trunk))
     return sorted(found, key=lambda match: match.rank)
 
 
@@ -96,31 +101,30 @@ def shortened(names, joint=', ', listed=LISTED) -> str:
     return joint.join(names[:len(names) - more]) + (f' and {more} more' if more else '')
 
 
-def _settings(name, shapes):
-    """(key, value) pairs that a file speaks for, as the detector reads it."""
-    from symbols import get_detector
-    return tuple(get_detector(name).settings_of(shapes).items())
+@functools.lru_cache(maxsize=320)
+def _wanted(name, variant):
+    """({name: shape} of all that a variant's graphs want, the same without newly initialised layers)."""
+    detector, config = get_detector(name), _config(name, variant)
+    whole, trunk = {}, {}
+    for graph in variant.graphs:
+        inputs, symbol = detector.input_shapes(config, 1, SIDE, SIDE, graph), detector.symbol(config, graph)
+        arguments, _, auxiliary = symbol.infer_shape(**inputs)
+        wanted = {key: shape for key, shape in zip(symbol.list_arguments(), arguments) if key not in inputs}
+        wanted.update(zip(symbol.list_auxiliary_states(), auxiliary))
+        new = detector.new_parameters(symbol)
+        whole.update(wanted)
+        trunk.update((key, shape) for key, shape in wanted.items() if key not in new)
+    return whole, trunk
 
 
-@functools.lru_cache(maxsize=64)
-def _variants(name, settings):
-    """[(variant, {name: shape} of all that its graphs want, the same without newly initialised layers)]."""
-    from configs import load_config
-    from symbols import get_detector
-    detector, found = get_detector(name), []
-    for variant in detector.parameter_variants():
-        config = load_config(None, ['symbol', name])
-        for key, value in settings + tuple((key, True) for key in variant.switches):
-            section, _, last = key.rpartition('.')
-            (config[section] if section else config)[last] = value
-        whole, trunk = {}, {}
-        for graph in variant.graphs:
-            symbol, inputs = detector.symbol(config, graph), detector.input_shapes(config, 1, SIDE, SIDE, graph)
-            arguments, _, auxiliary = symbol.infer_shape(**inputs)
-            wanted = {key: shape for key, shape in zip(symbol.list_arguments(), arguments) if key not in inputs}
-            wanted.update(zip(symbol.list_auxiliary_states(), auxiliary))
-            new = detector.new_parameters(symbol)
-            whole.update(wanted)
-            trunk.update((key, shape) for key, shape in wanted.items() if key not in new)
-        found.append((variant.name, whole, trunk))
-    return found
+def _config(name, variant):
+    """Configuration of a variant, with as many classes and the like as the file has, where it says."""
+    config = load_config(None, ['symbol', name])
+    for key, value in variant.keys:
+        section, _, last = key.rpartition('.')
+        (config[section] if section else config)[last] = list(value) if isinstance(value, tuple) else value
+    return config
+
+
+def _count(items, many, one):
+    return f'{len(items)} {one if len(items) == 1 else many}'

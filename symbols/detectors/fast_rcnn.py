@@ -5,7 +5,7 @@ The RPN is in the proposal-only graphs alone: train it, extract proposals with i
 from typing import Any, NamedTuple
 
 from lib.utils.errors import SniperError
-from symbols.detectors.proposal_network import ProposalNetwork, rcnn_variants
+from symbols.detectors.proposal_network import ProposalNetwork
 from symbols.heads.focus import FocusHead, focus_loss, focus_probabilities
 from symbols.heads.rcnn import labels_output, rcnn_losses, rcnn_probabilities
 from symbols.layers import to_single
@@ -77,10 +77,6 @@ class FastRcnn(ProposalNetwork):
         return mx.sym.Group([rois, _split_like(rcnn_probabilities(rcnn), by_image, 'cls_prob_reshape'),
                              _split_like(rcnn.bbox_pred, by_image, 'bbox_pred_reshape'),
                              mx.sym.var('im_ids'), *focus, mx.sym.var('im_info'), mx.sym.var('chip_ids')])
-
-    def parameter_variants(self):
-        """With and without AutoFocus, and the proposal network alone."""
-        return rcnn_variants(masks=False) + super().parameter_variants()
 
     @staticmethod
     def _test_shapes(config, batch, height, width):

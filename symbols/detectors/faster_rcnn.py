@@ -3,7 +3,7 @@
 With a mask head beside the R-CNN head it is Mask R-CNN (He et al. 2017). Masks at test come from a graph of their own,
 `mask_symbol`: it reads a map that `test_symbol` gives, so that only final detections get a mask.
 """
-from symbols.detectors.proposal_network import ProposalNetwork, rcnn_variants
+from symbols.detectors.proposal_network import ProposalNetwork
 from symbols.feature import Feature
 from symbols.heads.focus import FocusHead, focus_loss, focus_probabilities
 from symbols.heads.mask import MaskHead, mask_feature_output, mask_loss, mask_probabilities
@@ -96,10 +96,6 @@ class FasterRcnn(ProposalNetwork):
         feature = Feature(mx.sym.var('mask_feature'), feature_stride(config.symbol), self.rcnn.reduced)
         logits = self.mask(feature, mx.sym.var('mask_rois'), masks.classes, masks.half_precision, masks.on_gpu)
         return mask_probabilities(logits, masks.classes)
-
-    def parameter_variants(self):
-        """With and without AutoFocus and masks, and the proposal network alone."""
-        return rcnn_variants(masks=True) + super().parameter_variants()
 
     @staticmethod
     def _test_shapes(config, batch, height, width):

@@ -1,10 +1,9 @@
 """Backbone, neck and RPN: a detector's first half, and a network of its own in the proposal-only graphs."""
-from symbols.detector import Detector, ParameterVariant
+from symbols.detector import Detector
 from symbols.heads.rpn import rpn_losses, rpn_proposals
 from symbols.options import AnchorOptions, LossOptions, ProposalOptions, TrunkOptions
+from symbols.variants import two_stage_variants
 from sniper_mxnet import mx
-
-MOST_CLASSES, MOST_ANCHORS = 100000, 1000     # believed of a file
 
 
 class ProposalNetwork(Detector):
@@ -50,23 +49,6 @@ class ProposalNetwork(Detector):
     def _proposal_test_shapes(config, batch, height, width):
         return dict(data=(batch, 3, height, width), im_info=(batch, 3), im_ids=(batch,))
 
-    def parameter_variants(self):
-        """The proposal network alone; detectors put theirs in front."""
-        return [ParameterVariant('rpn', ('proposal_test',))]
-
-    @staticmethod
-    def settings_of(shapes):
-        """Classes, anchors and kind of boxes, by the heads' last layers."""
-        def rows(name, default):
-            return shapes[name][0] if shapes.get(name) else default
-        anchors = min(max(1, rows('rpn_cls_score_weight', 2 * 21) // 2), MOST_ANCHORS)
-        return {'dataset.NUM_CLASSES': min(max(2, rows('cls_score_weight', 81)), MOST_CLASSES),
-                'network.ANCHOR_RATIOS': (1.0,), 'network.ANCHOR_SCALES': tuple(float(1 + k) for k in range(anchors)),
-                'CLASS_AGNOSTIC': rows('bbox_pred_weight', 8) == 8}
-
-
-def rcnn_variants(masks):
-    """ParameterVariants of a detector behind the RPN. masks: whether it has a mask head."""
-    heads = [('', ('test',))] + ([('_mask', ('test', 'mask'))] if masks else [])
-    return [ParameterVariant(f'rcnn{name}{focus}', graphs, ('TEST.AUTO_FOCUS',) if focus else ())
-            for name, graphs in heads for focus in ('', '_autofocus')]
+    def variants(self, shapes):
+        """With and without AutoFocus and masks, and the proposal network alone."""
+        return two_stage_variants(shapes, masks=hasattr(self, 'mask_symbol'))

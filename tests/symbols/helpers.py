@@ -26,7 +26,8 @@ CONFIG_FILES = {
 def config_for(name, *overrides):
     """The detector's shipped configuration at 2 chips a device in float32; `overrides` as after --set."""
     config = load_config(os.path.join(ROOT, 'configs', 'faster', CONFIG_FILES[name]),
-                         ['symbol', name, 'TRAIN.BATCH_IMAGES', '2', 'TRAIN.fp16', 'False', 'gpus', 'cpu'] + list(overrides))
+                         ['symbol', name, 'TRAIN.BATCH_IMAGES', '2', 'TRAIN.fp16', 'False', 'gpus', 'cpu'] +
+                         list(overrides))
     config.dataset.NUM_CLASSES = config.dataset.NUM_CLASSES or 4
     return config
 

@@ -64,8 +64,8 @@ def test_loads_runs_and_saves_again(tmp_path, graph):
 
     best = match_networks({key.split(':')[1]: array.shape for key, array in arrays.items()})[0]
     assert best.network == name and best.whole.complete and not best.extra
-    assert best.variant.startswith('rpn') == variant.startswith('rpn')
-    assert ('autofocus' in best.variant) == ('autofocus' in variant)
+    assert best.variant.name.startswith('rpn') == variant.startswith('rpn')
+    assert ('autofocus' in best.variant.name) == ('autofocus' in variant)
 
     run(name, variant, path, args, auxs)
 
