@@ -12,6 +12,8 @@ from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
 
+SIDE = 128  # of the input for which shapes are inferred; no parameter depends on it
+
 
 def folded(symbol, arg_params, aux_params, on_cpu=True):
     """Test graph and float32 parameters -> the same function with fewer, fused operators, in float32."""
@@ -33,8 +35,7 @@ def load_checked(config, weights, variant, source):
     arg_params, aux_params = ({name: array.astype('float32') for name, array in params.items()}
                               for params in load_for_test(weights.prefix, weights.epoch,
                                                            get_task(config, 'test').box_layer))
-    stride = config.network.RPN_FEAT_STRIDE
-    shapes = detector.input_shapes(config, 1, 4 * stride, 4 * stride, variant)
+    shapes = detector.input_shapes(config, 1, SIDE, SIDE, variant)
     check_shapes(symbol, arg_params, aux_params, shapes, source)
     return symbol, arg_params, aux_params
 

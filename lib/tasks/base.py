@@ -110,6 +110,11 @@ class Task:
         """What an epoch is made of: an object with `windows(record, rng) -> [Window]`, see lib.chips.samplers."""
         return make_sampler(self.config)
 
+    @property
+    def input_size(self) -> Tuple[int, int]:
+        """(height, width) of the training graph's pixels."""
+        return (self.config.TRAIN.CHIP_SIZE,) * 2
+
     def inputs(self) -> List[Input]:
         """Inputs of the training graph, data before labels, in the order in which batches hold them."""
         raise NotImplementedError

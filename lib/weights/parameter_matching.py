@@ -1,14 +1,14 @@
 """Which network the arrays of a parameter file belong to, and what one lacks of the other, by name.
 
 Which variants of a network there are, and which sizes of heads the file decides, the detectors say
-(symbols.detectors.variants).
+(symbols.variants).
 """
 import functools
 from typing import Dict, List, NamedTuple, Tuple
 
 from configs import load_config
-from symbols.detectors.variants import Variant, variants_of
-from symbols.registry import detector_names, feature_stride, get_detector
+from symbols.variants import Variant
+from symbols.registry import detector_names, get_detector
 
 LISTED = 20  # names of each kind in one line; `python -m lib.weights.inspect FILE` shows all
 SIDE = 64  # of the input for which shapes are inferred; no parameter depends on it
@@ -79,7 +79,7 @@ def match_networks(shapes) -> List[NetworkMatch]:
     """{name: shape} of a file, without 'arg:' and 'aux:' -> NetworkMatch of each known variant, best first."""
     found = []
     for name in detector_names():
-        for variant in variants_of(get_detector(name), shapes):
+        for variant in get_detector(name).variants(shapes):
             whole, trunk = (match_parameters(wanted, shapes) for wanted in _wanted(name, variant))
             found.append(NetworkMatch(name, variant, whole, trunk))
     return sorted(found, key=lambda match: match.rank)
@@ -103,22 +103,23 @@ def shortened(names, joint=', ', listed=LISTED) -> str:
 
 @functools.lru_cache(maxsize=320)
 def _wanted(name, variant):
-    """({name: shape} of all that a variant's graph wants, the same without newly initialised layers)."""
+    """({name: shape} of all that a variant's graphs want, the same without newly initialised layers)."""
     detector, config = get_detector(name), _config(name, variant)
-    inputs = detector.input_shapes(config, 1, SIDE, SIDE, variant.graph)
-    symbol = detector.symbol(config, variant.graph)
-    arguments, _, auxiliary = symbol.infer_shape(**inputs)
-    wanted = {key: shape for key, shape in zip(symbol.list_arguments(), arguments) if key not in inputs}
-    new = detector.new_parameters(symbol)
-    states = dict(zip(symbol.list_auxiliary_states(), auxiliary))
-    trunk = {key: shape for key, shape in wanted.items() if key not in new}
-    return dict(wanted, **states), dict(trunk, **states)
+    whole, trunk = {}, {}
+    for graph in variant.graphs:
+        inputs, symbol = detector.input_shapes(config, 1, SIDE, SIDE, graph), detector.symbol(config, graph)
+        arguments, _, auxiliary = symbol.infer_shape(**inputs)
+        wanted = {key: shape for key, shape in zip(symbol.list_arguments(), arguments) if key not in inputs}
+        wanted.update(zip(symbol.list_auxiliary_states(), auxiliary))
+        new = detector.new_parameters(symbol)
+        whole.update(wanted)
+        trunk.update((key, shape) for key, shape in wanted.items() if key not in new)
+    return whole, trunk
 
 
 def _config(name, variant):
     """Configuration of a variant, with as many classes and the like as the file has, where it says."""
     config = load_config(None, ['symbol', name])
-    config.network.RPN_FEAT_STRIDE = feature_stride(name)
     for key, value in variant.keys:
         section, _, last = key.rpartition('.')
         (config[section] if section else config)[last] = list(value) if isinstance(value, tuple) else value

@@ -7,7 +7,7 @@ import pytest
 from lib.utils.errors import SniperError
 from lib.weights import parameter_matching
 from lib.weights.inspect import inspect, main, statistics
-from symbols.detectors.variants import MOST_ANCHORS, MOST_CLASSES
+from symbols.variants import MOST_ANCHORS, MOST_CLASSES
 from lib.weights.params_file import read_arrays, write_arrays
 from tests.conftest import ROOT
 

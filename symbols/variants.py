@@ -7,24 +7,19 @@ taken from the file.
 from typing import Any, List, NamedTuple, Tuple
 
 MOST_CLASSES, MOST_ANCHORS = 100000, 1000     # believed of a file
-AUTO_FOCUS, WITH_MASK = 'TRAIN.AUTO_FOCUS', 'TRAIN.WITH_MASK'
+AUTO_FOCUS = 'TEST.AUTO_FOCUS'
 RCNN_VARIANTS = (
-    ('rcnn', 'train', ()), ('rcnn_autofocus', 'train', (AUTO_FOCUS,)), ('rcnn_mask', 'train', (WITH_MASK,)),
-    ('rcnn_mask_autofocus', 'train', (AUTO_FOCUS, WITH_MASK)), ('rpn', 'proposal_train', ()))
+    ('rcnn', ('test',), ()), ('rcnn_autofocus', ('test',), (AUTO_FOCUS,)), ('rcnn_mask', ('test', 'mask'), ()),
+    ('rcnn_mask_autofocus', ('test', 'mask'), (AUTO_FOCUS,)), ('rpn', ('proposal_test',), ()))
 
 
 class Variant(NamedTuple):
-    """name: in reports; graph: of the detector that has these parameters; keys: of the configuration, by dotted name;
-    heads: in words, which of them the file says."""
+    """name: in reports; graphs: of the detector that have these parameters together; keys: of the configuration, by
+    dotted name; heads: in words, which of them the file says."""
     name: str
-    graph: str = 'train'
+    graphs: Tuple[str, ...] = ('test',)
     keys: Tuple[Tuple[str, Any], ...] = ()
     heads: Tuple[str, ...] = ()
-
-
-def variants_of(detector, shapes) -> List[Variant]:
-    """Variants of a detector as a file with the arrays `shapes` {name: shape} would have them."""
-    return detector.variants(shapes) if hasattr(detector, 'variants') else [Variant('whole')]
 
 
 def two_stage_variants(shapes, masks: bool) -> List[Variant]:
@@ -32,11 +27,11 @@ def two_stage_variants(shapes, masks: bool) -> List[Variant]:
     classes, anchors = _rows(shapes, 'cls_score_weight'), _rows(shapes, 'rpn_cls_score_weight') // 2
     heads = (f'{classes} classes with background',) * bool(classes) + (f'{anchors} anchors a cell',) * bool(anchors)
     classes, anchors = min(max(2, classes or 81), MOST_CLASSES), min(max(1, anchors or 21), MOST_ANCHORS)
-    sizes = (('dataset.NUM_CLASSES', classes), ('network.NUM_ANCHORS', anchors), ('network.ANCHOR_RATIOS', (1.0,)),
+    sizes = (('dataset.NUM_CLASSES', classes), ('network.ANCHOR_RATIOS', (1.0,)),
              ('network.ANCHOR_SCALES', tuple(float(1 + k) for k in range(anchors))),
              ('CLASS_AGNOSTIC', _rows(shapes, 'bbox_pred_weight') in (0, 8)))
-    return [Variant(name, graph, sizes + tuple((switch, True) for switch in switches), heads)
-            for name, graph, switches in RCNN_VARIANTS if masks or WITH_MASK not in switches]
+    return [Variant(name, graphs, sizes + tuple((switch, True) for switch in switches), heads)
+            for name, graphs, switches in RCNN_VARIANTS if masks or 'mask' not in graphs]
 
 
 def _rows(shapes, name):
