@@ -27,7 +27,7 @@ class Role(NamedTuple):
     """A process to be: its part in the run and its number there."""
 
     role: str   # 'scheduler', 'server', 'worker', 'shard'
-    index: int
+    index: int  # type: ignore[assignment]
 
     @property
     def name(self):
