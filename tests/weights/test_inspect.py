@@ -61,7 +61,7 @@ def test_trunk_and_foreign_arrays(tmp_path):
 def test_impossible_heads_are_not_built_and_names_do_not_command_the_terminal(tmp_path, monkeypatch):
     asked = []
     def nothing(name, variant):
-        asked.append((dict(variant.keys)['dataset.NUM_CLASSES'], dict(variant.keys)['network.NUM_ANCHORS']))
+        asked.append((dict(variant.keys)['dataset.NUM_CLASSES'], len(dict(variant.keys)['network.ANCHOR_SCALES'])))
         return {}, {}
     monkeypatch.setattr(parameter_matching, '_wanted', nothing)
     path = changed_copy(tmp_path, lambda arrays: arrays.update({
