@@ -35,7 +35,7 @@ class Shard(NamedTuple):
     """Part `number` of `count`, from 1 on."""
 
     number: int
-    count: int
+    count: int  # type: ignore[assignment]
 
     @classmethod
     def parse(cls, text):

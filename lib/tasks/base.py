@@ -119,7 +119,7 @@ class Task:
         """Inputs of the training graph, data before labels, in the order in which batches hold them."""
         raise NotImplementedError
 
-    def layout(self, batch_size: int) -> Tuple[list, list]:
+    def layout(self, batch_size: int) -> Tuple[list, ...]:
         """`inputs` of a batch: (data, labels), each a list of (name, shape with the batch)."""
         return tuple([(name, (batch_size, *shape)) for name, shape, role in self.inputs() if role == wanted]
                      for wanted in ('data', 'label'))

@@ -4,7 +4,7 @@
 """
 import argparse
 import os
-from typing import NamedTuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class Statistics(NamedTuple):
     not_finite: int     # how many are NaN or infinite
 
 
-def statistics(array):
+def statistics(array: np.ndarray) -> Statistics:
     """Statistics of an array of any numeric type, in float64, a block at a time."""
     flat = array.reshape(-1)
     low, high, count, mean, squares, not_finite = np.inf, -np.inf, 0, 0.0, 0.0, 0
@@ -48,13 +48,13 @@ def statistics(array):
     return Statistics(low, high, mean, (squares / count) ** 0.5, not_finite)
 
 
-def split_key(key):
+def split_key(key: str) -> Tuple[str, str]:
     """'arg:conv0_weight' -> ('arg', 'conv0_weight'); without such a prefix ('', key)."""
     kind, colon, name = key.partition(':')
     return (kind, name) if colon and kind in KINDS else ('', key)
 
 
-def inspect(path):
+def inspect(path: str) -> Iterator[str]:
     """Report of a parameter file as lines of text. SniperError if it cannot be read."""
     entries = index_arrays(path)
     names = [split_key(key) for key in entries]
@@ -79,7 +79,7 @@ def inspect(path):
     yield from fitting_networks({name: entry.shape for (_, name), entry in zip(names, entries.values())})
 
 
-def fitting_networks(shapes):
+def fitting_networks(shapes: Dict[str, tuple]) -> Iterator[str]:
     """Which networks and variants arrays of `shapes` {name: shape} fit, as lines of text."""
     found = match_networks(shapes)
     if found and found[0].variant.heads:
@@ -116,7 +116,7 @@ def _size(count):
     return f'{count / 1e6:.1f} MB' if count >= 1e5 else f'{count} bytes'
 
 
-def main(argv=None):
+def main(argv: Optional[List[str]] = None) -> int:
     """Print the report -> exit status 0."""
     parser = argparse.ArgumentParser(prog='python -m lib.weights.inspect', description=__doc__.split('\n')[0])
     parser.add_argument('file', metavar='FILE', help='a .params file')

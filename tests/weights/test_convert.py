@@ -32,6 +32,7 @@ def as_file(path, arrays, kind):
         pickled, storages = torch_pickle.state_dict(arrays)
         content = torch_pickle.zip_file(pickled, storages)
     elif kind == 'onnx':
+        pytest.importorskip('onnx', reason='requirements-optional.txt is not installed')
         content = onnx_of(arrays)
     if kind == 'params':
         with open(str(path), 'wb') as stream:
