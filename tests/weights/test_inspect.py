@@ -60,8 +60,10 @@ def test_trunk_and_foreign_arrays(tmp_path):
 
 def test_impossible_heads_are_not_built_and_names_do_not_command_the_terminal(tmp_path, monkeypatch):
     asked = []
-    def nothing(name, variant):
-        asked.append((dict(variant.keys)['dataset.NUM_CLASSES'], dict(variant.keys)['network.NUM_ANCHORS']))
+
+    def nothing(_, variant):
+        keys = dict(variant.keys)
+        asked.append((keys['dataset.NUM_CLASSES'], len(keys['network.ANCHOR_SCALES'])))
         return {}, {}
     monkeypatch.setattr(parameter_matching, '_wanted', nothing)
     path = changed_copy(tmp_path, lambda arrays: arrays.update({
