@@ -3,16 +3,16 @@
 On several machines: `--shard 1/3`, `--shard 2/3` and `--shard 3/3` test a third of the images each, `--merge` then
 joins and evaluates what they found (docs/distributed.md).
 
-The checkpoint is the one of the configuration's training image_set with the number TEST.TEST_EPOCH. Detections, the
-COCO result file and the table of AP go to output_path. With TEST.EXTRACT_PROPOSALS it writes proposals instead, for the
-negative chips of a training, to TEST.PROPOSAL_SAVE_PATH. MXNet is imported inside functions: spawned processes import
-this file again.
+The checkpoint is the one of the configuration's training image_set with the number TEST.TEST_EPOCH. Detections, result
+files and metrics go to a folder of the data set and the checkpoint, beside the checkpoint (lib/weights/paths.py). With
+TEST.EXTRACT_PROPOSALS it writes proposals instead, for the negative chips of a training, to TEST.PROPOSAL_SAVE_PATH.
+MXNet is imported inside functions: spawned processes import this file again.
 """
 import argparse
 import functools
 import shlex
 
-from configs import check_supported
+from lib.tasks import check_config
 from lib.cli import add_config_arguments, config_from_arguments, run, setup_logging
 from lib.engine.precision import prepare
 from lib.utils.errors import SniperError
@@ -22,7 +22,8 @@ def main(argv=None):
     """-> exit status 0; raises SniperError for a user's mistake."""
     parser = argparse.ArgumentParser(description='Evaluate a trained SNIPER detector.')
     parser.add_argument('--vis', action='store_true',
-                        help='draw the detections into TEST.VISUALIZATION_PATH/dets_final')
+                        help='draw the detections: pictures/dets_final beside the results, or '
+                        'TEST.VISUALIZATION_PATH/dets_final where that is set')
     parts = parser.add_mutually_exclusive_group()
     parts.add_argument('--shard', metavar='I/N', help='test part I of N of the images, I from 1 to N, and keep what is '
                        'found for --merge')
@@ -31,7 +32,7 @@ def main(argv=None):
     args = add_config_arguments(parser).parse_args(argv)
     setup_logging()
     config = config_from_arguments(args)
-    check_supported(config, 'test')
+    check_config(config, 'test')
     prepare(config)
     if args.merge is not None:
         check_merge(args.merge)
@@ -44,7 +45,7 @@ def main(argv=None):
 
 def check_merge(count):
     """SniperError for a number of shards that there cannot be; 0 is what --merge without a number gives."""
-    from lib.inference.shard_files import MOST
+    from lib.inference.shards import MOST
     if not 0 <= count <= MOST:
         raise SniperError(f'--merge {count}: there are at least 1 and at most {MOST} shards')
 
@@ -52,8 +53,7 @@ def check_merge(count):
 def test(config, args):
     """Detections of all images, of a shard, or of all shards."""
     from lib.inference.evaluate import run_test
-    from lib.inference.shard_files import Shard
-    from lib.inference.shards import run_merge, run_shard
+    from lib.inference.shards import Shard, run_merge, run_shard
     command = functools.partial(command_line, args)
     if args.shard:
         if args.vis:
@@ -66,11 +66,11 @@ def test(config, args):
 
 
 def extract(config, args):
-    """Proposals likewise."""
+    """Proposals of all images, of a shard, or of all shards."""
     if args.vis:
         raise SniperError('--vis draws detections, but TEST.EXTRACT_PROPOSALS makes none: leave one of them out')
     from lib.inference.proposals import Extraction
-    from lib.inference.shard_files import Shard
+    from lib.inference.shards import Shard
     extraction, command = Extraction(config, args.cfg, args.save_prefix), functools.partial(command_line, args)
     if args.shard:
         extraction.run_shard(Shard.parse(args.shard), command)

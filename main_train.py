@@ -28,10 +28,10 @@ def main(argv=None):
     if args.momentum is not None:
         config.network.BN_MOMENTUM = args.momentum
 
-    from configs import check_supported
+    from lib.tasks import check_config
     from lib.engine.devices import share_cores
     from lib.distributed.workers import connect
-    check_supported(config, 'train')
+    check_config(config, 'train')
     share_cores(config)
     with connect(config) as workers:
         return run_worker(args, config, workers)

@@ -104,7 +104,7 @@ def with_bar(metrics, test_minutes, **bars):
 
 def read_metrics(out):
     """The metrics that main_test.py wrote below `out`."""
-    path, = glob.glob(os.path.join(ROOT, out, 'results', '*_metrics.json'))
+    path, = glob.glob(os.path.join(ROOT, out, '*', '*', 'results', '*', '*', '*_metrics.json'))
     with open(path) as stream:
         return json.load(stream)
 

@@ -19,7 +19,8 @@ from typing import List, NamedTuple
 
 from benchmarks.autofocus_plot import plot_runs
 from benchmarks.timing import json_line, table
-from configs import check_supported, load_config
+from configs import load_config
+from lib.tasks import check_config
 from lib.cli import run
 from lib.utils.files import text_writer
 
@@ -42,7 +43,7 @@ def main(argv=None):
     args = parse(argv)
     logging.basicConfig(level=logging.WARNING, format='%(message)s')
     config = load_config(args.cfg, args.set)
-    check_supported(config, 'test')
+    check_config(config, 'test')
     ways = all_ways(config.TEST, args)
     figures = measure(args, ways)
     found = verdict(figures)
@@ -124,7 +125,7 @@ def measure(args, ways):
     """Run all ways in turn -> a dict of figures each."""
     from lib.dataset import load_test_dataset
     from lib.inference import PredictorFactory, check_classes, find_weights, use_float32_on_cpu
-    from lib.train import output_folder
+    from lib.weights.paths import output_folder
     configs = []
     for way in ways:
         config = load_config(args.cfg, args.set)
@@ -140,7 +141,7 @@ def measure(args, ways):
     for repeat in range(args.repeats):
         for number, (way, config) in enumerate(zip(ways, configs)):
             config.dataset.NUM_CLASSES = dataset.num_classes
-            runs[number].append(one_run(roidb, PredictorFactory(config, weights), config, dataset.num_classes))
+            runs[number].append(one_run(roidb, PredictorFactory(config, weights), config))
             print(f'{way.name}, run {repeat + 1}: {runs[number][-1]["seconds"]:.1f} s', file=sys.stderr,
                   flush=True)
     figures = []
@@ -153,13 +154,13 @@ def measure(args, ways):
     return figures
 
 
-def one_run(roidb, factory, config, num_classes):
+def one_run(roidb, factory, config):
     """Detect once -> seconds without loading the network, CPU seconds, stages, detections and results by scale."""
-    from lib.inference import StageClock, detect
+    from lib.inference import detect
+    from lib.utils.clock import StageClock
     clock, results = StageClock(), []
     start, cpu = time.perf_counter(), cpu_seconds()
-    detections = detect(roidb, factory, config, num_classes, clock=clock,
-                        on_scale=lambda _, result: results.append(result))
+    detections = detect(roidb, factory, config, clock=clock, on_scale=lambda _, result: results.append(result))
     seconds = time.perf_counter() - start - clock.seconds.get('set-up', 0.0)
     return {'seconds': seconds, 'cpu': cpu_seconds() - cpu, 'stages': dict(clock.seconds), 'detections': detections,
             'results': results}
@@ -173,8 +174,7 @@ def cpu_seconds():
 
 def figures_of(way, config, roidb, runs, metrics):
     """Figures of a way, fit for JSON."""
-    from lib.inference.focus_recall import focus_recall, in_range, small
-    from lib.inference.pixels import PixelReport
+    from lib.inference.autofocus import PixelReport, focus_recall, in_range, small
     report, results = PixelReport(config, roidb), runs[0]['results']
     for index, result in enumerate(results):
         report.add(index, result)

@@ -10,7 +10,7 @@ Trains sniper_tiny for some batches of 8 chips, in turns as
 and prints seconds a batch, chips a second, and for the workers the seconds and bytes of an exchange: bytes as computed
 from the parameters and as counted by the loopback interface, and seconds a batch as the model (compute + exchange)
 predicts them and as measured. Nothing else may use the processor or the loopback interface meanwhile. The last line is
-JSON; exit status 1 if bytes or seconds are more than 20 % from the model. (benchmarks/exchange.py takes an exchange
+JSON; exit status 1 if bytes or seconds are more than 20 % from the model. (benchmarks/gradient_sync.py takes it
 apart, benchmarks/scaling_model.py reckons with more workers.)
 """
 import argparse

@@ -27,7 +27,7 @@ from configs import load_config
 from lib.dataset.loading import load_training_roidb
 from lib.utils.errors import SniperError
 from lib.iterators import TrainIterator
-from lib.iterators.layout import train_layout
+from lib.tasks import get_task
 from lib.utils.processes import num_cores
 
 CONFIGURATION = 'configs/faster/sniper_res101_e2e.yml'
@@ -103,12 +103,12 @@ class ReferenceLoader:
 
     def __init__(self, roidb, config, batch_size, processes):
         self._batch_size = batch_size
-        self._data, self._label = train_layout(config, batch_size)
+        self._data, self._label = get_task(config).layout(batch_size)
         # fork, as the original: workers inherit the roidb instead of receiving it.
         self._pool = multiprocessing.get_context('fork').Pool(processes, _prepare, (roidb, config))
 
     def batches(self, plan):
-        """Batches of (image index, Chip) pairs, each a dict of stacked tensors."""
+        """Batches of (image index, Window) pairs, each a dict of stacked tensors."""
         samples = self._pool.imap(_make_sample, plan)
         for _ in range(len(plan) // self._batch_size):
             rows = [next(samples) for _ in range(self._batch_size)]
@@ -155,7 +155,7 @@ def chip_pixels(entry, chip, config):
 
 def grid_anchors(config):
     """(F * F * A, 4) anchors of the whole chip, cell by cell."""
-    stride = config.network.RPN_FEAT_STRIDE
+    stride = get_task(config).stride
     centre, base = (stride - 1) / 2, []
     for ratio in config.network.ANCHOR_RATIOS:
         width = np.round(np.sqrt(stride * stride / ratio))
@@ -176,7 +176,7 @@ def anchor_targets(entry, chip, config, all_anchors, rng):
     rows = np.nonzero(entry['max_overlaps'] == 1)[0]
     boxes = np.clip(np.round((entry['boxes'][rows] - corner) * np.float32(chip.scale)), 0, size - 1)
     kept = (boxes[:, 2:] - boxes[:, :2] + 1 >= MIN_SIDE).all(axis=1)
-    boxes, classes, mine = boxes[kept], entry['max_classes'][rows[kept]], np.isin(rows[kept], chip.props)
+    boxes, classes, mine = boxes[kept], entry['max_classes'][rows[kept]], np.isin(rows[kept], chip.rows)
     if mine.any():
         mine = numpy_overlaps(boxes, boxes[mine]).max(axis=1) == 1
 
@@ -203,7 +203,8 @@ def anchor_targets(entry, chip, config, all_anchors, rng):
 
 def pack(label, targets, inside, boxes, classes, chip, config):
     """Targets of the anchors `inside` -> tensors of one sample."""
-    cells, count = config.TRAIN.CHIP_SIZE // config.network.RPN_FEAT_STRIDE, config.network.NUM_ANCHORS
+    task = get_task(config)
+    cells, count = task.cells, task.anchors
     total = cells * cells * count
     full_label = np.full(total, -1, np.float32)
     full_label[inside] = label
@@ -214,7 +215,7 @@ def pack(label, targets, inside, boxes, classes, chip, config):
     objects = np.full((config.TRAIN.MAX_GT, 5), -1, np.float32)
     shown = min(len(boxes), len(objects))
     objects[:shown, :4], objects[:shown, 4] = boxes[:shown], classes[:shown]
-    low, high = config.TRAIN.VALID_RANGES[chip.scale_index]
+    low, high = config.TRAIN.VALID_RANGES[chip.level]
     as_planes = [array.reshape(cells, cells, count * 4).transpose(2, 0, 1) for array in (full_target, full_weight)]
     return {'label': full_label.reshape(cells, cells, count).transpose(2, 0, 1).ravel(),
             'bbox_target': as_planes[0], 'bbox_weight': as_planes[1], 'gt_boxes': objects,

@@ -67,7 +67,7 @@ def trained(args, name, proposals):
         str(args.batches))
     run('main_test.py', '--cfg', CONFIGURATION, '--set', *keys, *FROM_SCRATCH, 'TEST.TEST_EPOCH', str(EPOCHS))
     metrics = read_metrics(out)
-    detections, = glob.glob(os.path.join(ROOT, out, 'results', '*_results.json'))
+    detections, = glob.glob(os.path.join(ROOT, out, '*', '*', 'results', '*', '*', '*_results.json'))
     return {'AP': metrics['AP'], 'AP50': metrics['AP50'],
             'false_positives': false_positives('data/synthetic/annotations/instances_val.json', detections)}
 

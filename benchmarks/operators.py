@@ -2,7 +2,7 @@
 
 Within one run, calls of ours and of the others alternate; a row holds medians in milliseconds, the ratio to the other,
 and the bar that benchmarks/RESULTS.md claims. The others are stock MXNet's operators where they exist, a plain
-convolution or ROIAlign, or loops in NumPy and C++ (benchmarks/naive). Columns of PyTorch, torchvision and mmcv appear
+convolution or ROIAlign, or loops in NumPy and C++ (baselines/). Columns of PyTorch, torchvision and mmcv appear
 where these can be imported; nothing here needs them. The last line is JSON. Exit status 1 if a bar is missed.
 """
 import argparse

@@ -24,12 +24,12 @@ import numpy as np
 
 from configs import load_config
 from lib.dataset.compact import CompactRoidb
-from lib.dataset.transforms import with_mirrored_copies
-from lib.iterators.layout import train_layout
-from lib.iterators.packed_roidb import PackedRoidb
+from lib.dataset.loading import with_mirrored_copies
+from lib.iterators.shared import PackedRoidb
 from lib.iterators.pool import WorkerPool
 from lib.iterators.shared import BatchSlots
-from lib.iterators.train_tasks import TrainTasks
+from lib.iterators.samples import TrainSamples
+from lib.tasks import get_task
 
 # name -> (images, boxes an image, proposals an image)
 ROWS = {'empty': (1, 0, 0), 'coco': (118000, 7, 0), 'proposals': (118000, 7, 300), '1M boxes': (142858, 7, 0),
@@ -88,13 +88,15 @@ def measure_shared(images, boxes, proposals):
     config = load_config(overrides=['TRAIN.USE_NEG_CHIPS', str(proposals > 0)])
     roidb = with_mirrored_copies(CompactRoidb(columns(images, boxes, proposals)))
     packed = PackedRoidb(roidb)
-    data, label = train_layout(config, 1)
+    task = get_task(config)
+    sampler = task.sampler().of_epoch(np.random.default_rng(0))
+    data, label = task.layout(1)
     slots = BatchSlots(1, {name: int(np.prod(shape)) for name, shape in data + label})
-    pool = WorkerPool(TrainTasks, (packed, slots, data + label, config, 0), WORKERS)
+    pool = WorkerPool(TrainSamples, (packed, slots, data + label, task, 0), WORKERS)
     try:
         tasks = range(0, min(len(packed), 4000), 50)
         for first in tasks:
-            pool.submit(first, 'chips', (0, 56, first, min(len(packed), first + 50)))
+            pool.submit(first, 'windows', (0, sampler, first, min(len(packed), first + 50)))
         for _ in tasks:
             pool.get()
         return {'roidb': packed.nbytes, 'parent': held_alone(os.getpid()), 'worker': max(map(held_alone, pool.pids))}

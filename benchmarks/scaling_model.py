@@ -20,7 +20,7 @@ share       bytes of a worker that go to the busiest server: 1/S of all, and no 
 overlap     share of the shorter of the two that the longer hides. 0 is the worst case, and the default
 
 `bytes` is what a worker sends and receives a step (benchmarks/network_bytes.py). The costs a key and a byte are
-properties of ps-lite and a machine: benchmarks/exchange.py measures them.
+properties of ps-lite and a machine: benchmarks/gradient_sync.py measures them.
 """
 import argparse
 import itertools
@@ -163,7 +163,7 @@ def _check(parser, args):
             parser.error(text)
 
 
-# benchmarks/exchange.py on 2 cores of an Intel Xeon (Sapphire Rapids), loopback; see docs/distributed.md
+# benchmarks/gradient_sync.py on 2 cores of an Intel Xeon (Sapphire Rapids), loopback; see docs/distributed.md
 MEASURED = Costs(worker_key=1.0e-6, worker_byte=7e-12, server_key=2.04e-5, server_byte=2.93e-10)
 
 if __name__ == '__main__':

@@ -3,9 +3,9 @@ import argparse
 
 import yaml
 
-from configs.defaults import KEYS
+from configs.keys import ALL_KEYS, plain_value
+from configs.loader import load_config
 from configs.schema import Key
-from configs.loader import load_config, plain_value
 
 
 def _text(value):
@@ -16,7 +16,7 @@ def _text(value):
 
 def describe(config, keys=None, meanings=False, indent=''):
     """YAML lines of a configuration; with `meanings` what each key means follows as a comment."""
-    for name, declared in (KEYS if keys is None else keys).items():
+    for name, declared in (ALL_KEYS if keys is None else keys).items():
         if isinstance(declared, Key):
             line = f'{indent}{name}: {_text(config[name])}'
             yield f'{line}  # {declared.meaning}' if meanings else line

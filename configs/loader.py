@@ -1,7 +1,7 @@
 """From defaults, YAML files and `--set` pairs to one configuration; later ones win.
 
 A YAML file holds differences: `_base_: other.yml` (or a list of files), relative to the file itself, is
-read first. Keys and kinds are those of configs/defaults.py; anything else is a ConfigError.
+read first. Keys and kinds are those of configs/defaults.py and configs/legacy.py; anything else is a ConfigError.
 """
 import ast
 import copy
@@ -12,8 +12,8 @@ import os
 from easydict import EasyDict
 
 from configs.defaults import KEYS
-from configs.errors import ConfigError
-from configs.schema import FLOAT, INT_OR_INTS, TEXT, Key
+from configs.keys import ALL_KEYS, key_names
+from configs.schema import FLOAT, INT_OR_INTS, TEXT, ConfigError, Key
 from configs.yaml_files import read_yaml
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def load_config(path=None, overrides=()):
     Raises ConfigError naming the key, the file and the nearest valid key. Relations between keys are
     checked by `check_supported`, so that a pair may be set one after the other.
     """
-    config = _defaults(KEYS)
+    config = _defaults(ALL_KEYS)
     if path is not None:
         _apply_file(config, os.fspath(path), ())
     _apply_overrides(config, list(overrides))
@@ -86,7 +86,7 @@ def _apply_file(config, path, parents):
 
     def where(name):
         return f'{path} line {lines[name]}' if name in lines else path
-    _apply_mapping(config, KEYS, values, '', where)
+    _apply_mapping(config, ALL_KEYS, values, '', where)
 
 
 def _apply_mapping(config, keys, values, prefix, where):
@@ -111,7 +111,7 @@ def _apply_overrides(config, words):
     if len(words) % 2:
         raise ConfigError(f'--set wants pairs KEY VALUE, but got {len(words)} words; the last one is {words[-1]!r}')
     for name, text in zip(words[::2], words[1::2]):
-        node, keys = config, KEYS
+        node, keys = config, ALL_KEYS
         *sections, last = str(name).split('.')
         for section in sections:
             if section not in keys or isinstance(keys[section], Key):
@@ -160,27 +160,10 @@ def _fit_lists(test):
     scales = len(test.SCALES)
     if isinstance(test.BATCH_IMAGES, int):
         test.BATCH_IMAGES = INT_OR_INTS.convert([test.BATCH_IMAGES] * scales)
-    for name, off in (('USE_CACHE', False), ('DO_PRUNING', False), ('CHIP_HYPERPARAMS', (-1, -1, -1))):
-        if all(value == off for value in test[name]):
+    for name, declared in KEYS['TEST'].items():
+        off = declared.default[0] if declared.per_scale else None
+        if declared.per_scale and all(value == off for value in declared.default + test[name]):
             test[name] = [off] * scales
-
-
-def plain_value(value):
-    """A key's value in lists, numbers and texts alone, as YAML and JSON know them."""
-    if hasattr(value, 'tolist'):  # an array, or a number of NumPy's
-        return value.tolist()
-    return [plain_value(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def key_names(keys=None, prefix=''):
-    """All valid keys, dotted, in the order of configs/defaults.py."""
-    names = []
-    for name, declared in (KEYS if keys is None else keys).items():
-        if isinstance(declared, Key):
-            names.append(prefix + name)
-        else:
-            names.extend(key_names(declared, prefix + name + '.'))
-    return names
 
 
 def _nearest(name, names=None):
@@ -190,4 +173,4 @@ def _nearest(name, names=None):
         whole = difflib.SequenceMatcher(None, one, other).ratio()
         last = difflib.SequenceMatcher(None, one.split('.')[-1], other.split('.')[-1]).ratio()
         return whole + last
-    return max(names or key_names() + list(KEYS), key=likeness)
+    return max(names or key_names() + list(ALL_KEYS), key=likeness)

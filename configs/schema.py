@@ -1,17 +1,45 @@
-"""What a configuration key may hold: one `Kind` a type, each says what it wants and converts to it.
+"""What is declared of a configuration key: its kind, which values it may hold, and what it affects.
 
-`Kind.convert(value)` returns the value to store or raises ValueError. Conversions are those that lose
-nothing: a list for a tuple and the reverse, a list for an array, a number for a text. A whole number
-for a float stays whole, as the file wrote it (`--set` makes it a float, see configs/loader.py).
+`Key.affects` says what becomes another one when the key does. All that asks whether two runs may share a cache, a
+shard, a checkpoint or an optimised network filters by these words (`configs.keys_affecting`); there is no second list:
+
+    graph       operators, attributes or shapes of a network's graph: of the test graph if the key affects detections
+                too, of the training graph if it affects the schedule too
+    pixels      what inference shows the network of an image: size, means, decoding
+    detections  what inference finds in the same images by the same weights: rows, scores or masks. Whatever affects
+                the test graph, pixels or the pyramid affects detections
+    pyramid     how the scales of a test work together: where the next one looks, how detections of all are joined. The
+                detections of one scale in given windows do not depend on it
+    proposals   the proposals that inference extracts from the same images by the same weights
+    schedule    the numbers that training arrives at on the same annotations and images: graph, initial weights, data,
+                chips, labels, losses, rates, length
+    machine     where files lie, processes, devices, waiting: may differ on machines that work together, and does not
+                change what comes out. What stands in a file is compared by its digest, not by its name
+
+A key that only says what is shown, written or looked at affects nothing of these.
+
+One `Kind` a type says what it wants and converts to it: `Kind.convert(value)` returns the value to store or raises
+ValueError. Conversions are those that lose nothing: a list for a tuple and the reverse, a list for an array, a number
+for a text. A whole number for a float stays whole, as the file wrote it (`--set` makes it a float, see
+configs/loader.py).
 """
 import math
 import re
-from typing import Callable, NamedTuple
+from typing import Callable, FrozenSet, NamedTuple
 
 import numpy as np
 
+from lib.utils.errors import SniperError
+
+AFFECTED = ('graph', 'pixels', 'detections', 'pyramid', 'proposals', 'schedule', 'machine')
+NOTHING = ''
+
 # YAML 1.1 reads 1e-3 (no dot) as text; people write learning rates that way.
 _EXPONENT = re.compile(r'[-+]?\d+(\.\d*)?[eE][-+]?\d+$')
+
+
+class ConfigError(SniperError):
+    """A configuration file or a --set pair is wrong: names the key, the place and the mend."""
 
 
 class Kind(NamedTuple):
@@ -21,11 +49,14 @@ class Kind(NamedTuple):
 
 
 class Key(NamedTuple):
-    """One configuration key: default value, meaning with unit, kind, and the only values allowed (or ())."""
+    """One configuration key: default value, meaning with unit, what it affects, kind, and the only values allowed (or
+    ()). per_scale: a list with an entry for each of the section's SCALES."""
     default: object
     meaning: str
+    affects: FrozenSet[str]
     kind: Kind
     choices: tuple = ()
+    per_scale: bool = False
 
 
 def _is_number(value):
@@ -126,6 +157,10 @@ INT_OR_INTS = one_of(INT, INTS)
 _BY_TYPE = {bool: BOOL, int: INT, float: FLOAT, str: TEXT}
 
 
-def key(default, meaning, kind=None, choices=()):
-    """Declare a key; the kind follows from the default where that says enough."""
-    return Key(default, meaning, kind or _BY_TYPE[type(default)], choices)
+def key(default, meaning, affects, kind=None, choices=(), per_scale=False):
+    """Declare a key. affects: words of AFFECTED, or NOTHING; the kind follows from the default where that says enough.
+    """
+    words = frozenset(affects.split())
+    if not words <= set(AFFECTED):
+        raise ValueError(f'{sorted(words - set(AFFECTED))}: a key affects {", ".join(AFFECTED)} or nothing')
+    return Key(default, meaning, words, kind or _BY_TYPE[type(default)], choices, per_scale)

@@ -4,7 +4,7 @@ Files are untrusted: the safe loader plus `!!python/tuple`, which the original's
 """
 import yaml
 
-from configs.errors import ConfigError
+from configs.schema import ConfigError
 
 
 class _Loader(yaml.SafeLoader):

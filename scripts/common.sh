@@ -125,14 +125,6 @@ logged() {
     fi
 }
 
-# run_package FOLDER ARGUMENT...: become the program that a package of the repository is. By its path and not by `-m`,
-# which would take a module from the caller's folder first; that folder stays, as arguments may be paths.
-run_package() {
-    local folder="$ROOT/$1"
-    shift
-    PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}" exec "$PY" "$folder" "$@"
-}
-
 # clock SECONDS: prints 3 min 05 s
 clock() {
     printf '%d min %02d s' $(($1 / 60)) $(($1 % 60))

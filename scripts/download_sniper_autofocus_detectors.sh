@@ -10,4 +10,4 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 [ -x "$PY" ] || fail "there is no environment in .venv yet; run: bash scripts/setup.sh"
-run_package lib/downloads sniper_detector "$@"
+exec "$PY" "$ROOT/scripts/download.py" sniper_detector "$@"

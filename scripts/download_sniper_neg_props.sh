@@ -10,4 +10,4 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 [ -x "$PY" ] || fail "there is no environment in .venv yet; run: bash scripts/setup.sh"
-run_package lib/downloads neg_props "$@"
+exec "$PY" "$ROOT/scripts/download.py" neg_props "$@"

@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from configs import check_supported
+from lib.tasks import check_config
 from lib.cli import add_config_arguments, config_from_arguments, run, setup_logging
 from lib.engine.precision import prepare
 from lib.utils.errors import SniperError
@@ -26,7 +26,7 @@ def main(argv=None):
     args = add_config_arguments(parser).parse_args(argv)
     setup_logging()
     config = config_from_arguments(args)
-    check_supported(config, 'test')
+    check_config(config, 'test')
     if config.TEST.OPTIMIZED:
         raise SniperError(f'TEST.OPTIMIZED is {config.TEST.OPTIMIZED}: an optimised network cannot be optimised again; '
                           'leave it out')

@@ -6,6 +6,10 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 bash "$ROOT/scripts/setup.sh" --quiet
+# Users need these for conversion alone; the tests, for what is tested of it.
+"$PY" -c 'import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ("onnx", "safetensors"))))' ||
+    logged "installing the packages of requirements-optional.txt failed" \
+        "$PY" -m pip install --disable-pip-version-check --no-input -r "$ROOT/requirements-optional.txt"
 cd "$ROOT"
 
 # Without a file or folder among the arguments: everything.

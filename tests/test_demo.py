@@ -8,8 +8,9 @@ import pytest
 
 import demo
 from lib.cli import run
-from lib.inference.class_names import names_for
-from lib.inference.single import detection_table
+from demo import detection_table
+from lib.inference.weights import names_for
+from tests.detections import flat
 from tests.inference import tiny_data
 
 
@@ -131,7 +132,8 @@ def test_weights_of_other_shapes(folder, image, tmp_path, capsys):
 def test_table():
     dets = [np.zeros((0, 5), np.float32), np.array([[1, 2, 3, 4, .5]], np.float32),
             np.array([[10.25, 20, 1333.5, 44.4, .75], [0, 0, 9, 9, .1]], np.float32)]
-    assert detection_table(dets, ('__background__', 'cat', 'polar bear'), 0.3).splitlines() == [
+    found = flat([[of_class] for of_class in dets])
+    assert detection_table(found, ('__background__', 'cat', 'polar bear'), 0.3).splitlines() == [
         'class       score      x1      y1      x2      y2',
         'polar bear  0.750    10.2    20.0  1333.5    44.4',
         'cat         0.500     1.0     2.0     3.0     4.0']

@@ -9,7 +9,7 @@ import sys
 
 from tests.conftest import ROOT
 from tests.weights.conversion import torch_pickle
-from tests.weights.conversion.test_plain_formats import BAD_ONNX, BAD_SAFETENSORS, varint
+from tests.weights.conversion.test_formats import BAD_ONNX, BAD_SAFETENSORS, varint
 from tests.weights.conversion.test_torch_file import BAD as BAD_TORCH
 from tests.weights.conversion.test_torch_file import Evil
 from tests.utils.test_archive import BAD as BAD_ARCHIVES
@@ -18,12 +18,14 @@ from tests.weights.test_params_file import one_array
 
 MEGABYTES, SECONDS = 200, 60
 READER = f'''
-import json, os, resource, sys
-from lib.weights.conversion.readers import read_weights
+import contextlib, json, os, resource, sys
+from lib.weights.conversion.formats import read_weights
 from lib.utils.archive import unpack
 from lib.utils.errors import SniperError
 from lib.utils.npz import read_npz
-from lib.weights.inspect_model import inspect
+from lib.weights.inspect import inspect
+with contextlib.suppress(ImportError):
+    import onnx, safetensors    # their code is no memory that a file takes
 folder = sys.argv[1]
 reads = {{'weights': read_weights, 'npz': read_npz, 'params': lambda path: list(inspect(path)),
          'archive': lambda path: unpack(path, os.path.join(folder, 'to'))}}

@@ -1,6 +1,7 @@
 """main_test.py from the command line to files, with sniper_tiny of random weights."""
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -32,7 +33,7 @@ test.__test__ = False
 
 
 def results(folder):
-    with open(os.path.join(folder, 'out', 'results', 'detections_val_results.json'), encoding='utf-8') as stream:
+    with open(tiny_data.results(folder, 'detections_val_results.json'), encoding='utf-8') as stream:
         return json.load(stream)
 
 
@@ -56,7 +57,7 @@ def test_files_and_table(folder, capsys):
     assert found and {row['image_id'] for row in found} == {10, 11, 12}
     assert {row['category_id'] for row in found} <= {1, 2}
     for name in ('dets_scale_96x128', 'dets_scale_48x64', 'dets_final'):
-        assert os.listdir(os.path.join(folder, 'out', name)) == ['detections.npz']
+        assert os.listdir(tiny_data.results(folder, name)) == ['detections.npz']
     for number, (width, height) in enumerate(tiny_data.SIZES):
         picture = cv2.imread(os.path.join(folder, 'vis', 'dets_final', f'picture{number}.jpg'))
         assert picture.shape == (height, width, 3)
@@ -70,7 +71,7 @@ def test_cache(folder, capsys):
     log = capsys.readouterr().err
     assert log.count('images read from') == 2
     test(folder, USE_CACHE='[True, False]', RPN_POST_NMS_TOP_N=10)
-    assert 'made from other configuration' in capsys.readouterr().err
+    assert 'made from other TEST.RPN_POST_NMS_TOP_N (20, here 10): the scale is run again' in capsys.readouterr().err
 
 
 def test_jobs_give_what_one_process_gives(folder):
@@ -108,6 +109,31 @@ def test_suppression_methods(folder, method):
 def test_missing_checkpoint(folder, capsys):
     text = failure(capsys, folder, TEST_EPOCH=5)
     assert 'SNIPER-0005.params do not exist (there are epochs 1): train first' in text
+
+
+def test_epochs_and_data_sets_do_not_overwrite_each_other(tmp_path):
+    """Each has a place of its own; detections of one stay when the other is tested."""
+    folder = str(tmp_path)
+    tiny_data.write_all(folder)
+    shutil.copytree(os.path.join(folder, 'data', 'images', 'val'), os.path.join(folder, 'data', 'images', 'other'))
+    shutil.copy(os.path.join(folder, 'data', 'annotations', 'instances_val.json'),
+                os.path.join(folder, 'data', 'annotations', 'instances_other.json'))
+    first = os.path.join(folder, 'out', 'sniper_tiny_e2e', 'train', 'SNIPER-0001')
+    for ending in ('.params', '.json'):
+        shutil.copy(first + ending, first.replace('0001', '0002') + ending)
+    keys = tiny_data.settings(folder) + ['TEST.VISUALIZATION_PATH', load_config().TEST.VISUALIZATION_PATH]
+    places = []
+    for words, place in (([], {}), (['TEST.TEST_EPOCH', '2'], {'weights': 'SNIPER-0002'}),
+                         (['dataset.test_image_set', 'other'], {'dataset': 'coco_other'})):
+        assert main_test.main(['--cfg', tiny_data.CONFIG, '--vis', '--set'] + keys + words) == 0
+        places.append(tiny_data.results(folder, **place))
+    for place, image_set in zip(places, ('val', 'val', 'other')):
+        assert sorted(os.listdir(place)) == [f'detections_{image_set}_metrics.json',
+                                             f'detections_{image_set}_results.json', 'dets_final', 'dets_scale_48x64',
+                                             'dets_scale_96x128', 'pictures']
+        assert len(os.listdir(os.path.join(place, 'pictures', 'dets_final'))) == 3
+    assert sorted(os.listdir(os.path.join(folder, 'out'))) == ['sniper_tiny_e2e']
+    assert not os.path.exists(os.path.join(folder, 'cache'))
 
 
 def test_shipped_model(folder, capsys):
@@ -179,14 +205,14 @@ def focus_folder(tmp_path_factory):
     assert pixels(path)['share'] == 1
     limits = []
     for size in ('32x48', '64x96'):
-        with np.load(os.path.join(path, 'out', 'maps_scale_' + size, 'maps.npz'), allow_pickle=False) as file:
+        with np.load(tiny_data.results(path, 'maps_scale_' + size, 'maps.npz'), allow_pickle=False) as file:
             limits.append(np.quantile(file['values'], 0.7))
     return path, dict(AUTOFOCUS, CHIP_HYPERPARAMS='[(1, {!r}, 1), (1, {!r}, 1), (-1, -1, -1)]'.format(
         *tuple(map(float, limits))))
 
 
 def pixels(folder):
-    with open(os.path.join(folder, 'out', 'results', 'autofocus_pixels.json'), encoding='utf-8') as stream:
+    with open(tiny_data.results(folder, 'autofocus_pixels.json'), encoding='utf-8') as stream:
         return json.load(stream)
 
 

@@ -34,7 +34,7 @@ def settings(folder, **test_keys):
 
 
 def read(folder, name):
-    with open(os.path.join(folder, 'out', 'results', name), encoding='utf-8') as stream:
+    with open(tiny_data.results(folder, name), encoding='utf-8') as stream:
         return json.load(stream)
 
 
@@ -56,7 +56,7 @@ def test_main_test(folder, capsys):
     assert 0 <= metrics['segm']['AP'] <= 1
     assert len(boxes) >= len(masks) > 0.9 * len(boxes)
     truth = COCO(os.path.join(folder, 'data', 'annotations', 'instances_val.json'))
-    truth.loadRes(os.path.join(folder, 'out', 'results', 'detections_val_segm_results.json'))
+    truth.loadRes(tiny_data.results(folder, 'detections_val_segm_results.json'))
     sizes = {10 + number: (height, width) for number, (width, height) in enumerate(tiny_data.SIZES)}
     for mask in masks:
         pixels = coco_mask.decode(mask['segmentation'])

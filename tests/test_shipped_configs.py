@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sniper_mxnet import mx
 
-from configs import check_supported, load_config
+from configs import load_config
+from lib.tasks import check_config
 from symbols import get_detector
 from tests.conftest import ROOT
 
@@ -33,12 +34,12 @@ def test_the_original_names_are_there():
 @pytest.mark.parametrize('path', CONFIGS, ids=names(CONFIGS))
 def test_supported_for_tests(path):
     for purpose in ('test', 'demo'):
-        check_supported(on_cpu(path), purpose)
+        check_config(on_cpu(path), purpose)
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=names(CONFIGS))
 def test_supported_for_training(path):
-    check_supported(on_cpu(path), 'train')
+    check_config(on_cpu(path), 'train')
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=names(CONFIGS))

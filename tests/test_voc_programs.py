@@ -7,7 +7,7 @@ import pytest
 
 import demo
 import main_test
-from lib.dataset.voc_classes import PASCAL_VOC
+from lib.dataset.voc_annotations import PASCAL_VOC
 from tests.dataset.voc_folder import make_part, write, xml
 from tests.inference import tiny_data
 
@@ -25,9 +25,9 @@ def folder(tmp_path_factory):
     return path
 
 
-def run_test(folder, *overrides):
+def run_test(folder, place, *overrides):
     assert main_test.main(['--cfg', tiny_data.CONFIG, '--set'] + tiny_data.settings(folder) + list(overrides)) == 0
-    with np.load(os.path.join(folder, 'out', 'dets_final', 'detections.npz')) as file:
+    with np.load(tiny_data.results(folder, 'dets_final', 'detections.npz', dataset=place)) as file:
         images = np.repeat(np.arange(len(file['rows_per_image'])), file['rows_per_image'])
         names = file['classes'][file['rows'][:, 5].astype(int)]
         return sorted((image, str(name)) + tuple(row) for image, name, row
@@ -35,13 +35,14 @@ def run_test(folder, *overrides):
 
 
 def test_the_same_detections_in_both_forms(folder, capsys):
-    one = run_test(folder)
-    other = run_test(folder, 'dataset.dataset', 'PascalVOC', 'dataset.dataset_path', os.path.join(folder, 'voc'))
+    one = run_test(folder, 'coco_val')
+    other = run_test(folder, 'PascalVOC_val', 'dataset.dataset', 'PascalVOC', 'dataset.dataset_path',
+                     os.path.join(folder, 'voc'))
     assert one == other and {row[1] for row in one} == {'cat', 'dog'}
     log = capsys.readouterr().err
     assert 'has the classes of the data set in another order; they are matched by name' in log
     assert 'mean AP at IoU 0.5 = ' in log and 'mean AP at IoU 0.7 = ' in log
-    results = os.path.join(folder, 'out', 'results', 'VOC', 'Main')
+    results = tiny_data.results(folder, 'VOC', 'Main', dataset='PascalVOC_val')
     assert sorted(os.listdir(results)) == ['comp4_det_val_cat.txt', 'comp4_det_val_dog.txt', 'metrics_val.json']
     with open(os.path.join(results, 'comp4_det_val_cat.txt')) as stream:
         assert len(stream.readlines()) == sum(row[1] == 'cat' for row in one)

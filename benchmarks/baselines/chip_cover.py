@@ -27,7 +27,7 @@ def _pointer(array):
 
 @functools.lru_cache(maxsize=None)
 def _library():
-    folder = tempfile.mkdtemp(prefix='sniper-naive-')
+    folder = tempfile.mkdtemp(prefix='sniper-baseline-')
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = os.path.join(folder, 'chip_cover.so')
     compiler = shlex.split(os.environ.get('CXX', 'g++'))

@@ -1,9 +1,9 @@
-"""Chip covers and soft-NMS against the loops they replace (benchmarks/naive)."""
+"""Chip covers and soft-NMS against the loops they replace (benchmarks/baselines)."""
 import numpy as np
 
+from benchmarks.baselines import chip_cover as baseline_cover
+from benchmarks.baselines import soft_nms as baseline_soft_nms
 from benchmarks.cases.arrays import array, draw, synchronous
-from benchmarks.baselines import chip_cover as naive_cover
-from benchmarks.baselines import soft_nms as naive_soft_nms
 from lib.chips import generate_chips
 from sniper_mxnet import mx
 
@@ -15,7 +15,7 @@ def chip_cover():
     """{column: callable}: lib.chips and a greedy cover over std::set, one image."""
     boxes = boxes_of(1)[0]
     return {'ours': lambda: generate_chips(boxes, WIDTH, HEIGHT, CHIP, STRIDE, 0),
-            'std::set': lambda: naive_cover.cover(boxes, WIDTH, HEIGHT, CHIP, STRIDE)}
+            'std::set': lambda: baseline_cover.cover(boxes, WIDTH, HEIGHT, CHIP, STRIDE)}
 
 
 def chip_operator(images=8):
@@ -33,7 +33,7 @@ def soft_nms():
     dets = np.concatenate([corners, corners + sides, scores], axis=2).astype(np.float32)
     operand = array(dets)
     return {'ours': synchronous(mx.nd.SoftNMS, operand),
-            'numpy': lambda: [naive_soft_nms.soft_nms(rows) for rows in dets]}
+            'numpy': lambda: [baseline_soft_nms.soft_nms(rows) for rows in dets]}
 
 
 def boxes_of(images):

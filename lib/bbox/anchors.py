@@ -7,7 +7,7 @@ import numpy as np
 
 
 def _around_centre(centre, widths, heights):
-    """Sides (R,) and (R,) of the ratios, scaled by nobody yet -> (R, 4) boxes around the centre."""
+    """Sides (R, K) of all ratios and scales -> (R, K, 4) boxes around the centre."""
     half_w, half_h = 0.5 * (widths - 1), 0.5 * (heights - 1)
     return np.stack([centre - half_w, centre - half_h, centre + half_w, centre + half_h], axis=-1)
 
@@ -18,7 +18,7 @@ def _enumerate(base, widths, heights, scales):
     return boxes.reshape(-1, 4)  # (R, K, 4) -> (R * K, 4)
 
 
-def generate_anchors(base_size, ratios, scales):
+def generate_anchors(base_size, ratios, scales) -> np.ndarray:
     """Anchors of the original's Python generator: sides rounded half to even.
 
     Integer ratios divide the area by floor division, as they did there (reference/pipeline.md 10.5).
@@ -30,7 +30,7 @@ def generate_anchors(base_size, ratios, scales):
     return _enumerate(base_size, widths, np.round(widths * ratios), scales)
 
 
-def anchor_base(stride, ratios, scales):
+def anchor_base(stride, ratios, scales) -> np.ndarray:
     """Anchors of the proposal operators: area floored, sides rounded half up (reference/operators.md 3.1).
 
     These label the training anchors too, so that what is learnt is what the operators decode. They differ

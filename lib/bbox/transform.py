@@ -5,7 +5,7 @@ With w, h the inclusive sides and cx = x1 + (w - 1) / 2:
 """
 import numpy as np
 
-from lib.bbox.arrays import as_boxes
+from lib.bbox.boxes import as_boxes
 
 EPSILON = 1e-7  # added to the sides that divide, as in the original; trained weights depend on no more than 1e-6 of it
 
@@ -15,7 +15,7 @@ def _centre_form(boxes):
     return boxes[:, 0:2] + 0.5 * (sizes - 1.0), sizes
 
 
-def bbox_transform(ex, gt):
+def bbox_transform(ex, gt) -> np.ndarray:
     """Encode: (N, 4) boxes `ex` and their targets `gt` -> (N, 4) float64 deltas.
 
     Raises ValueError when the lengths differ. bbox_pred(ex, bbox_transform(ex, gt)) is gt.
@@ -30,7 +30,7 @@ def bbox_transform(ex, gt):
     return np.hstack([shift, growth])
 
 
-def bbox_pred(boxes, deltas):
+def bbox_pred(boxes, deltas) -> np.ndarray:
     """Decode: (N, 4) boxes and (N, 4 * C) deltas -> (N, 4 * C) float64 boxes, C boxes a row.
 
     Not clipped, and dw, dh are not limited: huge deltas give inf. ValueError for wrong shapes.

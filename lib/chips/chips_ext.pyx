@@ -97,7 +97,7 @@ def cover(const real[:, ::1] boxes, int width, int height, int size, int stride,
 
 
 def seed_rows(const float[:, ::1] boxes, rule):
-    """(n,) bool: the rows that would seed chips. rule: (low, high, limit, place), see lib.chips.rows."""
+    """(n,) bool: the rows that would seed chips. rule: (low, high, limit, place), see lib.chips.scales."""
     cdef ScaleRule scale_rule = _rule(rule)
     cdef Py_ssize_t i
     result = np.zeros(boxes.shape[0], dtype=np.bool_)

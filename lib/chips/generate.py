@@ -1,7 +1,7 @@
 """Cover boxes with chips: fixed-size windows over one scaled image (reference/pipeline.md 7.2, 7.3)."""
 import numpy as np
 
-from lib.bbox.arrays import as_boxes
+from lib.bbox.boxes import as_boxes
 from lib.chips.chips_ext import candidate_count, candidates, cover
 
 TRIALS = 8  # greedy passes at most for a group of boxes; the smallest cover wins

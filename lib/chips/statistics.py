@@ -1,15 +1,27 @@
-"""Counts over the chips of a whole data set: how many, of what, and which objects they leave out."""
+"""Counts over the chips of a whole data set: how many, of what, which objects they leave out and why."""
 import numpy as np
 
-from lib.chips.coverage import REASONS, uncovered_reasons
-from lib.chips.rows import scale_rule
-from lib.chips.scales import resolution_scale, scaled_size, training_scales
+from lib.bbox.boxes import as_boxes
+from lib.chips.chip_sampler import ChipSampler
+from lib.chips.scales import COARSEST, FINEST, resolution_scale, scale_rule, scaled_size, seed_rows, training_scales
+from lib.dataset.proposals import with_proposals
+from lib.utils import seeds
 
 FULL_IMAGE = (800, 1333)  # the single scale that detectors are compared at
 EXAMPLES = 3              # objects a reason that are named
 
+# In this order: the first that fits an object is given.
+REASONS = (
+    'corners that are no numbers',
+    'a chip was made for it, but shows a part that is out of the valid range',
+    'at a scale of its size, it is longer than a chip',
+    'at a scale of its size, it is thinner than two pixels',
+    'no scale has its size in the valid range',
+)
+NO_NUMBER, CUT, TOO_LONG, TOO_THIN, OUT_OF_RANGE = range(len(REASONS))
 
-class ChipCensus:
+
+class ChipStatistics:
     """Adds up images and their chips. K scales, finest first.
 
     chips_per_image: list of (positive, negative) counts; chips (K, 2): by scale, positive and negative; objects (K,):
@@ -39,9 +51,9 @@ class ChipCensus:
         is_object = np.asarray(entry['max_overlaps']) == 1
         belongs = np.zeros((len(scales), len(is_object)), bool)
         for chip in chips:
-            self.chips[chip.scale_index, int(chip.negative)] += 1
-            self.rows[chip.scale_index, int(chip.negative)] += len(chip.props)
-            belongs[chip.scale_index, chip.props] = True
+            self.chips[chip.level, int(chip.negative)] += 1
+            self.rows[chip.level, int(chip.negative)] += len(chip.rows)
+            belongs[chip.level, chip.rows] = True
         negatives = sum(chip.negative for chip in chips)
         self.chips_per_image.append((len(chips) - negatives, negatives))
         self.objects += (belongs & is_object).sum(axis=1)
@@ -122,3 +134,40 @@ def scale_text(definition, last):
         return (f'long side {long:g}' if short <= 0 else f'short side {short:g}' if long <= 0 else
                 f'short side {short:g}, long {long:g}')
     return f'long side {definition:g}' if last else f'x {definition:g}'
+
+
+def uncovered_reasons(boxes, rules):
+    """(n, 4) boxes of objects in no chip's list, original pixels, and the ScaleRule of every scale -> (n,) int,
+    positions in REASONS."""
+    boxes = as_boxes(boxes, np.float32)
+    reasons = np.full(len(boxes), OUT_OF_RANGE)
+    with np.errstate(invalid='ignore'):
+        sides = np.trunc((boxes[:, 2:] - boxes[:, :2]).astype(np.float64))
+        side, longer, thinner = np.sqrt(sides.prod(axis=1)), sides.max(axis=1), sides.min(axis=1)
+        seeded = np.zeros(len(boxes), bool)
+        for rule in rules:
+            seeded |= seed_rows(boxes, rule)
+            if rule.place == COARSEST:
+                continue
+            in_range = side < rule.high
+            if rule.place != FINEST:
+                in_range &= side >= rule.low
+            reasons[in_range & (thinner < 2)] = TOO_THIN
+            reasons[in_range & (longer >= rule.limit)] = TOO_LONG
+    reasons[seeded] = CUT
+    reasons[~np.isfinite(boxes).all(axis=1)] = NO_NUMBER
+    return reasons
+
+
+def count_chips(roidb, config, epoch=0, on_image=None):
+    """Chips of an epoch over a roidb -> ChipStatistics. on_image(number, entry, chips) is called for every image."""
+    sampler = ChipSampler(config)
+    statistics = ChipStatistics(sampler.settings)
+    stride = sampler.draw_stride(seeds.generator(config.TRAIN.SEED, epoch, seeds.STRIDE))
+    for number, record in enumerate(roidb):
+        entry = with_proposals(record)
+        chips = sampler.sample(entry, seeds.generator(config.TRAIN.SEED, epoch, seeds.CHIPS, number), stride=stride)
+        statistics.add(entry, chips, stride)
+        if on_image:
+            on_image(number, entry, chips)
+    return statistics

@@ -13,28 +13,12 @@ import os
 import numpy as np
 
 from lib import cli
-from lib.chips.statistics import ChipCensus
-from lib.chips.sampler import ChipSampler
+from lib.chips.chip_sampler import ChipSampler
+from lib.chips.statistics import count_chips
 from lib.utils.errors import SniperError
 from lib.utils.files import text_writer
 
 logger = logging.getLogger(__name__)
-
-
-def count_chips(roidb, config, epoch=0, on_image=None):
-    """Chips of an epoch over a roidb -> ChipCensus. on_image(number, entry, chips) is called for every image."""
-    from lib.dataset.proposals import with_proposals
-    from lib.iterators import seeds
-    sampler = ChipSampler(config)
-    census = ChipCensus(sampler.settings)
-    stride = sampler.draw_stride(seeds.generator(config.TRAIN.SEED, epoch, seeds.STRIDE))
-    for number, record in enumerate(roidb):
-        entry = with_proposals(record)
-        chips = sampler.sample(entry, seeds.generator(config.TRAIN.SEED, epoch, seeds.CHIPS, number), stride=stride)
-        census.add(entry, chips, stride)
-        if on_image:
-            on_image(number, entry, chips)
-    return census
 
 
 def parse_arguments(argv=None):
@@ -55,9 +39,9 @@ def main(argv=None):
     wanted = _number(args.draw[0]) if args.draw else 0
     config = cli.config_from_arguments(args)
 
-    from configs.checks import validate
     from lib.dataset import load_training_roidb
-    validate(config, 'train')
+    from lib.tasks import check_config
+    check_config(config, 'train')
     roidb, _ = load_training_roidb(config)
     chosen = set(np.linspace(0, len(roidb) - 1, min(wanted, len(roidb))).astype(int).tolist())
 
@@ -69,17 +53,17 @@ def main(argv=None):
             path = os.path.join(args.draw[1], f'{name}{"_mirrored" if entry["flipped"] else ""}.png')
             write_picture(path, draw_image_chips(entry, chips, ChipSampler(config).settings))
 
-    census = count_chips(roidb, config, args.epoch, draw if chosen else None)
-    print('\n'.join(census.table()))
+    statistics = count_chips(roidb, config, args.epoch, draw if chosen else None)
+    print('\n'.join(statistics.table()))
     if chosen:
         print(f'{len(chosen)} pictures in {args.draw[1]}')
     if args.out:
-        from lib.visualization.chip_plot import plot_census
-        plot_census(census, args.out)
+        from lib.visualization.chip_plot import plot_statistics
+        plot_statistics(statistics, args.out)
         print(f'plot: {args.out}')
     if args.json:
         with text_writer(args.json) as stream:
-            json.dump(census.facts(), stream, indent=4)
+            json.dump(statistics.facts(), stream, indent=4)
             stream.write('\n')
     return 0
 

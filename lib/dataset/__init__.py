@@ -6,8 +6,6 @@
 `load_training_roidb(config)` and `load_test_dataset(config)` do what the two command lines need.
 The roidb record is specified in `lib.dataset.roidb`.
 """
-from lib.dataset.loading import load_test_dataset, load_training_roidb
-from lib.dataset.registry import DATASETS, get_dataset
-from lib.dataset.transforms import mirrored
+from lib.dataset.loading import DATASETS, get_dataset, load_test_dataset, load_training_roidb
 
-__all__ = ['DATASETS', 'get_dataset', 'load_test_dataset', 'load_training_roidb', 'mirrored']
+__all__ = ['DATASETS', 'get_dataset', 'load_test_dataset', 'load_training_roidb']

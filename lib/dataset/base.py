@@ -1,5 +1,13 @@
-"""What every data set offers."""
+"""What all data sets share: the interface, warnings about single annotations, and what evaluators print."""
 import abc
+import collections
+import logging
+from typing import Any, Sequence, Tuple
+
+logger = logging.getLogger(__name__)
+
+NAMED_IN_WARNING = 5  # how many annotations a warning names
+LARGEST = 1e9  # no size, coordinate or area of an image is larger
 
 
 class Dataset(abc.ABC):
@@ -11,9 +19,9 @@ class Dataset(abc.ABC):
     image_ids list, ids of the images in the order of roidb()
     """
 
-    name = ''
-    classes = ('__background__',)
-    image_ids = ()
+    name: str = ''
+    classes: Tuple[str, ...] = ('__background__',)
+    image_ids: Sequence[Any] = ()
 
     @property
     def num_classes(self):
@@ -21,8 +29,12 @@ class Dataset(abc.ABC):
         return len(self.classes)
 
     @abc.abstractmethod
-    def roidb(self):
-        """-> sequence of records (lib.dataset.roidb), one an image, in a fixed order."""
+    def roidb(self, with_ignored: bool = False):
+        """-> sequence of records (lib.dataset.roidb), one an image, in a fixed order.
+
+        with_ignored: crowd regions and difficult objects, which are neither trained on nor count when detections are
+        scored, are among the rows, and the columns `crowd` and `difficult` say which they are; else they are left out.
+        """
 
     def original_image_ids(self):
         """Image ids in the order in which the original went through them, which its proposal files go by.
@@ -32,11 +44,44 @@ class Dataset(abc.ABC):
         return list(self.image_ids)
 
     @abc.abstractmethod
-    def evaluate(self, detections, results_dir, masks=None):
+    def evaluate(self, detections, results_dir):
         """Write `detections` to files in `results_dir` and score them.
 
-        detections[class_index][image_index] -> (n, 5) float: x1 y1 x2 y2 score in original pixels;
-        images in the order of roidb(), class 0 ignored. masks: as many run-length codes of the whole image, COCO's,
-        as bytes, b'' where a detection has none; a data set may not use them.
+        detections: lib.bbox.detections.Detections, boxes in original pixels, `image` in the order of roidb(), in any
+        order; those of class 0 are ignored, a data set may not use the masks. ValueError for a class or image that
+        there is not.
         Returns a dict of metrics, or None for a split without ground truth.
         """
+
+
+class AnnotationWarnings:
+    """Counts what is wrong with single annotations; one warning line a kind, naming the file."""
+
+    def __init__(self, path):
+        self.path = path
+        self.kinds = collections.OrderedDict()
+
+    def add(self, kind, identity):
+        self.kinds.setdefault(kind, []).append(identity)
+
+    def log(self):
+        for kind, identities in self.kinds.items():
+            logger.warning('%s: %d %s (annotation %s)', self.path, len(identities), kind, shortened(identities))
+
+
+def is_number(value):
+    """A number of sensible size: not NaN, not infinite (true and false are no numbers)."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -LARGEST < value < LARGEST
+
+
+def shortened(values, limit=NAMED_IN_WARNING):
+    """The first few, joined by commas."""
+    return ', '.join(map(str, values[:limit])) + (', ...' if len(values) > limit else '')
+
+
+def per_class_table(per_class, title='AP per class', columns=3):
+    """Lines of an aligned table: class, AP; '-' for a class without annotations."""
+    width = max(len(name) for name in per_class)
+    cells = [f'{name:<{width}} {"-" if ap < 0 else f"{ap:.3f}":>6}' for name, ap in per_class.items()]
+    rows = -(-len(cells) // columns)
+    return [title] + ['   '.join(cells[row::rows]) for row in range(rows)]

@@ -10,13 +10,10 @@ import os
 
 import numpy as np
 
-from lib.dataset.base import Dataset
+from lib.dataset.base import AnnotationWarnings, Dataset
 from lib.dataset.cache import RoidbCache
-from lib.dataset.coco_file import CocoFile
+from lib.dataset.coco_file import CocoFile, polygons
 from lib.dataset.compact import CompactRoidb
-from lib.dataset.annotation_warnings import Oddities
-from lib.dataset.outlines import polygons
-from lib.dataset.python2_order import python2_dict_order
 from lib.dataset.roidb import make_record, validate
 from lib.utils.errors import SniperError
 
@@ -29,6 +26,10 @@ FOLDERS = {
     'test-dev2017': 'test2017',
 }
 PREFIXES = ('instances_', 'image_info_')
+# Of Python 2's dictionaries.
+SMALLEST_TABLE = 8
+LARGE = 50000        # keys from which the table only doubles
+PERTURB_SHIFT = 5
 
 
 class CocoDataset(Dataset):
@@ -61,8 +62,13 @@ class CocoDataset(Dataset):
     def image_ids(self):
         return [image['id'] for image in self.file.images]
 
-    def roidb(self):
-        """-> sequence of records (lib.dataset.roidb), a CompactRoidb. A record's image file need not exist."""
+    def roidb(self, with_ignored: bool = False):
+        """-> sequence of records (lib.dataset.roidb), a CompactRoidb. A record's image file need not exist.
+
+        with_ignored: crowd regions too (and no cache).
+        """
+        if with_ignored:
+            return self._with_outlines(CompactRoidb.from_records(self._records(True)))
         if self._cache.roidb is not None:
             return self._with_outlines(self._cache.roidb)
         roidb = self._with_outlines(CompactRoidb.from_records(self._records()))
@@ -78,25 +84,25 @@ class CocoDataset(Dataset):
                                   )
         return roidb
 
-    def _records(self):
+    def _records(self, with_ignored=False):
         labels = {category['id']: label for label, category in enumerate(self.file.categories, 1)}
-        oddities = Oddities(self.file.path)
+        warnings = AnnotationWarnings(self.file.path)
         for image in self.file.images:
-            record = self._record(image, labels, oddities)
+            record = self._record(image, labels, warnings, with_ignored)
             validate([record], self.num_classes)
             yield record
-        oddities.log()
+        warnings.log()
 
     def original_image_ids(self):
         """Image ids in the order of a Python 2 dictionary filled in file order. ValueError for ids that are texts."""
         return python2_dict_order(self.file.ids_in_file_order)
 
-    def evaluate(self, detections, results_dir, masks=None):
+    def evaluate(self, detections, results_dir):
         """Write detections_<set>_results.json, with masks detections_<set>_segm_results.json too, and, with ground
         truth, score them (lib.dataset.coco_eval)."""
         from lib.dataset.coco_eval import evaluate  # pycocotools is needed only here
-        file = CocoFile(self._path, True) if masks is not None and not self.masks else self.file
-        return evaluate(file, self.image_set, self.classes, detections, results_dir, masks)
+        file = CocoFile(self._path, True) if detections.mask is not None and not self.masks else self.file
+        return evaluate(file, self.image_set, self.classes, detections, results_dir)
 
     def _annotation_path(self):
         folder = os.path.join(self.dataset_path, 'annotations')
@@ -125,28 +131,29 @@ class CocoDataset(Dataset):
             raise SniperError(f'{self.file.path}: image {image["id"]!r} has no file_name')
         return next((place for place in places if os.path.isfile(place)), places[0])
 
-    def _record(self, image, labels, oddities):
-        """Record of one image; crowd regions are left out, as are boxes without area inside the image."""
-        boxes, classes, outlines = [], [], []
+    def _record(self, image, labels, warnings, with_ignored):
+        """Record of one image; boxes without area inside the image are left out, as are crowd regions if not asked."""
+        boxes, classes, outlines, crowd = [], [], [], []
         for annotation in self.file.annotations[image['id']]:
-            if annotation.get('iscrowd'):
+            if annotation.get('iscrowd') and not with_ignored:
                 continue
             box = _corners(annotation, image['width'], image['height'])
             if box is None:
-                oddities.add('boxes lie outside their image or have no area and are left out',
+                warnings.add('boxes lie outside their image or have no area and are left out',
                              annotation.get('id', f'(no id) of image {image["id"]}'))
                 continue
             boxes.append(box)
+            crowd.append(bool(annotation.get('iscrowd')))
             classes.append(labels[annotation['category_id']])
             if self.masks:
-                outlines.append(polygons(annotation, image['width'], image['height'], oddities))
+                outlines.append(polygons(annotation, image['width'], image['height'], warnings))
                 if not outlines[-1]:
-                    oddities.add('objects have no usable segmentation; they are trained without a mask',
+                    warnings.add('objects have no usable segmentation; they are trained without a mask',
                                  annotation.get('id', f'(no id) of image {image["id"]}'))
         # Truncated towards zero, as in the original, which stored whole numbers.
         boxes = np.trunc(np.array(boxes, np.float64).reshape(-1, 4))
         return make_record(self._image_path(image), image['id'], image['width'], image['height'], boxes, classes,
-                           outlines if self.masks else None)
+                           outlines if self.masks else None, crowd=crowd)
 
 
 def _corners(annotation, width, height):
@@ -164,3 +171,38 @@ def _corners(annotation, width, height):
     y2 = min(height - 1, y1 + max(0, h - 1))
     area = annotation.get('area', w * h)
     return (x1, y1, x2, y2) if area > 0 and x2 >= x1 and y2 >= y1 else None
+
+
+def python2_dict_order(keys) -> list:
+    """Distinct integers from 0 in the order of insertion -> list of them in the order in which a Python 2 dictionary
+    goes through them.
+
+    So the original went through its images, by id; its proposal files hold one entry an image in this order and no
+    ids. Source: reference/pipeline.md 3.1 (CPython 2.7, Objects/dictobject.c). ValueError for other keys: their order
+    is not known.
+    """
+    keys = list(keys)
+    if any(type(key) is not int or not 0 <= key < 2 ** 63 for key in keys) or len(set(keys)) != len(keys):
+        raise ValueError('the order is known for distinct integers from 0 only')
+    table, used = [None] * SMALLEST_TABLE, 0
+    for key in keys:
+        _insert(table, key)
+        used += 1
+        if used * 3 >= len(table) * 2:
+            wanted, size = used * (2 if used > LARGE else 4), SMALLEST_TABLE
+            while size <= wanted:
+                size *= 2
+            old, table = table, [None] * size
+            for present in old:
+                if present is not None:
+                    _insert(table, present)
+    return [key for key in table if key is not None]
+
+
+def _insert(table, key):
+    mask = len(table) - 1
+    slot = perturb = key
+    while table[slot & mask] is not None:
+        slot = 5 * slot + perturb + 1
+        perturb >>= PERTURB_SHIFT
+    table[slot & mask] = key

@@ -7,42 +7,46 @@ import os
 
 import numpy as np
 
-from lib.dataset.coco_masks import any_outline, found_masks, iterate_masks, mask_text, true_masks
-from lib.dataset.report import check_detections, per_class_table
+from lib.bbox.detections import check_range
+from lib.dataset.base import AnnotationWarnings, is_number, per_class_table
+from lib.dataset.coco_file import MIN_POLYGON_NUMBERS, run_length_mask
 from lib.utils.files import text_writer
 
 logger = logging.getLogger(__name__)
 
 # The twelve numbers of the COCO table, in the order in which pycocotools gives them.
 METRICS = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl')
+AREA_A_CALL = 4096  # codes
+FAR = 2             # image sides; corners farther out are moved in, as pycocotools walks to them step by step
 
 
-def evaluate(coco_file, image_set, classes, detections, results_dir, masks=None):
+def evaluate(coco_file, image_set, classes, detections, results_dir):
     """Write the results files; score them if the annotation file has ground truth.
 
-    coco_file: lib.dataset.coco_file.CocoFile, with segmentations if `masks` are given; detections, masks: see
+    coco_file: lib.dataset.coco_file.CocoFile, with segmentations if the detections have masks; detections: see
     lib.dataset.base.Dataset.evaluate.
     Returns a dict: the METRICS (-1 where nothing of that kind is annotated, as in COCO), 'per_class', a dict of AP by
     class name, and with masks 'segm', a dict of the same for masks. The dict is also written, to
     detections_<set>_metrics.json. None without ground truth.
     """
-    check_detections(detections, len(classes), len(coco_file.images))
+    check_range(detections, len(classes), len(coco_file.images))
+    with_masks, detections = detections.mask is not None, detections.take(detections.label > 0).in_class_order()
     path = os.path.join(results_dir, f'detections_{image_set}_results.json')
     count = write_results(path, iterate_results(coco_file, detections), box_text)
     logger.info('%d detections of %d images written to %s', count, len(coco_file.images), path)
-    if masks is not None:
+    if with_masks:
         path = os.path.join(results_dir, f'detections_{image_set}_segm_results.json')
-        with_mask = write_results(path, iterate_masks(coco_file, detections, masks), mask_text)
+        with_mask = write_results(path, iterate_masks(coco_file, detections), mask_text)
         logger.info('%d masks written to %s%s', with_mask, path,
                     '' if with_mask == count else f'; {count - with_mask} detections have none')
     if not coco_file.has_annotations:
         logger.info('%s has no annotations: nothing to score against', coco_file.path)
         return None
     metrics, lines = score(coco_file, classes, iterate_results(coco_file, detections))
-    if masks is not None and not any_outline(coco_file):
+    if with_masks and not any_outline(coco_file):
         logger.info('%s has no segmentations: masks are not scored', coco_file.path)
-    elif masks is not None:
-        metrics['segm'], of_masks = score(coco_file, classes, iterate_masks(coco_file, detections, masks), 'segm')
+    elif with_masks:
+        metrics['segm'], of_masks = score(coco_file, classes, iterate_masks(coco_file, detections), 'segm')
         lines += of_masks
     with text_writer(os.path.join(results_dir, f'detections_{image_set}_metrics.json')) as stream:
         json.dump(metrics, stream, indent=4)
@@ -53,14 +57,13 @@ def evaluate(coco_file, image_set, classes, detections, results_dir, masks=None)
 
 
 def iterate_results(coco_file, detections):
-    """COCO results, class by class, image by image: dicts of bbox, category_id, image_id, score."""
-    for label, category in enumerate(coco_file.categories, 1):
-        for image, rows in zip(coco_file.images, detections[label]):
-            rows = np.asarray(rows, np.float32).reshape(-1, 5)
-            sizes = rows[:, 2:4] - rows[:, 0:2] + 1
-            for box, size, score_ in zip(rows[:, :2].tolist(), sizes.tolist(), rows[:, 4].tolist()):
-                yield {'bbox': [round(number, 1) for number in box + size], 'category_id': category['id'],
-                       'image_id': image['id'], 'score': round(score_, 8)}
+    """Detections in their order -> COCO results: dicts of bbox, category_id, image_id, score."""
+    sizes = detections.box[:, 2:4] - detections.box[:, 0:2] + 1
+    for label, image, box, size, score_ in zip(*(array.tolist() for array in (
+            detections.label, detections.image, detections.box[:, :2], sizes, detections.score))):
+        yield {'bbox': [round(number, 1) for number in box + size],
+               'category_id': coco_file.categories[label - 1]['id'], 'image_id': coco_file.images[image]['id'],
+               'score': round(score_, 8)}
 
 
 _RECORD = '''    {
@@ -157,3 +160,93 @@ def _index(images, categories, annotations):
 def _mean_of_valid(values):
     valid = values[values > -1]
     return float(valid.mean()) if valid.size else -1.0
+
+
+def iterate_masks(coco_file, detections):
+    """Detections in their order -> COCO results of those that have a mask: dicts of category_id, image_id, score and
+    segmentation."""
+    for label, image, score_, code in zip(detections.label.tolist(), detections.image.tolist(),
+                                          detections.score.tolist(), detections.mask):
+        if code:
+            of_image = coco_file.images[image]
+            yield {'category_id': coco_file.categories[label - 1]['id'], 'image_id': of_image['id'],
+                   'score': round(score_, 8),
+                   'segmentation': {'counts': code, 'size': [int(of_image['height']), int(of_image['width'])]}}
+
+
+_MASK_RECORD = '''    {
+        "category_id": %s,
+        "image_id": %s,
+        "score": %r,
+        "segmentation": {
+            "counts": %s,
+            "size": [
+                %d,
+                %d
+            ]
+        }
+    }'''
+
+
+def mask_text(result):
+    """A result of a mask as JSON, the way json.dumps(sort_keys=True, indent=4) writes it within a list."""
+    code = result['segmentation']
+    return _MASK_RECORD % (json.dumps(result['category_id']), json.dumps(result['image_id']), result['score'],
+                      json.dumps(code['counts'].decode('ascii')), *code['size'])
+
+
+def found_masks(results):
+    """Results -> annotations as pycocotools' evaluation wants them."""
+    from pycocotools import mask
+    results = list(results)
+    for first in range(0, len(results), AREA_A_CALL):
+        part = results[first:first + AREA_A_CALL]
+        for result, area in zip(part, mask.area([result['segmentation'] for result in part])):
+            yield dict(result, iscrowd=0, area=float(area))
+
+
+def any_outline(coco_file):
+    """Whether any object has a segmentation at all."""
+    return any(annotation.get('segmentation') for of_image in coco_file.annotations.values()
+               for annotation in of_image)
+
+
+def true_masks(coco_file):
+    """Annotations with run-length codes. An object without a usable outline is a crowd as large as its box: detections
+    there count neither as right nor as wrong."""
+    warnings = AnnotationWarnings(coco_file.path)
+    for image in coco_file.images:
+        width, height = int(image['width']), int(image['height'])
+        for annotation in coco_file.annotations[image['id']]:
+            code = true_mask(annotation, width, height)
+            crowd = bool(annotation.get('iscrowd'))
+            box = annotation['bbox']
+            if code is None:
+                crowd = True
+                code = _box_code(box, width, height)
+                warnings.add('objects have no usable segmentation; masks found there are not scored',
+                             annotation.get('id', f'(no id) of image {image["id"]}'))
+            yield {'image_id': image['id'], 'category_id': annotation['category_id'], 'bbox': box,
+                   'segmentation': code, 'iscrowd': int(crowd), 'area': annotation.get('area', box[2] * box[3])}
+    warnings.log()
+
+
+def true_mask(annotation, width, height):
+    """Run-length code of an object as a dict of size and counts, or None if it has no usable outline."""
+    from pycocotools import mask
+    outline = annotation.get('segmentation')
+    if isinstance(outline, dict):
+        pixels = run_length_mask(outline, width, height)
+        return None if pixels is None else mask.encode(np.asfortranarray(pixels))
+    if not isinstance(outline, list):
+        return None
+    limit = FAR * max(width, height)
+    rings = [np.clip(ring, -limit, limit).tolist() for ring in outline
+             if isinstance(ring, list) and len(ring) >= MIN_POLYGON_NUMBERS and len(ring) % 2 == 0
+             and all(map(is_number, ring))]
+    return mask.merge(mask.frPyObjects(rings, height, width)) if rings else None
+
+
+def _box_code(box, width, height):
+    from pycocotools import mask
+    return mask.frPyObjects(np.array([box], np.float64), height, width)[0]

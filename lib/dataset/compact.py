@@ -1,17 +1,16 @@
 """A roidb as a few flat arrays: what a list of dicts holds, in a tenth of the memory or less.
 
 Records (lib.dataset.roidb) are made when they are asked for. Mirrored copies, selections and slices share the arrays
-and cost five bytes a record; of constant fields nothing is stored. Polygons (gt_masks)
-are flat arrays too (lib.dataset.polygon_columns), if there are any.
+and cost five bytes a record; of columns that have their defaults everywhere nothing is stored. The arrays:
+lib.dataset.columns.
 """
 import collections.abc
 
 import numpy as np
 
-from lib.dataset import roidb_columns
-from lib.dataset.roidb_columns import FLIPPED, FLIPPED_VERTICAL
-from lib.dataset.mirroring import mirrored_boxes
-from lib.dataset.polygon_columns import Polygons
+from lib.dataset import columns as stored_columns
+from lib.dataset.columns import FLIPPED, FLIPPED_VERTICAL, Polygons, gather, read_id, read_path, read_rows
+from lib.dataset.roidb import mirrored_boxes
 
 _TURN, _TURN_VERTICAL = 4, 8  # further bits: what has to be done to the stored boxes when a record is made
 
@@ -19,7 +18,7 @@ _TURN, _TURN_VERTICAL = 4, 8  # further bits: what has to be done to the stored 
 class CompactRoidb(collections.abc.Sequence):
     """Read-only sequence of roidb records. M stored images, N stored boxes; every record refers to an image.
 
-    columns   dict of arrays, see roidb_columns.gather
+    columns   dict of arrays, see lib.dataset.columns
     image     (n,) int32, stored image of each record
     flags     (n,) uint8, FLIPPED, FLIPPED_VERTICAL and the bits above
     """
@@ -32,9 +31,9 @@ class CompactRoidb(collections.abc.Sequence):
 
     @classmethod
     def from_records(cls, records):
-        """Compact form of any iterable of records. Fields other than those of lib.dataset.roidb are left out, and
-        missing ones count as empty or False (a bare image for the demo)."""
-        return cls(roidb_columns.gather(records))
+        """Compact form of any iterable of records. Fields other than the columns of lib.dataset.roidb are left out;
+        missing ones have their defaults, and boxes none (a bare image for the demo)."""
+        return cls(gather(records))
 
     def __len__(self):
         return len(self.image)
@@ -54,7 +53,7 @@ class CompactRoidb(collections.abc.Sequence):
         if len(stores) == 1:
             columns, first = stores[0], {id(stores[0]): 0}
         else:
-            columns = roidb_columns.concatenate(stores)
+            columns = stored_columns.concatenate(stores)
             starts = np.cumsum([0] + [len(store['row_start']) - 1 for store in stores])
             first = {id(store): int(start) for store, start in zip(stores, starts)}
         return cls(columns, np.concatenate([roidb.image + np.int32(first[id(roidb.columns)]) for roidb in roidbs]),
@@ -66,7 +65,7 @@ class CompactRoidb(collections.abc.Sequence):
 
     def path(self, index):
         """File of record `index`."""
-        return roidb_columns.read_path(self.columns, int(self.image[index]))
+        return read_path(self.columns, int(self.image[index]))
 
     def row_counts(self):
         """(n,) int64: boxes of each record, proposals not counted."""
@@ -76,7 +75,7 @@ class CompactRoidb(collections.abc.Sequence):
         """List of the records' image ids."""
         if 'ids' in self.columns:
             return self.columns['ids'][self.image].tolist()
-        return [roidb_columns.read_id(self.columns, image) for image in self.image]
+        return [read_id(self.columns, image) for image in self.image]
 
     def any_row(self, test):
         """(n,) bool: whether `test`, which takes an array of max_overlaps, holds for any row of each record."""
@@ -108,26 +107,14 @@ class CompactRoidb(collections.abc.Sequence):
 
     def _record(self, image, flags):
         columns = self.columns
-        start, stop = columns['row_start'][image:image + 2].tolist()
         width, height = columns['size'][image].tolist()
-        boxes = columns['boxes'][start:stop]
         mirror = width, height, bool(flags & _TURN), bool(flags & _TURN_VERTICAL)
+        record = {'image': read_path(columns, image), 'image_id': read_id(columns, image),
+                  'width': _as_written(width), 'height': _as_written(height)}
+        record.update(read_rows(columns, image))
         if flags & (_TURN | _TURN_VERTICAL):
-            boxes = mirrored_boxes(boxes, *mirror)
-        classes = columns['gt_classes'][start:stop].astype(np.int32)
-        record = {
-            'image': roidb_columns.read_path(columns, image),
-            'image_id': roidb_columns.read_id(columns, image),
-            'width': _as_written(width),
-            'height': _as_written(height),
-            'boxes': boxes,
-            'gt_classes': classes,
-            'max_classes': columns.get('max_classes', columns['gt_classes'])[start:stop].astype(np.int64),
-            'max_overlaps': columns['max_overlaps'][start:stop] if 'max_overlaps' in columns
-            else np.ones(stop - start, np.float32),
-            'flipped': bool(flags & FLIPPED),
-            'flipped_vertical': bool(flags & FLIPPED_VERTICAL),
-        }
+            record['boxes'] = mirrored_boxes(record['boxes'], *mirror)
+        record['flipped'], record['flipped_vertical'] = bool(flags & FLIPPED), bool(flags & FLIPPED_VERTICAL)
         if 'coordinates' in columns:
             record['gt_masks'] = Polygons(columns, image, *mirror)
         if 'proposal_span' in columns:

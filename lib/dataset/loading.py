@@ -1,20 +1,47 @@
-"""From the configuration to records: what main_train.py and main_test.py ask for."""
+"""From names and the configuration to records: what main_train.py and main_test.py ask for.
+
+A new data set is one module and one line of DATASETS.
+"""
+import importlib
 import itertools
 import logging
 import os
 
+from lib.dataset.base import Dataset
 from lib.dataset.compact import CompactRoidb, image_paths, select
-from lib.dataset.proposal_loading import add_proposals, find_proposal_file
-from lib.dataset.registry import get_dataset
-from lib.dataset.transforms import usable_for_training, with_mirrored_copies
+from lib.dataset.proposals import add_proposals, find_proposal_file
+from lib.dataset.roidb import mirrored
 from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
 
+# Imported when asked for, so that reading one format needs no library of another.
+DATASETS = {
+    'coco': 'lib.dataset.coco:CocoDataset',
+    'PascalVOC': 'lib.dataset.pascal_voc:PascalVocDataset',
+    'synthetic': 'lib.dataset.synthetic:SyntheticDataset',
+}
 NAMED_IN_WARNING = 3  # how many missing files a warning names
 
 
-def load_training_roidb(config):
+def get_dataset(name: str, image_set: str, root_path: str, dataset_path: str, masks: bool = False) -> Dataset:
+    """Open one split of a data set.
+
+    name          a key of DATASETS (configuration: dataset.dataset)
+    image_set     name of the split, for example 'train2017' (no '+')
+    root_path     folder for files made by the program (configuration: dataset.root_path)
+    dataset_path  folder of the data set (configuration: dataset.dataset_path)
+    masks         also load polygons into the records (gt_masks)
+
+    Returns a lib.dataset.base.Dataset. SniperError: unknown name, or unusable annotation file.
+    """
+    if name not in DATASETS:
+        raise SniperError(f'dataset.dataset {name!r} is unknown; known data sets: {", ".join(sorted(DATASETS))}')
+    module, attribute = DATASETS[name].split(':')
+    return getattr(importlib.import_module(module), attribute)(image_set, root_path, dataset_path, masks=masks)
+
+
+def load_training_roidb(config) -> tuple:
     """All records to train on: parts of dataset.image_set joined by '+', each with its mirrored copies, filtered.
 
     Returns (roidb, classes), the roidb a list or a CompactRoidb. The classes are those of the file; a log line says
@@ -22,11 +49,11 @@ def load_training_roidb(config):
     TRAIN.USE_NEG_CHIPS the records have proposals.
     SniperError: nothing to train on, parts with different classes, unusable annotation file, no proposal file.
     """
-    part_names = _part_names(config.dataset.image_set)
-    parts, first = [], None
-    for part_name in part_names:
-        dataset = _open(config, part_name, masks=config.TRAIN.WITH_MASK and not config.TRAIN.ONLY_PROPOSAL)
-        first = first or dataset
+    masks = config.TRAIN.WITH_MASK and not config.TRAIN.ONLY_PROPOSAL
+    datasets = (_open(config, name, masks) for name in _part_names(config.dataset.image_set))  # opened one by one
+    first = next(datasets)
+    parts = []
+    for dataset in itertools.chain([first], datasets):
         if dataset.classes != first.classes:
             raise SniperError(f'{first.name} and {dataset.name} have different classes ({_shortened(first.classes)}; '
                               f'{_shortened(dataset.classes)}): they cannot be trained on together')
@@ -46,7 +73,7 @@ def load_training_roidb(config):
     return kept, first.classes
 
 
-def load_test_dataset(config):
+def load_test_dataset(config) -> tuple:
     """The split named by dataset.test_image_set. Returns (dataset, roidb), all images, never mirrored.
 
     SniperError: an image file is missing (named), unusable annotation file.
@@ -98,3 +125,31 @@ def _with_files(roidb, name):
 def _shortened(classes):
     names = classes[1:6]
     return f'{len(classes) - 1}: {", ".join(names)}{", ..." if len(classes) > 6 else ""}'
+
+
+def with_mirrored_copies(roidb, horizontal: bool = True, vertical: bool = False):
+    """The records, followed by their mirrored copies in the same order.
+
+    Both directions asked for: originals, left-right, top-bottom, and both at once (four times the records).
+    """
+    directions = [(True, False)] * horizontal + [(False, True)] * vertical + [(True, True)] * (horizontal and vertical)
+    if isinstance(roidb, CompactRoidb):
+        return CompactRoidb.concatenate([roidb] + [roidb.mirrored(*direction) for direction in directions])
+    result = list(roidb)
+    for left_right, top_bottom in directions:
+        result.extend(mirrored(record, left_right, top_bottom) for record in roidb)
+    return result
+
+
+def usable_for_training(roidb, fg_thresh: float, bg_thresh_hi: float, bg_thresh_lo: float):
+    """Leave out images with neither a foreground nor a background row (reference/pipeline.md 4.6), and log how many."""
+    def usable(overlaps):
+        return (overlaps >= fg_thresh) | ((overlaps >= bg_thresh_lo + 0.0001) & (overlaps < bg_thresh_hi))
+
+    if isinstance(roidb, CompactRoidb):
+        kept = roidb[roidb.any_row(usable)]
+    else:
+        kept = select(roidb, [bool(usable(record['max_overlaps']).any()) for record in roidb])
+    logger.info('training images: %d of %d records hold objects, %d without are left out',
+                len(kept), len(roidb), len(roidb) - len(kept))
+    return kept

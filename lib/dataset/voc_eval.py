@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.dataset.report import check_detections, per_class_table
+from lib.bbox.detections import Detections, check_range
+from lib.dataset.base import per_class_table
 from lib.utils.files import text_writer
 
 logger = logging.getLogger(__name__)
@@ -34,12 +35,13 @@ def evaluate(dataset, detections, results_dir):
         per_class               {class: AP at 0.5}; per_class_AP70: at 0.7
         classes_without_objects names of classes without an object that counts
     """
-    check_detections(detections, dataset.num_classes, len(dataset.image_ids))
+    check_range(detections, dataset.num_classes, len(dataset.image_ids))
     year = dataset.folder.year
     folder = os.path.join(results_dir, f'VOC{"" if year is None else year}', 'Main')
     files = [os.path.join(folder, f'comp4_det_{dataset.folder.image_set}_{_file_part(name)}.txt')
              for name in dataset.classes[1:]]
-    rows = [rounded_rows(images) for images in detections[1:]]
+    of_classes, none = dict(detections.in_class_order().by_class()), Detections.empty()
+    rows = [rounded_rows(of_classes.get(label, none)) for label in range(1, dataset.num_classes)]
     for path, of_class in zip(files, rows):
         write_results(path, dataset.image_ids, of_class)
     logger.info('%d detections of %d images written to %s', sum(len(images) for images, _ in rows),
@@ -56,17 +58,16 @@ def evaluate(dataset, detections, results_dir):
     return metrics
 
 
-def rounded_rows(images):
-    """images: (n, 5) x1 y1 x2 y2 score an image, pixels from 0 -> (image numbers (N,), rows (N, 5) float64).
+def rounded_rows(detections):
+    """Detections of a class, pixels from 0, image by image -> (image numbers (N,), rows (N, 5) float64).
 
     Rows as a results file holds them: x1 y1 x2 y2 with pixels from 1 and one decimal, score with three.
     """
-    counts = [len(rows) for rows in images]
-    stacked = np.concatenate([np.asarray(rows, np.float32).reshape(-1, 5) for rows in images])
+    stacked = detections.rows()
     stacked[:, :4] += 1  # in single precision, as in the original: it decides a few last digits
     texts = (_row_text(row) for row in stacked.tolist())
     rounded = np.array([[float(number) for number in text.split()] for text in texts]).reshape(-1, 5)
-    return np.repeat(np.arange(len(counts)), counts), rounded[:, [1, 2, 3, 4, 0]]
+    return detections.image, rounded[:, [1, 2, 3, 4, 0]]
 
 
 def write_results(path, image_ids, rows):

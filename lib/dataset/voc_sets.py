@@ -1,4 +1,4 @@
-"""Split a plain folder in PASCAL VOC's format (lib.dataset.voc_layout) into sets.
+"""Split a plain folder in PASCAL VOC's format (lib.dataset.pascal_voc) into sets.
 
     python -m lib.dataset.voc_sets FOLDER [--test 0.2] [--seed 0]
 
@@ -9,7 +9,7 @@ import os
 import random
 
 from lib.cli import run
-from lib.dataset.voc_layout import ALL, VocFolder
+from lib.dataset.pascal_voc import ALL, VocFolder
 from lib.utils.errors import SniperError
 from lib.utils.files import text_writer
 

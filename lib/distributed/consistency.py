@@ -10,15 +10,12 @@ import zlib
 
 import numpy as np
 
+from configs import values_affecting
 from lib.utils.errors import SniperError
-from lib.train.report import flat_config
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CODE = ('configs', 'lib', 'symbols', 'main_train.py')  # what decides on the numbers
 SOURCES = ('.py', '.pyx')
-# A machine's own: folders, processes, and the devices themselves (their number is compared by the batch)
-MAY_DIFFER = ('output_path', 'proposal_path', 'gpus', 'network.pretrained', 'dataset.root_path', 'dataset.dataset_path',
-              'TRAIN.NUM_PROCESS', 'TRAIN.PREFETCH', 'default.worker_timeout')
 BITS = 24  # of a number that float32 holds exactly
 
 
@@ -28,8 +25,9 @@ def check_program(workers, config, num_devices):
         return
     code = code_hash()
     _compare(workers, [number_of(code)], [f'code (here {code}): check out the same version on all machines'])
-    flat = dict(flat_config(config), **{'number of devices in gpus': num_devices})
-    keys = sorted(key for key in flat if key not in MAY_DIFFER and not key.startswith('TEST.'))
+    flat = values_affecting(config, 'schedule', without=('machine',))
+    flat['number of devices in gpus'] = num_devices
+    keys = sorted(flat)
     _compare(workers, [number_of(json.dumps(flat[key])) for key in keys],
              [f'{key} (here {flat[key]!r})' for key in keys])
 

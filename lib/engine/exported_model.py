@@ -7,8 +7,9 @@ known before MXNet loads.
 """
 import hashlib
 import json
+import os
 
-from configs.loader import plain_value
+from configs import default_values, values_affecting
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_file, write_temporary
 from lib.weights.params_file import file_checksum, write_arrays
@@ -16,21 +17,11 @@ from lib.weights.paths import params_path, read_sidecar
 
 NUMBER = 0  # in the names of the files, as of shipped models
 FORMAT = 1  # raise it when the meaning of the files changes
-GRAPH_KEYS = ('symbol', 'CLASS_AGNOSTIC', 'dataset.NUM_CLASSES', 'network.RPN_FEAT_STRIDE', 'network.ANCHOR_RATIOS',
-              'network.ANCHOR_SCALES', 'network.STRIDE_IN_1X1', 'TEST.BATCH_IMAGES', 'TEST.RPN_PRE_NMS_TOP_N',
-              'TEST.RPN_POST_NMS_TOP_N', 'TEST.RPN_NMS_THRESH', 'TEST.RPN_MIN_SIZE', 'TEST.AUTO_FOCUS',
-              'TEST.WITH_MASK')  # what decides the test graph; NUM_CLASSES as the weights have it
 
 
 def graph_settings(config):
     """{key: value} of everything in the configuration that a test graph depends on."""
-    settings = {}
-    for key in GRAPH_KEYS:
-        value = config
-        for word in key.split('.'):
-            value = value[word]
-        settings[key] = plain_value(value)
-    return settings
+    return values_affecting(config, 'graph', among='detections')
 
 
 def write_pair(prefix, symbol, arg_params, aux_params, facts):
@@ -57,10 +48,28 @@ def read_facts(prefix):
     return facts
 
 
+def is_exported_model(prefix):
+    """Whether files of a network lie at `prefix`; they can still be damaged, see read_facts."""
+    return os.path.isfile(prefix + '-symbol.json')
+
+
+def read_configuration(prefix):
+    """The configuration that a network was written with: flat list of keys and values, as after --set.
+
+    SniperError if its side file has none.
+    """
+    values = read_facts(prefix).get('configuration')
+    if not values:
+        raise SniperError(f'{prefix}-{NUMBER:04d}.json does not say with which configuration the network was written: '
+                          'write it again with scripts/optimize_model.py')
+    return [word for pair in values.items() for word in pair]
+
+
 def check_settings(prefix, facts, config):
     """SniperError if the network on disk was made for another test graph than that of `config`."""
     made, now = facts.get('settings', {}), graph_settings(config)
-    other = [f'{key} {made.get(key)}, now {now[key]}' for key in now if made.get(key) != now[key]]
+    made = {**default_values(now), **made}  # what the file does not name was not there yet when it was written
+    other = [f'{key} {made[key]}, now {now[key]}' for key in now if made[key] != now[key]]
     if other:
         raise SniperError(('{} was optimised for other settings ({}): run scripts/optimize_model.py again with these, '
                           'or go back to those').format(prefix, '; '.join(other)))

@@ -65,10 +65,11 @@ def _of_files(config, prefix, variant):
 
 
 def _plain(config, weights, variant):
+    from lib.tasks import get_task
     from lib.weights.checkpoint import load_for_test
     from symbols import get_detector
     arg_params, aux_params = (
         {name: array if array.dtype.__name__ == 'float32' else array.astype('float32')
          for name, array in params.items()}
-        for params in load_for_test(weights.prefix, weights.epoch))
+        for params in load_for_test(weights.prefix, weights.epoch, get_task(config, 'test').box_layer))
     return get_detector(config.symbol).symbol(config, variant), arg_params, aux_params

@@ -2,6 +2,7 @@
 import logging
 import os
 
+from configs import values_affecting
 from lib.engine.bf16 import to_bfloat16
 from lib.engine.calibrate import calibrate
 from lib.engine.fold import fold_batch_norms, fuse_relu
@@ -24,12 +25,14 @@ def load_checked(config, weights, variant, source):
     Folding would hide which parameter is missing or misshapen, so it is looked at here. source: name in errors.
     """
     from lib.engine.predictor import check_shapes
+    from lib.tasks import get_task
     from lib.weights.checkpoint import load_for_test
     from symbols import get_detector
     detector = get_detector(config.symbol)
     symbol = detector.symbol(config, variant)
     arg_params, aux_params = ({name: array.astype('float32') for name, array in params.items()}
-                              for params in load_for_test(weights.prefix, weights.epoch))
+                              for params in load_for_test(weights.prefix, weights.epoch,
+                                                           get_task(config, 'test').box_layer))
     stride = config.network.RPN_FEAT_STRIDE
     shapes = detector.input_shapes(config, 1, 4 * stride, 4 * stride, variant)
     check_shapes(symbol, arg_params, aux_params, shapes, source)
@@ -56,6 +59,7 @@ def make_pair(config, weights, prefix, precision, variant='test'):
     network = optimised(config, weights, precision, variant)
     write_pair(prefix, *network, facts={
         'classes': list(weights.classes), 'precision': precision, 'variant': variant, 'settings': settings,
+        'configuration': values_affecting(config, 'detections'),
         'source': weights.path, 'source_digest': weights.digest()})
     logger.info('%s network in %s-symbol.json, %s-0000.params', precision, prefix, prefix)
 

@@ -1,4 +1,7 @@
 """TEST.PRECISION: what it means for a configuration, and getting the process ready for it."""
+import json
+
+from configs import values_affecting
 from lib.engine import cpu
 from lib.engine.calibrate import images_named
 from lib.engine.exported_model import read_facts
@@ -26,5 +29,6 @@ def treatment(config):
     """What inference does to a checkpoint's numbers, as text; '' for nothing. SniperError as lib.engine.calibrate."""
     test = config.TEST
     if test.PRECISION == 'int8':
-        return f'int8 {test.CALIBRATION_COUNT} {images_named(config)}'
+        shown = json.dumps(values_affecting(config, 'pixels', among='detections'), sort_keys=True)
+        return f'int8 {test.CALIBRATION_COUNT} {images_named(config)} {shown}'
     return test.PRECISION if test.PRECISION != 'fp32' else 'folded' if test.FOLD else ''

@@ -7,7 +7,7 @@ import numpy as np
 
 from lib.utils.errors import SniperError
 from lib.utils.processes import available_memory
-from lib.weights.parameter_matching import compare
+from lib.weights.parameter_matching import match_parameters
 from lib.engine.devices import host_group, wait_at_exit, wait_for_engine
 
 logger = logging.getLogger(__name__)
@@ -137,10 +137,10 @@ def check_shapes(symbol, arg_params, aux_params, input_shapes, source='the weigh
     wanted = {name: shape for name, shape in zip(symbol.list_arguments(), arg_shapes) if name not in input_shapes}
     wanted.update(zip(symbol.list_auxiliary_states(), aux_shapes))
     held = dict(arg_params, **aux_params)
-    agreement = compare(wanted, {name: array.shape for name, array in held.items()})
-    if not agreement.complete:
+    match = match_parameters(wanted, {name: array.shape for name, array in held.items()})
+    if not match.complete:
         without_focus = any(name.startswith('conv_new_2') and name not in held for name in wanted)
-        raise SniperError(_MISFIT % (source, agreement.complaint(), _WITHOUT_FOCUS if without_focus else ''))
+        raise SniperError(_MISFIT % (source, match.differences(), _WITHOUT_FOCUS if without_focus else ''))
 
 
 def _affordable_shapes(arg_params):

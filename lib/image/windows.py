@@ -30,12 +30,15 @@ def size_mismatch(picture, path, width, height):
             'annotation file')
 
 
-def resized_window(picture, box, scale, flipped=False, flipped_vertical=False):
-    """Window of a Picture (see `window_of`) resized by `scale` -> (h, w, 3) uint8; h and w are 0 if it is empty."""
+def resized_window(picture, box, scale, flipped=False, flipped_vertical=False, scale_y=None):
+    """Window of a Picture (see `window_of`) resized by `scale` -> (h, w, 3) uint8; h and w are 0 if it is empty.
+
+    scale_y: the vertical factor, if it is another one.
+    """
     if picture.reduction > 1:
-        return _resized_from_reduced(picture, box, scale, flipped, flipped_vertical)
+        return _resized_from_reduced(picture, box, (scale, scale_y or scale), flipped, flipped_vertical)
     window = cut_window(picture.pixels, box, flipped, flipped_vertical)
-    return resize_by(window, scale) if window.size else window
+    return resize_by(window, scale, scale_y) if window.size else window
 
 
 def window_of(box, width, height):
@@ -66,28 +69,29 @@ def cut_window(pixels, box, flipped=False, flipped_vertical=False):
     return window
 
 
-def resize_by(window, scale):
-    """(h, w, 3) uint8 -> bilinearly resized by `scale` in both directions; OpenCV rounds the size."""
+def resize_by(window, scale, scale_y=None):
+    """(h, w, 3) uint8 -> bilinearly resized by `scale`, vertically by `scale_y` if given; OpenCV rounds the size."""
     height, width = window.shape[:2]
-    if min(height, width) * scale < 1:  # a side would round to nothing: keep one pixel
-        return cv2.resize(window, _resized_size(width, height, scale), interpolation=cv2.INTER_LINEAR)
-    return cv2.resize(window, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    scales = scale, scale_y or scale
+    if min(width * scales[0], height * scales[1]) < 1:  # a side would round to nothing: keep one pixel
+        return cv2.resize(window, _resized_size(width, height, scales), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(window, None, fx=scales[0], fy=scales[1], interpolation=cv2.INTER_LINEAR)
 
 
-def _resized_size(width, height, scale):
-    """(width, height) after cv2.resize by `scale`, at least one pixel: both round half to even."""
-    return max(1, int(round(width * scale))), max(1, int(round(height * scale)))
+def _resized_size(width, height, scales):
+    """(width, height) after cv2.resize by `scales` (x, y), at least one pixel: both round half to even."""
+    return max(1, int(round(width * scales[0]))), max(1, int(round(height * scales[1])))
 
 
-def _resized_from_reduced(picture, box, scale, flipped, flipped_vertical):
+def _resized_from_reduced(picture, box, scales, flipped, flipped_vertical):
     """The window sampled where it lies among the reduced pixels, whose centres cover `reduction` pixels each."""
     x1, y1, x2, y2 = window_of(box, picture.width, picture.height)
     if x2 <= x1 or y2 <= y1:
         return picture.pixels[:0, :0]
-    columns = _sampling(x1, picture.width, scale, picture.reduction, flipped)
-    rows = _sampling(y1, picture.height, scale, picture.reduction, flipped_vertical)
+    columns = _sampling(x1, picture.width, scales[0], picture.reduction, flipped)
+    rows = _sampling(y1, picture.height, scales[1], picture.reduction, flipped_vertical)
     transform = np.array([[columns[0], 0, columns[1]], [0, rows[0], rows[1]]])
-    return cv2.warpAffine(picture.pixels, transform, _resized_size(x2 - x1, y2 - y1, scale),
+    return cv2.warpAffine(picture.pixels, transform, _resized_size(x2 - x1, y2 - y1, scales),
                           flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
 
 

@@ -1,19 +1,19 @@
 """Inference: roidb -> detections.
 
-    detections = detect(roidb, PredictorFactory(config, weights), config, num_classes)
+    detections = detect(roidb, PredictorFactory(config, weights), config)
 
-scale.py runs one scale of the pyramid (iterator -> predictor -> decode), jobs.py several processes of it, aggregate.py
-joins the scales, store.py keeps files. A predictor is anything with `predict(batch) -> {output name: array}`, `devices`
-and `close()`, and for masks `predict_masks(feature, rois)` (masks.py). MXNet is imported inside functions only, because
-spawned processes re-import the main module.
+scale.py runs one scale of the pyramid (iterator -> predictor -> the task's decode), workers.py several processes of it,
+autofocus.py says which windows the next scale looks at, aggregate.py joins the scales, store.py keeps files,
+evaluate.py is a whole test, shards.py one on several machines, proposals.py extracts proposals instead. A predictor is
+anything with `predict(batch) -> {output name: array}`, `devices` and `close()`, and for masks
+`predict_masks(feature, rois)` (masks.py). MXNet is imported inside functions only, because spawned processes re-import
+the main module.
 """
 from lib.inference.aggregate import Suppression, aggregate
-from lib.inference.decode import decode
-from lib.inference.detect import detect, detect_masks
-from lib.engine.predictor import ModulePredictor
-from lib.inference.progress import StageClock
+from lib.inference.detect import detect
 from lib.inference.store import DetectionStore
-from lib.inference.weights import PredictorFactory, check_classes, find_weights, use_float32_on_cpu
+from lib.inference.weights import (PredictorFactory, Weights, check_classes, find_weights, settle_classes,
+                                   use_float32_on_cpu)
 
-__all__ = ['DetectionStore', 'ModulePredictor', 'PredictorFactory', 'StageClock', 'Suppression', 'aggregate',
-           'check_classes', 'decode', 'detect', 'detect_masks', 'find_weights', 'use_float32_on_cpu']
+__all__ = ['DetectionStore', 'PredictorFactory', 'Suppression', 'Weights', 'aggregate', 'check_classes',
+           'detect', 'find_weights', 'settle_classes', 'use_float32_on_cpu']

@@ -1,12 +1,11 @@
 """Detections of all scales and crops -> detections of an image (reference/pipeline.md 12.6)."""
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from lib.bbox.nms import nms
-from lib.bbox.soft_nms import soft_nms_with_index
-from lib.inference.decode import no_rows
+from lib.bbox.detections import Detections
+from lib.bbox.nms import nms, soft_nms_with_index
 from lib.utils.processes import num_cores
 
 DEFAULT_IOU = 0.3    # of linear and hard suppression when TEST.NMS gives no threshold
@@ -36,13 +35,13 @@ class Suppression(NamedTuple):
                                    score_thresh=self.score_thresh, method=self.method)
 
 
-def in_valid_range(rows, valid_range):
-    """(n,) bool: rows whose side, the square root of (x2-x1)(y2-y1), is above lo and at most hi; a bound <= 0 is open.
+def in_valid_range(boxes, valid_range) -> np.ndarray:
+    """(n,) bool: boxes whose side, the square root of (x2-x1)(y2-y1), is above lo and at most hi; a bound <= 0 is open.
     """
     low, high = valid_range
-    keep = np.ones(len(rows), bool)
+    keep = np.ones(len(boxes), bool)
     if low > 0 or high > 0:
-        areas = (rows[:, 2] - rows[:, 0]) * (rows[:, 3] - rows[:, 1])
+        areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
         if low > 0:
             keep &= areas > low * low
         if high > 0:
@@ -50,73 +49,66 @@ def in_valid_range(rows, valid_range):
     return keep
 
 
-def aggregate(scales, valid_ranges, num_classes, suppress, max_per_image, threads=None):
-    """scales[scale][image][crop] -> rows (n, 6): detections[class][image] -> (n, 5) float32.
+def aggregate(scales: Sequence[Detections], valid_ranges, suppress, max_per_image, threads=None) -> Detections:
+    """Detections of all scales -> final ones: image by image, within an image class by class, within a class as
+    `suppress` gives them. `image` is the number of the image on both sides.
 
     valid_ranges: a pair a scale, original pixels; suppress: rows (n, 5) of one class -> (rows left, their index);
-    max_per_image: cap over all classes, <= 0 = none. Class 0 is empty. ValueError if the lengths differ.
+    max_per_image: cap over all classes, <= 0 = none. Rows of class 0 are left out. ValueError if the lengths differ.
     """
-    return aggregate_with_index(scales, valid_ranges, num_classes, suppress, max_per_image, threads)[0]
+    return aggregate_with_index(scales, valid_ranges, suppress, max_per_image, threads)[0]
 
 
-def aggregate_with_index(scales, valid_ranges, num_classes, suppress, max_per_image, threads=None):
-    """The same -> (detections, index[class][image]: (n,) which row of the image each was).
-
-    Rows of an image are counted scale by scale and crop by crop, all of them.
-    """
+def aggregate_with_index(scales: Sequence[Detections], valid_ranges, suppress, max_per_image,
+                         threads=None) -> Tuple[Detections, np.ndarray]:
+    """What `aggregate` gives, without masks, and (n,) which row each was, all scales' rows one below the other."""
     if len(scales) != len(valid_ranges):
         raise ValueError(f'{len(scales)} scales, but {len(valid_ranges)} valid ranges')
-    images = len(scales[0])
-    threads = threads or num_cores()
+    every = Detections.concatenate([scale.replace(mask=None) for scale in scales])
+    inside = [in_valid_range(scale.box, valid_range) for scale, valid_range in zip(scales, valid_ranges)]
+    kept = np.flatnonzero(np.concatenate(inside + [np.zeros(0, bool)]) & (every.label > 0))
+    kept = kept[np.argsort(every.image[kept], kind='stable')]
+    rows, labels = every.rows(), every.label
+    images, starts = np.unique(every.image[kept], return_index=True)
+    ends = np.append(starts[1:], len(kept))
 
     def merge(first):
-        return [merge_image([scale[image] for scale in scales], valid_ranges, num_classes, suppress, max_per_image)
-                for image in range(first, min(first + IMAGES_A_TASK, images))]
+        return [merge_image(kept[starts[place]:ends[place]])
+                for place in range(first, min(first + IMAGES_A_TASK, len(images)))]
+
+    def merge_image(of_image):
+        left, places = choose(rows[of_image], labels[of_image], suppress, max_per_image)
+        return left, of_image[places]
 
     # The kernels release the interpreter lock, so threads do run side by side.
-    with ThreadPoolExecutor(threads) as pool:
-        merged = [image for part in pool.map(merge, range(0, images, IMAGES_A_TASK)) for image in part]
-    return tuple([[image[kind][label] for image in merged] for label in range(num_classes)] for kind in range(2))
+    with ThreadPoolExecutor(threads or num_cores()) as pool:
+        merged = [image for part in pool.map(merge, range(0, len(images), IMAGES_A_TASK)) for image in part]
+    index = np.concatenate([np.zeros(0, np.int64)] + [places for _, places in merged])
+    found = np.concatenate([np.zeros((0, 5), np.float32)] + [left for left, _ in merged])
+    return Detections.from_rows(every.image[index], found, every.label[index]), index
 
 
-def merge_image(scales, valid_ranges, num_classes, suppress, max_per_image):
-    """One image: scales[scale][crop] -> rows (n, 6): (an array (n, 5) a class, (n,) which rows they were a class)."""
-    rows, inside = [no_rows()], [np.zeros(0, bool)]
-    for crops, valid_range in zip(scales, valid_ranges):
-        rows += crops
-        inside += [in_valid_range(crop, valid_range) for crop in crops]
-    kept = np.flatnonzero(np.concatenate(inside))
-    classes, index = choose(np.concatenate(rows)[kept], num_classes, suppress, max_per_image)
-    return classes, [kept[places] for places in index]
+def choose(rows, labels, suppress, max_per_image) -> Tuple[np.ndarray, np.ndarray]:
+    """Rows (n, 5) and labels (n,) of one image -> (rows left (m, 5), rescored, class by class, best first; (m,) which
+    rows they were)."""
+    order = np.argsort(labels, kind='stable')  # class by class, else as they come
+    starts = np.flatnonzero(np.diff(labels[order], prepend=-1))
+    dets = np.ascontiguousarray(rows[order])
+    found, index = [dets[:0]], [order[:0]]
+    for start, end in zip(starts, np.append(starts[1:], len(order))):
+        part, left = suppress(dets[start:end])
+        found.append(part)
+        index.append(order[start:end][left])
+    found, index = np.concatenate(found), np.concatenate(index)
+    kept = cap(found[:, 4], max_per_image)
+    return (found, index) if kept is None else (found[kept], index[kept])
 
 
-def choose(rows, num_classes, suppress, max_per_image):
-    """Rows (n, 6) of one image -> (an array (m, 5) a class, rescored, best first; (m,) which rows they were)."""
-    order = np.argsort(rows[:, 5], kind='stable')  # class by class, else as they come
-    starts = np.searchsorted(rows[order, 5], np.arange(num_classes + 1))
-    dets = np.ascontiguousarray(rows[order, :5])
-    classes, index = [dets[:0]], [order[:0]]
-    for label in range(1, num_classes):
-        part, places = dets[starts[label]:starts[label + 1]], order[starts[label]:starts[label + 1]]
-        if len(part):
-            part, left = suppress(part)
-            places = places[left]
-        classes.append(part)
-        index.append(places)
-    kept = cap([dets[:, 4] for dets in classes], max_per_image)
-    if kept is None:
-        return classes, index
-    return [dets[keep] for dets, keep in zip(classes, kept)], [places[keep] for places, keep in zip(index, kept)]
-
-
-def cap(scores, most):
-    """Scores of an image's detections, an array a class -> bool arrays: those not below the most-th best of all; None
-    if all stay.
+def cap(scores, most) -> Optional[np.ndarray]:
+    """Scores (n,) of an image's detections -> (n,) bool: those not below the most-th best; None if all stay.
 
     Equal scores at the limit all stay, so there can be more than `most`; most <= 0 keeps all.
     """
-    if most <= 0 or sum(map(len, scores)) <= most:
+    if most <= 0 or len(scores) <= most:
         return None
-    together = np.concatenate(scores)
-    limit = np.partition(together, len(together) - most)[len(together) - most]
-    return [of_class >= limit for of_class in scores]
+    return scores >= np.partition(scores, len(scores) - most)[len(scores) - most]

@@ -1,43 +1,39 @@
 """Images -> detections: the loop over scales, and what joins them."""
 import logging
 
+import numpy as np
+
+from lib.bbox.detections import Detections
 from lib.inference.aggregate import Suppression, aggregate_with_index
-from lib.inference.final_masks import final_masks
-from lib.inference.focus import FocusWindows
-from lib.inference.workers import run_here, run_in_jobs
-from lib.inference.progress import StageClock
+from lib.inference.autofocus import FocusWindows
+from lib.inference.masks import final_masks
 from lib.inference.scale import scale_name
+from lib.inference.workers import run_here, run_in_workers
+from lib.utils.clock import StageClock
 
 logger = logging.getLogger(__name__)
 
 
-def detect(roidb, predictor_factory, config, num_classes, store=None, clock=None, on_scale=None):
-    """detections[class][image] -> (n, 5) float32 x1, y1, x2, y2, score in original pixels; class 0 empty.
+def detect(roidb, predictor_factory, config, store=None, clock=None, on_scale=None) -> Detections:
+    """The detections of all images: `image` is the position in roidb; image by image, within it class by class, best
+    first. Boxes in original pixels; with TEST.WITH_MASK `mask` has a run-length code (lib.masks) a row.
 
     Where TEST.DO_PRUNING says so, a scale runs on chips around the FocusPixels of the scale before it.
-    roidb: records with image, width, height; images come out in its order. predictor_factory: callable without
-    arguments -> predictor (lib.engine.predictor); picklable if TEST.CONCURRENT_JOBS > 1.
+    roidb: records with image, width, height. predictor_factory: callable without arguments -> predictor
+    (lib.engine.predictor); picklable if TEST.CONCURRENT_JOBS > 1.
     store: DetectionStore, which keeps every scale and is read where TEST.USE_CACHE says so; None keeps nothing.
     clock: StageClock that is told where the time goes. on_scale(index, ScaleResult) is called for every scale at
     the end.
-    """
-    return detect_masks(roidb, predictor_factory, config, num_classes, store, clock, on_scale)[0]
-
-
-def detect_masks(roidb, predictor_factory, config, num_classes, store=None, clock=None, on_scale=None):
-    """The same -> (detections, masks[class][image]: a run-length code (lib.masks) a detection, b'' where it has none).
-
-    Masks are None without TEST.WITH_MASK.
     """
     clock = clock or StageClock()
     windows = FocusWindows(config)
     results = _cached(store, config, roidb, windows)
     wanted = [index for index in range(len(config.TEST.SCALES)) if index not in results]
-    jobs = min(config.TEST.CONCURRENT_JOBS, len(roidb))
+    workers = min(config.TEST.CONCURRENT_JOBS, len(roidb))
     if wanted:
         known = dict(results)
-        source = (run_in_jobs(roidb, windows, predictor_factory, config, wanted, clock, jobs, known=known)
-                  if jobs > 1 else
+        source = (run_in_workers(roidb, windows, predictor_factory, config, wanted, clock, workers, known=known)
+                  if workers > 1 else
                   run_here(roidb, windows, predictor_factory, config, wanted, clock, known=known))
         for index, result in source:
             results[index] = result
@@ -48,11 +44,16 @@ def detect_masks(roidb, predictor_factory, config, num_classes, store=None, cloc
         for index, result in enumerate(in_order):
             on_scale(index, result)
     with clock.stage('suppression'):
-        detections, index = aggregate_with_index([result.rows for result in in_order], config.TEST.VALID_RANGES,
-                                                 num_classes, Suppression.from_config(config),
+        detections, index = aggregate_with_index([result.image_detections for result in in_order],
+                                                 config.TEST.VALID_RANGES, Suppression.from_config(config),
                                                  config.TEST.MAX_PER_IMAGE)
-        masks = final_masks(roidb, in_order, index) if config.TEST.WITH_MASK else None
-    return detections, masks
+        if config.TEST.WITH_MASK:
+            starts = np.cumsum([0] + [int(result.counts.sum()) for result in in_order])
+            every = Detections.concatenate([result.detections.replace(image=result.detections.image + start)
+                                            for result, start in zip(in_order, starts)])
+            sizes = np.array([(entry['width'], entry['height']) for entry in roidb], np.int64).reshape(-1, 2)
+            detections = detections.replace(mask=final_masks(every, index, sizes[detections.image]))
+    return detections
 
 
 def _cached(store, config, roidb, windows):

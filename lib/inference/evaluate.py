@@ -3,51 +3,58 @@ import json
 import logging
 import os
 import time
-from typing import Any, NamedTuple
+from typing import Any, List, NamedTuple
 
+import numpy as np
+
+from configs import load_config
+from lib.bbox.detections import Detections
 from lib.dataset import load_test_dataset
-from lib.utils.files import text_writer
 from lib.image import read_image
-from lib.inference.detect import detect_masks
-from lib.inference.focus_recall import focus_recall, small
-from lib.inference.pixels import PixelReport
-from lib.inference.progress import StageClock
-from lib.inference.scale import scale_name
-from lib.inference.store import DetectionStore, result_root
+from lib.inference.autofocus import PixelReport, focus_recall, small
+from lib.inference.detect import detect
+from lib.inference.scale import ScaleResult, scale_name
+from lib.inference.store import DetectionStore
 from lib.inference.weights import PredictorFactory, check_classes, find_weights, use_float32_on_cpu
-from lib.train import output_folder
+from lib.utils.clock import StageClock
+from lib.utils.files import text_writer
 from lib.visualization import draw_detections, draw_focus_chips, picture_names, write_picture
+from lib.weights.paths import output_folder, results_folder
 
 logger = logging.getLogger(__name__)
 
 
-class Test(NamedTuple):
-    """What a test is about."""
-
-    __test__ = False  # not a test case, whatever its name makes pytest think
+class Setup(NamedTuple):
+    """What is tested, on what."""
 
     config: Any
     dataset: Any
     roidb: Any       # of the whole data set
     weights: Any
     classes: tuple   # the data set's, in the order of the weights
+    root: str        # folder of everything that the test writes
 
     @property
     def digest(self):
         """Text that changes with the weights."""
         return self.weights.digest()
 
+    @property
+    def pictures(self):
+        """Folder of pictures: TEST.VISUALIZATION_PATH, `pictures` beside the results where nobody set it."""
+        path = self.config.TEST.VISUALIZATION_PATH
+        return os.path.join(self.root, 'pictures') if path == load_config().TEST.VISUALIZATION_PATH else path
 
-class Found(NamedTuple):
+
+class Outcome(NamedTuple):
     """What a test found, in the order of its images."""
 
-    detections: list  # [class][image] -> (n, 5); classes of the data set
-    masks: Any        # [class][image]: n run-length codes (lib.masks); None without
-    results: list     # ScaleResult of every scale
+    detections: Detections  # image by image, labels are the data set's
+    results: List[ScaleResult]  # of every scale
 
 
 def prepare(config, cfg_path, save_prefix):
-    """-> Test of the checkpoint of `cfg_path` on dataset.test_image_set.
+    """-> Setup of the checkpoint of `cfg_path` on dataset.test_image_set.
 
     Changes `config`, which is this run's own: classes of the data set, precision of the device.
     Raises SniperError for whatever a user can mend.
@@ -57,13 +64,14 @@ def prepare(config, cfg_path, save_prefix):
     weights = find_weights(config, output_folder(config, cfg_path), save_prefix)
     classes = check_classes(weights, dataset.classes)
     use_float32_on_cpu(config)
-    return Test(config, dataset, roidb, weights, classes)
+    return Setup(config, dataset, roidb, weights, classes,
+                 results_folder(config, cfg_path, weights.prefix, weights.epoch))
 
 
 def run_test(config, cfg_path, save_prefix, draw=False):
     """Test a checkpoint, see prepare. -> metrics, None for sets without annotations."""
     test = prepare(config, cfg_path, save_prefix)
-    store = DetectionStore(result_root(config), config, test.roidb, test.digest)
+    store = DetectionStore(test.root, config, test.roidb, test.digest)
     found = detect_images(test, test.roidb, store)
     if config.TEST.VISUALIZE_INTERMEDIATE_SCALES:
         draw_scales(test, test.roidb, picture_names(test.roidb), found.results)
@@ -71,45 +79,42 @@ def run_test(config, cfg_path, save_prefix, draw=False):
 
 
 def detect_images(test, roidb, store):
-    """Detect on `roidb`, all images of the test or a part -> Found."""
+    """Detect on `roidb`, all images of the test or a part -> Outcome."""
     config, clock, results = test.config, StageClock(), []
     start = time.perf_counter()
-    detections, masks = detect_masks(roidb, PredictorFactory(config, test.weights), config, test.dataset.num_classes,
-                                     store, clock, lambda _, result: results.append(result))
+    detections = detect(roidb, PredictorFactory(config, test.weights), config, store, clock,
+                        lambda _, result: results.append(result))
     seconds = time.perf_counter() - start
     if test.classes != test.dataset.classes:
-        detections, masks = (of_class and [of_class[test.classes.index(name)] for name in test.dataset.classes]
-                             for of_class in (detections, masks))
+        labels = np.array([test.dataset.classes.index(name) for name in test.classes])
+        detections = detections.replace(label=labels[detections.label]).in_image_order()
     logger.info('%d images in %.1f s, %.2f images/s (%s%s)', len(roidb), seconds, len(roidb) / max(seconds, 1e-9),
                 clock.text(), ', summed over jobs' if config.TEST.CONCURRENT_JOBS > 1 else '')
-    return Found(detections, masks, results)
+    return Outcome(detections, results)
 
 
 def report(test, store, found, draw):
     """Files, pictures and metrics of what was found in all images. -> metrics, None for sets without annotations."""
     config, roidb, classes = test.config, test.roidb, test.dataset.classes
-    store.save_final(found.detections, classes, found.masks)
+    store.save_final(found.detections, classes)
     logger.info('detections: %s', store.final_path)
     if any(config.TEST.DO_PRUNING):
-        _report_pixels(config, roidb, found.results, os.path.join(store.root, 'results'))
+        _report_pixels(config, roidb, found.results, test.root)
     if draw and any(config.TEST.DO_PRUNING):
-        _draw_chips(config, roidb, found.results)
+        _draw_chips(test, found.results)
     if draw:
         draw_all(roidb, picture_names(roidb), found.detections, classes, config.TEST.VIS_THRESH,
-                 os.path.join(config.TEST.VISUALIZATION_PATH, 'dets_final'), found.masks)
-    return test.dataset.evaluate(found.detections, os.path.join(store.root, 'results'), found.masks)
+                 os.path.join(test.pictures, 'dets_final'))
+    return test.dataset.evaluate(found.detections, test.root)
 
 
-def draw_all(roidb, names, detections, classes, score_thresh, folder, masks=None):
-    """A picture `<folder>/<name>` an image; detections[class][image] -> (n, 5), original pixels.
-
-    masks[class][image]: n run-length codes (lib.masks), or None.
-    """
+def draw_all(roidb, names, detections, classes, score_thresh, folder):
+    """A picture `<folder>/<name>` an image with its detections, see draw_detections."""
+    of_images, none = dict(detections.by_image()), Detections.empty()
     for index, (entry, name) in enumerate(zip(roidb, names)):
         pixels = read_image(entry['image'], entry['width'], entry['height'])
-        picture = draw_detections(pixels, [images[index] for images in detections], classes, score_thresh,
-                                  masks and [images[index] for images in masks])
-        write_picture(os.path.join(folder, name), picture)
+        write_picture(os.path.join(folder, name),
+                      draw_detections(pixels, of_images.get(index, none), classes, score_thresh))
     logger.info('%d pictures in %s', len(roidb), folder)
 
 
@@ -117,12 +122,8 @@ def draw_scales(test, roidb, names, results):
     """Pictures of the detections of every scale, before valid ranges and suppression; names: of the pictures."""
     config = test.config
     for index, result in enumerate(results):
-        detections = [[] for _ in test.classes]
-        for crops in result.rows:
-            for label, images in enumerate(detections):
-                images.append([row[:5] for crop in crops for row in crop[crop[:, 5] == label]])
-        draw_all(roidb, names, detections, test.classes, config.TEST.VIS_THRESH,
-                 os.path.join(config.TEST.VISUALIZATION_PATH, 'dets_scale_' + scale_name(config, index)))
+        draw_all(roidb, names, result.image_detections.replace(mask=None), test.classes, config.TEST.VIS_THRESH,
+                 os.path.join(test.pictures, 'dets_scale_' + scale_name(config, index)))
 
 
 def _report_pixels(config, roidb, results, folder):
@@ -143,9 +144,10 @@ def _report_pixels(config, roidb, results, folder):
         stream.write('\n')
 
 
-def _draw_chips(config, roidb, results):
+def _draw_chips(test, results):
     """A picture an image: the chips of all scales that run on chips."""
-    folder = os.path.join(config.TEST.VISUALIZATION_PATH, 'focus_chips')
+    config, roidb = test.config, test.roidb
+    folder = os.path.join(test.pictures, 'focus_chips')
     focused = [index for index, pruning in enumerate(config.TEST.DO_PRUNING) if pruning]
     for number, (entry, name) in enumerate(zip(roidb, picture_names(roidb))):
         chips = [(scale_name(config, index), results[index].crops[number]) for index in focused]

@@ -2,7 +2,7 @@
 TEST.EXTRACT_PROPOSALS.
 
 Images go through in blocks; what a block gave at a scale is kept in
-`<output_path>/props_scale_<a>x<b>/<set>_<first image>.npz` until the file of the whole set is written, so that an
+`<results>/props_scale_<a>x<b>/<set>_<first image>.npz` until the file of the whole set is written, so that an
 interrupted extraction goes on where it was. Every file names the weights, configuration and images it was made from.
 """
 import json
@@ -12,59 +12,29 @@ import time
 
 import numpy as np
 
+from configs import values_affecting
 from lib.dataset import load_test_dataset
 from lib.dataset.compact import take
-from lib.dataset.proposal_files import FORMAT, ProposalSet, after_nms, read_proposals, write_proposals
+from lib.dataset.proposals import FORMAT, ProposalSet, after_nms, read_proposals, write_proposals
 from lib.utils.errors import SniperError
 from lib.utils.files import text_writer
-from lib.utils.npz import read_origin
-from lib.inference.partition import deal_images
-from lib.inference.decode import SlotDetections
-from lib.inference.focus import whole_images
-from lib.inference.workers import run_here, run_in_jobs
-from lib.inference.progress import StageClock
-from lib.inference.recall import AverageRecall
-from lib.inference.scale import in_order, scale_name
-from lib.inference.shard_files import Shard, part_folder
-from lib.inference.store import NETWORK_KEYS, digest, identity, result_root
+from lib.bbox import bbox_overlaps
+from lib.inference.recall_ext import count_recalled
+from lib.inference.scale import in_order, scale_name, whole_images
+from lib.inference.shards import Shard, part_folder
+from lib.inference.store import images_digest
 from lib.inference.weights import PredictorFactory, find_weights, use_float32_on_cpu
-from lib.weights.paths import output_folder
+from lib.inference.workers import partition_images, run_here, run_in_workers
+from lib.utils.clock import StageClock
+from lib.utils.npz import read_origin
+from lib.weights.paths import output_folder, results_folder
 
 logger = logging.getLogger(__name__)
 
-ROIS, SCORES = 'rois_output', 'rois_score'
-TEST_KEYS = ('RPN_PRE_NMS_TOP_N', 'RPN_POST_NMS_TOP_N', 'RPN_NMS_THRESH', 'RPN_MIN_SIZE', 'N_PROPOSAL_PER_SCALE',
-             'REDUCED_DECODE')
+THRESHOLDS = np.linspace(0.5, 0.95, 10)
+LIMITS = (100, 300, 1000)
+SIZES = (('all', 0, np.inf), ('small', 0, 32 ** 2), ('medium', 32 ** 2, 96 ** 2), ('large', 96 ** 2, np.inf))
 BLOCK = 4096  # images; starting the network again for the next block costs seconds
-
-
-class ProposalDecoder:
-    """Outputs of a proposal graph -> rows (n, 5) x1, y1, x2, y2, score in original pixels; see decode.DetectionDecoder.
-
-    limit: the best so many of an image and scale. Rows of score 0 only fill the operator's output and are dropped.
-    """
-
-    focus_stride = 0  # the graph makes no focus map
-
-    def __init__(self, limit):
-        self.limit = limit
-
-    @staticmethod
-    def no_rows():
-        """No proposal."""
-        return np.zeros((0, 5), np.float32)
-
-    def __call__(self, outputs, batch, crops):
-        """-> list of SlotDetections, one a slot of the batch. crops is not looked at: images are whole."""
-        info = batch.data['im_info']
-        boxes = outputs[ROIS].reshape(len(info), -1, 5)[:, :self.limit, 1:]
-        scores = outputs[SCORES].reshape(len(info), -1)[:, :self.limit]
-        found = []
-        for slot, image in enumerate(np.rint(outputs['im_ids']).astype(int)):
-            kept = scores[slot] > 0
-            rows = np.column_stack([boxes[slot, kept] / info[slot, 2], scores[slot, kept]]).astype(np.float32)
-            found.append(SlotDetections(int(image), 0, rows))
-        return found
 
 
 class Extraction:
@@ -79,6 +49,7 @@ class Extraction:
         self.weights = find_weights(config, output_folder(config, cfg_path), save_prefix)
         use_float32_on_cpu(config)
         self.path = os.path.join(config.TEST.PROPOSAL_SAVE_PATH, f'{self.dataset.name}_rpn.npz')
+        self.root = results_folder(config, cfg_path, self.weights.prefix, self.weights.epoch)
         self.origin = proposals_origin(config, self.roidb, self.weights.digest(), self.dataset.name)
 
     def run(self):
@@ -87,7 +58,7 @@ class Extraction:
             logger.info('%s is there already, made from the same weights, configuration and images: nothing to do',
                         self.path)
             return None
-        parts = Parts(self.config, self.dataset.name, self.origin)
+        parts = Parts(self.config, self.root, self.dataset.name, self.origin)
         blocks = blocks_of(len(self.roidb))
         return self._finish(self._extract(blocks, parts), parts.remove)
 
@@ -96,7 +67,7 @@ class Extraction:
         folder, blocks = self._folder(command), self._blocks_of_shard(shard)
         images = np.concatenate([np.zeros(0, np.int64)] + blocks)
         logger.info('shard %s: %d of %d images', shard, len(images), len(self.roidb))
-        parts = Parts(self.config, '{}_{}_of_{}'.format(*((self.dataset.name,) + shard)), self.origin)
+        parts = Parts(self.config, self.root, '{}_{}_of_{}'.format(*((self.dataset.name,) + shard)), self.origin)
         rows = self._extract(blocks, parts)
         folder.write(shard, images, {'rows': np.concatenate([np.zeros((0, 5), np.float32)] + rows),
                                      'rows_per_image': np.array([len(of_image) for of_image in rows], np.int64)})
@@ -107,26 +78,26 @@ class Extraction:
 
     def run_merge(self, count, command):
         """Join all shards' parts -> see report_recall. count: of shards, 0 = as many as the files say."""
-        def dealt(number):
+        def images_of_shards(number):
             return [np.concatenate([np.zeros(0, np.int64)] + self._blocks_of_shard(Shard(index + 1, number)))
                     for index in range(number)]
-        parts = self._folder(command).read_all(count, dealt)
+        parts = self._folder(command).read_all(count, images_of_shards)
         rows = [np.split(part.arrays['rows'], np.cumsum(part.arrays['rows_per_image'])[:-1]) if len(part.images) else []
                 for part in parts]
         return self._finish(in_order(rows, [part.images for part in parts]))
 
     def _folder(self, command):
-        return part_folder(self.config, 'proposals', self.dataset, self.roidb, self.weights.digest(), command)
+        return part_folder(self.config, 'proposals', self.root, self.roidb, self.weights.digest(), command)
 
     def _blocks_of_shard(self, shard):
         """Of every block of all images, the numbers of those that a Shard has."""
-        return [block[deal_images(take(self.roidb, block), self.config, shard.count)[shard.number - 1]]
+        return [block[partition_images(take(self.roidb, block), self.config, shard.count)[shard.number - 1]]
                 for block in blocks_of(len(self.roidb))]
 
     def _extract(self, blocks, parts):
         """rows[image] of the images of `blocks`."""
         clock, start = StageClock(), time.perf_counter()
-        factory = PredictorFactory(self.config, self.weights, 'proposal_test')
+        factory = PredictorFactory(self.config, self.weights)
         rows = extract(self.roidb, factory, self.config, parts, clock, blocks)
         seconds = time.perf_counter() - start
         logger.info('%d images in %.1f s, %.2f images/s (%s)', len(rows), seconds, len(rows) / max(seconds, 1e-9),
@@ -155,7 +126,6 @@ def extract(roidb, predictor_factory, config, parts, clock, blocks):
     parts: Parts, where blocks of images that are done are read and written; None keeps nothing.
     """
     indices = range(len(config.TEST.SCALES))
-    decoder = ProposalDecoder(config.TEST.N_PROPOSAL_PER_SCALE)
     rows = []
     for numbers in blocks:
         if not len(numbers):
@@ -163,12 +133,13 @@ def extract(roidb, predictor_factory, config, parts, clock, blocks):
         images, first = take(roidb, numbers), int(numbers[0])
         done = parts.load_all(indices, first) if parts else {}
         wanted = [index for index in indices if index not in done]
-        jobs = min(config.TEST.CONCURRENT_JOBS, len(images))
-        source = (run_in_jobs(images, whole_images, predictor_factory, config, wanted, clock, jobs, decoder)
-                  if jobs > 1 else
-                  run_here(images, whole_images, predictor_factory, config, wanted, clock, decoder)) if wanted else ()
+        workers = min(config.TEST.CONCURRENT_JOBS, len(images))
+        source = (run_in_workers(images, whole_images, predictor_factory, config, wanted, clock, workers)
+                  if workers > 1 else
+                  run_here(images, whole_images, predictor_factory, config, wanted, clock)) if wanted else ()
         for index, found in source:
-            done[index] = [crop for image in found.rows for crop in image]
+            done[index] = np.split(found.detections.rows(), np.searchsorted(found.detections.image,
+                                                                            np.arange(1, len(images))))
             if parts:
                 parts.save(index, first, done[index], images)
         rows += [np.concatenate([done[index][image] for index in indices]) for image in range(len(images))]
@@ -178,14 +149,14 @@ def extract(roidb, predictor_factory, config, parts, clock, blocks):
 
 
 class Parts:
-    """Files of the blocks of images that an extraction has finished, under the folder of results."""
+    """Files of the blocks of images that an extraction has finished, under the folder `root` of results."""
 
-    def __init__(self, config, name, origin):
-        self._config, self._name, self._origin = config, name, origin
+    def __init__(self, config, root, name, origin):
+        self._config, self._root, self._name, self._origin = config, root, name, origin
         self._used = set()
 
     def _path(self, index, first):
-        return os.path.join(result_root(self._config), 'props_scale_' + scale_name(self._config, index),
+        return os.path.join(self._root, 'props_scale_' + scale_name(self._config, index),
                             f'{self._name}_{first:07d}.npz')
 
     def _origin_of(self, index, first):
@@ -226,12 +197,9 @@ class Parts:
 
 
 def proposals_origin(config, roidb, weights_digest, name):
-    """What a proposal file depends on, fit for JSON: name -> digest, number or list."""
-    keys = {'symbol': config.symbol, 'fp16': bool(config.TRAIN.fp16)}
-    keys.update({key: config.network[key] for key in NETWORK_KEYS})
-    keys.update({key: config.TEST[key] for key in TEST_KEYS})
-    return {'set': name, 'weights': weights_digest, 'scales': [list(pair) for pair in config.TEST.SCALES],
-            'configuration': digest(keys), 'images': digest([identity(entry) for entry in roidb])}
+    """What a proposal file depends on, fit for JSON: name -> value or digest."""
+    return {'set': name, 'weights': weights_digest, 'images': images_digest(roidb),
+            **values_affecting(config, 'proposals')}
 
 
 def report_recall(path, roidb):
@@ -251,3 +219,41 @@ def report_recall(path, roidb):
         json.dump(results, stream, indent=4)
         stream.write('\n')
     return results
+
+
+class AverageRecall:
+    """Average recall of proposals over images that are added one by one, as COCO defines it: classes do not count, IoU
+    0.5 to 0.95 in steps of 0.05.
+
+    Objects are those of the roidb (no crowd regions), sizes are areas of their boxes.
+    """
+
+    def __init__(self, limits=LIMITS):
+        """limits: ascending numbers of best proposals an image."""
+        self.limits = tuple(limits)
+        self._ranges = np.array([size[1:] for size in SIZES], np.float64)
+        self._found = np.zeros((len(SIZES), len(THRESHOLDS), len(self.limits)), np.int64)
+        self._total = np.zeros(len(SIZES), np.int64)
+
+    def add(self, proposals, objects):
+        """proposals (n, 5) x1, y1, x2, y2, score; objects (g, 4): of one image, original pixels, +1 convention."""
+        proposals = np.asarray(proposals, np.float64).reshape(-1, 5)
+        objects = np.asarray(objects, np.float64).reshape(-1, 4)
+        proposals = proposals[np.argsort(-proposals[:, 4], kind='stable')[:self.limits[-1]]]
+        areas = (objects[:, 2] - objects[:, 0] + 1) * (objects[:, 3] - objects[:, 1] + 1)
+        count_recalled(bbox_overlaps(proposals[:, :4], objects), areas, THRESHOLDS, self._ranges,
+                       np.array(self.limits, np.int32), self._found, self._total)
+
+    def results(self):
+        """{'all': {100: AR, ...}, 'small': ..., ...}; -1 where there is no object of that size."""
+        return {name: {limit: float((self._found[size, :, column] / self._total[size]).mean())
+                       if self._total[size] else -1.0 for column, limit in enumerate(self.limits)}
+                for size, (name, _, _) in enumerate(SIZES)}
+
+    def table(self):
+        """Lines of the results as text; '-' where there is no object of that size."""
+        lines = ['{:<8} {} {:>8}'.format('AR', ' '.join(f'{f"@{limit}":>6}' for limit in self.limits), 'objects')]
+        for (name, values), total in zip(self.results().items(), self._total):
+            cells = ' '.join(f'{"-" if value < 0 else f"{value:.3f}":>6}' for value in values.values())
+            lines.append(f'{name:<8} {cells} {total:>8d}')
+        return lines

@@ -1,30 +1,23 @@
-"""Detections on disk: one file a scale and one of the final ones, with what they were made from.
-
-Plain arrays in NumPy's .npz format, read without pickle. A file is complete or absent.
-"""
-import hashlib
-import json
+"""Detections on disk, with what they were made from: one file a scale and one of the final ones (lib.utils.npz)."""
 import logging
 import os
-import zipfile
 
 import numpy as np
 
-from lib.utils.files import publish, remove_stale_temporaries, write_temporary
-from lib.inference.decode import COLUMNS
-from lib.inference.scale import ScaleResult, makes_chips, scale_name
+from configs import values_affecting
+from lib.bbox.detections import Detections
+from lib.inference.scale import ScaleResult, makes_chips, runs_on_chips, scale_name
+from lib.utils.npz import DamagedFile, StaleFile, digest, read_npz, write_npz
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 2  # raise it when the meaning of a file changes
-NETWORK_KEYS = ('PIXEL_MEANS', 'RPN_FEAT_STRIDE', 'ANCHOR_RATIOS', 'ANCHOR_SCALES', 'NUM_ANCHORS')
-TEST_KEYS = ('RPN_PRE_NMS_TOP_N', 'RPN_POST_NMS_TOP_N', 'RPN_NMS_THRESH', 'RPN_MIN_SIZE', 'SCORE_THRESH',
-             'REDUCED_DECODE')
-MASK_KEYS = ('NMS', 'NMS_SIGMA', 'NMS_METHOD', 'SCORE_THRESH', 'MAX_PER_IMAGE')
+FORMAT = 3   # raise it when the meaning of a file changes
+COLUMNS = 6  # of a row: x1 y1 x2 y2 score class
+MEND = 'the scale is run again'
 
 
 class DetectionStore:
-    """Detection files of one run under the folder `root`.
+    """Detection files of one test under the folder `root` (lib.weights.paths.results_folder).
 
     root/dets_scale_<a>x<b>/detections.npz: rows (N, 6) x1 y1 x2 y2 score class; rows_per_crop; crops_per_image;
       network_pixels, see ScaleResult
@@ -46,132 +39,116 @@ class DetectionStore:
 
     def scale_path(self, index):
         """File of scale `index`."""
-        return os.path.join(self.root, 'dets_scale_' + scale_name(self._config, index), 'detections.npz')
+        return self._path('dets_scale_' + scale_name(self._config, index), 'detections.npz')
 
     def maps_path(self, index):
         """File of the focus maps of scale `index`."""
-        return os.path.join(self.root, 'maps_scale_' + scale_name(self._config, index), 'maps.npz')
+        return self._path('maps_scale_' + scale_name(self._config, index), 'maps.npz')
 
     def masks_path(self, index):
         """File of the masks of scale `index`."""
-        return os.path.join(self.root, 'masks_scale_' + scale_name(self._config, index), 'masks.npz')
+        return self._path('masks_scale_' + scale_name(self._config, index), 'masks.npz')
 
     @property
     def final_path(self):
         """File of the final detections."""
-        return os.path.join(self.root, 'dets_final', 'detections.npz')
+        return self._path('dets_final', 'detections.npz')
+
+    def _path(self, folder, name):
+        return os.path.join(self.root, folder, name)
 
     def save_scale(self, index, result):
         """ScaleResult of scale `index`."""
-        flat = [crop for image in result.rows for crop in image]
-        origin = self.origin(index, result.crops)
-        self._write(self.scale_path(index), origin, rows=stack_rows(flat), rows_per_crop=lengths_of(flat),
-                    crops_per_image=lengths_of(result.rows), network_pixels=np.array(result.network_pixels))
+        origin, found = self.origin(index, result.crops), result.detections
+        write_npz(self.scale_path(index), {
+            'rows': rows_of(found), 'rows_per_crop': np.bincount(found.image, minlength=int(result.counts.sum())),
+            'crops_per_image': result.counts, 'network_pixels': np.array(result.network_pixels)}, origin)
         if result.maps is not None:
-            maps = [array for image in result.maps for array in image]
-            self._write(self.maps_path(index), origin,
-                        values=np.concatenate([np.zeros(0, np.float32)] + [array.ravel() for array in maps]),
-                        shapes=np.array([array.shape for array in maps], np.int64).reshape(-1, 2))
-        if result.masks is not None:
-            codes = [code for image in result.masks for crop in image for code in crop]
-            self._write(self.masks_path(index), dict(origin, masks=self._choice(index)), **pack_codes(codes))
+            write_npz(self.maps_path(index), {
+                'values': np.concatenate([np.zeros(0, np.float32)] + [array.ravel() for array in result.maps]),
+                'shapes': np.array([array.shape for array in result.maps], np.int64).reshape(-1, 2)}, origin)
+        if found.mask is not None:
+            write_npz(self.masks_path(index), pack_codes(found.mask), self._masks_origin(index, origin))
 
     def load_scale(self, index, crops):
         """What save_scale wrote, as a ScaleResult with `crops`, or None if a file is missing, damaged, or of other
         weights, configuration, images or crops; why is logged.
         """
         origin = self.origin(index, crops)
-        content = self._read(self.scale_path(index), origin, _rows_fit)
+        content = _read(self.scale_path(index), origin, _rows_fit)
         if content is None:
             return None
-        rows = _by_image(np.split(content['rows'], np.cumsum(content['rows_per_crop'])[:-1]), content)
-        maps = None
+        windows = np.repeat(np.arange(len(content['rows_per_crop'])), content['rows_per_crop'])
+        maps = masks = None
         if makes_chips(self._config, index):
-            found = self._read(self.maps_path(index), origin, _maps_fit)
+            found = _read(self.maps_path(index), origin, _maps_fit)
             if found is None:
                 return None
             ends = np.cumsum(found['shapes'].prod(axis=1))
             maps = [values.reshape(shape)
                     for values, shape in zip(np.split(found['values'], ends[:-1]), found['shapes'])]
-            maps = _by_image(maps, content)
-        masks = None
         if self._config.TEST.WITH_MASK:
-            found = self._read(self.masks_path(index), dict(origin, masks=self._choice(index)),
-                               lambda file: _codes_fit(file, len(content['rows'])))
+            found = _read(self.masks_path(index), self._masks_origin(index, origin),
+                          lambda file: _codes_fit(file, len(windows)))
             if found is None:
                 return None
-            codes = iter(unpack_codes(found))
-            masks = _by_image([[next(codes) for _ in range(count)] for count in content['rows_per_crop']], content)
-        return ScaleResult(crops, rows, maps, int(content['network_pixels']), masks)
+            masks = unpack_codes(found)
+        return ScaleResult(crops, Detections.from_rows(windows, content['rows'], mask=masks), maps,
+                           int(content['network_pixels']))
 
-    def _choice(self, index):
-        """Digest of what decides which detections of a scale get masks."""
-        test = self._config.TEST
-        return digest([test.VALID_RANGES[index], {name: test[name] for name in MASK_KEYS}])
+    def save_final(self, detections, classes):
+        """The detections of all images, image by image; classes: names."""
+        arrays = {'rows': rows_of(detections),
+                  'rows_per_image': np.bincount(detections.image, minlength=len(self._roidb)),
+                  'image_ids': np.array([str(entry['image_id']) for entry in self._roidb], dtype=np.str_),
+                  'classes': np.array(classes, dtype=np.str_)}
+        if detections.mask is not None:
+            arrays.update(pack_codes(detections.mask))
+            arrays['image_sizes'] = np.array([(entry['height'], entry['width']) for entry in self._roidb],
+                                             np.int64).reshape(-1, 2)
+        write_npz(self.final_path, arrays, self.origin())
 
-    def save_final(self, detections, classes, masks=None):
-        """detections[class][image] -> (n, 5); classes: names; masks: run-length codes of as many."""
-        more = {}
-        if masks is not None:
-            more = pack_codes([code for image in range(len(self._roidb)) for of_class in masks
-                               for code in of_class[image]])
-            more['image_sizes'] = np.array([(entry['height'], entry['width']) for entry in self._roidb],
-                                           np.int64).reshape(-1, 2)
-        images = rows_by_image(detections)
-        self._write(self.final_path, self.origin(None), rows=stack_rows(images), rows_per_image=lengths_of(images),
-                    image_ids=np.array([str(entry['image_id']) for entry in self._roidb], dtype=np.str_),
-                    classes=np.array(classes, dtype=np.str_), **more)
-
-    def origin(self, index, crops=None):
-        """What the detections of scale `index` (None: of all) depend on: name -> digest or number.
-
-        crops: of a scale that runs on chips; those of others are whole images, whatever is given.
+    def origin(self, index=None, crops=None):
+        """What the final detections, or those of scale `index` in the windows `crops`, depend on: name -> value or
+        digest. Windows of a scale that does not run on chips are whole images, whatever is given.
         """
-        config = self._config
-        keys = {'symbol': config.symbol, 'classes': config.dataset.NUM_CLASSES, 'fp16': bool(config.TRAIN.fp16)}
-        keys.update({name: config.network[name] for name in NETWORK_KEYS})
-        keys.update({name: config.TEST[name] for name in TEST_KEYS})
-        keys['scale'] = config.TEST.SCALES if index is None else config.TEST.SCALES[index]
-        on_chips = index is not None and config.TEST.DO_PRUNING[index]
-        if on_chips:
-            keys['border'] = config.TEST.PRUNING_BORDER
         if self._images is None:
-            self._images = digest([identity(entry) for entry in self._roidb])
-        return {'format': FORMAT, 'weights': self._weights, 'configuration': digest(keys), 'images': self._images,
-                'chips': digest(crops) if on_chips else ''}
+            self._images = images_digest(self._roidb)
+        made_from = {'format': FORMAT, 'weights': self._weights, 'images': self._images}
+        if index is None:
+            return dict(made_from, **values_affecting(self._config, 'detections'))
+        keys = values_affecting(self._config, 'detections', without=('pyramid',), scale=index)
+        del keys['TEST.WITH_MASK']  # rows are the same with masks, which are a file of their own
+        return dict(made_from, **keys, chips=digest(crops) if runs_on_chips(self._config, index) else '')
 
-    @staticmethod
-    def _write(path, origin, **arrays):
-        text = np.array(json.dumps(origin, sort_keys=True))
-        temporary, _ = write_temporary(path, lambda stream: np.savez(stream, origin=text, **arrays))
-        publish(temporary, path)
-        remove_stale_temporaries(os.path.dirname(path))
+    def _masks_origin(self, index, origin):
+        """Also what decides which detections of the scale get masks."""
+        return dict(origin, masks=values_affecting(self._config, 'detections', among='pyramid', scale=index))
 
-    @staticmethod
-    def _read(path, origin, fits):
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                content = {name: file[name] for name in file.files}
-            made_from = json.loads(str(content['origin']))
-            different = [name for name in origin if made_from.get(name) != origin[name]]
-            whole = fits(content)
-        except FileNotFoundError:
-            logger.warning('%s does not exist: the scale is run', path)
-            return None
-        except (OSError, EOFError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
-            logger.warning('%s is damaged (%s): the scale is run again', path, error)
-            return None
-        if different or not whole:
-            logger.warning('%s was made from other %s: the scale is run again', path,
-                           ' and '.join(different) or 'data')
-            return None
+
+def _read(path, origin, fits):
+    """Arrays of a file, None if it is not of this origin or `fits(arrays)` is False."""
+    try:
+        content, _ = read_npz(path, origin, MEND)
+        if not fits(content):
+            raise DamagedFile(path, 'the sizes of its arrays do not fit together', MEND)
         return content
+    except KeyError as error:
+        logger.warning('%s is damaged (it lacks %s): %s', path, error, MEND)
+    except (StaleFile, DamagedFile) as error:
+        logger.warning('%s', error)
+    except FileNotFoundError:
+        logger.warning('%s does not exist: the scale is run', path)
+    except OSError as error:
+        logger.warning('%s cannot be read (%s): %s', path, error.strerror or error, MEND)
+    return None
 
 
 def _rows_fit(content):
     """Whether the counts of a file of detections are those of its rows."""
-    return (content['rows'].shape == (content['rows_per_crop'].sum(), COLUMNS)
-            and len(content['rows_per_crop']) == content['crops_per_image'].sum())
+    counts = content['rows_per_crop']
+    return (content['rows'].shape == (counts.sum(), COLUMNS) and counts.min(initial=0) >= 0
+            and len(counts) == content['crops_per_image'].sum())
 
 
 def _maps_fit(content):
@@ -185,7 +162,8 @@ def _codes_fit(content, rows):
 
 def pack_codes(codes):
     """Masks, a list of bytes -> arrays by name."""
-    return {'codes': np.frombuffer(b''.join(codes), np.uint8), 'lengths': lengths_of(codes)}
+    return {'codes': np.frombuffer(b''.join(codes), np.uint8),
+            'lengths': np.array([len(code) for code in codes], np.int64)}
 
 
 def unpack_codes(content):
@@ -194,43 +172,22 @@ def unpack_codes(content):
     return [text[first:end] for first, end in zip([0] + ends[:-1], ends)]
 
 
-def _by_image(items, content):
-    """One item a crop -> lists by image."""
-    items = iter(items)
-    return [[next(items) for _ in range(count)] for count in content['crops_per_image']]
+def rows_of(detections):
+    """(n, 6) float32: x1, y1, x2, y2, score, class."""
+    return np.column_stack([detections.box, detections.score, detections.label]).astype(np.float32).reshape(-1, COLUMNS)
 
 
-def rows_by_image(detections):
-    """detections[class][image] -> (n, 5): rows (n, 6) of each image, the class last, class by class."""
-    return [np.concatenate([np.hstack([dets, np.full((len(dets), 1), label, np.float32)])
-                            for label, dets in enumerate(of_image)]) for of_image in zip(*detections)]
+def images_digest(roidb):
+    """Changes with the images of a roidb: their ids, file names, sizes in pixels and in bytes.
+
+    Not with their folder, which may be another one on another machine.
+    """
+    return digest([[str(entry['image_id']), os.path.basename(str(entry['image'])), float(entry['width']),
+                    float(entry['height']), _size(entry['image'])] for entry in roidb])
 
 
-def stack_rows(rows):
-    """Rows (n, 6) of several images or crops, one below the other."""
-    return np.concatenate(rows).astype(np.float32) if rows else np.zeros((0, COLUMNS), np.float32)
-
-
-def lengths_of(items):
-    """(n,) int64."""
-    return np.array([len(item) for item in items], np.int64)
-
-
-def result_root(config):
-    """Folder of detection, proposal and result files: output_path, or `<root_path>/cache` where that is empty."""
-    return config.output_path or os.path.join(config.dataset.root_path, 'cache')
-
-
-def identity(entry):
-    """Names an image file and its content well enough to notice a change."""
+def _size(path):
     try:
-        size = os.stat(entry['image']).st_size
+        return os.stat(path).st_size
     except OSError:
-        size = -1
-    return [str(entry['image_id']), str(entry['image']), float(entry['width']), float(entry['height']), size]
-
-
-def digest(value):
-    """SHA-256 of nested lists, dicts, numbers, texts and arrays."""
-    text = json.dumps(value, sort_keys=True, default=lambda array: np.asarray(array).tolist())
-    return hashlib.sha256(text.encode('utf-8')).hexdigest()
+        return -1

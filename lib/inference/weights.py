@@ -7,12 +7,25 @@ from typing import NamedTuple
 from lib.engine.exported_model import NUMBER, read_facts
 from lib.engine.precision import prepare, treatment
 from lib.utils.errors import SniperError
-from lib.inference.class_names import names_for
+from lib.dataset.voc_annotations import BACKGROUND, PASCAL_VOC
+from lib.tasks import get_task
 from lib.weights.paths import existing_epochs, params_path, read_sidecar
 
 logger = logging.getLogger(__name__)
 
 SHIPPED_EPOCH = 0  # of shipped models: <prefix>-0000.params
+
+# Classes of weights without a side file: those that the original published, in the order of their category ids
+# (COCO 2014) or of the development kit (PASCAL VOC).
+COCO = tuple(name.replace('_', ' ') for name in '''
+    person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant stop_sign parking_meter
+    bench bird cat dog horse sheep cow elephant bear zebra giraffe backpack umbrella handbag tie suitcase frisbee skis
+    snowboard sports_ball kite baseball_bat baseball_glove skateboard surfboard tennis_racket bottle wine_glass cup
+    fork knife spoon bowl banana apple sandwich orange broccoli carrot hot_dog pizza donut cake chair couch
+    potted_plant bed dining_table toilet tv laptop mouse remote keyboard cell_phone microwave oven toaster sink
+    refrigerator book clock vase scissors teddy_bear hair_drier toothbrush'''.split())
+
+_BY_NUMBER = {1 + len(names): (BACKGROUND,) + names for names in (COCO, PASCAL_VOC)}
 
 
 class Weights(NamedTuple):
@@ -103,42 +116,53 @@ def settle_classes(config, weights):
     return classes
 
 
+def names_for(num_classes):
+    """Class names, background first, for a number of classes with background; () for 0.
+
+    81 is COCO and 21 PASCAL VOC; others are called 'class 1', 'class 2', ...
+    """
+    if num_classes in _BY_NUMBER:
+        return _BY_NUMBER[num_classes]
+    return tuple([BACKGROUND] + [f'class {label}' for label in range(1, num_classes)]) if num_classes else ()
+
+
 class PredictorFactory:
     """Makes the MXNet predictor of a configuration and checkpoint; picklable, for inference processes.
 
-    variant: of the detector's graphs, 'test' or 'proposal_test'. With TEST.PRECISION int8 the network is calibrated
+    The graph is the one that the configuration's task tests with. With TEST.PRECISION int8 the network is calibrated
     here, once for all processes, unless that was done by an earlier run.
     """
 
-    def __init__(self, config, weights, variant='test'):
+    def __init__(self, config, weights):
         from lib.engine.load import settled
         self._config = config
-        self._weights = settled(config, weights, variant)
-        self._variant = variant
+        self._task = get_task(config, 'test')
+        self._weights = settled(config, weights, self._task.test_graph)
 
     def __call__(self):
         """-> ModulePredictor, with TEST.WITH_MASK a MaskingPredictor around it. SniperError: broken file, GPU absent,
         unknown network, no mask head, a precision that is not to be had."""
         prepare(self._config)  # before MXNet loads, in every process
         from lib.engine.load import load_network
-        from lib.inference.mask_predictor import MaskingPredictor
+        from lib.inference.masks import MaskingPredictor
         from lib.engine.predictor import ModulePredictor
-        from lib.train import contexts
+        from lib.engine.devices import contexts
         from symbols import get_detector
         devices = contexts(self._config)
         detector = get_detector(self._config.symbol)
-        masks = self._variant == 'test' and self._config.TEST.WITH_MASK
-        if masks and not hasattr(detector, 'mask_symbol'):
+        graph = self._task.masks
+        masks = self._config.TEST.WITH_MASK and not self._config.TEST.EXTRACT_PROPOSALS
+        if masks and (graph is None or not hasattr(detector, 'mask_symbol')):
             raise SniperError(f'TEST.WITH_MASK is True, but the network {self._config.symbol} has no mask head: set it '
                               'to False')
-        network = load_network(self._config, self._weights, self._variant, devices)
+        network = load_network(self._config, self._weights, self._task.test_graph, devices)
         source = f'the weights {self._weights.path}'
         predictor = ModulePredictor(network.symbol, network.arg_params, network.aux_params, devices, source,
                                     network.made_together)
         if masks:
-            mask_symbol = detector.symbol(self._config, 'mask')
-            return MaskingPredictor(predictor, ModulePredictor(mask_symbol, network.arg_params, network.aux_params,
-                                                               devices, source))
+            mask_symbol = detector.symbol(self._config, graph.variant)
+            mask_predictor = ModulePredictor(mask_symbol, network.arg_params, network.aux_params, devices, source)
+            return MaskingPredictor(predictor, mask_predictor, graph)
         return predictor
 
 
@@ -147,7 +171,7 @@ def use_float32_on_cpu(config):
 
     Changes `config`, which is this run's own.
     """
-    from lib.train import contexts
+    from lib.engine.devices import contexts
     if config.TRAIN.fp16 and any(device.device_type == 'cpu' for device in contexts(config)):
         logger.info('TRAIN.fp16 is True, but this run is on the CPU, which has no half precision: '
                     'inference runs in float32')

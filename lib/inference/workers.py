@@ -1,39 +1,98 @@
-"""CONCURRENT_JOBS: parallel inference processes, each with its own predictor and a part of the images.
+"""Who tests which images, and TEST.CONCURRENT_JOBS inference processes, each with its own predictor.
 
-A job runs all scales of its part (see deal.py) one after another and sends the parent, through a pipe:
+What the network makes of an image depends on the images beside it in the batch: they decide how far it is padded. So
+the images are partitioned in units, consecutive in the order of test batches (lib.iterators.batching) and so long
+that the batches of every scale end where a unit ends. Any number of shards and workers then has the batches, and the
+detections, of one process. Units of small and large images go to everyone in turn. Chips are grouped into batches by
+what there is (lib.iterators.batching): there, batches differ with the parts.
+
+A worker runs all scales of its part one after another and sends the parent, through a pipe:
 ('start', index, crops), ('done', index, crops), ('scale', index, result) and at the end ('clock', seconds),
 ('error', text) or ('crash', traceback).
 
 `windows(roidb, index, previous)` gives the crops[image] of scale `index`; previous is the ScaleResult of the scale
-before, None if that is not run. focus.py has two of them.
-MXNet is imported in the job, never before: the start method is spawn, and the predictor comes from a picklable factory.
+before, None if that is not run: scale.whole_images or autofocus.FocusWindows.
+MXNet is imported in the worker, never before: the start method is spawn, and the predictor comes from a picklable
+factory.
 """
 import logging
+import math
 import multiprocessing
 import os
 import signal
 import traceback
 from multiprocessing.connection import wait
 
+import numpy as np
+
+from lib.bbox.detections import Detections
 from lib.dataset.compact import take
+from lib.inference.scale import Progress, ScaleResult, joined, run_scale, scale_name
+from lib.iterators.batching import size_groups
+from lib.utils.clock import StageClock
 from lib.utils.errors import SniperError
-from lib.inference.partition import deal_images
-from lib.inference.progress import Progress, StageClock
-from lib.inference.scale import ScaleResult, joined, run_scale, scale_name
 from lib.utils.processes import environment, how_it_ended, num_cores, resolve_workers
 
 logger = logging.getLogger(__name__)
 
-SECONDS_TO_END = 5.0  # a job that was asked to end gets this long
+SECONDS_TO_END = 5.0  # a worker that was asked to end gets this long
 
 
-def run_here(roidb, windows, predictor_factory, config, indices, clock, decoder=None, known=None):
+def partition_images(roidb, config, parts: int):
+    """-> for each of `parts`, ascending numbers of its images, an int64 array; some may be empty."""
+    crops = [(0, 0, entry['width'], entry['height']) for entry in roidb]
+    return partition(crops, unit_length(config), parts)
+
+
+def partition(crops, unit: int, parts: int):
+    """Crops (n, 4), in units of `unit` to `parts` in turn -> `parts` ascending arrays of crop numbers.
+
+    The last unit of the wide and of the tall ones is longer by what is left over: what fills up the last batch are the
+    crops before its own, which have to be in the same hands.
+    """
+    numbers = [[np.zeros(0, np.int64)] for _ in range(parts)]
+    turn = 0
+    for group in size_groups(crops):
+        units = max(1, len(group) // unit)
+        for number in range(units if len(group) else 0):
+            end = (number + 1) * unit if number + 1 < units else len(group)
+            numbers[turn % parts].append(group[number * unit:end])
+            turn += 1
+    return [np.sort(np.concatenate(of_part)) for of_part in numbers]
+
+
+def unit_length(config) -> int:
+    """Least number of images that fill whole batches at every scale that runs on whole images."""
+    test = config.TEST
+    lengths = [count for count, on_chips in zip(test.BATCH_IMAGES, test.DO_PRUNING) if not on_chips]
+    unit = 1
+    for length in lengths:
+        unit = unit * length // math.gcd(unit, length)
+    return unit * num_devices(config)
+
+
+def num_devices(config) -> int:
+    """Devices of a run. MXNet, which asks for the GPUs, is imported only where the configuration leaves them open."""
+    if str(config.gpus).strip().lower() == 'auto':
+        from lib.engine.devices import contexts
+        return len(contexts(config))
+    return max(1, len([part for part in str(config.gpus).split(',') if part.strip()]))
+
+
+def readers_of_worker(config, images: int, workers: int) -> int:
+    """Image readers of one of `workers` processes with `images` images: they share the cores, each has at least one
+    unless TEST.NUM_PROCESS is 0, which reads in the worker itself."""
+    readers = resolve_workers(config.TEST.NUM_PROCESS, images)
+    return max(1, readers // workers) if readers else 0
+
+
+def run_here(roidb, windows, predictor_factory, config, indices, clock, known=None):
     """Scales `indices`, ascending, in this process; yields (scale index, ScaleResult).
 
-    decoder: see scale.run_scale. known: scale index -> ScaleResult of scales that need not be run.
+    known: scale index -> ScaleResult of scales that need not be run.
     """
     if not indices or not roidb:
-        yield from ((index, ScaleResult([], [], [])) for index in indices)
+        yield from ((index, ScaleResult([], Detections.empty(), [])) for index in indices)
         return
     with clock.stage('set-up'):
         predictor = predictor_factory()
@@ -44,34 +103,35 @@ def run_here(roidb, windows, predictor_factory, config, indices, clock, decoder=
                 crops = windows(roidb, index, results.get(index - 1))
             progress = Progress(f'scale {scale_name(config, index)}')
             progress.expect(sum(map(len, crops)))
-            results[index] = run_scale(roidb, crops, predictor, config, index, clock, progress.add, decoder=decoder)
+            results[index] = run_scale(roidb, crops, predictor, config, index, clock, progress.add)
             progress.finish()
             yield index, results[index]
     finally:
         predictor.close()
 
 
-def run_in_jobs(roidb, windows, predictor_factory, config, indices, clock, jobs, decoder=None, known=None):
-    """The same with `jobs` processes, `windows` and `decoder` picklable. Images of a result are in the roidb's order.
+def run_in_workers(roidb, windows, predictor_factory, config, indices, clock, workers, known=None):
+    """What run_here does, in `workers` processes; `windows` is picklable. Images of a result are in the
+    roidb's order.
 
-    Raises SniperError with a job's own message if it failed, or naming the job if it died; the others are ended.
+    Raises SniperError with a worker's own message if it failed, or naming the worker if it died; the others are ended.
     """
-    parts = [numbers for numbers in deal_images(roidb, config, jobs) if len(numbers)]
-    running = _start(roidb, windows, predictor_factory, config, indices, parts, decoder, known or {})
+    parts = [numbers for numbers in partition_images(roidb, config, workers) if len(numbers)]
+    running = _start(roidb, windows, predictor_factory, config, indices, parts, known or {})
     progress = {index: Progress(f'scale {scale_name(config, index)}') for index in indices}
     try:
         for index in indices:
-            while not all(index in job.results for job in running):
+            while not all(index in worker.results for worker in running):
                 _receive(running, progress, clock)
             progress[index].finish()
-            yield index, joined([job.results.pop(index) for job in running], parts)
-        while any(job.open for job in running):
+            yield index, joined([worker.results.pop(index) for worker in running], parts)
+        while any(worker.open for worker in running):
             _receive(running, progress, clock)
     finally:
         _end(running)
 
 
-class _Job:
+class _Worker:
     """A process and what it has sent."""
 
     def __init__(self, number, process, connection):
@@ -80,68 +140,68 @@ class _Job:
         self.open = True   # more can come
 
 
-def _start(roidb, windows, predictor_factory, config, indices, parts, decoder, known):
+def _start(roidb, windows, predictor_factory, config, indices, parts, known):
     context = multiprocessing.get_context('spawn')
     threads = max(1, int(os.environ.get('OMP_NUM_THREADS') or num_cores()) // len(parts))
     running = []
     with environment(OMP_NUM_THREADS=str(threads)):  # read once, when the process loads MXNet
         for number, images in enumerate(parts):
             ours, theirs = context.Pipe(duplex=False)
-            readers = resolve_workers(config.TEST.NUM_PROCESS, len(images)) // len(parts)  # cores are shared
-            arguments = (theirs, take(roidb, images), windows, predictor_factory, config, indices, readers, decoder,
+            arguments = (theirs, take(roidb, images), windows, predictor_factory, config, indices,
+                         readers_of_worker(config, len(images), len(parts)),
                          {index: result.of_images(images) for index, result in known.items()})
-            process = context.Process(target=_job, args=arguments, name=f'inference job {number + 1}')
+            process = context.Process(target=_work, args=arguments, name=f'inference job {number + 1}')
             process.start()
             theirs.close()
-            running.append(_Job(number + 1, process, ours))
+            running.append(_Worker(number + 1, process, ours))
     logger.info('%d inference jobs, %d threads each', len(parts), threads)
     return running
 
 
 def _receive(running, progress, clock):
-    """Take in the next messages of the jobs; raises SniperError if one failed or died."""
-    by_connection = {job.connection: job for job in running if job.open}
+    """Take in the next messages of the workers; raises SniperError if one failed or died."""
+    by_connection = {worker.connection: worker for worker in running if worker.open}
     for connection in wait(list(by_connection)):
-        job = by_connection[connection]
+        worker = by_connection[connection]
         try:
             kind, *content = connection.recv()
-        except (EOFError, OSError):  # the pipe closed: a finished job has said 'clock' before
-            job.process.join()
-            raise SniperError(f'inference job {job.number} of {len(running)} {how_it_ended(job.process.exitcode)}; if '
-                               'memory ran out, lower TEST.CONCURRENT_JOBS or '
-                              'TEST.BATCH_IMAGES') from None
+        except (EOFError, OSError):  # the pipe closed: a finished worker has said 'clock' before
+            worker.process.join()
+            raise SniperError(f'inference job {worker.number} of {len(running)} '
+                              f'{how_it_ended(worker.process.exitcode)}; if memory ran out, lower TEST.CONCURRENT_JOBS '
+                              'or TEST.BATCH_IMAGES') from None
         if kind == 'start':
             progress[content[0]].expect(content[1])
         elif kind == 'done':
             progress[content[0]].add(content[1])
         elif kind == 'scale':
-            job.results[content[0]] = content[1]
+            worker.results[content[0]] = content[1]
         elif kind == 'clock':
             clock.add(content[0])
-            job.open = False
+            worker.open = False
         elif kind == 'error':
             raise SniperError(content[0])
         elif kind == 'crash':
-            logger.error('inference job %d of %d:\n%s', job.number, len(running), content[0])
-            raise SniperError(f'inference job {job.number} of {len(running)} failed: '
+            logger.error('inference job %d of %d:\n%s', worker.number, len(running), content[0])
+            raise SniperError(f'inference job {worker.number} of {len(running)} failed: '
                               f'{content[0].strip().splitlines()[-1]}')
 
 
 def _end(running):
-    for job in running:
-        if job.open and job.process.is_alive():
-            job.process.terminate()
-    for job in running:
-        job.process.join(SECONDS_TO_END)
-        if job.process.is_alive():
-            job.process.kill()
-            job.process.join()
-        job.connection.close()
+    for worker in running:
+        if worker.open and worker.process.is_alive():
+            worker.process.terminate()
+    for worker in running:
+        worker.process.join(SECONDS_TO_END)
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
+        worker.connection.close()
 
 
-def _job(connection, roidb, windows, predictor_factory, config, indices, num_workers, decoder, known):
-    """Main function of a job process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its jobs
+def _work(connection, roidb, windows, predictor_factory, config, indices, num_readers, known):
+    """Main function of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its workers
     try:
         clock = StageClock()
         with clock.stage('set-up'):
@@ -152,7 +212,7 @@ def _job(connection, roidb, windows, predictor_factory, config, indices, num_wor
                 crops = windows(roidb, index, previous.get(index - 1))
             connection.send(('start', index, sum(map(len, crops))))
             result = run_scale(roidb, crops, predictor, config, index, clock,
-                               lambda count, index=index: connection.send(('done', index, count)), num_workers, decoder)
+                               lambda count, index=index: connection.send(('done', index, count)), num_readers)
             connection.send(('scale', index, result))
             previous = {**known, index: result}
         connection.send(('clock', clock.seconds))

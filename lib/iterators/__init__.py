@@ -1,14 +1,14 @@
-"""roidb and chips -> batches, made by worker processes in shared memory.
+"""roidb and windows -> batches, made by worker processes in shared memory.
 
-    train.py, test.py            the two iterators
-    train_tasks.py, crop_tasks.py  what their workers do
-    epoch.py, crop_batches.py    order of chips in an epoch, of crops in a test pass
-    prefetch.py                  batches in order, a bounded number ahead
-    pool.py, worker.py           processes and how tasks reach them
-    shared.py, packed_roidb.py, chip_table.py   what is shared and sent
-    seeds.py                     random numbers by purpose, not by worker
+    train.py, test.py   the two iterators
+    epoch.py            windows of an epoch of training, and their order
+    batching.py         which windows of a test pass make a batch
+    prefetch.py         batches in order, a bounded number ahead
+    pool.py, worker.py  processes and how work reaches them
+    samples.py          what workers do: windows, pixels, targets
+    shared.py           what processes share: batches, roidb
 """
-from lib.iterators.batch import Batch
+from lib.iterators.shared import Batch
 from lib.iterators.test import TestIterator
 from lib.iterators.train import TrainIterator
 

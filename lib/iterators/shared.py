@@ -1,9 +1,32 @@
-"""Room for batches in memory that workers write and the training process reads."""
+"""What processes share: batches that workers write and the main process reads, and the roidb that they all read."""
+from typing import Any, Dict, List, NamedTuple, Sequence
+
 import numpy as np
 
+from lib.chips import Window
+from lib.dataset.compact import CompactRoidb
+from lib.dataset.proposals import with_proposals
 from lib.utils.shared_memory import SharedArray
 
 _ALIGNMENT = 64  # bytes; float rows on cache lines
+
+
+class Batch(NamedTuple):
+    """One batch. Arrays are views of shared memory, valid until the next batch is asked for.
+
+    data, label: tensor name -> float32 array, in the order of the network's inputs
+    images: file of each sample
+    index: number of the batch in the epoch
+    stats: counts; training: dropped_boxes (objects beyond TRAIN.MAX_GT), replaced (samples without an image)
+    windows: at test, the Window that each sample shows; its height and width are those in the network's input
+    """
+
+    data: Dict[str, np.ndarray]
+    label: Dict[str, np.ndarray]
+    images: List[str]
+    index: int
+    stats: Dict[str, Any]
+    windows: Sequence[Window] = ()
 
 
 class BatchSlots:
@@ -32,3 +55,50 @@ class BatchSlots:
         if count > room:
             raise ValueError(f'tensor {name} of shape {shape} does not fit its slot of {room} floats')
         return self._shared.view()[slot, start:start + count].reshape(shape)
+
+
+class PackedRoidb:
+    """The fields of a roidb that workers need: any sequence of records, compact or not.
+
+    A CompactRoidb that is given is changed to refer to the shared arrays, so that its own can be freed.
+    """
+
+    def __init__(self, roidb):
+        compact = roidb if isinstance(roidb, CompactRoidb) else CompactRoidb.from_records(roidb)
+        self._shared = {}
+        for name in list(compact.columns):  # one after another: two copies of one column at a time, not of all
+            self._shared[name] = SharedArray.copy_of(compact.columns[name])
+            compact.columns[name] = self._shared[name].view()
+        self._image, self._flags = SharedArray.copy_of(compact.image), SharedArray.copy_of(compact.flags)
+        self._attach()
+
+    def _attach(self):
+        self._roidb = CompactRoidb({name: array.view() for name, array in self._shared.items()},
+                                   self._image.view(), self._flags.view())
+
+    def __getstate__(self):
+        return self._shared, self._image, self._flags
+
+    def __setstate__(self, state):
+        self._shared, self._image, self._flags = state
+        self._attach()
+
+    def __len__(self):
+        return len(self._roidb)
+
+    @property
+    def nbytes(self):
+        """Bytes of shared memory."""
+        return self._roidb.nbytes
+
+    def column(self, name):
+        """Array `name` of lib.dataset.columns.gather."""
+        return self._roidb.columns[name]
+
+    def path(self, index):
+        """File of image `index`."""
+        return self._roidb.path(index)
+
+    def entry(self, index):
+        """Image `index` as a roidb record, proposals as rows after the objects. Arrays are not to be written to."""
+        return with_proposals(self._roidb[index])

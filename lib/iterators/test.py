@@ -3,16 +3,14 @@ import logging
 
 import numpy as np
 
+from lib.chips import Window
 from lib.chips.scales import test_scale
-from lib.utils.errors import SniperError
-from lib.iterators.batch import Batch
-from lib.iterators.chip_batches import plan_batches
-from lib.iterators.crop_batches import order_crops, scaled_size
-from lib.iterators.crop_tasks import CropTasks
-from lib.iterators.packed_roidb import PackedRoidb
+from lib.iterators.batching import order_crops, plan_batches, scaled_size
 from lib.iterators.pool import make_pool
 from lib.iterators.prefetch import Prefetcher, group_rows, resolve_prefetch
-from lib.iterators.shared import BatchSlots
+from lib.iterators.samples import CropSamples
+from lib.iterators.shared import Batch, BatchSlots, PackedRoidb
+from lib.utils.errors import SniperError
 from lib.utils.processes import resolve_workers
 
 logger = logging.getLogger(__name__)
@@ -51,7 +49,7 @@ class TestIterator:
         num_slots = 1 + resolve_prefetch('auto', workers, batch_images, 4 * largest)  # one is with the caller
         self._slots = BatchSlots(num_slots, {'data': largest})
         recent = _RECENT_BYTES if len(self._crops) > len(np.unique(self._images)) else 0
-        self._pool = make_pool(CropTasks, (self._roidb, self._slots, config.network.PIXEL_MEANS,
+        self._pool = make_pool(CropSamples, (self._roidb, self._slots, config.network.PIXEL_MEANS,
                                            config.TEST.REDUCED_DECODE, recent), workers)
         self._prefetcher = Prefetcher(self._pool, num_slots)
 
@@ -101,7 +99,9 @@ class TestIterator:
                                      for report, scale in zip(reports, scales)], np.float32),
                 'im_ids': np.array(images, np.float32),
                 'chip_ids': np.array(chips, np.float32)}
-        return Batch(data, {}, [self._roidb.path(image) for image in images], index, {})
+        windows = [Window(tuple(self._crops[crop].tolist()), scale, scale, report.height, report.width)
+                   for crop, report, scale in zip(self.batches[index], reports, scales)]
+        return Batch(data, {}, [self._roidb.path(image) for image in images], index, {}, windows)
 
     def _make_tasks(self, index, slot):
         """Pool tasks for the crops of batch `index`."""

@@ -1,21 +1,18 @@
 """Training batches: chips of every epoch, made by worker processes in shared memory."""
 import logging
+import math
 import time
 
 import numpy as np
 
-from lib.chips import ChipSampler
-from lib.utils.errors import SniperError
-from lib.iterators import seeds
-from lib.iterators.batch import Batch
-from lib.iterators.chip_table import ChipTable
-from lib.iterators.epoch import EpochPlan, draw_order, summarise
-from lib.iterators.layout import train_layout
-from lib.iterators.packed_roidb import PackedRoidb
+from lib.iterators.epoch import EpochPlan, WindowTable, draw_order, summarise
 from lib.iterators.pool import make_pool
 from lib.iterators.prefetch import Prefetcher, group_rows, resolve_prefetch
-from lib.iterators.shared import BatchSlots
-from lib.iterators.train_tasks import TrainTasks
+from lib.iterators.samples import TrainSamples
+from lib.iterators.shared import Batch, BatchSlots, PackedRoidb
+from lib.tasks import TargetReport, get_task
+from lib.utils import seeds
+from lib.utils.errors import SniperError
 from lib.utils.processes import resolve_workers
 
 logger = logging.getLogger(__name__)
@@ -41,21 +38,22 @@ class TrainIterator:
         self.global_batch = batch_size * shard[1]
         self._first_row = batch_size * shard[0]
         self._first_chip = 0
-        self.provide_data, self.provide_label = train_layout(config, batch_size)
+        self._task = get_task(config)
+        self.provide_data, self.provide_label = self._task.layout(batch_size)
         self.epoch_stats = {}
         self._config = config
         self._seed = config.TRAIN.SEED if seed is None else seed
         self._roidb = PackedRoidb(roidb)
-        self._sampler = ChipSampler(config)
+        self._sampler = self._task.sampler()
         self._layout = self.provide_data + self.provide_label
         self._broken, self._mismatched, self._outside = set(), set(), set()
         self._plan = None
         self._running = False  # an epoch has begun and was not reported
         workers = resolve_workers(config.TRAIN.NUM_PROCESS, len(roidb)) if num_workers is None else num_workers
-        floats = {name: _floats(shape) for name, shape in self._layout}
+        floats = {name: math.prod(shape) for name, shape in self._layout}
         num_slots = 1 + resolve_prefetch(config.TRAIN.PREFETCH, workers, batch_size, 4 * sum(floats.values()))
         self._slots = BatchSlots(num_slots, floats)
-        self._pool = make_pool(TrainTasks, (self._roidb, self._slots, self._layout, config, self._seed), workers)
+        self._pool = make_pool(TrainSamples, (self._roidb, self._slots, self._layout, self._task, self._seed), workers)
         self._workers = workers
         self._prefetcher = Prefetcher(self._pool, num_slots)
 
@@ -67,18 +65,16 @@ class TrainIterator:
         """
         self._report_epoch()
         started = time.perf_counter()
-        stride = self._sampler.draw_stride(seeds.generator(self._seed, epoch, seeds.STRIDE))
-        slices = self._sample_chips(epoch, stride)
-        table = ChipTable.concatenate([part.table for part in slices])
-        if table.num_chips == 0:
-            raise SniperError(f'no training chip: none of the {len(self._roidb)} images has an object that fits '
-                               'TRAIN.VALID_RANGES at '
-                              'TRAIN.SCALES; adapt these')
+        sampler = self._sampler.of_epoch(seeds.generator(self._seed, epoch, seeds.STRIDE))
+        slices = self._sample_windows(epoch, sampler)
+        table = WindowTable.concatenate([part.table for part in slices])
+        if table.num_windows == 0:
+            raise SniperError(f'no training chip: none of the {len(self._roidb)} images {sampler.nothing}')
         order, batches = self._order(table, epoch, first_chip, order_batch or self.global_batch)
         self._first_chip = first_chip
         self._plan = EpochPlan(table, order, self._roidb, self._broken)
-        self.epoch_stats = dict(summarise(slices, table, len(self._config.TRAIN.SCALES), len(self._roidb)),
-                                epoch=epoch, stride=stride, batches=batches, dropped_boxes=0, simplified_masks=0,
+        self.epoch_stats = dict(summarise(slices, table, sampler.levels, len(self._roidb)),
+                                epoch=epoch, **sampler.facts(), batches=batches, dropped_boxes=0, simplified_masks=0,
                                 replaced_samples=0, seconds=time.perf_counter() - started)
         self._running = True
         self._prefetcher.start(first_batch, batches, self._make_tasks, self._review)
@@ -97,19 +93,19 @@ class TrainIterator:
         """Place in the epoch's order of row `row` of batch `index`."""
         return self._first_chip + index * self.global_batch + self._first_row + row
 
-    def _sample_chips(self, epoch, stride):
-        """Chips of all images through the pool -> list of ChipSlice in image order."""
+    def _sample_windows(self, epoch, sampler):
+        """Chips of all images through the pool -> list of WindowSlice in image order."""
         self._pool.drain()
         count = len(self._roidb)
         step = max(1, min(_SLICE, count // (4 * max(1, self._workers))))
         starts = range(0, count, step)
         for first in starts:
-            self._pool.submit(first, 'chips', (epoch, stride, first, min(count, first + step)))
+            self._pool.submit(first, 'windows', (epoch, sampler, first, min(count, first + step)))
         answers = dict(self._pool.get() for _ in starts)
         return [answers[first] for first in starts]
 
     def epoch_chips(self):
-        """(image index, Chip) of every sample of this epoch in order, as if no image was broken: an iterator."""
+        """(image index, Window) of every sample of this epoch in order, as if no image was broken: an iterator."""
         for index in range(self.epoch_stats['batches']):
             for row in range(self.batch_size):
                 yield self._plan.chip_at(self._position(index, row))
@@ -161,7 +157,8 @@ class TrainIterator:
         for row in rows:
             position = self._position(index, row)
             chip_index = self._plan.chip_index(position)
-            samples.append((row, int(self._plan.table.image[chip_index]), self._plan.table.chip(chip_index), position))
+            image = int(self._plan.table.image[chip_index])
+            samples.append((row, image, self._plan.table.window(chip_index), position))
         return 'fill', (slot, self.epoch_stats['epoch'], samples)
 
     def _review(self, index, row, slot, report):
@@ -173,9 +170,8 @@ class TrainIterator:
         if report.broken:
             self._warn_once(self._broken, path, f'{report.broken} (its samples are replaced by others)')
         if report.outside:
-            self._warn_once(self._outside, path, (f'no pixel of image {path} lies in one of its chips: it is too '
-                                                  'small, or '
-                            'of another size than its annotation says (the sample is replaced by another)'))
+            self._warn_once(self._outside, path, f'no pixel of image {path} lies in one of its chips: it is too '
+                            'small, or of another size than its annotation says (the sample is replaced by another)')
         if not (report.broken or report.outside):
             return None
         self._plan.reject(position)
@@ -196,18 +192,13 @@ class TrainIterator:
             return
         self._running = False
         stats = self.epoch_stats
-        if stats['dropped_boxes']:
-            logger.warning('Epoch %d: %d objects did not fit into the %d rows of gt_boxes; raise TRAIN.MAX_GT',
-                           stats['epoch'] + 1, stats['dropped_boxes'], self._config.TRAIN.MAX_GT)
-        if stats['simplified_masks']:
-            logger.warning('Epoch %d: %d times, the polygons of an object did not fit into %d numbers and were '
-                           'simplified; raise TRAIN.MAX_POLYGON_LEN', stats['epoch'] + 1, stats['simplified_masks'],
-                           self._config.TRAIN.MAX_POLYGON_LEN)
+        for line in self._task.left_out(TargetReport(stats['dropped_boxes'], stats['simplified_masks'])):
+            logger.warning('Epoch %d: %s', stats['epoch'] + 1, line)
         if stats['replaced_samples']:
-            causes = (len(self._broken), 'broken images'), (len(self._outside), 'images without a pixel in a chip')
+            counts = (len(self._broken), 'broken images'), (len(self._outside), 'images without a pixel in a chip')
+            causes = ' and '.join(f'{count} {what}' for count, what in counts if count)
             logger.warning('Epoch %d: %d samples were replaced because of %s', stats['epoch'] + 1,
-                           stats['replaced_samples'], ' and '.join('{} {}'.format(
-                               *cause) for cause in causes if cause[0]))
+                           stats['replaced_samples'], causes)
 
     def close(self):
         """Stop the workers. May be called more than once."""
@@ -219,11 +210,3 @@ class TrainIterator:
 
     def __exit__(self, *_):
         self.close()
-
-
-def _floats(shape):
-    """Number of floats of a tensor."""
-    count = 1
-    for side in shape:
-        count *= side
-    return count

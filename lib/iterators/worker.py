@@ -1,15 +1,21 @@
-"""What runs inside a worker process: a loop over tasks from the parent.
+"""A worker process: how it is started, and the loop over tasks from the parent that runs in it.
 
 Tasks are method calls on one object built once per process. Answers are (ticket, value).
 A worker ends when the parent closes the connection or dies; Ctrl-C and SIGTERM concern the
 parent alone, which may still want to finish a batch before it stops its workers.
 """
+import contextlib
+import multiprocessing
 import signal
+import threading
 import traceback
 
 import cv2
 
 from lib.utils.errors import SniperError
+from lib.utils.processes import environment
+
+_CHILD_ENVIRONMENT = {name: '1' for name in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS')}
 
 
 class TaskFailure:
@@ -61,3 +67,39 @@ def run_worker(connection, factory, arguments):
             connection.send((ticket, tasks.call(method, task_arguments)))
     except (EOFError, OSError):
         return  # the parent closed the connection, or is gone
+
+
+def start_workers(factory, arguments, num_workers):
+    """Spawn the workers -> (connections, processes)."""
+    context = multiprocessing.get_context('spawn')
+    connections, processes = [], []
+    try:
+        with _child_settings():
+            for number in range(num_workers):
+                ours, theirs = context.Pipe()
+                connections.append(ours)
+                process = context.Process(target=run_worker, args=(theirs, factory, arguments),
+                                          name=f'sniper-data-{number}', daemon=True)
+                process.start()
+                processes.append(process)
+                theirs.close()  # so that the worker's death closes the connection
+    except BaseException:
+        for connection in connections:
+            connection.close()
+        for process in processes:
+            process.kill()
+        raise
+    return connections, processes
+
+
+@contextlib.contextmanager
+def _child_settings():
+    """While children start: one numeric thread each, and SIGINT ignored from their first instruction."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
+    try:
+        with environment(**_CHILD_ENVIRONMENT):
+            yield
+    finally:
+        if in_main_thread:
+            signal.signal(signal.SIGINT, signal.SIG_DFL if handler is None else handler)

@@ -1,10 +1,10 @@
-"""Objects of an image -> boxes of one chip (reference/pipeline.md 10.2 to 10.4)."""
+"""Objects of an image -> boxes of one chip (reference/pipeline.md 10.2 to 10.4), and the table of them that the network
+gets, the tensor gt_boxes (10.11)."""
 from typing import NamedTuple
 
 import numpy as np
 
-from lib.bbox.overlaps import bbox_overlaps
-from lib.bbox.small import large_enough
+from lib.bbox.boxes import bbox_overlaps, large_enough
 
 MIN_SIDE = 10  # pixels of the chip; smaller remains of objects are dropped
 
@@ -18,23 +18,23 @@ class ChipBoxes(NamedTuple):
     rows: np.ndarray    # (k,) int64 rows of the roidb entry
 
 
-def to_chip(boxes, corner, scale, chip_size):
-    """(n, 4) float32 original pixels -> (n, 4) float32 chip pixels: shifted, scaled, rounded half to even, clipped.
+def to_window(boxes, window, chip_size):
+    """(n, 4) float32 original pixels -> (n, 4) float32 window pixels: shifted, scaled, rounded half to even, clipped.
 
-    corner: (x1, y1) of the chip in original pixels. What lies outside collapses onto the chip's border.
+    What lies outside collapses onto the border of a square of chip_size pixels.
     """
-    shifted = (boxes - np.array([corner[0], corner[1], corner[0], corner[1]], dtype=np.float32)) * np.float32(scale)
-    return np.clip(np.round(shifted), 0, chip_size - 1)
+    corner, scales = (np.array(pair * 2, np.float32) for pair in (window.box[:2], (window.scale_x, window.scale_y)))
+    return np.clip(np.round((boxes - corner) * scales), 0, chip_size - 1)
 
 
 def objects_on_chip(entry, chip, chip_size):
     """All objects of roidb `entry` (rows with max_overlaps 1), shown by `chip` or not.
 
-    -> (rows (n,) int64 of the entry, boxes (n, 4) float32 by to_chip).
+    -> (rows (n,) int64 of the entry, boxes (n, 4) float32 by to_window).
     """
     rows = np.nonzero(np.asarray(entry['max_overlaps']) == 1)[0]
     boxes = np.asarray(entry['boxes'], dtype=np.float32).reshape(-1, 4)[rows]
-    return rows, to_chip(boxes, chip.box, chip.scale, chip_size)
+    return rows, to_window(boxes, chip, chip_size)
 
 
 def chip_boxes(entry, chip, chip_size, min_side=MIN_SIDE):
@@ -50,8 +50,32 @@ def chip_boxes(entry, chip, chip_size, min_side=MIN_SIDE):
         kept = kept[rows[kept] < len(entry['gt_masks'])]
     rows, in_chip = rows[kept], in_chip[kept]
     belongs = np.zeros(len(entry['boxes']), dtype=bool)
-    belongs[chip.props] = True
+    belongs[chip.rows] = True
     valid = belongs[rows]
     if valid.any() and not valid.all():
         valid = (bbox_overlaps(in_chip, in_chip[valid]) == 1).any(axis=1)
     return ChipBoxes(in_chip, np.asarray(entry['max_classes'])[rows].astype(np.int64), valid, rows)
+
+
+def objects_with_row(chip_boxes, rows):
+    """Numbers of the chip's objects that fit into `rows` rows, ascending.
+
+    If there are more, valid ones are preferred and among equals the earlier ones.
+    """
+    count = len(chip_boxes.boxes)
+    if count <= rows:
+        return np.arange(count)
+    preferred = np.argsort(~chip_boxes.valid, kind='stable')  # valid first, each part in row order
+    return np.sort(preferred[:rows])
+
+
+def write_gt_boxes(chip_boxes, out):
+    """Fill out (MAX_GT, 5) float32 with x1, y1, x2, y2, label of the chip's objects, the rest with -1.
+
+    Objects stand in row order, those of objects_with_row. Returns how many were left out.
+    """
+    order = objects_with_row(chip_boxes, len(out))
+    out[:] = -1
+    out[:len(order), :4] = chip_boxes.boxes[order]
+    out[:len(order), 4] = chip_boxes.labels[order]
+    return len(chip_boxes.boxes) - len(order)

@@ -4,13 +4,11 @@ from typing import NamedTuple, Tuple
 import numpy as np
 
 from lib.bbox.anchors import anchor_base
-from lib.bbox.arrays import as_boxes
+from lib.bbox.boxes import as_boxes
 from lib.targets.anchor_targets_ext import Labeller
-from lib.targets.chip_boxes import MIN_SIDE, chip_boxes, objects_on_chip
+from lib.targets.chip_boxes import MIN_SIDE, chip_boxes, objects_on_chip, objects_with_row, write_gt_boxes
 from lib.targets.focus_labels import FocusSizes, write_focus_labels
-from lib.targets.object_labels import objects_with_row, write_gt_boxes
-from lib.targets.polygons import to_chip, write_polygons
-from lib.targets.sampling import subsample
+from lib.targets.polygons import to_window, write_polygons
 
 
 class TargetSettings(NamedTuple):
@@ -31,11 +29,11 @@ class TargetSettings(NamedTuple):
     min_side: int = MIN_SIDE      # of what a chip shows of an object, +1 convention
 
     @classmethod
-    def from_config(cls, config):
-        """The settings that a configuration (EasyDict of configs.load_config) holds."""
+    def from_config(cls, config, stride):
+        """The settings that a configuration (EasyDict of configs.load_config) holds; stride: of the feature map."""
         train, network = config.TRAIN, config.network
         return cls(valid_ranges=tuple(train.VALID_RANGES), chip_size=train.CHIP_SIZE,
-                   feat_stride=network.RPN_FEAT_STRIDE, anchor_ratios=tuple(network.ANCHOR_RATIOS),
+                   feat_stride=stride, anchor_ratios=tuple(network.ANCHOR_RATIOS),
                    anchor_scales=tuple(network.ANCHOR_SCALES), positive_overlap=train.RPN_POSITIVE_OVERLAP,
                    negative_overlap=train.RPN_NEGATIVE_OVERLAP, batch_size=train.RPN_BATCH_SIZE,
                    positive_fraction=train.RPN_FG_FRACTION, focus_sizes=FocusSizes.from_config(train),
@@ -45,12 +43,9 @@ class TargetSettings(NamedTuple):
 class ChipTargets:
     """Targets of chips. A = anchors a cell, F = cells a side. Holds scratch memory: one a thread."""
 
-    def __init__(self, config, base_anchors=None):
-        """config: the whole configuration, or TargetSettings.
-
-        base_anchors: (A, 4) boxes of the first cell; by default those of the proposal operators.
-        """
-        settings = config if isinstance(config, TargetSettings) else TargetSettings.from_config(config)
+    def __init__(self, settings, base_anchors=None):
+        """settings: TargetSettings. base_anchors: (A, 4) boxes of the first cell; by default those of the proposal
+        operators."""
         self.settings = settings
         if base_anchors is None:
             base_anchors = anchor_base(settings.feat_stride, settings.anchor_ratios, settings.anchor_scales)
@@ -68,7 +63,7 @@ class ChipTargets:
         """Write RPN labels of a chip: label (A*F*F,), bbox_target and bbox_weight (4A, F, F), float32, C order.
 
         Labels are 1, 0 or -1, anchor-major; targets are un-normalised deltas of the remaining positives, whose
-        weight is 1. rng: numpy Generator that chooses the anchors that stay (lib.targets.sampling).
+        weight is 1. rng: numpy Generator that chooses the anchors that stay (lib.targets.chip_targets).
         """
         label, match, valid = self.label_anchors(chip_boxes)
         subsample(label, self.settings.batch_size, self.settings.positive_fraction, rng)
@@ -96,7 +91,7 @@ class ChipTargets:
     def polygons(self, entry, chip, chip_boxes, out):
         """Write outlines into out (MAX_GT, L) float32, in the rows of gt_array; returns how many were simplified."""
         order = objects_with_row(chip_boxes, len(out))
-        outlines = ([to_chip(ring, chip.box, chip.scale) for ring in entry['gt_masks'][row]]
+        outlines = ([to_window(ring, chip) for ring in entry['gt_masks'][row]]
                     for row in chip_boxes.rows[order].tolist())
         return write_polygons(outlines, chip_boxes.labels[order].tolist(), out)
 
@@ -108,6 +103,36 @@ class ChipTargets:
 
     def valid_range(self, chip):
         """(low, high) of the chip's scale in chip pixels: the row of the valid_ranges tensor."""
-        low, high = self.settings.valid_ranges[chip.scale_index]
+        low, high = self.settings.valid_ranges[chip.level]
         return (0.0 if low < 0 else low * chip.scale,
                 float(self.settings.chip_size) if high < 0 else high * chip.scale)
+
+
+def subsample(label, batch_size, positive_fraction, rng):
+    """Random choice of the anchors that a chip's loss sees (reference/pipeline.md 10.7).
+
+    Sets surplus labels of (K,) int8 `label` to -1 in place: 1 object, 0 background, -1 not used.
+
+    At most int(batch_size * positive_fraction) positives stay, and negatives up to batch_size together. Which
+    ones is uniform. rng: numpy Generator, or anything else with a `choice(a, size, replace)` method (a legacy
+    RandomState makes the original's draws), with which the surplus is drawn, positives first.
+    """
+    positives = np.nonzero(label == 1)[0]
+    limit = int(batch_size * positive_fraction)
+    _drop_surplus(label, positives, limit, rng)
+    negatives = np.nonzero(label == 0)[0]
+    _drop_surplus(label, negatives, batch_size - min(len(positives), limit), rng)
+
+
+def _drop_surplus(label, members, limit, rng):
+    surplus = len(members) - limit
+    if surplus <= 0:
+        return
+    if isinstance(rng, np.random.Generator):
+        # Few of many stay: drawing those is far cheaper than drawing the surplus, and as uniform.
+        kept = rng.choice(members, size=limit, replace=False, shuffle=False)
+        value = label[members[0]]
+        label[members] = -1
+        label[kept] = value
+    else:
+        label[rng.choice(members, size=surplus, replace=False)] = -1

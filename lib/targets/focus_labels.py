@@ -29,7 +29,7 @@ class FocusSizes(NamedTuple):
 def write_focus_labels(boxes, sizes, stride, out):
     """Fill out (F, F) with NOTHING, FOCUS or IGNORED.
 
-    boxes: (n, 4) all objects of the image in chip pixels, inside the chip or clipped to it (chip_boxes.to_chip), also
+    boxes: (n, 4) all objects of the image in chip pixels, inside the chip or clipped to it (chip_boxes.to_window), also
     the smallest; those with NaN are passed over. They are painted in row order over one another. An object paints
     columns int(x1 / stride) to min(ceil(x2 / stride), F - 1), both included, and rows alike. One outside the chip was
     clipped to a line or point on its border, and paints IGNORED there.

@@ -9,7 +9,7 @@ import logging
 import os
 
 from lib.utils.errors import SniperError
-from lib.weights.parameter_matching import compare
+from lib.weights.parameter_matching import match_parameters, override
 from lib.weights.checkpoint import load_params
 from lib.weights.paths import params_path, read_sidecar
 
@@ -84,14 +84,9 @@ def _check_requirements(config, path, requires):
                               f'add --set {override(key, value)}')
 
 
-def override(key, value):
-    """A key and its value as they are written behind --set."""
-    return f'{key} {str(value).replace(" ", "")}'
-
-
 def _check_complete(path, wanted, given):
-    agreement = compare(wanted, {name: array.shape for name, array in given.items()})
-    if not agreement.complete:
-        raise SniperError(f"pretrained weights {path} do not fit: {agreement.complaint()}; check symbol and "
+    match = match_parameters(wanted, {name: array.shape for name, array in given.items()})
+    if not match.complete:
+        raise SniperError(f"pretrained weights {path} do not fit: {match.differences()}; check symbol and "
                            "network.pretrained, or train from "
                           "scratch with `--set network.pretrained ''`")

@@ -3,6 +3,8 @@ import logging
 import math
 import time
 
+from lib.utils.clock import duration
+
 logger = logging.getLogger(__name__)
 LONGEST_SILENCE = 60.0  # seconds: a line comes at least so often, however slow the batches are
 
@@ -77,10 +79,3 @@ def _value(pair):
     """'RPNAcc 0.9123'. A loss that is not a number ends the training, so nan is an average of no samples."""
     name, average = pair
     return f'{name} (0 samples)' if math.isnan(average) else f'{name} {average:.4f}'
-
-
-def duration(seconds):
-    """Seconds -> '1:02:03' or '2:03'."""
-    minutes, seconds = divmod(int(round(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f'{hours}:{minutes:02d}:{seconds:02d}' if hours else f'{minutes}:{seconds:02d}'

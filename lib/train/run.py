@@ -6,8 +6,11 @@ from typing import NamedTuple
 
 from sniper_mxnet import mx
 
+from configs import values_affecting
+from lib.utils.clock import duration
 from lib.utils.errors import SniperError
 from lib.utils.files import remove_stale_temporaries
+from lib.tasks import get_task
 from lib.weights import checkpoint
 from lib.engine.devices import host_group, waiting_for_engine
 from lib.distributed.workers import ALONE, LEAVING_SECONDS
@@ -19,15 +22,12 @@ from lib.train.initialise import frozen_parameters, init_parameters
 from lib.train.metrics import TrainMetrics
 from lib.train.optimiser import get_state, in_other_batches, init_optimiser, set_state, share_state
 from lib.weights.paths import epoch_tag
-from lib.train.progress import Progress, duration
+from lib.train.progress import Progress
 from lib.train.report import config_hash, flat_config
 from lib.train.schedule import learning_rate
 from lib.train.signals import SharedStop, StopRequest
 
 logger = logging.getLogger(__name__)
-
-# No word about these on --resume
-FREE_TO_CHANGE = ('TRAIN.end_epoch', 'TRAIN.NUM_PROCESS', 'TRAIN.PREFETCH', 'gpus', 'default.worker_timeout')
 
 
 class Position(NamedTuple):
@@ -165,9 +165,8 @@ class Saver:
                        saved=time.strftime('%Y-%m-%dT%H:%M:%S'), **progress)
         if self.loss_scale:
             sidecar['loss_scale'] = self.loss_scale.get_state()
-        train_keys = self.config.TRAIN
         checkpoint.save(self.prefix, tag, self.module.symbol, arg_params, aux_params, get_state(self.module), sidecar,
-                        train_keys.BBOX_MEANS, train_keys.BBOX_STDS)
+                        get_task(self.config).box_layer)
         logger.info('Saved %s-%s.params', self.prefix, tag)
 
 
@@ -209,12 +208,7 @@ def where_to_go_on(sidecar, config, batch_size):
     """
     if not sidecar:
         return Position(0, 0, 0, batch_size)
-    before, now = sidecar.get('config', {}), flat_config(config)
-    changed = sorted(key for key in set(before) | set(now)
-                     if before.get(key) != now.get(key) and key not in FREE_TO_CHANGE)
-    if changed:
-        logger.warning('The configuration has changed since the checkpoint: %s',
-                       ', '.join(f'{key} {before.get(key)!r} -> {now.get(key)!r}' for key in changed))
+    _say_what_changed(sidecar.get('config', {}), config)
     epoch, batch, old = sidecar['epoch'], sidecar['batch'], sidecar['batch_size']
     first_chip, order_batch = sidecar.get('first_chip', 0), sidecar.get('order_batch', old)
     if old == batch_size:
@@ -224,6 +218,16 @@ def where_to_go_on(sidecar, config, batch_size):
     if not batch + first_chip:
         return Position(epoch, 0, 0, batch_size)
     return Position(epoch, 0, first_chip + batch * old, order_batch)
+
+
+def _say_what_changed(before, config):
+    """Warn of the keys that change what training computes. before: {dotted name: value} of the checkpoint."""
+    now = values_affecting(config, 'schedule')
+    if config.TRAIN.LR_POLICY == 'step':
+        del now['TRAIN.end_epoch']  # to train for longer is what --resume is for, and moves no learning rate
+    changed = [f'{key} {before.get(key)!r} -> {now[key]!r}' for key in sorted(now) if before.get(key) != now[key]]
+    if changed:
+        logger.warning('The configuration has changed since the checkpoint: %s', ', '.join(changed))
 
 
 def _restore_state(module, prefix, found, batch_size, workers):

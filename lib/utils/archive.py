@@ -1,8 +1,12 @@
 """Unpacking archives from elsewhere: only plain files and folders, only below the given folder, only so much.
 
 Tar (plain, gzip, bzip2) and zip, told apart by their content; not xz, whose reader takes as much memory as a file
-asks for. Everything is unpacked beside its place first and
-moved there when all of it was found good: a refused or broken archive leaves nothing behind.
+asks for. Everything is unpacked beside its place first and moved there when all of it was found good: a refused or
+broken archive leaves nothing behind.
+
+Tar members are extracted by tarfile with its data filter (PEP 706), where this Python has it. The checks here stand
+before it for what the filter does not do: zip files, sizes and numbers of files and headers, names that are absolute or
+strange elsewhere than here, and links within the folder.
 """
 import bz2
 import contextlib
@@ -16,7 +20,6 @@ import zipfile
 import zlib
 
 from lib.utils.errors import SniperError
-from lib.utils.zip_files import open_zip
 
 MAX_RATIO = 100                 # unpacked bytes a packed byte; weights have 1 to 2, pickled proposals about 10
 SPARE = 64 << 20                # bytes that small archives may unpack to anyway
@@ -24,6 +27,7 @@ MAX_FILES = 200000
 MAX_NAME = 1024
 MAX_HEADER = 16 << 10           # bytes of a file's headers in a tar archive; tarfile takes the square of it in time
 MAX_FACTS = 200                 # of a tar archive's own header
+MAX_DIRECTORY = 8 << 20         # bytes of a zip file's, about 80,000 files; each takes ten times as much in memory
 BLOCK = 1 << 18
 ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 OPENERS = ((b'\x1f\x8b', gzip.open), (b'BZh', bz2.open))
@@ -68,6 +72,39 @@ def unpack(path, folder, below=None):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def open_zip(path):
+    """zipfile.ZipFile of `path` for reading. zipfile.BadZipFile if it is none or its directory is too large: Python's
+    reader takes whatever directory a file announces."""
+    with open(path, 'rb') as stream:
+        limited = _Limited(stream)
+        with zipfile.ZipFile(limited) as archive:
+            limited.most = None     # the directory, read at once, has passed
+            yield archive
+
+
+class _Limited:
+    """A stream that hands out at most `most` bytes at once."""
+
+    most = MAX_DIRECTORY
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+    def seek(self, offset, whence=0):
+        if whence == 0 and offset < 0:
+            raise zipfile.BadZipFile('a place in it lies before its beginning')
+        return self._stream.seek(offset, whence)
+
+    def read(self, count=-1):
+        if self.most is not None and count > self.most:
+            raise zipfile.BadZipFile(f'its directory has {count} bytes')
+        return self._stream.read(count)
+
+
 class _Budget:
     """Bytes, files and folders that may come out, and how many did."""
 
@@ -77,7 +114,14 @@ class _Budget:
         self.free = shutil.disk_usage(folder).free
         self.bytes = self.files = self.entries = 0
 
+    def file(self, announced):
+        """A file begins that says to have so many bytes."""
+        if announced > self.most:
+            raise _Refused(f'it unpacks to more than {MAX_RATIO} times its size')
+        self.files += 1
+
     def take(self, count):
+        """So many bytes are written."""
         self.bytes += count
         if self.bytes > self.most:
             raise _Refused(f'it unpacks to more than {MAX_RATIO} times its size')
@@ -85,6 +129,7 @@ class _Budget:
             raise _Refused('there is not enough room on the disk')
 
     def entry(self):
+        """A file or folder is met."""
         self.entries += 1
         if self.entries > MAX_FILES:
             raise _Refused(f'it holds more than {MAX_FILES} files and folders')
@@ -140,22 +185,24 @@ def _unpack_tar(path, folder, budget):
 
 
 def _unpack_members(archive, guarded, folder, budget):
+    if hasattr(tarfile, 'data_filter'):
+        archive.extraction_filter = tarfile.data_filter
     for member in archive:
         guarded.headers = 0
         budget.entry()
-        target = _target(folder, member.name)
+        _target(folder, member.name)
         if member.size < 0:
             raise _Refused(f'a file in it has {member.size} bytes')
         if len(archive.pax_headers) > MAX_FACTS:
             raise _Refused(f'it has a header with {len(archive.pax_headers)} entries')
-        if member.isdir():
-            os.makedirs(target, exist_ok=True)
-        elif member.isreg() and not member.issparse():
-            with guarded.content():
-                _write(archive.extractfile(member), target, budget, member.size)
-        else:
+        if not (member.isdir() or member.isreg()) or member.issparse():
             raise _Refused('{} is a {}; only files and folders are unpacked'.format(
                 ascii(member.name[:80]), 'link' if member.issym() or member.islnk() else 'special file'))
+        if member.isreg():
+            budget.file(member.size)
+            budget.take(member.size)
+        with guarded.content():
+            archive.extract(member, folder, set_attrs=False)
         archive.members = []    # tarfile keeps a record of each
 
 
@@ -187,9 +234,7 @@ def _target(folder, name):
 
 def _write(stream, target, budget, announced):
     """Copy a member; the budget is asked before much is written."""
-    if announced > budget.most:
-        raise _Refused(f'it unpacks to more than {MAX_RATIO} times its size')
-    budget.files += 1
+    budget.file(announced)
     os.makedirs(os.path.dirname(target), exist_ok=True)
     with open(target, 'wb') as out:
         for block in iter(lambda: stream.read(BLOCK), b''):

@@ -13,12 +13,13 @@ import os
 import tokenize
 import zipfile
 import zlib
+from typing import Optional
 
 import numpy as np
 
+from lib.utils.archive import open_zip
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, remove_stale_temporaries, write_temporary
-from lib.utils.zip_files import open_zip
 
 ORIGIN = 'origin'
 MEND = 'make it anew'
@@ -65,7 +66,7 @@ def write_npz(path: str, arrays: dict, origin: dict) -> None:
     remove_stale_temporaries(os.path.dirname(path) or '.')
 
 
-def read_npz(path: str, expected: dict = None, mend: str = MEND) -> tuple:
+def read_npz(path: str, expected: Optional[dict] = None, mend: str = MEND) -> tuple:
     """-> (arrays by name, origin). `expected`: the origin that the file must have, None for any.
 
     OSError if it is missing or cannot be read, DamagedFile, StaleFile; `mend` ends their messages: what is done, or to
@@ -82,7 +83,7 @@ def read_npz(path: str, expected: dict = None, mend: str = MEND) -> tuple:
         raise DamagedFile(path, ' '.join(str(error).split()) or type(error).__name__, mend) from None
 
 
-def read_origin(path: str) -> dict:
+def read_origin(path: str) -> Optional[dict]:
     """What the file at `path` was made from; None if there is none, or it is damaged at first sight."""
     try:
         with open_zip(path) as archive:

@@ -6,6 +6,7 @@ is reserved at once, so that a lack of memory is an error here and not a bus err
 """
 import errno
 import logging
+import math
 import mmap
 import os
 import tempfile
@@ -49,10 +50,7 @@ class SharedArray:
         self._memory = mmap.mmap(descriptor, max(1, self._count() * self.dtype.itemsize))
 
     def _count(self):
-        count = 1
-        for side in self.shape:
-            count *= side
-        return count
+        return math.prod(self.shape)
 
     @property
     def nbytes(self):

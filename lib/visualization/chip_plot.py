@@ -10,8 +10,8 @@ from lib.utils.files import write_file
 BLUE, RED, GREEN, GREY = '#2a7fb8', '#d1495b', '#5a9e6f', '#8d99ae'
 
 
-def plot_census(census, path):
-    """Write a plot of a ChipCensus to `path` (.png, .svg or .pdf). SniperError if it cannot be written."""
+def plot_statistics(statistics, path):
+    """Write a plot of a ChipStatistics to `path` (.png, .svg or .pdf). SniperError if it cannot be written."""
     import matplotlib
     matplotlib.use('Agg')  # no display is needed
     from matplotlib import pyplot
@@ -19,10 +19,10 @@ def plot_census(census, path):
     if ending not in ('png', 'svg', 'pdf'):
         raise SniperError(f'plot {path} must end in .png, .svg or .pdf')
     figure, axes = pyplot.subplots(2, 2, figsize=(12, 8))
-    _chips_per_scale(axes[0, 0], census)
-    _chips_per_image(axes[0, 1], census)
-    _object_sides(axes[1, 0], census)
-    _pixels(axes[1, 1], census)
+    _chips_per_scale(axes[0, 0], statistics)
+    _chips_per_image(axes[0, 1], statistics)
+    _object_sides(axes[1, 0], statistics)
+    _pixels(axes[1, 1], statistics)
     for axis in axes.flat:
         axis.spines[['top', 'right']].set_visible(False)
     figure.tight_layout()
@@ -32,25 +32,25 @@ def plot_census(census, path):
     write_file(path, content.getvalue())
 
 
-def _scale_names(census):
-    count = len(census.settings.scales)
-    return [scale_text(definition, index == count - 1) for index, definition in enumerate(census.settings.scales)]
+def _scale_names(statistics):
+    count = len(statistics.settings.scales)
+    return [scale_text(definition, index == count - 1) for index, definition in enumerate(statistics.settings.scales)]
 
 
-def _chips_per_scale(axis, census):
-    images, places = max(1, census.images), np.arange(len(census.chips))
-    positive, negative = census.chips[:, 0] / images, census.chips[:, 1] / images
+def _chips_per_scale(axis, statistics):
+    images, places = max(1, statistics.images), np.arange(len(statistics.chips))
+    positive, negative = statistics.chips[:, 0] / images, statistics.chips[:, 1] / images
     axis.bar(places, positive, color=BLUE, label='positive')
     axis.bar(places, negative, bottom=positive, color=RED, label='negative')
     axis.set_xticks(places)
-    axis.set_xticklabels(_scale_names(census))
+    axis.set_xticklabels(_scale_names(statistics))
     axis.set_ylabel('chips an image')
-    axis.set_title(f'Chips by scale: {census.chips.sum() / images:.2f} an image')
+    axis.set_title(f'Chips by scale: {statistics.chips.sum() / images:.2f} an image')
     axis.legend(frameon=False)
 
 
-def _chips_per_image(axis, census):
-    counts = np.array(census.chips_per_image).reshape(-1, 2)
+def _chips_per_image(axis, statistics):
+    counts = np.array(statistics.chips_per_image).reshape(-1, 2)
     most = int(counts.sum(axis=1).max(initial=0))
     width = max(1, -(-most // 60))
     bins = np.arange(0, most + width + 1, width) - 0.5
@@ -63,9 +63,9 @@ def _chips_per_image(axis, census):
     axis.legend(frameon=False)
 
 
-def _object_sides(axis, census):
-    sides = np.concatenate(census.object_sides + [np.zeros(0)])
-    covered = np.concatenate(census.covered + [np.zeros(0, bool)])
+def _object_sides(axis, statistics):
+    sides = np.concatenate(statistics.object_sides + [np.zeros(0)])
+    covered = np.concatenate(statistics.covered + [np.zeros(0, bool)])
     finite = np.isfinite(sides)
     sides, covered = np.maximum(sides[finite], 1), covered[finite]
     smallest, largest = sides.min(initial=8), sides.max(initial=16) * 1.01
@@ -73,12 +73,13 @@ def _object_sides(axis, census):
     axis.hist([sides[covered], sides[~covered]], bins=bins, stacked=True, color=[GREEN, RED],
               label=['in a chip', f'in no chip ({(~covered).sum()})'])
     top = axis.get_ylim()[1]
-    count = len(census.settings.valid_ranges)
-    for index, (low, high) in enumerate(census.settings.valid_ranges):
+    count = len(statistics.settings.valid_ranges)
+    for index, (low, high) in enumerate(statistics.settings.valid_ranges):
         low, high = max(low, bins[0]), high if high > 0 else bins[-1]
         level = top * (1.04 + 0.06 * (count - 1 - index))
         axis.plot([low, min(high, bins[-1])], [level, level], color=BLUE, linewidth=4, solid_capstyle='butt')
-        axis.annotate(_scale_names(census)[index], (low, level), xytext=(4, 4), textcoords='offset points', fontsize=7)
+        axis.annotate(_scale_names(statistics)[index], (low, level), xytext=(4, 4), textcoords='offset points',
+                      fontsize=7)
     axis.set_ylim(0, top * (1.08 + 0.06 * count))
     axis.set_xscale('log')
     axis.set_xlabel('side of an object, original pixels')
@@ -87,9 +88,9 @@ def _object_sides(axis, census):
     axis.legend(fontsize=8, loc='upper right', bbox_to_anchor=(1, 0.75))
 
 
-def _pixels(axis, census):
-    images = max(1, census.images)
-    amounts = [census.pixels / images / 1e6, census.full_image / images / 1e6, census.pyramid / images / 1e6]
+def _pixels(axis, statistics):
+    images = max(1, statistics.images)
+    amounts = [pixels / images / 1e6 for pixels in (statistics.pixels, statistics.full_image, statistics.pyramid)]
     names = ['chips', 'one pass at {}x{}'.format(*FULL_IMAGE), 'every scale']
     places = np.arange(3)
     axis.barh(places, amounts, color=[BLUE, GREY, GREY])

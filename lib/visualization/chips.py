@@ -31,10 +31,10 @@ def draw_image_chips(entry, chips, settings):
     base = (base * FADE).astype(np.uint8)
     covered = np.zeros(len(entry['boxes']), bool)
     for chip in chips:
-        covered[chip.props] = True
+        covered[chip.rows] = True
     panels = []
     for index, definition in enumerate(settings.scales):
-        of_scale = [chip for chip in chips if chip.scale_index == index]
+        of_scale = [chip for chip in chips if chip.level == index]
         negative = sum(chip.negative for chip in of_scale)
         title = (f'{scale_text(definition, index == len(settings.scales) - 1)}: {len(of_scale) - negative} positive '
                  f'chips, {negative} negative')
@@ -47,9 +47,9 @@ def _panel(picture, entry, chips, covered, factor):
     boxes, is_object = entry['boxes'], np.asarray(entry['max_overlaps']) == 1
     valid = np.zeros(len(boxes), bool)
     for chip in chips:
-        valid[chip.props] = True
+        valid[chip.rows] = True
         if chip.negative:
-            for row in chip.props:
+            for row in chip.rows:
                 if not is_object[row]:
                     _rectangle(picture, boxes[row], factor, PROPOSAL, 1)
     for row in np.nonzero(is_object)[0]:

@@ -3,16 +3,17 @@
 A checkpoint with the tag `0003` (after epoch 3) or `interrupted` is
 
     <prefix>-symbol.json        the training graph
-    <prefix>-<tag>.params       'arg:<name>', 'aux:<name>' in MXNet's array format; also bbox_pred_{weight,bias}_test
+    <prefix>-<tag>.params       'arg:<name>', 'aux:<name>' in MXNet's array format; also the box layer's `_test` arrays
     <prefix>-<tag>.states       the optimiser: 'momentum:<name>', 'master:<name>', 'count:<name>' in the same format
     <prefix>-<tag>.json         progress, classes, configuration; sizes and checksums of the two files above
 
 Everything is written under temporary names first. Then the old side file is deleted, the new files are renamed, the
 side file last: a process killed at any moment leaves either the old checkpoint, none with this tag, or the new one.
 
-`bbox_pred_*_test` make the box layer of a test graph decode directly: the network predicts (delta - mean) / std, so
-weight_test = weight * std and bias_test = bias * std + mean. (The original forgot the means; they are 0 in all its
-configurations.) Source: reference/networks.md section 9.
+The `_test` arrays (`bbox_pred_weight_test`, ...) make the box layer of a test graph decode directly: the network
+predicts (delta - mean) / std, so weight_test = weight * std and bias_test = bias * std + mean. Which layer that is, its
+task says. (The original forgot the means, which are 0 in all its configurations.) Source: reference/networks.md
+section 9.
 """
 import itertools
 import json
@@ -27,6 +28,7 @@ from sniper_mxnet import mx
 
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_file, write_temporary
+from lib.weights.parameter_matching import TEST_ENDING
 from lib.weights.params_file import file_checksum, read_arrays, write_arrays
 from lib.weights.paths import existing_epochs, params_path, read_json, read_sidecar
 
@@ -34,8 +36,6 @@ logger = logging.getLogger(__name__)
 
 INTERRUPTED = 'interrupted'
 PASSED_OVER = '%s is missing or damaged: its checkpoint is passed over'
-TEST_ENDING = '_test'  # of arrays that take the place of the ones without it in a test graph
-BOX_LAYER = ['bbox_pred_weight', 'bbox_pred_bias']
 NEEDED_TO_RESUME = {'epoch': int, 'batch': int, 'batch_size': int, 'num_update': int, 'files': dict}
 Checkpoint = namedtuple('Checkpoint', 'tag sidecar')
 
@@ -52,14 +52,18 @@ def load_params(path):
     return arg_params, aux_params
 
 
-def load_for_test(prefix, epoch):
-    """Parameters for a test graph: every `<name>_test` replaces `<name>`. -> (arg_params, aux_params)."""
+def load_for_test(prefix, epoch, box_layer=None):
+    """Parameters for a test graph: every `<name>_test` replaces `<name>`. -> (arg_params, aux_params).
+
+    box_layer: of the task (lib.tasks.BoxLayer), whose `_test` arrays are made where the file lacks them.
+    SniperError for a file that is missing, broken, incomplete or has numbers that are not finite.
+    """
     path = params_path(prefix, epoch)
     if not os.path.exists(path):
         raise SniperError(f'checkpoint {path} does not exist: train first, or set TEST.TEST_EPOCH and --save_prefix '
                           f'to one of {existing_epochs(prefix) or "the checkpoints in another folder"}')
     arg_params, aux_params = load_params(path)
-    _complete_box_layer(arg_params, path, read_sidecar(prefix, epoch).get('config', {}))
+    _complete_box_layer(arg_params, path, read_sidecar(prefix, epoch).get('config', {}), box_layer)
     for name in [name for name in arg_params if name.endswith(TEST_ENDING)]:
         arg_params[name[:-len(TEST_ENDING)]] = arg_params.pop(name)
     for name, array in itertools.chain(arg_params.items(), aux_params.items()):
@@ -70,17 +74,18 @@ def load_for_test(prefix, epoch):
     return arg_params, aux_params
 
 
-def save(prefix, tag, symbol, arg_params, aux_params, state, sidecar, box_means, box_stds):
+def save(prefix, tag, symbol, arg_params, aux_params, state, sidecar, box_layer=None):
     """Write one checkpoint.
 
     arg_params, aux_params, state: dicts of NDArray, after mx.nd.waitall(); sidecar: dict for JSON, completed by the
-    checksums here; box_means, box_stds: TRAIN.BBOX_MEANS and BBOX_STDS.
+    checksums here; box_layer: of the task (lib.tasks.BoxLayer), whose `_test` arrays are written too.
     Raises SniperError when a parameter is not finite (nothing is written) or the disk refuses.
     """
     arrays = {'arg:' + name: array.asnumpy() for name, array in arg_params.items()}
     arrays.update({'aux:' + name: array.asnumpy() for name, array in aux_params.items()})
     _check_finite(arrays)
-    arrays.update(_test_arrays(arrays, box_means, box_stds))
+    if box_layer:
+        arrays.update(_test_arrays(arrays, box_layer, box_layer.means, box_layer.stds))
     base = f'{prefix}-{tag}'
     write_file(prefix + '-symbol.json', symbol.tojson().encode('utf-8'))
     sidecar = dict(sidecar, files={})
@@ -149,42 +154,44 @@ def begin_run(prefix):
     return run
 
 
-def _test_arrays(arrays, means, stds):
-    weight, bias = arrays.get('arg:bbox_pred_weight'), arrays.get('arg:bbox_pred_bias')
+def _test_arrays(arrays, box_layer, means, stds):
+    """{'arg:<name>_test': array} of the box layer; {} where the arrays have none."""
+    weight, bias = (arrays.get('arg:' + name) for name in (box_layer.weight, box_layer.bias))
     if weight is None:
         return {}
     boxes = len(bias) // 4  # 1, or 2 where the network keeps a background box
     means = np.tile(np.asarray(means, np.float32), boxes)
     stds = np.tile(np.asarray(stds, np.float32), boxes)
-    return {'arg:bbox_pred_weight_test': weight * stds.reshape((-1,) + (1,) * (weight.ndim - 1)),
-            'arg:bbox_pred_bias_test': bias * stds + means}
+    return {f'arg:{box_layer.weight}{TEST_ENDING}': weight * stds.reshape((-1,) + (1,) * (weight.ndim - 1)),
+            f'arg:{box_layer.bias}{TEST_ENDING}': bias * stds + means}
 
 
-def _complete_box_layer(arg_params, path, config):
+def _complete_box_layer(arg_params, path, config, box_layer):
     """Add the box layer's test arrays where a file lacks them: without, boxes of our networks would be off.
 
     config: of the training, from the side file; {} if there is none. Networks without a box layer need nothing.
     """
-    missing = [name for name in BOX_LAYER if name in arg_params and name + '_test' not in arg_params]
+    layer = [box_layer.weight, box_layer.bias] if box_layer else []
+    missing = [name for name in layer if name in arg_params and name + TEST_ENDING not in arg_params]
     if not missing:
         return
-    keys = 'TRAIN.BBOX_MEANS', 'TRAIN.BBOX_STDS'
-    if missing != BOX_LAYER:
+    if missing != layer:
         raise SniperError(f'{path} has {missing[0]} but not {missing[0]}_test, with which tests decode boxes: take '
-                           'all files as training wrote '
-                          'them, or add the array (docs/weights.md, section 1)')
+                          'all files as training wrote them, or add the array (docs/weights.md, section 1)')
+    keys = box_layer.means_key, box_layer.stds_key
     if not all(key in config for key in keys):
         # As the original does: a file of another program may hold the layer ready for use.
-        logger.warning('%s has no bbox_pred_*_test, and no side file says %s: bbox_pred_* is taken as it is; all boxes '
-                       'are off if it was trained on normalised targets (docs/weights.md, section 1)', path,
-                       ' and '.join(keys))
+        stem = os.path.commonprefix(layer)
+        logger.warning('%s has no %s*_test, and no side file says %s: %s* is taken as it is; all boxes are off if it '
+                       'was trained on normalised targets (docs/weights.md, section 1)', path, stem,
+                       ' and '.join(keys), stem)
         return
     means, stds = (config[key] for key in keys)
     arrays = {'arg:' + name: arg_params[name].asnumpy() for name in missing}
-    for key, array in _test_arrays(arrays, means, stds).items():
+    for key, array in _test_arrays(arrays, box_layer, means, stds).items():
         arg_params[key.partition(':')[2]] = mx.nd.array(array, dtype=array.dtype)
-    logger.info('%s has no bbox_pred_*_test: made from bbox_pred_* with means %s and deviations %s of its side file',
-                path, means, stds)
+    logger.info('%s has no %s*_test: made from it with means %s and deviations %s of its side file', path,
+                os.path.commonprefix(layer), means, stds)
 
 
 def _is_finite(array):

@@ -1,29 +1,43 @@
-"""Do the arrays of a file agree with what a network wants? What does not is said by name, in one line."""
+"""Which network the arrays of a parameter file belong to, and what one lacks of the other, by name.
+
+A detector's training and test graph share all parameters, so a variant here is what differs in parameters: 'rcnn', with
+'autofocus', 'mask' or both behind it, and 'rpn', the proposal network alone. The numbers of classes and anchors are
+taken from the file.
+"""
+import functools
 from typing import Dict, List, NamedTuple, Tuple
 
-LISTED = 20  # names of each kind in one line; `python -m lib.weights.inspect_model FILE` shows all
+LISTED = 20  # names of each kind in one line; `python -m lib.weights.inspect FILE` shows all
+SIDE = 64  # of the input for which shapes are inferred; no parameter depends on it
+VARIANTS = (('rcnn', 'train', ()), ('rcnn_autofocus', 'train', ('AUTO_FOCUS',)), ('rcnn_mask', 'train', ('WITH_MASK',)),
+            ('rcnn_mask_autofocus', 'train', ('AUTO_FOCUS', 'WITH_MASK')), ('rpn', 'proposal_train', ()))
+MOST_CLASSES, MOST_ANCHORS = 100000, 1000     # believed of a file
+TEST_ENDING = '_test'  # of arrays that take the place of the ones without it in a test graph
 
 
-class Agreement(NamedTuple):
-    """missing: names that the network wants and the file has not; misshapen: name -> (shape there, shape wanted);
-    extra: names that only the file has, which does no harm."""
+class ParameterMatch(NamedTuple):
+    """The arrays of a file beside those that a network wants.
+
+    missing: names that the network wants and the file has not; misshapen: name -> (shape there, shape wanted); extra:
+    names that only the file has, which does no harm.
+    """
     missing: List[str]
     misshapen: Dict[str, Tuple[tuple, tuple]]
     extra: List[str]
 
     @property
-    def complete(self):
+    def complete(self) -> bool:
         """True if the network can be filled."""
         return not self.missing and not self.misshapen
 
-    def complaint(self, listed=LISTED):
+    def differences(self, listed=LISTED) -> str:
         """Everything that differs, by name; '' if the network can be filled. listed: names of each kind, None = all."""
         if self.complete:
             return ''
         parts = []
         if self.missing:
             parts.append('{} missing ({})'.format(_count(self.missing, 'parameters are', 'parameter is'),
-                                              shortened(self.missing, listed=listed)))
+                                                  shortened(self.missing, listed=listed)))
         if self.misshapen:
             parts.append('{} other shapes ({})'.format(_count(self.misshapen, 'have', 'has'), shortened([
                 f'{name} is {shape_text(there)}, the network wants {shape_text(wanted)}'
@@ -33,23 +47,97 @@ class Agreement(NamedTuple):
         return '; '.join(parts)
 
 
-def compare(wanted, given):
-    """{name: shape} wanted and given -> Agreement, names in the order of each."""
-    return Agreement(missing=[name for name in wanted if name not in given],
-                     misshapen={name: (tuple(given[name]), tuple(shape)) for name, shape in wanted.items()
-                                if name in given and tuple(given[name]) != tuple(shape)},
-                     extra=[name for name in given if name not in wanted])
+class NetworkMatch(NamedTuple):
+    """How a file fits one variant of a network; names of auxiliary states are among the others."""
+    network: str
+    variant: str
+    whole: ParameterMatch           # with everything that the graph wants
+    pretrained: ParameterMatch      # with what `network.pretrained` must bring: all but newly initialised layers
+
+    @property
+    def extra(self) -> List[str]:
+        """Names that this network does not ask for, test weights aside."""
+        return [name for name in self.whole.extra if not name.endswith(TEST_ENDING)]
+
+    @property
+    def rank(self):
+        """Sort key: whole and without leftovers first, then whole, then as pretrained weights, then the nearest."""
+        lacking = len(self.whole.missing) + len(self.whole.misshapen)
+        short = len(self.pretrained.missing) + len(self.pretrained.misshapen)
+        return lacking > 0, len(self.extra) if not lacking else 0, short, lacking, len(self.extra)
 
 
-def shape_text(shape):
+def match_parameters(wanted, given) -> ParameterMatch:
+    """{name: shape} wanted and given -> ParameterMatch, names in the order of each."""
+    return ParameterMatch(missing=[name for name in wanted if name not in given],
+                          misshapen={name: (tuple(given[name]), tuple(shape)) for name, shape in wanted.items()
+                                     if name in given and tuple(given[name]) != tuple(shape)},
+                          extra=[name for name in given if name not in wanted])
+
+
+def match_networks(shapes) -> List[NetworkMatch]:
+    """{name: shape} of a file, without 'arg:' and 'aux:' -> NetworkMatch of each known variant, best first."""
+    from symbols import detector_names
+    classes = min(max(2, _rows(shapes, 'cls_score_weight', 81)), MOST_CLASSES)
+    anchors = min(max(1, _rows(shapes, 'rpn_cls_score_weight', 2 * 21) // 2), MOST_ANCHORS)
+    heads = classes, anchors, _rows(shapes, 'bbox_pred_weight', 8) == 8
+    found = [NetworkMatch(name, variant, match_parameters(wanted, shapes), match_parameters(trunk, shapes))
+             for name in detector_names() for variant, wanted, trunk in _variants(name, *heads)]
+    return sorted(found, key=lambda match: match.rank)
+
+
+def override(key: str, value) -> str:
+    """A key and its value as they are written behind --set."""
+    return f'{key} {str(value).replace(" ", "")}'
+
+
+def shape_text(shape) -> str:
     """(64, 3, 7, 7) -> '64x3x7x7'."""
     return 'x'.join(map(str, shape))
 
 
-def shortened(names, joint=', ', listed=LISTED):
+def shortened(names, joint=', ', listed=LISTED) -> str:
     """At most `listed` names as text (None = all), and how many more there are."""
     more = 0 if listed is None else max(0, len(names) - listed)
     return joint.join(names[:len(names) - more]) + (f' and {more} more' if more else '')
+
+
+@functools.lru_cache(maxsize=64)
+def _variants(name, classes, anchors, class_agnostic):
+    """[(variant, {name: shape} of all that its graph wants, the same without newly initialised layers)]."""
+    from symbols import get_detector
+    detector, found = get_detector(name), []
+    for variant, graph, switches in VARIANTS:
+        config = _config(name, detector, classes, anchors, class_agnostic, switches)
+        inputs = detector.input_shapes(config, 1, SIDE, SIDE, graph)
+        if ('WITH_MASK' in switches) != ('gt_masks' in inputs):
+            continue        # a detector without this variant
+        symbol = detector.symbol(config, graph)
+        arguments, _, auxiliary = symbol.infer_shape(**inputs)
+        wanted = {key: shape for key, shape in zip(symbol.list_arguments(), arguments) if key not in inputs}
+        new = detector.new_parameters(symbol)
+        states = dict(zip(symbol.list_auxiliary_states(), auxiliary))
+        trunk = {key: shape for key, shape in wanted.items() if key not in new}
+        found.append((variant, dict(wanted, **states), dict(trunk, **states)))
+    return found
+
+
+def _config(name, detector, classes, anchors, class_agnostic, switches):
+    """Configuration with as many classes and anchors as the file has, where it says."""
+    from configs import load_config
+    config = load_config(None, ['symbol', name])
+    config.dataset.NUM_CLASSES = classes
+    config.network.NUM_ANCHORS = anchors
+    config.network.ANCHOR_RATIOS, config.network.ANCHOR_SCALES = [1.0], [float(1 + k) for k in range(anchors)]
+    config.network.RPN_FEAT_STRIDE = detector.features(config)[0].stride
+    config.CLASS_AGNOSTIC = class_agnostic
+    for switch in switches:
+        config.TRAIN[switch] = True
+    return config
+
+
+def _rows(shapes, name, default):
+    return shapes[name][0] if shapes.get(name) else default
 
 
 def _count(items, many, one):

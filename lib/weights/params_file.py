@@ -1,8 +1,8 @@
 """MXNet's file of named arrays (`mx.nd.save`), read and written by NumPy alone.
 
-Files from elsewhere are untrusted: MXNet's own reader trusts the lengths in the file, and its optimiser states
-are pickles. This reader checks every length against what the file holds and knows dense arrays only; everything
-else raises SniperError with the file's name.
+Files from elsewhere are untrusted: MXNet's own reader trusts the lengths in the file, and its optimiser states are
+pickles; and worker processes, which must not load MXNet, read such files too. So this reader is ours. It checks every
+length against what the file holds and knows dense arrays only; everything else raises SniperError with the file's name.
 
 Layout, little endian: u64 0x112, u64 0, u64 number of arrays, arrays, u64 number of names, names.
 A name: u64 length, bytes. An array: u32 magic, [i32 storage type,] u32 rank, rank x i64, i32 device type,
@@ -81,7 +81,7 @@ def _hint(path):
     with open(path, 'rb') as stream:
         foreign = stream.read(9)
     if foreign.startswith((b'PK', b'\x80\x02')) or foreign[8:] == b'{':
-        return '; weights of PyTorch and safetensors files are converted by python -m lib.weights.conversion'
+        return '; weights of PyTorch and safetensors files are converted by python -m lib.weights.convert'
     return ''
 
 

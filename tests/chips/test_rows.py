@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from lib.chips.rows import BETWEEN, COARSEST, FINEST, ScaleRule, assign_rows, scale_rule, seed_rows
+from lib.chips.scales import BETWEEN, COARSEST, FINEST, ScaleRule, assign_rows, scale_rule, seed_rows
 from tests.chips import slow
 
 PLACES = (FINEST, BETWEEN, COARSEST)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from lib.chips import ChipSampler, ChipSettings, scaled_size, training_scales
-from lib.chips.rows import scale_rule, seed_rows
+from lib.chips.scales import scale_rule, seed_rows
 from lib.utils.errors import SniperError
 from tests.chips import slow
 

@@ -6,13 +6,21 @@ import cv2
 import numpy as np
 import pytest
 
-from lib.chips import ChipSampler, ChipSettings
-from lib.chips import stats
-from lib.chips.statistics import ChipCensus, scale_text
-from lib.chips.coverage import CUT, NO_NUMBER, OUT_OF_RANGE, TOO_LONG, TOO_THIN, uncovered_reasons
-from lib.chips.rows import scale_rule
+from lib.chips import ChipSampler, ChipSettings, stats
+from lib.chips.scales import scale_rule
+from lib.chips.statistics import (
+    CUT,
+    NO_NUMBER,
+    OUT_OF_RANGE,
+    TOO_LONG,
+    TOO_THIN,
+    ChipStatistics,
+    count_chips,
+    scale_text,
+    uncovered_reasons,
+)
 from lib.utils.errors import SniperError
-from lib.visualization.chip_plot import plot_census
+from lib.visualization.chip_plot import plot_statistics
 from lib.visualization.chips import NEGATIVE, POSITIVE, UNCOVERED, draw_image_chips
 
 SETTINGS = ChipSettings((2.0, 1.0, 128.0), ((-1, 20), (16, 60), (70, -1)), 128, (20,), negatives=2,
@@ -43,11 +51,11 @@ def make_entry(path='', proposals=120):
     return dict(image=path, boxes=boxes, max_overlaps=overlaps, width=400, height=300, flipped=False)
 
 
-def test_census_by_hand():
-    entry, census = make_entry(), ChipCensus(SETTINGS)
+def test_statistics_by_hand():
+    entry, statistics = make_entry(), ChipStatistics(SETTINGS)
     chips = ChipSampler(SETTINGS).sample(entry, np.random.default_rng(0), stride=20)
-    census.add(entry, chips, 20)
-    facts = census.facts()
+    statistics.add(entry, chips, 20)
+    facts = statistics.facts()
     assert facts['images'] == 1 and facts['chips'] == len(chips) and facts['objects'] == 5
     assert sum(facts['negative_per_scale']) == sum(chip.negative for chip in chips) == 2
     assert facts['positive_per_scale'] == [sum(chip.scale_index == index and not chip.negative for chip in chips)
@@ -56,7 +64,7 @@ def test_census_by_hand():
     assert facts['against_pyramid'] == pytest.approx(len(chips) * 128 ** 2 / (800 * 600 + 400 * 300 + 128 * 96))
     assert facts['against_full_image'] == pytest.approx(len(chips) * 128 ** 2 / (800 * 800 * 4 / 3))
     assert facts['uncovered'] == 2 and sorted(facts['uncovered_by_reason'].values()) == [1, 1]
-    text = '\n'.join(census.table())
+    text = '\n'.join(statistics.table())
     assert 'objects in no chip: 2 of 5 (40.00 %)' in text and '[200, 20, 265, 85]' in text and 'longer' in text
 
 
@@ -66,11 +74,11 @@ def test_scales_in_words():
     assert scale_text((-1, 512), True) == 'long side 512'
 
 
-def test_empty_census_and_wrong_ending(tmp_path):
-    plot_census(ChipCensus(SETTINGS), str(tmp_path / 'x.png'))
+def test_empty_statistics_and_wrong_ending(tmp_path):
+    plot_statistics(ChipStatistics(SETTINGS), str(tmp_path / 'x.png'))
     assert cv2.imread(str(tmp_path / 'x.png')) is not None
     with pytest.raises(SniperError, match='must end in'):
-        plot_census(ChipCensus(SETTINGS), str(tmp_path / 'x.jpeg2000'))
+        plot_statistics(ChipStatistics(SETTINGS), str(tmp_path / 'x.jpeg2000'))
 
 
 def test_picture_shows_what_there_is(tmp_path):
@@ -121,7 +129,7 @@ def test_the_command_counts_the_chips_of_training(synthetic_set):
     with TrainIterator(roidb, config, 2, num_workers=0) as iterator:
         iterator.start_epoch(3)
         expected = iterator.epoch_stats
-    facts = stats.count_chips(roidb, config, 3).facts()
+    facts = count_chips(roidb, config, 3).facts()
     assert facts['positive_per_scale'] == expected['chips_per_scale'] and facts['objects'] == expected['objects']
     assert facts['uncovered'] == expected['uncovered_boxes']
 

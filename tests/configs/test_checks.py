@@ -8,13 +8,9 @@ from configs.checks import lr_epochs
 from tests.conftest import ROOT
 
 TINY = os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')
-RES101 = os.path.join(ROOT, 'configs', 'faster', 'sniper_res101_e2e.yml')
 
 # purpose, --set words -> parts of the message
 CONTRADICTIONS = [
-    ('train', ['network.NUM_ANCHORS', '9'], ['NUM_ANCHORS is 9', '3 ANCHOR_RATIOS x 7 ANCHOR_SCALES', '21']),
-    ('test', ['network.ANCHOR_SCALES', '[2,4]'], ['NUM_ANCHORS is 21', 'set it to 6']),
-    ('train', ['network.ANCHOR_SCALES', '[]', 'network.NUM_ANCHORS', '0'], ['must not be empty']),
     ('train', ['symbol', "''"], ['symbol']),
     ('train', ['dataset.NUM_CLASSES', '1'], ['dataset.NUM_CLASSES is 1', 'background']),
     ('train', ['TRAIN.SCALES', '[2.0, 256.0]'], ['TRAIN.SCALES has 2', 'TRAIN.VALID_RANGES has 3']),
@@ -25,27 +21,12 @@ CONTRADICTIONS = [
     ('train', ['TRAIN.lr_step', "'-1'"], ['TRAIN.lr_step']),
     ('train', ['TRAIN.BATCH_IMAGES', '0'], ['TRAIN.BATCH_IMAGES is 0', '1 or more']),
     ('train', ['TRAIN.end_epoch', '-1'], ['TRAIN.end_epoch']),
-    ('train', ['TRAIN.CHIP_SIZE', '250'], ['TRAIN.CHIP_SIZE is 250', 'multiple', '8']),
     ('train', ['TRAIN.CHIP_STRIDES', '[]'], ['TRAIN.CHIP_STRIDES']),
     ('train', ['TRAIN.CHIP_STRIDES', '[0]'], ['TRAIN.CHIP_STRIDES']),
-    ('train', ['TRAIN.RPN_NEGATIVE_OVERLAP', '0.8'], ['TRAIN.RPN_NEGATIVE_OVERLAP, 0.8']),
-    ('train', ['TRAIN.BBOX_STDS', '[0.1]'], ['TRAIN.BBOX_STDS has 1']),
-    ('train', ['TRAIN.BBOX_STDS', '[0.1, 0.1, 0, 0.2]'], ['TRAIN.BBOX_STDS', 'above 0']),
     ('train', ['TRAIN.NEG_CHIP_MIN_ROWS', '[10]'], ['TRAIN.NEG_CHIP_MIN_ROWS', 'two numbers']),
     ('train', ['TRAIN.NEG_CHIPS_PER_IMAGE', '-1'], ['TRAIN.NEG_CHIPS_PER_IMAGE is -1']),
     ('train', ['TRAIN.NUM_PROCESS', '-2'], ['TRAIN.NUM_PROCESS is -2', "'auto'"]),
-    ('train', ['TRAIN.AUTO_FOCUS', 'True', 'TRAIN.AUTO_FOCUS_SMALL_THRESH', '100'],
-     ['TRAIN.AUTO_FOCUS_DC_LOW', '5, 100 and 90', '0 <= low']),
-    ('train', ['TRAIN.RPN_PRE_NMS_TOP_N', '0'], ['TRAIN.RPN_PRE_NMS_TOP_N is 0', '-1 for all']),
-    ('train', ['TRAIN.RPN_NMS_THRESH', '-1'], ['TRAIN.RPN_NMS_THRESH is -1', 'from 0 to 1']),
-    ('train', ['TRAIN.RPN_FG_FRACTION', '5'], ['TRAIN.RPN_FG_FRACTION is 5', 'from 0 to 1']),
-    ('test', ['TEST.RPN_PRE_NMS_TOP_N', '0'], ['TEST.RPN_PRE_NMS_TOP_N is 0']),
-    ('test', ['TEST.RPN_POST_NMS_TOP_N', '0'], ['TEST.RPN_POST_NMS_TOP_N is 0']),
-    ('test', ['TEST.RPN_NMS_THRESH', '1.5'], ['TEST.RPN_NMS_THRESH is 1.5']),
-    ('test', ['TEST.RPN_MIN_SIZE', '-5'], ['TEST.RPN_MIN_SIZE is -5']),
     ('test', ['TEST.VALID_RANGES', '[(50,10),(20,120),(60,-1)]'], ['TEST.VALID_RANGES', '(50, 10)', 'above the first']),
-    ('train', ['TRAIN.AUTO_FOCUS', 'True', 'TRAIN.AUTO_FOCUS_DC_LOW', '5', 'TRAIN.AUTO_FOCUS_SMALL_THRESH', '64',
-               'TRAIN.AUTO_FOCUS_DC_HIGH', '60'], ['5, 64 and 60']),
     ('train', ['default.kvstore', 'local', 'default.gradient_compression', '2bit'],
      ["gradient_compression is '2bit'", "kvstore 'local' does not have", 'dist_sync']),
     ('train', ['default.kvstore', 'dist_async', 'default.gradient_compression', '2bit'],
@@ -84,39 +65,6 @@ def test_kinds_of_exchange_that_there_are_not(key, value):
 def test_what_a_purpose_does_not_use_is_not_looked_at():
     check_supported(load_config(TINY, ['TRAIN.SCALES', '[2.0, 256.0]']), 'test')
     check_supported(load_config(TINY, ['TEST.SCALES', '[(480,512)]']), 'train')
-
-
-def test_autofocus_can_be_left_out():
-    check_supported(load_config(RES101), 'train')
-    autofocus = RES101.replace('_e2e', '_e2e_autofocus')
-    check_supported(load_config(autofocus), 'test')
-    check_supported(load_config(autofocus, ['TEST.AUTO_FOCUS', 'False', 'TEST.DO_PRUNING', '[False, False, False]']),
-                    'test')
-
-
-FOCUS = ['TEST.AUTO_FOCUS', 'True', 'TEST.SCALES', '[(192,256),(480,640),(960,1280)]', 'TEST.DO_PRUNING',
-         '[False,True,True]', 'TEST.CHIP_HYPERPARAMS', '[(3,0.1,4),(3,0.1,8),(-1,-1,-1)]']
-
-
-@pytest.mark.parametrize('words, parts', [
-    (['TEST.AUTO_FOCUS', 'False'], ['TEST.DO_PRUNING', 'TEST.AUTO_FOCUS, which is False']),
-    (['TEST.DO_PRUNING', '[True,True,True]'], ['TEST.DO_PRUNING', 'first entry to False']),
-    (['TEST.SCALES', '[(960,1280),(480,640),(192,256)]'],
-     ['TEST.SCALES', 'coarse to fine', '(960, 1280) comes before']),
-    (['TEST.SCALES', '[(480,640),(480,640),(960,1280)]'], ['coarse to fine']),
-    (['TEST.CHIP_HYPERPARAMS', '[(3,0.1,4),(-1,-1,-1),(-1,-1,-1)]'], ['(-1, -1, -1)', '(960, 1280)', 'whole cells']),
-    (['TEST.CHIP_HYPERPARAMS', '[(3,0,4),(3,0.1,8),(-1,-1,-1)]'], ['TEST.CHIP_HYPERPARAMS', 'threshold']),
-    (['TEST.CHIP_HYPERPARAMS', '[(3,1.5,4),(3,0.1,8),(-1,-1,-1)]'], ['TEST.CHIP_HYPERPARAMS', 'threshold']),
-    (['TEST.CHIP_HYPERPARAMS', '[(3,0.1,4.5),(3,0.1,8),(-1,-1,-1)]'], ['TEST.CHIP_HYPERPARAMS', 'whole cells']),
-    (['TEST.CHIP_SHAPES', '0'], ['TEST.CHIP_SHAPES is 0']),
-    (['TEST.PRUNING_BORDER', '-1'], ['TEST.PRUNING_BORDER is -1']),
-], ids=lambda x: ' '.join(x))
-def test_contradictions_of_focus_chips(words, parts):
-    check_supported(load_config(TINY, FOCUS), 'test')
-    with pytest.raises(ConfigError) as caught:
-        check_supported(load_config(TINY, FOCUS + words), 'demo')
-    message = str(caught.value)
-    assert '\n' not in message and all(part in message for part in parts), message
 
 
 def test_an_unknown_purpose_is_a_bug():

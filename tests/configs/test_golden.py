@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from configs import ConfigError, load_config
-from configs.loader import key_names
+from configs.keys import key_names
 from tests.conftest import ROOT
 from tests.golden import golden_file
 

@@ -10,9 +10,10 @@ import pytest
 import yaml
 from easydict import EasyDict
 
-from configs import ConfigError, check_supported, config_name, load_config
+from configs import ConfigError, config_name, load_config
+from lib.tasks import check_config
 from configs.__main__ import main as print_config
-from configs.loader import key_names
+from configs.keys import key_names
 from lib.utils.errors import SniperError
 from tests.conftest import ROOT
 
@@ -34,7 +35,7 @@ def test_shipped_files_load(path):
 def test_tiny_is_complete():
     config = load_config(os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml'))
     for purpose in ('train', 'test', 'demo'):
-        check_supported(config, purpose)
+        check_config(config, purpose)
     assert config.TRAIN.VALID_RANGES[0] == (-1, 40) and config.dataset.NUM_CLASSES == 7
 
 

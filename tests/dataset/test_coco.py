@@ -56,8 +56,12 @@ def test_boxes_without_area_in_the_image_are_left_out_and_counted(tmp_path, capl
 def test_crowd_is_left_out(tmp_path):
     file = content({1: [(1, 1, 1, 5, 5), (7, 2, 2, 5, 5)]})
     file['annotations'][0].update(iscrowd=1, segmentation={'size': [80, 100], 'counts': [8000]})
-    record, = load(make_folder(tmp_path, {'train2017': file}), masks=True).roidb()
-    assert record['gt_classes'].tolist() == [2] and len(record['gt_masks']) == 1
+    dataset = load(make_folder(tmp_path, {'train2017': file}), masks=True)
+    record, = dataset.roidb()
+    assert record['gt_classes'].tolist() == [2] and len(record['gt_masks']) == 1 and not record['crowd'].any()
+    record, = dataset.roidb(with_ignored=True)
+    assert record['gt_classes'].tolist() == [1, 2] and len(record['gt_masks']) == 2
+    assert record['crowd'].tolist() == [True, False]
 
 
 def test_image_without_annotations(tmp_path):

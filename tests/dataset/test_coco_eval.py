@@ -7,9 +7,10 @@ import pytest
 
 from lib.dataset import get_dataset
 from lib.dataset.coco_eval import METRICS
-from lib.dataset.report import per_class_table
+from lib.dataset.base import per_class_table
 from lib.utils.errors import SniperError
 from tests.dataset.coco_folder import content, make_folder
+from tests.detections import flat
 
 TWO_IMAGES = {4: [(1, 10, 10, 20, 20), (7, 40, 40, 30, 30)], 9: [(1, 5, 5, 50, 50)]}
 
@@ -40,7 +41,7 @@ def read(folder, name='detections_val2017_results.json'):
 
 def test_perfect_detections(tmp_path):
     dataset = open_set(tmp_path)
-    metrics = dataset.evaluate(perfect(dataset), str(tmp_path / 'out'))
+    metrics = dataset.evaluate(flat(perfect(dataset)), str(tmp_path / 'out'))
     assert metrics['AP'] == metrics['AP50'] == metrics['AR100'] == pytest.approx(1)
     assert metrics['per_class'] == pytest.approx({'cat': 1, 'dog': 1})
     assert set(METRICS) < set(metrics)
@@ -52,7 +53,7 @@ def test_results_text(tmp_path):
     detections = nothing(dataset)
     detections[2][1] = np.array([[1.26, 2, 11.5, 22.04, 0.123456789]], np.float32)
     detections[1][0] = [[0, 0, 9, 9, 1.0]]
-    dataset.evaluate(detections, str(tmp_path / 'out'))
+    dataset.evaluate(flat(detections), str(tmp_path / 'out'))
     expected = [{'bbox': [0.0, 0.0, 10.0, 10.0], 'category_id': 1, 'image_id': 4, 'score': 1.0},
                 {'bbox': [1.3, 2.0, 11.2, 21.0], 'category_id': 7, 'image_id': 9, 'score': 0.12345679}]
     assert read(tmp_path / 'out') == json.dumps(expected, sort_keys=True, indent=4)
@@ -60,7 +61,7 @@ def test_results_text(tmp_path):
 
 def test_no_detections(tmp_path):
     dataset = open_set(tmp_path)
-    metrics = dataset.evaluate(nothing(dataset), str(tmp_path / 'out'))
+    metrics = dataset.evaluate(flat(nothing(dataset)), str(tmp_path / 'out'))
     assert read(tmp_path / 'out') == '[]'
     assert metrics['AP'] == 0 and metrics['AR100'] == 0
 
@@ -71,7 +72,7 @@ def test_set_without_ground_truth_is_only_written(tmp_path):
     dataset = open_set(tmp_path, file, 'image_info_val2017.json')
     detections = nothing(dataset)
     detections[1][0] = np.array([[1, 2, 3, 4, 0.5]], np.float32)
-    assert dataset.evaluate(detections, str(tmp_path / 'out')) is None
+    assert dataset.evaluate(flat(detections), str(tmp_path / 'out')) is None
     assert len(json.loads(read(tmp_path / 'out'))) == 1
 
 
@@ -82,12 +83,12 @@ def test_annotation_id_zero_and_missing_optional_keys(tmp_path):
         annotation['id'] = number
         del annotation['area'], annotation['iscrowd']
     dataset = open_set(tmp_path, file)
-    assert dataset.evaluate(perfect(dataset), str(tmp_path / 'out'))['AP'] == pytest.approx(1)
+    assert dataset.evaluate(flat(perfect(dataset)), str(tmp_path / 'out'))['AP'] == pytest.approx(1)
 
 
 def test_text_ids(tmp_path):
     dataset = open_set(tmp_path, content({'b': TWO_IMAGES[4], 3: TWO_IMAGES[9]}))
-    assert dataset.evaluate(perfect(dataset), str(tmp_path / 'out'))['AP'] == pytest.approx(1)
+    assert dataset.evaluate(flat(perfect(dataset)), str(tmp_path / 'out'))['AP'] == pytest.approx(1)
     assert {result['image_id'] for result in json.loads(read(tmp_path / 'out'))} == {'b', 3}
 
 
@@ -98,7 +99,7 @@ def test_detections_in_crowds_do_not_count(tmp_path):
     dataset = open_set(tmp_path, file)
     detections = perfect(dataset)
     detections[1][1] = np.concatenate([[[62, 10, 75, 30, 0.99]], detections[1][1]])
-    assert dataset.evaluate(detections, str(tmp_path / 'out'))['AP'] == pytest.approx(1)
+    assert dataset.evaluate(flat(detections), str(tmp_path / 'out'))['AP'] == pytest.approx(1)
 
 
 def test_agrees_with_pycocotools_on_the_file(tmp_path):
@@ -121,7 +122,7 @@ def test_agrees_with_pycocotools_on_the_file(tmp_path):
             rows = rows + np.append(rng.normal(0, 3, 4), 0)
             rows[:, 4] = rng.random(len(rows))
             of_class[index] = rows
-    metrics = dataset.evaluate(detections, str(tmp_path / 'out'))
+    metrics = dataset.evaluate(flat(detections), str(tmp_path / 'out'))
     truth = COCO(dataset.file.path)
     evaluator = COCOeval(truth, truth.loadRes(str(tmp_path / 'out' / 'detections_val2017_results.json')), 'bbox')
     evaluator.evaluate()
@@ -131,10 +132,10 @@ def test_agrees_with_pycocotools_on_the_file(tmp_path):
     assert 0.02 < metrics['AP'] < 0.98
 
 
-def test_wrong_number_of_images(tmp_path):
+def test_images_that_there_are_not(tmp_path):
     dataset = open_set(tmp_path)
-    with pytest.raises(ValueError, match='3 classes of 2 images'):
-        dataset.evaluate([of_class[:1] for of_class in nothing(dataset)], str(tmp_path / 'out'))
+    with pytest.raises(ValueError, match='image numbers from 0 to 2, but there are only 0 to 1'):
+        dataset.evaluate(flat([[], [[[0, 0, 9, 9, 0.5]]] * 3]), str(tmp_path / 'out'))
     assert not (tmp_path / 'out').exists()
 
 
@@ -149,4 +150,4 @@ def test_unwritable_folder(tmp_path):
     (tmp_path / 'file').write_text('in the way')
     dataset = open_set(tmp_path)
     with pytest.raises(SniperError, match='cannot write .*results.json'):
-        dataset.evaluate(nothing(dataset), str(tmp_path / 'file' / 'results'))
+        dataset.evaluate(flat(nothing(dataset)), str(tmp_path / 'file' / 'results'))

@@ -10,10 +10,10 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from lib.dataset import get_dataset
-from lib.dataset.coco_eval import METRICS
+from lib.dataset.coco_eval import METRICS, true_masks
 from lib.dataset.coco_file import CocoFile
-from lib.dataset.coco_masks import true_masks
 from tests.dataset.coco_folder import make_folder
+from tests.detections import flat
 
 WIDTH, HEIGHT = 90, 70
 TRIANGLE = [[10, 10, 40, 12, 22, 40]]
@@ -66,7 +66,7 @@ def read(tmp_path, name):
 
 def test_perfect_masks(tmp_path):
     detections, masks = perfect()
-    metrics = open_set(tmp_path).evaluate(detections, str(tmp_path / 'out'), masks)
+    metrics = open_set(tmp_path).evaluate(flat(detections, masks), str(tmp_path / 'out'))
     assert metrics['segm']['AP'] == metrics['segm']['AP50'] == pytest.approx(1)
     assert set(METRICS) < set(metrics['segm']) and metrics['segm']['per_class'] == pytest.approx({'cat': 1, 'dog': 1})
     assert metrics['AP'] == pytest.approx(1)
@@ -77,7 +77,7 @@ def test_masks_count_not_boxes(tmp_path):
     detections, masks = perfect()
     masks[2][0] = [code_of(np.zeros((HEIGHT, WIDTH)))]
     masks[1][0] = [code_of_polygons([[10, 10, 40, 10, 40, 40, 10, 40]])]  # the triangle is about half of it
-    metrics = open_set(tmp_path).evaluate(detections, str(tmp_path / 'out'), masks)
+    metrics = open_set(tmp_path).evaluate(flat(detections, masks), str(tmp_path / 'out'))
     assert metrics['AP'] == pytest.approx(1)
     assert metrics['segm']['per_class']['cat'] < 0.2
     assert metrics['segm']['per_class']['dog'] == pytest.approx(51 / 101 / 2)  # the second of two is right
@@ -86,7 +86,7 @@ def test_masks_count_not_boxes(tmp_path):
 def test_results_file_is_what_pycocotools_reads(tmp_path):
     detections, masks = perfect()
     masks[2][1] = [code_of_polygons([[10, 10, 40, 12, 24, 30]])]
-    metrics = open_set(tmp_path).evaluate(detections, str(tmp_path / 'out'), masks)
+    metrics = open_set(tmp_path).evaluate(flat(detections, masks), str(tmp_path / 'out'))
     text = read(tmp_path, 'detections_val_segm_results.json')
     results = json.loads(text)
     assert text == json.dumps(results, sort_keys=True, indent=4) and len(results) == 3
@@ -103,7 +103,7 @@ def test_detections_without_mask_are_left_out(tmp_path, caplog):
     detections, masks = perfect()
     masks[2][0] = [b'']
     with caplog.at_level(logging.INFO):
-        metrics = open_set(tmp_path).evaluate(detections, str(tmp_path / 'out'), masks)
+        metrics = open_set(tmp_path).evaluate(flat(detections, masks), str(tmp_path / 'out'))
     assert '2 masks written to' in caplog.text and '1 detections have none' in caplog.text
     assert len(json.loads(read(tmp_path, 'detections_val_segm_results.json'))) == 2
     assert metrics['segm']['per_class']['dog'] == pytest.approx(0.505, abs=0.01)
@@ -111,12 +111,12 @@ def test_detections_without_mask_are_left_out(tmp_path, caplog):
 
 def test_no_detection(tmp_path):
     nothing = [[NOTHING] * 2] * 3
-    metrics = open_set(tmp_path).evaluate(nothing, str(tmp_path / 'out'), [[[], []]] * 3)
+    metrics = open_set(tmp_path).evaluate(flat(nothing, [[[], []]] * 3), str(tmp_path / 'out'))
     assert read(tmp_path, 'detections_val_segm_results.json') == '[]' and metrics['segm']['AP'] == 0
 
 
 def test_without_masks_there_is_no_file(tmp_path):
-    metrics = open_set(tmp_path).evaluate(perfect()[0], str(tmp_path / 'out'))
+    metrics = open_set(tmp_path).evaluate(flat(perfect()[0]), str(tmp_path / 'out'))
     assert 'segm' not in metrics and not (tmp_path / 'out' / 'detections_val_segm_results.json').exists()
 
 
@@ -124,7 +124,7 @@ def test_set_without_segmentations(tmp_path, caplog):
     file = content(annotation(1, 3, 1, []))
     del file['annotations'][0]['segmentation']
     with caplog.at_level(logging.INFO):
-        metrics = open_set(tmp_path, file).evaluate(*perfect()[:1], str(tmp_path / 'out'), perfect()[1])
+        metrics = open_set(tmp_path, file).evaluate(flat(*perfect()), str(tmp_path / 'out'))
     assert 'segm' not in metrics and 'has no segmentations: masks are not scored' in caplog.text
     assert len(json.loads(read(tmp_path, 'detections_val_segm_results.json'))) == 3
 
@@ -143,7 +143,7 @@ def test_crowd(tmp_path, segmentation):
     detections = [[NOTHING] * 2, [np.repeat(ROW, 3, axis=0), ROW * np.float32([1, 1, 1, 1, 0.5])], [NOTHING] * 2]
     inside = code_of_polygons([[8, 8, 20, 8, 20, 20, 8, 20]])
     masks = [[[], []], [[inside] * 3, [code_of_polygons(TRIANGLE)]], [[], []]]
-    metrics = open_set(tmp_path, file).evaluate(detections, str(tmp_path / 'out'), masks)
+    metrics = open_set(tmp_path, file).evaluate(flat(detections, masks), str(tmp_path / 'out'))
     assert metrics['segm']['AP'] == pytest.approx(1)
 
 

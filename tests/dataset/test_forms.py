@@ -8,6 +8,7 @@ from configs import load_config
 from lib.dataset import get_dataset, load_training_roidb
 from tests.dataset.coco_folder import content, make_folder
 from tests.dataset.voc_folder import make_part, write, xml
+from tests.detections import flat
 from tests.golden import real_data
 
 FIELDS = ('boxes', 'gt_classes', 'max_classes', 'max_overlaps', 'width', 'height', 'flipped')
@@ -93,8 +94,8 @@ def test_evaluations_of_blood_cells_agree(blood_cells, tmp_path):
             if draw.rand() < 0.9:
                 by_name[ours.classes[label]][image].append(list(box + draw.normal(0, 4, 4)) + [draw.uniform(0.3, 1)])
             by_name[draw.choice(ours.classes[1:])][image].append(list(box + 40) + [draw.uniform(0, 0.7)])
-    voc = ours.evaluate([by_name[name] for name in ours.classes], str(tmp_path))
-    coco = others.evaluate([by_name[name] for name in others.classes], str(tmp_path))
+    voc = ours.evaluate(flat([by_name[name] for name in ours.classes]), str(tmp_path))
+    coco = others.evaluate(flat([by_name[name] for name in others.classes]), str(tmp_path))
     assert 0.5 < coco['AP50'] < 0.95
     assert voc['AP50_area'] == pytest.approx(coco['AP50'], abs=0.01)
     assert voc['rule'] == '11point'  # the folder is called VOC2007

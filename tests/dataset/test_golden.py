@@ -9,6 +9,7 @@ from configs import load_config
 from lib.dataset import get_dataset, load_training_roidb
 from lib.dataset.coco_eval import METRICS
 from tests.dataset.coco_folder import make_folder, touch
+from tests.detections import flat
 from tests.golden import golden_file
 
 
@@ -88,7 +89,7 @@ def test_results_and_numbers(golden_folder, tmp_path):
     detections = [[[] for _ in dataset.image_ids] for _ in dataset.classes]
     for label, image, *row in golden['detections']:
         detections[label][ours[image]].append(row)
-    metrics = dataset.evaluate(detections, str(tmp_path / 'results'))
+    metrics = dataset.evaluate(flat(detections), str(tmp_path / 'results'))
     np.testing.assert_allclose([metrics[key] for key in METRICS], golden['stats'], atol=1e-6)
     # The original visits images in the order of a Python 2 dictionary; ours is that of the ids.
     labels = {category['id']: label for label, category in enumerate(dataset.file.categories)}

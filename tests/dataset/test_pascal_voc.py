@@ -6,7 +6,7 @@ import pytest
 
 from configs import load_config
 from lib.dataset import get_dataset, load_training_roidb
-from lib.dataset.voc_classes import PASCAL_VOC
+from lib.dataset.voc_annotations import PASCAL_VOC
 from lib.utils.errors import SniperError
 from tests.dataset.voc_folder import make_part, touch, write, write_image, xml
 
@@ -63,6 +63,7 @@ def test_difficult_objects_are_for_evaluation_only(tmp_path):
     make_part(tmp_path, {'a': xml(CAT, CAT + (1,))}, {'train': ['a']})
     dataset = load(tmp_path)
     assert len(dataset.roidb()[0]['boxes']) == 1
+    assert dataset.roidb(with_ignored=True)[0]['difficult'].tolist() == [False, True]
     boxes, difficult = dataset.objects_by_class()[8][0]
     assert boxes.tolist() == [[11, 21, 30, 40]] * 2 and difficult.tolist() == [False, True]
 

@@ -6,6 +6,7 @@ import pytest
 
 from lib.dataset import get_dataset
 from lib.dataset.roidb import validate
+from tests.detections import flat
 from tests.golden import real_data
 
 
@@ -31,7 +32,7 @@ def test_truth_as_detections_scores_high(tmp_path):
         rows = np.column_stack([record['boxes'], np.full(len(record['boxes']), 0.9)])
         for label in np.unique(record['gt_classes']):
             detections[label][index] = rows[record['gt_classes'] == label]
-    metrics = dataset.evaluate(detections, str(tmp_path))
+    metrics = dataset.evaluate(flat(detections), str(tmp_path))
     # Not 1: boxes are truncated to whole pixels, and at most 100 detections an image count.
     assert metrics['AP50'] > 0.98 and metrics['AP'] > 0.85
     assert len(metrics['per_class']) == 80

@@ -55,7 +55,7 @@ def test_a_file_of_another_kind(tmp_path):
 
 
 def test_huge_file(tmp_path, monkeypatch):
-    monkeypatch.setattr('lib.dataset.voc_xml.MAX_BYTES', 1000)
+    monkeypatch.setattr('lib.dataset.voc_annotations.MAX_BYTES', 1000)
     assert 'bad.xml has more than' in error_line(tmp_path, '<annotation>' + ' ' * 1000 + '</annotation>')
 
 

@@ -9,6 +9,7 @@ import pytest
 from lib.dataset import get_dataset
 from lib.dataset.voc_eval import area_ap, eleven_point_ap, rounded_rows
 from tests.dataset.voc_folder import make_part, write, xml
+from tests.detections import flat
 from tests.golden import golden_file
 
 
@@ -53,7 +54,7 @@ def test_golden_evaluation(golden, tmp_path):
     detections = no_detections(dataset)
     for label, image, *row in expected['detections']:
         detections[label][image].append(row)
-    metrics = dataset.evaluate(detections, str(tmp_path / 'results'))
+    metrics = dataset.evaluate(flat(detections), str(tmp_path / 'results'))
     folder = tmp_path / 'results' / ('VOC' + year) / 'Main'
     assert {path.name for path in folder.glob('comp4*')} == set(expected['result_files'])
     for name, text in expected['result_files'].items():
@@ -92,19 +93,19 @@ def test_matching(tmp_path):
     detections = no_detections(dataset)
     detections[1][0] = [[10, 10, 19, 19, 0.5], [10, 10, 19, 19, 0.9],   # found, and found again
                         [50, 50, 59, 59, 0.8], [50, 50, 59, 59, 0.7]]   # difficult: neither right nor wrong
-    metrics = dataset.evaluate(detections, str(tmp_path))
+    metrics = dataset.evaluate(flat(detections), str(tmp_path))
     assert metrics['AP50'] == metrics['AP70'] == metrics['AP50_11point'] == 1
     detections[1][1] = [[0, 0, 9, 9, 0.95]]  # no object there
-    assert dataset.evaluate(detections, str(tmp_path))['AP50'] == 0.5
+    assert dataset.evaluate(flat(detections), str(tmp_path))['AP50'] == 0.5
 
 
 def test_an_overlap_must_be_greater_than_the_threshold(tmp_path):
     dataset = open_plain(tmp_path, {'a': xml(('cell', 1, 1, 10, 10))})
     detections = no_detections(dataset)
     detections[1][0] = [[0, 0, 9, 4, 1.0]]  # exactly half
-    assert dataset.evaluate(detections, str(tmp_path))['AP50'] == 0
+    assert dataset.evaluate(flat(detections), str(tmp_path))['AP50'] == 0
     detections[1][0] = [[0, 0, 9, 5, 1.0]]
-    metrics = dataset.evaluate(detections, str(tmp_path))
+    metrics = dataset.evaluate(flat(detections), str(tmp_path))
     assert (metrics['AP50'], metrics['AP70']) == (1, 0)
 
 
@@ -112,10 +113,10 @@ def test_no_detection_and_classes_without_objects(tmp_path, caplog):
     caplog.set_level('INFO')
     write(tmp_path / 'data' / 'classes.txt', 'cell\nghost')
     dataset = open_plain(tmp_path, {'a': xml(('cell', 1, 1, 10, 10))})
-    assert dataset.evaluate(no_detections(dataset), str(tmp_path))['AP50'] == 0
+    assert dataset.evaluate(flat(no_detections(dataset)), str(tmp_path))['AP50'] == 0
     detections = no_detections(dataset)
     detections[1][0], detections[2][0] = [[0, 0, 9, 9, 1]], [[0, 0, 9, 9, 1]]
-    metrics = dataset.evaluate(detections, str(tmp_path))
+    metrics = dataset.evaluate(flat(detections), str(tmp_path))
     assert metrics['per_class'] == {'cell': 1, 'ghost': 0} and metrics['AP50'] == 0.5
     assert metrics['classes_without_objects'] == ['ghost']
     assert '1 classes have no object in this set' in caplog.text
@@ -125,7 +126,7 @@ def test_a_set_without_annotations_is_written_but_not_scored(tmp_path):
     dataset = open_plain(tmp_path, {'a': xml(('cell', 1, 1, 10, 10)), 'b': None}, test=['b'])
     detections = no_detections(dataset)
     detections[1][0] = [[0, 0.04, 9, 9.96, 0.12345]]
-    assert dataset.evaluate(detections, str(tmp_path)) is None
+    assert dataset.evaluate(flat(detections), str(tmp_path)) is None
     path = tmp_path / 'VOC' / 'Main' / 'comp4_det_test_cell.txt'
     assert path.read_text() == 'b 0.123 1.0 1.0 10.0 11.0\n'
 
@@ -133,21 +134,21 @@ def test_a_set_without_annotations_is_written_but_not_scored(tmp_path):
 def test_masks_are_not_scored(tmp_path, caplog):
     dataset = open_plain(tmp_path, {'a': xml(('cat', 10, 10, 50, 50))})
     with caplog.at_level('INFO'):
-        metrics = dataset.evaluate(no_detections(dataset), str(tmp_path), no_detections(dataset))
+        metrics = dataset.evaluate(flat(no_detections(dataset), no_detections(dataset)), str(tmp_path))
     assert 'masks are not scored' in caplog.text and metrics['AP50'] == 0
 
 
 def test_class_names_are_no_paths(tmp_path):
     dataset = open_plain(tmp_path, {'a': xml(('../x', 1, 1, 10, 10))})
-    dataset.evaluate(no_detections(dataset), str(tmp_path / 'results'))
+    dataset.evaluate(flat(no_detections(dataset)), str(tmp_path / 'results'))
     assert os.listdir(str(tmp_path / 'results' / 'VOC' / 'Main')) and not (tmp_path / 'results' / 'VOC' / 'x').exists()
     assert (tmp_path / 'results' / 'VOC' / 'Main' / 'comp4_det_all_.._x.txt').exists()
 
 
-def test_detections_of_another_shape(tmp_path):
+def test_classes_that_there_are_not(tmp_path):
     dataset = open_plain(tmp_path, {'a': xml(('cell', 1, 1, 10, 10))})
-    with pytest.raises(ValueError, match='2 classes of 1 images'):
-        dataset.evaluate([[[]]], str(tmp_path))
+    with pytest.raises(ValueError, match='label numbers from 2 to 2, but there are only 0 to 1'):
+        dataset.evaluate(flat([[], [], [[[0, 0, 9, 9, 0.5]]]]), str(tmp_path))
 
 
 # ---- random data against the rules, word for word
@@ -200,9 +201,9 @@ def test_against_a_slow_reference(tmp_path, seed):
         near = [np.add(box, -1) + draw.randint(-2, 3, 4) for box, _ in truth[image] * 2]
         far = [np.array([x, y, x + 15, y + 9]) for x, y in draw.randint(0, 60, (4, 2))]
         detections[1][index] = [list(box) + [draw.randint(0, 20) / 20] for box in near + far]  # scores with many ties
-    images, rows = rounded_rows(detections[1])
+    images, rows = rounded_rows(flat(detections))
     listed = [(dataset.image_ids[i], row[:4], row[4]) for i, row in zip(images, rows.tolist())]
-    metrics = dataset.evaluate(detections, str(tmp_path))
+    metrics = dataset.evaluate(flat(detections), str(tmp_path))
     for name, thresh in (('AP50', 0.5), ('AP70', 0.7)):
         assert metrics[name + '_area'] == pytest.approx(slow_ap(truth, listed, thresh, False), abs=1e-9)
         assert metrics[name + '_11point'] == pytest.approx(slow_ap(truth, listed, thresh, True), abs=1e-9)

@@ -31,7 +31,7 @@ for pid in $pids; do
 done
 '''
 # Serves until all workers have ended, as ps-lite's do: each leaves a file.
-FAKE_NODE = '''
+FAKE_SERVER = '''
 import os, time
 print('serving', flush=True)
 while len([name for name in os.listdir(os.environ['PS_DONE']) if name.startswith('done')]) < int(

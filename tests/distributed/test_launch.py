@@ -15,13 +15,12 @@ import time
 
 import pytest
 
-from lib.utils.errors import SniperError
 from lib.distributed.launch import agent
-from lib.distributed.launch.command import parse_arguments
-from lib.distributed.launch.hosts import deal, read_hostfile, scheduler_port
-from lib.distributed.launch.plan import for_shards, with_flags
+from lib.distributed.launch.plan import assign_hosts, read_hostfile, scheduler_port, shard_command, with_flags
+from lib.utils.errors import SniperError
+from scripts.launch import parse_arguments
 from tests.conftest import ROOT
-from tests.distributed.launch_programs import FAKE_MPIRUN, FAKE_NODE, FAKE_SRUN, FAKE_SSH, SHARD, WAITING, WORKER
+from tests.distributed.launch_programs import FAKE_MPIRUN, FAKE_SERVER, FAKE_SRUN, FAKE_SSH, SHARD, WAITING, WORKER
 
 PATIENCE = 90  # seconds that a run may take on a slow machine; it is ended then
 BAR = 30       # seconds in which all must end when one fails
@@ -32,11 +31,12 @@ def place(tmp_path, monkeypatch):
     """A copy of the launcher, with fake programs; the current folder has a space in its name."""
     for folder in ('lib', 'scripts'):
         (tmp_path / folder).mkdir()
-    for name in ['configs'] + ['lib/' + name for name in os.listdir(os.path.join(ROOT, 'lib')) if name != 'launch']:
+    rooms = [name for name in os.listdir(os.path.join(ROOT, 'lib')) if name != 'distributed']
+    for name in ['configs'] + ['lib/' + name for name in rooms]:
         (tmp_path / name).symlink_to(os.path.join(ROOT, name))
-    shutil.copytree(os.path.join(ROOT, 'lib', 'launch'), str(tmp_path / 'lib' / 'launch'))
+    shutil.copytree(os.path.join(ROOT, 'lib', 'distributed'), str(tmp_path / 'lib' / 'distributed'))
     shutil.copy(os.path.join(ROOT, 'scripts', 'launch.py'), str(tmp_path / 'scripts'))
-    (tmp_path / 'lib' / 'launch' / 'node.py').write_text(FAKE_NODE)
+    server_program(tmp_path).write_text(FAKE_SERVER)
     programs = tmp_path / 'bin'
     programs.mkdir()
     for name, text in (('ssh', FAKE_SSH), ('mpirun', FAKE_MPIRUN), ('srun', FAKE_SRUN)):
@@ -55,6 +55,10 @@ def place(tmp_path, monkeypatch):
     monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
     monkeypatch.chdir(folder)
     return tmp_path
+
+
+def server_program(place):
+    return place / 'lib' / 'distributed' / 'launch' / 'parameter_server.py'
 
 
 def launcher(place, *arguments):
@@ -265,7 +269,7 @@ def test_workers_end_before_servers(place):
         print('numbers %d %d' % (os.getpid(), os.getpid()), flush=True)
         time.sleep(600)
         '''))
-    (place / 'lib' / 'launch' / 'node.py').write_text(textwrap.dedent('''
+    server_program(place).write_text(textwrap.dedent('''
         import os, signal, sys, time
         signal.signal(signal.SIGTERM, lambda *_: (print('server ends', flush=True), sys.exit(0)))
         time.sleep(600)
@@ -359,9 +363,8 @@ def test_host_file(tmp_path):
     path.write_text('a # first\nuser@b.example.org slots=2\n10.0.0.3:3\n')
     found = read_hostfile(str(path))
     assert found == [('a', 1), ('user@b.example.org', 2), ('10.0.0.3', 3)] and found[1].machine == 'b.example.org'
-    assert [host.name for host in deal(found[:2], 5)] == ['a', 'user@b.example.org', 'user@b.example.org', 'a',
+    assert [host.name for host in assign_hosts(found[:2], 5)] == ['a', 'user@b.example.org', 'user@b.example.org', 'a',
                                                           'user@b.example.org']
-
 
 
 
@@ -412,8 +415,8 @@ def test_pictures_are_for_the_merge(place, monkeypatch):
 @pytest.mark.parametrize('flags', [['--shard', '1/2'], ['--shard=1/2'], ['--merge'], ['--merge=2']])
 def test_flags_that_the_launcher_gives_are_refused(flags):
     with pytest.raises(SniperError, match=f'^{flags[0]} in the command: with --shards the launcher gives'):
-        for_shards(['python', 'main_test.py', '--cfg', 'x'] + flags + ['--set', 'a', 'b'])
-    assert for_shards(['python', 'main_test.py', '--set', *flags]) == ['python', 'main_test.py', '--set', *flags]
+        shard_command(['python', 'main_test.py', '--cfg', 'x'] + flags + ['--set', 'a', 'b'])
+    assert shard_command(['python', 'main_test.py', '--set', *flags]) == ['python', 'main_test.py', '--set', *flags]
 
 
 def test_roles_of_ranks():

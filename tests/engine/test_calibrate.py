@@ -35,3 +35,13 @@ def test_other_images_are_another_treatment(tmp_path):
 
 def test_another_data_set_is_another_treatment():
     assert words() == words() != words('dataset.dataset_path', 'elsewhere')
+
+
+@pytest.mark.parametrize('pair', [('network.PIXEL_MEANS', '[9, 9, 9]'), ('TEST.REDUCED_DECODE', 'True'),
+                                  ('TEST.SCALES', '[(96, 160), (192, 320), (384, 640)]')])
+def test_other_pixels_are_another_treatment(pair):
+    assert words(*pair) != words()
+
+
+def test_what_comes_after_the_network_is_no_matter():
+    assert words('TEST.NMS', '0.2', 'TRAIN.lr', '1.0') == words()

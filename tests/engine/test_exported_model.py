@@ -96,7 +96,9 @@ def test_optimised_files_give_the_checkpoints_detections(folder, optimize_model,
 def detections(folder, keys):
     """(n, 6) of all images, as main_test.py writes them, sorted."""
     assert main_test.main(['--cfg', tiny_data.CONFIG, '--set'] + keys) == 0
-    with np.load(os.path.join(folder, 'out', 'dets_final', 'detections.npz'), allow_pickle=False) as file:
+    weights = 'tiny-0000' if 'TEST.OPTIMIZED' in keys else 'SNIPER-0001'
+    path = tiny_data.results(folder, 'dets_final', 'detections.npz', weights=weights)
+    with np.load(path, allow_pickle=False) as file:
         return file['rows']
 
 

@@ -8,8 +8,16 @@ import numpy as np
 from configs import load_config
 from lib.dataset.roidb import make_record
 from lib.utils.errors import SniperError
+from symbols.registry import register_detector
 
 PROPOSALS, CLASSES = 12, 4
+FOCUS_STRIDE = 4
+
+register_detector('fake_focus', 'tests.inference.fakes:no_network', 'faster_rcnn', FOCUS_STRIDE)
+
+
+def no_network():
+    raise AssertionError('the network is a fake')
 
 
 def make_config(**test):
@@ -102,7 +110,7 @@ class ThreadsPredictor(FakePredictor):
 class FocusPredictor(FakePredictor):
     """Also says where to look again: at cells that are bright, whatever lies around; outside of the picture too."""
 
-    stride = 4
+    stride = FOCUS_STRIDE
 
     def predict(self, batch):
         outputs = super().predict(batch)
@@ -123,7 +131,7 @@ class FocusPredictor(FakePredictor):
 class ConstantFocusPredictor(FakePredictor):
     """The same probability everywhere."""
 
-    probability, stride = 0.0, 4
+    probability, stride = 0.0, FOCUS_STRIDE
 
     def predict(self, batch):
         outputs = super().predict(batch)
@@ -148,7 +156,7 @@ def make_focus_config(**test):
                 CHIP_HYPERPARAMS=[(1, 0.58, 2), (1, 0.62, 3), (-1, -1, -1)])
     keys.update(test)
     config = make_config(**keys)
-    config.network.RPN_FEAT_STRIDE = FocusPredictor.stride
+    config.symbol = 'fake_focus'
     return config
 
 

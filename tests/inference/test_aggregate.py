@@ -1,9 +1,14 @@
 """Detections of several scales -> detections of an image: golden cases and cases by hand."""
+import time
+import tracemalloc
+
 import numpy as np
 import pytest
 from easydict import EasyDict
 
+from lib.bbox.detections import Detections
 from lib.inference.aggregate import Suppression, aggregate, aggregate_with_index, cap, in_valid_range
+from tests.detections import assert_same
 from tests.golden import golden_file
 
 GAUSSIAN = Suppression('gaussian', 0.3, 0.55, 0.001)
@@ -14,67 +19,83 @@ def rows_of(*rows):
     return np.array(rows, np.float32).reshape(-1, 6)
 
 
+def found_in(*images):
+    """images: of each its rows (n, 6), crop by crop -> Detections."""
+    return Detections.concatenate([Detections.from_rows(image, rows) for image, crops in enumerate(images)
+                                   for rows in crops])
+
+
 @pytest.mark.parametrize('case', range(10))
 def test_golden(case):
     data = np.load(golden_file('pipeline/aggregate.npz'))
     get = lambda name: data[f'{case:03d}/{name}']
     scales = []
-    for scale, crops_per_image in enumerate(get('n_chips')):
+    for scale in range(len(get('n_chips'))):
         rows = get('rows')[get('rows')[:, 0] == scale]
-        scales.append([[np.float32(rows[(rows[:, 2] == image) & (rows[:, 3] == crop)][:, [4, 5, 6, 7, 8, 1]])
-                        for crop in range(count)] for image, count in enumerate(crops_per_image)])
-    detections = aggregate(scales, get('valid_ranges'), int(get('n_classes')),
-                           Suppression('gaussian', 0.3, float(get('sigma')), 0.001), int(get('max_per_image')), 2)
-    assert len(detections) == get('n_classes') and all(len(images) == get('n_images') for images in detections)
+        rows = rows[np.lexsort([rows[:, 3], rows[:, 2]])]  # image by image, crop by crop
+        scales.append(Detections.from_rows(rows[:, 2], rows[:, 4:9], rows[:, 1]))
+    detections = aggregate(scales, get('valid_ranges'), Suppression('gaussian', 0.3, float(get('sigma')), 0.001),
+                           int(get('max_per_image')), 2)
     out = get('out')
-    total = 0
-    for label, images in enumerate(detections):
+    assert len(detections) == len(out) and set(detections.label) <= set(range(1, int(get('n_classes'))))
+    for label, images in enumerate(detections.by_class_and_image(int(get('n_classes')), int(get('n_images')))):
         for image, dets in enumerate(images):
             expected = out[(out[:, 0] == label) & (out[:, 1] == image)][:, 2:]
             assert dets.dtype == np.float32
             np.testing.assert_allclose(dets, expected, atol=1e-4)
-            total += len(expected)
-    assert total == len(out)
 
 
 def test_valid_range_bounds():
     # sides 10, 20 and 30: area without +1
     rows = rows_of([0, 0, 10, 10, 1, 1], [0, 0, 20, 20, 1, 1], [0, 0, 30, 30, 1, 1])
-    assert rows[in_valid_range(rows, (10, 20)), 2].tolist() == [20]
-    assert rows[in_valid_range(rows, (-1, 20)), 2].tolist() == [10, 20]
-    assert rows[in_valid_range(rows, (20, -1)), 2].tolist() == [30]
-    assert in_valid_range(rows, (-1, -1)).all()
+    assert rows[in_valid_range(rows[:, :4], (10, 20)), 2].tolist() == [20]
+    assert rows[in_valid_range(rows[:, :4], (-1, 20)), 2].tolist() == [10, 20]
+    assert rows[in_valid_range(rows[:, :4], (20, -1)), 2].tolist() == [30]
+    assert in_valid_range(rows[:, :4], (-1, -1)).all()
 
 
 def test_order_within_a_class_is_scale_then_crop():
-    first = [[rows_of([0, 0, 5, 5, .3, 2]), rows_of([0, 0, 6, 6, .9, 1], [0, 0, 7, 7, .2, 2])]]
-    second = [[rows_of([0, 0, 8, 8, .5, 2])]]
-    detections = aggregate([first, second], [(-1, -1)] * 2, 3, KEEP_ALL, -1)
-    assert detections[1][0][:, 2].tolist() == [6]
-    assert detections[2][0][:, 2].tolist() == [5, 7, 8]
-    assert detections[0][0].shape == (0, 5)
+    first = found_in([rows_of([0, 0, 5, 5, .3, 2]), rows_of([0, 0, 6, 6, .9, 1], [0, 0, 7, 7, .2, 2])])
+    second = found_in([rows_of([0, 0, 8, 8, .5, 2], [0, 0, 9, 9, .5, 0])])
+    detections = aggregate([first, second], [(-1, -1)] * 2, KEEP_ALL, -1)
+    assert detections.label.tolist() == [1, 2, 2, 2]  # class 0 is none
+    assert detections.box[:, 2].tolist() == [6, 5, 7, 8]
 
 
-def test_no_crop_and_no_detection():
-    detections = aggregate([[[], [rows_of()]]], [(-1, -1)], 3, GAUSSIAN, 100)
-    assert [[dets.shape for dets in images] for images in detections] == [[(0, 5)] * 2] * 3
+def test_images_come_in_order():
+    scale = found_in([], [rows_of([0, 0, 5, 5, .3, 2], [0, 0, 7, 7, .3, 1])], [rows_of([0, 0, 6, 6, .3, 1])])
+    detections = aggregate([scale, scale], [(-1, -1)] * 2, KEEP_ALL, -1)
+    assert detections.image.tolist() == [1, 1, 1, 1, 2, 2] and detections.label.tolist() == [1, 1, 2, 2, 1, 1]
 
 
-def test_no_image():
-    assert aggregate([[]], [(-1, -1)], 2, GAUSSIAN, 100) == [[], []]
+def test_no_detection():
+    assert len(aggregate([Detections.empty()], [(-1, -1)], GAUSSIAN, 100)) == 0
 
 
 def test_lengths_must_agree():
     with pytest.raises(ValueError, match='1 scales, but 2 valid ranges'):
-        aggregate([[]], [(-1, -1), (0, 5)], 2, GAUSSIAN, 100)
+        aggregate([Detections.empty()], [(-1, -1), (0, 5)], GAUSSIAN, 100)
 
 
 def test_cap_keeps_ties():
-    scores = [np.array(values, np.float32) for values in ([], [.9, .5], [.5, .1])]
-    count = lambda most: [kept.sum() for kept in cap(scores, most)]
-    assert count(2) == [0, 2, 1]
-    assert count(1) == [0, 1, 0]
+    scores = np.array([.9, .5, .5, .1], np.float32)
+    assert cap(scores, 2).tolist() == [True, True, True, False]
+    assert cap(scores, 1).tolist() == [True, False, False, False]
     assert cap(scores, 0) is None and cap(scores, 4) is None
+
+
+def test_few_detections_of_many_classes_and_images():
+    """3,000 classes and 5,000 images, of which a list a pair would be 15 million arrays."""
+    rng = np.random.default_rng(2)
+    corner = rng.uniform(0, 50, (2000, 2))
+    scale = Detections(np.sort(rng.integers(5000, size=2000)), rng.integers(1, 3001, 2000),
+                       np.hstack([corner, corner + 20]), rng.uniform(0.01, 1, 2000))
+    tracemalloc.start()
+    start = time.perf_counter()
+    detections = aggregate([scale], [(-1, -1)], GAUSSIAN, 100)
+    seconds, (_, most) = time.perf_counter() - start, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(detections) == 2000 and most < 20e6 and seconds < 5
 
 
 PAIR = np.array([[0, 0, 9, 9, .9], [0, 0, 9, 4, .8], [50, 50, 60, 60, .5]], np.float32)  # IoU 0.5 of the first two
@@ -108,15 +129,13 @@ def test_suppression_from_config(keys, expected):
 def test_threads_do_not_change_the_result():
     seed = 3
     rng = np.random.default_rng(seed)
-    scale = []
+    images = []
     for _ in range(150):
         corner = rng.uniform(0, 50, (20, 2))
-        scale.append([np.float32(np.hstack([corner, corner + rng.uniform(5, 30, (20, 2)), rng.uniform(0, 1, (20, 1)),
-                                            rng.integers(1, 4, (20, 1))]))])
-    one, four = (aggregate([scale], [(-1, -1)], 4, GAUSSIAN, 10, threads) for threads in (1, 4))
-    for left, right in zip(one, four):
-        for a, b in zip(left, right):
-            np.testing.assert_array_equal(a, b, err_msg=f'seed {seed}')
+        images.append([np.float32(np.hstack([corner, corner + rng.uniform(5, 30, (20, 2)), rng.uniform(0, 1, (20, 1)),
+                                             rng.integers(1, 4, (20, 1))]))])
+    scale = found_in(*images)
+    assert_same(*(aggregate([scale], [(-1, -1)], GAUSSIAN, 10, threads) for threads in (1, 4)))
 
 
 @pytest.mark.parametrize('method', ['hard', 'linear', 'gaussian'])
@@ -134,14 +153,11 @@ def test_index_says_which_rows_they_were(method, most):
                 crops.append(np.float32(np.hstack([corner, corner + rng.uniform(3, 30, (15, 2)),
                                                    rng.uniform(0, 1, (15, 1)), rng.integers(1, 4, (15, 1))])))
             scales[-1].append(crops)
-    settings = ([(-1, 20), (8, -1)], 4, Suppression(method, 0.3, 0.55, 0.001), most)
+    scales = [found_in(*images) for images in scales]
+    settings = ([(-1, 20), (8, -1)], Suppression(method, 0.3, 0.55, 0.001), most)
     detections, index = aggregate_with_index(scales, *settings)
-    alone = aggregate(scales, *settings)
-    assert sum(len(dets) for images in detections for dets in images) > 20
-    for image in range(3):
-        rows = np.concatenate([np.zeros((0, 6))] + [crop for scale in scales for crop in scale[image]])
-        for label in range(4):
-            dets = detections[label][image]
-            np.testing.assert_array_equal(dets, alone[label][image], f'seed {seed}')
-            np.testing.assert_array_equal(dets[:, :4], rows[index[label][image], :4], f'seed {seed}')
-            assert (rows[index[label][image], 5] == label).all() and len(set(index[label][image])) == len(dets)
+    assert_same(detections, aggregate(scales, *settings))
+    assert len(detections) > 20 and len(set(index.tolist())) == len(index)
+    were = Detections.concatenate(scales).take(index)
+    for name in ('image', 'label', 'box'):
+        np.testing.assert_array_equal(getattr(detections, name), getattr(were, name), f'seed {seed}')

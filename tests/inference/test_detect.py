@@ -6,56 +6,47 @@ import pytest
 
 from lib.utils.errors import SniperError
 from lib.inference.detect import detect
-from lib.inference.focus import whole_images
-from lib.inference.progress import StageClock
-from lib.inference.scale import run_scale
+from lib.inference.scale import joined, run_scale, whole_images
+from lib.inference.workers import readers_of_worker
+from lib.utils.clock import StageClock
+from tests.detections import assert_same
 from tests.inference import fakes
-
-
-def assert_equal(left, right):
-    assert len(left) == len(right)
-    for a, b in zip(left, right):
-        assert len(a) == len(b)
-        for x, y in zip(a, b):
-            np.testing.assert_array_equal(x, y)
 
 
 def test_every_image_gets_its_own_detections(tmp_path):
     """Batching by size must not mix images up: each alone gives the same as all together."""
     roidb = fakes.make_roidb(tmp_path)
     config = fakes.make_config()
-    together = detect(roidb, fakes.FakePredictor, config, fakes.CLASSES)
-    assert len(together) == fakes.CLASSES and sum(len(d) for d in together[0]) == 0
-    assert all(any(len(together[label][image]) for label in range(fakes.CLASSES)) for image in range(len(roidb)))
+    together = detect(roidb, fakes.FakePredictor, config)
+    assert set(together.image) == set(range(len(roidb))) and (together.label > 0).all()
+    assert_same(together, together.in_image_order())
     for index, entry in enumerate(roidb):
-        alone = detect([entry], fakes.FakePredictor, config, fakes.CLASSES)
-        assert_equal(alone, [[images[index]] for images in together])
-    for dets in (dets for images in together for dets in images):
-        assert dets.dtype == np.float32 and dets.shape[1] == 5
+        alone = detect([entry], fakes.FakePredictor, config)
+        assert_same(alone, together.of_image(index).replace(image=np.zeros_like(alone.image)))
 
 
 def test_boxes_lie_in_the_image(tmp_path):
     roidb = fakes.make_roidb(tmp_path)
-    detections = detect(roidb, fakes.FakePredictor, fakes.make_config(), fakes.CLASSES)
-    for images in detections:
-        for entry, dets in zip(roidb, images):
-            assert (dets[:, :4] >= 0).all()
-            assert (dets[:, [0, 2]] <= entry['width']).all() and (dets[:, [1, 3]] <= entry['height']).all()
+    detections = detect(roidb, fakes.FakePredictor, fakes.make_config())
+    assert len(detections) and (detections.box >= 0).all()
+    for image, found in detections.by_image():
+        assert (found.box[:, [0, 2]] <= roidb[image]['width']).all()
+        assert (found.box[:, [1, 3]] <= roidb[image]['height']).all()
 
 
 def test_jobs_give_what_one_process_gives(tmp_path):
     roidb = fakes.make_roidb(tmp_path)
     clock = StageClock()
-    one = detect(roidb, fakes.FakePredictor, fakes.make_config(), fakes.CLASSES)
-    two = detect(roidb, fakes.FakePredictor, fakes.make_config(CONCURRENT_JOBS=2), fakes.CLASSES, clock=clock)
-    assert_equal(one, two)
+    one = detect(roidb, fakes.FakePredictor, fakes.make_config())
+    two = detect(roidb, fakes.FakePredictor, fakes.make_config(CONCURRENT_JOBS=2), clock=clock)
+    assert_same(one, two)
     assert clock.seconds['network'] > 0 and clock.seconds['read'] > 0
 
 
 def test_more_jobs_than_images(tmp_path):
     roidb = fakes.make_roidb(tmp_path)[:2]
-    one = detect(roidb, fakes.FakePredictor, fakes.make_config(), fakes.CLASSES)
-    assert_equal(one, detect(roidb, fakes.FakePredictor, fakes.make_config(CONCURRENT_JOBS=7), fakes.CLASSES))
+    one = detect(roidb, fakes.FakePredictor, fakes.make_config())
+    assert_same(one, detect(roidb, fakes.FakePredictor, fakes.make_config(CONCURRENT_JOBS=7)))
 
 
 @pytest.mark.parametrize('predictor, message', [
@@ -65,24 +56,23 @@ def test_more_jobs_than_images(tmp_path):
     (fakes.ComplainingPredictor, '^the weights are of another network$')])
 def test_failing_job_ends_the_run(tmp_path, predictor, message):
     with pytest.raises(SniperError, match=message):
-        detect(fakes.make_roidb(tmp_path), predictor, fakes.make_config(CONCURRENT_JOBS=2), fakes.CLASSES)
+        detect(fakes.make_roidb(tmp_path), predictor, fakes.make_config(CONCURRENT_JOBS=2))
 
 
 def test_jobs_share_the_cores(tmp_path, monkeypatch):
     monkeypatch.setenv('OMP_NUM_THREADS', '6')
     with pytest.raises(SniperError, match='threads: 3'):
-        detect(fakes.make_roidb(tmp_path)[:2], fakes.ThreadsPredictor, fakes.make_config(CONCURRENT_JOBS=2),
-               fakes.CLASSES)
+        detect(fakes.make_roidb(tmp_path)[:2], fakes.ThreadsPredictor, fakes.make_config(CONCURRENT_JOBS=2))
     assert os.environ['OMP_NUM_THREADS'] == '6'
 
 
 def test_nothing_found(tmp_path):
-    detections = detect(fakes.make_roidb(tmp_path), fakes.NothingPredictor, fakes.make_config(), fakes.CLASSES)
-    assert all(dets.shape == (0, 5) for images in detections for dets in images)
+    detections = detect(fakes.make_roidb(tmp_path), fakes.NothingPredictor, fakes.make_config())
+    assert len(detections) == 0
 
 
 def test_no_image():
-    assert detect([], fakes.FakePredictor, fakes.make_config(), fakes.CLASSES) == [[] for _ in range(fakes.CLASSES)]
+    assert len(detect([], fakes.FakePredictor, fakes.make_config())) == 0
 
 
 def test_broken_image_is_named(tmp_path):
@@ -90,23 +80,43 @@ def test_broken_image_is_named(tmp_path):
     with open(roidb[3]['image'], 'wb') as stream:
         stream.write(b'not an image')
     with pytest.raises(SniperError, match='image3.png'):
-        detect(roidb, fakes.FakePredictor, fakes.make_config(), fakes.CLASSES)
+        detect(roidb, fakes.FakePredictor, fakes.make_config())
 
 
 def test_crops(tmp_path):
-    """Several windows of an image, one without any: rows come back per window, shifted to the image."""
+    """Several windows of an image, one without any: detections come back by window, shifted to the image."""
     roidb = fakes.make_roidb(tmp_path)[:2]
     config = fakes.make_config()
     crops = [[(10.0, 5.0, 40.0, 35.0), (0.0, 0.0, 20.0, 20.0)], []]
-    rows = run_scale(roidb, crops, fakes.FakePredictor(), config, 0, StageClock(), lambda count: None).rows
-    assert [len(windows) for windows in rows] == [2, 0]
-    for window, found in zip(crops[0], rows[0]):
-        assert len(found)
-        assert (found[:, 0] >= window[0]).all() and (found[:, 1] >= window[1]).all()
-        assert (found[:, 2] <= window[2]).all() and (found[:, 3] <= window[3]).all()
+    result = run_scale(roidb, crops, fakes.FakePredictor(), config, 0, StageClock(), lambda count: None)
+    assert set(result.detections.image) == {0, 1} and result.counts.tolist() == [2, 0]
+    assert set(result.image_detections.image) == {0}
+    for number, window in enumerate(crops[0]):
+        box = result.detections.of_image(number).box
+        assert (box[:, :2] >= window[:2]).all() and (box[:, 2:] <= window[2:]).all()
     counts = []
     run_scale(roidb, whole_images(roidb), fakes.FakePredictor(), config, 1, StageClock(), counts.append)
     assert sum(counts) == 2
     predictor = fakes.FakePredictor()
-    assert run_scale(roidb, [[], []], predictor, config, 0, StageClock(), counts.append).rows == [[], []]
-    assert predictor.batches == 0
+    nothing = run_scale(roidb, [[], []], predictor, config, 0, StageClock(), counts.append)
+    assert len(nothing.detections) == predictor.batches == 0
+
+
+def test_parts_of_a_result(tmp_path):
+    """Images of a result taken out and joined again."""
+    roidb, config = fakes.make_roidb(tmp_path)[:4], fakes.make_config()
+    crops = [[(0.0, 0.0, 20.0, 20.0)] * 2, [], [(5.0, 5.0, 25.0, 25.0)], [(0.0, 0.0, 9.0, 9.0), (0.0, 0.0, 30.0, 30.0)]]
+    whole = run_scale(roidb, crops, fakes.FakePredictor(), config, 0, StageClock(), lambda count: None)
+    whole = whole._replace(maps=[np.full((1, 1), number) for number in range(5)], network_pixels=0)
+    parts = [whole.of_images(numbers) for numbers in ([1, 3], [0, 2])]
+    assert [part.crops for part in parts] == [[[], crops[3]], [crops[0], crops[2]]]
+    assert [int(array[0, 0]) for array in parts[0].maps] == [3, 4]
+    again = joined(parts, [[1, 3], [0, 2]])
+    assert again.crops == crops and again.maps == whole.maps
+    assert_same(again.detections, whole.detections)
+
+
+@pytest.mark.parametrize('setting, workers, readers', [(0, 2, 0), (1, 2, 1), (1, 4, 1)])
+def test_every_worker_has_a_reader(setting, workers, readers):
+    """NUM_PROCESS 1 was 0 readers each for two workers."""
+    assert readers_of_worker(fakes.make_config(NUM_PROCESS=setting), 50, workers) == readers

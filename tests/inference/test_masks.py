@@ -3,18 +3,18 @@ import numpy as np
 import pytest
 
 from lib.chips.scales import test_scale as scale_of
+from lib.bbox.detections import Detections
+from lib.chips.window import Window
 from lib.inference.aggregate import Suppression
-from lib.inference.decode import SlotDetections
-from lib.inference.detect import detect, detect_masks
-from lib.inference.final_masks import final_masks
-from lib.inference.mask_predictor import ROIS_A_RUN, MaskingPredictor
-from lib.inference.masks import MaskMaker
-from lib.inference.progress import StageClock
-from lib.inference.scale import ScaleResult, run_scale
+from lib.inference.detect import detect
+from lib.inference.masks import ROIS_A_RUN, MaskingPredictor, MaskMaker, final_masks
+from lib.inference.scale import run_scale
 from lib.inference.store import DetectionStore
 from lib.masks import pack, paste, unpack
+from lib.tasks import MaskGraph
+from lib.utils.clock import StageClock
+from tests.detections import assert_same
 from tests.inference import fakes
-from tests.inference.test_detect import assert_equal
 
 
 def make_config(**test):
@@ -29,21 +29,18 @@ def expected_pixels(box, label, entry, config):
             for pair in config.TEST.SCALES]
 
 
-def check(detections, masks, roidb, config):
+def check(detections, roidb, config):
     """Every mask is that of its class, window and box, or, one in twenty, borrowed and within its box. -> number."""
     own = borrowed = 0
-    for label, images in enumerate(detections):
-        for image, dets in enumerate(images):
-            entry = roidb[image]
-            assert len(masks[label][image]) == len(dets)
-            for det, code in zip(dets, masks[label][image]):
-                pixels = unpack(code, int(entry['width']), int(entry['height']))
-                if any((pixels == expected).all() for expected in expected_pixels(det[:4], label, entry, config)):
-                    own += 1
-                else:
-                    borrowed += 1
-                    assert not np.delete(pixels, np.s_[int(det[1]):int(det[3]) + 2], axis=0).any()
-                    assert not np.delete(pixels, np.s_[int(det[0]):int(det[2]) + 2], axis=1).any()
+    for image, label, box, code in zip(detections.image, detections.label, detections.box, detections.mask):
+        entry = roidb[image]
+        pixels = unpack(code, int(entry['width']), int(entry['height']))
+        if any((pixels == expected).all() for expected in expected_pixels(box, label, entry, config)):
+            own += 1
+        else:
+            borrowed += 1
+            assert not np.delete(pixels, np.s_[int(box[1]):int(box[3]) + 2], axis=0).any()
+            assert not np.delete(pixels, np.s_[int(box[0]):int(box[2]) + 2], axis=1).any()
     assert borrowed <= 0.05 * own
     return own
 
@@ -52,14 +49,14 @@ def check(detections, masks, roidb, config):
                                   {'MAX_PER_IMAGE': 3}])
 def test_masks_belong_to_their_detections(tmp_path, keys):
     roidb, config = fakes.make_roidb(tmp_path), make_config(**keys)
-    detections, masks = detect_masks(roidb, fakes.MaskPredictor, config, fakes.CLASSES)
-    assert check(detections, masks, roidb, config) > 10
-    assert_equal(detections, detect(roidb, fakes.FakePredictor, fakes.make_config(**keys), fakes.CLASSES))
+    detections = detect(roidb, fakes.MaskPredictor, config)
+    assert check(detections, roidb, config) > 10
+    assert_same(detections.replace(mask=None), detect(roidb, fakes.FakePredictor, fakes.make_config(**keys)))
 
 
 def test_no_masks_without_the_key(tmp_path):
     roidb = fakes.make_roidb(tmp_path)
-    assert detect_masks(roidb, fakes.FakePredictor, fakes.make_config(), fakes.CLASSES)[1] is None
+    assert detect(roidb, fakes.FakePredictor, fakes.make_config()).mask is None
 
 
 def test_nothing_found_and_no_image(tmp_path):
@@ -74,8 +71,8 @@ def test_nothing_found_and_no_image(tmp_path):
         def predict_masks(self, feature, rois):
             raise AssertionError('masks of nothing')
 
-    assert detect_masks(roidb, Nothing, make_config(), fakes.CLASSES)[1] == [[[]] * len(roidb)] * fakes.CLASSES
-    assert detect_masks([], Nothing, make_config(), fakes.CLASSES)[1] == [[]] * fakes.CLASSES
+    assert detect(roidb, Nothing, make_config()).mask == []
+    assert detect([], Nothing, make_config()).mask == []
 
 
 def test_windows_of_images(tmp_path):
@@ -83,19 +80,17 @@ def test_windows_of_images(tmp_path):
     roidb, config = fakes.make_roidb(tmp_path)[:2], make_config()
     crops = [[(10.0, 5.0, 40.0, 35.0), (0.0, 0.0, 20.0, 20.0)], []]
     result = run_scale(roidb, crops, fakes.MaskPredictor(), config, 0, StageClock(), lambda count: None)
-    assert [len(of_image) for of_image in result.masks] == [2, 0]
     found = 0
-    for window, rows, codes in zip(crops[0], result.rows[0], result.masks[0]):
-        assert len(rows) == len(codes)
-        for row, code in zip(rows, codes):
-            if code:
-                pixels = unpack(code, 50, 40)
-                assert any((pixels == expected).all()
-                           for expected in expected_pixels(row[:4], int(row[5]), roidb[0], config))
-                x1, y1, x2, y2 = map(int, window)
-                assert not np.delete(pixels, np.s_[y1:y2 + 1], axis=0).any()
-                assert not np.delete(pixels, np.s_[x1:x2 + 1], axis=1).any()
-                found += pixels.any()
+    for row, (window, label, box) in enumerate(zip(*(getattr(result.detections, name)
+                                                     for name in ('image', 'label', 'box')))):
+        code = result.detections.mask[row]
+        if code:
+            pixels = unpack(code, 50, 40)
+            assert any((pixels == expected).all() for expected in expected_pixels(box, label, roidb[0], config))
+            x1, y1, x2, y2 = map(int, crops[0][window])
+            assert not np.delete(pixels, np.s_[y1:y2 + 1], axis=0).any()
+            assert not np.delete(pixels, np.s_[x1:x2 + 1], axis=1).any()
+            found += pixels.any()
     assert found > 5
 
 
@@ -110,10 +105,10 @@ def test_which_rows_get_masks():
         asked.append((feature, rois))
         yield np.arange(len(rois)), np.ones((len(rois), 3, 4, 4), np.float32)
 
-    maker = MaskMaker(predict_masks, [(100, 90)] * 3, (-1, 30), 4, Suppression('hard', 0.3, 0, 0.001), 3)
-    outputs = {'mask_feature_output': 'feature', 'im_info': np.array([[0, 0, 1], [200, 200, 2.0]])}
-    crops = [[], [], [(0, 0, 9, 9), (5, 10, 90, 85)]]
-    codes, = maker(outputs, [(1, SlotDetections(2, 1, rows + np.array([5, 10, 5, 10, 0, 0], np.float32)))], crops)
+    maker = MaskMaker('feature_output', predict_masks, (-1, 30), Suppression('hard', 0.3, 0, 0.001), 3)
+    windows = [Window((0, 0, 9, 9), 1, 1, 0, 0), Window((5, 10, 90, 85), 2.0, 2.0, 200, 200)]
+    found = Detections.from_rows(1, rows + np.array([5, 10, 5, 10, 0, 0], np.float32))
+    codes = maker({'feature_output': 'feature'}, found, windows, np.array([(100, 90)] * 2))
     assert [bool(code) for code in codes] == [True, True, False, False, True, False]
     (feature, rois), = asked
     assert feature == 'feature'
@@ -134,23 +129,20 @@ def block(x1, y1, x2, y2):
 
 def test_borrowed_masks(caplog):
     """Rows without a mask get one from their window: of their class first, then of most overlap, cut to their box."""
-    first = np.array([row(0, 0, 20, 20, 1), row(0, 0, 30, 30, 2), row(2, 2, 20, 20, 1), row(40, 40, 49, 49, 1)],
-                     np.float32)
-    second = np.array([row(0, 0, 20, 20, 2), row(4, 4, 18.6, 18.4, 2)], np.float32)
-    codes = [[block(0, 0, 10, 30), block(5, 5, 25, 25), b'', b''], [block(1, 1, 40, 40), b'']]
-    results = [ScaleResult([[(), ()]], [[first[:3], first[3:]]], None, 0, [[codes[0][:3], codes[0][3:]]]),
-               ScaleResult([[()]], [[second]], None, 0, [[codes[1]]])]
-    index = [[np.array([], int)], [np.array([2, 3, 0])], [np.array([5, 4])]]
+    rows = np.array([row(0, 0, 20, 20, 1), row(0, 0, 30, 30, 2), row(2, 2, 20, 20, 1), row(40, 40, 49, 49, 1),
+                     row(0, 0, 20, 20, 2), row(4, 4, 18.6, 18.4, 2)], np.float32)
+    codes = [block(0, 0, 10, 30), block(5, 5, 25, 25), b'', b'', block(1, 1, 40, 40), b'']
+    every = Detections.from_rows([0, 0, 0, 1, 2, 2], rows, mask=codes)
     with caplog.at_level('INFO'):
-        masks = final_masks([{'width': 60, 'height': 50}], results, index)
-    assert masks == [[[]], [[block(2, 2, 10, 21), b'', codes[0][0]]], [[block(4, 4, 20, 19), codes[1][0]]]]
+        masks = final_masks(every, np.array([2, 3, 0, 5, 4]), np.array([(60, 50)] * 5))
+    assert masks == [block(2, 2, 10, 21), b'', codes[0], block(4, 4, 20, 19), codes[4]]
     assert '2 of 5 detections have the mask of a box beside them, 1 have none' in caplog.text
 
 
 def test_a_mask_of_another_class_is_better_than_none():
     rows = np.array([row(0, 0, 20, 20, 1), row(1, 1, 20, 20, 2)], np.float32)
-    results = [ScaleResult([[()]], [[rows]], None, 0, [[[block(0, 0, 9, 9), b'']]])]
-    assert final_masks([{'width': 60, 'height': 50}], results, [[[]], [[]], [[1]]])[2] == [[block(1, 1, 9, 9)]]
+    every = Detections.from_rows(0, rows, mask=[block(0, 0, 9, 9), b''])
+    assert final_masks(every, np.array([1]), np.array([(60, 50)])) == [block(1, 1, 9, 9)]
 
 
 def test_cached_masks(tmp_path, caplog):
@@ -159,41 +151,38 @@ def test_cached_masks(tmp_path, caplog):
     def run(factory=fakes.MaskPredictor, **keys):
         config = fakes.make_config(**dict({'WITH_MASK': True, 'USE_CACHE': [True, True]}, **keys))
         store = DetectionStore(str(tmp_path / 'out'), config, roidb, 'digest')
-        return detect_masks(roidb, factory, config, fakes.CLASSES, store)
+        return detect(roidb, factory, config, store)
 
-    detections, masks = run(USE_CACHE=[False, False])
-    again, masks_again = run(factory=None)
-    assert_equal(detections, again)
-    assert masks == masks_again and any(code for of_class in masks for image in of_class for code in image)
-    assert_equal(detections, run(factory=None, WITH_MASK=False)[0])  # the boxes alone are there as well
+    detections = run(USE_CACHE=[False, False])
+    assert_same(detections, run(factory=None))
+    assert any(detections.mask)
+    assert_same(detections.replace(mask=None), run(factory=None, WITH_MASK=False))  # the boxes alone are there as well
     caplog.clear()
-    assert check(*run(NMS=0.3), roidb, make_config()) > 0            # other detections want masks now
+    assert check(run(NMS=0.3), roidb, make_config()) > 0                            # other detections want masks now
     assert 'made from other masks' in caplog.text
 
 
 def test_cache_without_masks_is_run_again(tmp_path, caplog):
     roidb = fakes.make_roidb(tmp_path)
     config = fakes.make_config(USE_CACHE=[True, True])
-    detect(roidb, fakes.FakePredictor, config, fakes.CLASSES, DetectionStore(str(tmp_path), config, roidb, ''))
+    detect(roidb, fakes.FakePredictor, config, DetectionStore(str(tmp_path), config, roidb, ''))
     config = make_config(USE_CACHE=[True, True])
     store = DetectionStore(str(tmp_path), config, roidb, '')
-    assert check(*detect_masks(roidb, fakes.MaskPredictor, config, fakes.CLASSES, store), roidb, config) > 10
+    assert check(detect(roidb, fakes.MaskPredictor, config, store), roidb, config) > 10
     assert 'masks.npz does not exist' in caplog.text
 
 
 def test_final_file(tmp_path):
     roidb, config = fakes.make_roidb(tmp_path), make_config()
     store = DetectionStore(str(tmp_path / 'out'), config, roidb, '')
-    detections, masks = detect_masks(roidb, fakes.MaskPredictor, config, fakes.CLASSES)
-    store.save_final(detections, ['background', 'a', 'b', 'c'], masks)
+    detections = detect(roidb, fakes.MaskPredictor, config)
+    store.save_final(detections, ['background', 'a', 'b', 'c'])
     file = np.load(store.final_path)
     np.testing.assert_array_equal(file['image_sizes'], [(entry['height'], entry['width']) for entry in roidb])
     ends = np.cumsum(file['lengths'])
     codes = [file['codes'][end - length:end].tobytes() for end, length in zip(ends, file['lengths'])]
     assert len(codes) == len(file['rows']) and len(file['codes']) == ends[-1]
-    first = np.cumsum(file['rows_per_image'])[0]
-    for row, code in zip(file['rows'][:first], codes):
-        assert code in masks[int(row[5])][0]
+    assert codes == detections.mask and file['rows_per_image'].sum() == len(codes)
 
 
 class Network:
@@ -205,19 +194,20 @@ class Network:
         self.sizes = []
 
     def predict(self, batch):
-        feature, rois = (np.split(batch.data[name], 2) for name in ('mask_feature', 'mask_rois'))
+        feature, rois = (np.split(batch.data[name], 2) for name in ('features', 'rois'))
         self.sizes.append(len(rois[0]))
         found = []
         for part, of_part in zip(feature, rois):
             assert (of_part[:, 0] < len(part)).all()
             found.append(np.concatenate([of_part[:, 1:], part[of_part[:, 0].astype(int)]], axis=1))
-        return {'mask_prob_output': np.concatenate(found)[:, :, None, None]}
+        return {'masks_output': np.concatenate(found)[:, :, None, None]}
 
 
 @pytest.mark.parametrize('counts', [(3, 5, 0, 1), (0, 0, 0, 1), (100, 30, 200, 1), (ROIS_A_RUN, 0, 0, ROIS_A_RUN)])
 def test_rois_are_split_over_devices(counts):
     network = Network()
-    predictor = MaskingPredictor(network, network)
+    graph = MaskGraph('mask', 'feature_output', 'features', 'rois', 'masks_output')
+    predictor = MaskingPredictor(network, network, graph)
     feature = np.arange(4, dtype=np.float32)[:, None] + 7
     slots = np.repeat(np.arange(4), counts)
     rois = np.column_stack([slots, np.random.default_rng(0).uniform(0, 9, (len(slots), 4))]).astype(np.float32)

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 import main_test
-from lib.dataset.proposal_files import read_proposals
+from lib.dataset.proposals import read_proposals
 from lib.utils.errors import SniperError
-from lib.inference.progress import StageClock
-from lib.inference.proposals import Parts, ProposalDecoder, blocks_of, extract
-from lib.iterators.batch import Batch
+from lib.inference.proposals import Parts, blocks_of, extract
+from lib.utils.clock import StageClock
 from tests.inference import fakes, tiny_data
 
 
@@ -36,18 +35,6 @@ class FakeProposals:
         pass
 
 
-def test_decoder():
-    outputs = {'rois_output': np.arange(30, dtype=np.float32).reshape(6, 5), 'im_ids': np.array([4.0, 2.0]),
-               'rois_score': np.array([0.9, 0.5, 0, 0.8, 0.7, 0.6], np.float32)}
-    batch = Batch({'im_info': np.array([[10, 10, 2], [10, 10, 0.5]], np.float32)}, {}, [], 0, {})
-    first, second = ProposalDecoder(2)(outputs, batch, None)
-    assert (first.image, second.image) == (4, 2)
-    np.testing.assert_allclose(first.rows, [[0.5, 1, 1.5, 2, 0.9], [3, 3.5, 4, 4.5, 0.5]])
-    np.testing.assert_allclose(second.rows[:, 4], [0.8, 0.7])
-    np.testing.assert_allclose(second.rows[0, :4], [32, 34, 36, 38])
-    assert len(ProposalDecoder(3)(outputs, batch, None)[0].rows) == 2  # score 0 is padding
-
-
 def run(roidb, config, parts=None, block=4096):
     FakeProposals.batches = 0
     return extract(roidb, FakeProposals, config, parts, StageClock(), blocks_of(len(roidb), block))
@@ -55,7 +42,7 @@ def run(roidb, config, parts=None, block=4096):
 
 @pytest.mark.parametrize('limit', [3, 300])
 def test_scales_lie_one_below_the_other(tmp_path, limit):
-    roidb, config = fakes.make_roidb(tmp_path), fakes.make_config(N_PROPOSAL_PER_SCALE=limit)
+    roidb, config = fakes.make_roidb(tmp_path), fakes.make_config(EXTRACT_PROPOSALS=True, N_PROPOSAL_PER_SCALE=limit)
     rows = run(roidb, config)
     each = min(limit, 8)
     assert [image.shape for image in rows] == [(2 * each, 5)] * len(roidb)
@@ -69,8 +56,7 @@ def test_scales_lie_one_below_the_other(tmp_path, limit):
 
 
 def test_an_interrupted_extraction_goes_on(tmp_path):
-    roidb, config = fakes.make_roidb(tmp_path), fakes.make_config()
-    config.output_path = str(tmp_path / 'out')
+    roidb, config = fakes.make_roidb(tmp_path), fakes.make_config(EXTRACT_PROPOSALS=True)
     expected = run(roidb, config)
     whole = FakeProposals.batches
 
@@ -82,11 +68,11 @@ def test_an_interrupted_extraction_goes_on(tmp_path):
 
     FakeProposals.batches = 0
     with pytest.raises(KeyboardInterrupt):
-        extract(roidb, Interrupted, config, Parts(config, 'SET', {'weights': 'a'}), StageClock(),
+        extract(roidb, Interrupted, config, Parts(config, str(tmp_path / 'out'), 'SET', {'weights': 'a'}), StageClock(),
                 blocks_of(len(roidb), 2))
     found = sorted(os.listdir(str(tmp_path / 'out' / 'props_scale_60x80')))
     assert found[0] == 'SET_0000000.npz'
-    parts = Parts(config, 'SET', {'weights': 'a'})
+    parts = Parts(config, str(tmp_path / 'out'), 'SET', {'weights': 'a'})
     for image, again in zip(expected, run(roidb, config, parts, 2)):
         np.testing.assert_array_equal(image, again)
     assert 0 < FakeProposals.batches <= 2 * whole - 2
@@ -94,12 +80,12 @@ def test_an_interrupted_extraction_goes_on(tmp_path):
     with open(str(tmp_path / 'out' / 'props_scale_60x80' / 'SET_0000000.npz'), 'r+b') as stream:
         stream.seek(200)
         stream.write(b'damage')
-    run(roidb, config, Parts(config, 'SET', {'weights': 'a'}), 2)
+    run(roidb, config, Parts(config, str(tmp_path / 'out'), 'SET', {'weights': 'a'}), 2)
     assert 0 < FakeProposals.batches < done + 1  # the damaged part alone
-    run(roidb, config, Parts(config, 'SET', {'weights': 'b'}), 2)
+    run(roidb, config, Parts(config, str(tmp_path / 'out'), 'SET', {'weights': 'b'}), 2)
     assert FakeProposals.batches >= whole  # other weights: nothing of it counts
-    Parts(config, 'SET', {}).remove()
-    parts = Parts(config, 'SET', {'weights': 'b'})
+    Parts(config, str(tmp_path / 'out'), 'SET', {}).remove()
+    parts = Parts(config, str(tmp_path / 'out'), 'SET', {'weights': 'b'})
     run(roidb, config, parts, 2)
     assert FakeProposals.batches == 0
     parts.remove()

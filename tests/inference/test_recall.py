@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from lib.inference.recall import LIMITS, SIZES, AverageRecall
+from lib.inference.proposals import LIMITS, SIZES, AverageRecall
 
 
 def test_by_hand():

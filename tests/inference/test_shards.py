@@ -10,9 +10,9 @@ from configs import load_config
 from lib.cli import run
 from lib.dataset.roidb import make_record
 from lib.utils.errors import SniperError
-from lib.inference.partition import deal, deal_images, num_devices, unit_length
-from lib.inference.shard_files import MOST, PartFolder, Shard
-from lib.iterators.crop_batches import order_crops
+from lib.inference.shards import MOST, PartFolder, Shard, part_folder
+from lib.inference.workers import num_devices, partition, partition_images, unit_length
+from lib.iterators.batching import order_crops
 from tests.inference import tiny_data
 
 SIZES = ((96, 64), (64, 96), (80, 80), (90, 50), (50, 90), (70, 60), (61, 47), (99, 33), (40, 77), (88, 81), (52, 52))
@@ -26,14 +26,14 @@ def crops_of(count, seed=0):
 
 @pytest.mark.parametrize('count', [0, 1, 3, 17, 40])
 @pytest.mark.parametrize('parts', [1, 2, 3, 7])
-def test_every_batch_is_dealt_whole(count, parts):
+def test_every_batch_stays_whole(count, parts):
     """Disjoint and complete; and the batches of all parts together are those of all crops, whatever fills them up."""
     crops = crops_of(count)
-    dealt = deal(crops, 4, parts)
-    assert sorted(np.concatenate(dealt).tolist()) == list(range(count))
+    numbers_of_parts = partition(crops, 4, parts)
+    assert sorted(np.concatenate(numbers_of_parts).tolist()) == list(range(count))
     for size in (1, 2, 4):
         whole = order_crops(crops, size).reshape(-1, size).tolist()
-        batches = [numbers[batch].tolist() for numbers in dealt if len(numbers)
+        batches = [numbers[batch].tolist() for numbers in numbers_of_parts if len(numbers)
                    for batch in order_crops(crops[numbers], size).reshape(-1, size)]
         assert sorted(batches) == sorted(whole)
 
@@ -41,7 +41,7 @@ def test_every_batch_is_dealt_whole(count, parts):
 def test_parts_differ_by_two_units_at_most():
     """One of the deal, and one that the ends of the wide and the tall ones have more."""
     for parts in (2, 3, 5):
-        lengths = [len(numbers) for numbers in deal(crops_of(200, 1), 4, parts)]
+        lengths = [len(numbers) for numbers in partition(crops_of(200, 1), 4, parts)]
         assert max(lengths) - min(lengths) <= 3 * 4
 
 
@@ -50,7 +50,20 @@ def test_unit_holds_whole_batches_of_all_scales():
     config = load_config(None, settings + ['TEST.DO_PRUNING', '[False, False, True]', 'gpus', 'cpu,cpu'])
     assert num_devices(config) == 2 and unit_length(config) == 24
     roidb = [make_record('x', number, 9, 9, [], []) for number in range(50)]
-    assert [len(numbers) for numbers in deal_images(roidb, config, 3)] == [24, 26, 0]
+    assert [len(numbers) for numbers in partition_images(roidb, config, 3)] == [24, 26, 0]
+
+
+@pytest.mark.parametrize('kind, pairs, matters', [
+    ('detections', ['network.STRIDE_IN_1X1', 'True'], True), ('proposals', ['network.STRIDE_IN_1X1', 'True'], True),
+    ('detections', ['TEST.NMS', '0.2'], True), ('proposals', ['TEST.NMS', '0.2'], False),
+    ('detections', ['TEST.N_PROPOSAL_PER_SCALE', '7'], False), ('proposals', ['TEST.N_PROPOSAL_PER_SCALE', '7'], True),
+    ('detections', ['TEST.NUM_PROCESS', '2', 'dataset.dataset_path', 'elsewhere', 'TRAIN.lr', '1.0'], False)])
+def test_what_shards_have_to_agree_in(kind, pairs, matters):
+    """What affects the results that are joined; not folders and processes."""
+    def facts(words):
+        config = load_config('configs/faster/sniper_tiny_e2e.yml', words)
+        return part_folder(config, kind, 'root', [], 'weights', lambda flags: '')._origin
+    assert (facts(pairs) != facts([])) == matters
 
 
 @pytest.mark.parametrize('text', ['0/3', '4/3', '1', '1/0', '-1/3', 'a/b', '1/3/3', ''])
@@ -116,9 +129,9 @@ def test_parts_of_several_tests(tmp_path):
 
 
 @pytest.mark.parametrize('facts, message', [
-    ({'weights': 'v', 'TEST.NMS': 0.3}, 'from other weights than'),
-    ({'weights': 'w', 'TEST.NMS': 0.5}, r'from other TEST.NMS \(0.3, here 0.5\) than'),
-    ({'weights': 'w', 'TEST.NMS': 0.3, 'new': 1}, r'from other new \(None, here 1\)')])
+    ({'weights': 'v', 'TEST.NMS': 0.3}, r'from other weights \("w", here "v"\): run: test --shard 1/2'),
+    ({'weights': 'w', 'TEST.NMS': 0.5}, r'from other TEST.NMS \(0.3, here 0.5\): run'),
+    ({'weights': 'w', 'TEST.NMS': 0.3, 'new': 1}, r'from other new: run')])
 def test_parts_of_something_else(tmp_path, facts, message):
     write(a_folder(tmp_path), [0], [1, 2])
     with pytest.raises(SniperError, match='part_1_of_2.npz was made ' + message):
@@ -132,7 +145,7 @@ def test_images_twice_or_nowhere(tmp_path):
     write(folder, [0], [1])
     assert refused(folder).startswith('1 image (c) is in none of the 2 shards')
     write(a_folder(tmp_path, ids=('a', 'x', 'c')), [0], [1])
-    assert 'its images are not those of the data set; run: test --shard 2/2' in refused(folder)
+    assert 'its images are not those of the data set): run: test --shard 2/2' in refused(folder)
 
 
 @pytest.mark.parametrize('damage', [lambda content: content[:len(content) // 2], lambda content: b'',
@@ -167,12 +180,16 @@ test.__test__ = False
 
 
 def results(folder, name='results'):
-    with open(os.path.join(folder, 'out', 'results', f'detections_val_{name}.json'), 'rb') as stream:
+    with open(tiny_data.results(folder, f'detections_val_{name}.json'), 'rb') as stream:
         return stream.read()
 
 
 def forget_results(folder):
-    shutil.rmtree(os.path.join(folder, 'out', 'results'))
+    """All but the parts."""
+    for name in os.listdir(tiny_data.results(folder)):
+        if name != 'shards':
+            path = tiny_data.results(folder, name)
+            shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
 
 
 def in_shards(folder, count, *merge, **test_keys):
@@ -196,11 +213,11 @@ def test_shards_find_what_one_process_finds(folder, capsys):
     test(folder, '--vis')
     whole, metrics = results(folder), results(folder, 'metrics')
     assert len(whole) > 10000
-    with np.load(os.path.join(folder, 'out', 'dets_final', 'detections.npz')) as file:
+    with np.load(tiny_data.results(folder, 'dets_final', 'detections.npz')) as file:
         rows = file['rows']
     in_shards(folder, 3)
     assert results(folder) == whole and results(folder, 'metrics') == metrics
-    part = os.path.join(folder, 'out', 'shards', 'detections_COCO_val', 'part_2_of_3.npz')
+    part = tiny_data.results(folder, 'shards', 'detections', 'part_2_of_3.npz')
     os.remove(part)
     capsys.readouterr()
     text = failure(capsys, folder, '--merge')
@@ -211,7 +228,7 @@ def test_shards_find_what_one_process_finds(folder, capsys):
     test(folder, '--vis', '--merge', '3')
     assert results(folder) == whole
     assert len(os.listdir(os.path.join(folder, 'vis', 'dets_final'))) == len(SIZES)
-    with np.load(os.path.join(folder, 'out', 'dets_final', 'detections.npz')) as file:
+    with np.load(tiny_data.results(folder, 'dets_final', 'detections.npz')) as file:
         np.testing.assert_array_equal(file['rows'], rows)
     assert 'made from other TEST.NMS (' in failure(capsys, folder, '--merge', NMS=0.41)
 

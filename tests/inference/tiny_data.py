@@ -43,6 +43,11 @@ def settings(folder, **more):
     return [word for pair in keys.items() for word in pair]
 
 
+def results(folder, *names, weights='SNIPER-0001', dataset='coco_val'):
+    """Path of a file among the results of a test."""
+    return os.path.join(folder, 'out', 'sniper_tiny_e2e', 'train', 'results', dataset, weights, *names)
+
+
 def write_all(folder, classes=CLASSES, sizes=SIZES, **weights):
     """Data set and checkpoint of random weights below `folder`. -> path of the parameter file."""
     write_data(os.path.join(folder, 'data'), sizes=sizes)

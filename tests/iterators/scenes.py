@@ -46,6 +46,7 @@ def make_roidb(folder, count=6, seed=3, boxes_per_image=5, suffix='.jpg'):
 def small_config(**train):
     """Chips of 64 pixels at two scales, anchors of stride 16; keyword arguments set TRAIN keys."""
     config = load_config()
+    config.symbol = 'resnet_mx_50_e2e'  # stride 16
     config.network.PIXEL_MEANS = np.array([103.939, 116.779, 123.68])
     config.network.RPN_FEAT_STRIDE = 16
     config.network.ANCHOR_RATIOS = [0.5, 1, 2]

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from lib.iterators.crop_batches import order_crops, scaled_size
+from lib.iterators.batching import order_crops, scaled_size
 from tests.golden import golden_file
 
 

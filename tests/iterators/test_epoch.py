@@ -2,13 +2,12 @@
 import numpy as np
 import pytest
 
-from lib.chips import Chip
-from lib.utils.errors import SniperError
-from lib.iterators import seeds
-from lib.iterators.chip_table import ChipTable
-from lib.iterators.epoch import EpochPlan, draw_order
-from lib.iterators.packed_roidb import PackedRoidb
+from lib.chips import Window
+from lib.iterators.epoch import EpochPlan, WindowTable, draw_order
 from lib.iterators.prefetch import resolve_prefetch
+from lib.iterators.shared import PackedRoidb
+from lib.utils import seeds
+from lib.utils.errors import SniperError
 from lib.utils.processes import _group_memory, num_cores, resolve_workers
 
 
@@ -33,21 +32,21 @@ def test_generators_differ_by_every_part():
     assert seeds.generator(1, 2, 3, 4).random() == seeds.generator(1, 2, 3, 4).random()
 
 
-def make_chips(count, rng):
-    return [Chip(tuple(rng.uniform(0, 99, 4).tolist()), rng.uniform(), int(rng.integers(1, 512)), 7,
-                 int(rng.integers(3)), rng.integers(0, 50, rng.integers(0, 4)).astype(np.int32),
-                 bool(rng.integers(2))) for _ in range(count)]
+def make_windows(count, rng):
+    return [Window(tuple(rng.uniform(0, 99, 4).tolist()), rng.uniform(), rng.uniform(), int(rng.integers(1, 512)), 7,
+                   int(rng.integers(3)), bool(rng.integers(2)),
+                   rng.integers(0, 50, rng.integers(0, 4)).astype(np.int32)) for _ in range(count)]
 
 
-def test_chip_table_gives_back_what_was_put_in():
+def test_window_table_gives_back_what_was_put_in():
     rng = np.random.default_rng(2)
-    chips = make_chips(9, rng)
-    table = ChipTable.concatenate([ChipTable.from_chips([0] * 4, chips[:4]), ChipTable.from_chips([], []),
-                                   ChipTable.from_chips([2] * 5, chips[4:])])
-    assert table.num_chips == 9 and table.image.tolist() == [0] * 4 + [2] * 5
+    chips = make_windows(9, rng)
+    table = WindowTable.concatenate([WindowTable.from_windows([0] * 4, chips[:4]), WindowTable.from_windows([], []),
+                                   WindowTable.from_windows([2] * 5, chips[4:])])
+    assert table.num_windows == 9 and table.image.tolist() == [0] * 4 + [2] * 5
     for index, chip in enumerate(chips):
-        assert table.chip(index)._replace(props=None) == chip._replace(props=None)
-        np.testing.assert_array_equal(table.chip(index).props, chip.props)
+        assert table.window(index)._replace(rows=None) == chip._replace(rows=None)
+        np.testing.assert_array_equal(table.window(index).props, chip.props)
 
 
 def roidb(count):
@@ -55,7 +54,7 @@ def roidb(count):
 
 
 def plan_of(images, order, broken):
-    table = ChipTable.from_chips(images, make_chips(len(images), np.random.default_rng(0)))
+    table = WindowTable.from_windows(images, make_windows(len(images), np.random.default_rng(0)))
     return EpochPlan(table, np.array(order), PackedRoidb(roidb(max(images) + 1)), broken)
 
 

@@ -2,12 +2,11 @@
 import cv2
 import numpy as np
 
-from lib.chips import Chip
-from lib.iterators.layout import train_layout
-from lib.iterators.packed_roidb import PackedRoidb
-from lib.iterators.shared import BatchSlots
-from lib.iterators.train_tasks import TrainTasks
 from configs import load_config
+from lib.chips import Window
+from lib.iterators.samples import TrainSamples
+from lib.iterators.shared import BatchSlots, PackedRoidb
+from lib.tasks import get_task
 from tests.golden import golden_file
 from tests.targets.test_polygons import unpacked
 
@@ -24,6 +23,7 @@ def cases():
 def golden_config(case):
     """The configuration the golden batches were made with."""
     config = load_config()
+    config.symbol = 'resnet_mx_50_e2e'  # stride 16
     config.network.PIXEL_MEANS = np.array([103.939, 116.779, 123.68])
     config.network.ANCHOR_SCALES = [2, 4, 7, 10, 13, 16, 24]
     config.network.NUM_ANCHORS = 21
@@ -56,8 +56,8 @@ def golden_chip(case, image, chip):
     """Chip number `chip` of an image, as the original recorded it."""
     row, start = case[f'out{image}_crops'][chip], case[f'out{image}_props_off']
     props = case[f'out{image}_props'][start[chip]:start[chip + 1]]
-    return Chip(tuple(row[:4].tolist()), float(row[4]), int(row[5]), int(row[6]), int(row[7]),
-                props.astype(np.int32), False)
+    return Window(tuple(row[:4].tolist()), float(row[4]), float(row[4]), int(row[5]), int(row[6]), int(row[7]),
+                  rows=props.astype(np.int32))
 
 
 def golden_batch(case, number):
@@ -93,17 +93,19 @@ def test_golden_batches(tmp_path):
         folder = tmp_path / str(number)
         folder.mkdir()
         config, roidb, size = golden_config(case), golden_roidb(case, folder), int(case['batch_size'])
-        data, label = train_layout(config, size)
+        task = get_task(config)
+        data, label = task.layout(size)
+        layout = data + label
         names = bytes(case['names_order']).decode().split(',')
-        assert [name for name, _ in data + label] == names
-        slots = BatchSlots(SLOTS, {name: np.prod(shape) for name, shape in data + label})
-        tasks = TrainTasks(PackedRoidb(roidb), slots, data + label, config, seed=0)
+        assert [name for name, _ in layout] == names
+        slots = BatchSlots(SLOTS, {name: np.prod(shape) for name, shape in layout})
+        tasks = TrainSamples(PackedRoidb(roidb), slots, layout, task, seed=0)
         for index in (0, 1):
             expected = golden_batch(case, index)
             for row, (image, chip) in enumerate(expected['pick'].tolist()):
                 report, = tasks.fill(0, 0, [(row, image, golden_chip(case, image, chip), row)])
                 assert report.broken is None and report.mismatch is None and report.dropped == 0
-            tensors = {name: slots.view(0, name, shape) for name, shape in data + label}
+            tensors = {name: slots.view(0, name, shape) for name, shape in layout}
             check_pixels(tensors['data'], expected, config.network.PIXEL_MEANS)
             if config.TRAIN.WITH_MASK:
                 check_polygons(tensors['gt_masks'], expected['gt_masks'])

@@ -5,7 +5,7 @@ import pytest
 
 from lib.dataset.loading import load_training_roidb
 from lib.iterators import TrainIterator
-from lib.iterators.layout import train_layout
+from lib.tasks import get_task
 from tests.dataset.coco_folder import make_folder
 from tests.iterators.scenes import assert_same_batches, epoch_batches, make_roidb, small_config, write_image
 
@@ -28,13 +28,13 @@ def mask_config(**train):
 
 
 def test_layout():
-    names = [name for name, _ in train_layout(mask_config(AUTO_FOCUS=True), 3)[1]]
+    names = [name for name, _ in get_task(mask_config(AUTO_FOCUS=True)).layout(3)[1]]
     assert names == ['label', 'bbox_target', 'bbox_weight', 'gt_boxes', 'scale_label', 'gt_masks']
-    assert dict(train_layout(mask_config(), 3)[1])['gt_masks'] == (3, 20, 30)
+    assert dict(get_task(mask_config()).layout(3)[1])['gt_masks'] == (3, 20, 30)
 
 
 def test_proposal_networks_have_no_masks(roidb):
-    names = [name for part in train_layout(mask_config(ONLY_PROPOSAL=True), 3) for name, _ in part]
+    names = [name for part in get_task(mask_config(ONLY_PROPOSAL=True)).layout(3) for name, _ in part]
     assert names == ['data', 'label', 'bbox_target', 'bbox_weight']
     assert epoch_batches(TrainIterator(roidb, mask_config(ONLY_PROPOSAL=True), 4, num_workers=0), 0)
 

@@ -2,9 +2,9 @@
 import numpy as np
 
 from lib.dataset.proposals import with_proposals
-from lib.dataset.transforms import mirrored
+from lib.dataset.roidb import mirrored
 from lib.iterators import TrainIterator
-from lib.iterators.packed_roidb import PackedRoidb
+from lib.iterators.shared import PackedRoidb
 from tests.iterators.scenes import assert_same_batches, epoch_batches, make_roidb, small_config
 
 
@@ -87,7 +87,7 @@ def test_a_chip_without_objects_has_only_background_labels(tmp_path):
         for number, batch in enumerate(iterator):
             for row in range(4):
                 chip = plan.order[number * 4 + row]
-                start, stop = plan.table.props_start[chip:chip + 2]
+                start, stop = plan.table.rows_start[chip:chip + 2]
                 if plan.table.negative[chip] and start == stop:
                     assert (batch.label['label'][row] <= 0).all() and (batch.label['label'][row] == 0).any()
                     assert not batch.label['bbox_weight'][row].any()

@@ -11,9 +11,9 @@ from PIL import Image
 
 from lib.image import ImageFile, chip_reduction, read_image, resize_by, resized_window
 from lib.iterators import TestIterator, TrainIterator
+from tests.image.test_image import with_exif
 from tests.iterators.scenes import epoch_batches, make_entry, small_config, snapshot
 from tests.iterators.test_pool import ROOT
-from tests.image.test_image import with_exif
 
 WIDTH, HEIGHT = 160, 120
 BOXES = [[10, 10, 40, 50], [60, 30, 150, 110], [5, 70, 30, 115]]

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from lib.utils.errors import SniperError
 from lib.iterators.pool import SerialPool, WorkerPool, make_pool
+from lib.utils.errors import SniperError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 

@@ -12,9 +12,9 @@ import time
 import numpy as np
 import pytest
 
+from lib.iterators import TrainIterator
 from lib.utils import shared_memory as shared_arrays
 from lib.utils.errors import SniperError
-from lib.iterators import TrainIterator
 from lib.utils.shared_memory import SharedArray
 from tests.iterators.scenes import assert_same_batches, epoch_batches, make_roidb, small_config, snapshot
 from tests.iterators.test_pool import ROOT, gone_within

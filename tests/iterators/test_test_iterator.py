@@ -4,9 +4,9 @@ import os
 import numpy as np
 import pytest
 
-from lib.utils.errors import SniperError
 from lib.image import read_image
 from lib.iterators import TestIterator
+from lib.utils.errors import SniperError
 from tests.golden import golden_file
 from tests.iterators.scenes import assert_same_batches, make_entry, make_roidb, small_config, snapshot, write_image
 

@@ -8,10 +8,21 @@ import time
 import numpy as np
 import pytest
 
-from lib.utils.errors import SniperError
+from lib.chips import RandomCrops
 from lib.iterators import TrainIterator
-from tests.iterators.scenes import (assert_same_batches, epoch_batches, make_entry, make_roidb, small_config, snapshot,
-                                    write_image)
+from lib.tasks import Input, TargetReport, Task
+from lib.tasks.registry import TASKS
+from lib.utils.errors import SniperError
+from symbols.registry import DETECTORS, Entry
+from tests.iterators.scenes import (
+    assert_same_batches,
+    epoch_batches,
+    make_entry,
+    make_roidb,
+    small_config,
+    snapshot,
+    write_image,
+)
 from tests.iterators.test_pool import gone_within
 
 
@@ -274,3 +285,38 @@ def test_batches_ahead_do_not_touch_the_one_in_use(roidb):
             before = snapshot(batch)
             time.sleep(0.02)  # the workers fill the slots that are free
             assert_same_batches([before], [snapshot(batch)])
+
+
+@pytest.mark.parametrize('kind', ['images', 'crops'])
+def test_other_samplers(roidb, kind):
+    """Every image gives one window; the same batches whatever the workers."""
+    config = small_config(SAMPLER=kind)
+    if kind == 'crops':
+        config.symbol = 'two_scales'
+    batches = serial_epoch(roidb, config)
+    assert sum(len(images) for _, images in batches) == -(-len(roidb) // 4) * 4
+    with TrainIterator(roidb, config, 4, num_workers=2) as iterator:
+        assert_same_batches(batches, epoch_batches(iterator, 0))
+
+
+class TwoScales(Task):
+    """Inputs that are not square, and boxes of windows with two scales."""
+
+    name = 'two_scales'
+
+    def sampler(self):
+        return RandomCrops(32, 96)
+
+    def inputs(self):
+        return [Input('data', (3, 32, 96)), Input('boxes', (4,), 'label')]
+
+    def targets(self, record, window, rng, out):
+        corner, scales = np.array(window.box[:2] * 2), np.array((window.scale_x, window.scale_y) * 2)
+        out['boxes'][:] = (record['boxes'][window.rows[0]] - corner) * scales
+        return TargetReport()
+
+
+@pytest.fixture(autouse=True)
+def two_scales(monkeypatch):
+    monkeypatch.setitem(DETECTORS, 'two_scales', Entry('nowhere:build', 'two_scales'))
+    monkeypatch.setitem(TASKS, 'two_scales', TwoScales)

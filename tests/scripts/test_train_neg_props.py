@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from lib.dataset.proposal_files import read_proposals
+from lib.dataset.proposals import read_proposals
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(shutil.which('bash') is None, reason='needs bash')

@@ -2,10 +2,9 @@
 import numpy as np
 
 from configs import load_config
-from lib.chips import Chip, ChipSampler, ChipSettings
+from lib.chips import ChipSampler, ChipSettings, Window
 from lib.targets import ChipBoxes, ChipTargets, TargetSettings
-from lib.targets.chip_boxes import chip_boxes, to_chip
-from lib.targets.object_labels import write_gt_boxes
+from lib.targets.chip_boxes import chip_boxes, to_window, write_gt_boxes
 
 RANGES = ((-1, 80), (32, 150), (120, -1))
 
@@ -17,11 +16,12 @@ def entry(boxes, overlaps=None):
 
 
 def chip(box=(100., 50., 355., 305.), scale=2.0, props=(), index=0):
-    return Chip(box, scale, 512, 512, index, np.array(props, dtype=np.int32), False)
+    return Window(box, scale, scale, 512, 512, index, rows=np.array(props, dtype=np.int32))
 
 
 def test_shift_scale_round_clip():
-    got = to_chip(np.array([[110.25, 60.3, 120, 90], [0, 0, 1000, 1000]], np.float32), (100, 50), 2.0, 512)
+    got = to_window(np.array([[110.25, 60.3, 120, 90], [0, 0, 1000, 1000]], np.float32),
+                    Window((100, 50, 356, 306), 2.0, 2.0, 512, 512), 512)
     np.testing.assert_array_equal(got, [[20, 21, 40, 80], [0, 0, 511, 511]])  # 20.5 rounds to the even 20
     assert got.dtype == np.float32
 
@@ -112,7 +112,7 @@ def test_every_seed_is_a_valid_object_of_one_of_its_chips():
 
 def test_from_config():
     from configs import load_config
-    settings = ChipTargets(load_config('configs/faster/sniper_res101_e2e.yml')).settings
+    settings = TargetSettings.from_config(load_config('configs/faster/sniper_res101_e2e.yml'), 16)
     assert settings.feat_stride == 16 and settings.negative_overlap == 0.4 and settings.batch_size == 256
     assert len(settings.anchor_scales) == 7
 
@@ -120,4 +120,4 @@ def test_from_config():
 def test_the_least_side_is_configured():
     config = load_config('configs/faster/sniper_tiny_e2e.yml', ['TRAIN.MIN_OBJECT_SIDE', '4', 'TRAIN.CHIP_SIZE', '512'])
     rows = entry([[110, 60, 111.5, 61.5], [110, 60, 111, 61.5]])  # 4 and 3 pixels wide in the chip
-    np.testing.assert_array_equal(ChipTargets(config).boxes(rows, chip()).rows, [0])
+    np.testing.assert_array_equal(ChipTargets(TargetSettings.from_config(config, 8)).boxes(rows, chip()).rows, [0])

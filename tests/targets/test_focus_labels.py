@@ -5,11 +5,13 @@ import os
 import numpy as np
 import pytest
 
-from configs import check_supported, load_config
-from lib.chips import Chip
+from configs import load_config
+from lib.chips import Window
 from lib.targets import ChipTargets, TargetSettings
-from lib.targets.chip_boxes import to_chip
+from lib.targets.chip_boxes import to_window
 from lib.targets.focus_labels import FocusSizes, write_focus_labels
+from lib.tasks import check_config
+from symbols.registry import feature_stride
 from tests.bbox.golden_cases import cases
 from tests.conftest import ROOT
 from tests.targets.test_golden import entry_and_chip, iterator_chip, iterator_entry
@@ -37,11 +39,16 @@ def slow_labels(boxes, sizes, cells, stride):
     return out
 
 
+def whole(size):
+    """A window of `size` pixels that shows the original ones."""
+    return Window((0., 0., size - 1., size - 1.), 1.0, 1.0, size, size)
+
+
 def random_boxes(rng, count, size):
-    """Objects on, across and outside a chip of `size` pixels, as to_chip leaves them."""
+    """Objects on, across and outside a chip of `size` pixels, as to_window leaves them."""
     corners = rng.uniform(-0.5 * size, 1.2 * size, (count, 2))
     sides = size * np.exp(rng.uniform(math.log(0.005), math.log(0.6), (count, 2)))
-    return to_chip(np.hstack([corners, corners + sides]).astype(np.float32), (0, 0), 1.0, size)
+    return to_window(np.hstack([corners, corners + sides]).astype(np.float32), whole(size), size)
 
 
 def test_by_hand():
@@ -118,7 +125,7 @@ def test_boxes_stay_as_they_were():
 def test_golden_labels():
     for case in cases('pipeline/focus.npz'):
         size, stride = int(case['chip_size']), int(case['stride'])
-        boxes = to_chip(case['boxes'], (0, 0), 1.0, size)
+        boxes = to_window(case['boxes'], whole(size), size)
         sizes = FocusSizes(int(case['low']), int(case['small']), int(case['high']))
         got = labels(boxes, sizes, size // stride, stride)
         np.testing.assert_array_equal(got.ravel(), case['focus'], err_msg=f'case {case["number"]}')
@@ -155,21 +162,22 @@ def test_golden_labels_of_the_training_iterator():
                                                 ('sniper_tiny_autofocus.yml', None, 32)])
 def test_sizes_and_cells_of_the_configurations(file, sizes, cells):
     config = load_config(os.path.join(ROOT, 'configs', 'faster', file))
-    targets = ChipTargets(config)
+    stride = feature_stride(config.symbol)
+    targets = ChipTargets(TargetSettings.from_config(config, stride))
     train = config.TRAIN
     assert targets.cells == cells
     assert targets.settings.focus_sizes == (sizes or (train.AUTO_FOCUS_DC_LOW, train.AUTO_FOCUS_SMALL_THRESH,
                                                       train.AUTO_FOCUS_DC_HIGH))
     entry = dict(boxes=np.array([[10, 10, 25, 25]], np.float32), max_overlaps=np.ones(1), max_classes=np.ones(1))
     size = train.CHIP_SIZE
-    out = focus_of(targets, entry, Chip((0., 0., size - 1., size - 1.), 1.0, size, size, 0, np.array([0]), False))
-    stride = config.network.RPN_FEAT_STRIDE
+    window = Window((0., 0., size - 1., size - 1.), 1.0, 1.0, size, size, rows=np.array([0]))
+    out = focus_of(targets, entry, window)
     assert (out.reshape(cells, cells) == 1).sum() == (math.ceil(25 / stride) - 10 // stride + 1) ** 2
 
 
 def test_one_switch_takes_the_originals_sizes():
     config = load_config(os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml'), ['TRAIN.AUTO_FOCUS', 'True'])
-    check_supported(config, 'train')
+    check_config(config, 'train')
     assert FocusSizes.from_config(config.TRAIN) == (5, 64, 90)
     config.TRAIN.AUTO_FOCUS_SMALL_THRESH = 30
     assert FocusSizes.from_config(config.TRAIN) == (5, 30, 90)

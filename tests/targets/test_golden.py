@@ -2,7 +2,7 @@
 import numpy as np
 
 from lib.bbox import generate_anchors
-from lib.chips import Chip
+from lib.chips import Window
 from lib.targets import ChipTargets, TargetSettings
 from tests.bbox.golden_cases import cases, ragged
 
@@ -27,7 +27,7 @@ def entry_and_chip(case):
     classes[case['gt_index']] = case['gt_classes'].ravel()
     entry = dict(boxes=case['boxes'], max_classes=classes, max_overlaps=case['max_overlaps'])
     size = int(case['chip_size'])
-    chip = Chip(tuple(case['crop'].tolist()), float(case['im_scale']), size, size, 0, case['props'], False)
+    chip = Window(tuple(case['crop'].tolist()), *[float(case['im_scale'])] * 2, size, size, rows=case['props'])
     return entry, chip
 
 
@@ -78,8 +78,8 @@ def iterator_entry(case, image):
 
 def iterator_chip(case, image, number):
     row = case[f'out{image}_crops'][number]
-    return Chip(tuple(row[:4].tolist()), float(row[4]), int(row[5]), int(row[6]), int(row[7]),
-                ragged(case, f'out{image}_props')[number], False)
+    return Window(tuple(row[:4].tolist()), float(row[4]), float(row[4]), int(row[5]), int(row[6]), int(row[7]),
+                  rows=ragged(case, f'out{image}_props')[number])
 
 
 def test_tensors_of_the_training_iterator():

@@ -5,10 +5,9 @@ import cv2
 import numpy as np
 import pytest
 
-from lib.chips import Chip
+from lib.chips import Window
 from lib.targets import ChipTargets, TargetSettings
-from lib.targets.polygons import to_chip, write_outline, write_polygons
-from lib.targets.ring_simplification import MOST_POINTS, area, simplified
+from lib.targets.polygons import MOST_POINTS, area, simplified, to_window, write_outline, write_polygons
 from tests.bbox.golden_cases import cases
 from tests.targets.test_golden import entry_and_chip, iterator_chip, iterator_entry
 
@@ -67,8 +66,8 @@ def test_by_hand():
 
 def test_chip_coordinates_are_neither_rounded_nor_clipped():
     ring = np.array([10.25, 20.5, -3, 7, 1000, 2000])
-    assert to_chip(ring, (10, 20, 50, 60), 2.0).tolist() == [0.5, 1, -26, -26, 1980, 3960]
-    assert to_chip(ring, (10, 20, 50, 60), 2.0).dtype == np.float32
+    assert to_window(ring, Window((10, 20, 50, 60), 2.0, 2.0, 80, 80)).tolist() == [0.5, 1, -26, -26, 1980, 3960]
+    assert to_window(ring, Window((10, 20, 50, 60), 2.0, 2.0, 80, 80)).dtype == np.float32
 
 
 @pytest.mark.parametrize('length, cut', [(2 + 1 + 8, False), (2 + 1 + 7, True)])
@@ -187,7 +186,9 @@ def compare_with_golden(got, expected, objects, number):
 
 def test_golden_rows():
     for case in cases('pipeline/polygons.npz'):
-        objects = [[to_chip(ring, case['crop'], float(case['im_scale'])) for ring in rings] for rings in unpacked(case)]
+        scale = float(case['im_scale'])
+        window = Window(tuple(case['crop'].tolist()), scale, scale, 512, 512)
+        objects = [[to_window(ring, window) for ring in rings] for rings in unpacked(case)]
         flat = np.concatenate([ring for rings in objects for ring in rings] or [np.zeros(0)])
         np.testing.assert_allclose(flat, case['cropped'], atol=1e-3)
         got = np.zeros((100, 500), np.float32)
@@ -199,7 +200,7 @@ def gt_masks(targets, entry, chip):
     out = np.full((100, 500), 7, np.float32)
     boxes = targets.boxes(entry, chip)
     targets.polygons(entry, chip, boxes, out)
-    objects = [[to_chip(ring, chip.box, chip.scale) for ring in entry['gt_masks'][row]] for row in boxes.rows]
+    objects = [[to_window(ring, chip) for ring in entry['gt_masks'][row]] for row in boxes.rows]
     return out, objects, boxes
 
 
@@ -246,7 +247,7 @@ def entry_of(count, extra=0):
 
 def test_proposals_that_coincide_with_an_object_have_no_row():
     targets = ChipTargets(TargetSettings(((-1, -1),), chip_size=256))
-    chip = Chip((0., 0., 255., 255.), 1.0, 256, 256, 0, np.arange(6), False)
+    chip = Window((0., 0., 255., 255.), 1.0, 1.0, 256, 256, rows=np.arange(6))
     assert len(targets.boxes(entry_of(4, 2), chip).boxes) == 4
     plain = {key: value for key, value in entry_of(4, 2).items() if key != 'gt_masks'}
     assert len(targets.boxes(plain, chip).boxes) == 6
@@ -256,7 +257,7 @@ def test_rows_are_those_of_gt_boxes_when_not_all_fit():
     """Objects 2, 5 and 7 are valid, there are rows for four: the first invalid one is the fourth."""
     targets = ChipTargets(TargetSettings(((-1, -1),), chip_size=256))
     entry = entry_of(9)
-    chip = Chip((0., 0., 255., 255.), 1.0, 256, 256, 0, np.array([2, 5, 7]), False)
+    chip = Window((0., 0., 255., 255.), 1.0, 1.0, 256, 256, rows=np.array([2, 5, 7]))
     boxes = targets.boxes(entry, chip)
     table, masks = np.zeros((4, 5), np.float32), np.zeros((4, 20), np.float32)
     assert targets.gt_array(boxes, table) == 5

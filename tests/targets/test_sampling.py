@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from lib.targets.sampling import subsample
+from lib.targets.chip_targets import subsample
 
 
 def labels(positives, negatives, unused):

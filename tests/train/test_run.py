@@ -6,6 +6,7 @@ import signal
 import numpy as np
 import pytest
 
+from configs import load_config
 from lib.utils.errors import SniperError
 from lib.weights.params_file import read_arrays
 from tests.train.tiny import FakeIterator, TinyDetector, make_config
@@ -228,6 +229,18 @@ def test_other_batch_size_after_a_resume(tmp_path):
     assert status == 0 and iterator.started == [(1, 0), (2, 0)]
     sidecar = json.load(open(prefix + '-0003.json'))
     assert sidecar['num_update'] == 2 + 2 * 2 and sidecar['samples'] == 8  # 4 updates of 2 chips count as 2
+
+
+def test_only_what_changes_the_training_is_said_to_have_changed(caplog):
+    from lib.train.report import flat_config
+    from lib.train.run import where_to_go_on
+    before = flat_config(load_config())
+    sidecar = {'epoch': 1, 'batch': 0, 'batch_size': 4, 'config': before}
+    quiet = ['TRAIN.end_epoch', '9', 'TRAIN.NUM_PROCESS', '1', 'TEST.NMS', '0.1', 'gpus', '1', 'output_path', 'x']
+    where_to_go_on(sidecar, load_config(None, quiet), 4)
+    assert not caplog.text
+    where_to_go_on(sidecar, load_config(None, quiet + ['TRAIN.lr', '0.5', 'TRAIN.LR_POLICY', 'cosine']), 4)
+    assert 'TRAIN.LR_POLICY' in caplog.text and 'TRAIN.end_epoch 0 -> 9, TRAIN.lr 0 -> 0.5' in caplog.text
 
 
 def test_where_to_go_on_with_other_batches():

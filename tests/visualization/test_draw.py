@@ -1,4 +1,4 @@
-"""Pictures of detections: geometry, colours, files."""
+"""Pictures of detections and FocusChips: geometry, colours, files."""
 import os
 
 import cv2
@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
+from lib.bbox.detections import Detections
 from lib.utils.errors import SniperError
-from lib.visualization import class_colour, class_name, draw_detections, picture_names, write_picture
-from lib.visualization.palette import text_colour
+from lib.visualization import (class_colour, class_name, draw_detections, draw_focus_chips, picture_names,
+                               write_picture)
+from lib.visualization.draw import CHIP_COLOURS, text_colour
 
 CLASSES = ('__background__', 'cat', 'dög')
 
 
-def one(box, score=0.9, label=1):
-    detections = [np.zeros((0, 5), np.float32) for _ in CLASSES]
-    detections[label] = np.array([list(box) + [score]], np.float32)
-    return detections
+def one(box, score=0.9, label=1, mask=None):
+    return Detections([0], [label], [box], [score], None if mask is None else [mask])
 
 
 def test_box_is_where_it_should_be():
@@ -95,9 +95,8 @@ def test_masks_tint_what_they_cover():
     grey[110] = 20
     mask = np.zeros((200, 300), bool)
     mask[100:140, 120:200] = True
-    detections = one((100, 80, 220, 160))
-    plain = draw_detections(grey, detections, CLASSES)
-    picture = draw_detections(grey, detections, CLASSES, masks=[[], [code_of(mask)], []])
+    plain = draw_detections(grey, one((100, 80, 220, 160)), CLASSES)
+    picture = draw_detections(grey, one((100, 80, 220, 160), mask=code_of(mask)), CLASSES)
     inside = mask.copy()
     inside[:102] = inside[138:] = inside[:, :122] = inside[:, 198:] = False
     outline = mask & ~inside
@@ -110,8 +109,24 @@ def test_masks_tint_what_they_cover():
 def test_masks_of_weak_detections_are_not_drawn_nor_are_absent_ones():
     grey = np.full((80, 80, 3), 100, np.uint8)
     full = code_of(np.ones((80, 80), bool))
-    weak = one((10, 30, 40, 60), 0.4)
-    assert (draw_detections(grey, weak, CLASSES, 0.5, [[], [full], []]) == grey).all()
+    weak = lambda code: one((10, 30, 40, 60), 0.4, mask=code)
+    assert (draw_detections(grey, weak(full), CLASSES, 0.5) == grey).all()
     for code in (b'', code_of(np.zeros((80, 80), bool))):
-        assert (draw_detections(grey, weak, CLASSES, 0, [[], [code], []]) == draw_detections(grey, weak, CLASSES)).all()
-    assert (draw_detections(grey, weak, CLASSES, 0, [[], [full], []]) != 100).any(axis=2).all()
+        assert (draw_detections(grey, weak(code), CLASSES, 0) == draw_detections(grey, weak(None), CLASSES)).all()
+    assert (draw_detections(grey, weak(full), CLASSES, 0) != 100).any(axis=2).all()
+
+
+def test_chips_are_outlined_and_the_rest_is_dark():
+    grey = np.full((200, 300, 3), 120, np.uint8)
+    picture = draw_focus_chips(grey, [('480x640', [(100, 50, 200, 150)]), ('960x1280', [(120.4, 70.2, 160, 110)])])
+    assert (grey == 120).all() and picture.shape == grey.shape
+    assert (picture[160:, 100:] == 54).all()
+    assert (picture[130:140, 110:190] == 120).all() and (picture[80:100, 130:150] == 120).all()
+    assert tuple(picture[50, 180]) == CHIP_COLOURS[0] and tuple(picture[70, 140]) == CHIP_COLOURS[1]
+
+
+def test_odd_chips():
+    """No chip at all; chips beyond the picture, or thinner than a pixel."""
+    grey = np.full((20, 30, 3), 120, np.uint8)
+    assert draw_focus_chips(grey, []).max() == 54
+    assert draw_focus_chips(grey, [('a', []), ('b', [(-5, -5, 900, 900), (29.8, 19.9, 30, 20)])]).shape == grey.shape

@@ -5,9 +5,11 @@ import os
 import numpy as np
 import pytest
 
+from lib.tasks import BoxLayer
 from lib.utils.errors import SniperError
 
 MEANS, STDS = [0.0, 0.1, 0.0, -0.2], [0.1, 0.1, 0.2, 0.2]
+BOX_LAYER = BoxLayer('bbox_pred_weight', 'bbox_pred_bias', MEANS, STDS)
 
 
 def arrays(boxes=4, value=1.0):
@@ -24,7 +26,7 @@ def save(prefix, tag='0001', args=None, auxs=None, epoch=1, num_update=3, **side
                  **sidecar)
     checkpoint.save(prefix, tag, mx.sym.var('data') * 2, given_args if args is None else args,
                     given_auxs if auxs is None else auxs, {'count:w': mx.nd.array([3], dtype='int64')}, facts,
-                    MEANS, STDS)
+                    BOX_LAYER)
 
 
 def test_mxnet_reads_a_checkpoint(tmp_path):
@@ -53,7 +55,7 @@ def test_only_names_that_end_in_test_are_for_tests(tmp_path):
     prefix = str(tmp_path / 'S')
     save(prefix)
     rewrite(prefix, w_testing=mx.nd.array([[3]]))
-    assert set(load_for_test(prefix, 1)[0]) == {'bbox_pred_weight', 'bbox_pred_bias', 'w', 'w_testing'}
+    assert set(load_for_test(prefix, 1, BOX_LAYER)[0]) == {'bbox_pred_weight', 'bbox_pred_bias', 'w', 'w_testing'}
 
 
 def test_eight_box_outputs_repeat_the_stds(tmp_path):
@@ -95,10 +97,10 @@ def test_missing_test_arrays_are_made_from_the_side_file(tmp_path, caplog):
     caplog.set_level('INFO')
     prefix = str(tmp_path / 'S')
     save(prefix, config={'TRAIN.BBOX_MEANS': MEANS, 'TRAIN.BBOX_STDS': STDS})
-    expected, _ = load_for_test(prefix, 1)
+    expected, _ = load_for_test(prefix, 1, BOX_LAYER)
     assert not caplog.records
     rewrite(prefix, leave_out=TEST_ARRAYS)
-    args, _ = load_for_test(prefix, 1)
+    args, _ = load_for_test(prefix, 1, BOX_LAYER)
     assert len(caplog.records) == 1 and 'S-0001.params has no bbox_pred_*_test' in caplog.text
     assert args.keys() == expected.keys()
     for name, array in args.items():
@@ -114,7 +116,7 @@ def test_one_missing_test_array_is_refused(tmp_path, leave_out, config, name):
     save(prefix, config=config)
     rewrite(prefix, leave_out=leave_out)
     with pytest.raises(SniperError, match='S-0001.params has bbox_pred_.* but not ' + name):
-        load_for_test(prefix, 1)
+        load_for_test(prefix, 1, BOX_LAYER)
 
 
 def test_without_side_file_the_layer_is_taken_as_it_is(tmp_path, caplog):
@@ -123,7 +125,7 @@ def test_without_side_file_the_layer_is_taken_as_it_is(tmp_path, caplog):
     save(prefix, config={})
     trained = load_params(prefix + '-0001.params')[0]
     rewrite(prefix, leave_out=TEST_ARRAYS)
-    args, _ = load_for_test(prefix, 1)
+    args, _ = load_for_test(prefix, 1, BOX_LAYER)
     assert 'no side file says TRAIN.BBOX_MEANS and TRAIN.BBOX_STDS' in caplog.text
     for name in ('bbox_pred_weight', 'bbox_pred_bias'):
         np.testing.assert_array_equal(args[name].asnumpy(), trained[name].asnumpy())
@@ -134,7 +136,7 @@ def test_networks_without_box_layer_are_loaded_for_tests(tmp_path):
     prefix = str(tmp_path / 'S')
     save(prefix)
     rewrite(prefix, leave_out=TEST_ARRAYS + ('bbox_pred_weight', 'bbox_pred_bias'))
-    assert set(load_for_test(prefix, 1)[0]) == {'w'}
+    assert set(load_for_test(prefix, 1, BOX_LAYER)[0]) == {'w'}
 
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf')])
@@ -145,7 +147,7 @@ def test_non_finite_parameters_are_not_tested(tmp_path, value):
     save(prefix)
     rewrite(prefix, w=mx.nd.array([[1, value]]))
     with pytest.raises(SniperError, match='parameter w of .*S-0001.params is not finite'):
-        load_for_test(prefix, 1)
+        load_for_test(prefix, 1, BOX_LAYER)
 
 
 def test_missing_checkpoint_names_those_there_are(tmp_path):

@@ -4,7 +4,7 @@ import io
 import numpy as np
 import pytest
 
-from lib.weights.known_networks import fits
+from lib.weights.parameter_matching import match_networks
 from lib.weights.params_file import FLAGS, file_checksum, write_arrays
 from symbols import get_detector
 from tests.symbols.helpers import config_for, manifest
@@ -62,8 +62,8 @@ def test_loads_runs_and_saves_again(tmp_path, graph):
     assert list(again) == list(arrays)
     assert write_arrays(Nowhere(), again) == written == file_checksum(path)
 
-    best = fits({key.split(':')[1]: array.shape for key, array in arrays.items()})[0]
-    assert best.network == name and best.agreement.complete and not best.extra
+    best = match_networks({key.split(':')[1]: array.shape for key, array in arrays.items()})[0]
+    assert best.network == name and best.whole.complete and not best.extra
     assert best.variant.startswith('rpn') == variant.startswith('rpn')
     assert ('autofocus' in best.variant) == ('autofocus' in variant)
 

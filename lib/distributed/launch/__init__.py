@@ -1,7 +1,9 @@
-"""Starting the processes of a distributed run and ending them together: what scripts/launch.py does.
+"""Starting the processes of a distributed run and ending them together: the parts of scripts/launch.py.
 
-plan.py says which processes there are and with which environment, starters.py how each launcher (local, ssh, mpi,
-slurm) starts them, hosts.py where, supervise.py watches them. On every machine agent.py stands between the launcher
-and the process: it sets the environment, and ends the process when the launcher is gone. node.py is the program of
-ps-lite's scheduler and servers.
+    plan               which processes there are, on which machines, with which environment and command
+    launchers          how each launcher (local, ssh, mpi, slurm) starts them
+    supervisor         watches them, passes their lines on, ends all when one fails
+    agent              stands between the launcher and a process on its machine: sets the environment, and ends the
+                       process when the launcher is gone
+    parameter_server   the program of ps-lite's scheduler and servers
 """

@@ -22,10 +22,10 @@ import time
 
 RANK_NAMES = ('OMPI_COMM_WORLD_RANK', 'PMIX_RANK', 'PMI_RANK', 'SLURM_PROCID')  # Open MPI, PMIx, MPICH, Slurm
 LOCAL_SIZE_NAMES = ('OMPI_COMM_WORLD_LOCAL_SIZE', 'MPI_LOCALNRANKS', 'SLURM_STEP_TASKS_PER_NODE')
-PS_ROLES = ('scheduler', 'server')  # run lib.distributed.launch.node and not the command
+PS_ROLES = ('scheduler', 'server')  # run lib.distributed.launch.parameter_server and not the command
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..', '..'))
-DRAIN = 1.0      # seconds for what an ended process has started to end by itself, and as many after SIGTERM
-INTERVAL = 0.05  # seconds between looks
+DRAIN_SECONDS = 1.0  # for what an ended process has started to end by itself, and as many after SIGTERM
+POLL_INTERVAL = 0.05  # seconds
 PR_SET_PDEATHSIG = 1
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -82,8 +82,8 @@ def run(args, name):
     """Start the process and stay with it. name: prefix of its lines, '' = they pass as they are. -> exit status."""
     command, folder = args.command, args.folder
     if args.role in PS_ROLES:
-        command, folder = [sys.executable, '-m', 'lib.distributed.launch.node'], ROOT
-    stops = Stops(args.watch)
+        command, folder = [sys.executable, '-m', 'lib.distributed.launch.parameter_server'], ROOT
+    stops = StopRequests(args.watch)
     libc = ctypes.CDLL(None)
 
     def prepare():  # in the child, before it becomes the process
@@ -93,22 +93,22 @@ def run(args, name):
 
     process = subprocess.Popen(command, cwd=folder, env=environment(args), stdin=subprocess.DEVNULL, preexec_fn=prepare,
                                stdout=subprocess.PIPE if name else None, stderr=subprocess.STDOUT if name else None)
-    lines = Lines(process.stdout, name) if name else None
-    asked = killed = None
+    lines = LinePrefixer(process.stdout, name) if name else None
+    asked_at = killed_at = None
     while process.poll() is None:
         stops.wait(lines)
         now = time.monotonic()
-        if stops.requested and asked is None:
-            asked = now
+        if stops.requested and asked_at is None:
+            asked_at = now
             if args.role not in PS_ROLES:  # these serve the workers until those have ended
                 process.terminate()
         grace = args.grace if stops.grace is None else stops.grace
-        if asked is not None and killed is None and now - asked > grace:
+        if asked_at is not None and killed_at is None and now - asked_at > grace:
             process.kill()
-            killed = now
-    drain(process.pid)
+            killed_at = now
+    drain_group(process.pid)
     if lines:
-        lines.take(all_of_them=True)
+        lines.take(to_the_end=True)
     status = process.returncode
     if name and status:
         how = f'was killed by signal {-status}' if status < 0 else f'ended with exit status {status}'
@@ -142,7 +142,7 @@ def address_towards(address):
         return probe.getsockname()[0]
 
 
-class Stops:
+class StopRequests:
     """Waits for what can end the process: signals, its own end, the end of standard input."""
 
     def __init__(self, watch):
@@ -158,7 +158,7 @@ class Stops:
     def wait(self, lines):
         """For a moment, less if something comes."""
         streams = self._watched + ([lines.stream] if lines and not lines.ended else [])
-        ready = select.select(streams, [], [], INTERVAL)[0]
+        ready = select.select(streams, [], [], POLL_INTERVAL)[0]
         if lines and lines.stream in ready:
             lines.take()
         if self._watched and self._watched[0] in ready:
@@ -170,7 +170,7 @@ class Stops:
                 self.requested = True
 
 
-class Lines:
+class LinePrefixer:
     """Passes a stream on, line by line, with a prefix."""
 
     def __init__(self, stream, name):
@@ -178,8 +178,8 @@ class Lines:
         self._prefix, self._rest = (f'[{name}] ').encode(), b''
         os.set_blocking(stream.fileno(), False)
 
-    def take(self, all_of_them=False):
-        """What has come; `all_of_them`: what is left too, line or not."""
+    def take(self, to_the_end=False):
+        """What has come; `to_the_end`: what is left too, line or not."""
         while True:
             block = self.stream.read(65536)
             if not block:
@@ -187,7 +187,7 @@ class Lines:
                 break
             self._rest += block
         *lines, self._rest = self._rest.split(b'\n')
-        if all_of_them and self._rest:
+        if to_the_end and self._rest:
             lines.append(self._rest)
             self._rest = b''
         if lines:
@@ -195,15 +195,15 @@ class Lines:
             sys.stdout.buffer.flush()
 
 
-def drain(group):
+def drain_group(group):
     """Wait until the process group is empty; what is left after a while is asked to end, then killed.
 
     The wait lets multiprocessing's own helpers see that their parent is gone and free its shared memory.
     """
     for number in (signal.SIGTERM, signal.SIGKILL):
-        deadline = time.monotonic() + DRAIN
+        deadline = time.monotonic() + DRAIN_SECONDS
         while _alive(group) and time.monotonic() < deadline:
-            time.sleep(INTERVAL)
+            time.sleep(POLL_INTERVAL)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, number)
 

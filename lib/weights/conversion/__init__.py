@@ -1,10 +1,7 @@
-"""Weights from elsewhere -> our parameter files.
+"""Weights from elsewhere -> our parameter files: the parts of `python -m lib.weights.convert FILE`.
 
-    readers         which format a file has; torch_file, safetensors_file, onnx_file read theirs, nothing is executed
-    architectures   which network the arrays are of, and where each of its layers lies in the file
-    ours            arrays of such a network -> arrays of our backbone, input normalisation included
-    source_nets     the source network itself, evaluated from its own arrays
-    proof           both on one seeded image: how far apart are their features?
-
-Command line: python -m lib.weights.conversion FILE. docs/weights.md lists what can be converted.
+    formats          which format a file has, and its arrays by name; nothing in a file is executed (torch_file: .pth)
+    architectures    which network the arrays are of, and where each of its layers lies in the file
+    weight_mapping   arrays of such a network -> arrays of our backbone, input normalisation included
+    verify           the source network itself on a seeded image, beside ours: how far apart are their features?
 """

@@ -2,6 +2,10 @@
 
 A layout is told by names that only it has, a depth by the number of units; everything else is left to the comparison of
 all shapes in lib.weights.conversion.weight_mapping. What is known not to fit is refused by name, with the reason.
+
+Gluon's model zoo has names of two forms. `save_parameters` writes places in the structure ('features.0.weight');
+`export` and ONNX files made from it write the names of parameters ('resnetv10_conv0_weight'), whose prefix counts the
+networks made in a process. The latter become the former by way of MXNet's own model zoo.
 """
 import re
 from typing import Any, NamedTuple, Optional, Tuple
@@ -12,6 +16,9 @@ TORCH_NORM = ('weight', 'bias', 'running_mean', 'running_var')
 GLUON_NORM = ('gamma', 'beta', 'running_mean', 'running_var')
 DEPTHS = {(3, 4, 6, 3): 50, (3, 4, 23, 3): 101}
 OTHER_DEPTHS = {(2, 2, 2, 2): 18, (3, 8, 36, 3): 152}
+GLUON_NETWORKS = {'resnetv1': ('resnet50_v1', 'resnet101_v1', 'resnet152_v1', 'resnet34_v1', 'resnet18_v1'),
+                  'resnetv2': ('resnet50_v2', 'resnet101_v2', 'resnet152_v2', 'resnet34_v2', 'resnet18_v2'),
+                  'mobilenetv2': ('mobilenet_v2_1_0',), 'vgg': ('vgg16',)}
 IMAGENET_MEAN = tuple(255 * value for value in (0.485, 0.456, 0.406))   # R, G, B
 IMAGENET_STD = tuple(255 * value for value in (0.229, 0.224, 0.225))
 
@@ -52,15 +59,20 @@ class Architecture(NamedTuple):
     trunk: str = r'features\.'
     unused: str = r'.*\.num_batches_tracked$'
 
-    def strange(self, names):
+    def unknown(self, names):
         """Those of the file's `names`, apart from the layers', that such a network has not."""
         return [name for name in names if re.match(self.trunk, name) and not re.match(self.unused, name)]
 
 
+def gluon_network(name):
+    """A network of Gluon's model zoo, without values."""
+    from sniper_mxnet import mx
+    return getattr(mx.gluon.model_zoo.vision, name)()
+
+
 def recognise(arrays, path):
     """{name: array} -> (Architecture, arrays under the layout's own names). SniperError: none of the known ones."""
-    from lib.weights.conversion.gluon_names import structural_names
-    arrays = structural_names(arrays)
+    arrays = _structural_names(arrays)
     if 'layer1.0.conv1.weight' in arrays:
         return _torch_resnet(arrays, path), arrays
     if 'features.1.conv.0.0.weight' in arrays:
@@ -80,12 +92,35 @@ def recognise(arrays, path):
                       path, len(arrays), ', '.join(list(arrays)[:4])[:200], _hint(arrays)))
 
 
+def _structural_names(arrays):
+    """Arrays {name: array} with names of parameters are named by places in the structure; others stay as they are."""
+    plain = {name.split(':', 1)[1] if name.startswith(('arg:', 'aux:')) else name: array
+             for name, array in arrays.items()}
+    match = re.match(r'(resnetv1|resnetv2|mobilenetv2|vgg)\d*_', next(iter(plain), ''))
+    if not match:
+        return arrays
+    prefix = match.group(0)
+    suffixes = {name[len(prefix):]: array for name, array in plain.items() if name.startswith(prefix)}
+    for candidate in GLUON_NETWORKS[match.group(1)]:
+        network = gluon_network(candidate)
+        places = {parameter.name[len(network.prefix):]: place
+                  for place, parameter in network._collect_params_with_prefix().items()}
+        trunk = {suffix: place for suffix, place in places.items() if not place.startswith('output.')}
+        if set(trunk) <= set(suffixes) and not any(_is_trunk(suffix) for suffix in set(suffixes) - set(places)):
+            return {places[suffix]: array for suffix, array in suffixes.items() if suffix in places}
+    return arrays
+
+
+def _is_trunk(suffix):
+    return 'conv' in suffix or 'batchnorm' in suffix
+
+
 def _hint(arrays):
     if any(name.startswith('onnx::') for name in arrays):
         return ('; their names were lost when BatchNorms were folded: export with do_constant_folding=False and '
                 'training=TrainingMode.PRESERVE')
     if any(name.startswith(('arg:', 'aux:')) for name in arrays):
-        return '; it is a parameter file already: python -m lib.weights.inspect_model shows what it fits'
+        return '; it is a parameter file already: python -m lib.weights.inspect shows what it fits'
     return ''
 
 

@@ -1,18 +1,25 @@
-"""Does our backbone with the converted arrays compute what the source network computes?"""
+"""Does our backbone with the converted arrays compute what the source network computes?
+
+Here are the source networks as their authors wrote them down, evaluated from the file's own arrays. They are written
+without a look at the mapping in `architectures`: layers are found by the names they have in the file. Gluon's networks
+are MXNet's own. Stage 4 of a ResNet keeps the stride of stage 3 and is dilated by 2 instead, as it is in our detectors;
+with zero offsets our deformable convolutions are plain ones.
+"""
 from typing import NamedTuple
 
 import numpy as np
 
+from lib.weights.conversion.architectures import gluon_network
 from lib.weights.conversion.weight_mapping import backbone_outputs
-from lib.weights.conversion.reference_models import evaluate
 
 SEED, SIDE = 20180523, 96
 EXACT = 1e-4        # of the largest magnitude: float32 through a hundred layers
 FOLDED = 1e-3       # where the input's normalisation is folded into a convolution with padding
+DILATE = 2          # of stage 4
 
 
-class Row(NamedTuple):
-    """One feature map: largest difference, largest magnitude of the source's."""
+class FeatureDifference(NamedTuple):
+    """Of one feature map: the largest difference between the networks, and the source's largest magnitude."""
     feature: str
     shape: tuple
     difference: float
@@ -24,10 +31,10 @@ class Row(NamedTuple):
 
 
 def compare_features(architecture, arrays, target, args, auxs, pixel_means, seed=SEED):
-    """Both networks on one seeded image -> list of Row. arrays: the source's; args, auxs: ours."""
+    """Both networks on one seeded image -> list of FeatureDifference. arrays: the source's; args, auxs: ours."""
     from sniper_mxnet import mx
     image = np.random.RandomState(seed).randint(0, 256, (1, 3, SIDE, SIDE)).astype(np.float64)
-    theirs = evaluate(architecture, arrays, image)
+    theirs = reference_features(architecture, arrays, image)
     outputs = backbone_outputs(target, architecture)
     names = sorted(theirs)
     symbol = mx.sym.Group([mx.sym.identity(outputs[name]) for name in names])
@@ -39,11 +46,151 @@ def compare_features(architecture, arrays, target, args, auxs, pixel_means, seed
         array[:] = auxs[name]
     data = image - np.reshape(pixel_means, (3, 1, 1))
     ours = executor.forward(is_train=False, data=mx.nd.array(data.astype(np.float32)))
-    return [Row(name, theirs[name].shape, float(np.abs(theirs[name] - array.asnumpy()).max())
+    return [FeatureDifference(name, theirs[name].shape, float(np.abs(theirs[name] - array.asnumpy()).max())
                 if theirs[name].shape == array.shape else np.inf, float(np.abs(theirs[name]).max()))
             for name, array in zip(names, ours)]
 
 
-def bound(architecture):
+def largest_difference(architecture):
     """Largest relative difference that counts as the same function."""
     return EXACT if architecture.family.startswith('resnet') else FOLDED
+
+
+def reference_features(architecture, arrays, image):
+    """Features of `image` (1, 3, H, W), R, G, B of 0 to 255 -> {our name of the feature: NumPy array}."""
+    wanted = architecture.preprocess
+    data = (image - np.reshape(wanted.mean, (3, 1, 1))) / np.reshape(wanted.std, (3, 1, 1))
+    data = (data if wanted.order == 'RGB' else data[:, ::-1]).astype(np.float32)
+    if architecture.layout == 'gluon':
+        return _gluon(architecture, arrays, data)
+    net = _Torch(arrays)
+    data = net.nd.array(data)
+    features = {'resnet_v1': _torch_resnet, 'mobilenet_v2': _torch_mobilenet, 'vgg16': _torch_vgg}[architecture.family](
+        net, data, architecture)
+    return {name: feature.asnumpy() for name, feature in features.items()}
+
+
+class _Torch:
+    """Layers of PyTorch by name, on MXNet's arrays."""
+
+    def __init__(self, arrays):
+        from sniper_mxnet import mx
+        self.nd, self.arrays = mx.nd, arrays
+
+    def get(self, name):
+        return self.nd.array(np.asarray(self.arrays[name], np.float32))
+
+    def conv(self, data, name, stride=1, pad=0, dilate=1, groups=1):
+        weight = self.get(name + '.weight')
+        bias = [self.get(name + '.bias')] if name + '.bias' in self.arrays else []
+        return self.nd.Convolution(data, weight, *bias, num_filter=weight.shape[0], kernel=weight.shape[2:],
+                                   stride=(stride, stride), pad=(pad, pad), dilate=(dilate, dilate), num_group=groups,
+                                   no_bias=not bias)
+
+    def norm(self, data, name):
+        weight, bias, mean, var = [self.get(f'{name}.{part}').reshape((1, -1, 1, 1))
+                                   for part in ('weight', 'bias', 'running_mean', 'running_var')]
+        return self.nd.broadcast_add(self.nd.broadcast_mul(self.nd.broadcast_sub(data, mean), weight
+                                                           / self.nd.sqrt(var + 1e-5)), bias)
+
+    def pool(self, data, kernel, stride, pad=0, ceil=False):
+        return self.nd.Pooling(data, kernel=(kernel, kernel), stride=(stride, stride), pad=(pad, pad), pool_type='max',
+                               pooling_convention='full' if ceil else 'valid')
+
+
+def _torch_resnet(net, data, _):
+    data = net.nd.relu(net.norm(net.conv(data, 'conv1', stride=2, pad=3), 'bn1'))
+    data = net.pool(data, 3, 2, 1)
+    features = {}
+    for stage in (1, 2, 3, 4):
+        block, dilate = 0, DILATE if stage == 4 else 1
+        while f'layer{stage}.{block}.conv1.weight' in net.arrays:
+            name = f'layer{stage}.{block}.'
+            stride = 2 if block == 0 and stage in (2, 3) else 1
+            body = net.nd.relu(net.norm(net.conv(data, name + 'conv1'), name + 'bn1'))
+            body = net.conv(body, name + 'conv2', stride=stride, pad=dilate, dilate=dilate)
+            body = net.nd.relu(net.norm(body, name + 'bn2'))
+            body = net.norm(net.conv(body, name + 'conv3'), name + 'bn3')
+            if name + 'downsample.0.weight' in net.arrays:
+                data = net.norm(net.conv(data, name + 'downsample.0', stride=stride), name + 'downsample.1')
+            data = net.nd.relu(body + data)
+            block += 1
+        features[f'stage{stage}'] = data
+    return features
+
+
+def _torch_mobilenet(net, data, _):
+    def layer(data, conv, norm, active=True, **settings):
+        data = net.norm(net.conv(data, conv, **settings), norm)
+        return net.nd.clip(data, 0, 6) if active else data
+
+    data = layer(data, 'features.0.0', 'features.0.1', stride=2, pad=1)
+    for block in range(1, 18):
+        name, body = f'features.{block}.conv.', data
+        widens = name + '3.weight' in net.arrays        # conv.2 is a convolution then, conv.3 its BN
+        if widens:
+            body = layer(body, name + '0.0', name + '0.1')
+        depthwise, linear = (name + '1', name + '2') if widens else (name + '0', name + '1')
+        body = layer(body, depthwise + '.0', depthwise + '.1', stride=2 if block in (2, 4, 7, 14) else 1, pad=1,
+                     groups=body.shape[1])
+        body = layer(body, linear, name + ('3' if widens else '2'), active=False)
+        data = body + data if body.shape == data.shape else body
+    return {'last': layer(data, 'features.18.0', 'features.18.1')}
+
+
+def _torch_vgg(net, data, architecture):
+    reduced = dict(architecture.options)['reduced_fc']
+    pattern, place, features = '%d' if reduced else 'features.%d', 0, {}
+    for block, count in enumerate((2, 2, 3, 3, 3), start=1):
+        for _ in range(count):
+            data = net.nd.relu(net.conv(data, pattern % place, pad=1))
+            place += 2
+        if block > 2:
+            features[f'conv{block}_3'] = data
+        if block < 5:
+            data = net.pool(data, 2, 2, ceil=reduced and block == 3)
+        place += 1
+    if reduced:
+        data = net.pool(data, 3, 1, 1)
+        data = net.nd.relu(net.conv(data, '31', pad=6, dilate=6))
+        features['fc7'] = net.nd.relu(net.conv(data, '33'))
+    return features
+
+
+def _gluon(architecture, arrays, data):
+    """MXNet's own network with the file's arrays; its stages' outputs."""
+    from sniper_mxnet import mx
+    name = {'resnet_v1': 'resnet%d_v1', 'resnet_v2': 'resnet%d_v2'}.get(architecture.family)
+    network = gluon_network(name % architecture.depth if name else 'mobilenet_v2_1_0')
+    network.features.initialize(mx.init.Zero())
+    for place, parameter in network._collect_params_with_prefix().items():
+        if place.startswith('features.'):
+            parameter.set_data(mx.nd.array(np.asarray(arrays[place], np.float32)))
+    parts = list(network.features._children.values())
+    if not name:
+        data = mx.nd.array(data)
+        for part in parts[:-1]:     # without the global pooling
+            data = part(data)
+        return {'last': data.asnumpy()}
+    first = 4 if architecture.family == 'resnet_v1' else 5
+    _dilate_last_stage(parts[first + 3], architecture.family)
+    data, features = mx.nd.array(data), {}
+    for index, part in enumerate(parts[:first + 4]):
+        data = part(data)
+        if index >= first:
+            features[f'stage{index - first + 1}'] = data.asnumpy()
+    return features
+
+
+def _dilate_last_stage(stage, family):
+    """Stride 1 and 3x3 convolutions dilated by 2, in place."""
+    for unit in stage._children.values():
+        if family == 'resnet_v1':
+            convolutions = [unit.body[0], unit.body[3]] + ([unit.downsample[0]] if unit.downsample else [])
+        else:
+            convolutions = [unit.conv1, unit.conv2] + ([unit.downsample] if unit.downsample else [])
+        for convolution in convolutions:
+            settings = convolution._kwargs
+            settings['stride'] = (1, 1)
+            if settings['kernel'] == (3, 3):
+                settings['dilate'] = settings['pad'] = (DILATE, DILATE)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lib.utils.errors import SniperError
-from lib.weights.parameter_matching import compare, shortened
+from lib.weights.parameter_matching import match_parameters, shortened
 
 SIDE = 64       # of the input for which shapes are inferred
 PIXEL_MEANS = (123.68, 116.779, 103.939)    # R, G, B: configs' network.PIXEL_MEANS
@@ -59,7 +59,7 @@ def backbone_outputs(target, architecture):
     return {name: feature.symbol for name, feature in target.backbone(mx.sym.var('data'), options).items()}
 
 
-def convert(architecture, arrays, target, path, pixel_means=PIXEL_MEANS):
+def map_weights(architecture, arrays, target, path, pixel_means=PIXEL_MEANS):
     """-> (arg_params, aux_params), dicts of float32 NumPy arrays, names and shapes as our backbone wants them.
 
     SniperError, naming the arrays, if the file lacks some, has more, others of another shape or of no finite value.
@@ -109,12 +109,12 @@ def _check_arrays(architecture, arrays, shapes, path):
         if layer.our_norm:
             wanted.update({f'{layer.source_norm}.{name}': shapes[layer.our_norm + '_gamma']
                            for name in architecture.norm})
-    agreement = compare(wanted, {name: np.shape(array) for name, array in arrays.items()})
-    agreement = agreement._replace(extra=architecture.strange(agreement.extra))
-    if not agreement.complete or agreement.extra:
+    match = match_parameters(wanted, {name: np.shape(array) for name, array in arrays.items()})
+    match = match._replace(extra=architecture.unknown(match.extra))
+    if not match.complete or match.extra:
         raise SniperError('{} looks like a {}, but is another network: {}'.format(
-            path, architecture.name, agreement.complaint()
-            or f'it has {len(agreement.extra)} more ({shortened(agreement.extra)})'))
+            path, architecture.name, match.differences()
+            or f'it has {len(match.extra)} more ({shortened(match.extra)})'))
 
 
 class _Source:

@@ -10,7 +10,7 @@ MEAN = (123.68, 116.779, 103.939)
 
 
 def value(name, shape):
-    """The array of that name; what the recorded sums in test_command.py were made with."""
+    """The array of that name; what the recorded sums in test_convert.py were made with."""
     random = np.random.RandomState(zlib.crc32(name.encode()))
     if len(shape) > 1:
         array = random.normal(0, (2 / np.prod(shape[1:])) ** 0.5, shape)
@@ -57,9 +57,9 @@ def torch_arrays(name):
 
 def gluon_arrays(name, prefixed=False):
     """Parameters of a network of MXNet's model zoo, with places or names as keys."""
-    from lib.weights.conversion.gluon_names import make_network
+    from lib.weights.conversion.architectures import gluon_network
     from sniper_mxnet import mx
-    network = make_network(name)
+    network = gluon_network(name)
     network.features.initialize(mx.init.Zero())
     network.features(mx.nd.zeros((1, 3, 32, 32)))
     arrays = {}

@@ -1,14 +1,14 @@
 """Post-activation networks train a step: from converted public weights, and from scratch."""
 import numpy as np
 
-from lib.weights.conversion.command import convert_file
+from lib.weights.convert import convert_file
 from lib.train import run
 from lib.train.initialise import frozen_parameters, init_parameters
 from lib.weights.params_file import read_arrays
 from sniper_mxnet import mx
 from symbols import get_detector
 from tests.weights.conversion.sources import torch_arrays
-from tests.weights.conversion.test_command import as_file
+from tests.weights.test_convert import as_file
 from tests.symbols.helpers import config_for
 
 SIDE = 64

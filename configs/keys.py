@@ -1,0 +1,80 @@
+"""Questions about configuration keys: which there are, what they affect, and their values in a configuration."""
+from configs.defaults import KEYS
+from configs.legacy import LEGACY
+from configs.schema import AFFECTED, Key
+
+
+def _joined(live, legacy):
+    """Two nested declarations as one; no key stands in both."""
+    both = dict(live)
+    for name, declared in legacy.items():
+        if name in both and isinstance(declared, Key):
+            raise ValueError(f'{name} is declared twice, in configs/defaults.py and configs/legacy.py')
+        both[name] = declared if isinstance(declared, Key) else _joined(both.get(name, {}), declared)
+    return both
+
+
+ALL_KEYS = _joined(KEYS, LEGACY)
+
+
+def declared_keys(keys=None, prefix=''):
+    """{dotted name: Key} of all valid keys, in the order of configs/defaults.py, those of configs/legacy.py last."""
+    found = {}
+    for name, declared in (ALL_KEYS if keys is None else keys).items():
+        if isinstance(declared, Key):
+            found[prefix + name] = declared
+        else:
+            found.update(declared_keys(declared, f'{prefix}{name}.'))
+    return found
+
+
+def key_names():
+    """All valid keys, dotted."""
+    return list(declared_keys())
+
+
+def keys_affecting(*what, among=None, without=()):
+    """Dotted names of the keys that affect one of the words `what` (configs/schema.py), as they are declared.
+
+    among: of those, the ones that affect this too. without: words that they must not affect.
+    """
+    unknown = {*what, *without, *([among] if among else [])} - set(AFFECTED)
+    if unknown:
+        raise ValueError(f'{sorted(unknown)}: keys affect {", ".join(AFFECTED)}')
+    return [name for name, declared in declared_keys().items()
+            if declared.affects & set(what) and not declared.affects & set(without)
+            and (among is None or among in declared.affects)]
+
+
+def values_affecting(config, *what, among=None, without=(), scale=None):
+    """{dotted name: value in lists, numbers and texts alone} of keys_affecting(*what, ...) in `config`.
+
+    scale: number of a test scale; a list with an entry for each scale then gives that entry alone.
+    """
+    keys, values = declared_keys(), {}
+    for name in keys_affecting(*what, among=among, without=without):
+        value = plain_value(value_of(config, name))
+        if scale is not None and keys[name].per_scale and name.startswith('TEST.'):
+            value = value[scale]
+        values[name] = value
+    return values
+
+
+def default_values(names):
+    """{dotted name: default value, plain} of the keys `names`."""
+    keys = declared_keys()
+    return {name: plain_value(keys[name].kind.convert(keys[name].default)) for name in names}
+
+
+def value_of(config, name):
+    """Value of the key `name`, 'TRAIN.lr'."""
+    for word in name.split('.'):
+        config = config[word]
+    return config
+
+
+def plain_value(value):
+    """A key's value in lists, numbers and texts alone, as YAML and JSON know them."""
+    if hasattr(value, 'tolist'):  # an array, or a number of NumPy's
+        return value.tolist()
+    return [plain_value(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -1,1 +1,0 @@
-"""Drawing of the synthetic scenes: outlines, painting, backgrounds, and their arrangement."""

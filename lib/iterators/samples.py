@@ -1,0 +1,159 @@
+"""What workers do: windows of a slice of images, and the pixels and targets of windows into a batch slot."""
+import collections
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+from lib.image import ImageFile, chip_reduction, jitter_colors, resized_window, size_mismatch, write_planes
+from lib.iterators.epoch import WindowTable
+from lib.utils import seeds
+from lib.utils.errors import SniperError
+
+
+class WindowSlice(NamedTuple):
+    """Windows of some images, and how many of their objects belong to none."""
+
+    table: WindowTable
+    objects: int
+    uncovered: int
+
+
+class SampleReport(NamedTuple):
+    """What happened to a sample. Exactly one of `broken` and `outside` asks for another chip."""
+
+    broken: Optional[str] = None     # the image cannot be read: why
+    outside: bool = False            # no pixel of the image lies in the chip (tiny, or wrong size in the annotation)
+    mismatch: Optional[str] = None   # a warning: the image has another size or orientation than the annotation
+    dropped: int = 0                 # objects that did not fit into gt_boxes
+    simplified: int = 0              # objects whose polygons did not fit into gt_masks
+
+
+class TrainSamples:
+    """Built once in every worker; `layout` is the list of (tensor name, shape) of a batch, task a lib.tasks.Task."""
+
+    def __init__(self, roidb, slots, layout, task, seed):
+        self.current = None  # what is being worked on, for error messages
+        self._roidb = roidb
+        self._slots = slots
+        self._layout = layout
+        self._seed = seed
+        self._task = task
+        self._pixels = task.pixels
+        self._jitter = task.config.TRAIN.COLOR_JITTER
+        self._reduced_decode = task.config.TRAIN.REDUCED_DECODE
+
+    def windows(self, epoch, sampler, first, stop):
+        """Windows that the epoch's sampler makes of images first..stop-1 -> WindowSlice."""
+        images, windows, objects, uncovered = [], [], 0, 0
+        for index in range(first, stop):
+            entry = self._roidb.entry(index)
+            self.current = entry['image']
+            rng = seeds.generator(self._seed, epoch, seeds.CHIPS, index)
+            found = sampler.windows(entry, rng)
+            is_object = entry['max_overlaps'] == 1
+            left = is_object.copy()
+            for window in found:
+                left[window.rows] = False
+                # Targets come from objects alone; proposals, a hundred times as many, stay here.
+                windows.append(window._replace(rows=window.rows[is_object[window.rows]]))
+            images.extend([index] * len(found))
+            objects += int(is_object.sum())
+            uncovered += int(left.sum())
+        return WindowSlice(WindowTable.from_windows(images, windows), objects, uncovered)
+
+    def fill(self, slot, epoch, samples):
+        """Make samples of one image file in batch slot `slot` -> list of SampleReport, in their order.
+
+        samples: tuples (row of the batch, image index, Window, position in the epoch); the position seeds the random
+        choices. The file is read once, and decoded once a reduction.
+        """
+        entry = self._roidb.entry(samples[0][1])
+        self.current = entry['image']
+        try:
+            file = ImageFile(entry['image'], entry['width'], entry['height'])
+            return [self._fill_row(file, slot, epoch, *sample) for sample in samples]
+        except SniperError as error:
+            return [SampleReport(broken=str(error)) for _ in samples]
+
+    def _fill_row(self, file, slot, epoch, row, index, chip, position):
+        entry = self._roidb.entry(index)
+        scales = chip.scale_x, chip.scale_y
+        picture = file.decode(chip_reduction(max(scales)) if self._reduced_decode else 1)
+        warning = size_mismatch(picture, file.path, entry['width'], entry['height']) or file.doubt
+        pixels = resized_window(picture, chip.box, scales[0], entry['flipped'], entry['flipped_vertical'], scales[1])
+        if pixels.size == 0:
+            return SampleReport(outside=True, mismatch=warning)
+        rng = seeds.generator(self._seed, epoch, seeds.SAMPLE, position)
+        out = {name: self._slots.view(slot, name, shape)[row] for name, shape in self._layout}
+        self._write_pixels(pixels, rng, out.pop(self._pixels.name))
+        report = self._task.targets(entry, chip, rng, out)
+        return SampleReport(mismatch=warning, dropped=report.dropped, simplified=report.simplified)
+
+    def _write_pixels(self, pixels, rng, out):
+        if self._jitter > 0:
+            pixels = jitter_colors(pixels[:out.shape[1], :out.shape[2]], self._jitter, rng)
+        write_planes(pixels, self._pixels.means, out)
+
+
+class CropReport(NamedTuple):
+    """Size that the crop got in the network input, and a warning if the image has not the size it should have."""
+
+    height: int
+    width: int
+    mismatch: Optional[str] = None
+
+
+class CropSamples:
+    """Built once in every worker.
+
+    recent_bytes: pixels of images decoded last that are kept, for images with crops in several batches; 0 = none.
+    """
+
+    def __init__(self, roidb, slots, means, reduced_decode, recent_bytes=0):
+        self.current = None  # what is being worked on, for error messages
+        self._roidb = roidb
+        self._slots = slots
+        self._means = np.asarray(means, np.float32)
+        self._reduced_decode = reduced_decode
+        self._recent = collections.OrderedDict()  # (image, reduction) -> Picture and warning, used last comes last
+        self._recent_bytes, self._held_bytes = recent_bytes, 0
+
+    def fill(self, slot, index, scale, shape, crops):
+        """Write crops of image `index`, resized by `scale`, into batch slot `slot`, whose data tensor has `shape`.
+
+        crops: tuples (row of the batch, box x1, y1, x2, y2). -> list of CropReport. SniperError if the image cannot be
+        read.
+        """
+        entry = self._roidb.entry(index)
+        self.current = entry['image']
+        picture, warning = self._picture(index, entry, chip_reduction(scale) if self._reduced_decode else 1)
+        data = self._slots.view(slot, 'data', shape)
+        return [CropReport(*self._write(picture, entry, crop, scale, data[row]), warning) for row, crop in crops]
+
+    def _picture(self, index, entry, reduction):
+        """-> Picture of an image, and a warning or None."""
+        key = index, reduction
+        if key in self._recent:
+            self._recent.move_to_end(key)
+            return self._recent[key]
+        file = ImageFile(entry['image'], entry['width'], entry['height'])
+        picture = file.decode(reduction)
+        warning = size_mismatch(picture, file.path, entry['width'], entry['height']) or file.doubt
+        if picture.pixels.nbytes <= self._recent_bytes:
+            self._recent[key] = picture, warning
+            self._held_bytes += picture.pixels.nbytes
+            while self._held_bytes > self._recent_bytes:
+                _, (oldest, _) = self._recent.popitem(last=False)
+                self._held_bytes -= oldest.pixels.nbytes
+        return picture, warning
+
+    def _write(self, picture, entry, crop, scale, out):
+        """-> height and width of what the crop fills."""
+        window = resized_window(picture, crop, scale, entry['flipped'], entry['flipped_vertical'])
+        if window.size == 0:
+            raise SniperError(('crop {} lies outside of image {} of {} x {} pixels; check the size in the annotation '
+                              'file').format(tuple(round(side, 1) for side in crop), entry['image'],
+                                        picture.width, picture.height))
+        # Cutting fractional crop borders to whole pixels can give a window up to one pixel larger than the crop; the
+        # tensor is sized by the crop, as in the original, and the surplus is cut off.
+        return write_planes(window, self._means, out)

@@ -1,0 +1,192 @@
+"""What a family of detectors says about itself. Everything outside lib/tasks and symbols/detectors asks a Task.
+
+Free of MXNet: worker processes hold a task too. A task travels by pickle as its class and configuration.
+"""
+from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+import numpy as np
+
+from configs import ConfigError
+from lib.bbox.detections import Detections
+from lib.chips.samplers import make_sampler
+from lib.chips.window import Window
+
+
+class Input(NamedTuple):
+    """An input of the training graph. shape: of one sample, without the batch; role: 'data' or 'label'."""
+    name: str
+    shape: Tuple[int, ...]
+    role: str = 'data'
+
+
+class Metric(NamedTuple):
+    """A running average in the progress lines: a sum over the labels that are not -1, divided by their number.
+
+    kind: 'accuracy' (share of largest classes that are the label), 'log_loss' (-log(p + 1e-14) of the labelled class),
+        'l1' (sum of the output).
+    output: the graph's output that is summed up. label: name of a label input, or of a graph output where the graph
+        makes the labels itself; '' with kind 'l1' divides by the number of samples.
+    class_axis: of the output, for the first two kinds.
+    """
+    name: str
+    kind: str
+    output: str
+    label: str
+    class_axis: int = 1
+
+
+class BoxLayer(NamedTuple):
+    """A layer that learns (delta - mean) / std; checkpoints hold `<name>_test` arrays too, which give deltas directly.
+
+    weight, bias: names of its parameters. means, stds: (4,) dx, dy, dw, dh as this configuration has them.
+    means_key, stds_key: where they stand in a configuration, for files that another one was trained with.
+    """
+    weight: str
+    bias: str
+    means: Sequence[float]
+    stds: Sequence[float]
+    means_key: str = 'TRAIN.BBOX_MEANS'
+    stds_key: str = 'TRAIN.BBOX_STDS'
+
+
+class Pixels(NamedTuple):
+    """What is done to the pixels of a window. means: (3,) float32 blue, green, red, subtracted; name: of the input."""
+    means: np.ndarray
+    name: str = 'data'
+
+
+class MaskGraph(NamedTuple):
+    """How masks of final boxes are made: a graph of its own that reads a feature map of the test graph.
+
+    variant: of the detector's graphs. feature_output: of the test graph (B, C, H, W). feature, rois: the mask graph's
+    inputs; rois (R, 5) number in the batch, x1, y1, x2, y2. output: (R, K, S, S), row k is the mask of label k + 1.
+    """
+    variant: str
+    feature_output: str
+    feature: str
+    rois: str
+    output: str
+
+
+class FocusOutput(NamedTuple):
+    """The test graph's output (B, 2, h, w) whose channel 1 is the probability of FocusPixels; stride: pixels a cell."""
+    name: str
+    stride: int
+
+
+class TargetReport(NamedTuple):
+    """Objects of a window that did not fit into its arrays: left out, and with simplified polygons."""
+    dropped: int = 0
+    simplified: int = 0
+
+
+class Task:
+    """A family of detectors under one configuration. Subclasses say what differs; `name` is that of the registry.
+
+    train_graph, test_graph: which of the detector's graphs is trained and tested (symbols.get_detector(...).symbol).
+    """
+
+    name = ''
+    train_graph, test_graph = 'train', 'test'
+
+    def __init__(self, config):
+        """config: of a run, which may still change: nothing is kept of it but itself."""
+        self.config = config
+
+    def __reduce__(self):
+        return type(self), (self.config,)
+
+    @classmethod
+    def for_purpose(cls, config, purpose: str) -> 'Task':
+        """The task of a run: 'train', 'test' or 'demo'. A family may have another task for a part of its network."""
+        return cls(config)
+
+    def check(self, purpose: str) -> None:
+        """ConfigError if keys of this family contradict each other, as far as the purpose uses them."""
+
+    # training
+
+    def sampler(self):
+        """What an epoch is made of: an object with `windows(record, rng) -> [Window]`, see lib.chips.samplers."""
+        return make_sampler(self.config)
+
+    def inputs(self) -> List[Input]:
+        """Inputs of the training graph, data before labels, in the order in which batches hold them."""
+        raise NotImplementedError
+
+    def layout(self, batch_size: int) -> Tuple[list, list]:
+        """`inputs` of a batch: (data, labels), each a list of (name, shape with the batch)."""
+        return tuple([(name, (batch_size, *shape)) for name, shape, role in self.inputs() if role == wanted]
+                     for wanted in ('data', 'label'))
+
+    def targets(self, record, window: Window, rng, out: Dict[str, np.ndarray]) -> TargetReport:
+        """Fill the arrays of one sample, all of `inputs` but the pixels.
+
+        record: roidb record, proposals as rows after the objects; rng: numpy Generator of this sample alone;
+        out: input name -> float32 array of the input's shape, with whatever an earlier sample left there.
+        """
+        raise NotImplementedError
+
+    def left_out(self, report: TargetReport) -> List[str]:
+        """What to warn of after an epoch; report: sums over it."""
+        lines = [f'{report.dropped} objects did not fit into the inputs of the network'] if report.dropped else []
+        return lines + ([f'{report.simplified} times, the polygons of an object did not fit into its inputs and were '
+                         'simplified'] if report.simplified else [])
+
+    def metrics(self) -> List[Metric]:
+        """What to report while training, in the order of the progress lines."""
+        return []
+
+    @property
+    def box_layer(self) -> Optional[BoxLayer]:
+        """The layer whose targets are normalised; None if there is none."""
+        return None
+
+    # inference
+
+    def decode(self, outputs: Dict[str, np.ndarray], windows: Sequence[Window]) -> Detections:
+        """Outputs of the test graph for a batch of windows -> detections of a score above TEST.SCORE_THRESH.
+
+        `image` of a detection is the position of its window; boxes are in pixels of the original image. Windows come
+        in order, and in a window detections come class by class.
+        """
+        raise NotImplementedError
+
+    def float32_layers(self, names: Sequence[str]) -> Set[str]:
+        """Those of `names` (layers) that keep float32 where the rest computes in fewer bits."""
+        return set()
+
+    @property
+    def masks(self) -> Optional[MaskGraph]:
+        """How the network makes masks; None if it does not."""
+        return None
+
+    @property
+    def focus(self) -> Optional[FocusOutput]:
+        """Where the network says how small objects are found at the next scale; None if it does not."""
+        return None
+
+    # both
+
+    @property
+    def pixels(self) -> Pixels:
+        """What becomes of the pixels of a window."""
+        return Pixels(np.asarray(self.config.network.PIXEL_MEANS, np.float32))
+
+    @property
+    def stride(self) -> int:
+        """Input pixels a cell of the feature map; 1 where that says nothing."""
+        return 1
+
+
+def require(condition: bool, message: str) -> None:
+    """ConfigError with `message` unless the condition holds."""
+    if not condition:
+        raise ConfigError(message)
+
+
+def at_least(config, section: str, low, names: str) -> None:
+    """ConfigError unless the keys of a section, names with spaces between, are `low` or more."""
+    for name in names.split():
+        value = config[section][name]
+        require(value >= low, f'{section}.{name} is {value}; it must be {low} or more')

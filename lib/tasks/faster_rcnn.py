@@ -1,0 +1,228 @@
+"""Faster R-CNN and Fast R-CNN, with masks (Mask R-CNN) and FocusPixels (AutoFocus) where the configuration says so.
+
+Letters: B windows, P proposals a window, C classes with background, K boxes a proposal, A anchors a cell, F x F cells.
+Sources: reference/pipeline.md 10 (inputs and targets), 11 (metrics), 12.4 (decoding).
+"""
+from typing import Dict, Sequence
+
+import numpy as np
+
+from configs import ConfigError
+from configs.derived import focus_sizes
+from lib.bbox import bbox_pred, clip_boxes
+from lib.bbox.detections import Detections
+from lib.chips.window import Window
+from lib.tasks.base import BoxLayer, FocusOutput, Input, MaskGraph, Metric, TargetReport, at_least, require
+from lib.tasks.proposals import METRICS as RPN_METRICS
+from lib.tasks.proposals import AnchorTask, ProposalTask
+
+SHORTEST_POLYGON = 9  # numbers that a triangle takes: class, number of rings, length, six coordinates
+
+# The labels of rois and of masks are made by the graph.
+RCNN_METRICS = [Metric('RCNNAcc', 'accuracy', 'cls_prob_reshape_output', 'blockgrad0_output', class_axis=2),
+                Metric('RCNNLogLoss', 'log_loss', 'cls_prob_reshape_output', 'blockgrad0_output', class_axis=2),
+                Metric('RCNNL1LossCRCNN', 'l1', 'bbox_loss_reshape_output', 'blockgrad0_output')]
+FOCUS_METRICS = [Metric('AutoFocusAcc', 'accuracy', 'cls_scale_prob_output', 'scale_label'),
+                 Metric('AutoFocusLogLoss', 'log_loss', 'cls_scale_prob_output', 'scale_label')]
+MASK_METRICS = [Metric('MaskLogLoss', 'log_loss', 'mask_cls_prob_output', 'blockgrad1_output')]
+
+
+class RcnnTask(AnchorTask):
+    """What the two kinds of R-CNN share: box layer, decoding, FocusPixels."""
+
+    @classmethod
+    def for_purpose(cls, config, purpose):
+        """The proposal network alone with TRAIN.ONLY_PROPOSAL or TEST.EXTRACT_PROPOSALS."""
+        alone = config.TRAIN.ONLY_PROPOSAL if purpose == 'train' else config.TEST.EXTRACT_PROPOSALS
+        return ProposalTask(config) if alone else cls(config)
+
+    @property
+    def box_layer(self):
+        """The last layer of boxes, or of both its background and object boxes."""
+        train = self.config.TRAIN
+        return BoxLayer('bbox_pred_weight', 'bbox_pred_bias', train.BBOX_MEANS, train.BBOX_STDS)
+
+    @property
+    def focus(self):
+        """The map of TEST.AUTO_FOCUS."""
+        return FocusOutput('scale_prob_output', self.stride)
+
+    def focus_inputs(self):
+        """Labels of FocusPixels, 1, 0 or -1 a cell."""
+        return [Input('scale_label', (self.cells ** 2,), 'label')] if self.config.TRAIN.AUTO_FOCUS else []
+
+    def float32_layers(self, names):
+        """Scores, deltas, offsets of deformable layers, and FocusPixels."""
+        return {name for name in names
+                if name.endswith(('cls_score', 'bbox_pred', 'offset')) or name == 'conv_new_out'}
+
+    def decode(self, outputs, windows):
+        """See `decode_rcnn`."""
+        return decode_rcnn(outputs, windows, self.config.TEST.SCORE_THRESH)
+
+    def check(self, purpose):
+        """Also box targets, FocusPixels."""
+        super().check(purpose)
+        if purpose != 'train':
+            check_focus_chips(self.config.TEST)
+            return
+        train = self.config.TRAIN
+        at_least(self.config, 'TRAIN', 1, 'BBOX_LOSS_ROIS')
+        at_least(self.config, 'TRAIN', 0, 'BBOX_LOSS_IMAGES')
+        for name in ('BBOX_MEANS', 'BBOX_STDS'):
+            require(len(train[name]) == 4,
+                    f'TRAIN.{name} has {len(train[name])} numbers; it wants 4: dx, dy, dw, dh')
+        require(min(train.BBOX_STDS) > 0, f'TRAIN.BBOX_STDS is {train.BBOX_STDS}; all must be above 0')
+        if train.AUTO_FOCUS:
+            # From 0: what lies outside a chip is clipped to side 0 on its border, and is to be ignored there.
+            low, small, high = focus_sizes(train)
+            require(0 <= low < small <= high,
+                    f'TRAIN.AUTO_FOCUS_DC_LOW, _SMALL_THRESH and _DC_HIGH are {low}, {small} and {high}; AutoFocus '
+                    'wants 0 <= low < small <= high')
+
+
+class FasterRcnnTask(RcnnTask):
+    """Rois are the network's own proposals: the graph makes their targets from the objects in gt_boxes."""
+
+    name = 'faster_rcnn'
+
+    def inputs(self):
+        """data, valid_ranges (low, high) in chip pixels, im_info (height, width, scale); labels of anchors, gt_boxes
+        (x1, y1, x2, y2, class; -1 = none), [AutoFocus: scale_label,] [masks: gt_masks]."""
+        train = self.config.TRAIN
+        masks = [Input('gt_masks', (train.MAX_GT, train.MAX_POLYGON_LEN), 'label')] if train.WITH_MASK else []
+        return [self.image_input(), Input('valid_ranges', (2,)), Input('im_info', (3,)), *self.anchor_inputs(),
+                Input('gt_boxes', (train.MAX_GT, 5), 'label'), *self.focus_inputs(), *masks]
+
+    def targets(self, record, window, rng, out):
+        """Labels of the anchors, the table of objects, FocusPixels, polygons."""
+        targets = self.chip_targets
+        boxes = targets.boxes(record, window)
+        targets.anchors(boxes, rng, out['label'], out['bbox_target'], out['bbox_weight'])
+        if 'scale_label' in out:
+            targets.focus(record, window, out['scale_label'])
+        out['valid_ranges'][:] = targets.valid_range(window)
+        out['im_info'][:] = window.height, window.width, window.scale
+        simplified = targets.polygons(record, window, boxes, out['gt_masks']) if 'gt_masks' in out else 0
+        return TargetReport(targets.gt_array(boxes, out['gt_boxes']), simplified)
+
+    def left_out(self, report):
+        """With the keys that make room."""
+        train, lines = self.config.TRAIN, []
+        if report.dropped:
+            lines.append(f'{report.dropped} objects did not fit into the {train.MAX_GT} rows of gt_boxes; raise '
+                         'TRAIN.MAX_GT')
+        if report.simplified:
+            lines.append(f'{report.simplified} times, the polygons of an object did not fit into '
+                         f'{train.MAX_POLYGON_LEN} numbers and were simplified; raise TRAIN.MAX_POLYGON_LEN')
+        return lines
+
+    def metrics(self):
+        """Of the RPN, the R-CNN, FocusPixels and masks, as far as they are trained."""
+        train = self.config.TRAIN
+        return (RPN_METRICS + RCNN_METRICS + (FOCUS_METRICS if train.AUTO_FOCUS else []) +
+                (MASK_METRICS if train.WITH_MASK else []))
+
+    @property
+    def masks(self):
+        """The mask head, on the map that rois are pooled from."""
+        return MaskGraph('mask', 'mask_feature_output', 'mask_feature', 'mask_rois', 'mask_prob_output')
+
+    def check(self, purpose):
+        """Also masks."""
+        super().check(purpose)
+        if purpose == 'train' and self.config.TRAIN.WITH_MASK:
+            at_least(self.config, 'TRAIN', 1, 'MAX_MASKS')
+            at_least(self.config, 'TRAIN', SHORTEST_POLYGON, 'MAX_POLYGON_LEN')
+
+
+class FastRcnnTask(RcnnTask):
+    """Rois are an input, which nothing here provides yet: such a network trains and proposes by its RPN alone.
+
+    Its graphs can be bound and fed by others; `inputs` says with what.
+    """
+
+    name = 'fast_rcnn'
+
+    def inputs(self):
+        """data, rois (number in the batch, x1, y1, x2, y2); label of each, bbox_target, bbox_weight,
+        [AutoFocus: scale_label]."""
+        rois, columns = self.config.TRAIN.RPN_POST_NMS_TOP_N, self.box_columns
+        return [self.image_input(), Input('rois', (rois, 5)), Input('label', (rois,), 'label'),
+                Input('bbox_target', (rois, columns), 'label'), Input('bbox_weight', (rois, columns), 'label'),
+                *self.focus_inputs()]
+
+    @property
+    def box_columns(self):
+        """4 K: a background and an object box, or one a class."""
+        return 8 if self.config.CLASS_AGNOSTIC else 4 * self.config.dataset.NUM_CLASSES
+
+    def targets(self, record, window, rng, out):
+        """There are no rois to make targets of."""
+        raise ConfigError(self._nothing_provides('trains'))
+
+    def metrics(self):
+        """Of the R-CNN and FocusPixels."""
+        return RCNN_METRICS + (FOCUS_METRICS if self.config.TRAIN.AUTO_FOCUS else [])
+
+    def check(self, purpose):
+        """Training is refused."""
+        super().check(purpose)
+        if purpose == 'train':
+            raise ConfigError(self._nothing_provides('trains'))
+
+    def _nothing_provides(self, verb):
+        return (f'{self.config.symbol} {verb} on proposals (rois) as an input, which nothing provides here: set '
+                'TRAIN.ONLY_PROPOSAL True, or use a network with its own proposals (key `symbol`)')
+
+
+def decode_rcnn(outputs: Dict[str, np.ndarray], windows: Sequence[Window], score_thresh: float) -> Detections:
+    """Outputs of an R-CNN's test graph -> detections of score > score_thresh, see Task.decode.
+
+    outputs: a two-stage network's `rois_output` or a Fast R-CNN's `rois_reshape_output` (B*P, 5), window by window,
+    input pixels; `cls_prob_reshape_output` (B, P, C); `bbox_pred_reshape_output` (B, P, 4*K), of which the last four
+    count (K is 2 where background has its own). Boxes are clipped to the window's height and width. In a class,
+    detections come in the order of the proposals. ValueError if the windows do not have the same number of proposals.
+    """
+    rois = outputs['rois_output'] if 'rois_output' in outputs else outputs['rois_reshape_output']
+    scores, deltas = outputs['cls_prob_reshape_output'], outputs['bbox_pred_reshape_output']
+    count, proposals, _ = scores.shape
+    if len(rois) != count * proposals:
+        raise ValueError(f'there are {len(rois)} rois for {count} windows of {proposals} proposals')
+    # One pass over the whole batch. Class-major, so that detections come out class by class.
+    image, label, proposal = np.nonzero(scores.transpose(0, 2, 1)[:, 1:] > score_thresh)
+    label += 1
+    # A proposal is decoded once, however many classes keep it.
+    place = image * proposals + proposal
+    boxes = np.zeros((count * proposals, 4))
+    used = np.unique(place)
+    boxes[used] = bbox_pred(rois[used, 1:5], deltas.reshape(count * proposals, -1)[used, -4:])
+    corners = boxes[place]
+    ends = np.searchsorted(image, np.arange(count + 1))
+    for number, window in enumerate(windows):
+        part = slice(ends[number], ends[number + 1])
+        scale = np.array((window.scale_x, window.scale_y) * 2, np.float32)
+        corners[part] = clip_boxes(corners[part], (window.height, window.width)) / scale + window.box[:2] * 2
+    return Detections(image, label, corners, scores[image, proposal, label])
+
+
+def check_focus_chips(test) -> None:
+    """Scales that run on chips: their chips come from the focus maps of the scale before."""
+    at_least({'TEST': test}, 'TEST', 1, 'CHIP_SHAPES')
+    at_least({'TEST': test}, 'TEST', 0, 'PRUNING_BORDER')
+    focused = [index for index, pruning in enumerate(test.DO_PRUNING) if pruning]
+    if not focused:
+        return
+    require(test.AUTO_FOCUS, f'TEST.DO_PRUNING is {test.DO_PRUNING}: that takes the focus maps of TEST.AUTO_FOCUS, '
+            'which is False; set it, or leave pruning out')
+    require(not test.DO_PRUNING[0], f'TEST.DO_PRUNING is {test.DO_PRUNING}, but the first scale has none before it '
+            'that could make its chips; set the first entry to False')
+    for index in focused:
+        coarse, fine = test.SCALES[index - 1], test.SCALES[index]
+        require(coarse != fine and coarse[0] <= fine[0] and coarse[1] <= fine[1],
+                f'TEST.SCALES is {test.SCALES}; FocusChips want coarse to fine, but {coarse} comes before {fine}')
+        dilation, threshold, smallest = test.CHIP_HYPERPARAMS[index - 1]
+        require(dilation >= 1 and smallest >= 1 and dilation % 1 == smallest % 1 == 0 and 0 < threshold <= 1,
+                f'TEST.CHIP_HYPERPARAMS has the entry {test.CHIP_HYPERPARAMS[index - 1]} for the chips of scale '
+                f'{fine}; it wants a dilation and a smallest side in whole cells from 1 up, and between them a '
+                'threshold above 0 and at most 1')

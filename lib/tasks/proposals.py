@@ -1,0 +1,139 @@
+"""Proposal networks (the first half of Faster R-CNN): anchors are objects or background, and where objects are.
+
+The task of TRAIN.ONLY_PROPOSAL and TEST.EXTRACT_PROPOSALS, and what detectors with an RPN build on.
+Letters: A anchors a cell, F x F cells, P proposals an image. Sources: reference/pipeline.md 10.5 to 10.7, 13.
+"""
+from typing import List
+
+import numpy as np
+
+from lib.bbox.detections import Detections
+from lib.targets.chip_targets import ChipTargets, TargetSettings
+from lib.tasks.base import Input, Metric, TargetReport, Task, at_least, require
+from symbols.registry import feature_stride
+
+METRICS = [Metric('RPNAcc', 'accuracy', 'rpn_cls_prob_output', 'label'),
+           Metric('RPNLogLoss', 'log_loss', 'rpn_cls_prob_output', 'label'),
+           Metric('RPNL1Loss', 'l1', 'rpn_bbox_loss_output', 'label')]
+
+
+class AnchorTask(Task):
+    """What all tasks with anchors share: targets of chips, labels of anchors, the keys network.ANCHOR_* and RPN_*."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self._chip_targets = None
+
+    @property
+    def chip_targets(self) -> ChipTargets:
+        """Made when first asked for: it holds scratch memory, and only processes that make samples need it."""
+        if self._chip_targets is None:
+            self._chip_targets = ChipTargets(TargetSettings.from_config(self.config, self.stride))
+        return self._chip_targets
+
+    @property
+    def stride(self) -> int:
+        """Of the detector's feature map."""
+        return feature_stride(self.config.symbol)
+
+    @property
+    def cells(self) -> int:
+        """F, of a chip."""
+        return -(-self.config.TRAIN.CHIP_SIZE // self.stride)
+
+    @property
+    def anchors(self) -> int:
+        """A."""
+        return len(self.config.network.ANCHOR_RATIOS) * len(self.config.network.ANCHOR_SCALES)
+
+    def image_input(self) -> Input:
+        """The pixels of a chip."""
+        size = self.config.TRAIN.CHIP_SIZE
+        return Input('data', (3, size, size))
+
+    def anchor_inputs(self) -> List[Input]:
+        """Labels of the RPN: -1, 0 or 1 an anchor, anchor-major; deltas, and 1 where they count."""
+        cells, anchors = self.cells, self.anchors
+        return [Input('label', (anchors * cells * cells,), 'label'),
+                Input('bbox_target', (4 * anchors, cells, cells), 'label'),
+                Input('bbox_weight', (4 * anchors, cells, cells), 'label')]
+
+    def check(self, purpose):
+        """Anchors, and with them the limits of proposals."""
+        self.check_anchors()
+        check_proposals(self.config, 'TRAIN' if purpose == 'train' else 'TEST')
+        if purpose == 'train':
+            self.check_anchor_labels()
+
+    def check_anchors(self):
+        """ratios x scales, and keys of older files that say what follows from other keys."""
+        network, stride = self.config.network, self.stride
+        ratios, scales = len(network.ANCHOR_RATIOS), len(network.ANCHOR_SCALES)
+        require(network.NUM_ANCHORS == ratios * scales,
+                f'network.NUM_ANCHORS is {network.NUM_ANCHORS}, but {ratios} ANCHOR_RATIOS x {scales} ANCHOR_SCALES '
+                f'make {ratios * scales}; set it to {ratios * scales}')
+        require(ratios * scales > 0 and min(network.ANCHOR_RATIOS + network.ANCHOR_SCALES) > 0,
+                'network.ANCHOR_RATIOS and ANCHOR_SCALES must not be empty and must be above 0')
+        require(network.RPN_FEAT_STRIDE == stride,
+                f'network.RPN_FEAT_STRIDE is {network.RPN_FEAT_STRIDE}, but the features of {self.config.symbol} have '
+                f'stride {stride}: set it to {stride}')
+
+    def check_anchor_labels(self):
+        """Training: which anchors are objects, and how many count."""
+        train, stride = self.config.TRAIN, self.stride
+        require(0 <= train.RPN_FG_FRACTION <= 1,
+                f'TRAIN.RPN_FG_FRACTION is {train.RPN_FG_FRACTION}; it must be from 0 to 1')
+        at_least(self.config, 'TRAIN', 1, 'MIN_OBJECT_SIDE MAX_GT RPN_BATCH_SIZE')
+        require(train.CHIP_SIZE % stride == 0,
+                f'TRAIN.CHIP_SIZE is {train.CHIP_SIZE}; it must be a multiple of the stride of {self.config.symbol}, '
+                f'{stride}')
+        require(train.RPN_NEGATIVE_OVERLAP <= train.RPN_POSITIVE_OVERLAP,
+                f'TRAIN.RPN_NEGATIVE_OVERLAP, {train.RPN_NEGATIVE_OVERLAP}, is above RPN_POSITIVE_OVERLAP, '
+                f'{train.RPN_POSITIVE_OVERLAP}')
+
+
+def check_proposals(config, section):
+    """Limits of a section's proposals, as the operators take them."""
+    values = config[section]
+    require(values.RPN_PRE_NMS_TOP_N == -1 or values.RPN_PRE_NMS_TOP_N >= 1,
+            f'{section}.RPN_PRE_NMS_TOP_N is {values.RPN_PRE_NMS_TOP_N}; it must be 1 or more, or -1 for all')
+    at_least(config, section, 1, 'RPN_POST_NMS_TOP_N')
+    at_least(config, section, 0, 'RPN_MIN_SIZE')
+    require(0 <= values.RPN_NMS_THRESH <= 1,
+            f'{section}.RPN_NMS_THRESH is {values.RPN_NMS_THRESH}; it must be from 0 to 1')
+
+
+class ProposalTask(AnchorTask):
+    """An RPN alone: detections are its proposals, of class 0."""
+
+    name = 'proposals'
+    train_graph, test_graph = 'proposal_train', 'proposal_test'
+
+    def inputs(self):
+        """data; label, bbox_target, bbox_weight."""
+        return [self.image_input()] + self.anchor_inputs()
+
+    def targets(self, record, window, rng, out):
+        """Labels of the anchors."""
+        boxes = self.chip_targets.boxes(record, window)
+        self.chip_targets.anchors(boxes, rng, out['label'], out['bbox_target'], out['bbox_weight'])
+        return TargetReport()
+
+    def metrics(self):
+        """Of the RPN."""
+        return list(METRICS)
+
+    def float32_layers(self, names):
+        """Scores and deltas."""
+        return {name for name in names if name.endswith(('cls_score', 'bbox_pred', 'offset'))}
+
+    def decode(self, outputs, windows):
+        """The best TEST.N_PROPOSAL_PER_SCALE proposals of each window; those of score 0 only fill up the output."""
+        limit, count = self.config.TEST.N_PROPOSAL_PER_SCALE, len(windows)
+        boxes = outputs['rois_output'].reshape(count, -1, 5)[:, :limit, 1:]
+        scores = outputs['rois_score'].reshape(count, -1)[:, :limit]
+        scales = np.array([(window.scale_x, window.scale_y) * 2 for window in windows], np.float32)
+        corners = np.array([window.box[:2] * 2 for window in windows], np.float32)
+        image, place = np.nonzero(scores > 0)
+        return Detections(image, np.zeros(len(image)), boxes[image, place] / scales[image] + corners[image],
+                          scores[image, place])

@@ -1,0 +1,38 @@
+"""Tasks by the name that detectors are registered with (symbols.registry). A new family adds its line here."""
+from typing import Dict, Type
+
+from configs.checks import check_supported
+from lib.tasks.base import Task
+from lib.tasks.faster_rcnn import FasterRcnnTask, FastRcnnTask
+from lib.utils.errors import SniperError
+from symbols.registry import detector_entry
+
+TASKS: Dict[str, Type[Task]] = {task.name: task for task in (FasterRcnnTask, FastRcnnTask)}
+
+
+def register_task(name: str, task: Type[Task]) -> None:
+    """Add a task for detectors that are registered with its name. ValueError if there is another one of that name."""
+    if TASKS.get(name, task) is not task:
+        raise ValueError(f'there is a task {name!r} already')
+    TASKS[name] = task
+
+
+def get_task(config, purpose: str = 'train') -> Task:
+    """Task of the detector `config.symbol` for a run: 'train', 'test' or 'demo'.
+
+    SniperError for an unknown detector, or one whose task nobody has registered.
+    """
+    name = detector_entry(config.symbol).task
+    if name not in TASKS:
+        raise SniperError(f'the detector {config.symbol!r} is of the task {name!r}, which is not registered; known: '
+                          f'{", ".join(sorted(TASKS))}')
+    return TASKS[name].for_purpose(config, purpose)
+
+
+def check_config(config, purpose: str) -> None:
+    """ConfigError if keys of `config` contradict each other, those of all runs or those of the detector's family.
+
+    purpose: 'train', 'test' or 'demo'; what the purpose does not use is not looked at.
+    """
+    check_supported(config, purpose)
+    get_task(config, purpose).check(purpose)

@@ -1,0 +1,101 @@
+"""lib.api: a detector in a program, from a configuration and from an exported model."""
+import os
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from lib.api import Detector
+from lib.utils.errors import SniperError
+from tests.conftest import ROOT
+from tests.detections import assert_same
+from tests.inference import tiny_data
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    path = str(tmp_path_factory.mktemp('api'))
+    tiny_data.write_all(path)
+    return path
+
+
+def pictures(folder):
+    images = os.path.join(folder, 'data', 'images', 'val')
+    return [os.path.join(images, name) for name in sorted(os.listdir(images))]
+
+
+@pytest.fixture(scope='module')
+def detector(folder):
+    with Detector.load(tiny_data.CONFIG, tiny_data.settings(folder)) as loaded:
+        yield loaded
+
+
+def test_an_image_and_a_list(detector, folder):
+    paths = pictures(folder)
+    together = detector.detect(paths)
+    assert set(together.image) == {0, 1, 2} and len(together) > 10
+    assert together.classes == detector.classes == tiny_data.CLASSES
+    for number, path in enumerate(paths):
+        alone = detector.detect(path)
+        assert_same(alone, detector.detect([path]))
+        of_list = together.of_image(number)
+        assert len(alone) and alone.image.max() == 0
+        # Beside others an image is padded in another way.
+        assert abs(len(alone) - len(of_list)) <= 0.1 * len(alone)
+
+
+def test_arrays_are_what_files_are(detector, folder):
+    path = pictures(folder)[0]
+    assert_same(detector.detect(cv2.imread(path)), detector.detect(path))
+
+
+def test_no_image(detector):
+    assert len(detector.detect([])) == 0
+
+
+def test_the_network_is_loaded_once(folder):
+    with Detector.load(tiny_data.CONFIG, tiny_data.settings(folder)) as detector:
+        detector.detect(pictures(folder)[0])
+        predictor = detector._predictor
+        detector.detect(pictures(folder))
+        assert detector._predictor is predictor
+    assert detector._predictor is None
+    assert len(detector.detect(pictures(folder)[0])) > 0  # loads again
+    detector.close()
+
+
+@pytest.mark.parametrize('array', [np.zeros((5, 5), np.uint8), np.zeros((5, 5, 3)), np.zeros((0, 5, 3), np.uint8)])
+def test_arrays_that_are_no_images(detector, array):
+    with pytest.raises(ValueError, match='an image must be'):
+        detector.detect(array)
+
+
+def test_what_is_missing_is_named(detector, folder):
+    with pytest.raises(SniperError, match='nowhere.jpg'):
+        detector.detect('nowhere.jpg')
+    with pytest.raises(SniperError, match='SNIPER-0009.params do not exist'):
+        Detector.load(tiny_data.CONFIG, tiny_data.settings(folder, TEST_EPOCH=9))
+    with pytest.raises(SniperError, match='nothing.yml'):
+        Detector.load('nothing.yml')
+
+
+def test_an_exported_model_knows_its_configuration(detector, folder, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(os.path.join(ROOT, 'scripts'))
+    import optimize_model
+    prefix = str(tmp_path / 'tiny')
+    arguments = ['--cfg', tiny_data.CONFIG, '--out', prefix, '--set'] + tiny_data.settings(folder)
+    assert optimize_model.main(arguments) == 0
+    expected = detector.detect(pictures(folder)[1])
+    with Detector.load(prefix) as exported:
+        assert exported.classes == detector.classes
+        assert exported.config.TEST.SCALES == detector.config.TEST.SCALES
+        found = exported.detect(pictures(folder)[1])
+    assert len(found) == len(expected)
+    np.testing.assert_allclose(np.sort(found.score), np.sort(expected.score), rtol=1e-3, atol=1e-4)
+
+
+def test_the_import_does_not_load_mxnet():
+    code = 'import sys, lib.api; sys.exit("mxnet" in sys.modules)'
+    assert subprocess.call([sys.executable, '-c', code], cwd=ROOT) == 0

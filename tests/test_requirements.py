@@ -1,0 +1,26 @@
+"""requirements.txt: every package that is installed has a reader."""
+import os
+import re
+import subprocess
+
+from tests.conftest import ROOT
+
+MODULES = {'opencv-python-headless': 'cv2', 'pillow': 'PIL', 'pyyaml': 'yaml', 'cython': 'Cython'}
+FOR_OTHERS = {'contourpy': 'matplotlib', 'requests': 'mxnet'}   # pinned, because what needs them does not pin them
+
+
+def test_every_package_is_imported_somewhere():
+    with open(os.path.join(ROOT, 'requirements.txt')) as stream:
+        lines = [line.split('#')[0].strip() for line in stream]
+    names = {re.split(r'[=<>~! ;\[]', line)[0].lower() for line in lines if line}
+    assert len(names) > 10
+    files = subprocess.run(['git', 'ls-files', '*.py'], cwd=ROOT, stdout=subprocess.PIPE, check=True,
+                           universal_newlines=True).stdout.split()
+    imported = set()
+    for name in files:
+        if os.path.isfile(os.path.join(ROOT, name)):
+            with open(os.path.join(ROOT, name), encoding='utf-8') as stream:
+                imported.update(re.findall(r'^\s*(?:import|from) (\w+)', stream.read(), re.MULTILINE))
+    unread = sorted(name for name in names - set(FOR_OTHERS) if MODULES.get(name, name) not in imported)
+    assert unread == []
+    assert set(FOR_OTHERS.values()) <= names
