@@ -134,12 +134,10 @@ class SumOfChanges(_GradientSync):
 
 
 def make_gradient_sync(workers, step, config):
-    """LocalUpdate or alike for an initialised TrainingStep, of the kind that `default.kvstore` names, started."""
+    """LocalUpdate or alike for an initialised TrainingStep, of the kind that `default.kvstore` names."""
     if workers.alone:
         return LocalUpdate()
-    sync = (SumOfChanges if workers.adds else SumOfGradients)(workers, step, compression_settings(config))
-    sync.start()
-    return sync
+    return (SumOfChanges if workers.adds else SumOfGradients)(workers, step, compression_settings(config))
 
 
 def compression_settings(config):

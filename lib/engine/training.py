@@ -25,6 +25,9 @@ class LocalUpdate:
     bytes_sent = bytes_received = 0  # of an update
     patience = None                  # seconds to wait for pending operations when training ends; None: as long as needed
 
+    def start(self):
+        """Give all workers the same parameters, before the first update."""
+
     def update(self, apply):
         """Make one update. apply(): update the parameters by the gradients as they stand in the step's arrays."""
         apply()
@@ -83,6 +86,11 @@ class TrainingStep:
     def output_names(self):
         """Names of the graph's outputs, in its order."""
         return self._module.output_names
+
+    @property
+    def num_devices(self):
+        """Number of devices that share a batch."""
+        return len(self._devices)
 
     @property
     def frozen(self):
