@@ -204,7 +204,7 @@ def anchor_targets(entry, chip, config, all_anchors, rng):
 def pack(label, targets, inside, boxes, classes, chip, config):
     """Targets of the anchors `inside` -> tensors of one sample."""
     task = get_task(config)
-    cells, count = task.cells, task.anchors
+    cells, count = task.cells[0], task.anchors
     total = cells * cells * count
     full_label = np.full(total, -1, np.float32)
     full_label[inside] = label

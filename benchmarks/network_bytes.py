@@ -16,7 +16,6 @@ import numpy as np
 from benchmarks import timing
 
 CONFIGS = 'configs/faster/*.yml'
-SIDE = 64  # of the input for which shapes are inferred; no parameter depends on it
 COMPRESSED_WORD = 16  # gradients in four bytes with '2bit'
 SPLIT = 1000000  # numbers from which MXNet splits an array over all servers: its MXNET_KVSTORE_BIGARRAY_BOUND
 
@@ -47,11 +46,12 @@ def traffic(arrays, compressed=False, split=SPLIT):
 def trained_arrays(config):
     """(numbers in it, bytes a number) of every array that a training with this configuration changes."""
     from lib.train.initialise import frozen_parameters
+    from lib.tasks import get_task
     from symbols import get_detector
     detector = get_detector(config.symbol)
-    variant = 'proposal_train' if config.TRAIN.ONLY_PROPOSAL else 'train'
-    inputs = detector.input_shapes(config, 1, SIDE, SIDE, variant)
-    symbol = detector.symbol(config, variant)
+    task = get_task(config)
+    inputs = {name: shape for part in task.layout(1) for name, shape in part}
+    symbol = detector.symbol(config, task.train_graph)
     shapes = dict(zip(symbol.list_arguments(), symbol.infer_shape(**inputs)[0]))
     types = dict(zip(symbol.list_arguments(), symbol.infer_type(**{name: np.float32 for name in inputs})[0]))
     parameters = [name for name in shapes if name not in inputs]

@@ -85,7 +85,7 @@ def megabytes(number):
 
 def measure_shared(images, boxes, proposals):
     """The roidb as a training holds it."""
-    config = load_config(overrides=['TRAIN.USE_NEG_CHIPS', str(proposals > 0)])
+    config = load_config(overrides=['symbol', 'resnet_mx_50_e2e', 'TRAIN.USE_NEG_CHIPS', str(proposals > 0)])
     roidb = with_mirrored_copies(CompactRoidb(columns(images, boxes, proposals)))
     packed = PackedRoidb(roidb)
     task = get_task(config)

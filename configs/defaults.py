@@ -17,14 +17,11 @@ NETWORK = {
                       'schedule'),
     'PIXEL_MEANS': key([0, 0, 0], 'subtracted from pixels, 0 to 255, in the order blue, green, red',
                        'pixels detections proposals schedule', array_of(3)),
-    'RPN_FEAT_STRIDE': key(16, 'pixels of the network input a cell of the proposal feature map',
-                           'graph detections proposals schedule'),
     'FIXED_PARAMS': key(['gamma', 'beta'], 'parameters whose name contains one of these are not trained', 'schedule',
                         TEXTS),
     'ANCHOR_RATIOS': key([0.5, 1, 2], 'anchor shapes, height / width', 'graph detections proposals schedule', FLOATS),
     'ANCHOR_SCALES': key([8, 16, 32], 'anchor sizes in feature strides', 'graph detections proposals schedule',
                          FLOATS),
-    'NUM_ANCHORS': key(9, 'anchors a feature cell; must be ratios x scales', 'graph detections proposals schedule'),
     'FIX_BN': key(False, 'batch norms keep the statistics of the initial weights and use them in training too: for a '
                   'head trained on a network that stays as it is', 'graph schedule'),
     'STRIDE_IN_1X1': key(False, 'resnet_v1: the stride of a stage is in its first 1x1 convolution (Gluon), not in '

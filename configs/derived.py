@@ -1,5 +1,7 @@
 """Values that follow from several keys, for the places that must agree about them."""
+from symbols.registry import DETECTORS
 
+USUAL_STRIDE = 16  # of the original's networks: said of a network that is not known
 FOCUS_SIZES = (5, 64, 90)  # the original's for chips of 512 pixels, of what `focus_sizes` gives
 
 
@@ -15,3 +17,13 @@ def loss_factor(train):
     With LOSS_SCALING 'dynamic' there is none: the factor changes during training (lib.engine.loss_scale).
     """
     return float(train.scale) if train.fp16 and train.LOSS_SCALING == 'static' else 1.0
+
+
+def derive(config):
+    """Fill in the keys that follow from others, where they are 0: network.NUM_ANCHORS and network.RPN_FEAT_STRIDE."""
+    network = config.network
+    if network.NUM_ANCHORS == 0:
+        network.NUM_ANCHORS = len(network.ANCHOR_RATIOS) * len(network.ANCHOR_SCALES)
+    if network.RPN_FEAT_STRIDE == 0:
+        known = DETECTORS.get(config.symbol)
+        network.RPN_FEAT_STRIDE = known.stride if known and known.stride else USUAL_STRIDE

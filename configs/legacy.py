@@ -1,13 +1,20 @@
-"""Keys that nothing reads: they exist so that configuration files of the original and of earlier versions load.
+"""Keys that need not be set: they exist so that configuration files of the original and of earlier versions load.
 
-Their values are checked and kept like any other's; `--set` of one of them warns that it has no effect.
+Nothing reads the unused ones; their values are checked and kept like any other's, and `--set` of one of them warns that
+it has no effect. The derived ones follow from others; a value that contradicts these is an error of the family's check
+(lib.tasks).
 """
-from configs.schema import FLOAT, FLOATS, NOTHING, array_of, key
+from configs.schema import FLOAT, FLOATS, NOTHING, UNUSED, array_of, key
 
 
 def _unused(default, instead='', kind=None):
     """A key that nothing reads; instead: what says it now."""
-    return key(default, f'unused: {instead}' if instead else 'unused', NOTHING, kind)
+    return key(default, f'{UNUSED}: {instead}' if instead else UNUSED, NOTHING, kind)
+
+
+def _derived(meaning):
+    """A whole number that configs/derived.py works out unless it is given, and not 0."""
+    return key(0, f'follows by itself: {meaning}', NOTHING)
 
 
 _ALTERNATE = {
@@ -21,6 +28,10 @@ for _stage in ('rpn1', 'rpn2', 'rpn3', 'rfcn1', 'rfcn2'):
 
 LEGACY = {
     'MXNET_VERSION': _unused(''),
+    'network': {
+        'NUM_ANCHORS': _derived('anchors a feature cell, ANCHOR_RATIOS x ANCHOR_SCALES'),
+        'RPN_FEAT_STRIDE': _derived("pixels of the network input a cell of the feature map, the network's own"),
+    },
     'TRAIN': {
         'CHIPS_DB_PARTS': _unused(20, 'memory does not depend on it'),
         'SHUFFLE': _unused(True, 'always shuffled'),

@@ -12,6 +12,7 @@ import os
 from easydict import EasyDict
 
 from configs.defaults import KEYS
+from configs.derived import derive
 from configs.keys import ALL_KEYS, key_names
 from configs.schema import FLOAT, INT_OR_INTS, TEXT, ConfigError, Key
 from configs.yaml_files import read_yaml
@@ -46,6 +47,7 @@ def load_config(path=None, overrides=()):
         _apply_file(config, os.fspath(path), ())
     _apply_overrides(config, list(overrides))
     _fit_lists(config.TEST)
+    derive(config)
     return _freeze(config)
 
 
@@ -125,7 +127,7 @@ def _apply_overrides(config, words):
             raise ConfigError(f'--set: {name} is a section; set one of its keys, such as '
                               f'{name}.{next(iter(keys[last]))}')
         node[last] = _convert(name, keys[last], _parse(text, keys[last]), '--set')
-        if keys[last].meaning.startswith('unused'):
+        if keys[last].unused:
             logger.warning('--set %s has no effect: the key is there so that old files load', name)
 
 

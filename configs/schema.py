@@ -33,6 +33,7 @@ from lib.utils.errors import SniperError
 
 AFFECTED = ('graph', 'pixels', 'detections', 'pyramid', 'proposals', 'schedule', 'machine')
 NOTHING = ''
+UNUSED = 'unused'  # how the meaning of a key begins that nothing reads
 
 # YAML 1.1 reads 1e-3 (no dot) as text; people write learning rates that way.
 _EXPONENT = re.compile(r'[-+]?\d+(\.\d*)?[eE][-+]?\d+$')
@@ -57,6 +58,11 @@ class Key(NamedTuple):
     kind: Kind
     choices: tuple = ()
     per_scale: bool = False
+
+    @property
+    def unused(self):
+        """Whether nothing reads the key, see configs/legacy.py."""
+        return self.meaning.startswith(UNUSED)
 
 
 def _is_number(value):

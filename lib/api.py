@@ -9,6 +9,7 @@
 
 MXNet is loaded by `Detector.load`, not by this import.
 """
+import copy
 import os
 import tempfile
 from typing import Sequence, Tuple, Union
@@ -45,20 +46,28 @@ class Detector:
         self._predictor = None
 
     @classmethod
-    def load(cls, source: str, overrides: Sequence = (), save_prefix: str = 'SNIPER') -> 'Detector':
+    def load(cls, source, overrides: Sequence = (), save_prefix: str = 'SNIPER') -> 'Detector':
         """source: path of a configuration, whose checkpoint, or shipped model, is taken as main_test.py takes it; or
-        the prefix of a model that scripts/optimize_model.py wrote, which knows its configuration.
+        the prefix of a model that scripts/optimize_model.py wrote, which knows its configuration; or a loaded
+        configuration, which is copied.
 
-        overrides: flat list of keys and values that win, as after --set; save_prefix: of the checkpoint's files.
+        overrides: flat list of keys and values that win, as after --set; not for a loaded configuration.
+        save_prefix: of the checkpoint's files; with a loaded configuration, which does not know its name, with folder.
         Raises SniperError (ConfigError is one) for whatever a user can mend.
         """
-        if is_exported_model(source):
+        folder = ''
+        if hasattr(source, 'items'):
+            if overrides:
+                raise ValueError('overrides are for load_config, a loaded configuration is taken as it is')
+            config = copy.deepcopy(source)
+        elif is_exported_model(source):
             config = load_config(None, read_configuration(source) + ['TEST.OPTIMIZED', source] + list(overrides))
         else:
             config = load_config(source, overrides)
+            folder = output_folder(config, source)
         check_config(config, 'demo')
         prepare(config)
-        return cls(config, find_weights(config, output_folder(config, source), save_prefix))
+        return cls(config, find_weights(config, folder, save_prefix))
 
     def detect(self, images: Union[Image, Sequence[Image]]) -> Detections:
         """Detections of one image or a list of them, best first within a class; `classes` has the names.

@@ -199,8 +199,7 @@ def _check(path, expected, trust, mine):
         logger.warning('SHA-256 %s, not compared with anything (--trust)', found)
     else:
         raise SniperError(f'{path} has SHA-256 {found}; which it should have is not known. If you trust the file, run '
-                           'again with '
-                          f'--trust, or enter the hash in {CATALOGUE}')
+                          f'again with --trust, or enter the hash in {CATALOGUE}')
 
 
 def main(argv=None):

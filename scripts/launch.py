@@ -133,7 +133,7 @@ def run_shards(args, hosts):
         starts = [_start_by_rank(args, hosts, f'shard={args.shards}', command, settings, '')]
     else:
         roles = [Role('shard', number) for number in range(args.shards)]
-        commands = [[word.replace(SHARD_PLACE, f'{role.index + 1}/{args.shards}') for word in command]
+        commands = [[word.replace(SHARD_PLACE, f'{role.number + 1}/{args.shards}') for word in command]
                     for role in roles]
         starts = _start_each(args, hosts, roles, commands, settings, '')
     with Supervisor(args.grace, args.saving) as supervisor:

@@ -1,6 +1,7 @@
 """The operators of SNIPER-mxnet as the networks call them: one function each, arguments by name.
 
-Everything that differs between builds and devices is settled here and nowhere else. The two deformable operators come
+Everything that differs between builds and devices is settled here and nowhere else; the devices are those of the run
+(options.runs_on_gpu), not what the machine has. The two deformable operators come
 from SNIPER-mxnet where it has a kernel for the device, else from stock MXNet, which computes the same
 (reference/operators.md section 9) more slowly. The proposal operators run where the graph runs if SNIPER-mxnet was
 built with CUDA kernels. If not, they form the context group `HOST`, which whoever binds a graph to a GPU maps to the
@@ -12,9 +13,9 @@ from sniper_mxnet import mx
 HOST = 'host'
 
 
-def _deformable(name, half_precision=False):
+def _deformable(name, on_gpu, half_precision=False):
     """Operator `name` of SNIPER-mxnet; stock MXNet's on GPUs for which ours has no kernels, or none in float16."""
-    ours = not _has_gpu() or sniper_mxnet.has_cuda_kernels() and not half_precision
+    ours = not on_gpu or sniper_mxnet.has_cuda_kernels() and not half_precision
     return getattr(mx.sym if ours else mx.sym.contrib, name)
 
 
@@ -23,28 +24,22 @@ def _proposal_scope():
     return mx.AttrScope() if sniper_mxnet.has_cuda_kernels() else mx.AttrScope(ctx_group=HOST)
 
 
-def _has_gpu():
-    try:
-        return mx.context.num_gpus() > 0
-    except mx.MXNetError:  # a CUDA build on a machine without a usable driver
-        return False
-
-
-def deformable_convolution(data, offset, weight, name, half_precision=False, **settings):
+def deformable_convolution(data, offset, weight, name, half_precision=False, on_gpu=False, **settings):
     """Convolution whose sample points are moved by `offset` (B, groups * 2 * kernel cells, H', W') cells.
 
-    half_precision: the arrays are float16.
+    half_precision: the arrays are float16. on_gpu: the graph will run on GPUs.
     """
-    operator = _deformable('DeformableConvolution', half_precision)
+    operator = _deformable('DeformableConvolution', on_gpu, half_precision)
     return operator(data=data, offset=offset, weight=weight, name=name, **settings)
 
 
-def deformable_roi_pooling(data, rois, name, trans=None, **settings):
+def deformable_roi_pooling(data, rois, name, trans=None, on_gpu=False, **settings):
     """Average pooling of `rois` (R, 5) to (R, output_dim, pooled_size, pooled_size).
 
-    `trans` (R, 2, part_size, part_size) moves the bins, in units of `trans_std` x side of the roi.
+    `trans` (R, 2, part_size, part_size) moves the bins, in units of `trans_std` x side of the roi. on_gpu: the
+    graph will run on GPUs.
     """
-    operator = _deformable('DeformablePSROIPooling')
+    operator = _deformable('DeformablePSROIPooling', on_gpu)
     if trans is None:
         return operator(data=data, rois=rois, no_trans=True, name=name, **settings)
     return operator(data=data, rois=rois, trans=trans, no_trans=False, name=name, **settings)

@@ -6,6 +6,7 @@ from typing import NamedTuple, Optional, Tuple
 
 from configs.derived import loss_factor
 from lib.utils.errors import SniperError
+from sniper_mxnet import mx
 
 
 class TrunkOptions(NamedTuple):
@@ -18,11 +19,13 @@ class TrunkOptions(NamedTuple):
         statistics and never move, as the original has it. From scratch there are no such statistics, so **all**
         BatchNorms use batch statistics and are learnt. Names, shapes and test-mode results are the same either way.
     stride_in_1x1: resnet_v1 only, where a stage's first unit has its stride (`network.STRIDE_IN_1X1`).
+    on_gpu: the graph will run on GPUs (`gpus`).
     """
     half_precision: bool
     bn_momentum: Optional[float]
     pretrained: bool
     stride_in_1x1: bool = False
+    on_gpu: bool = False
 
     @classmethod
     def from_config(cls, config):
@@ -30,7 +33,7 @@ class TrunkOptions(NamedTuple):
         fixed = pretrained and bool(config.network.FIX_BN)
         return cls(half_precision=bool(config.TRAIN.fp16), pretrained=pretrained,
                    bn_momentum=None if fixed else float(config.network.BN_MOMENTUM),
-                   stride_in_1x1=bool(config.network.STRIDE_IN_1X1))
+                   stride_in_1x1=bool(config.network.STRIDE_IN_1X1), on_gpu=runs_on_gpu(config))
 
 
 class AnchorOptions(NamedTuple):
@@ -45,16 +48,9 @@ class AnchorOptions(NamedTuple):
 
     @classmethod
     def from_config(cls, config, feature_stride):
-        """Anchors of `network.*`; SniperError if they do not fit each other or the network's feature stride."""
+        """Anchors of `network.ANCHOR_*` on a feature map of that stride."""
         network = config.network
-        anchors = cls(int(network.RPN_FEAT_STRIDE), tuple(network.ANCHOR_SCALES), tuple(network.ANCHOR_RATIOS))
-        if anchors.stride != feature_stride:
-            raise SniperError(f'network.RPN_FEAT_STRIDE is {anchors.stride}, but the features of {config.symbol} have '
-                              f'stride {feature_stride}: set it to {feature_stride}')
-        if network.NUM_ANCHORS != anchors.count:
-            raise SniperError(f'network.NUM_ANCHORS is {network.NUM_ANCHORS}, but {len(anchors.scales)} ANCHOR_SCALES '
-                              f'x {len(anchors.ratios)} ANCHOR_RATIOS make {anchors.count}: set it to {anchors.count}')
-        return anchors
+        return cls(int(feature_stride), tuple(network.ANCHOR_SCALES), tuple(network.ANCHOR_RATIOS))
 
 
 class ProposalOptions(NamedTuple):
@@ -110,15 +106,16 @@ class LossOptions(NamedTuple):
         return dict(grad_scale=self.scale, normalization='valid')
 
     @classmethod
-    def from_config(cls, config):
-        train = config.TRAIN
+    def from_config(cls, config, stride):
+        """stride: of the feature map that the labels are for."""
+        train, network = config.TRAIN, config.network
         constant = train.LOSS_MEAN == 'update'
         images = train.BATCH_IMAGES if constant else train.BBOX_LOSS_IMAGES or train.BATCH_IMAGES
         return cls(scale=loss_factor(train), batch_images=int(train.BATCH_IMAGES),
                    rpn_batch=int(train.RPN_BATCH_SIZE), bbox_count=float(train.BBOX_LOSS_ROIS * images),
                    bbox_stds=tuple(float(value) for value in train.BBOX_STDS), aligned=bool(train.ALIGNED_TARGETS),
-                   constant=constant, cells=(train.CHIP_SIZE // config.network.RPN_FEAT_STRIDE) ** 2,
-                   anchors=int(config.network.NUM_ANCHORS), masks=int(train.MAX_MASKS))
+                   constant=constant, cells=(train.CHIP_SIZE // stride) ** 2,
+                   anchors=len(network.ANCHOR_SCALES) * len(network.ANCHOR_RATIOS), masks=int(train.MAX_MASKS))
 
 
 class MaskOptions(NamedTuple):
@@ -126,11 +123,12 @@ class MaskOptions(NamedTuple):
     classes: int        # K, without background
     max_masks: int      # rois with a mask a chip, on average over a device's batch
     half_precision: bool
+    on_gpu: bool
 
     @classmethod
     def from_config(cls, config):
         return cls(classes=class_count(config) - 1, max_masks=int(config.TRAIN.MAX_MASKS),
-                   half_precision=bool(config.TRAIN.fp16))
+                   half_precision=bool(config.TRAIN.fp16), on_gpu=runs_on_gpu(config))
 
 
 def class_count(config):
@@ -139,3 +137,15 @@ def class_count(config):
     if count < 2:
         raise SniperError(f'dataset.NUM_CLASSES is {count}: a network needs the number of classes + 1 (background)')
     return count
+
+
+def runs_on_gpu(config):
+    """Whether the devices of the run are GPUs (`gpus`): 'auto' takes those there are; a machine's GPUs that the run
+    leaves alone do not matter."""
+    words = str(config.gpus).strip().lower()
+    if words == 'auto':
+        try:
+            return mx.context.num_gpus() > 0
+        except mx.MXNetError:  # a CUDA build on a machine without a usable driver
+            return False
+    return words != '' and {word.strip() for word in words.split(',')} != {'cpu'}

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from configs import load_config
 from lib.api import Detector
 from lib.utils.errors import SniperError
 from tests.conftest import ROOT
@@ -94,6 +95,16 @@ def test_an_exported_model_knows_its_configuration(detector, folder, tmp_path, m
         found = exported.detect(pictures(folder)[1])
     assert len(found) == len(expected)
     np.testing.assert_allclose(np.sort(found.score), np.sort(expected.score), rtol=1e-3, atol=1e-4)
+
+
+def test_a_loaded_configuration(detector, folder):
+    config = load_config(tiny_data.CONFIG, tiny_data.settings(folder))
+    prefix = os.path.join(folder, 'out', 'sniper_tiny_e2e', 'train', 'SNIPER')
+    with Detector.load(config, save_prefix=prefix) as other:
+        assert_same(other.detect(pictures(folder)), detector.detect(pictures(folder)))
+    assert config.dataset.NUM_CLASSES == load_config(tiny_data.CONFIG).dataset.NUM_CLASSES  # it was copied
+    with pytest.raises(ValueError, match='overrides'):
+        Detector.load(config, ['gpus', 'cpu'])
 
 
 def test_the_import_does_not_load_mxnet():

@@ -10,6 +10,7 @@ from configs import load_config
 from lib.tasks import check_config
 from symbols import get_detector
 from tests.conftest import ROOT
+from tests.symbols.helpers import shapes_of
 
 FILES = sorted(glob.glob(os.path.join(ROOT, 'configs', '*', '*.yml')))
 CONFIGS = [path for path in FILES if os.sep + '_base_' + os.sep not in path]
@@ -47,7 +48,7 @@ def test_every_graph_is_bound_and_the_test_graph_runs(path):
     config = on_cpu(path)
     detector = get_detector(config.symbol)
     for variant in ('train', 'proposal_train', 'proposal_test', 'test') + ('mask',) * config.TEST.WITH_MASK:
-        shapes = detector.input_shapes(config, 1, SIZE, SIZE, variant)
+        shapes = shapes_of(detector, config, 1, SIZE, SIZE, variant)
         executor = detector.symbol(config, variant).simple_bind(mx.cpu(), grad_req='null', **shapes)
         if variant == 'test':
             check_outputs(executor, config)

@@ -63,8 +63,9 @@ class Detections:
         mask = None
         if any(part.mask is not None for part in parts):
             mask = [code for part in parts for code in ([NO_MASK] * len(part) if part.mask is None else part.mask)]
-        return cls(*(np.concatenate([getattr(part, name) for part in parts])
-                     for name in ('image', 'label', 'box', 'score')), mask, parts[0].classes)
+        image, label, box, score = (np.concatenate([getattr(part, name) for part in parts])
+                                    for name in ('image', 'label', 'box', 'score'))
+        return cls(image, label, box, score, mask, parts[0].classes)
 
     def __len__(self) -> int:
         return len(self.score)

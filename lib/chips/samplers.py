@@ -37,8 +37,8 @@ class WholeImages(NamedTuple):
     height: int
     width: int
     fill: bool = False
-    levels = 1
-    nothing = 'can be used'
+    levels = 1  # type: ignore[misc]
+    nothing = 'can be used'  # type: ignore[misc]
 
     def of_epoch(self, rng) -> 'WholeImages':
         """Nothing is drawn."""
@@ -65,11 +65,11 @@ class RandomCrops(NamedTuple):
 
     height: int
     width: int
-    count: int = 1
+    count: int = 1  # type: ignore[assignment]
     least_share: float = 0.1
     most_stretch: float = 2.0
-    levels = 1
-    nothing = 'can be used'
+    levels = 1  # type: ignore[misc]
+    nothing = 'can be used'  # type: ignore[misc]
 
     def of_epoch(self, rng) -> 'RandomCrops':
         """Everything is drawn an image each."""

@@ -79,7 +79,7 @@ def test_scale(pair, width, height):
     return resolution_scale(pair, width, height)
 
 
-test_scale.__test__ = False  # not a test case, whatever pytest thinks of the name
+test_scale.__test__ = False  # type: ignore[attr-defined]  # not a test case, whatever pytest thinks of the name
 
 
 def scaled_size(width, height, scale):

@@ -61,25 +61,27 @@ class AnnotationWarnings:
         self.path = path
         self.kinds = collections.OrderedDict()
 
-    def add(self, kind, identity):
+    def add(self, kind: str, identity) -> None:
+        """kind: what is wrong, said of several ("boxes are ..."); identity: which annotation it is."""
         self.kinds.setdefault(kind, []).append(identity)
 
-    def log(self):
+    def log(self) -> None:
+        """The warnings."""
         for kind, identities in self.kinds.items():
             logger.warning('%s: %d %s (annotation %s)', self.path, len(identities), kind, shortened(identities))
 
 
-def is_number(value):
+def is_number(value) -> bool:
     """A number of sensible size: not NaN, not infinite (true and false are no numbers)."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and -LARGEST < value < LARGEST
 
 
-def shortened(values, limit=NAMED_IN_WARNING):
+def shortened(values: Sequence, limit: int = NAMED_IN_WARNING) -> str:
     """The first few, joined by commas."""
     return ', '.join(map(str, values[:limit])) + (', ...' if len(values) > limit else '')
 
 
-def per_class_table(per_class, title='AP per class', columns=3):
+def per_class_table(per_class: dict, title='AP per class', columns=3):
     """Lines of an aligned table: class, AP; '-' for a class without annotations."""
     width = max(len(name) for name in per_class)
     cells = [f'{name:<{width}} {"-" if ap < 0 else f"{ap:.3f}":>6}' for name, ap in per_class.items()]

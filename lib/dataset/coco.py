@@ -12,6 +12,7 @@ import numpy as np
 
 from lib.dataset.base import AnnotationWarnings, Dataset
 from lib.dataset.cache import RoidbCache
+from lib.dataset.coco_eval import evaluate
 from lib.dataset.coco_file import CocoFile, polygons
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.roidb import make_record, validate
@@ -100,7 +101,6 @@ class CocoDataset(Dataset):
     def evaluate(self, detections, results_dir):
         """Write detections_<set>_results.json, with masks detections_<set>_segm_results.json too, and, with ground
         truth, score them (lib.dataset.coco_eval)."""
-        from lib.dataset.coco_eval import evaluate  # pycocotools is needed only here
         file = CocoFile(self._path, True) if detections.mask is not None and not self.masks else self.file
         return evaluate(file, self.image_set, self.classes, detections, results_dir)
 

@@ -5,6 +5,7 @@ and cost five bytes a record; of columns that have their defaults everywhere not
 lib.dataset.columns.
 """
 import collections.abc
+from typing import Iterator, Sequence
 
 import numpy as np
 
@@ -63,15 +64,15 @@ class CompactRoidb(collections.abc.Sequence):
         """Pickles the images that its records refer to, not those of a roidb that it is a part of."""
         return CompactRoidb.from_records, (list(self),)
 
-    def path(self, index):
+    def path(self, index: int) -> str:
         """File of record `index`."""
         return read_path(self.columns, int(self.image[index]))
 
-    def row_counts(self):
+    def row_counts(self) -> np.ndarray:
         """(n,) int64: boxes of each record, proposals not counted."""
         return np.diff(self.columns['row_start'])[self.image]
 
-    def image_ids(self):
+    def image_ids(self) -> list:
         """List of the records' image ids."""
         if 'ids' in self.columns:
             return self.columns['ids'][self.image].tolist()
@@ -129,21 +130,21 @@ def _as_written(side):
     return int(side) if side == int(side) else side
 
 
-def select(roidb, wanted):
+def select(roidb: Sequence, wanted) -> Sequence:
     """Records of a list or a CompactRoidb for which `wanted`, one truth value each, holds; of the same kind."""
     if isinstance(roidb, CompactRoidb):
         return roidb[np.asarray(wanted, np.bool_)]
     return [record for record, keep in zip(roidb, wanted) if keep]
 
 
-def take(roidb, numbers):
+def take(roidb: Sequence, numbers) -> Sequence:
     """Records of a list or a CompactRoidb at these places; of the same kind."""
     if isinstance(roidb, CompactRoidb):
         return roidb[np.asarray(numbers, np.int64)]
     return [roidb[number] for number in numbers]
 
 
-def image_paths(roidb):
+def image_paths(roidb: Sequence) -> Iterator[str]:
     """Image file of every record of a list or a CompactRoidb: an iterator."""
     if isinstance(roidb, CompactRoidb):
         return (roidb.path(index) for index in range(len(roidb)))

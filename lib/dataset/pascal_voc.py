@@ -14,11 +14,13 @@ import os
 import re
 
 import numpy as np
+from PIL import Image
 
 from lib.dataset.base import AnnotationWarnings, Dataset, shortened
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.roidb import make_record, validate
 from lib.dataset.voc_annotations import VocAnnotation, class_key, find_classes, read_annotation
+from lib.dataset.voc_eval import evaluate
 from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
@@ -66,7 +68,6 @@ class PascalVocDataset(Dataset):
 
         Masks are not scored: the development kit has no such file for them.
         """
-        from lib.dataset.voc_eval import evaluate
         if detections.mask is not None:
             logger.info('%s: masks are not scored, PASCAL VOC has no measure of them here', self.name)
         return evaluate(self, detections, results_dir)
@@ -156,7 +157,6 @@ def _inside(box, width, height):
 
 def _size_of(image, annotation_path):
     """(width, height) of an image file, of the stored pixels. SniperError naming both files."""
-    from PIL import Image
     try:
         with Image.open(image) as opened:
             return opened.size

@@ -24,6 +24,13 @@ ELEVEN_RECALLS = np.arange(0.0, 1.1, 0.1)
 RULES = ('11point', 'area')
 
 
+class Matches(NamedTuple):
+    """The object that each detection of a class overlaps most; best detection first, ties in the file's order."""
+    overlap: np.ndarray    # (N,) IoU with it, 0 in an image without objects
+    index: np.ndarray      # (N,) its number among all objects of the class
+    difficult: np.ndarray  # (N,) bool
+
+
 def evaluate(dataset, detections, results_dir):
     """Write the results files; score them if the set has ground truth.
 
@@ -101,7 +108,7 @@ def score(dataset, rows, rule):
     return metrics
 
 
-def precision_recall(matches, positives, thresh):
+def precision_recall(matches: Matches, positives: int, thresh: float) -> tuple:
     """Curve of one class, best detection first -> recall (N,), precision (N,).
 
     matches: what `match` gives; positives: objects that count, > 0. The first detection of an object is right, further
@@ -114,13 +121,6 @@ def precision_recall(matches, positives, thresh):
     right[candidates[first]] = True
     right, wrong = np.cumsum(right), np.cumsum(~right & ~(hit & matches.difficult))
     return right / positives, right / np.maximum(right + wrong, np.finfo(np.float64).eps)
-
-
-class Matches(NamedTuple):
-    """The object that each detection of a class overlaps most; best detection first, ties in the file's order."""
-    overlap: np.ndarray    # (N,) IoU with it, 0 in an image without objects
-    index: np.ndarray      # (N,) its number among all objects of the class
-    difficult: np.ndarray  # (N,) bool
 
 
 def match(images, rows, truth):
@@ -142,12 +142,12 @@ def match(images, rows, truth):
     return Matches(overlap[order], index[order], hard[order])
 
 
-def eleven_point_ap(recall, precision):
+def eleven_point_ap(recall: np.ndarray, precision: np.ndarray) -> float:
     """Mean over recalls 0, 0.1, ..., 1 of the best precision at that recall or above."""
     return float(np.mean([precision[recall >= level].max(initial=0.0) for level in ELEVEN_RECALLS]))
 
 
-def area_ap(recall, precision):
+def area_ap(recall: np.ndarray, precision: np.ndarray) -> float:
     """Area under the curve whose precision at a recall is the best one at that recall or above."""
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     return float(np.sum(np.diff(recall, prepend=0.0) * envelope))

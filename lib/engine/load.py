@@ -22,7 +22,7 @@ def settled(config, weights, variant):
     if precision_of(config) != 'int8' or weights.optimized:
         return weights
     prepare(config)
-    from lib.train import contexts
+    from lib.engine.devices import contexts
     _check_devices(config, weights, contexts(config))
     prefix = cached_int8(config, weights, variant, config.output_path or DEFAULT_OUTPUT_PATH)
     return weights._replace(prefix=prefix, epoch=NUMBER, optimized=True)

@@ -8,9 +8,12 @@ from lib.engine.calibrate import calibrate
 from lib.engine.fold import fold_batch_norms, fuse_relu
 from lib.engine.int8 import to_int8
 from lib.engine.exported_model import check_settings, graph_settings, read_facts, write_pair
+from lib.tasks import get_task
 from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
+
+SIDE = 128  # of the input for which shapes are inferred; no parameter depends on it
 
 
 def folded(symbol, arg_params, aux_params, on_cpu=True):
@@ -25,7 +28,6 @@ def load_checked(config, weights, variant, source):
     Folding would hide which parameter is missing or misshapen, so it is looked at here. source: name in errors.
     """
     from lib.engine.predictor import check_shapes
-    from lib.tasks import get_task
     from lib.weights.checkpoint import load_for_test
     from symbols import get_detector
     detector = get_detector(config.symbol)
@@ -33,8 +35,7 @@ def load_checked(config, weights, variant, source):
     arg_params, aux_params = ({name: array.astype('float32') for name, array in params.items()}
                               for params in load_for_test(weights.prefix, weights.epoch,
                                                            get_task(config, 'test').box_layer))
-    stride = config.network.RPN_FEAT_STRIDE
-    shapes = detector.input_shapes(config, 1, 4 * stride, 4 * stride, variant)
+    shapes = detector.input_shapes(config, 1, SIDE, SIDE, variant)
     check_shapes(symbol, arg_params, aux_params, shapes, source)
     return symbol, arg_params, aux_params
 
@@ -47,9 +48,10 @@ def optimised(config, weights, precision, variant='test', on_cpu=True):
     network = folded(*load_checked(config, weights, variant, f'the weights {weights.path}'), on_cpu)
     symbol, arg_params, aux_params = network
     if precision == 'bf16':
-        symbol, arg_params = to_bfloat16(symbol, arg_params)
+        symbol, arg_params = to_bfloat16(symbol, arg_params, get_task(config, 'test').float32_layers)
     elif precision == 'int8':
-        symbol, arg_params = to_int8(symbol, arg_params, calibrate(config, *network))
+        symbol, arg_params = to_int8(symbol, arg_params, calibrate(config, *network),
+                                     get_task(config, 'test').float32_layers)
     return symbol, arg_params, aux_params
 
 

@@ -81,7 +81,7 @@ class ImageFile:
         if not self._is_complete():
             raise SniperError(f'image {path} is cut short (its end is missing); {_MEND}')
 
-    def decode(self, reduction=1):
+    def decode(self, reduction: int = 1) -> Picture:
         """-> Picture. JPEG files are decoded at 1/2, 1/4 or 1/8 of their size if `reduction` asks for it, which
         averages blocks of pixels in the frequency domain; other formats always whole. SniperError if damaged."""
         reduction = self._possible(reduction)
@@ -155,7 +155,7 @@ def _pixel_limit(error):
     return ': OpenCV reads 2^30 pixels and 2^20 a side; set OPENCV_IO_MAX_IMAGE_PIXELS, _WIDTH, _HEIGHT to read more'
 
 
-def read_image(path, width=None, height=None):
+def read_image(path: str, width: Optional[float] = None, height: Optional[float] = None) -> np.ndarray:
     """Image file -> (H, W, 3) uint8 B, G, R pixels: as stored, or turned if only so they have the annotated size.
 
     Raises SniperError naming the file if it is missing, empty, cut short or not an image.

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 
-def chip_reduction(scale):
+def chip_reduction(scale: float) -> int:
     """Largest reduction, 1, 2, 4 or 8, after which an image is still no smaller than `scale` makes it.
 
     It changes pixels: bilinear resizing by less than a half skips some, the reduced decode averages all. Means over 53
@@ -103,7 +103,7 @@ def _sampling(first, length, scale, reduction, mirrored):
     return step / reduction, start / reduction - 0.5
 
 
-def jitter_colors(pixels, amount, rng):
+def jitter_colors(pixels: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
     """uint8 B, G, R pixels -> a copy with brightness, contrast and saturation changed at random.
 
     Each factor is uniform in [1 - amount, 1 + amount], drawn from `rng` (numpy Generator) in that order.

@@ -3,7 +3,7 @@
 Najibi et al. 2019, "AutoFocus: Efficient Multi-Scale Inference"; reference/pipeline.md 12.7.
 """
 import logging
-from typing import NamedTuple
+from typing import List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -38,13 +38,12 @@ class FocusWindows:
                 for entry, crops in zip(roidb, previous.crops)]
 
 
-def focus_windows(entry, crops, maps, config, index, stride):
+def focus_windows(entry, crops, maps, config, index: int, stride: int) -> List[Tuple[float, ...]]:
     """Windows of an image for scale `index` + 1: list of x1, y1, x2, y2, whole original pixels; may be empty.
 
     entry: roidb record; crops, maps: its windows at scale `index` and their focus maps (h, w), of cells of `stride`
-    input pixels. Whole pixels, outwards,
-    because pixels are cut out whole: a fraction would shift all detections of the chip. A window inside another one is
-    left out. (The original does neither.)
+    input pixels. Whole pixels, outwards, because pixels are cut out whole: a fraction would shift all detections of the
+    chip. A window inside another one is left out. (The original does neither.)
     """
     width, height = entry['width'], entry['height']
     scale = test_scale(config.TEST.SCALES[index], width, height)
@@ -54,7 +53,7 @@ def focus_windows(entry, crops, maps, config, index, stride):
     return [tuple(chip) for chip in outermost(chips).tolist()]
 
 
-def chips_of_image(crops, maps, hyperparameters, scale, stride):
+def chips_of_image(crops, maps, hyperparameters, scale: float, stride: int) -> np.ndarray:
     """FocusChips of all windows of an image, (M, 4) float64 in original pixels.
 
     hyperparameters: dilation in cells, threshold, smallest chip side in cells. scale: factor from original to input
@@ -69,7 +68,7 @@ def chips_of_image(crops, maps, hyperparameters, scale, stride):
     return np.concatenate(found)
 
 
-def outermost(boxes):
+def outermost(boxes: np.ndarray) -> np.ndarray:
     """Boxes (n, 4) without those that lie in another one; of equal ones the first stays. Order is kept."""
     inside = ((boxes[:, None, :2] >= boxes[None, :, :2]) & (boxes[:, None, 2:] <= boxes[None, :, 2:])).all(axis=2)
     equal = inside & inside.T
@@ -77,9 +76,10 @@ def outermost(boxes):
     return boxes[~covered.any(axis=1)]
 
 
-def focus_recall(roidb, crops, wanted):
-    """-> (objects whose centre lies in a window of their image, objects that `wanted` chose).
+def focus_recall(roidb, crops, wanted) -> Tuple[int, int]:
+    """Do windows hold the objects that they are for?
 
+    -> (objects whose centre lies in a window of their image, objects that `wanted` chose).
     crops[image]: windows x1, y1, x2, y2 in original pixels; wanted: areas (n,) of boxes in original pixels ->
     (n,) bool.
     """
@@ -139,20 +139,21 @@ class PixelReport:
                                        pixels, full, result.network_pixels))
 
     @property
-    def share(self):
+    def share(self) -> float:
         """Pixels of the windows / pixels of the full pyramid; 0 without images."""
         full = sum(scale.full for scale in self.scales)
         return sum(scale.pixels for scale in self.scales) / full if full else 0.0
 
     @property
-    def network_share(self):
-        """The same with padding, both what the network was given; None if a scale came from a file."""
+    def network_share(self) -> Optional[float]:
+        """Pixels that the network was given, padding included, / pixels of the full pyramid; None if a scale came from
+        a file."""
         full = sum(scale.full for scale in self.scales)
         if not full or not all(scale.network or not scale.windows for scale in self.scales):
             return None
         return sum(scale.network for scale in self.scales) / full
 
-    def lines(self):
+    def lines(self) -> List[str]:
         """Lines of a table for the log."""
         images = max(1, len(self._roidb))
         found = ['   scale  windows  an image   Mpixels   of full   with padding']
@@ -167,7 +168,7 @@ class PixelReport:
             pixels / 1e6, 100 * self.share, 'unknown' if self.network_share is None else _percent(self.network_share)))
         return found
 
-    def figures(self):
+    def figures(self) -> dict:
         """For JSON: scales as dicts and the two shares."""
         return {'scales': [scale._asdict() for scale in self.scales], 'share': self.share,
                 'network_share': self.network_share}

@@ -3,7 +3,7 @@ import json
 import logging
 import os
 import time
-from typing import Any, List, NamedTuple
+from typing import Any, List, NamedTuple, Optional
 
 import numpy as np
 
@@ -35,12 +35,12 @@ class Setup(NamedTuple):
     root: str        # folder of everything that the test writes
 
     @property
-    def digest(self):
+    def digest(self) -> str:
         """Text that changes with the weights."""
         return self.weights.digest()
 
     @property
-    def pictures(self):
+    def pictures(self) -> str:
         """Folder of pictures: TEST.VISUALIZATION_PATH, `pictures` beside the results where nobody set it."""
         path = self.config.TEST.VISUALIZATION_PATH
         return os.path.join(self.root, 'pictures') if path == load_config().TEST.VISUALIZATION_PATH else path
@@ -49,11 +49,11 @@ class Setup(NamedTuple):
 class Outcome(NamedTuple):
     """What a test found, in the order of its images."""
 
-    detections: Detections  # image by image, labels are the data set's
+    detections: Detections      # image by image, labels are the data set's
     results: List[ScaleResult]  # of every scale
 
 
-def prepare(config, cfg_path, save_prefix):
+def prepare(config, cfg_path: str, save_prefix: str) -> Setup:
     """-> Setup of the checkpoint of `cfg_path` on dataset.test_image_set.
 
     Changes `config`, which is this run's own: classes of the data set, precision of the device.
@@ -68,8 +68,8 @@ def prepare(config, cfg_path, save_prefix):
                  results_folder(config, cfg_path, weights.prefix, weights.epoch))
 
 
-def run_test(config, cfg_path, save_prefix, draw=False):
-    """Test a checkpoint, see prepare. -> metrics, None for sets without annotations."""
+def run_test(config, cfg_path: str, save_prefix: str, draw: bool = False) -> Optional[dict]:
+    """Test a checkpoint, see prepare. -> metrics, None for sets without annotations. draw: pictures of everything."""
     test = prepare(config, cfg_path, save_prefix)
     store = DetectionStore(test.root, config, test.roidb, test.digest)
     found = detect_images(test, test.roidb, store)
@@ -78,7 +78,7 @@ def run_test(config, cfg_path, save_prefix, draw=False):
     return report(test, store, found, draw)
 
 
-def detect_images(test, roidb, store):
+def detect_images(test: Setup, roidb, store: DetectionStore) -> Outcome:
     """Detect on `roidb`, all images of the test or a part -> Outcome."""
     config, clock, results = test.config, StageClock(), []
     start = time.perf_counter()
@@ -93,7 +93,7 @@ def detect_images(test, roidb, store):
     return Outcome(detections, results)
 
 
-def report(test, store, found, draw):
+def report(test: Setup, store: DetectionStore, found: Outcome, draw: bool) -> Optional[dict]:
     """Files, pictures and metrics of what was found in all images. -> metrics, None for sets without annotations."""
     config, roidb, classes = test.config, test.roidb, test.dataset.classes
     store.save_final(found.detections, classes)
@@ -108,7 +108,7 @@ def report(test, store, found, draw):
     return test.dataset.evaluate(found.detections, test.root)
 
 
-def draw_all(roidb, names, detections, classes, score_thresh, folder):
+def draw_all(roidb, names, detections: Detections, classes, score_thresh: float, folder: str) -> None:
     """A picture `<folder>/<name>` an image with its detections, see draw_detections."""
     of_images, none = dict(detections.by_image()), Detections.empty()
     for index, (entry, name) in enumerate(zip(roidb, names)):
@@ -118,7 +118,7 @@ def draw_all(roidb, names, detections, classes, score_thresh, folder):
     logger.info('%d pictures in %s', len(roidb), folder)
 
 
-def draw_scales(test, roidb, names, results):
+def draw_scales(test: Setup, roidb, names, results: List[ScaleResult]) -> None:
     """Pictures of the detections of every scale, before valid ranges and suppression; names: of the pictures."""
     config = test.config
     for index, result in enumerate(results):

@@ -13,12 +13,10 @@ import time
 import numpy as np
 
 from configs import values_affecting
+from lib.bbox import bbox_overlaps
 from lib.dataset import load_test_dataset
 from lib.dataset.compact import take
 from lib.dataset.proposals import FORMAT, ProposalSet, after_nms, read_proposals, write_proposals
-from lib.utils.errors import SniperError
-from lib.utils.files import text_writer
-from lib.bbox import bbox_overlaps
 from lib.inference.recall_ext import count_recalled
 from lib.inference.scale import in_order, scale_name, whole_images
 from lib.inference.shards import Shard, part_folder
@@ -26,13 +24,16 @@ from lib.inference.store import images_digest
 from lib.inference.weights import PredictorFactory, find_weights, use_float32_on_cpu
 from lib.inference.workers import partition_images, run_here, run_in_workers
 from lib.utils.clock import StageClock
-from lib.utils.npz import read_origin
+from lib.utils.errors import SniperError
+from lib.utils.files import text_writer
+from lib.utils.npz import differences, read_origin
 from lib.weights.paths import output_folder, results_folder
 
 logger = logging.getLogger(__name__)
 
-THRESHOLDS = np.linspace(0.5, 0.95, 10)
-LIMITS = (100, 300, 1000)
+THRESHOLDS = np.linspace(0.5, 0.95, 10)  # IoU above which a proposal finds an object
+LIMITS = (100, 300, 1000)                # best proposals an image that count
+# (name, from, below): areas of objects, as COCO has them
 SIZES = (('all', 0, np.inf), ('small', 0, 32 ** 2), ('medium', 32 ** 2, 96 ** 2), ('large', 96 ** 2, np.inf))
 BLOCK = 4096  # images; starting the network again for the next block costs seconds
 
@@ -43,7 +44,7 @@ class Extraction:
     Changes `config`, which is this run's own. Raises SniperError for whatever a user can mend.
     """
 
-    def __init__(self, config, cfg_path, save_prefix):
+    def __init__(self, config, cfg_path: str, save_prefix: str):
         self.config = config
         self.dataset, self.roidb = load_test_dataset(config)
         self.weights = find_weights(config, output_folder(config, cfg_path), save_prefix)
@@ -54,7 +55,7 @@ class Extraction:
 
     def run(self):
         """All images, unless the file is there already and was made from the same -> see report_recall; None then."""
-        if read_origin(self.path) == dict(self.origin, format=FORMAT):
+        if _made_from(self.path, self.origin):
             logger.info('%s is there already, made from the same weights, configuration and images: nothing to do',
                         self.path)
             return None
@@ -177,7 +178,7 @@ class Parts:
     def load(self, index, first):
         """What `save` wrote -> rows[image], or None if there is no such file made from the same."""
         path = self._path(index, first)
-        if read_origin(path) != dict(self._origin_of(index, first), format=FORMAT):
+        if not _made_from(path, self._origin_of(index, first)):
             return None
         try:
             proposals = read_proposals(path)
@@ -196,13 +197,19 @@ class Parts:
         self._used.clear()
 
 
-def proposals_origin(config, roidb, weights_digest, name):
+def _made_from(path, origin):
+    """Whether there is a proposal file of this origin."""
+    found = read_origin(path)
+    return found is not None and not differences(found, dict(origin, format=FORMAT))
+
+
+def proposals_origin(config, roidb, weights_digest: str, name: str) -> dict:
     """What a proposal file depends on, fit for JSON: name -> value or digest."""
     return {'set': name, 'weights': weights_digest, 'images': images_digest(roidb),
             **values_affecting(config, 'proposals')}
 
 
-def report_recall(path, roidb):
+def report_recall(path: str, roidb) -> dict:
     """Log the average recall of a proposal file, after the NMS with which training reads it; write it beside the file.
 
     -> {size: {number: AR}}.

@@ -8,7 +8,7 @@ windows that AutoFocus looked at.
 import logging
 import os
 import re
-from typing import Any, Dict, NamedTuple
+from typing import Any, Dict, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class Shard(NamedTuple):
     """Part `number` of `count`, from 1 on."""
 
     number: int
-    count: int
+    count: int  # type: ignore[assignment]
 
     @classmethod
     def parse(cls, text):
@@ -44,8 +44,7 @@ class Shard(NamedTuple):
         number, count = map(int, match.groups()) if match else (0, 0)
         if not 1 <= number <= count <= MOST:
             raise SniperError(f'--shard {text} is not understood: write 1/3, 2/3 or 3/3 for the parts of three; there '
-                               'are '
-                              f'at most {MOST} parts')
+                              f'are at most {MOST} parts')
         return cls(number, count)
 
     def __str__(self):
@@ -147,7 +146,7 @@ class PartFolder:
         return self._command(['--shard', str(shard)])
 
 
-def part_folder(config, kind, root, roidb, weights_digest, command):
+def part_folder(config, kind: str, root: str, roidb, weights_digest: str, command) -> PartFolder:
     """-> PartFolder of a test whose results lie in `root`. kind: 'detections' or 'proposals'."""
     origin = dict(values_affecting(config, kind), weights=weights_digest, images=images_digest(roidb),
                   devices=num_devices(config))
@@ -159,7 +158,7 @@ def _listed(items):
     return ', '.join(map(str, items[:LISTED])) + (f' and {more} more' if more > 0 else '')
 
 
-def run_shard(config, cfg_path, save_prefix, shard, command):
+def run_shard(config, cfg_path: str, save_prefix: str, shard: Shard, command) -> str:
     """Detect on the images of a Shard and write its part. command: see PartFolder -> path of the part."""
     test = prepare(config, cfg_path, save_prefix)
     folder = _folder(test, command)
@@ -176,7 +175,7 @@ def run_shard(config, cfg_path, save_prefix, shard, command):
     return folder.path(shard)
 
 
-def run_merge(config, cfg_path, save_prefix, count, command, draw=False):
+def run_merge(config, cfg_path: str, save_prefix: str, count: int, command, draw: bool = False) -> Optional[dict]:
     """Join all parts and report as the test in one process does. count: of shards, 0 = as many as the files say.
 
     -> metrics, None for sets without annotations. SniperError: see PartFolder.read_all.
@@ -184,7 +183,11 @@ def run_merge(config, cfg_path, save_prefix, count, command, draw=False):
     test = prepare(config, cfg_path, save_prefix)
     parts = _folder(test, command).read_all(count, lambda number: partition_images(test.roidb, config, number))
     logger.info('%d parts hold all %d images', len(parts), len(test.roidb))
-    found = join([unpack(part.arrays, config.TEST.WITH_MASK) for part in parts], [part.images for part in parts])
+    try:
+        found = join([unpack(part.arrays, config.TEST.WITH_MASK) for part in parts], [part.images for part in parts])
+    except (KeyError, ValueError, IndexError) as error:  # checksums hold, but it is not what `pack` makes
+        raise SniperError(f'a part in {os.path.join(test.root, "shards")} does not hold detections ({error}): run all '
+                          'shards again') from None
     return report(test, DetectionStore(test.root, config, test.roidb, test.digest), found, draw)
 
 
@@ -192,7 +195,7 @@ def _folder(test, command):
     return part_folder(test.config, 'detections', test.root, test.roidb, test.digest, command)
 
 
-def pack(found, images):
+def pack(found: Outcome, images: int) -> Dict[str, np.ndarray]:
     """Outcome of `images` images -> arrays by name.
 
     rows (N, 6), rows_per_image (m,); with masks `codes` and `lengths`, of the rows; scale by scale windows_0 (W, 4),
@@ -210,7 +213,7 @@ def pack(found, images):
     return arrays
 
 
-def unpack(arrays, with_mask):
+def unpack(arrays: Dict[str, np.ndarray], with_mask: bool) -> Outcome:
     """The inverse of pack -> Outcome; of the scales, windows and pixels alone."""
     images = np.repeat(np.arange(len(arrays['rows_per_image'])), arrays['rows_per_image'])
     detections = Detections.from_rows(images, arrays['rows'], mask=unpack_codes(arrays) if with_mask else None)
@@ -223,7 +226,7 @@ def unpack(arrays, with_mask):
     return Outcome(detections, results)
 
 
-def join(parts, numbers):
+def join(parts: Sequence[Outcome], numbers) -> Outcome:
     """Outcomes of parts of the images, which are images `numbers[part]` -> Outcome of all."""
     detections = Detections.concatenate([
         part.detections.replace(image=np.asarray(of_part, np.int64)[part.detections.image])

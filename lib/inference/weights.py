@@ -2,13 +2,14 @@
 import hashlib
 import logging
 import os
-from typing import NamedTuple
+from typing import NamedTuple, Sequence, Tuple
 
+from lib.dataset.voc_annotations import BACKGROUND, PASCAL_VOC
 from lib.engine.exported_model import NUMBER, read_facts
 from lib.engine.precision import prepare, treatment
-from lib.utils.errors import SniperError
-from lib.dataset.voc_annotations import BACKGROUND, PASCAL_VOC
+from lib.inference.masks import MaskingPredictor
 from lib.tasks import get_task
+from lib.utils.errors import SniperError
 from lib.weights.paths import existing_epochs, params_path, read_sidecar
 
 logger = logging.getLogger(__name__)
@@ -37,11 +38,11 @@ class Weights(NamedTuple):
     optimized: bool = False  # written by scripts/optimize_model.py, with its graph
 
     @property
-    def path(self):
+    def path(self) -> str:
         """The parameter file."""
         return params_path(self.prefix, self.epoch)
 
-    def digest(self):
+    def digest(self) -> str:
         """SHA-256 of the parameter file and the treatment."""
         content = hashlib.sha256(self.treatment.encode('utf-8'))
         with open(self.path, 'rb') as stream:
@@ -50,7 +51,7 @@ class Weights(NamedTuple):
         return content.hexdigest()
 
 
-def find_weights(config, folder, save_prefix):
+def find_weights(config, folder: str, save_prefix: str) -> Weights:
     """The network TEST.OPTIMIZED, else the checkpoint `<folder>/<save_prefix>-<TEST.TEST_EPOCH>.params`, else the model
     TEST.SHIPPED_MODEL.
 
@@ -70,15 +71,14 @@ def find_weights(config, folder, save_prefix):
         found = shipped
         logger.info('weights: the shipped model %s (there is no trained %s)', found.path, trained.path)
     else:
-        raise SniperError(('weights {} do not exist{}: train first, or set TEST.TEST_EPOCH, --save_prefix or '
-                           'output_path'
-                          '{}').format(trained.path, _other_epochs(prefix),
-                                  '' if not shipped.prefix else f'; the shipped model {shipped.path} is missing too'))
+        absent = f'; the shipped model {shipped.path} is missing too' if shipped.prefix else ''
+        raise SniperError(f'weights {trained.path} do not exist{_other_epochs(prefix)}: train first, or set '
+                          f'TEST.TEST_EPOCH, --save_prefix or output_path{absent}')
     return found._replace(classes=tuple(read_sidecar(found.prefix, found.epoch).get('classes') or ()),
                           treatment=treatment(config))
 
 
-def check_classes(weights, classes):
+def check_classes(weights: Weights, classes: Sequence[str]) -> Tuple[str, ...]:
     """The data set's class names in the order in which the weights give them.
 
     Classes found in annotations may be in another order than those of the file that the weights were trained on:
@@ -90,9 +90,8 @@ def check_classes(weights, classes):
         return classes
     if len(weights.classes) != len(classes):
         raise SniperError(f'{weights.path} was trained on {len(weights.classes)} classes with background '
-                           f'({_some(weights.classes)}), the data set has {len(classes)} ({_some(classes)}): use '
-                           'weights '
-                          'trained on it')
+                          f'({_some(weights.classes)}), the data set has {len(classes)} ({_some(classes)}): use '
+                          'weights trained on it')
     if sorted(weights.classes) == sorted(set(classes)):
         logger.info('%s has the classes of the data set in another order; they are matched by name', weights.path)
         return weights.classes
@@ -101,14 +100,13 @@ def check_classes(weights, classes):
     return classes
 
 
-def settle_classes(config, weights):
+def settle_classes(config, weights: Weights) -> Tuple[str, ...]:
     """Class names of the weights, where no data set says them; sets dataset.NUM_CLASSES, which counts only where the
     weights have no side file. SniperError if neither says how many."""
     classes = weights.classes or names_for(config.dataset.NUM_CLASSES)
     if not classes:
         raise SniperError(f'the number of classes is not known: {weights.path} has no side file and '
-                           'dataset.NUM_CLASSES is 0; '
-                          'set it')
+                          'dataset.NUM_CLASSES is 0; set it')
     if config.dataset.NUM_CLASSES not in (0, len(classes)):
         logger.warning('dataset.NUM_CLASSES is %d, but %s was trained on %d classes with background: %d are used',
                        config.dataset.NUM_CLASSES, weights.path, len(classes), len(classes))
@@ -116,7 +114,7 @@ def settle_classes(config, weights):
     return classes
 
 
-def names_for(num_classes):
+def names_for(num_classes: int) -> Tuple[str, ...]:
     """Class names, background first, for a number of classes with background; () for 0.
 
     81 is COCO and 21 PASCAL VOC; others are called 'class 1', 'class 2', ...
@@ -143,10 +141,9 @@ class PredictorFactory:
         """-> ModulePredictor, with TEST.WITH_MASK a MaskingPredictor around it. SniperError: broken file, GPU absent,
         unknown network, no mask head, a precision that is not to be had."""
         prepare(self._config)  # before MXNet loads, in every process
-        from lib.engine.load import load_network
-        from lib.inference.masks import MaskingPredictor
-        from lib.engine.predictor import ModulePredictor
         from lib.engine.devices import contexts
+        from lib.engine.load import load_network
+        from lib.engine.predictor import ModulePredictor
         from symbols import get_detector
         devices = contexts(self._config)
         detector = get_detector(self._config.symbol)
@@ -166,7 +163,7 @@ class PredictorFactory:
         return predictor
 
 
-def use_float32_on_cpu(config):
+def use_float32_on_cpu(config) -> None:
     """TRAIN.fp16 also chooses the precision of the test graph, but CPUs have no half precision: turn it off there.
 
     Changes `config`, which is this run's own.

@@ -22,6 +22,7 @@ import os
 import signal
 import traceback
 from multiprocessing.connection import wait
+from typing import Iterator, List, Tuple
 
 import numpy as np
 
@@ -35,16 +36,17 @@ from lib.utils.processes import environment, how_it_ended, num_cores, resolve_wo
 
 logger = logging.getLogger(__name__)
 
+Results = Iterator[Tuple[int, ScaleResult]]  # (scale index, result)
 SECONDS_TO_END = 5.0  # a worker that was asked to end gets this long
 
 
-def partition_images(roidb, config, parts: int):
+def partition_images(roidb, config, parts: int) -> List[np.ndarray]:
     """-> for each of `parts`, ascending numbers of its images, an int64 array; some may be empty."""
     crops = [(0, 0, entry['width'], entry['height']) for entry in roidb]
     return partition(crops, unit_length(config), parts)
 
 
-def partition(crops, unit: int, parts: int):
+def partition(crops, unit: int, parts: int) -> List[np.ndarray]:
     """Crops (n, 4), in units of `unit` to `parts` in turn -> `parts` ascending arrays of crop numbers.
 
     The last unit of the wide and of the tall ones is longer by what is left over: what fills up the last batch are the
@@ -86,7 +88,7 @@ def readers_of_worker(config, images: int, workers: int) -> int:
     return max(1, readers // workers) if readers else 0
 
 
-def run_here(roidb, windows, predictor_factory, config, indices, clock, known=None):
+def run_here(roidb, windows, predictor_factory, config, indices, clock, known=None) -> Results:
     """Scales `indices`, ascending, in this process; yields (scale index, ScaleResult).
 
     known: scale index -> ScaleResult of scales that need not be run.
@@ -110,7 +112,7 @@ def run_here(roidb, windows, predictor_factory, config, indices, clock, known=No
         predictor.close()
 
 
-def run_in_workers(roidb, windows, predictor_factory, config, indices, clock, workers, known=None):
+def run_in_workers(roidb, windows, predictor_factory, config, indices, clock, workers: int, known=None) -> Results:
     """What run_here does, in `workers` processes; `windows` is picklable. Images of a result are in the
     roidb's order.
 

@@ -48,7 +48,8 @@ class WindowTable(NamedTuple):
 
     def window(self, index: int) -> Window:
         """Row `index` as a Window."""
-        return Window(tuple(self.box[index].tolist()), *self.scale[index].tolist(), *self.size[index].tolist(),
+        box, scale, size = (column[index].tolist() for column in (self.box, self.scale, self.size))
+        return Window(tuple(box), scale[0], scale[1], size[0], size[1],
                       level=int(self.level[index]), negative=bool(self.negative[index]),
                       rows=self.rows[self.rows_start[index]:self.rows_start[index + 1]])
 

@@ -24,7 +24,7 @@ class Batch(NamedTuple):
     data: Dict[str, np.ndarray]
     label: Dict[str, np.ndarray]
     images: List[str]
-    index: int
+    index: int  # type: ignore[assignment]
     stats: Dict[str, Any]
     windows: Sequence[Window] = ()
 

@@ -3,6 +3,8 @@
 Letters: n masks of S x S cells, of n boxes. A code is bytes, about a hundred of them whatever the image's size; with
 the image's height and width it is what pycocotools calls {'size': [height, width], 'counts': code}.
 """
+from typing import List
+
 import numpy as np
 
 from lib.masks.run_lengths_ext import pack_counts, paste_masks, run_counts
@@ -10,7 +12,7 @@ from lib.masks.run_lengths_ext import pack_counts, paste_masks, run_counts
 THRESHOLD = 0.5
 
 
-def paste(masks, boxes, width, height, least=1.0, threshold=THRESHOLD):
+def paste(masks, boxes, width: int, height: int, least: float = 1.0, threshold: float = THRESHOLD) -> List[bytes]:
     """Masks (n, S, S) of probabilities, [row, column], and their boxes (n, 4) x1, y1, x2, y2 in pixels of an image of
     width x height -> list of n codes.
 
@@ -30,7 +32,7 @@ def paste(masks, boxes, width, height, least=1.0, threshold=THRESHOLD):
     return paste_masks(masks, boxes, least, width, height, threshold)
 
 
-def unpack(code, width, height):
+def unpack(code: bytes, width: int, height: int) -> np.ndarray:
     """Code -> bool (height, width). ValueError if it is of another size."""
     counts = run_counts(code)
     if counts.sum() != width * height or (counts < 0).any():
@@ -38,7 +40,7 @@ def unpack(code, width, height):
     return np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(width, height).T
 
 
-def pack(mask):
+def pack(mask) -> bytes:
     """bool (height, width) -> code; the inverse of unpack."""
     flat = np.asarray(mask, bool).T.reshape(-1)
     changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1

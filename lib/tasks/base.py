@@ -110,11 +110,16 @@ class Task:
         """What an epoch is made of: an object with `windows(record, rng) -> [Window]`, see lib.chips.samplers."""
         return make_sampler(self.config)
 
+    @property
+    def input_size(self) -> Tuple[int, int]:
+        """(height, width) of the training graph's pixels."""
+        return (self.config.TRAIN.CHIP_SIZE,) * 2
+
     def inputs(self) -> List[Input]:
         """Inputs of the training graph, data before labels, in the order in which batches hold them."""
         raise NotImplementedError
 
-    def layout(self, batch_size: int) -> Tuple[list, list]:
+    def layout(self, batch_size: int) -> Tuple[list, ...]:
         """`inputs` of a batch: (data, labels), each a list of (name, shape with the batch)."""
         return tuple([(name, (batch_size, *shape)) for name, shape, role in self.inputs() if role == wanted]
                      for wanted in ('data', 'label'))

@@ -3,7 +3,7 @@
 The task of TRAIN.ONLY_PROPOSAL and TEST.EXTRACT_PROPOSALS, and what detectors with an RPN build on.
 Letters: A anchors a cell, F x F cells, P proposals an image. Sources: reference/pipeline.md 10.5 to 10.7, 13.
 """
-from typing import List
+from typing import List, Tuple
 
 import numpy as np
 
@@ -37,9 +37,10 @@ class AnchorTask(Task):
         return feature_stride(self.config.symbol)
 
     @property
-    def cells(self) -> int:
-        """F, of a chip."""
-        return -(-self.config.TRAIN.CHIP_SIZE // self.stride)
+    def cells(self) -> Tuple[int, int]:
+        """Rows and columns of the feature map, F both for chips: convolutions round up."""
+        height, width = self.input_size
+        return -(-height // self.stride), -(-width // self.stride)
 
     @property
     def anchors(self) -> int:
@@ -48,15 +49,19 @@ class AnchorTask(Task):
 
     def image_input(self) -> Input:
         """The pixels of a chip."""
-        size = self.config.TRAIN.CHIP_SIZE
-        return Input('data', (3, size, size))
+        return Input('data', (3, *self.input_size))
 
     def anchor_inputs(self) -> List[Input]:
         """Labels of the RPN: -1, 0 or 1 an anchor, anchor-major; deltas, and 1 where they count."""
-        cells, anchors = self.cells, self.anchors
-        return [Input('label', (anchors * cells * cells,), 'label'),
-                Input('bbox_target', (4 * anchors, cells, cells), 'label'),
-                Input('bbox_weight', (4 * anchors, cells, cells), 'label')]
+        (rows, columns), anchors = self.cells, self.anchors
+        return [Input('label', (anchors * rows * columns,), 'label'),
+                Input('bbox_target', (4 * anchors, rows, columns), 'label'),
+                Input('bbox_weight', (4 * anchors, rows, columns), 'label')]
+
+    def float32_layers(self, names):
+        """Those that predict scores, deltas, offsets of deformable layers, and FocusPixels."""
+        return {name for name in names
+                if name.endswith(('cls_score', 'bbox_pred', 'offset')) or name == 'conv_new_out'}
 
     def check(self, purpose):
         """Anchors, and with them the limits of proposals."""
@@ -69,12 +74,12 @@ class AnchorTask(Task):
         """ratios x scales, and keys of older files that say what follows from other keys."""
         network, stride = self.config.network, self.stride
         ratios, scales = len(network.ANCHOR_RATIOS), len(network.ANCHOR_SCALES)
-        require(network.NUM_ANCHORS == ratios * scales,
+        require(network.NUM_ANCHORS in (0, ratios * scales),
                 f'network.NUM_ANCHORS is {network.NUM_ANCHORS}, but {ratios} ANCHOR_RATIOS x {scales} ANCHOR_SCALES '
                 f'make {ratios * scales}; set it to {ratios * scales}')
         require(ratios * scales > 0 and min(network.ANCHOR_RATIOS + network.ANCHOR_SCALES) > 0,
                 'network.ANCHOR_RATIOS and ANCHOR_SCALES must not be empty and must be above 0')
-        require(network.RPN_FEAT_STRIDE == stride,
+        require(network.RPN_FEAT_STRIDE in (0, stride),
                 f'network.RPN_FEAT_STRIDE is {network.RPN_FEAT_STRIDE}, but the features of {self.config.symbol} have '
                 f'stride {stride}: set it to {stride}')
 
@@ -122,10 +127,6 @@ class ProposalTask(AnchorTask):
     def metrics(self):
         """Of the RPN."""
         return list(METRICS)
-
-    def float32_layers(self, names):
-        """Scores and deltas."""
-        return {name for name in names if name.endswith(('cls_score', 'bbox_pred', 'offset'))}
 
     def decode(self, outputs, windows):
         """The best TEST.N_PROPOSAL_PER_SCALE proposals of each window; those of score 0 only fill up the output."""

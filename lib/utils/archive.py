@@ -18,6 +18,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
+from typing import Iterator, Optional
 
 from lib.utils.errors import SniperError
 
@@ -40,7 +41,7 @@ class _Refused(Exception):
     """What is wrong with an archive."""
 
 
-def unpack(path, folder, below=None):
+def unpack(path: str, folder: str, below=None) -> int:
     """Unpack the archive `path` into `folder`, over what is there -> number of files.
 
     below: names that may be at the top of the archive; None = any. SniperError, one line, if the archive is broken,
@@ -73,7 +74,7 @@ def unpack(path, folder, below=None):
 
 
 @contextlib.contextmanager
-def open_zip(path):
+def open_zip(path: str) -> Iterator[zipfile.ZipFile]:
     """zipfile.ZipFile of `path` for reading. zipfile.BadZipFile if it is none or its directory is too large: Python's
     reader takes whatever directory a file announces."""
     with open(path, 'rb') as stream:
@@ -86,7 +87,7 @@ def open_zip(path):
 class _Limited:
     """A stream that hands out at most `most` bytes at once."""
 
-    most = MAX_DIRECTORY
+    most: Optional[int] = MAX_DIRECTORY
 
     def __init__(self, stream):
         self._stream = stream

@@ -9,11 +9,11 @@ class SniperError(Exception):
     cannot be printed a question mark.
     """
 
-    def __init__(self, message):
+    def __init__(self, message: str):
         super().__init__(printable(message))
 
 
-def printable(text):
+def printable(text) -> str:
     """Text from elsewhere as one line that any terminal shows as it is."""
     text = str(text)
     if text.isprintable():

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import re
+from typing import Any, BinaryIO, Callable, Iterator, TextIO, Tuple
 
 from lib.utils.errors import SniperError
 
@@ -16,19 +17,19 @@ _TEMPORARY = re.compile(r'^\..+\.tmp-(\d+)$')
 
 
 @contextlib.contextmanager
-def text_writer(path):
+def text_writer(path: str) -> Iterator[TextIO]:
     """UTF-8 text file object; what was written replaces `path` at the end. On any error the old file stays."""
     with _temporary_file(path, 'w', encoding='utf-8') as stream:
         yield stream
     publish(stream.name, path)
 
 
-def write_file(path, content):
+def write_file(path: str, content: bytes) -> None:
     """Replace the file `path` by `content` (bytes) in one step."""
     publish(write_temporary(path, lambda stream: stream.write(content))[0], path)
 
 
-def write_temporary(path, write):
+def write_temporary(path: str, write: Callable[[BinaryIO], Any]) -> Tuple[str, Any]:
     """Call `write(open binary file)` on a temporary file beside `path` and flush it to the disk, for `publish`.
 
     -> (name of the temporary file, what `write` returned). Nothing is left behind when it fails.
@@ -38,7 +39,7 @@ def write_temporary(path, write):
     return stream.name, result
 
 
-def publish(temporary, path):
+def publish(temporary: str, path: str) -> None:
     """Rename a finished temporary file to its name, and make the rename itself durable."""
     try:
         os.replace(temporary, path)
@@ -52,7 +53,7 @@ def publish(temporary, path):
         raise _refused(path, error) from error
 
 
-def remove_stale_temporaries(folder):
+def remove_stale_temporaries(folder: str) -> None:
     """Delete what killed processes left in `folder`. Files of living processes stay."""
     for base in os.listdir(folder):
         match = _TEMPORARY.match(base)

@@ -3,6 +3,7 @@ import contextlib
 import logging
 import os
 import signal
+from typing import Optional
 
 logger = logging.getLogger(__name__)
 
@@ -11,14 +12,14 @@ _AUTO_MIN_SAMPLES = 16  # below this, starting a process takes longer than the w
 _WORKER_MEMORY = 200 << 20  # bytes: measured are 50 MB with the libraries, and 6 a pixel of a picture in work
 
 
-def num_cores():
+def num_cores() -> int:
     """Cores this process may use."""
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def resolve_workers(setting, num_samples):
+def resolve_workers(setting, num_samples: int):
     """NUM_PROCESS setting ('auto' or a number) -> number of worker processes; 0 means in-process.
 
     'auto': one per core, at most 32 and as many as fit into half of the free memory, none for a handful of samples. A
@@ -36,7 +37,7 @@ def resolve_workers(setting, num_samples):
     return count
 
 
-def available_memory():
+def available_memory() -> Optional[int]:
     """Bytes that this process and its children may still take, None if the system does not say.
 
     The smaller of what the machine has left and what a memory limit of the control group (a container) leaves.
@@ -92,7 +93,7 @@ def environment(**values):
                 os.environ[name] = value
 
 
-def how_it_ended(exitcode):
+def how_it_ended(exitcode: Optional[int]) -> str:
     """multiprocessing's exit code of an ended process -> 'was killed by signal 15' or 'ended with exit status 1'."""
     if exitcode is not None and exitcode < 0:
         return f'was killed by signal {-exitcode}{" (often: out of memory)" if -exitcode == signal.SIGKILL else ""}'

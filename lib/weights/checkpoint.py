@@ -15,13 +15,14 @@ predicts (delta - mean) / std, so weight_test = weight * std and bias_test = bia
 task says. (The original forgot the means, which are 0 in all its configurations.) Source: reference/networks.md
 section 9.
 """
+import functools
 import itertools
 import json
 import logging
 import os
 import re
 import uuid
-from collections import namedtuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 from sniper_mxnet import mx
@@ -37,12 +38,18 @@ logger = logging.getLogger(__name__)
 INTERRUPTED = 'interrupted'
 PASSED_OVER = '%s is missing or damaged: its checkpoint is passed over'
 NEEDED_TO_RESUME = {'epoch': int, 'batch': int, 'batch_size': int, 'num_update': int, 'files': dict}
-Checkpoint = namedtuple('Checkpoint', 'tag sidecar')
 
 
-def load_params(path):
+class Checkpoint(NamedTuple):
+    """A checkpoint on disk: its tag ('0003', 'interrupted') and its side file."""
+    tag: str
+    sidecar: dict
+
+
+def load_params(path: str) -> Tuple[Dict[str, Any], Dict[str, Any]]:
     """Parameter file -> (arg_params, aux_params), dicts of NDArray on the CPU. SniperError names a broken file."""
-    arg_params, aux_params = {}, {}
+    arg_params: Dict[str, Any] = {}
+    aux_params: Dict[str, Any] = {}
     for key, array in read_arrays(path).items():
         kind, _, name = key.partition(':')
         if kind not in ('arg', 'aux') or not name:
@@ -52,7 +59,7 @@ def load_params(path):
     return arg_params, aux_params
 
 
-def load_for_test(prefix, epoch, box_layer=None):
+def load_for_test(prefix: str, epoch: int, box_layer=None) -> Tuple[Dict[str, Any], Dict[str, Any]]:
     """Parameters for a test graph: every `<name>_test` replaces `<name>`. -> (arg_params, aux_params).
 
     box_layer: of the task (lib.tasks.BoxLayer), whose `_test` arrays are made where the file lacks them.
@@ -69,12 +76,11 @@ def load_for_test(prefix, epoch, box_layer=None):
     for name, array in itertools.chain(arg_params.items(), aux_params.items()):
         if not _is_finite(array.asnumpy()):
             raise SniperError(f'parameter {name} of {path} is not finite, nothing can be found with it: copy the file '
-                               'anew, or '
-                              'set TEST.TEST_EPOCH to another checkpoint')
+                              'anew, or set TEST.TEST_EPOCH to another checkpoint')
     return arg_params, aux_params
 
 
-def save(prefix, tag, symbol, arg_params, aux_params, state, sidecar, box_layer=None):
+def save(prefix: str, tag: str, symbol, arg_params, aux_params, state, sidecar: dict, box_layer=None) -> None:
     """Write one checkpoint.
 
     arg_params, aux_params, state: dicts of NDArray, after mx.nd.waitall(); sidecar: dict for JSON, completed by the
@@ -93,7 +99,7 @@ def save(prefix, tag, symbol, arg_params, aux_params, state, sidecar, box_layer=
     try:
         for suffix, content in (('params', arrays), ('states', state)):
             path = f'{base}.{suffix}'
-            temporary, checksum = write_temporary(path, lambda stream, content=content: write_arrays(stream, content))
+            temporary, checksum = write_temporary(path, functools.partial(write_arrays, arrays=content))
             staged.append((temporary, path))
             sidecar['files'][suffix] = list(checksum)
         text = json.dumps(sidecar, indent=1, sort_keys=True).encode('utf-8')
@@ -107,13 +113,13 @@ def save(prefix, tag, symbol, arg_params, aux_params, state, sidecar, box_layer=
             _remove(temporary)
 
 
-def remove(prefix, tag):
+def remove(prefix: str, tag: str) -> None:
     """Delete a checkpoint, side file first. No error if there is none."""
     for suffix in ('json', 'params', 'states'):
         _remove(f'{prefix}-{tag}.{suffix}')
 
 
-def find_newest(prefix):
+def find_newest(prefix: str) -> Tuple[Optional[Checkpoint], List[str]]:
     """The newest checkpoint of the current run whose files are whole -> (Checkpoint, or None; list of broken files).
 
     Newest: the furthest epoch, then most chips seen in it, whether an epoch's or `interrupted`. Broken ones are passed
@@ -141,13 +147,13 @@ def find_newest(prefix):
     return None, passed_over
 
 
-def load_state(prefix, tag):
+def load_state(prefix: str, tag: str) -> Dict[str, Any]:
     """Optimiser state of a checkpoint: dict of NDArray as `optimiser.get_state` made it."""
     return {name: mx.nd.array(array, dtype=array.dtype)
             for name, array in read_arrays(f'{prefix}-{tag}.states').items()}
 
 
-def begin_run(prefix):
+def begin_run(prefix: str) -> str:
     """Name a new run, so that --resume later passes over checkpoints that an earlier run left. -> its name."""
     run = uuid.uuid4().hex
     write_file(prefix + '-run.json', json.dumps({'run': run}).encode('utf-8'))
@@ -201,9 +207,9 @@ def _is_finite(array):
 def _check_finite(arrays):
     for key, array in arrays.items():
         if not _is_finite(array):
-            raise SniperError(('parameter {} is not finite, no checkpoint was written: lower TRAIN.lr, or set '
-                              'TRAIN.CLIP_GRADIENT, and start from the last checkpoint with --resume').format(
-                              key.partition(':')[2]))
+            name = key.partition(':')[2]
+            raise SniperError(f'parameter {name} is not finite, no checkpoint was written: lower TRAIN.lr, or set '
+                              'TRAIN.CLIP_GRADIENT, and start from the last checkpoint with --resume')
 
 
 def _tags(prefix):

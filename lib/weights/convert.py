@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import os
+from typing import List, Optional, Tuple
 
 import numpy as np
 
@@ -17,11 +18,12 @@ from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_file, write_temporary
 from lib.weights.conversion.architectures import recognise
 from lib.weights.conversion.formats import read_weights
-from lib.weights.conversion.verify import compare_features, largest_difference
+from lib.weights.conversion.verify import FeatureDifference, compare_features, largest_difference
 from lib.weights.conversion.weight_mapping import PIXEL_MEANS, map_weights, target_of
 from lib.weights.parameter_matching import override
 from lib.weights.params_file import write_arrays
 from lib.weights.paths import params_path
+from symbols.registry import get_detector
 
 logger = logging.getLogger(__name__)
 FOLDER = os.path.join('data', 'pretrained_model')
@@ -29,7 +31,8 @@ USUAL = {'network.STRIDE_IN_1X1': False, 'network.PIXEL_MEANS': list(PIXEL_MEANS
 PRE_ACTIVATION = ('resnet_mx_50_e2e', 'resnet_mx_101_e2e', 'resnet_mx_101_e2e_mask')
 
 
-def convert_file(path, prefix=None, network=None, pixel_means=PIXEL_MEANS, order=None):
+def convert_file(path: str, prefix: Optional[str] = None, network: Optional[str] = None, pixel_means=PIXEL_MEANS,
+                 order: Optional[str] = None) -> Tuple[str, List[FeatureDifference]]:
     """Convert `path` and write `<prefix>-0000.params` and its side file -> (prefix, list of verify.FeatureDifference).
 
     network: the detector it must fit, if any. pixel_means: network.PIXEL_MEANS in the order R, G, B. order: 'RGB' or
@@ -68,15 +71,13 @@ def _reordered(architecture, order, path):
 
 def _check_network(network, architecture, target, path):
     """SniperError, with the reason, if `network` is another architecture."""
-    from symbols import get_detector
     get_detector(network)       # an unknown name is refused there
     if network in target.detectors:
         return
     reason = f'it fits {", ".join(target.detectors) or "none of the detectors so far, only the backbone"}'
     if architecture.family == 'resnet_v1' and network in PRE_ACTIVATION:
         reason = (f'{network} is pre-activation: BatchNorm and ReLU come before its convolutions, so that the same '
-                   'weights '
-                  f'would compute something else; {reason}')
+                  f'weights would compute something else; {reason}')
     elif architecture.family == 'resnet_v2' and network.startswith('resnet_v1'):
         reason = f'{network} is post-activation; {reason}'
     raise SniperError(f'{path} is a {architecture.name} and cannot become {network}: {reason}')
@@ -103,7 +104,7 @@ def _say_what_next(prefix, architecture, target):
         logger.info('it is for the backbone symbols/backbones/vgg.py')
 
 
-def main(argv=None):
+def main(argv: Optional[List[str]] = None) -> int:
     """Command line -> exit status."""
     parser = argparse.ArgumentParser(prog='python -m lib.weights.convert', description=__doc__.split('\n')[0])
     parser.add_argument('file', help='.pth, .safetensors, .onnx, or .params of Gluon')

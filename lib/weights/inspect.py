@@ -4,7 +4,7 @@
 """
 import argparse
 import os
-from typing import NamedTuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from lib.weights.params_file import index_arrays, read_entry
 SHOWN = 5  # networks that do not fit
 BLOCK = 1 << 20     # numbers at a time
 WIDEST = 60         # letters of the column of names
-HEADS = (('cls_score_weight', 1, 'classes with background'), ('rpn_cls_score_weight', 2, 'anchors a cell'))
 KINDS = {'arg': 'parameter', 'aux': 'statistic'}    # auxiliary states are a BatchNorm's moving statistics
 
 
@@ -29,7 +28,7 @@ class Statistics(NamedTuple):
     not_finite: int     # how many are NaN or infinite
 
 
-def statistics(array):
+def statistics(array: np.ndarray) -> Statistics:
     """Statistics of an array of any numeric type, in float64, a block at a time."""
     flat = array.reshape(-1)
     low, high, count, mean, squares, not_finite = np.inf, -np.inf, 0, 0.0, 0.0, 0
@@ -49,13 +48,13 @@ def statistics(array):
     return Statistics(low, high, mean, (squares / count) ** 0.5, not_finite)
 
 
-def split_key(key):
+def split_key(key: str) -> Tuple[str, str]:
     """'arg:conv0_weight' -> ('arg', 'conv0_weight'); without such a prefix ('', key)."""
     kind, colon, name = key.partition(':')
     return (kind, name) if colon and kind in KINDS else ('', key)
 
 
-def inspect(path):
+def inspect(path: str) -> Iterator[str]:
     """Report of a parameter file as lines of text. SniperError if it cannot be read."""
     entries = index_arrays(path)
     names = [split_key(key) for key in entries]
@@ -80,27 +79,26 @@ def inspect(path):
     yield from fitting_networks({name: entry.shape for (_, name), entry in zip(names, entries.values())})
 
 
-def fitting_networks(shapes):
+def fitting_networks(shapes: Dict[str, tuple]) -> Iterator[str]:
     """Which networks and variants arrays of `shapes` {name: shape} fit, as lines of text."""
     found = match_networks(shapes)
-    heads = [f'{shapes[name][0] // share} {what}' for name, share, what in HEADS if shapes.get(name)]
-    if heads:
-        yield 'heads for ' + ', '.join(heads)
+    if found and found[0].variant.heads:
+        yield 'heads for ' + ', '.join(found[0].variant.heads)
     whole = [match for match in found if match.whole.complete]
     trunks = [match for match in found if not match.whole.complete and match.pretrained.complete]
     for match in whole:
         yield 'fits {}, variant {}: {}'.format(
-            match.network, match.variant, 'every array, and no more' if not match.extra else
+            match.network, match.variant.name, 'every array, and no more' if not match.extra else
             f'whole; {len(match.extra)} other arrays ({printable(match.extra[0])} ...)')
     for match in trunks:
         new = len(match.whole.missing) + len(match.whole.misshapen)
-        yield (f'fits {match.network}, variant {match.variant}, as network.pretrained: {new} arrays of new layers are '
-               'initialised')
+        yield (f'fits {match.network}, variant {match.variant.name}, as network.pretrained: {new} arrays of new layers '
+               'are initialised')
     if not whole and not trunks:
         yield 'fits none of the networks; the nearest:'
         for rank, match in enumerate(found[:SHOWN]):
             differences = printable(match.whole.differences(LISTED if rank else None))
-            yield f'  {match.network}, variant {match.variant}: {differences}'
+            yield f'  {match.network}, variant {match.variant.name}: {differences}'
 
 
 def _totals(entries):
@@ -118,7 +116,7 @@ def _size(count):
     return f'{count / 1e6:.1f} MB' if count >= 1e5 else f'{count} bytes'
 
 
-def main(argv=None):
+def main(argv: Optional[List[str]] = None) -> int:
     """Print the report -> exit status 0."""
     parser = argparse.ArgumentParser(prog='python -m lib.weights.inspect', description=__doc__.split('\n')[0])
     parser.add_argument('file', metavar='FILE', help='a .params file')

@@ -1,17 +1,17 @@
 """Which network the arrays of a parameter file belong to, and what one lacks of the other, by name.
 
-A detector's training and test graph share all parameters, so a variant here is what differs in parameters: 'rcnn', with
-'autofocus', 'mask' or both behind it, and 'rpn', the proposal network alone. The numbers of classes and anchors are
-taken from the file.
+Which variants of a network there are, and which sizes of heads the file decides, the detectors say
+(symbols.variants).
 """
 import functools
 from typing import Dict, List, NamedTuple, Tuple
 
+from configs import load_config
+from symbols.variants import Variant
+from symbols.registry import detector_names, get_detector
+
 LISTED = 20  # names of each kind in one line; `python -m lib.weights.inspect FILE` shows all
 SIDE = 64  # of the input for which shapes are inferred; no parameter depends on it
-VARIANTS = (('rcnn', 'train', ()), ('rcnn_autofocus', 'train', ('AUTO_FOCUS',)), ('rcnn_mask', 'train', ('WITH_MASK',)),
-            ('rcnn_mask_autofocus', 'train', ('AUTO_FOCUS', 'WITH_MASK')), ('rpn', 'proposal_train', ()))
-MOST_CLASSES, MOST_ANCHORS = 100000, 1000     # believed of a file
 TEST_ENDING = '_test'  # of arrays that take the place of the ones without it in a test graph
 
 
@@ -50,7 +50,7 @@ class ParameterMatch(NamedTuple):
 class NetworkMatch(NamedTuple):
     """How a file fits one variant of a network; names of auxiliary states are among the others."""
     network: str
-    variant: str
+    variant: Variant
     whole: ParameterMatch           # with everything that the graph wants
     pretrained: ParameterMatch      # with what `network.pretrained` must bring: all but newly initialised layers
 
@@ -77,12 +77,11 @@ def match_parameters(wanted, given) -> ParameterMatch:
 
 def match_networks(shapes) -> List[NetworkMatch]:
     """{name: shape} of a file, without 'arg:' and 'aux:' -> NetworkMatch of each known variant, best first."""
-    from symbols import detector_names
-    classes = min(max(2, _rows(shapes, 'cls_score_weight', 81)), MOST_CLASSES)
-    anchors = min(max(1, _rows(shapes, 'rpn_cls_score_weight', 2 * 21) // 2), MOST_ANCHORS)
-    heads = classes, anchors, _rows(shapes, 'bbox_pred_weight', 8) == 8
-    found = [NetworkMatch(name, variant, match_parameters(wanted, shapes), match_parameters(trunk, shapes))
-             for name in detector_names() for variant, wanted, trunk in _variants(name, *heads)]
+    found = []
+    for name in detector_names():
+        for variant in get_detector(name).variants(shapes):
+            whole, trunk = (match_parameters(wanted, shapes) for wanted in _wanted(name, variant))
+            found.append(NetworkMatch(name, variant, whole, trunk))
     return sorted(found, key=lambda match: match.rank)
 
 
@@ -102,42 +101,29 @@ def shortened(names, joint=', ', listed=LISTED) -> str:
     return joint.join(names[:len(names) - more]) + (f' and {more} more' if more else '')
 
 
-@functools.lru_cache(maxsize=64)
-def _variants(name, classes, anchors, class_agnostic):
-    """[(variant, {name: shape} of all that its graph wants, the same without newly initialised layers)]."""
-    from symbols import get_detector
-    detector, found = get_detector(name), []
-    for variant, graph, switches in VARIANTS:
-        config = _config(name, detector, classes, anchors, class_agnostic, switches)
-        inputs = detector.input_shapes(config, 1, SIDE, SIDE, graph)
-        if ('WITH_MASK' in switches) != ('gt_masks' in inputs):
-            continue        # a detector without this variant
-        symbol = detector.symbol(config, graph)
+@functools.lru_cache(maxsize=320)
+def _wanted(name, variant):
+    """({name: shape} of all that a variant's graphs want, the same without newly initialised layers)."""
+    detector, config = get_detector(name), _config(name, variant)
+    whole, trunk = {}, {}
+    for graph in variant.graphs:
+        inputs, symbol = detector.input_shapes(config, 1, SIDE, SIDE, graph), detector.symbol(config, graph)
         arguments, _, auxiliary = symbol.infer_shape(**inputs)
         wanted = {key: shape for key, shape in zip(symbol.list_arguments(), arguments) if key not in inputs}
+        wanted.update(zip(symbol.list_auxiliary_states(), auxiliary))
         new = detector.new_parameters(symbol)
-        states = dict(zip(symbol.list_auxiliary_states(), auxiliary))
-        trunk = {key: shape for key, shape in wanted.items() if key not in new}
-        found.append((variant, dict(wanted, **states), dict(trunk, **states)))
-    return found
+        whole.update(wanted)
+        trunk.update((key, shape) for key, shape in wanted.items() if key not in new)
+    return whole, trunk
 
 
-def _config(name, detector, classes, anchors, class_agnostic, switches):
-    """Configuration with as many classes and anchors as the file has, where it says."""
-    from configs import load_config
+def _config(name, variant):
+    """Configuration of a variant, with as many classes and the like as the file has, where it says."""
     config = load_config(None, ['symbol', name])
-    config.dataset.NUM_CLASSES = classes
-    config.network.NUM_ANCHORS = anchors
-    config.network.ANCHOR_RATIOS, config.network.ANCHOR_SCALES = [1.0], [float(1 + k) for k in range(anchors)]
-    config.network.RPN_FEAT_STRIDE = detector.features(config)[0].stride
-    config.CLASS_AGNOSTIC = class_agnostic
-    for switch in switches:
-        config.TRAIN[switch] = True
+    for key, value in variant.keys:
+        section, _, last = key.rpartition('.')
+        (config[section] if section else config)[last] = list(value) if isinstance(value, tuple) else value
     return config
-
-
-def _rows(shapes, name, default):
-    return shapes[name][0] if shapes.get(name) else default
 
 
 def _count(items, many, one):

@@ -11,7 +11,7 @@ i32 device number, i32 element type, data. The oldest files have the rank in pla
 import os
 import struct
 import zlib
-from typing import Any, NamedTuple
+from typing import Any, Dict, NamedTuple, Tuple
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
     start: int
 
 
-def write_arrays(stream, arrays):
+def write_arrays(stream, arrays: Dict[str, Any]) -> Tuple[int, int]:
     """Write {name: array-like, rank >= 1, not empty} to a binary stream -> (bytes written, CRC-32 of them).
 
     Values may be NumPy arrays or anything with `.asnumpy()`, which is fetched one at a time.
@@ -57,7 +57,7 @@ def write_arrays(stream, arrays):
     return writer.size, writer.crc
 
 
-def read_arrays(path):
+def read_arrays(path: str) -> Dict[str, np.ndarray]:
     """Read a file of named arrays -> {name: NumPy array}. SniperError if it is missing, cut off or not such a file."""
     return _from_file(path, _read_array)
 
@@ -85,19 +85,19 @@ def _hint(path):
     return ''
 
 
-def index_arrays(path):
+def index_arrays(path: str) -> Dict[str, Entry]:
     """What a file of named arrays holds, without its numbers -> {name: Entry}. Errors as `read_arrays`."""
     return _from_file(path, _read_entry)
 
 
-def read_entry(path, entry):
+def read_entry(path: str, entry: Entry) -> np.ndarray:
     """Numbers of one Entry of `index_arrays(path)` -> NumPy array."""
     with open(path, 'rb') as stream:
         stream.seek(entry.start)
         return np.fromfile(stream, entry.dtype, int(np.prod(entry.shape, dtype=np.int64))).reshape(entry.shape)
 
 
-def file_checksum(path):
+def file_checksum(path: str) -> Tuple[int, int]:
     """(size in bytes, CRC-32) of a file, (-1, 0) if there is none."""
     size, crc = 0, 0
     try:

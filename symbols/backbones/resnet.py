@@ -83,4 +83,4 @@ def deformed(data, name, channels, options, groups=1, offset_name=None):
     return deformable_convolution(data, offset, parameter(name + '_weight'), name, num_filter=channels,
                                   kernel=(3, 3), stride=(1, 1), pad=(pad, pad), dilate=(DILATE, DILATE),
                                   num_group=groups, num_deformable_group=DEFORMABLE_GROUPS, no_bias=True,
-                                  half_precision=options.half_precision)
+                                  half_precision=options.half_precision, on_gpu=options.on_gpu)

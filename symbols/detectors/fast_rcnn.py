@@ -41,7 +41,7 @@ class FastRcnn(ProposalNetwork):
         feature = feature._replace(symbol=to_single(feature.symbol, options.half_precision))
         by_image = mx.sym.var('rois')
         rois = mx.sym.Reshape(by_image, shape=(-1, 5), name='rois_reshape')
-        outputs = self.rcnn(feature, rois, class_count(config), bbox_outputs(config))
+        outputs = self.rcnn(feature, rois, class_count(config), bbox_outputs(config), options.on_gpu)
         return outputs, rois, by_image, self.neck(features, options)
 
     def train_symbol(self, config):
@@ -55,7 +55,7 @@ class FastRcnn(ProposalNetwork):
                                'mask head: set '
                               'it to False, or choose a network with its own proposals')
         rcnn, _, by_image, feature = self._outputs(config)
-        columns, losses = bbox_outputs(config), LossOptions.from_config(config)
+        columns, losses = bbox_outputs(config), LossOptions.from_config(config, feature.stride)
         targets = RoiTargets(
             label=mx.sym.Reshape(mx.sym.var('label'), shape=(-1,), name='label_reshape'),
             bbox_target=mx.sym.Reshape(mx.sym.var('bbox_target'), shape=(-1, columns), name='bbox_target_reshape'),
@@ -77,12 +77,6 @@ class FastRcnn(ProposalNetwork):
         return mx.sym.Group([rois, _split_like(rcnn_probabilities(rcnn), by_image, 'cls_prob_reshape'),
                              _split_like(rcnn.bbox_pred, by_image, 'bbox_pred_reshape'),
                              mx.sym.var('im_ids'), *focus, mx.sym.var('im_info'), mx.sym.var('chip_ids')])
-
-    def _train_shapes(self, config, batch, height, width):
-        rois, columns = config.TRAIN.RPN_POST_NMS_TOP_N, bbox_outputs(config)
-        return dict(data=(batch, 3, height, width), rois=(batch, rois, 5), label=(batch, rois),
-                    bbox_target=(batch, rois, columns), bbox_weight=(batch, rois, columns),
-                    **self._focus_label_shape(config, batch, height, width))
 
     @staticmethod
     def _test_shapes(config, batch, height, width):

@@ -3,13 +3,14 @@
 With a mask head beside the R-CNN head it is Mask R-CNN (He et al. 2017). Masks at test come from a graph of their own,
 `mask_symbol`: it reads a map that `test_symbol` gives, so that only final detections get a mask.
 """
-from symbols.detectors.proposal_network import ProposalNetwork, feature_cells
+from symbols.detectors.proposal_network import ProposalNetwork
 from symbols.feature import Feature
 from symbols.heads.focus import FocusHead, focus_loss, focus_probabilities
 from symbols.heads.mask import MaskHead, mask_feature_output, mask_loss, mask_probabilities
 from symbols.heads.rcnn import labels_output, rcnn_losses, rcnn_probabilities
 from symbols.heads.rpn import proposal_targets, rpn_losses, rpn_proposals
-from symbols.options import AnchorOptions, LossOptions, MaskOptions, ProposalOptions, class_count
+from symbols.options import AnchorOptions, LossOptions, MaskOptions, ProposalOptions, class_count, runs_on_gpu
+from symbols.registry import feature_stride
 from sniper_mxnet import mx
 
 
@@ -37,16 +38,17 @@ class FasterRcnn(ProposalNetwork):
         `blockgrad0_output` (B*P,) the rois' labels, [masks: `mask_cls_prob_output` (R, 2, S, S) of R = B*MAX_MASKS
         rois, `blockgrad1_output` (R, S, S) their targets].
         """
-        losses, proposals = LossOptions.from_config(config), ProposalOptions.from_config(config, 'TRAIN')
+        proposals = ProposalOptions.from_config(config, 'TRAIN')
         masks = MaskOptions.from_config(config) if config.TRAIN.WITH_MASK else None
         rpn_feature, feature = self.features(config)
+        losses = LossOptions.from_config(config, rpn_feature.stride)
         anchors = AnchorOptions.from_config(config, rpn_feature.stride)
         rpn = self.rpn(rpn_feature, anchors)
         rpn_cls_prob, rpn_bbox_loss = rpn_losses(rpn, losses)
         targets = proposal_targets(rpn_cls_prob, rpn, anchors, proposals, losses, masks.max_masks if masks else 0)
 
         reduced = self.rcnn.reduce(feature)
-        rcnn = self.rcnn(reduced, targets.rois, class_count(config))
+        rcnn = self.rcnn(reduced, targets.rois, class_count(config), on_gpu=runs_on_gpu(config))
         over_rois = self.cls_loss_over_rois or losses.constant
         cls_rois = proposals.post_nms_top_n * losses.batch_images if over_rois else None
         cls_prob, bbox_loss = rcnn_losses(rcnn, targets, losses, cls_rois)
@@ -59,7 +61,7 @@ class FasterRcnn(ProposalNetwork):
             *(self._mask_outputs(reduced, targets.mask_rois, masks, losses) if masks else ())])
 
     def _mask_outputs(self, reduced, rois, masks, losses):
-        logits = self.mask(reduced, rois.rois, masks.classes, masks.half_precision)
+        logits = self.mask(reduced, rois.rois, masks.classes, masks.half_precision, masks.on_gpu)
         return mask_loss(logits, rois, self.mask.size, masks.classes, losses)
 
     def test_symbol(self, config):
@@ -75,7 +77,7 @@ class FasterRcnn(ProposalNetwork):
         im_info = mx.sym.var('im_info')
         rois, _ = rpn_proposals(self.rpn(rpn_feature, anchors), im_info, anchors, proposals)
         reduced = self.rcnn.reduce(feature)
-        rcnn = self.rcnn(reduced, rois, class_count(config))
+        rcnn = self.rcnn(reduced, rois, class_count(config), on_gpu=runs_on_gpu(config))
         focus = [focus_probabilities(self.focus(feature))] if config.TEST.AUTO_FOCUS else []
         return mx.sym.Group([
             rois,
@@ -91,27 +93,18 @@ class FasterRcnn(ProposalNetwork):
         Output `mask_prob_output` (R, K, S, S): row k is the mask of label k + 1. Parameters as in `train_symbol`.
         """
         masks = MaskOptions.from_config(config)
-        feature = Feature(mx.sym.var('mask_feature'), config.network.RPN_FEAT_STRIDE, self.rcnn.reduced)
-        logits = self.mask(feature, mx.sym.var('mask_rois'), masks.classes, masks.half_precision)
+        feature = Feature(mx.sym.var('mask_feature'), feature_stride(config.symbol), self.rcnn.reduced)
+        logits = self.mask(feature, mx.sym.var('mask_rois'), masks.classes, masks.half_precision, masks.on_gpu)
         return mask_probabilities(logits, masks.classes)
-
-    def _train_shapes(self, config, batch, height, width):
-        return dict(data=(batch, 3, height, width), valid_ranges=(batch, 2), im_info=(batch, 3),
-                    **self._anchor_label_shapes(config, batch, height, width), gt_boxes=(batch, config.TRAIN.MAX_GT, 5),
-                    **self._focus_label_shape(config, batch, height, width), **_polygon_shape(config, batch))
 
     @staticmethod
     def _test_shapes(config, batch, height, width):
         return dict(data=(batch, 3, height, width), im_info=(batch, 3), im_ids=(batch,), chip_ids=(batch,))
 
     def _mask_shapes(self, config, batch, height, width):
-        cells = feature_cells(config, height, width)
+        stride = feature_stride(config.symbol)
+        cells = (-(-height // stride), -(-width // stride))  # convolutions round up
         return dict(mask_feature=(batch, self.rcnn.reduced) + cells, mask_rois=(batch * config.TEST.MAX_PER_IMAGE, 5))
-
-
-def _polygon_shape(config, batch):
-    train = config.TRAIN
-    return dict(gt_masks=(batch, train.MAX_GT, train.MAX_POLYGON_LEN)) if train.WITH_MASK else {}
 
 
 def split_by_image(rows, proposals, columns, name):

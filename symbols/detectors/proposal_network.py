@@ -1,11 +1,12 @@
 """Backbone, neck and RPN: a detector's first half, and a network of its own in the proposal-only graphs."""
+from symbols.detector import Detector
 from symbols.heads.rpn import rpn_losses, rpn_proposals
-from symbols.layers import he_normal, new_parameters
 from symbols.options import AnchorOptions, LossOptions, ProposalOptions, TrunkOptions
+from symbols.variants import two_stage_variants
 from sniper_mxnet import mx
 
 
-class ProposalNetwork:
+class ProposalNetwork(Detector):
     """A network that proposes boxes; the detectors add what becomes of them.
 
     backbone(data, TrunkOptions) -> {name: Feature}; neck(features, TrunkOptions) -> Feature in float32;
@@ -34,7 +35,7 @@ class ProposalNetwork:
         `rpn_bbox_loss_output` (B, 4A, F, F)."""
         feature, _ = self.features(config)
         outputs = self.rpn(feature, AnchorOptions.from_config(config, feature.stride))
-        return mx.sym.Group(list(rpn_losses(outputs, LossOptions.from_config(config))))
+        return mx.sym.Group(list(rpn_losses(outputs, LossOptions.from_config(config, feature.stride))))
 
     def proposal_test_symbol(self, config):
         """Inputs data, im_info, im_ids; outputs `rois_output` (B*P, 5), `rois_score` (B*P,), `im_ids`."""
@@ -44,49 +45,10 @@ class ProposalNetwork:
                                      ProposalOptions.from_config(config, 'TEST'))
         return mx.sym.Group([rois, scores, mx.sym.var('im_ids')])
 
-    def symbol(self, config, variant):
-        """Graph by its variant: 'train', 'test', 'proposal_train', 'proposal_test'."""
-        return getattr(self, variant + '_symbol')(config)
-
-    def input_shapes(self, config, batch, height, width, variant):
-        """{input name: shape} of a variant, data before labels, in the order in which iterators list them."""
-        return getattr(self, f'_{variant}_shapes')(config, batch, height, width)
-
-    def _proposal_train_shapes(self, config, batch, height, width):
-        return dict(data=(batch, 3, height, width), **self._anchor_label_shapes(config, batch, height, width))
-
     @staticmethod
     def _proposal_test_shapes(config, batch, height, width):
         return dict(data=(batch, 3, height, width), im_info=(batch, 3), im_ids=(batch,))
 
-    @staticmethod
-    def _anchor_label_shapes(config, batch, height, width):
-        anchors = config.network.NUM_ANCHORS
-        rows, columns = feature_cells(config, height, width)
-        return dict(label=(batch, anchors * rows * columns), bbox_target=(batch, 4 * anchors, rows, columns),
-                    bbox_weight=(batch, 4 * anchors, rows, columns))
-
-    @staticmethod
-    def _focus_label_shape(config, batch, height, width):
-        """{'scale_label': (B, F*F)}, empty without AutoFocus."""
-        rows, columns = feature_cells(config, height, width)
-        return dict(scale_label=(batch, rows * columns)) if config.TRAIN.AUTO_FOCUS else {}
-
-    @staticmethod
-    def new_parameters(symbol):
-        """Names of the arguments that are initialised anew over any pretrained file: heads and deformable offsets.
-
-        Their initialisers sit on the variables.
-        """
-        return new_parameters(symbol)
-
-    @staticmethod
-    def initializer():
-        """Initialiser of every array whose variable carries none, for training from scratch."""
-        return he_normal()
-
-
-def feature_cells(config, height, width):
-    """(rows, columns) of the feature map of an input (B, 3, height, width): convolutions round up."""
-    stride = config.network.RPN_FEAT_STRIDE
-    return -(-height // stride), -(-width // stride)
+    def variants(self, shapes):
+        """With and without AutoFocus and masks, and the proposal network alone."""
+        return two_stage_variants(shapes, masks=hasattr(self, 'mask_symbol'))

@@ -4,9 +4,9 @@ Letters: B images, R mask rois in all, K classes without background, S x S pixel
 numbers of an object's polygons. Channels of the logits: first "not in the mask" of all classes, then "in the
 mask" of all.
 """
-from symbols.heads.rcnn import OFFSET_LR_MULT, TRANS_STD
-from symbols.layers import convolution, dense, gaussian, parameter, relu, to_half, to_single
-from symbols.ops import deformable_roi_pooling, mask_rcnn_target
+from symbols.heads.roi_pooling import RoiPooling
+from symbols.layers import convolution, gaussian, parameter, relu, to_half, to_single
+from symbols.ops import mask_rcnn_target
 from sniper_mxnet import mx
 
 IGNORED = -1
@@ -17,8 +17,7 @@ class MaskHead:
     of the released weights.
 
     channels: of all layers. convolutions: number of 3x3 ones. pooled: bins a side; masks have twice as many pixels.
-    deformable: the bins of a roi move by offsets which `mask_offset` reads off a first, rigid pooling.
-    samples: sample points a bin and side. hidden_init, out_init: make the initialisers of the layers before a ReLU and
+    deformable, samples: see RoiPooling. hidden_init, out_init: make the initialisers of the layers before a ReLU and
     of the last one; the original's 0.01 leaves the loss where it begins for thousands of batches.
     """
 
@@ -26,33 +25,19 @@ class MaskHead:
                  out_init=gaussian):
         self.channels = channels
         self.convolutions = convolutions
-        self.pooled = pooled
-        self.deformable = deformable
-        self.samples = samples
+        self.pool = RoiPooling(pooled, deformable, samples, prefix='mask_')
         self.hidden_init = hidden_init
         self.out_init = out_init
 
     @property
     def size(self):
         """S."""
-        return 2 * self.pooled
+        return 2 * self.pool.pooled
 
-    def pool(self, feature, rois):
-        """(R, feature.channels, pooled, pooled) from a Feature and rois (R, 5)."""
-        pooled = self.pooled
-        settings = dict(spatial_scale=feature.spatial_scale, output_dim=feature.channels, group_size=1,
-                        pooled_size=pooled, part_size=pooled, sample_per_part=self.samples)
-        if not self.deformable:
-            return deformable_roi_pooling(feature.symbol, rois, 'mask_roi_pool', **settings)
-        rigid = deformable_roi_pooling(feature.symbol, rois, 'mask_offset_t', **settings)
-        offset = dense(rigid, 'mask_offset', 2 * pooled * pooled, mx.init.Zero(), OFFSET_LR_MULT)
-        offset = mx.sym.Reshape(offset, shape=(-1, 2, pooled, pooled), name='mask_offset_reshape')
-        return deformable_roi_pooling(feature.symbol, rois, 'mask_deformable_roi_pool', trans=offset,
-                                      trans_std=TRANS_STD, **settings)
-
-    def __call__(self, feature, rois, num_classes, half_precision=False):
-        """Logits (R, 2K, S, S) of rois (R, 5) on a Feature in float32; `num_classes` is K."""
-        body = to_half(self.pool(feature, rois), half_precision)
+    def __call__(self, feature, rois, num_classes, half_precision=False, on_gpu=False):
+        """Logits (R, 2K, S, S) of rois (R, 5) on a Feature in float32; `num_classes` is K, on_gpu: where the graph
+        runs."""
+        body = to_half(self.pool(feature, rois, on_gpu), half_precision)
         for index in range(1, self.convolutions + 1):
             body = convolution(body, f'mask_conv_3x3_{index}', self.channels, 3, bias=True, init=self.hidden_init(),
                                new=True)

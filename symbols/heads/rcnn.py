@@ -4,13 +4,11 @@ Letters: B images, R rois in all, P rois an image (R = B*P), C classes with back
 """
 from typing import Any, NamedTuple
 
+from symbols.heads.roi_pooling import RoiPooling
 from symbols.layers import convolution, dense, gaussian, relu
-from symbols.ops import deformable_roi_pooling
 from sniper_mxnet import mx
 
 POOLED = 7              # bins a side
-OFFSET_LR_MULT = 0.01   # the pooling offsets learn this much slower than the rest
-TRANS_STD = 0.1         # unit of the pooling offsets, in sides of the roi
 
 
 class RcnnOutputs(NamedTuple):
@@ -23,8 +21,7 @@ class RcnnHead:
 
     reduced: channels of the reduction `conv_new_1`, and so of the pooled rois.
     hidden: width of `fc_new_1` and `fc_new_2`.
-    deformable: the bins of a roi move by offsets which `offset` reads off a first, rigid pooling.
-    samples: sample points a bin and side.
+    deformable, samples: see RoiPooling.
     hidden_init: makes the initialiser of the layers before a ReLU; the original's 0.01 is too small for a trunk that
         starts from random weights.
     """
@@ -32,8 +29,7 @@ class RcnnHead:
     def __init__(self, reduced=256, hidden=1024, deformable=True, samples=4, hidden_init=gaussian):
         self.reduced = reduced
         self.hidden = hidden
-        self.deformable = deformable
-        self.samples = samples
+        self.pool = RoiPooling(POOLED, deformable, samples)
         self.hidden_init = hidden_init
 
     def reduce(self, feature):
@@ -42,21 +38,9 @@ class RcnnHead:
                            new=True)
         return feature._replace(symbol=relu(body, 'conv_new_1_relu'), channels=self.reduced)
 
-    def pool(self, feature, rois):
-        """(R, reduced, 7, 7) from a reduced feature and rois (R, 5)."""
-        settings = dict(spatial_scale=feature.spatial_scale, output_dim=feature.channels, group_size=1,
-                        pooled_size=POOLED, part_size=POOLED, sample_per_part=self.samples)
-        if not self.deformable:
-            return deformable_roi_pooling(feature.symbol, rois, 'roi_pool', **settings)
-        rigid = deformable_roi_pooling(feature.symbol, rois, 'offset_t', **settings)
-        offset = dense(rigid, 'offset', 2 * POOLED * POOLED, mx.init.Zero(), OFFSET_LR_MULT)
-        offset = mx.sym.Reshape(offset, shape=(-1, 2, POOLED, POOLED), name='offset_reshape')
-        return deformable_roi_pooling(feature.symbol, rois, 'deformable_roi_pool', trans=offset, trans_std=TRANS_STD,
-                                      **settings)
-
-    def __call__(self, reduced, rois, num_classes, bbox_outputs=4):
-        """RcnnOutputs of rois (R, 5) on a reduced feature."""
-        body = self.pool(reduced, rois)
+    def __call__(self, reduced, rois, num_classes, bbox_outputs=4, on_gpu=False):
+        """RcnnOutputs of rois (R, 5) on a reduced feature; on_gpu: where the graph runs."""
+        body = self.pool(reduced, rois, on_gpu)
         for name in ('fc_new_1', 'fc_new_2'):
             body = relu(dense(body, name, self.hidden, self.hidden_init()), name + '_relu')
         return RcnnOutputs(cls_score=dense(body, 'cls_score', num_classes, gaussian()),

@@ -13,7 +13,9 @@ from easydict import EasyDict
 from configs import ConfigError, config_name, load_config
 from lib.tasks import check_config
 from configs.__main__ import main as print_config
-from configs.keys import key_names
+from configs.keys import declared_keys, key_names
+from configs.legacy import LEGACY
+from configs.yaml_files import read_yaml
 from lib.utils.errors import SniperError
 from tests.conftest import ROOT
 
@@ -205,6 +207,23 @@ def test_switches_follow_the_number_of_scales():
     test = load_config(None, ['TEST.SCALES', '[(480,512)]', 'TEST.VALID_RANGES', '[(-1,-1)]',
                               'TEST.BATCH_IMAGES', '3']).TEST
     assert test.BATCH_IMAGES == [3] and test.USE_CACHE == test.DO_PRUNING == [False]
+
+
+def test_anchors_and_stride_follow_from_the_network():
+    network = load_config().network
+    assert network.NUM_ANCHORS == 9 and network.RPN_FEAT_STRIDE == 16
+    words = ['symbol', 'mobilenetv2_e2e', 'network.ANCHOR_SCALES', '[2, 4]']
+    network = load_config(None, words).network
+    assert network.NUM_ANCHORS == 6 and network.RPN_FEAT_STRIDE == 32
+    network = load_config(None, words + ['network.NUM_ANCHORS', '7', 'network.RPN_FEAT_STRIDE', '8']).network
+    assert network.NUM_ANCHORS == 7 and network.RPN_FEAT_STRIDE == 8  # for lib.tasks to refuse
+
+
+def test_shipped_files_leave_out_what_need_not_be_set():
+    needless = {'network.NUM_ANCHORS', 'network.RPN_FEAT_STRIDE'}
+    assert needless <= set(declared_keys(LEGACY))
+    for path in SHIPPED:
+        assert not needless & set(read_yaml(path)[1]), path
 
 
 def test_printed_configuration_loads_again(tmp_path, capsys):

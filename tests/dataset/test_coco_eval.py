@@ -1,10 +1,12 @@
 """Results files and COCO metrics."""
 import json
 import os
+import time
 
 import numpy as np
 import pytest
 
+from lib.bbox.detections import Detections
 from lib.dataset import get_dataset
 from lib.dataset.coco_eval import METRICS
 from lib.dataset.base import per_class_table
@@ -130,6 +132,22 @@ def test_agrees_with_pycocotools_on_the_file(tmp_path):
     evaluator.summarize()
     np.testing.assert_allclose([metrics[key] for key in METRICS], evaluator.stats, atol=1e-12, err_msg=f'seed {seed}')
     assert 0.02 < metrics['AP'] < 0.98
+
+
+def test_few_detections_of_many_classes_and_images(tmp_path):
+    """3,000 classes and 5,000 images: lists by class and image would be 15 million arrays."""
+    file = {'images': [{'id': number, 'file_name': f'{number}.jpg', 'width': 100, 'height': 80}
+                       for number in range(5000)],
+            'categories': [{'id': number, 'name': f'class {number}'} for number in range(3000)]}
+    dataset = open_set(tmp_path, file, 'image_info_val2017.json')
+    rng = np.random.default_rng(4)
+    detections = Detections(rng.integers(5000, size=300), rng.integers(1, 3001, 300), np.tile([1, 2, 30, 40], (300, 1)),
+                            rng.random(300))
+    start = time.perf_counter()
+    assert dataset.evaluate(detections, str(tmp_path / 'out')) is None
+    assert time.perf_counter() - start < 5
+    found = [(row['category_id'], row['image_id']) for row in json.loads(read(tmp_path / 'out'))]
+    assert len(found) == 300 and found == sorted(found)
 
 
 def test_images_that_there_are_not(tmp_path):

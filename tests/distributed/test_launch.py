@@ -32,7 +32,7 @@ def place(tmp_path, monkeypatch):
     for folder in ('lib', 'scripts'):
         (tmp_path / folder).mkdir()
     rooms = [name for name in os.listdir(os.path.join(ROOT, 'lib')) if name != 'distributed']
-    for name in ['configs'] + ['lib/' + name for name in rooms]:
+    for name in ['configs', 'symbols'] + ['lib/' + name for name in rooms]:
         (tmp_path / name).symlink_to(os.path.join(ROOT, name))
     shutil.copytree(os.path.join(ROOT, 'lib', 'distributed'), str(tmp_path / 'lib' / 'distributed'))
     shutil.copy(os.path.join(ROOT, 'scripts', 'launch.py'), str(tmp_path / 'scripts'))

@@ -6,6 +6,8 @@ import zlib
 import numpy as np
 
 from configs import load_config
+from lib.tasks import get_task
+from lib.tasks.proposals import ProposalTask
 from tests.conftest import ROOT
 from tests.golden import reference_file
 
@@ -24,9 +26,19 @@ CONFIG_FILES = {
 def config_for(name, *overrides):
     """The detector's shipped configuration at 2 chips a device in float32; `overrides` as after --set."""
     config = load_config(os.path.join(ROOT, 'configs', 'faster', CONFIG_FILES[name]),
-                         ['symbol', name, 'TRAIN.BATCH_IMAGES', '2', 'TRAIN.fp16', 'False'] + list(overrides))
+                         ['symbol', name, 'TRAIN.BATCH_IMAGES', '2', 'TRAIN.fp16', 'False', 'gpus', 'cpu'] +
+                         list(overrides))
     config.dataset.NUM_CLASSES = config.dataset.NUM_CLASSES or 4
     return config
+
+
+def shapes_of(detector, config, batch, height, width, variant):
+    """{input name: shape} of a graph, data before labels: from the task for training, else from the detector."""
+    if not variant.endswith('train'):
+        return detector.input_shapes(config, batch, height, width, variant)
+    kind = ProposalTask if variant == 'proposal_train' else type(get_task(config))
+    task = type('Sized', (kind,), {'input_size': (height, width)})(config)
+    return {name: shape for part in task.layout(batch) for name, shape in part}
 
 
 def manifest(name, variant):

@@ -4,8 +4,9 @@ import pytest
 
 from sniper_mxnet import mx
 from lib.utils.errors import SniperError
+from lib.tasks import get_task
 from symbols import detector_names, get_detector
-from tests.symbols.helpers import config_for
+from tests.symbols.helpers import config_for, shapes_of
 
 VARIANTS = ('train', 'test', 'proposal_train', 'proposal_test')
 FOCUS = ('TRAIN.AUTO_FOCUS', 'True', 'TEST.AUTO_FOCUS', 'True')
@@ -17,7 +18,7 @@ SMALL = ('TRAIN.RPN_POST_NMS_TOP_N', '6', 'TEST.RPN_POST_NMS_TOP_N', '5')
 def run(detector, config, variant, batch, height, width, seed=None):
     """{output: array} of one forward pass; weights constant, or random from `seed`."""
     symbol = detector.symbol(config, variant)
-    shapes = detector.input_shapes(config, batch, height, width, variant)
+    shapes = shapes_of(detector, config, batch, height, width, variant)
     executor = symbol.simple_bind(mx.cpu(), grad_req='null', **shapes)
     random = np.random.RandomState(0 if seed is None else seed)
     for name, array in list(executor.arg_dict.items()) + list(executor.aux_dict.items()):
@@ -45,7 +46,8 @@ def run(detector, config, variant, batch, height, width, seed=None):
 
 def expected_shapes(name, config, variant, batch, height, width):
     """{output: shape} as reference/networks.md sections 5 and 8 say."""
-    stride, anchors, classes = config.network.RPN_FEAT_STRIDE, config.network.NUM_ANCHORS, config.dataset.NUM_CLASSES
+    task = get_task(config)
+    stride, anchors, classes = task.stride, task.anchors, config.dataset.NUM_CLASSES
     rows, columns = -(-height // stride), -(-width // stride)
     rpn = {'rpn_cls_prob_output': (batch, 2, anchors * rows, columns),
            'rpn_bbox_loss_output': (batch, 4 * anchors, rows, columns)}
@@ -111,7 +113,7 @@ def test_other_heads_leave_the_proposal_graphs_alone(name):
         symbols = [detector.symbol(config, variant) for config in (plain, focus)]
         assert symbols[0].list_arguments() == symbols[1].list_arguments()
         assert symbols[0].list_outputs() == symbols[1].list_outputs()
-        shapes = [detector.input_shapes(config, 1, 64, 64, variant) for config in (plain, focus)]
+        shapes = [shapes_of(detector, config, 1, 64, 64, variant) for config in (plain, focus)]
         assert shapes[0] == shapes[1]
 
 
@@ -131,7 +133,7 @@ def test_batches_other_than_configured():
     symbol = detector.test_symbol(config)
     arrays, results = {}, {}
     for batch in (3, 1):
-        shapes = detector.input_shapes(config, batch, 64, 80, 'test')
+        shapes = shapes_of(detector, config, batch, 64, 80, 'test')
         executor = symbol.simple_bind(mx.cpu(), grad_req='null', **shapes)
         random = np.random.RandomState(5)
         for name, array in list(executor.arg_dict.items()) + list(executor.aux_dict.items()):

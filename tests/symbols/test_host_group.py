@@ -9,13 +9,14 @@ from configs import load_config
 from sniper_mxnet import mx
 from symbols import get_detector
 from symbols.ops import HOST
+from tests.symbols.helpers import shapes_of
 
 config = load_config('configs/faster/sniper_tiny_e2e.yml',
                      ['dataset.NUM_CLASSES', 4, 'TRAIN.CHIP_SIZE', 64, 'TRAIN.BATCH_IMAGES', 2])
 detector = get_detector('sniper_tiny')
 for variant in ('train', 'test'):
     symbol = detector.symbol(config, variant)
-    shapes = detector.input_shapes(config, 2, 64, 64, variant)
+    shapes = shapes_of(detector, config, 2, 64, 64, variant)
     wanted = {name: 'null' if name in shapes else 'write' for name in symbol.list_arguments()}
     results = []
     for group in (None, {HOST: mx.cpu(1)}):

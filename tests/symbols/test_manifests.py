@@ -3,7 +3,7 @@ import pytest
 
 from lib.train.initialise import frozen_parameters
 from symbols import get_detector
-from tests.symbols.helpers import config_for, manifest
+from tests.symbols.helpers import config_for, manifest, shapes_of
 
 PLAIN = {'rcnn_train': 'train', 'rcnn_test': 'test', 'rpn_train': 'proposal_train', 'rpn_test': 'proposal_test'}
 FOCUS = {'rcnn_train_autofocus': 'train', 'rcnn_test_autofocus': 'test'}
@@ -46,7 +46,7 @@ def test_inputs(graph):
     if name == 'resnext_mx_101':
         config.TRAIN.RPN_POST_NMS_TOP_N = config.TEST.RPN_POST_NMS_TOP_N = shapes['rois'][1]
     height, width = shapes['data'][2:]
-    ours = get_detector(name).input_shapes(config, 2, height, width, VARIANTS[expected['variant']])
+    ours = shapes_of(get_detector(name), config, 2, height, width, VARIANTS[expected['variant']])
     assert list(ours.items()) == list(shapes.items())
 
 

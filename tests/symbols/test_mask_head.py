@@ -7,7 +7,7 @@ from symbols import get_detector
 from symbols.heads.mask import mask_loss, mask_probabilities
 from symbols.heads.rpn import MaskRois
 from symbols.options import LossOptions, TrunkOptions
-from tests.symbols.helpers import config_for
+from tests.symbols.helpers import config_for, shapes_of
 from tests.symbols.test_training import SIZE, feed, initialised
 
 CLASSES, S = 5, 28
@@ -86,7 +86,7 @@ def test_masks_at_test_are_those_of_training(name):
     internals = train.get_internals()
     mask_rois = [key for key in internals.list_outputs() if key.startswith('multi_proposal_target_mask')][4:6]
     symbol = mx.sym.Group([train] + [internals[key] for key in mask_rois])
-    trained = initialised(detector, symbol, detector.input_shapes(config, 2, SIZE, SIZE, 'train'))
+    trained = initialised(detector, symbol, shapes_of(detector, config, 2, SIZE, SIZE, 'train'))
     feed(trained, 2)
     outputs = dict(zip(symbol.list_outputs(), (output.asnumpy() for output in trained.forward(is_train=True))))
     rois, ids = (outputs[key] for key in mask_rois)

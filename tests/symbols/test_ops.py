@@ -7,17 +7,18 @@ import sniper_mxnet
 from lib.engine.devices import host_group
 from sniper_mxnet import mx
 from symbols import get_detector, ops
+from symbols.options import runs_on_gpu
 from tests.symbols.helpers import config_for
 
 
 @pytest.fixture(params=[(False, False), (False, True), (True, False), (True, True)],
                 ids=['CPU', 'GPU', 'CPU, kernels', 'GPU, kernels'])
 def machine(request, monkeypatch):
-    """(whether the library has CUDA kernels, whether there is a GPU), as far as the networks can see."""
+    """(whether the library has CUDA kernels, whether the run is on a GPU); the machine always has one."""
     kernels, gpu = request.param
     monkeypatch.setattr(sniper_mxnet, 'has_cuda_kernels', lambda: kernels)
-    monkeypatch.setattr(ops, '_has_gpu', lambda: gpu)
-    return request.param
+    monkeypatch.setattr(mx.context, 'num_gpus', lambda: 1)
+    return kernels, gpu
 
 
 @pytest.mark.parametrize('name, variant, proposals', [
@@ -25,7 +26,7 @@ def machine(request, monkeypatch):
     ('resnet_mx_101_e2e_mask', 'train', {'MultiProposalTargetMask', 'MaskRcnnTarget'})])
 def test_operators_and_their_context(machine, name, variant, proposals):
     kernels, gpu = machine
-    symbol = get_detector(name).symbol(config_for(name), variant)
+    symbol = get_detector(name).symbol(config_for(name, 'gpus', '0' if gpu else 'cpu'), variant)
     nodes = json.loads(symbol.tojson())['nodes']
     prefix = '_contrib_' if gpu and not kernels else ''
     for name in ('DeformableConvolution', 'DeformablePSROIPooling'):
@@ -37,11 +38,20 @@ def test_operators_and_their_context(machine, name, variant, proposals):
 
 def test_half_precision_takes_the_stock_convolution_on_gpus(machine):
     _, gpu = machine
-    config = config_for('resnet_mx_101_e2e')
+    config = config_for('resnet_mx_101_e2e', 'gpus', '0' if gpu else 'cpu')
     config.TRAIN.fp16 = True
     nodes = json.loads(get_detector('resnet_mx_101_e2e').symbol(config, 'train').tojson())['nodes']
     assert {node['op'] for node in nodes if 'DeformableConvolution' in node['op']} == {
         '_contrib_DeformableConvolution' if gpu else 'DeformableConvolution'}
+
+
+@pytest.mark.parametrize('gpus, count, on_gpu', [('', 1, False), ('cpu', 1, False), ('cpu,cpu', 2, False),
+                                                 ('auto', 1, True), ('auto', 0, False), ('0', 0, True),
+                                                 ('0,1', 2, True)])
+def test_the_devices_of_the_run_count(monkeypatch, gpus, count, on_gpu):
+    """Not whether the machine has GPUs."""
+    monkeypatch.setattr(mx.context, 'num_gpus', lambda: count)
+    assert runs_on_gpu(config_for('sniper_tiny', 'gpus', repr(gpus))) == on_gpu
 
 
 @pytest.mark.parametrize('kernels', [False, True])

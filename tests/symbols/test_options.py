@@ -2,7 +2,8 @@
 import pytest
 
 from lib.utils.errors import SniperError
-from symbols import get_detector
+from symbols import detector_names, get_detector
+from symbols.registry import feature_stride
 from tests.symbols.helpers import config_for
 
 
@@ -61,20 +62,14 @@ def test_batch_norm_momentum_is_configured():
     assert float(attributes(get_detector('sniper_tiny').train_symbol(config), 'stem_bn')['momentum']) == 0.75
 
 
-@pytest.mark.parametrize('keys, message', [
-    ({'RPN_FEAT_STRIDE': 16}, 'network.RPN_FEAT_STRIDE is 16.*sniper_tiny.*set it to 8'),
-    ({'ANCHOR_SCALES': [1, 2], 'NUM_ANCHORS': 9}, 'network.NUM_ANCHORS is 9.*set it to 6'),
-])
-def test_anchors_that_do_not_fit(keys, message):
-    config = config_for('sniper_tiny')
-    config.network.update(keys)
-    for variant in ('train', 'test', 'proposal_train', 'proposal_test'):
-        with pytest.raises(SniperError, match=message):
-            get_detector('sniper_tiny').symbol(config, variant)
-
-
 def test_number_of_classes_must_be_settled():
     config = config_for('sniper_tiny')
     config.dataset.NUM_CLASSES = 0
     with pytest.raises(SniperError, match='dataset.NUM_CLASSES is 0'):
         get_detector('sniper_tiny').test_symbol(config)
+
+
+@pytest.mark.parametrize('name', detector_names())
+def test_strides_of_the_registry_are_those_of_the_networks(name):
+    config = config_for(name)
+    assert {feature.stride for feature in get_detector(name).features(config)} == {feature_stride(name)}

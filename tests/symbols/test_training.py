@@ -6,7 +6,7 @@ from sniper_mxnet import mx
 from symbols import detector_names, get_detector
 from symbols.heads.focus import focus_loss
 from symbols.options import LossOptions
-from tests.symbols.helpers import config_for
+from tests.symbols.helpers import config_for, shapes_of
 
 SIZE = 96
 SEED = 11
@@ -63,7 +63,7 @@ def feed(executor, batch):
 def test_every_parameter_learns(variant):
     config, detector = tiny_config(*AUTO_FOCUS, *MASK), get_detector('sniper_tiny')
     symbol = detector.symbol(config, variant)
-    shapes = detector.input_shapes(config, 2, SIZE, SIZE, variant)
+    shapes = shapes_of(detector, config, 2, SIZE, SIZE, variant)
     executor = initialised(detector, symbol, shapes)
     feed(executor, 2)
     for output in executor.forward(is_train=True):
@@ -79,7 +79,7 @@ def test_every_parameter_learns(variant):
 def test_size_of_tiny():
     config, detector = tiny_config(), get_detector('sniper_tiny')
     symbol = detector.train_symbol(config)
-    shapes = detector.input_shapes(config, 1, 256, 256, 'train')
+    shapes = shapes_of(detector, config, 1, 256, 256, 'train')
     arguments, _, auxiliary = symbol.infer_shape(**shapes)
     count = sum(int(np.prod(shape)) for name, shape in zip(symbol.list_arguments(), arguments) if name not in shapes)
     assert count + sum(int(np.prod(shape)) for shape in auxiliary) < 1.45e6
@@ -119,7 +119,7 @@ def test_initial_values():
     symbol = detector.train_symbol(config)
     attributes = symbol.attr_dict()
     arguments = dict(zip(symbol.list_arguments(), symbol.infer_shape(
-        **detector.input_shapes(config, 1, 64, 64, 'train'))[0]))
+        **shapes_of(detector, config, 1, 64, 64, 'train'))[0]))
     mx.random.seed(SEED)
     initialise = detector.initializer()
 
@@ -168,7 +168,7 @@ def test_the_focus_loss_is_a_mean_over_the_cells_that_count():
     logits, label = mx.sym.var('logits'), np.array([[[1, 0, -1], [-1, -1, 1]]], np.float32)
     values = np.random.RandomState(SEED).normal(size=(1, 2, 2, 3)).astype(np.float32)
     for scale in (1.0, 100.0):
-        losses = LossOptions.from_config(tiny_config('TRAIN.scale', str(scale)))._replace(scale=scale)
+        losses = LossOptions.from_config(tiny_config('TRAIN.scale', str(scale)), 8)._replace(scale=scale)
         executor = focus_loss(logits, losses).simple_bind(mx.cpu(), logits=values.shape, scale_label=(1, 6),
                                                           grad_req={'logits': 'write', 'scale_label': 'null'})
         executor.arg_dict['logits'][:], executor.arg_dict['scale_label'][:] = values, label.reshape(1, 6)

@@ -13,8 +13,8 @@ RES101 = os.path.join(ROOT, 'configs', 'faster', 'sniper_res101_e2e.yml')
 # purpose, --set words -> parts of the message
 CONTRADICTIONS = [
     ('train', ['network.NUM_ANCHORS', '9'], ['NUM_ANCHORS is 9', '3 ANCHOR_RATIOS x 7 ANCHOR_SCALES', '21']),
-    ('test', ['network.ANCHOR_SCALES', '[2,4]'], ['NUM_ANCHORS is 21', 'set it to 6']),
-    ('train', ['network.ANCHOR_SCALES', '[]', 'network.NUM_ANCHORS', '0'], ['must not be empty']),
+    ('test', ['network.NUM_ANCHORS', '21', 'network.ANCHOR_SCALES', '[2,4]'], ['NUM_ANCHORS is 21', 'set it to 6']),
+    ('train', ['network.ANCHOR_SCALES', '[]'], ['must not be empty']),
     ('train', ['TRAIN.CHIP_SIZE', '250'], ['TRAIN.CHIP_SIZE is 250', 'multiple', '8']),
     ('train', ['TRAIN.RPN_NEGATIVE_OVERLAP', '0.8'], ['TRAIN.RPN_NEGATIVE_OVERLAP, 0.8']),
     ('train', ['TRAIN.BBOX_STDS', '[0.1]'], ['TRAIN.BBOX_STDS has 1']),
@@ -30,7 +30,8 @@ CONTRADICTIONS = [
     ('test', ['TEST.RPN_MIN_SIZE', '-5'], ['TEST.RPN_MIN_SIZE is -5']),
     ('train', ['TRAIN.AUTO_FOCUS', 'True', 'TRAIN.AUTO_FOCUS_DC_LOW', '5', 'TRAIN.AUTO_FOCUS_SMALL_THRESH', '64',
                'TRAIN.AUTO_FOCUS_DC_HIGH', '60'], ['5, 64 and 60']),
-    ('train', ['symbol', 'resnet_mx_50_e2e'], ['RPN_FEAT_STRIDE is 8', 'stride 16: set it to 16']),
+    ('train', ['symbol', 'resnet_mx_50_e2e', 'network.RPN_FEAT_STRIDE', '8'],
+     ['RPN_FEAT_STRIDE is 8', 'stride 16: set it to 16']),
     ('train', ['symbol', 'resnext_mx_101', 'network.RPN_FEAT_STRIDE', '16'],
      ['resnext_mx_101 trains on proposals', 'ONLY_PROPOSAL']),
     ('train', ['TRAIN.WITH_MASK', 'True', 'TRAIN.MAX_POLYGON_LEN', '8'], ['TRAIN.MAX_POLYGON_LEN is 8', '9 or more']),

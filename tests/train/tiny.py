@@ -24,7 +24,7 @@ class TinyDetector:
     def symbol(self, config, variant='proposal_train'):
         from sniper_mxnet import mx
         from symbols.options import LossOptions
-        losses = LossOptions.from_config(config)
+        losses = LossOptions.from_config(config, 16)
         data = mx.sym.var('data')
         net = mx.sym.Convolution(data, num_filter=4, kernel=(3, 3), pad=(1, 1), stride=(2, 2), name='stem')
         net = mx.sym.BatchNorm(net, fix_gamma=False, momentum=config.network.BN_MOMENTUM, name='bn',

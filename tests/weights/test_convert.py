@@ -14,7 +14,7 @@ from lib.weights.params_file import read_arrays, write_arrays
 from tests.weights.conversion import torch_pickle
 from tests.weights.conversion.sources import MEAN, gluon_arrays, torch_arrays
 from tests.weights.conversion.test_formats import onnx_of
-from tests.symbols.helpers import config_for
+from tests.symbols.helpers import config_for, shapes_of
 
 # (sum, L2 norm) of the features that torchvision 0.28 on PyTorch 2.13 gave for the arrays of sources.py here
 # and the image of lib.weights.conversion.verify; stage 4 with stride 1 and dilated by 2.
@@ -32,6 +32,7 @@ def as_file(path, arrays, kind):
         pickled, storages = torch_pickle.state_dict(arrays)
         content = torch_pickle.zip_file(pickled, storages)
     elif kind == 'onnx':
+        pytest.importorskip('onnx', reason='requirements-optional.txt is not installed')
         content = onnx_of(arrays)
     if kind == 'params':
         with open(str(path), 'wb') as stream:
@@ -88,7 +89,7 @@ def test_written_file_serves_as_pretrained_weights(tmp_path, kind, caplog):
     config = config_for('mobilenetv2_e2e', 'network.pretrained', str(tmp_path / 'm'))
     detector = get_detector('mobilenetv2_e2e')
     symbol = detector.train_symbol(config)
-    inputs = detector.input_shapes(config, 1, 64, 64, 'train')
+    inputs = shapes_of(detector, config, 1, 64, 64, 'train')
     shapes, _, aux_shapes = symbol.infer_shape(**inputs)
     wanted = {key: shape for key, shape in zip(symbol.list_arguments(), shapes) if key not in inputs}
     states = dict(zip(symbol.list_auxiliary_states(), aux_shapes))

@@ -7,6 +7,7 @@ import pytest
 from lib.utils.errors import SniperError
 from lib.weights import parameter_matching
 from lib.weights.inspect import inspect, main, statistics
+from symbols.variants import MOST_ANCHORS, MOST_CLASSES
 from lib.weights.params_file import read_arrays, write_arrays
 from tests.conftest import ROOT
 
@@ -59,14 +60,18 @@ def test_trunk_and_foreign_arrays(tmp_path):
 
 def test_impossible_heads_are_not_built_and_names_do_not_command_the_terminal(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(parameter_matching, '_variants',
-                        lambda name, classes, anchors, _: asked.append((classes, anchors)) or [])
+
+    def nothing(_, variant):
+        keys = dict(variant.keys)
+        asked.append((keys['dataset.NUM_CLASSES'], len(keys['network.ANCHOR_SCALES'])))
+        return {}, {}
+    monkeypatch.setattr(parameter_matching, '_wanted', nothing)
     path = changed_copy(tmp_path, lambda arrays: arrays.update({
         'arg:rpn_cls_score_weight': np.zeros(1 << 22, np.uint8), 'arg:cls_score_weight': np.zeros(1 << 22, np.uint8),
         'arg:x\x1b[2J': np.zeros(1)}))
     report = list(inspect(path))
     assert all(line.isprintable() for line in report) and any(line.startswith('x?[2J') for line in report)
-    assert set(asked) == {(parameter_matching.MOST_CLASSES, parameter_matching.MOST_ANCHORS)}
+    assert set(asked) == {(MOST_CLASSES, MOST_ANCHORS)}
 
 
 def test_gluon_file_and_no_file(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from lib.weights.parameter_matching import match_networks
 from lib.weights.params_file import FLAGS, file_checksum, write_arrays
 from symbols import get_detector
-from tests.symbols.helpers import config_for, manifest
+from tests.symbols.helpers import config_for, manifest, shapes_of
 from tests.symbols.test_manifests import CROWD, GRAPHS, VARIANTS, overrides
 
 SIDE = 64
@@ -64,8 +64,8 @@ def test_loads_runs_and_saves_again(tmp_path, graph):
 
     best = match_networks({key.split(':')[1]: array.shape for key, array in arrays.items()})[0]
     assert best.network == name and best.whole.complete and not best.extra
-    assert best.variant.startswith('rpn') == variant.startswith('rpn')
-    assert ('autofocus' in best.variant) == ('autofocus' in variant)
+    assert best.variant.name.startswith('rpn') == variant.startswith('rpn')
+    assert ('autofocus' in best.variant.name) == ('autofocus' in variant)
 
     run(name, variant, path, args, auxs)
 
@@ -85,7 +85,7 @@ def run(name, variant, path, args, auxs):
         if raw is not None:     # de-normalised weights decode directly
             np.testing.assert_allclose(args['bbox_pred_weight'].asnumpy()[:4],
                                        raw.asnumpy()[:4] * STDS[:, None], rtol=1e-6)
-    shapes = detector.input_shapes(config, 1, SIDE, SIDE, graph)
+    shapes = shapes_of(detector, config, 1, SIDE, SIDE, graph)
     executor = symbol.simple_bind(mx.cpu(), grad_req='null', **shapes)
     executor.copy_params_from(args, auxs, allow_extra_params=True)
     for key in shapes:
@@ -116,7 +116,7 @@ def test_what_is_missing_odd_or_too_much_is_named_in_one_line(tmp_path):
     detector = get_detector('mobilenetv2_e2e')
     with pytest.raises(SniperError) as error:
         check_shapes(detector.test_symbol(config), args, auxs,
-                     detector.input_shapes(config, 1, SIDE, SIDE, 'test'), path)
+                     shapes_of(detector, config, 1, SIDE, SIDE, 'test'), path)
     text = str(error.value)
     assert '\n' not in text and path in text
     for part in ('2 parameters are missing (fc_new_1_bias, seq-0-block0-exp-batchnorm_moving_var)',

@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import time
+from typing import Dict, List, Optional, Tuple
 
 RANK_NAMES = ('OMPI_COMM_WORLD_RANK', 'PMIX_RANK', 'PMI_RANK', 'SLURM_PROCID')  # Open MPI, PMIx, MPICH, Slurm
 LOCAL_SIZE_NAMES = ('OMPI_COMM_WORLD_LOCAL_SIZE', 'MPI_LOCALNRANKS', 'SLURM_STEP_TASKS_PER_NODE')
@@ -30,7 +31,7 @@ PR_SET_PDEATHSIG = 1
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def parse_arguments(argv=None):
+def parse_arguments(argv: Optional[List[str]] = None) -> argparse.Namespace:
     """Command line -> namespace; `command` is a list."""
     parser = argparse.ArgumentParser(description='Run one process of a distributed run.')
     parser.add_argument('--role', default='', help="ps-lite's: scheduler, server or worker; shard; or none")
@@ -51,7 +52,7 @@ def parse_arguments(argv=None):
     return args
 
 
-def main(argv=None):
+def main(argv: Optional[List[str]] = None) -> int:
     """-> exit status."""
     args = parse_arguments(argv)
     name = ''
@@ -68,7 +69,7 @@ def main(argv=None):
         return 127
 
 
-def role_of_rank(ranks, rank):
+def role_of_rank(ranks: str, rank: int) -> Tuple[str, int]:
     """('server=2,worker=4', 3) -> ('worker', 1)."""
     for part in ranks.split(','):
         role, _, count = part.partition('=')
@@ -78,7 +79,7 @@ def role_of_rank(ranks, rank):
     raise LookupError('this is one process more than the launcher asked for')
 
 
-def run(args, name):
+def run(args: argparse.Namespace, name: str) -> int:
     """Start the process and stay with it. name: prefix of its lines, '' = they pass as they are. -> exit status."""
     command, folder = args.command, args.folder
     if args.role in PS_ROLES:
@@ -116,7 +117,7 @@ def run(args, name):
     return 128 - status if status < 0 else status
 
 
-def environment(args):
+def environment(args: argparse.Namespace) -> Dict[str, str]:
     """Environment of the process."""
     values = dict(os.environ)
     values.update(setting.partition('=')[::2] for setting in args.settings)
@@ -130,12 +131,12 @@ def environment(args):
     return values
 
 
-def num_cores():
+def num_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
-def address_towards(address):
+def address_towards(address: str) -> str:
     """This machine's address on the way to `address`. Nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((address, 9))
@@ -195,7 +196,7 @@ class LinePrefixer:
             sys.stdout.buffer.flush()
 
 
-def drain_group(group):
+def drain_group(group: int) -> None:
     """Wait until the process group is empty; what is left after a while is asked to end, then killed.
 
     The wait lets multiprocessing's own helpers see that their parent is gone and free its shared memory.

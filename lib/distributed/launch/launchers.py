@@ -7,10 +7,10 @@ import shlex
 import shutil
 import subprocess
 import sys
-from typing import List, NamedTuple
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from lib.distributed.launch import agent
-from lib.distributed.launch.plan import assign_hosts
+from lib.distributed.launch.plan import Host, Role, assign_hosts
 from lib.utils.errors import SniperError
 
 SSH = ['ssh', '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=15', '-o', 'ServerAliveInterval=5',
@@ -29,8 +29,9 @@ class Start(NamedTuple):
     prefixed: bool = False  # its lines come with the names of several processes
 
 
-def agent_arguments(command, folder, settings=None, role='', index=0, ranks='', here=1, towards='', watch=True,
-                    grace=10.0):
+def agent_arguments(command: Sequence[str], folder: str, settings: Optional[Dict[str, str]] = None, role: str = '',
+                    index: int = 0, ranks: str = '', here: int = 1, towards: str = '', watch: bool = True,
+                    grace: float = 10.0) -> List[str]:
     """Command line of agent.py; see there."""
     arguments = [sys.executable, os.path.abspath(agent.__file__), '--folder', folder, '--grace', f'{grace:g}']
     arguments += ['--ranks', ranks] if ranks else ['--role', role, '--index', str(index), '--here', str(here)]
@@ -41,15 +42,17 @@ def agent_arguments(command, folder, settings=None, role='', index=0, ranks='', 
     return arguments + ['--'] + list(command)
 
 
-def start_locally(role, command, folder, settings, here, towards='', grace=10.0):
+def start_locally(role: Role, command: Sequence[str], folder: str, settings: Dict[str, str], here: int,
+                  towards: str = '', grace: float = 10.0) -> Start:
     """-> Start of a process of a Role here."""
     serves = role.role in agent.PS_ROLES
-    arguments = agent_arguments(command, folder, settings, role.role, role.index, here=here, towards=towards,
+    arguments = agent_arguments(command, folder, settings, role.role, role.number, here=here, towards=towards,
                                 grace=0 if serves else grace)
     return Start(role.name, arguments, serves)
 
 
-def start_by_ssh(roles, hosts, commands, folder, settings, towards, grace):
+def start_by_ssh(roles: Sequence[Role], hosts: Sequence[Host], commands: Sequence[Sequence[str]], folder: str,
+                 settings: Dict[str, str], towards: str, grace: float) -> List[Start]:
     """-> Starts of all `roles`, spread over the hosts, role by role. commands: one a role."""
     _require_program('ssh', 'ssh')
     starts = []
@@ -63,7 +66,8 @@ def start_by_ssh(roles, hosts, commands, folder, settings, towards, grace):
     return starts
 
 
-def start_by_mpi(ranks, hosts, command, folder, settings, towards, grace):
+def start_by_mpi(ranks: str, hosts: Sequence[Host], command: Sequence[str], folder: str, settings: Dict[str, str],
+                 towards: str, grace: float) -> Start:
     """-> Start of one mpirun; ranks: see agent.py."""
     program = 'mpirun'
     _require_program(program, 'mpi')
@@ -80,7 +84,8 @@ def start_by_mpi(ranks, hosts, command, folder, settings, towards, grace):
     return _under_agent(program, arguments, folder)
 
 
-def start_by_slurm(ranks, command, folder, settings, towards, grace):
+def start_by_slurm(ranks: str, command: Sequence[str], folder: str, settings: Dict[str, str], towards: str,
+                   grace: float) -> Start:
     """-> Start of one srun, in the job's allocation or one that it asks for."""
     _require_program('srun', 'slurm')
     arguments = ['srun', f'--ntasks={_num_ranks(ranks)}', '--kill-on-bad-exit=1', '--input=none', '--unbuffered']

@@ -6,7 +6,7 @@ its modules import MXNet, which is not whole yet. So the role is hidden until ev
 import os
 
 
-def main():
+def main() -> None:
     """Serve until all workers have ended."""
     role = os.environ.pop('DMLC_ROLE')
     from sniper_mxnet import mx

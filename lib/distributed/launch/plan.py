@@ -4,7 +4,7 @@ import os
 import re
 import socket
 import sys
-from typing import NamedTuple
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from lib.distributed.launch.agent import address_towards
 from lib.utils.errors import SniperError
@@ -27,14 +27,14 @@ class Role(NamedTuple):
     """A process to be: its part in the run and its number there."""
 
     role: str   # 'scheduler', 'server', 'worker', 'shard'
-    index: int
+    number: int
 
     @property
     def name(self):
         """As lines and messages call it; shards count from 1, as --shard does."""
         if self.role == 'scheduler':
             return self.role
-        return f'{self.role} {self.index + (self.role == "shard")}'
+        return f'{self.role} {self.number + (self.role == "shard")}'
 
 
 class Cluster(NamedTuple):
@@ -51,18 +51,18 @@ class Cluster(NamedTuple):
                 'DMLC_NUM_WORKER': str(self.workers), 'DMLC_NUM_SERVER': str(self.servers)}
 
 
-def training_roles(servers, workers):
+def training_roles(servers: int, workers: int) -> List[Role]:
     """-> list of Role: the servers, then the workers."""
     return ([Role('server', number) for number in range(servers)]
             + [Role('worker', number) for number in range(workers)])
 
 
-def with_this_python(command):
+def with_this_python(command: List[str]) -> List[str]:
     """The command with a bare `python` replaced by the interpreter that runs the launcher."""
     return [sys.executable] + command[1:] if command[0] in PYTHONS else list(command)
 
 
-def with_flags(command, flags):
+def with_flags(command: List[str], flags: List[str]) -> List[str]:
     """The command with flags for its program, which come first, as `--set` takes all that follows it.
 
     SniperError if there is no program.
@@ -71,18 +71,17 @@ def with_flags(command, flags):
     return command[:first] + flags + command[first:]
 
 
-def shard_command(command):
+def shard_command(command: List[str]) -> List[str]:
     """The command without the flags that only the merge takes. SniperError for flags that the launcher gives."""
     first, end = _program_flags(command)
     for word in command[first:end]:
         if word.partition('=')[0] in SHARD_FLAGS:
             raise SniperError(f'{word} in the command: with --shards the launcher gives --shard and --merge itself; '
-                               'leave '
-                              'it out, or run the command without the launcher')
+                              'leave it out, or run the command without the launcher')
     return command[:first] + [word for word in command[first:end] if word not in MERGE_FLAGS] + command[end:]
 
 
-def inherited_settings(names):
+def inherited_settings(names: Sequence[str]) -> Dict[str, str]:
     """Settings NAME -> value for other machines; names: further ones. SniperError if one of those is not set here."""
     for name in names:
         if name not in os.environ:
@@ -103,7 +102,7 @@ class Host(NamedTuple):
         return self.name.rpartition('@')[2]
 
 
-def read_hostfile(path):
+def read_hostfile(path: str) -> List[Host]:
     """Lines `name`, `name:4` or `name slots=4`; `#` begins a comment. -> list of Host, not empty."""
     try:
         with open(path, encoding='utf-8') as stream:
@@ -126,13 +125,13 @@ def read_hostfile(path):
     return hosts
 
 
-def assign_hosts(hosts, count):
+def assign_hosts(hosts: Sequence[Host], count: int) -> List[Host]:
     """Hosts for `count` processes: each as often as it has slots, in turn, and from the first again -> list of Host."""
     turn = [host for host in hosts for _ in range(host.slots)]
     return [turn[number % len(turn)] for number in range(count)]
 
 
-def scheduler_address(hosts, given=''):
+def scheduler_address(hosts: Sequence[Host], given: str = '') -> str:
     """IPv4 address of this machine under which the hosts reach it; `given` wins. ps-lite takes numbers only."""
     if given:
         return _resolve(given)
@@ -149,7 +148,7 @@ def scheduler_address(hosts, given=''):
         return LOCALHOST
 
 
-def scheduler_port(address, given=None):
+def scheduler_port(address: str, given: Optional[int] = None) -> int:
     """A free port of this machine; `given` must be one. SniperError if it is taken, or the address another's."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         if given is not None:
@@ -159,10 +158,10 @@ def scheduler_port(address, given=None):
         except (OSError, OverflowError) as error:
             if getattr(error, 'errno', None) == errno.EADDRNOTAVAIL:
                 raise SniperError(f'--address {address} is not an address of this machine, where the scheduler runs: '
-                                   'give one '
-                                  'that is, or leave it out to have one found') from None
-            raise SniperError('port {} of {} cannot be used: {}; choose another with --port, or none for a free one'
-                .format(given, address, getattr(error, 'strerror', None) or error)) from None
+                                  'give one that is, or leave it out to have one found') from None
+            reason = getattr(error, 'strerror', None) or error
+            raise SniperError(f'port {given} of {address} cannot be used: {reason}; choose another with --port, or '
+                              'none for a free one') from None
         return probe.getsockname()[1]
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import List
 
 from lib.distributed.launch.launchers import SSH_FAILED
 from lib.utils.errors import SniperError
@@ -160,7 +161,7 @@ class Supervisor:
                 child.finish_reading()
 
 
-def print_last_lines(child):
+def print_last_lines(child: Child) -> None:
     """Of a failed process, again, as those of others may follow them above."""
     if child.last_lines:
         print(f'last lines of {child.start.name}:', file=sys.stderr)
@@ -168,7 +169,7 @@ def print_last_lines(child):
             print('    ' + line, file=sys.stderr)
 
 
-def processes_of_session(session):
+def processes_of_session(session: int) -> List[int]:
     """Numbers of the processes of a session (Linux; elsewhere none)."""
     found = []
     for name in os.listdir('/proc') if os.path.isdir('/proc') else ():

@@ -8,7 +8,9 @@ Gluon's model zoo has names of two forms. `save_parameters` writes places in the
 networks made in a process. The latter become the former by way of MXNet's own model zoo.
 """
 import re
-from typing import Any, NamedTuple, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Tuple
+
+import numpy as np
 
 from lib.utils.errors import SniperError
 
@@ -64,13 +66,13 @@ class Architecture(NamedTuple):
         return [name for name in names if re.match(self.trunk, name) and not re.match(self.unused, name)]
 
 
-def gluon_network(name):
+def gluon_network(name: str):
     """A network of Gluon's model zoo, without values."""
     from sniper_mxnet import mx
     return getattr(mx.gluon.model_zoo.vision, name)()
 
 
-def recognise(arrays, path):
+def recognise(arrays: Dict[str, np.ndarray], path: str) -> Tuple[Architecture, Dict[str, np.ndarray]]:
     """{name: array} -> (Architecture, arrays under the layout's own names). SniperError: none of the known ones."""
     arrays = _structural_names(arrays)
     if 'layer1.0.conv1.weight' in arrays:

@@ -9,6 +9,7 @@ import importlib
 import math
 import os
 import struct
+from typing import Dict, Tuple
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class _Broken(Exception):
     """What is wrong with the file."""
 
 
-def read_weights(path: str):
+def read_weights(path: str) -> Tuple[str, Dict[str, np.ndarray]]:
     """-> (format, {name: NumPy array}). Format: 'MXNet', 'PyTorch', 'safetensors' or 'ONNX'. SniperError, one line, if
     the file is broken or of no known format, or the package that reads it is not installed."""
     try:
@@ -57,7 +58,7 @@ def read_weights(path: str):
     return 'ONNX', read_onnx(path)
 
 
-def read_safetensors(path: str):
+def read_safetensors(path: str) -> Dict[str, np.ndarray]:
     """-> {name: NumPy array}; bfloat16 becomes float32. SniperError, one line, if the file is broken."""
     package = _package('safetensors', path)
     try:
@@ -80,7 +81,7 @@ def _safetensor(name, entry):
     return flat.reshape(entry['shape'])
 
 
-def read_onnx(path: str):
+def read_onnx(path: str) -> Dict[str, np.ndarray]:
     """-> {name: NumPy array} of all initialisers of a model, whose graph does not matter.
 
     SniperError, one line: broken, no ONNX model, or without weights. Numbers in another file are not fetched.

@@ -12,12 +12,13 @@ unpickler, safe only as far as its list of allowed names is; this one has no way
 import os
 import struct
 import zipfile
+from typing import Dict
 
 import numpy as np
 
+from lib.utils.archive import open_zip
 from lib.utils.errors import SniperError
 from lib.utils.restricted_pickle import DAMAGES, PickleMachine, Refused
-from lib.utils.archive import open_zip
 
 MAX_BYTES = 4 << 30             # eight times VGG-16, the largest network that is converted
 MAX_STRUCTURE = 2 << 20         # bytes of data.pkl: names and shapes, 0.1 MB in a ResNet-101; a byte can make 64
@@ -151,14 +152,14 @@ def _text(name):
     return name.decode('utf-8') if isinstance(name, bytes) else name
 
 
-def is_torch_file(path):
+def is_torch_file(path: str) -> bool:
     """Whether a file begins as one of the two layouts."""
     with open(path, 'rb') as stream:
         start = stream.read(4)
     return start.startswith(b'PK') or start[:2] == PICKLE_START
 
 
-def read_torch(path):
+def read_torch(path: str) -> Dict[str, np.ndarray]:
     """State dictionary of a .pth file -> {name: NumPy array, read-only}. SniperError, one line, if it is broken, holds
     anything but tensors and plain containers, or no tensors."""
     try:

@@ -5,12 +5,12 @@ without a look at the mapping in `architectures`: layers are found by the names 
 are MXNet's own. Stage 4 of a ResNet keeps the stride of stage 3 and is dilated by 2 instead, as it is in our detectors;
 with zero offsets our deformable convolutions are plain ones.
 """
-from typing import NamedTuple
+from typing import Dict, List, NamedTuple
 
 import numpy as np
 
-from lib.weights.conversion.architectures import gluon_network
-from lib.weights.conversion.weight_mapping import backbone_outputs
+from lib.weights.conversion.architectures import Architecture, gluon_network
+from lib.weights.conversion.weight_mapping import Target, backbone_outputs
 
 SEED, SIDE = 20180523, 96
 EXACT = 1e-4        # of the largest magnitude: float32 through a hundred layers
@@ -30,7 +30,8 @@ class FeatureDifference(NamedTuple):
         return self.difference / max(self.magnitude, 1e-30)
 
 
-def compare_features(architecture, arrays, target, args, auxs, pixel_means, seed=SEED):
+def compare_features(architecture: Architecture, arrays, target: Target, args, auxs, pixel_means,
+                     seed: int = SEED) -> List[FeatureDifference]:
     """Both networks on one seeded image -> list of FeatureDifference. arrays: the source's; args, auxs: ours."""
     from sniper_mxnet import mx
     image = np.random.RandomState(seed).randint(0, 256, (1, 3, SIDE, SIDE)).astype(np.float64)
@@ -51,12 +52,12 @@ def compare_features(architecture, arrays, target, args, auxs, pixel_means, seed
             for name, array in zip(names, ours)]
 
 
-def largest_difference(architecture):
+def largest_difference(architecture: Architecture) -> float:
     """Largest relative difference that counts as the same function."""
     return EXACT if architecture.family.startswith('resnet') else FOLDED
 
 
-def reference_features(architecture, arrays, image):
+def reference_features(architecture: Architecture, arrays, image: np.ndarray) -> Dict[str, np.ndarray]:
     """Features of `image` (1, 3, H, W), R, G, B of 0 to 255 -> {our name of the feature: NumPy array}."""
     wanted = architecture.preprocess
     data = (image - np.reshape(wanted.mean, (3, 1, 1))) / np.reshape(wanted.std, (3, 1, 1))

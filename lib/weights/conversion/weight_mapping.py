@@ -4,11 +4,12 @@ Our input is R, G, B minus `pixel_means`, undivided. What the source wants inste
 `bn_data` of the ResNets, exactly; in networks without one it is folded into the first convolution, which is exact but
 for the padding of its border (the padded value is our mean in place of theirs: 0.005 of 255 for ImageNet's means).
 """
-from typing import Any, NamedTuple
+from typing import Any, Dict, NamedTuple, Tuple
 
 import numpy as np
 
 from lib.utils.errors import SniperError
+from lib.weights.conversion.architectures import Architecture
 from lib.weights.parameter_matching import match_parameters, shortened
 
 SIDE = 64       # of the input for which shapes are inferred
@@ -24,7 +25,7 @@ class Target(NamedTuple):
     norm_eps: float
 
 
-def target_of(architecture, pixel_means=PIXEL_MEANS):
+def target_of(architecture: Architecture, pixel_means=PIXEL_MEANS) -> Target:
     """Target of an Architecture; pixel_means: that the network is going to run with, R, G, B."""
     target = _target_of(architecture)
     return target._replace(requires=dict({'network.PIXEL_MEANS': list(pixel_means)[::-1]}, **target.requires))
@@ -50,7 +51,7 @@ def _target_of(architecture):
                   'vgg16_reducedfc' if options['reduced_fc'] else 'vgg16', 0.0)
 
 
-def backbone_outputs(target, architecture):
+def backbone_outputs(target: Target, architecture: Architecture) -> Dict[str, Any]:
     """{feature: mx.sym.Symbol} of our backbone in float32 on the input `data`."""
     from sniper_mxnet import mx
     from symbols.options import TrunkOptions
@@ -59,7 +60,8 @@ def backbone_outputs(target, architecture):
     return {name: feature.symbol for name, feature in target.backbone(mx.sym.var('data'), options).items()}
 
 
-def map_weights(architecture, arrays, target, path, pixel_means=PIXEL_MEANS):
+def map_weights(architecture: Architecture, arrays, target: Target, path: str, pixel_means=PIXEL_MEANS
+                ) -> Tuple[Dict[str, np.ndarray], Dict[str, np.ndarray]]:
     """-> (arg_params, aux_params), dicts of float32 NumPy arrays, names and shapes as our backbone wants them.
 
     SniperError, naming the arrays, if the file lacks some, has more, others of another shape or of no finite value.
@@ -70,14 +72,14 @@ def map_weights(architecture, arrays, target, path, pixel_means=PIXEL_MEANS):
     made = {}
     for layer in architecture.layers:
         if layer.ours:
-            made[layer.ours + '_weight'] = source.take(layer.source + '.weight')
-        bias = source.take_if_there(layer.source + '.bias') if layer.ours else None
+            made[f'{layer.ours}_weight'] = source.take(f'{layer.source}.weight')
+        bias = source.take_if_there(f'{layer.source}.bias') if layer.ours else None
         if layer.our_norm:
             _norm(made, layer, architecture, source, target.norm_eps)
             if bias is not None:    # x + b, then minus the mean
-                made[layer.our_norm + '_moving_mean'] = made[layer.our_norm + '_moving_mean'] - bias
+                made[f'{layer.our_norm}_moving_mean'] = made[f'{layer.our_norm}_moving_mean'] - bias
         elif bias is not None:
-            made[layer.ours + '_bias'] = bias
+            made[f'{layer.ours}_bias'] = bias
     for layer in architecture.identity:
         _identity(made, layer, architecture.layers[0], target.norm_eps)
     _normalise_input(made, architecture, target, np.array(pixel_means))
@@ -102,12 +104,12 @@ def _check_arrays(architecture, arrays, shapes, path):
     wanted = {}
     for layer in architecture.layers:
         if layer.ours:
-            shape = shapes[layer.ours + '_weight']
-            wanted[layer.source + '.weight'] = shape
-            if layer.source + '.bias' in arrays or layer.ours + '_bias' in shapes:
-                wanted[layer.source + '.bias'] = shape[:1]
+            shape = shapes[f'{layer.ours}_weight']
+            wanted[f'{layer.source}.weight'] = shape
+            if f'{layer.source}.bias' in arrays or f'{layer.ours}_bias' in shapes:
+                wanted[f'{layer.source}.bias'] = shape[:1]
         if layer.our_norm:
-            wanted.update({f'{layer.source_norm}.{name}': shapes[layer.our_norm + '_gamma']
+            wanted.update({f'{layer.source_norm}.{name}': shapes[f'{layer.our_norm}_gamma']
                            for name in architecture.norm})
     match = match_parameters(wanted, {name: np.shape(array) for name, array in arrays.items()})
     match = match._replace(extra=architecture.unknown(match.extra))
@@ -142,17 +144,17 @@ def _norm(made, layer, architecture, source, eps):
         gamma = np.ones_like(gamma)
     elif eps != architecture.eps:
         gamma = gamma * np.sqrt((var + eps) / (var + architecture.eps))
-    made.update({layer.our_norm + '_gamma': gamma, layer.our_norm + '_beta': beta,
-                 layer.our_norm + '_moving_mean': mean, layer.our_norm + '_moving_var': var})
+    made.update({f'{layer.our_norm}_gamma': gamma, f'{layer.our_norm}_beta': beta,
+                 f'{layer.our_norm}_moving_mean': mean, f'{layer.our_norm}_moving_var': var})
 
 
 def _identity(made, layer, before, eps):
     """A 1x1 convolution and BN that pass non-negative values up to 6 on unchanged (a ReLU6 lies behind)."""
     channels = made[before.ours + '_weight'].shape[0]
-    made[layer.ours + '_weight'] = np.eye(channels)[:, :, None, None]
-    made.update({layer.our_norm + '_gamma': np.ones(channels), layer.our_norm + '_beta': np.zeros(channels),
-                 layer.our_norm + '_moving_mean': np.zeros(channels),
-                 layer.our_norm + '_moving_var': np.full(channels, 1 - eps)})
+    made[f'{layer.ours}_weight'] = np.eye(channels)[:, :, None, None]
+    made.update({f'{layer.our_norm}_gamma': np.ones(channels), f'{layer.our_norm}_beta': np.zeros(channels),
+                 f'{layer.our_norm}_moving_mean': np.zeros(channels),
+                 f'{layer.our_norm}_moving_var': np.full(channels, 1 - eps)})
 
 
 def _normalise_input(made, architecture, target, means):

@@ -11,7 +11,7 @@ from sniper_mxnet import mx
 from symbols import get_detector
 from tests.weights.conversion.sources import torch_arrays
 from tests.weights.test_convert import as_file
-from tests.symbols.helpers import config_for
+from tests.symbols.helpers import config_for, shapes_of
 
 SIDE = 64
 
@@ -20,7 +20,7 @@ class Batches:
     """What `run.make_step` asks of an iterator, and one batch of noise with an object."""
 
     def __init__(self, config, detector):
-        shapes = detector.input_shapes(config, config.TRAIN.BATCH_IMAGES, SIDE, SIDE, 'train')
+        shapes = shapes_of(detector, config, config.TRAIN.BATCH_IMAGES, SIDE, SIDE, 'train')
         data = ('data', 'valid_ranges', 'im_info')
         self.provide_data = [(name, shape) for name, shape in shapes.items() if name in data]
         self.provide_label = [(name, shape) for name, shape in shapes.items() if name not in data]

@@ -1,0 +1,38 @@
+"""What every detector has, whatever its family."""
+from typing import Dict, List
+
+from symbols.layers import he_normal, new_parameters
+from symbols.variants import Variant
+
+
+class Detector:
+    """A network of a configuration: `train_symbol(config)`, `test_symbol(config)` and more give `mx.sym.Symbol`s.
+
+    What the inputs of the training graph are says the detector's task (lib.tasks); those of the other graphs, which
+    take any batch and input size, `input_shapes`.
+    """
+
+    def symbol(self, config, variant: str):
+        """Graph by its variant: 'train', 'test', or others that the detector has, such as 'proposal_test'."""
+        return getattr(self, variant + '_symbol')(config)
+
+    def input_shapes(self, config, batch: int, height: int, width: int, variant: str) -> Dict[str, tuple]:
+        """{input name: shape} of a variant that is not for training; height, width: of the network's input."""
+        return getattr(self, f'_{variant}_shapes')(config, batch, height, width)
+
+    @staticmethod
+    def new_parameters(symbol) -> set:
+        """Names of the arguments that are initialised anew over any pretrained file: heads and deformable offsets.
+
+        Their initialisers sit on the variables.
+        """
+        return new_parameters(symbol)
+
+    @staticmethod
+    def initializer():
+        """Initialiser of every array whose variable carries none, for training from scratch."""
+        return he_normal()
+
+    def variants(self, shapes: Dict[str, tuple]) -> List[Variant]:
+        """What differs in parameters, for files with arrays of these {name: shape}; see symbols.variants."""
+        return [Variant('whole')]
