@@ -1,4 +1,4 @@
-"""The loop over scales and the jobs, with a fake network."""
+"""The loop over scales and the inference processes, with a fake network."""
 import os
 
 import numpy as np

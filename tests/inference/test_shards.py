@@ -39,7 +39,7 @@ def test_every_batch_stays_whole(count, parts):
 
 
 def test_parts_differ_by_two_units_at_most():
-    """One of the deal, and one that the ends of the wide and the tall ones have more."""
+    """One whose turn it was, and one that the ends of the wide and the tall ones have more."""
     for parts in (2, 3, 5):
         lengths = [len(numbers) for numbers in partition(crops_of(200, 1), 4, parts)]
         assert max(lengths) - min(lengths) <= 3 * 4
