@@ -44,7 +44,7 @@ def run_worker(args, config, workers):
     from lib.train import config_name, contexts, output_folder
     from lib.distributed import consistency as same
     from lib.engine.devices import check_kvstore, check_precision
-    from lib.train.report import log_head
+    from lib.train.progress import log_head
     from lib.train.run import train
     from symbols import get_detector
     folder = output_folder(config, args.cfg)

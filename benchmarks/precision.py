@@ -61,21 +61,22 @@ def speeds(size, budget):
     from lib.engine.int8 import RangeCollector, fused_graph, to_int8, wanted_ranges
     from lib.engine.optimise import folded
     from lib.engine.winograd import use_winograd
+    from lib.tasks import get_task
     from sniper_mxnet import mx
     from symbols import get_detector
     config = load_config(CONFIG, ['gpus', 'cpu', 'TRAIN.fp16', 'False'])
-    detector = get_detector(config.symbol)
+    detector, exact = get_detector(config.symbol), get_task(config, 'test').float32_layers
     symbol, shapes = detector.test_symbol(config), detector.input_shapes(config, 1, size, size, 'test')
     plain = (symbol,) + draw(mx, symbol, shapes)
     fold = folded(*plain)
-    collector = RangeCollector(wanted_ranges(*fold[:2]))
+    collector = RangeCollector(wanted_ranges(*fold[:2], exact))
     bind(mx, fused_graph(fold[0]), fold[1], fold[2], shapes, collector)()
     with environment(MXNET_SUBGRAPH_BACKEND='NONE'):
         functions = {'unfused': bind(mx, *plain, shapes)}
     functions.update({'TEST.FOLD': bind(mx, *use_winograd(*fold[:2]), fold[2], shapes)})
     functions.update(unfolded=bind(mx, *plain, shapes), folded=bind(mx, *fold, shapes),
-                     bf16=bind(mx, *to_bfloat16(*fold[:2]), fold[2], shapes),
-                     int8=bind(mx, *to_int8(*fold[:2], collector.ranges), fold[2], shapes))
+                     bf16=bind(mx, *to_bfloat16(*fold[:2], exact), fold[2], shapes),
+                     int8=bind(mx, *to_int8(*fold[:2], collector.ranges, exact), fold[2], shapes))
     seconds = timing.interleaved(functions, budget, warm=1)
     rows = []
     for name, value in seconds.items():

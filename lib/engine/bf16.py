@@ -16,16 +16,14 @@ DTYPE_ATTRIBUTE, BFLOAT16 = '__dtype__', '12'  # of variables; MXNet's number of
 ELEMENT = np.dtype([('bfloat16', np.uint16)])  # as MXNet's arrays name it: NumPy has none
 
 
-def exact_layers(names):
-    """Those of `names` (layers) that predict scores, boxes or offsets and so keep their precision."""
-    return {name for name in names if name.endswith(('cls_score', 'bbox_pred', 'offset')) or name == 'conv_new_out'}
+def to_bfloat16(symbol, arg_params, float32_layers):
+    """-> (symbol, arg_params); the parameters of layers that compute in bfloat16 are of that type too.
 
-
-def to_bfloat16(symbol, arg_params):
-    """-> (symbol, arg_params); the parameters of layers that compute in bfloat16 are of that type too."""
+    float32_layers: names of layers -> set of those that stay as they are (Task.float32_layers).
+    """
     graph, arrays = Graph(symbol), dict(arg_params)
     nodes = graph.nodes()
-    exact = exact_layers(node.name for node in nodes if node.op in COMPUTE)
+    exact = float32_layers([node.name for node in nodes if node.op in COMPUTE])
     low, casts = set(), {}  # ids of nodes whose output 0 is bfloat16; (id of node, output, type) -> Node
 
     def cast(value, dtype):

@@ -4,6 +4,7 @@ import logging
 import os
 
 from lib.engine.int8 import RangeCollector, fused_graph, wanted_ranges
+from lib.tasks import get_task
 from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ def calibrate(config, symbol, arg_params, aux_params):
     from lib.iterators import TestIterator
     from sniper_mxnet import mx
     roidb = calibration_roidb(config)
-    collector = RangeCollector(wanted_ranges(symbol, arg_params))
+    collector = RangeCollector(wanted_ranges(symbol, arg_params, get_task(config, 'test').float32_layers))
     predictor = ModulePredictor(fused_graph(symbol), arg_params, aux_params, [mx.cpu()], monitor=collector)
     scales, done = len(config.TEST.SCALES), 0
     try:

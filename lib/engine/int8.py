@@ -10,7 +10,6 @@ import json
 
 import numpy as np
 
-from lib.engine.bf16 import exact_layers
 
 BACKEND = 'MKLDNN_QUANTIZE'   # oneDNN's fusion of layers, as its quantised operators want it
 FLOAT_OPERATORS = ['BatchNorm', 'Activation', 'Pooling', 'Concat', 'elemwise_add', 'Flatten']
@@ -21,15 +20,16 @@ def fused_graph(symbol):
     return symbol.get_backend_symbol(BACKEND)
 
 
-def to_int8(symbol, arg_params, ranges):
+def to_int8(symbol, arg_params, ranges, float32_layers):
     """(symbol, arg_params) of a folded float32 graph, {output name of `fused_graph`: (low, high)} -> the same in int8.
 
     The parameters of quantised dense layers are stored as int8 with their ranges; oneDNN quantises those of
-    convolutions, a channel each, when it lays them out.
+    convolutions, a channel each, when it lays them out. float32_layers: names of layers -> set of those that are not
+    quantised (Task.float32_layers).
     """
     from mxnet.contrib import quantization
     from sniper_mxnet import mx
-    quantised, _ = _quantised(symbol, arg_params)
+    quantised, _ = _quantised(symbol, arg_params, float32_layers)
     ready = _with_outputs(fused_graph(quantization._calibrate_quantized_sym(quantised, ranges)), symbol.list_outputs())
     given = dict(arg_params)
     given.update(quantization._quantize_params(ready, arg_params, ranges))
@@ -47,9 +47,9 @@ def _with_outputs(symbol, names):
     return mx.sym.Group(outputs)
 
 
-def wanted_ranges(symbol, arg_params):
+def wanted_ranges(symbol, arg_params, float32_layers):
     """Names of the outputs of `fused_graph(symbol)` whose ranges `to_int8` needs."""
-    return set(_quantised(symbol, arg_params)[1])
+    return set(_quantised(symbol, arg_params, float32_layers)[1])
 
 
 class RangeCollector:
@@ -75,25 +75,26 @@ class RangeCollector:
         return {name: tuple(np.mean(pairs, axis=0).tolist()) for name, pairs in self._seen.items()}
 
 
-def _quantised(symbol, arg_params):
+def _quantised(symbol, arg_params, float32_layers):
     """(quantised graph without ranges, names of the outputs that want one)."""
     from mxnet.contrib import quantization
     from sniper_mxnet import mx
     fused = fused_graph(symbol)
-    return quantization._quantize_symbol(fused, mx.cpu(), excluded_symbols=float_layers(fused),
+    return quantization._quantize_symbol(fused, mx.cpu(), excluded_symbols=float_nodes(fused, float32_layers),
                                          excluded_operators=FLOAT_OPERATORS, offline_params=list(arg_params),
                                          quantized_dtype='auto', quantize_mode='full')
 
 
-def float_layers(fused):
-    """Names of the fused nodes that are not quantised: those that read the image, and those that predict.
+def float_nodes(fused, float32_layers):
+    """Names of the fused nodes that are not quantised: those that read the image, and those that
+    `float32_layers` names.
 
     Outputs of the network that others read as well too: MXNet would turn them back into float32 twice.
     """
     graph = json.loads(fused.tojson(remove_amp_cast=False))
     nodes, heads = graph['nodes'], {entry[0] for entry in graph['heads']}
     layers = {number: _layer_name(nodes, node) for number, node in enumerate(nodes) if node.get('subgraphs')}
-    exact = exact_layers(layers.values())
+    exact = float32_layers(list(layers.values()))
     return [nodes[number]['name'] for number, layer in layers.items()
             if layer in exact or number in heads or _reads_image(nodes, number, layers)]
 

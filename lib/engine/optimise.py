@@ -8,6 +8,7 @@ from lib.engine.calibrate import calibrate
 from lib.engine.fold import fold_batch_norms, fuse_relu
 from lib.engine.int8 import to_int8
 from lib.engine.exported_model import check_settings, graph_settings, read_facts, write_pair
+from lib.tasks import get_task
 from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,6 @@ def load_checked(config, weights, variant, source):
     Folding would hide which parameter is missing or misshapen, so it is looked at here. source: name in errors.
     """
     from lib.engine.predictor import check_shapes
-    from lib.tasks import get_task
     from lib.weights.checkpoint import load_for_test
     from symbols import get_detector
     detector = get_detector(config.symbol)
@@ -48,9 +48,10 @@ def optimised(config, weights, precision, variant='test', on_cpu=True):
     network = folded(*load_checked(config, weights, variant, f'the weights {weights.path}'), on_cpu)
     symbol, arg_params, aux_params = network
     if precision == 'bf16':
-        symbol, arg_params = to_bfloat16(symbol, arg_params)
+        symbol, arg_params = to_bfloat16(symbol, arg_params, get_task(config, 'test').float32_layers)
     elif precision == 'int8':
-        symbol, arg_params = to_int8(symbol, arg_params, calibrate(config, *network))
+        symbol, arg_params = to_int8(symbol, arg_params, calibrate(config, *network),
+                                     get_task(config, 'test').float32_layers)
     return symbol, arg_params, aux_params
 
 

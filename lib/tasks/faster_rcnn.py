@@ -51,11 +51,6 @@ class RcnnTask(AnchorTask):
         """Labels of FocusPixels, 1, 0 or -1 a cell."""
         return [Input('scale_label', (self.cells[0] * self.cells[1],), 'label')] if self.config.TRAIN.AUTO_FOCUS else []
 
-    def float32_layers(self, names):
-        """Scores, deltas, offsets of deformable layers, and FocusPixels."""
-        return {name for name in names
-                if name.endswith(('cls_score', 'bbox_pred', 'offset')) or name == 'conv_new_out'}
-
     def decode(self, outputs, windows):
         """See `decode_rcnn`."""
         return decode_rcnn(outputs, windows, self.config.TEST.SCORE_THRESH)

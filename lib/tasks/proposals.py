@@ -58,6 +58,11 @@ class AnchorTask(Task):
                 Input('bbox_target', (4 * anchors, rows, columns), 'label'),
                 Input('bbox_weight', (4 * anchors, rows, columns), 'label')]
 
+    def float32_layers(self, names):
+        """Those that predict scores, deltas, offsets of deformable layers, and FocusPixels."""
+        return {name for name in names
+                if name.endswith(('cls_score', 'bbox_pred', 'offset')) or name == 'conv_new_out'}
+
     def check(self, purpose):
         """Anchors, and with them the limits of proposals."""
         self.check_anchors()
@@ -122,10 +127,6 @@ class ProposalTask(AnchorTask):
     def metrics(self):
         """Of the RPN."""
         return list(METRICS)
-
-    def float32_layers(self, names):
-        """Scores and deltas."""
-        return {name for name in names if name.endswith(('cls_score', 'bbox_pred', 'offset'))}
 
     def decode(self, outputs, windows):
         """The best TEST.N_PROPOSAL_PER_SCALE proposals of each window; those of score 0 only fill up the output."""

@@ -7,10 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from lib.engine.bf16 import ELEMENT, exact_layers, to_bfloat16
+from lib.engine.bf16 import ELEMENT, to_bfloat16
 from lib.engine.fold import fold_batch_norms, fuse_relu
 from lib.engine.graph import Graph
-from lib.engine.int8 import RangeCollector, float_layers, fused_graph, to_int8, wanted_ranges
+from lib.engine.int8 import RangeCollector, float_nodes, fused_graph, to_int8, wanted_ranges
 from tests.conftest import ROOT
 from tests.engine.networks import network, weights
 
@@ -35,6 +35,10 @@ print(' '.join('%.9f' % (np.abs(one - other).max() / np.abs(other).max()) for on
 """
 
 
+def exact_layers(names):
+    return {name for name in names if name == 'cls_score'}
+
+
 @pytest.fixture(scope='module')
 def mx():
     from sniper_mxnet import mx
@@ -45,8 +49,8 @@ def lowered(mx, symbol, arg_params, aux_params, precision):
     """The folded network in `precision`, calibrated on the inputs that it will see."""
     folded, arg_params, aux_params = fold_batch_norms(symbol, arg_params, aux_params)
     if precision == 'bf16':
-        return to_bfloat16(fuse_relu(folded), arg_params) + (aux_params,)
-    return to_int8(folded, arg_params, ranges_of(mx, folded, arg_params, aux_params)) + (aux_params,)
+        return to_bfloat16(fuse_relu(folded), arg_params, exact_layers) + (aux_params,)
+    return to_int8(folded, arg_params, ranges_of(mx, folded, arg_params, aux_params), exact_layers) + (aux_params,)
 
 
 def ranges_of(mx, folded, arg_params, aux_params):
@@ -54,7 +58,7 @@ def ranges_of(mx, folded, arg_params, aux_params):
 
     from lib.engine.predictor import ModulePredictor
     from tests.engine.networks import inputs
-    collector = RangeCollector(wanted_ranges(folded, arg_params))
+    collector = RangeCollector(wanted_ranges(folded, arg_params, exact_layers))
     ModulePredictor(fused_graph(folded), arg_params, aux_params, [mx.cpu()], monitor=collector).predict(
         SimpleNamespace(data=inputs()))
     return collector.ranges
@@ -93,9 +97,9 @@ def test_layers_of_int8(mx):
     symbol = network(mx)
     arg_params, aux_params = weights(mx, symbol)
     folded, arg_params, aux_params = fold_batch_norms(symbol, arg_params, aux_params)
-    kept = float_layers(fused_graph(folded))
+    kept = float_nodes(fused_graph(folded), exact_layers)
     assert len(kept) == 3  # `a` reads the image, `c` is an output, `cls_score` predicts; `d` is left
-    quantised, arrays = to_int8(folded, arg_params, ranges_of(mx, folded, arg_params, aux_params))
+    quantised, arrays = to_int8(folded, arg_params, ranges_of(mx, folded, arg_params, aux_params), exact_layers)
     operators = [node['op'] for node in json.loads(quantised.tojson())['nodes']]
     assert '_contrib_quantize_v2' in operators and '_contrib_quantized_batch_norm' not in operators
     assert {'a_weight', 'd_weight', 'cls_score_weight'} <= set(arrays)
@@ -110,15 +114,10 @@ def test_int8_keeps_the_names_of_outputs(mx):
     symbol = mx.sym.Group([last, mx.sym.identity(second, name='map')])
     shapes = symbol.infer_shape(data=(1, 3, 8, 8))[0]
     arg_params = {name: mx.nd.ones(shape) for name, shape in zip(symbol.list_arguments(), shapes) if name != 'data'}
-    ranges = {name: (-3.0, 3.0) for name in wanted_ranges(symbol, arg_params)}
-    quantised, _ = to_int8(symbol, arg_params, ranges)
+    ranges = {name: (-3.0, 3.0) for name in wanted_ranges(symbol, arg_params, exact_layers)}
+    quantised, _ = to_int8(symbol, arg_params, ranges, exact_layers)
     assert quantised.list_outputs() == symbol.list_outputs() == ['c_output', 'map_output']
 
-
-def test_layers_that_keep_their_precision():
-    names = ['stage4_unit1_offset', 'offset', 'rpn_cls_score', 'rpn_bbox_pred', 'bbox_pred', 'cls_score',
-             'conv_new_out']
-    assert exact_layers(names + ['stage1_unit1_conv1', 'fc_new_1', 'conv_new_1']) == set(names)
 
 
 def test_ranges_are_means_of_the_extremes(mx):

@@ -53,3 +53,10 @@ def test_tasks_do_not_load_mxnet():
                f'get_task(load_config({TINY!r})).sampler()\n'
                "assert not {'mxnet', 'sniper_mxnet'} & set(sys.modules)")
     subprocess.run([sys.executable, '-c', program], check=True)
+
+
+def test_layers_that_keep_their_precision():
+    names = ['stage4_unit1_offset', 'offset', 'rpn_cls_score', 'rpn_bbox_pred', 'bbox_pred', 'cls_score',
+             'conv_new_out']
+    task = get_task(load_config(TINY))
+    assert task.float32_layers(names + ['stage1_unit1_conv1', 'fc_new_1', 'conv_new_1']) == set(names)
