@@ -12,9 +12,9 @@ import argparse
 import functools
 import shlex
 
-from lib.tasks import check_config
 from lib.cli import add_config_arguments, config_from_arguments, run, setup_logging
 from lib.engine.precision import prepare
+from lib.tasks import check_config
 from lib.utils.errors import SniperError
 
 

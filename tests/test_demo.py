@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import demo
-from lib.cli import run
 from demo import detection_table
+from lib.cli import run
 from lib.inference.weights import names_for
 from tests.detections import flat
 from tests.inference import tiny_data

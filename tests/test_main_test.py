@@ -80,7 +80,7 @@ def test_jobs_give_what_one_process_gives(folder):
     one = results(folder)
     command = [sys.executable, 'main_test.py', '--cfg', tiny_data.CONFIG, '--set'] + tiny_data.settings(
         folder, CONCURRENT_JOBS=2, VISUALIZE_INTERMEDIATE_SCALES=True)
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           timeout=120)
     assert done.returncode == 0, done.stdout
     assert '2 inference jobs' in done.stdout

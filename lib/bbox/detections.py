@@ -74,8 +74,8 @@ class Detections:
         return f'Detections({len(self)} of {len(np.unique(self.image))} images)'
 
     def replace(self, **fields) -> 'Detections':
-        """A copy with other fields, by name."""
-        return Detections(**{name: fields.get(name, getattr(self, name)) for name in self.__slots__})
+        """A copy with other fields, by name; arrays that stay are shared. TypeError for a field that there is not."""
+        return Detections(**{**{name: getattr(self, name) for name in self.__slots__}, **fields})
 
     def take(self, index) -> 'Detections':
         """The rows of an index: positions (m,) in any order, or (n,) bool."""

@@ -1,6 +1,6 @@
-"""How an update of a Module takes in what the other workers found, and what that costs.
+"""How an update of a training step takes in what the other workers found, and what that costs.
 
-    Alone             one worker: the Module's own update, with its kvstore over the devices of this process
+    LocalUpdate       one worker: the step's own update, with MXNet's KVStore over the devices of this process
     SumOfGradients    dist_sync, dist_device_sync: gradients are summed over devices and workers, then every worker
                       makes the same update; so optimiser states are the same everywhere, and a checkpoint has one's
     SumOfChanges      dist_async: every worker makes its own update, sends the change of the weights and gets the
@@ -10,39 +10,25 @@ import time
 
 from sniper_mxnet import mx
 
+from lib.distributed.workers import LEAVING_SECONDS
+from lib.engine.training import LocalUpdate
+
 SAMPLED = 10  # one step in so many is timed: it waits for the gradients first, so nothing of it overlaps
 BITS_2BIT = 2  # a gradient of '2bit' compression
 
 
-class Alone:
-    """The update of a Module without other workers."""
+class _GradientSync(LocalUpdate):
+    """What SumOfGradients and SumOfChanges have in common: the arrays, their places on the servers, and the timing.
 
-    bytes_sent = bytes_received = 0
-
-    def __init__(self, module):
-        self._module = module
-        self.update = module.update
-
-    def start(self):
-        """Nothing to agree on."""
-
-    def take_seconds(self):
-        """No time is spent on others."""
-        return None
-
-
-class _Exchange:
-    """What the two have in common: `_before` an exchange, `_exchange`, which reads and writes the arrays `_exchanged`,
-    and `_after` it. workers: Workers with a store. compression: settings of MXNet's, or None.
+    workers: Workers with a store. step: initialised TrainingStep. compression: settings of MXNet's KVStore, or None.
     """
 
-    def __init__(self, workers, module, compression=None):
-        self._workers, self._store, self._module = workers, workers.store, module
+    patience = LEAVING_SECONDS  # what others never send must not keep this process
+
+    def __init__(self, workers, step, compression=None):
+        self._workers, self._store, self._step = workers, workers.store, step
         self._compression = compression
-        group = module._exec_group
-        # (key, gradients, weights), an array a device each, of the parameters that are trained
-        self._trained = [(name, grads, weights) for name, grads, weights in
-                         zip(group.param_names, group.grad_arrays, group.param_arrays) if grads[0] is not None]
+        self._trained = step.trained_arrays()
         numbers = [(weights[0].size, weights[0].dtype().itemsize) for _, _, weights in self._trained]
         self.bytes_received = sum(size * width for size, width in numbers)
         self.bytes_sent = sum(-(-size // (32 // BITS_2BIT)) * 4 for size, _ in numbers) if compression \
@@ -52,24 +38,24 @@ class _Exchange:
 
     def start(self):
         """Give all workers the parameters of worker 0, and the servers room for what will be exchanged."""
-        workers, module = self._workers, self._module
+        workers, step = self._workers, self._step
         with workers.waiting('the parameters of worker 0'):
-            arguments, statistics = module.get_params()
+            arguments, statistics = step.parameters()
             for name, value in arguments.items():
                 self._store.init(name, value)
                 self._store.pull(name, out=value)
             statistics = {name: workers.from_first(value) for name, value in statistics.items()}
             mx.nd.waitall()
-            module.set_params(arguments, statistics)
+            step.set_parameters(arguments, statistics)
             if self._compression:
                 self._store.set_gradient_compression(self._compression)
                 workers.lossy = True
             workers.barrier()
 
-    def update(self):
-        """One update of the parameters, queued in MXNet's engine. Some steps are timed, and waited for."""
+    def update(self, apply):
+        """One update of the parameters, queued in MXNet's engine. Some are timed, and waited for."""
         self._steps += 1
-        self._before()
+        self._before(apply)
         if self._steps % SAMPLED:
             self._exchange()
         else:
@@ -79,12 +65,16 @@ class _Exchange:
                 self._exchange()
                 _wait(self._exchanged)
                 self._timed.append(time.perf_counter() - started)
-        self._after()
+        self._after(apply)
 
     def take_seconds(self):
-        """Mean seconds that an exchange took since the last call, None if none was timed."""
+        """Mean seconds that the exchange with the others took since the last call; None if none was timed."""
         timed, self._timed = self._timed, []
         return sum(timed) / len(timed) if timed else None
+
+    def waiting(self):
+        """Context manager around a wait for results, which may wait for other workers."""
+        return self._workers.waiting()
 
     def _push_and_pull(self, index, key, values, out):
         """Early layers are wanted first by the next batch, so they go first."""
@@ -94,38 +84,47 @@ class _Exchange:
         else:
             self._store.pushpull(key, values, out=out, priority=-index)
 
+    # For those that are made of this class: what to do before the exchange, the exchange, which reads and writes the
+    # arrays `_exchanged`, and what to do after it.
 
-class SumOfGradients(_Exchange):
+    def _before(self, apply):
+        pass
+
+    def _exchange(self):
+        raise NotImplementedError
+
+    def _after(self, apply):
+        pass
+
+
+class SumOfGradients(_GradientSync):
     """Synchronous: all gradients of a step are summed, and every device of every worker updates by the sum."""
 
-    def __init__(self, workers, module, compression=None):
-        super().__init__(workers, module, compression)
+    def __init__(self, workers, step, compression=None):
+        super().__init__(workers, step, compression)
         self._exchanged = [grad for _, grads, _ in self._trained for grad in grads]
-
-    def _before(self):
-        pass
 
     def _exchange(self):
         for index, (name, grads, _) in enumerate(self._trained):
             self._push_and_pull(index, name, grads, grads)
 
-    def _after(self):
-        self._module.update()
+    def _after(self, apply):
+        apply()
 
 
-class SumOfChanges(_Exchange):
+class SumOfChanges(_GradientSync):
     """Asynchronous: weights change by what the own gradients say and by what other workers have sent meanwhile."""
 
-    def __init__(self, workers, module, compression=None):
-        super().__init__(workers, module, compression)
+    def __init__(self, workers, step, compression=None):
+        super().__init__(workers, step, compression)
         self._changes = [weights[0].copy() for _, _, weights in self._trained]
         self._exchanged = self._changes + [weight for _, _, weights in self._trained for weight in weights]
 
-    def _before(self):
+    def _before(self, apply):
         for change, (_, grads, weights) in zip(self._changes, self._trained):
             weights[0].copyto(change)
             _sum_over_devices(grads)
-        self._module.update()
+        apply()
         for change, (_, _, weights) in zip(self._changes, self._trained):
             change[:] = weights[0] - change
 
@@ -133,15 +132,12 @@ class SumOfChanges(_Exchange):
         for index, (change, (name, _, weights)) in enumerate(zip(self._changes, self._trained)):
             self._push_and_pull(index, name, change, weights)
 
-    def _after(self):
-        pass
 
-
-def make_exchange(workers, module, config):
-    """The exchange of `default.kvstore`."""
+def make_gradient_sync(workers, step, config):
+    """LocalUpdate or alike for an initialised TrainingStep, of the kind that `default.kvstore` names."""
     if workers.alone:
-        return Alone(module)
-    return (SumOfChanges if workers.adds else SumOfGradients)(workers, module, compression_settings(config))
+        return LocalUpdate()
+    return (SumOfChanges if workers.adds else SumOfGradients)(workers, step, compression_settings(config))
 
 
 def compression_settings(config):

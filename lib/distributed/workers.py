@@ -130,6 +130,14 @@ class Workers:
         content = text if self.rank == 0 else np.zeros(length, np.uint8)
         return json.loads(self.from_first(mx.nd.array(content, dtype='uint8')).asnumpy().tobytes().decode('utf-8'))
 
+    def arrays_from_first(self, arrays):
+        """What worker 0 has: a dict of NDArray on the CPU. What the others give is not looked at."""
+        from sniper_mxnet import mx
+        kinds = self.json_from_first({name: (list(array.shape), np.dtype(array.dtype).name)
+                                      for name, array in arrays.items()})
+        return {name: self.from_first(arrays[name] if self.rank == 0 else mx.nd.zeros(shape, dtype=dtype))
+                for name, (shape, dtype) in kinds.items()}
+
     def mean(self, arrays):
         """Mean over the workers of each NDArray of a dict, on the CPU.
 

@@ -4,12 +4,9 @@ Gradients in half precision vanish below 6e-8 and overflow above 65504. The loss
 optimiser divides by it. Here it starts at TRAIN.scale, doubles after LOSS_SCALE_INTERVAL updates without overflow,
 and is halved when a gradient is not finite; that update is left out.
 
-The factor is an input of the graph, `loss_scale` (1,), a state of MXNet's Module: no graph is built again for it.
+The factor is an input of the graph, `loss_scale` (1,): no graph is built again for it. lib.engine.training applies it.
 """
 import logging
-
-import numpy as np
-from sniper_mxnet import mx
 
 from lib.engine.graph import Graph, Node, Value, variable
 from lib.utils.errors import SniperError
@@ -70,46 +67,3 @@ class LossScale:
         """What get_state gave; an empty dict changes nothing."""
         self.scale, self.steady, self.skipped = (state.get(name, getattr(self, name))
                                                  for name in ('scale', 'steady', 'skipped'))
-
-
-class ScaledUpdate:
-    """Stands between the training loop and what updates the parameters: divides by the factor, leaves updates out.
-
-    module: bound with the state `loss_scale` and its optimiser; inner: lib.distributed.gradient_sync; rule: LossScale.
-    Everything but `update` is the inner one's. Looking at the gradients waits for them.
-    """
-
-    def __init__(self, module, inner, rule):
-        self._module, self._inner, self.rule = module, inner, rule
-        self._rescale = module._optimizer.rescale_grad
-        self._apply()
-
-    def __getattr__(self, name):
-        return getattr(self._inner, name)
-
-    def update(self):
-        """Update the parameters, unless a gradient is not finite."""
-        if self.rule.update(gradients_finite(self._module)):
-            self._inner.update()
-        self._apply()
-
-    def _apply(self):
-        """Give the factor to the graph's next batch, and its inverse to the optimiser's next update."""
-        self._module.set_states(value=self.rule.scale)
-        self._module._optimizer.rescale_grad = self._rescale / self.rule.scale
-
-
-def gradients_finite(module):
-    """Whether no gradient of a bound Module, nor their sum over devices, is infinite or not a number."""
-    grads = [arrays for arrays in module._exec_group.grad_arrays if arrays[0] is not None]
-    devices = len(module._context)
-    for device in range(devices):
-        by_type = {}
-        for arrays in grads:
-            array = arrays[device]
-            half = array.dtype == np.float16
-            by_type.setdefault(half, []).append(array * devices if half and devices > 1 else array)
-        for arrays in by_type.values():
-            if not mx.nd.multi_all_finite(*arrays, num_arrays=len(arrays)).asscalar():
-                return False
-    return True

@@ -12,8 +12,14 @@ the main module.
 from lib.inference.aggregate import Suppression, aggregate
 from lib.inference.detect import detect
 from lib.inference.store import DetectionStore
-from lib.inference.weights import (PredictorFactory, Weights, check_classes, find_weights, settle_classes,
-                                   use_float32_on_cpu)
+from lib.inference.weights import (
+                                   PredictorFactory,
+                                   Weights,
+                                   check_classes,
+                                   find_weights,
+                                   settle_classes,
+                                   use_float32_on_cpu,
+)
 
 __all__ = ['DetectionStore', 'PredictorFactory', 'Suppression', 'Weights', 'aggregate', 'check_classes',
            'detect', 'find_weights', 'settle_classes', 'use_float32_on_cpu']

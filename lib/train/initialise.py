@@ -8,6 +8,9 @@ detector is trained further, or gets one more head.
 import logging
 import os
 
+import numpy as np
+from sniper_mxnet import mx
+
 from lib.utils.errors import SniperError
 from lib.weights.parameter_matching import match_parameters, override
 from lib.weights.checkpoint import load_params
@@ -55,22 +58,12 @@ def pretrained_values(config, shapes, aux_shapes, new_names):
     return {name: args[name] for name in wanted}, {name: auxs[name] for name in aux_shapes}
 
 
-def init_parameters(module, detector, config):
-    """Fill a bound Module: pretrained values where there are some, initialisers (seeded) for the rest."""
-    import numpy as np
-    from sniper_mxnet import mx
-    arg_arrays, aux_arrays = _empty_parameters(module)
-    shapes = {name: array.shape for name, array in arg_arrays.items()}
-    args, auxs = pretrained_values(config, shapes, {name: array.shape for name, array in aux_arrays.items()},
-                                   set(detector.new_parameters(module.symbol)))
+def init_parameters(step, detector, config):
+    """Fill a bound TrainingStep: pretrained values where there are some, initialisers (seeded) for the rest."""
+    args, auxs = pretrained_values(config, *step.shapes(), set(detector.new_parameters(step.symbol)))
     mx.random.seed(config.TRAIN.SEED)
     np.random.seed(config.TRAIN.SEED)  # some of MXNet's initialisers draw from NumPy
-    module.init_params(detector.initializer(), arg_params=args, aux_params=auxs, allow_missing=True)
-
-
-def _empty_parameters(module):
-    """The not yet initialised parameters and auxiliary states of a bound Module."""
-    return module._arg_params, module._aux_params
+    step.initialise(detector.initializer(), args, auxs)
 
 
 def _check_requirements(config, path, requires):

@@ -1,120 +1,123 @@
 """The one training loop.
 
-The engine of MXNet runs behind Python's back; reading an output waits for it. So the loop launches batch k+1 first and
-then looks at the outputs of batch k, which were copied aside asynchronously: while Python counts hits and logs, the
-engine computes. Everything that must be exact (a checkpoint) drains this pipeline before.
+The engine of MXNet runs behind Python's back; reading an output waits for it. So the loop gives it batch k+1 first and
+then looks at the outputs of batch k, which were copied aside meanwhile: while Python counts hits and logs, the engine
+computes. Whatever must be exact (a checkpoint) is done after an epoch, or where one was stopped: all is over then.
 """
 import logging
 import math
 import time
-from collections import namedtuple
+from typing import Dict, List, NamedTuple, Sequence
 
 import numpy as np
-from sniper_mxnet import mx
 
+from lib.engine.training import Outputs, TrainingStep
+from lib.train.metrics import TrainMetrics
 from lib.utils.errors import SniperError
-from lib.distributed.workers import ALONE
 
 logger = logging.getLogger(__name__)
 
-IMAGES_NAMED = 8
-
-# A batch that was launched but not looked at: its number, files, learning rate, needed labels (copies), outputs (dict
-# of lists, an array a device), what `stop.share` gave.
-Launched = namedtuple('Launched', 'number images rate labels outputs wishes')
+IMAGES_NAMED = 8  # in the message about a loss that is not finite
 
 
-class FitLoop:
-    """Trains a bound Module with an optimiser, from (epoch, batch) to the end.
+class Epoch:
+    """Epoch number `number` (from 0) of `batches` batches; this run begins at `first` and has trained up to `done`."""
 
-    module: bound, initialised, with its optimiser.
-    iterator: TrainIterator or alike: start_epoch(epoch, first_batch) -> batches, iteration over batches.
-    feeder: BatchFeeder. metrics: TrainMetrics. progress: Progress. rate: update number -> learning rate.
-    saver: object with save_epoch(epochs_done) and save_interrupted(epoch, batch).
-    stop: StopRequest or SharedStop. exchange: of lib.distributed.gradient_sync, updates the parameters.
-    workers: Workers.
+    def __init__(self, number: int, batches: int, first: int = 0):
+        self.number, self.batches, self.first, self.done = number, batches, first, first
+
+    @property
+    def over(self) -> bool:
+        """Whether all batches are trained."""
+        return self.done >= self.batches
+
+
+class LaunchedBatch(NamedTuple):
+    """A batch that the engine was given: its number, files, labels that metrics read (copies), outputs, learning rate,
+    and the seconds that were waited for its data."""
+    number: int
+    images: List[str]
+    labels: Dict[str, np.ndarray]
+    outputs: Outputs
+    learning_rate: float
+    waited: float
+
+
+class Hook:
+    """Something beside training. The loop calls these methods of each hook, in the order of the list of hooks."""
+
+    def before_epoch(self, epoch: Epoch) -> None:
+        """The epoch's iterator has started."""
+
+    def after_launch(self, batch: LaunchedBatch) -> None:
+        """The engine was given the batch and its update; whoever waits for results here slows training down."""
+
+    def after_batch(self, batch: LaunchedBatch) -> None:
+        """The outputs of the batch are there, and metrics hold them."""
+
+    def after_epoch(self, epoch: Epoch) -> None:
+        """The epoch ends here, over or not (`epoch.over`); nothing is pending."""
+
+
+def fit(step: TrainingStep, iterator, metrics: TrainMetrics, hooks: Sequence[Hook], stop, epoch: Epoch,
+        end_epoch: int) -> bool:
+    """Train from `epoch`, whose iterator has started, up to epoch number `end_epoch` - 1.
+
+    iterator: TrainIterator or alike: start_epoch(epoch) -> batches, iteration over batches. metrics: go on in the first
+    epoch from what they hold. stop: hook, `stop.requested` is true once training shall end after the batches under way.
+    -> True if all was trained, False if it was stopped. SniperError if a loss is not finite.
     """
-
-    def __init__(self, module, iterator, feeder, metrics, progress, rate, saver, stop, exchange, workers=ALONE):
-        self.module, self.iterator, self.feeder = module, iterator, feeder
-        self.exchange, self.workers = exchange, workers
-        self.metrics, self.progress, self.rate = metrics, progress, rate
-        self.saver, self.stop = saver, stop
-        self.outputs = [(name, module.output_names.index(name)) for name in metrics.needed_outputs]
-
-    def run(self, epoch, batch, end_epoch, batches):
-        """Train epochs `epoch` to `end_epoch` - 1, the first from batch number `batch`.
-
-        The iterator's start_epoch(epoch, batch) was called and gave `batches`. Metrics of the first epoch go on from
-        what `self.metrics` holds. Returns True if all was trained, False if a signal stopped it (saved).
-        """
-        first = epoch
-        for epoch in range(first, end_epoch):
-            if epoch != first:
-                batch = 0
-                self.metrics.reset()
-                batches = self.iterator.start_epoch(epoch)
-            log_epoch_stats(self.iterator, epoch)
-            done = self._run_epoch(epoch, batch, batches)
-            self.stop.settle()
-            if done < batches:
-                self.saver.save_interrupted(epoch, done)
-                return False
-            self.saver.save_epoch(epoch + 1)
-            if self.stop.requested and epoch + 1 < end_epoch:
-                return False
-        return True
-
-    def _run_epoch(self, epoch, first_batch, batches):
-        """-> number of the first batch that was not trained; less than `batches` if a signal came."""
-        self.progress.start_epoch(epoch, batches, first_batch)
-        launched = None
-        number = first_batch
-        while number < batches and not self.stop.requested:
+    while True:
+        log_epoch_stats(iterator, epoch.number)
+        for hook in hooks:
+            hook.before_epoch(epoch)
+        pending = None
+        while not epoch.over and not stop.requested:
             started = time.monotonic()
-            batch = next(self.iterator)
-            self.progress.add_wait(time.monotonic() - started)
-            previous, launched = launched, self._launch(number, batch)
-            self._look_at(epoch, previous)
-            number += 1
-        self._look_at(epoch, launched)
-        with self.workers.waiting():
-            mx.nd.waitall()  # BatchNorm's moving statistics are written without the engine knowing (CPU)
-        self.progress.epoch_line(number)
-        return number
-
-    def _launch(self, number, batch):
-        """Start forward, backward and update of a batch, and the copies of its outputs."""
-        images = list(batch.images)
-        labels = {name: np.array(batch.label[name], dtype=np.int16) for name in self.metrics.needed_labels}
-        self.module.forward_backward(self.feeder(batch))
-        self.exchange.update()
-        wishes = self.stop.share()
-        outputs = self.module.get_outputs(merge_multi_context=False)
-        copies = {name: [array.copyto(mx.cpu()) for array in outputs[index]] for name, index in self.outputs}
-        return Launched(number, images, self.rate(self.module._optimizer.num_update), labels, copies, wishes)
-
-    def _look_at(self, epoch, launched):
-        """Wait for a launched batch, take in its metrics, log the progress line when it is due."""
-        if launched is None:
-            return
-        with self.workers.waiting():  # the batch began with weights that took in what all workers found
-            outputs = {name: np.concatenate([array.asnumpy() for array in arrays]) if len(arrays) > 1
-                       else arrays[0].asnumpy() for name, arrays in launched.outputs.items()}
-        losses = self.metrics.update(outputs, launched.labels)
-        broken = ['{} {}'.format(*pair) for pair in losses.items() if not math.isfinite(pair[1])]
-        if broken:
-            raise SniperError(
-                ('the loss is not finite ({}) in epoch {}, batch {}, images {}: lower TRAIN.lr or set '
-                'TRAIN.CLIP_GRADIENT, look at these images and their boxes, and go on with --resume').format(
-                ', '.join(broken), epoch + 1, launched.number, _shortened(launched.images)))
-        self.stop.learn(launched.wishes)
-        done = launched.number + 1
-        if self.progress.due(done):
-            self.progress.line(done, launched.rate, self.metrics.values(), self.exchange.take_seconds())
+            batch = next(iterator)
+            waited = time.monotonic() - started
+            step.forward_backward(batch)
+            step.update()
+            previous, pending = pending, LaunchedBatch(
+                epoch.done, list(batch.images), _copies(batch.label, metrics.needed_labels),
+                step.outputs(metrics.needed_outputs), step.learning_rate, waited)
+            for hook in hooks:
+                hook.after_launch(pending)
+            epoch.done += 1
+            _finish(epoch, previous, metrics, hooks)
+        _finish(epoch, pending, metrics, hooks)
+        step.wait()
+        for hook in hooks:
+            hook.after_epoch(epoch)
+        if not epoch.over or stop.requested and epoch.number + 1 < end_epoch:
+            return False
+        if epoch.number + 1 >= end_epoch:
+            return True
+        metrics.reset()
+        epoch = Epoch(epoch.number + 1, iterator.start_epoch(epoch.number + 1))
 
 
-def log_epoch_stats(iterator, epoch):
+def _finish(epoch, batch, metrics, hooks):
+    """Wait for a launched batch, if any, and let metrics and hooks have it."""
+    if batch is None:
+        return
+    losses = metrics.update(batch.outputs.read(), batch.labels)
+    broken = [f'{name} {value}' for name, value in losses.items() if not math.isfinite(value)]
+    if broken:
+        raise SniperError(
+            f'the loss is not finite ({", ".join(broken)}) in epoch {epoch.number + 1}, batch {batch.number}, images '
+            f'{_shortened(batch.images)}: lower TRAIN.lr or set TRAIN.CLIP_GRADIENT, look at these images and their '
+            'boxes, and go on with --resume')
+    for hook in hooks:
+        hook.after_batch(batch)
+
+
+def _copies(labels, names):
+    """The iterator's arrays are used again for another batch."""
+    return {name: np.array(labels[name], dtype=np.int16) for name in names}
+
+
+def log_epoch_stats(iterator, epoch: int) -> None:
     """One line of what the iterator says about the epoch (`epoch_stats`), if it does."""
     stats = getattr(iterator, 'epoch_stats', None)
     if stats:

@@ -1,31 +1,24 @@
-"""Training metrics, found by the names of the graph's outputs and labels.
+"""Training metrics: running averages of what the task wants reported (lib.tasks, Task.metrics).
 
-Source: reference/pipeline.md section 11. Every metric is a running average: a sum over labels that are not -1,
-divided by their number. Accuracies compare the largest class with the label; log losses are -log(p + 1e-14) of
-the labelled class; L1 losses are the sum of the (already weighted) loss output.
+Source: reference/pipeline.md section 11. Every metric is a sum over labels that are not -1, divided by their number.
+Accuracies compare the largest class with the label; log losses are -log(p + 1e-14) of the labelled class; L1 losses
+are the sum of the (already weighted) loss output.
 
-Shapes: B chips, A anchors a cell, F x F cells, R rois a chip, C classes, M mask rois.
-Everything here is NumPy: the fit loop copies the outputs asynchronously and reads them one batch late.
+Everything here is NumPy: the loop copies the outputs asynchronously and reads them one batch late.
 """
 import re
-from collections import OrderedDict, namedtuple
+from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 
+from lib.tasks import Metric
+
 EPSILON = 1e-14
-
-# The outputs and labels that one part of the network is measured with. loss is '' where there is none.
-Part = namedtuple('Part', 'accuracy log_loss l1 prob label loss')
-
-RPN = Part('RPNAcc', 'RPNLogLoss', 'RPNL1Loss', 'rpn_cls_prob_output', 'label', 'rpn_bbox_loss_output')
-RCNN = Part('RCNNAcc', 'RCNNLogLoss', 'RCNNL1LossCRCNN', 'cls_prob_reshape_output', 'rcnn_label',
-            'bbox_loss_reshape_output')
-FOCUS = Part('AutoFocusAcc', 'AutoFocusLogLoss', '', 'cls_scale_prob_output', 'scale_label', '')
-MASK = Part('', 'MaskLogLoss', '', 'mask_cls_prob_output', 'mask_target', '')
-PARTS = (RPN, RCNN, FOCUS, MASK)
+LOSSES = ('log_loss', 'l1')  # kinds of which a value that is not finite ends a training
+_NUMBERED = re.compile(r'(.*?)(\d+)_output$')
 
 
-def classification_sums(prob, label, class_axis):
+def classification_sums(prob: np.ndarray, label: np.ndarray, class_axis: int) -> Tuple[int, float, int]:
     """Sums of one batch of a softmax.
 
     prob: (..., C, ...) with the classes along `class_axis`; label: any shape with as many numbers as prob has
@@ -43,68 +36,74 @@ def classification_sums(prob, label, class_axis):
     return hits, float(-np.log(picked.astype(np.float64) + EPSILON).sum()), label.size
 
 
+def find_output(name: str, output_names: Sequence[str]) -> str:
+    """The output that a task calls `name`. ValueError if the graph has none.
+
+    MXNet numbers nodes without a name by session: what is `blockgrad0` in the first graph of a process can be
+    `blockgrad7` in the next. The number counts among the outputs of that kind.
+    """
+    if name in output_names:
+        return name
+    stem, number = _NUMBERED.match(name).groups() if _NUMBERED.match(name) else (name, '0')
+    alike = [match.groups() for match in map(_NUMBERED.match, output_names) if match and match.group(1) == stem]
+    places = sorted(int(place) for _, place in alike)
+    if int(number) >= len(places):
+        raise ValueError(f'the graph has no output {name!r}; it has {", ".join(output_names)}')
+    return f'{stem}{places[int(number)]}_output'
+
+
 class TrainMetrics:
     """Running averages over an epoch.
 
-    output_names: the training graph's outputs (symbol.list_outputs()). Labels that the graph itself produces
-    (of rois and masks) are its BlockGrad outputs, `blockgrad<k>_output`, in this order.
+    metrics: of the task. output_names: of the training graph. label_names: of the inputs that are labels.
     """
 
-    def __init__(self, output_names):
-        self.output_names = list(output_names)
-        available = set(self.output_names)
-        self.parts = [part for part in PARTS if part.prob in available]
-        made = sorted((name for name in available if re.match(r'blockgrad\d+_output$', name)),
-                      key=lambda name: int(re.findall(r'\d+', name)[0]))
-        graph_labels = [part.label for part in (RCNN, MASK) if part in self.parts]
-        self.label_outputs = dict(zip(graph_labels, made))
-        self.names = [name for part in self.parts for name in (part.accuracy, part.log_loss, part.l1) if name]
+    def __init__(self, metrics: Sequence[Metric], output_names: Sequence[str], label_names: Sequence[str]):
+        labels = set(label_names)
+        self.metrics = [metric._replace(
+            output=find_output(metric.output, output_names),
+            label=metric.label if metric.label in labels or not metric.label
+            else find_output(metric.label, output_names)) for metric in metrics]
+        used = {name for metric in self.metrics for name in (metric.output, metric.label)}
+        self.needed_outputs = [name for name in output_names if name in used and name not in labels]
+        self.needed_labels = [name for name in label_names if name in used]
         self.reset()
 
-    @property
-    def needed_outputs(self):
-        """Names of the outputs that `update` reads, in the graph's order."""
-        used = {name for part in self.parts for name in (part.prob, part.loss)} | set(self.label_outputs.values())
-        return [name for name in self.output_names if name in used]
-
-    @property
-    def needed_labels(self):
-        """Names of the iterator's labels that `update` reads."""
-        return [part.label for part in self.parts if part.label not in self.label_outputs]
-
-    def reset(self):
+    def reset(self) -> None:
         """Forget everything: a new epoch begins."""
-        self.sums = OrderedDict((name, [0.0, 0]) for name in self.names)
+        self._sums = {metric.name: [0.0, 0] for metric in self.metrics}
 
-    def update(self, outputs, labels):
-        """Take in one batch: dicts of arrays by name. Returns {metric: value of this batch} of the losses."""
-        losses = {}
-        for part in self.parts:
-            label = outputs[self.label_outputs[part.label]] if part.label in self.label_outputs else labels[part.label]
-            class_axis = 2 if part is RCNN else 1                  # (B, R, C); the others (B, 2, ...)
-            hits, log_loss, count = classification_sums(outputs[part.prob], label, class_axis)
-            if part.accuracy:
-                self._add(part.accuracy, hits, count)
-            losses[part.log_loss] = self._add(part.log_loss, log_loss, count)
-            if part.l1:
-                losses[part.l1] = self._add(part.l1, float(outputs[part.loss].sum(dtype=np.float64)), count)
+    def update(self, outputs: Dict[str, np.ndarray], labels: Dict[str, np.ndarray]) -> Dict[str, float]:
+        """Take in one batch: arrays by name. -> {metric: sum over this batch} of the losses."""
+        losses, sums = {}, {}  # sums: those of a softmax, which several metrics share
+        for metric in self.metrics:
+            output = outputs[metric.output]
+            label = labels[metric.label] if metric.label in labels else outputs.get(metric.label)
+            if metric.kind == 'l1':
+                count = len(output) if label is None else int(np.count_nonzero(label != -1))
+                value = float(output.sum(dtype=np.float64))
+            else:
+                key = metric[2:]
+                if key not in sums:
+                    sums[key] = classification_sums(output, label, metric.class_axis)
+                hits, log_loss, count = sums[key]
+                value = hits if metric.kind == 'accuracy' else log_loss
+            self._sums[metric.name][0] += value
+            self._sums[metric.name][1] += count
+            if metric.kind in LOSSES:
+                losses[metric.name] = value
         return losses
 
-    def _add(self, name, value, count):
-        self.sums[name][0] += value
-        self.sums[name][1] += count
-        return value
-
-    def values(self):
+    def values(self) -> List[Tuple[str, float]]:
         """[(name, average)], nan where nothing was measured yet."""
-        return [(name, total / count if count else float('nan')) for name, (total, count) in self.sums.items()]
+        return [(name, total / count if count else float('nan')) for name, (total, count) in self._sums.items()]
 
-    def get_state(self):
+    def get_state(self) -> Dict[str, list]:
         """What `set_state` needs to go on: plain lists for a JSON file (floats survive it exactly)."""
-        return {name: list(pair) for name, pair in self.sums.items()}
+        return {name: list(pair) for name, pair in self._sums.items()}
 
-    def set_state(self, state):
+    def set_state(self, state: Dict[str, list]) -> None:
         """Continue from `get_state`; metrics that the state does not have start at zero."""
         for name, pair in state.items():
-            if name in self.sums:
-                self.sums[name] = [float(pair[0]), int(pair[1])]
+            if name in self._sums:
+                self._sums[name] = [float(pair[0]), int(pair[1])]

@@ -1,78 +1,125 @@
-"""The progress line of training."""
+"""What a training says in its log: environment and configuration at its head, then how it goes on."""
+import hashlib
+import json
 import logging
 import math
+import os
+import platform
+import sys
 import time
 
+from configs import plain_value
+from lib.train.loop import Hook
 from lib.utils.clock import duration
 
 logger = logging.getLogger(__name__)
 LONGEST_SILENCE = 60.0  # seconds: a line comes at least so often, however slow the batches are
 
 
-class Progress:
+def environment():
+    """[(what, value)] of the machine and the libraries."""
+    import cv2
+    import numpy as np
+    from sniper_mxnet import mx
+    return [('command', ' '.join(sys.argv)), ('folder', os.getcwd()), ('Python', platform.python_version()),
+            ('MXNet', mx.__version__), ('NumPy', np.__version__), ('OpenCV', cv2.__version__),
+            ('machine', f'{platform.system()} {platform.machine()}, {os.cpu_count()} cores'),
+            ('OMP_NUM_THREADS', os.environ.get('OMP_NUM_THREADS', 'not set'))]
+
+
+def flat_config(config, prefix=''):
+    """Nested configuration -> {'TRAIN.lr': value}, values fit for JSON."""
+    flat = {}
+    for key, value in config.items():
+        if hasattr(value, 'items'):
+            flat.update(flat_config(value, f'{prefix}{key}.'))
+        else:
+            flat[prefix + key] = plain_value(value)
+    return flat
+
+
+def config_hash(flat):
+    """Short fingerprint of `flat_config`."""
+    return hashlib.sha256(json.dumps(flat, sort_keys=True).encode('utf-8')).hexdigest()[:16]
+
+
+def log_head(config, workers):
+    """Log environment and configuration, a key a line."""
+    lines = ['{}: {}'.format(*pair) for pair in environment()]
+    if not workers.alone:
+        lines.append(f'rank: {workers.rank} of {workers.count} workers, on {platform.node()}')
+    lines += ['{}: {!r}'.format(*pair) for pair in sorted(flat_config(config).items())]
+    logger.info('Environment and configuration\n%s', '\n'.join('    ' + line for line in lines))
+
+
+class Progress(Hook):
     """Logs one line every `display` batches: speed, share of time spent waiting for data, averages, time left.
 
     display: batches between lines; batch_size: chips a batch of all workers; end_epoch: epochs of the whole run;
-    traffic: bytes that this worker sends and receives a batch.
+    metrics: TrainMetrics; sync: lib.engine.training.LocalUpdate or alike, which knows what talk with others takes.
     """
 
-    def __init__(self, display, batch_size, end_epoch, clock=time.monotonic, traffic=0):
+    def __init__(self, display, batch_size, end_epoch, metrics, sync, clock=time.monotonic):
         self.display = max(int(display), 1)
-        self.batch_size = batch_size
-        self.end_epoch = end_epoch
-        self.clock = clock
-        self.traffic = traffic
+        self.batch_size, self.end_epoch = batch_size, end_epoch
+        self.metrics, self.sync, self.clock = metrics, sync, clock
 
-    def start_epoch(self, epoch, batches, first_batch):
-        """An epoch of `batches` batches begins with number `first_batch`."""
-        self.epoch, self.batches, self.first_batch = epoch, batches, first_batch
+    def before_epoch(self, epoch):
+        """Time counts from here."""
+        self.epoch = epoch
         self.started = self.line_time = self.clock()
-        self.line_batch = first_batch
+        self.line_batch = epoch.first
         self.waited = self.waited_in_epoch = 0.0
-        self.exchanges = []
+        self.exchange_seconds = []
 
-    def add_wait(self, seconds):
-        """The loop waited for data."""
-        self.waited += seconds
-        self.waited_in_epoch += seconds
+    def after_launch(self, batch):
+        """Add up the time that was spent waiting for data."""
+        self.waited += batch.waited
+        self.waited_in_epoch += batch.waited
+
+    def after_batch(self, batch):
+        """Log the line when it is due."""
+        if self.due(batch.number + 1):
+            self.line(batch.number + 1, batch.learning_rate)
 
     def due(self, done):
         """Whether a line is due after `done` batches of the epoch."""
-        return (done % self.display == 0 or done == self.batches
+        return (done % self.display == 0 or done == self.epoch.batches
                 or self.clock() - self.line_time > LONGEST_SILENCE)
 
-    def line(self, done, rate, values, exchange=None):
-        """Log the line. rate: learning rate; values: [(name, average)], nan where nothing was measured; exchange:
-        seconds that an exchange with the other workers takes, None where there are none or none was measured."""
+    def line(self, done, rate):
+        """Log the line after `done` batches of the epoch. rate: learning rate."""
         now = self.clock()
         elapsed = max(now - self.line_time, 1e-9)
         batches = done - self.line_batch
         waiting = f'{100 * min(self.waited / elapsed, 1.0):.0f}% waiting for data'
+        exchange = self.sync.take_seconds()
         if exchange is not None:
-            self.exchanges.append(exchange)
+            self.exchange_seconds.append(exchange)
             waiting += f', {100 * min(exchange * batches / elapsed, 1.0):.0f}% for workers'
-        logger.info('Epoch %d/%d batch %d/%d  %.1f chips/s (%s)  lr %.3g  %s  left %s',
-                    self.epoch + 1, self.end_epoch, done, self.batches, batches * self.batch_size / elapsed, waiting,
-                    rate, '  '.join(map(_value, values)), duration(self._left(done, now)))
+        logger.info('Epoch %d/%d batch %d/%d  %.1f chips/s (%s)  lr %.3g  %s  left %s', self.epoch.number + 1,
+                    self.end_epoch, done, self.epoch.batches, batches * self.batch_size / elapsed, waiting, rate,
+                    '  '.join(map(_value, self.metrics.values())), duration(self._left(done, now)))
         self.line_time, self.line_batch, self.waited = now, done, 0.0
 
-    def epoch_line(self, done):
-        """Log what the epoch took, up to batch `done`: time, speed, share of the time spent waiting for data."""
+    def after_epoch(self, epoch):
+        """Log what the epoch took, as far as it was trained: time, speed, share of the time spent waiting."""
         elapsed = max(self.clock() - self.started, 1e-9)
-        batches = done - self.first_batch
-        logger.info('Epoch %d/%d: %d batches in %s, %.1f chips/s, %.1f%% of the time waiting for data', self.epoch + 1,
-                    self.end_epoch, batches, duration(elapsed), batches * self.batch_size / elapsed,
+        batches = epoch.done - epoch.first
+        logger.info('Epoch %d/%d: %d batches in %s, %.1f chips/s, %.1f%% of the time waiting for data',
+                    epoch.number + 1, self.end_epoch, batches, duration(elapsed), batches * self.batch_size / elapsed,
                     100 * min(self.waited_in_epoch / elapsed, 1.0))
-        if self.exchanges:
-            seconds = sum(self.exchanges) / len(self.exchanges)
+        if self.exchange_seconds:
+            seconds = sum(self.exchange_seconds) / len(self.exchange_seconds)
+            traffic = self.sync.bytes_sent + self.sync.bytes_received
             logger.info('Epoch %d/%d: a batch exchanges %.3f MB with the servers in %.4f s, %.1f%% of its %.4f s',
-                        self.epoch + 1, self.end_epoch, self.traffic / 1e6, seconds,
+                        epoch.number + 1, self.end_epoch, traffic / 1e6, seconds,
                         100 * min(seconds * batches / elapsed, 1.0), elapsed / max(batches, 1))
 
     def _left(self, done, now):
-        per_batch = (now - self.started) / max(done - self.first_batch, 1)
-        epochs = self.end_epoch - self.epoch - 1
-        return per_batch * (self.batches - done + epochs * self.batches)
+        per_batch = (now - self.started) / max(done - self.epoch.first, 1)
+        epochs = self.end_epoch - self.epoch.number - 1
+        return per_batch * (self.epoch.batches - done + epochs * self.epoch.batches)
 
 
 def _value(pair):

@@ -1,12 +1,19 @@
-"""Learning rate as a function of the update number: warm-up, then steps or a cosine.
+"""The learning rate as a function of the update number (warm-up, then steps or a cosine), and SGD's other settings.
 
-Source: reference/pipeline.md section 11. Updates are numbered 1, 2, ... as MXNet's optimisers count them.
+Source: reference/pipeline.md section 11, reference/networks.md section 9. Updates are numbered 1, 2, ... as MXNet's
+optimisers count them. Weight decay reaches only parameters named `*_weight` and `*_gamma`: MXNet gives every other name
+a multiplier of 0 by itself. Gradients are summed over devices and workers and not averaged (`rescale_grad` 1), unless
+TRAIN.LOSS_MEAN 'update' asks for it.
 """
+import logging
 import math
 
 from configs.checks import lr_epochs
 from configs.derived import loss_factor
+from lib.distributed.workers import ALONE
 from lib.utils.errors import SniperError
+
+logger = logging.getLogger(__name__)
 
 
 def step_updates(epochs, begin_epoch, samples, batch_size):
@@ -68,3 +75,38 @@ def learning_rate(config, samples, batch_size):
         factor=train.lr_factor, warmup_lr=train.warmup_lr / divisor,
         warmup_updates=train.warmup_step if train.warmup else 0,
         total=int(train.end_epoch * samples / batch_size), final=train.LR_FINAL)
+
+
+def sgd_settings(config, schedule, parts=1):
+    """Keyword arguments of MXNet's SGD. parts: devices of all workers, over which the chips of an update are split.
+
+    With fp16 the losses carry a factor TRAIN.scale: the rate is divided by it (in `schedule`), weight decay and
+    the clipping bound are multiplied by it, and float32 master weights are kept.
+    """
+    train = config.TRAIN
+    scale = loss_factor(train)
+    return {
+        'momentum': train.momentum,
+        'wd': train.wd * scale,
+        'learning_rate': schedule.base_lr,
+        'lr_scheduler': schedule,
+        'rescale_grad': 1.0 / parts if train.LOSS_MEAN == 'update' else 1.0,
+        'clip_gradient': train.CLIP_GRADIENT * scale if train.CLIP_GRADIENT > 0 else None,
+        'multi_precision': bool(train.fp16),
+    }
+
+
+def init_optimiser(step, config, schedule, workers=ALONE, sync=None):
+    """Give an initialised TrainingStep its SGD. sync: of lib.distributed.gradient_sync, None for a worker alone."""
+    parts = step.num_devices * workers.count
+    _warn_of_odd_settings(config, parts, workers)
+    step.init_optimiser(sgd_settings(config, schedule, parts), config.default.kvstore if workers.alone else None, sync)
+
+
+def _warn_of_odd_settings(config, parts, workers):
+    if config.default.gradient_compression != 'none' and workers.alone and parts == 1:
+        logger.warning('default.gradient_compression has no effect: there is one device, and nobody to send to')
+    if config.TRAIN.LR_SCALING == 'linear' and config.TRAIN.LOSS_MEAN == 'device' and parts > 1:
+        logger.warning("TRAIN.LR_SCALING 'linear' raises the rate with the number of chips, and with LOSS_MEAN "
+                       "'device' the gradients of %d devices are summed too: a step grows with both; "
+                       "LR_SCALING is meant for LOSS_MEAN 'update'", parts)

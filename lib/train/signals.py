@@ -1,13 +1,16 @@
 """SIGINT and SIGTERM ask the training loop to save and leave; several workers do so together."""
 import logging
 import signal
+from collections import deque
+
+from lib.train.loop import Hook
 
 logger = logging.getLogger(__name__)
 
-WISH = 1e6  # of a worker to stop: above any threshold of gradient compression
+STOP_VOTE = 1e6  # of a worker that was asked to stop: above any threshold of gradient compression
 
 
-class StopRequest:
+class StopRequest(Hook):
     """Context manager: `requested` becomes the signal number once SIGINT or SIGTERM has come, else 0.
 
     A second signal ends the process at once, without saving and without Python, which may be waiting for a long batch;
@@ -44,21 +47,12 @@ class StopRequest:
         self.requested = int(number)
         logger.info('%s: saving after the batches under way; once more stops at once', signal.Signals(number).name)
 
-    def share(self):
-        """Tell other workers: there are none."""
 
-    def learn(self, _answer):
-        """Learn what other workers want: there are none."""
-
-    def settle(self):
-        """Come to the same answer as other workers: there are none."""
-
-
-class SharedStop:
+class SharedStop(Hook):
     """A StopRequest that all workers make their own at the same step.
 
-    What a worker wants is summed over all of them beside the gradients of a step (`share`), and looked at when that
-    step is (`learn`): so all decide by the same sums, and none leaves while others wait for its gradients.
+    What a worker wants is summed over all of them beside the gradients of a batch (`after_launch`), and looked at when
+    that batch is (`after_batch`): so all decide by the same sums, and none leaves while others wait for its gradients.
     """
 
     KEY = 'stop'
@@ -67,6 +61,7 @@ class SharedStop:
         from sniper_mxnet import mx
         self.requested = 0
         self._own, self._workers = own, workers
+        self._answers = deque()  # of batches that are launched and not looked at
         self._sum = mx.nd.zeros((1,))  # the same for all steps: what MXNet orders is what is done to one array
         workers.store.init(self.KEY, mx.nd.zeros((1,)))
 
@@ -75,27 +70,30 @@ class SharedStop:
         """As that of StopRequest; what another worker was told counts as SIGTERM."""
         return 128 + self.requested if self.requested else 0
 
-    def share(self):
-        """Say whether this worker was asked to stop -> what `learn` takes, in time.
+    def after_launch(self, batch):
+        """Say whether this worker was asked to stop.
 
-        With an array of its own for every step, the push of one could reach the server before all workers have pushed
-        in the step before, and be taken for one of those.
+        With an array of its own for every batch, the push of one could reach the server before all workers have pushed
+        in the batch before, and be taken for one of those.
         """
-        self._sum[:] = WISH if self._own.requested else 0.0
+        self._sum[:] = STOP_VOTE if self._own.requested else 0.0
         self._workers.store.push(self.KEY, self._sum)
         self._workers.store.pull(self.KEY, out=self._sum)
-        return self._sum.copy()
+        self._answers.append(self._sum.copy())
 
-    def learn(self, answer):
-        """Take in what `share` gave at a step that is over."""
-        with self._workers.waiting():
-            if answer.asscalar() > 0 and not self.requested:
-                self.requested = self._own.requested or int(signal.SIGTERM)
+    def after_batch(self, batch):
+        """Take in what all workers said beside a batch that is over."""
+        self._take(self._answers.popleft())
 
-    def settle(self):
-        """At the end of an epoch, or where one stopped: the same answer everywhere, even if workers are not in step."""
+    def after_epoch(self, epoch):
+        """The same answer everywhere, even if workers are not in step."""
         if self._workers.adds:
             self._workers.barrier()
             self._workers.store.pull(self.KEY, out=self._sum)
-            self.learn(self._sum)
+            self._take(self._sum)
             self._workers.barrier()
+
+    def _take(self, answer):
+        with self._workers.waiting():
+            if answer.asscalar() > 0 and not self.requested:
+                self.requested = self._own.requested or int(signal.SIGTERM)

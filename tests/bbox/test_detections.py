@@ -42,6 +42,15 @@ def test_concatenate_fills_masks():
     assert Detections.concatenate([]).mask is None
 
 
+def test_replace():
+    found = some(masks=True)
+    assert found.replace(mask=None).mask is None and found.replace(label=found.label + 1).label.max() == 3
+    with pytest.raises(TypeError):
+        found.replace(labels=found.label)
+    with pytest.raises(ValueError, match='differ in number'):
+        found.replace(image=[1])
+
+
 def test_groups_keep_the_order_of_rows():
     found = some(masks=True)
     assert [(image, part.mask) for image, part in found.by_image()] == [

@@ -7,13 +7,13 @@ import sys
 import numpy as np
 import pytest
 
-from lib.utils.errors import SniperError
 from lib.distributed import consistency as same
 from lib.distributed.workers import ALONE, connect
+from lib.utils.errors import SniperError
 from lib.weights.params_file import read_arrays
 from tests.conftest import ROOT
-from tests.train.tiny import FakeIterator, TinyDetector, make_config
 from tests.distributed.worker_program import BATCH, BATCHES, distributed_config
+from tests.train.tiny import FakeIterator, TinyDetector, make_config
 
 PATIENCE = 240  # seconds for what takes five on a quiet machine
 
@@ -155,8 +155,7 @@ def test_two_devices_are_one_with_their_batches(tmp_path):
 
 def test_device_means_are_summed_as_in_the_original():
     """Nothing is divided by the number of devices, unless LOSS_MEAN says so."""
-    from lib.train.optimiser import sgd_settings
-    from lib.train.schedule import learning_rate
+    from lib.train.schedule import learning_rate, sgd_settings
     config = make_config()
     assert sgd_settings(config, learning_rate(config, 8, 2), parts=4)['rescale_grad'] == 1.0
     config.TRAIN.LOSS_MEAN = 'update'

@@ -9,9 +9,9 @@ import sys
 
 import numpy as np
 
-from lib.utils.errors import SniperError
 from lib.distributed import consistency as same
 from lib.distributed.workers import connect
+from lib.utils.errors import SniperError
 from tests.train.tiny import FakeIterator, TinyDetector, make_config
 
 BATCH, BATCHES = 2, 3
@@ -67,7 +67,8 @@ def complaints(workers, config):
 
 def training(workers, config, prefix):
     """Two epochs; worker 1 is asked to stop in the second."""
-    from lib.distributed import gradient_sync as exchange
+    from lib.distributed import gradient_sync
+    from lib.engine.training import TrainingStep
     from lib.train import run
     from sniper_mxnet import mx
     steps = []
@@ -76,20 +77,22 @@ def training(workers, config, prefix):
         steps.append([epoch, number])
         if workers.rank == 1 and (epoch, number) == (1, 0):
             os.kill(os.getpid(), signal.SIGTERM)
-    exchanges = []
+    syncs = []
 
-    def make_exchange(*arguments):
-        exchanges.append(exchange.make_exchange(*arguments))
-        return exchanges[0]
-    run.make_exchange = make_exchange
-    exchange.SAMPLED = 2
+    def make_gradient_sync(*arguments):
+        syncs.append(gradient_sync.make_gradient_sync(*arguments))
+        return syncs[0]
+    run.make_gradient_sync = make_gradient_sync
+    gradient_sync.SAMPLED = 2
+    parameters = {}
+    TrainingStep.close = lambda step, close=TrainingStep.close: (
+        parameters.update({name: array.asnumpy() for name, array in step.parameters()[0].items()}), close(step))
     iterator = FakeIterator(BATCH, BATCHES, on_batch, shard=(workers.rank, workers.count))
     status = run.train(config, TinyDetector(), iterator, ('__background__', 'a'), prefix, [mx.cpu()], display=1,
                        workers=workers)
-    module = exchanges[0]._module
-    return {'status': status, 'steps': steps, 'bytes': [exchanges[0].bytes_sent, exchanges[0].bytes_received],
-            'sizes': [array.size for array in module.get_params()[0].values()],
-            'weights': module.get_params()[0]['stem_weight'].asnumpy().ravel().tolist()}
+    return {'status': status, 'steps': steps, 'bytes': [syncs[0].bytes_sent, syncs[0].bytes_received],
+            'sizes': [array.size for array in parameters.values()],
+            'weights': parameters['stem_weight'].ravel().tolist()}
 
 
 if __name__ == '__main__':

@@ -4,9 +4,10 @@ import os
 import pytest
 
 from lib.utils.errors import SniperError
-from lib.train import config_name, contexts, output_folder
+from configs import config_name
+from lib.engine.devices import contexts
+from lib.weights.paths import output_folder
 from lib.engine import devices as devices_module
-from lib.train.progress import Progress, duration
 from tests.train.tiny import make_config
 
 
@@ -73,40 +74,8 @@ def test_nccl_is_refused_where_it_cannot_run(monkeypatch):
     devices_module.check_kvstore(config, [mx.cpu()])
 
 
-def test_progress_says_what_workers_cost(caplog):
-    caplog.set_level('INFO')
-    now = [0.0]
-    progress = Progress(10, 8, 1, clock=lambda: now[0], traffic=2500000)
-    progress.start_epoch(0, 20, 0)
-    now[0] = 10.0
-    progress.line(10, 0.1, [], exchange=0.25)
-    assert '8.0 chips/s (0% waiting for data, 25% for workers)' in caplog.text
-    now[0] = 20.0
-    progress.line(20, 0.1, [], exchange=None)
-    progress.epoch_line(20)
-    assert 'a batch exchanges 2.500 MB with the servers in 0.2500 s, 25.0% of its 1.0000 s' in caplog.text
-
-
 def test_output_folder():
     config = make_config()
     config.output_path, config.dataset.image_set = './output/x', 'train2014+val2014'
     assert config_name('configs/faster/a_b.v2.yml') == 'a_b'
     assert output_folder(config, 'configs/a_b.yml') == os.path.join('./output/x', 'a_b', 'train2014_val2014')
-
-
-def test_progress_line(caplog):
-    caplog.set_level('INFO')
-    now = [100.0]
-    progress = Progress(10, 4, 3, clock=lambda: now[0])
-    progress.start_epoch(0, 25, 0)
-    assert not progress.due(9) and progress.due(10) and progress.due(25)
-    now[0], _ = 105.0, progress.add_wait(0.5)
-    progress.line(10, 0.015, [('RPNAcc', 0.5), ('MaskLogLoss', float('nan'))])
-    assert ('Epoch 1/3 batch 10/25  8.0 chips/s (10% waiting for data)  lr 0.015  RPNAcc 0.5000  MaskLogLoss '
-            '(0 samples)  left 0:32' in caplog.text)
-    now[0] = 166.0
-    assert progress.due(11)
-    progress.add_wait(0.16)
-    progress.epoch_line(11)
-    assert 'Epoch 1/3: 11 batches in 1:06, 0.7 chips/s, 1.0% of the time waiting for data' in caplog.text
-    assert duration(3723.4) == '1:02:03' and duration(59.6) == '1:00'

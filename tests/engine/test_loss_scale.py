@@ -32,57 +32,42 @@ def test_the_rule():
             rule.update(False)
 
 
-def make_module(mx, scale=None):
-    """The tiny detector bound with the input `loss_scale`, if any, and plain SGD."""
-    from lib.engine.loss_scale import NAME, with_loss_scale
+def make_step(mx, scale=None, interval=100):
+    """The tiny detector with plain SGD, and a batch for it. scale: first value of a dynamic loss scale, or None."""
+    from lib.engine.loss_scale import LossScale
+    from lib.engine.training import TrainingStep
     config, iterator = make_config(), FakeIterator(2)
-    symbol = TinyDetector().train_symbol(config)
-    module = mx.mod.Module(symbol if scale is None else with_loss_scale(symbol), data_names=['data'],
-                           label_names=[name for name, _ in iterator.provide_label],
-                           state_names=[] if scale is None else [NAME])
-    module.bind(iterator.provide_data, iterator.provide_label, for_training=True)
+    step = TrainingStep(TinyDetector().symbol(config), iterator.provide_data, iterator.provide_label, [mx.cpu()],
+                        loss_scale=LossScale(scale, interval) if scale else None)
     mx.random.seed(3)
     np.random.seed(3)
-    module.init_params(mx.init.Xavier())
-    module.init_optimizer(kvstore=None, optimizer='sgd', optimizer_params={'learning_rate': 0.1, 'wd': 0.01,
-                                                                           'rescale_grad': 1.0})
+    step.initialise(mx.init.Xavier())
+    step.init_optimiser({'learning_rate': 0.1, 'wd': 0.01, 'rescale_grad': 1.0})
     iterator.start_epoch(0)
-    batch = next(iterator)
-    data = mx.io.DataBatch([mx.nd.array(batch.data['data'])],
-                           [mx.nd.array(batch.label[name]) for name, _ in iterator.provide_label])
-    return module, data
+    return step, next(iterator)
 
 
-class Inner:
-    """What lib.distributed.gradient_sync is to the loop."""
-
-    bytes_sent = 5
-
-    def __init__(self, module):
-        self.update = module.update
-
-
-def parameters(module):
-    return {name: array.asnumpy() for name, array in module.get_params()[0].items()}
+def parameters(step):
+    return {name: array.asnumpy() for name, array in step.parameters()[0].items()}
 
 
 def test_gradients_carry_the_factor_and_updates_do_not(mx):
-    from lib.engine.loss_scale import LossScale, ScaledUpdate
-    plain, data = make_module(mx)
-    scaled, _ = make_module(mx, 8)
-    scaled.set_params(*plain.get_params())
-    update = ScaledUpdate(scaled, Inner(scaled), LossScale(8, 100))
-    for module in (plain, scaled):
-        module.forward_backward(data)
-    for one, other in zip(plain.get_outputs(), scaled.get_outputs()):
-        np.testing.assert_allclose(one.asnumpy(), other.asnumpy(), rtol=1e-6, atol=1e-7)
-    for (one,), (other,) in zip(plain._exec_group.grad_arrays, scaled._exec_group.grad_arrays):
-        size = np.abs(other.asnumpy()).max()
-        np.testing.assert_allclose(8 * one.asnumpy(), other.asnumpy(), rtol=1e-3, atol=1e-4 * size)
-    plain.update()
-    update.update()
-    assert update.bytes_sent == 5  # the rest is the inner one's
-    expected, found = parameters(plain), parameters(scaled)
+    plain, batch = make_step(mx)
+    scaled, _ = make_step(mx, 8)
+    with plain, scaled:
+        scaled.set_parameters(*plain.parameters())
+        outputs = []
+        for step in (plain, scaled):
+            step.forward_backward(batch)
+            outputs.append(step.outputs(step.output_names).read())
+        for name, one in outputs[0].items():
+            np.testing.assert_allclose(one, outputs[1][name], rtol=1e-6, atol=1e-7)
+        for (_, (one,), _), (_, (other,), _) in zip(plain.trained_arrays(), scaled.trained_arrays()):
+            size = np.abs(other.asnumpy()).max()
+            np.testing.assert_allclose(8 * one.asnumpy(), other.asnumpy(), rtol=1e-3, atol=1e-4 * size)
+        plain.update()
+        scaled.update()
+        expected, found = parameters(plain), parameters(scaled)
     assert sorted(expected) == sorted(found) and 'loss_scale' not in found
     for name in expected:
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-5)
@@ -90,21 +75,19 @@ def test_gradients_carry_the_factor_and_updates_do_not(mx):
 
 @pytest.mark.parametrize('bad', [np.inf, -np.inf, np.nan])
 def test_an_overflow_leaves_the_update_out(mx, bad):
-    from lib.engine.loss_scale import LossScale, ScaledUpdate
-    module, data = make_module(mx, 8)
-    update = ScaledUpdate(module, Inner(module), LossScale(8, 2))
-    before = parameters(module)
-    module.forward_backward(data)
-    module._exec_group.grad_arrays[-1][0][:] = bad
-    update.update()
-    after = parameters(module)
-    assert update.rule.scale == 4 and all(np.array_equal(before[name], after[name]) for name in before)
-    for _ in range(2):
-        module.forward_backward(data)
-        update.update()
-    assert update.rule.scale == 8
-    assert module.get_states(merge_multi_context=False)[0][0].asnumpy() == 8 and module._optimizer.rescale_grad == 1 / 8
-    changed = parameters(module)
+    step, batch = make_step(mx, 8, interval=2)
+    with step:
+        before = parameters(step)
+        step.forward_backward(batch)
+        step.trained_arrays()[-1][1][0][:] = bad
+        step.update()
+        after = parameters(step)
+        assert step.loss_scale.scale == 4 and all(np.array_equal(before[name], after[name]) for name in before)
+        for _ in range(2):
+            step.forward_backward(batch)
+            step.update()
+        assert step.loss_scale.scale == 8
+        changed = parameters(step)
     assert any(not np.array_equal(before[name], changed[name]) for name in before)
 
 

@@ -1,14 +1,14 @@
-"""The loop over scales and the jobs, with a fake network."""
+"""The loop over scales and the inference processes, with a fake network."""
 import os
 
 import numpy as np
 import pytest
 
-from lib.utils.errors import SniperError
 from lib.inference.detect import detect
 from lib.inference.scale import joined, run_scale, whole_images
 from lib.inference.workers import readers_of_worker
 from lib.utils.clock import StageClock
+from lib.utils.errors import SniperError
 from tests.detections import assert_same
 from tests.inference import fakes
 

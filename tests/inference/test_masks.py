@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from lib.chips.scales import test_scale as scale_of
 from lib.bbox.detections import Detections
+from lib.chips.scales import test_scale as scale_of
 from lib.chips.window import Window
 from lib.inference.aggregate import Suppression
 from lib.inference.detect import detect

@@ -7,9 +7,9 @@ import pytest
 
 import main_test
 from lib.dataset.proposals import read_proposals
-from lib.utils.errors import SniperError
 from lib.inference.proposals import Parts, blocks_of, extract
 from lib.utils.clock import StageClock
+from lib.utils.errors import SniperError
 from tests.inference import fakes, tiny_data
 
 

@@ -9,10 +9,10 @@ import main_test
 from configs import load_config
 from lib.cli import run
 from lib.dataset.roidb import make_record
-from lib.utils.errors import SniperError
 from lib.inference.shards import MOST, PartFolder, Shard, part_folder
 from lib.inference.workers import num_devices, partition, partition_images, unit_length
 from lib.iterators.batching import order_crops
+from lib.utils.errors import SniperError
 from tests.inference import tiny_data
 
 SIZES = ((96, 64), (64, 96), (80, 80), (90, 50), (50, 90), (70, 60), (61, 47), (99, 33), (40, 77), (88, 81), (52, 52))
@@ -39,7 +39,7 @@ def test_every_batch_stays_whole(count, parts):
 
 
 def test_parts_differ_by_two_units_at_most():
-    """One of the deal, and one that the ends of the wide and the tall ones have more."""
+    """One whose turn it was, and one that the ends of the wide and the tall ones have more."""
     for parts in (2, 3, 5):
         lengths = [len(numbers) for numbers in partition(crops_of(200, 1), 4, parts)]
         assert max(lengths) - min(lengths) <= 3 * 4

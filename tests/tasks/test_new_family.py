@@ -73,5 +73,5 @@ def test_demo(folder, tmp_path, capsys):
 
 def test_nobody_else_knows_it():
     found = subprocess.run(['grep', '-rlE', 'one_stage|cell_prob|CellTask', 'lib', 'symbols', 'configs'], cwd=ROOT,
-                           stdout=subprocess.PIPE, universal_newlines=True, check=False).stdout
+                           stdout=subprocess.PIPE, text=True, check=False).stdout
     assert [path for path in found.split() if not path.endswith('.pyc')] == []

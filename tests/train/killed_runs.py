@@ -21,8 +21,8 @@ class Killed(Exception):
 class SlowDetector(TinyDetector):
     """The small network with a branch of its own that keeps the engine busy."""
 
-    def train_symbol(self, config):
-        symbol = super().train_symbol(config)
+    def symbol(self, config, variant='proposal_train'):
+        symbol = super().symbol(config, variant)
         branch = symbol.get_internals()['data']
         for number in range(LAYERS):
             branch = mx.sym.Convolution(branch, num_filter=64, kernel=(3, 3), pad=(1, 1), name=f'busy{number}')

@@ -7,14 +7,14 @@ from tests.train.tiny import FakeIterator, TinyDetector, make_config
 
 
 def first_values(config):
-    """Parameters of the small network before training, and the bound module."""
+    """Parameters of the small network before training, and names of the frozen ones."""
     from lib.train.initialise import init_parameters
-    from lib.train.run import bind
+    from lib.train.run import make_step
     from sniper_mxnet import mx
-    module = bind(config, TinyDetector(), FakeIterator(2), [mx.cpu()])
-    init_parameters(module, TinyDetector(), config)
-    args, auxs = module.get_params()
-    return {name: value.asnumpy() for name, value in dict(args, **auxs).items()}, module
+    with make_step(config, TinyDetector(), FakeIterator(2), [mx.cpu()]) as step:
+        init_parameters(step, TinyDetector(), config)
+        args, auxs = step.parameters()
+        return {name: value.asnumpy() for name, value in dict(args, **auxs).items()}, step.frozen
 
 
 def pretrained_config(tmp_path, **change):
@@ -35,8 +35,8 @@ def pretrained_config(tmp_path, **change):
 
 def test_from_scratch_nothing_is_frozen_and_the_seed_counts(caplog):
     caplog.set_level('INFO')
-    values, module = first_values(make_config())
-    assert module._fixed_param_names == [] and 'training from scratch' in caplog.text
+    values, frozen = first_values(make_config())
+    assert frozen == [] and 'training from scratch' in caplog.text
     again, _ = first_values(make_config())
     other, _ = first_values(make_config(SEED=1))
     assert all(np.array_equal(values[name], again[name]) for name in values)
@@ -44,10 +44,10 @@ def test_from_scratch_nothing_is_frozen_and_the_seed_counts(caplog):
 
 
 def test_pretrained_values_new_layers_and_frozen_ones(tmp_path):
-    values, module = first_values(pretrained_config(tmp_path))
+    values, frozen = first_values(pretrained_config(tmp_path))
     assert (values['stem_weight'] == 1).all() and (values['bn_moving_mean'] == 1).all()
     assert not (values['rpn_cls_score_weight'] == 1).any()  # a new layer, though the file has it
-    assert sorted(module._fixed_param_names) == ['stem_bias', 'stem_weight']
+    assert sorted(frozen) == ['stem_bias', 'stem_weight']
 
 
 def test_heads_are_kept_where_the_file_has_them(tmp_path):

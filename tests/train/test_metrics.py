@@ -2,7 +2,10 @@
 import numpy as np
 import pytest
 
-from lib.train.metrics import TrainMetrics, classification_sums
+from configs import load_config
+from lib.tasks import Metric, get_task
+from lib.tasks.faster_rcnn import MASK_METRICS
+from lib.train.metrics import TrainMetrics, classification_sums, find_output
 from tests.golden import golden_file
 
 FULL = ['rpn_cls_prob_output', 'rpn_bbox_loss_output', 'cls_scale_prob_output', 'cls_prob_reshape_output',
@@ -22,11 +25,20 @@ def names_of_case(golden, case):
     return names
 
 
+def make_metrics(outputs, **train):
+    """Metrics of sniper_tiny's task; keyword arguments are keys of TRAIN."""
+    config = load_config(None, ['symbol', 'sniper_tiny'] + [word for key, value in train.items()
+                                                            for word in ('TRAIN.' + key, value)])
+    task = get_task(config)
+    return TrainMetrics(task.metrics(), outputs, [entry.name for entry in task.inputs() if entry.role == 'label'])
+
+
 def test_golden_values():
     golden = np.load(golden_file('pipeline/metrics.npz'))
     for case in range(int(golden['n_cases'])):
         names = names_of_case(golden, case)
-        metrics = TrainMetrics(names)
+        metrics = make_metrics(names, AUTO_FOCUS=bool(golden[f'{case:03d}/auto_focus']),
+                               WITH_MASK=bool(golden[f'{case:03d}/with_mask']))
         outputs = {name: golden[f'{case:03d}/{GOLDEN_INPUTS[name]}'] for name in names}
         labels = {'label': golden[f'{case:03d}/rpn_label'], 'scale_label': golden[f'{case:03d}/focus_label']}
         assert set(metrics.needed_outputs) == set(names)
@@ -47,8 +59,8 @@ def test_classification_sums_by_hand():
 
 
 def test_proposal_graph_has_only_rpn_metrics():
-    metrics = TrainMetrics(FULL[:2])
-    assert metrics.names == ['RPNAcc', 'RPNLogLoss', 'RPNL1Loss']
+    metrics = make_metrics(FULL[:2], ONLY_PROPOSAL=True)
+    assert [name for name, _ in metrics.values()] == ['RPNAcc', 'RPNLogLoss', 'RPNL1Loss']
     assert metrics.needed_labels == ['label']
     assert all(np.isnan(value) for _, value in metrics.values())
 
@@ -56,22 +68,35 @@ def test_proposal_graph_has_only_rpn_metrics():
 @pytest.mark.parametrize('target, is_nan', [(1, True), (-1, False)])
 def test_a_mask_head_gone_wild_is_seen_where_it_is_measured(target, is_nan):
     """The fit loop ends a training by these losses; a batch without masks has none."""
-    metrics = TrainMetrics(['mask_cls_prob_output', 'blockgrad0_output'])
+    mask = [metric for metric in MASK_METRICS if metric.kind == 'log_loss']
+    metrics = TrainMetrics([metric._replace(label='blockgrad0_output') for metric in mask],
+                           ['mask_cls_prob_output', 'blockgrad0_output'], [])
     outputs = {'mask_cls_prob_output': np.full((1, 2, 4, 4), np.nan), 'blockgrad0_output': np.full((1, 4, 4), target)}
     losses = metrics.update(outputs, {})
     assert list(losses) == ['MaskLogLoss'] and np.isnan(losses['MaskLogLoss']) == is_nan
 
 
-def test_label_names_do_not_depend_on_the_counter():
+def test_output_names_do_not_depend_on_the_counter():
     """MXNet numbers BlockGrad nodes by session: the second graph of a process starts higher."""
-    metrics = TrainMetrics(FULL[:2] + ['cls_prob_reshape_output', 'bbox_loss_reshape_output', 'blockgrad10_output',
-                                       'mask_cls_prob_output', 'blockgrad9_output'])
-    assert metrics.label_outputs == {'rcnn_label': 'blockgrad9_output', 'mask_target': 'blockgrad10_output'}
+    names = ['cls_prob_output', 'blockgrad10_output', 'mask_cls_prob_output', 'blockgrad9_output']
+    assert find_output('blockgrad0_output', names) == 'blockgrad9_output'
+    assert find_output('blockgrad1_output', names) == 'blockgrad10_output'
+    assert find_output('cls_prob_output', names) == 'cls_prob_output'
+    for absent in ('blockgrad2_output', 'loss_output'):
+        with pytest.raises(ValueError, match=f'no output {absent!r}'):
+            find_output(absent, names)
+
+
+def test_without_labels_losses_are_averaged_over_samples():
+    metrics = TrainMetrics([Metric('Loss', 'l1', 'loss_output', '')], ['loss_output'], ['label'])
+    assert metrics.needed_outputs == ['loss_output'] and metrics.needed_labels == []
+    metrics.update({'loss_output': np.full((4, 3), 0.5)}, {})
+    assert metrics.values() == [('Loss', 1.5)]
 
 
 def test_state_goes_on_exactly():
     rng = np.random.RandomState(3)
-    first, second = TrainMetrics(FULL[:2]), TrainMetrics(FULL[:2])
+    first, second = (make_metrics(FULL[:2], ONLY_PROPOSAL=True) for _ in range(2))
     for step in range(4):
         outputs = {'rpn_cls_prob_output': rng.rand(2, 2, 6, 3), 'rpn_bbox_loss_output': rng.rand(2, 8, 3, 3)}
         labels = {'label': rng.randint(-1, 2, (2, 18))}

@@ -14,12 +14,13 @@ from tests.train.tiny import FakeIterator, TinyDetector, make_config
 END = '%s-0002.%s'
 
 
-def run(prefix, resume=False, on_batch=None, config=None, devices=None, batches=3):
+def run(prefix, resume=False, on_batch=None, config=None, devices=None, batches=3, on_epoch=None):
     from lib.train.run import train
     from sniper_mxnet import mx
     config = config or make_config()
     devices = devices or [mx.cpu()]
-    iterator = FakeIterator(config.TRAIN.BATCH_IMAGES * len(devices), batches, on_batch)
+    iterator = FakeIterator(config.TRAIN.BATCH_IMAGES * len(devices), batches, on_batch,
+                            on_epoch=on_epoch)
     status = train(config, TinyDetector(), iterator, ('__background__', 'a'), prefix, devices, display=1,
                    resume=resume)
     return status, iterator
@@ -94,13 +95,10 @@ def test_interrupted_twice(straight, tmp_path):
     assert_same_end(straight, prefix)
 
 
-def test_signal_before_the_first_batch(straight, tmp_path, monkeypatch):
+def test_signal_before_the_first_batch(straight, tmp_path):
     """The optimiser has no state yet; what is saved goes on all the same."""
-    from lib.train import loop as fit
     prefix = str(tmp_path / 'S')
-    with monkeypatch.context() as patch:
-        patch.setattr(fit, 'log_epoch_stats', lambda *_: os.kill(os.getpid(), signal.SIGINT))
-        assert run(prefix)[0] == 130
+    assert run(prefix, on_epoch=lambda: os.kill(os.getpid(), signal.SIGINT))[0] == 130
     sidecar = json.load(open(prefix + '-interrupted.json'))
     assert (sidecar['epoch'], sidecar['batch'], sidecar['num_update']) == (0, 0, 0)
     resumed, iterator = run(prefix, resume=True)
@@ -232,8 +230,8 @@ def test_other_batch_size_after_a_resume(tmp_path):
 
 
 def test_only_what_changes_the_training_is_said_to_have_changed(caplog):
-    from lib.train.report import flat_config
-    from lib.train.run import where_to_go_on
+    from lib.train.progress import flat_config
+    from lib.train.resume import where_to_go_on
     before = flat_config(load_config())
     sidecar = {'epoch': 1, 'batch': 0, 'batch_size': 4, 'config': before}
     quiet = ['TRAIN.end_epoch', '9', 'TRAIN.NUM_PROCESS', '1', 'TEST.NMS', '0.1', 'gpus', '1', 'output_path', 'x']
@@ -244,7 +242,7 @@ def test_only_what_changes_the_training_is_said_to_have_changed(caplog):
 
 
 def test_where_to_go_on_with_other_batches():
-    from lib.train.run import Position, where_to_go_on
+    from lib.train.resume import Position, where_to_go_on
     config = make_config()
     sidecar = {'epoch': 3, 'batch': 5, 'batch_size': 12, 'config': {}}
     assert where_to_go_on({}, config, 4) == Position(0, 0, 0, 4)
@@ -282,21 +280,19 @@ def test_non_finite_loss_names_the_images(tmp_path):
 
 def test_momentum_and_decay_reach_the_right_parameters(tmp_path):
     """One step by hand: weights and gammas decay, biases and betas do not."""
-    from lib.train.optimiser import init_optimiser
-    from lib.train.run import bind
     from lib.train.initialise import init_parameters
-    from lib.train.schedule import learning_rate
+    from lib.train.run import make_step
+    from lib.train.schedule import init_optimiser, learning_rate
     from sniper_mxnet import mx
     config = make_config(wd=0.5, warmup=False)
-    module = bind(config, TinyDetector(), FakeIterator(2), [mx.cpu()])
-    init_parameters(module, TinyDetector(), config)
-    init_optimiser(module, config, learning_rate(config, 6, 2))
-    before = {name: value.asnumpy().copy() for name, value in module.get_params()[0].items()}
-    for grads in module._exec_group.grad_arrays:
-        grads[0][:] = 0
-    module.update()
-    mx.nd.waitall()
-    for name, value in module.get_params()[0].items():
-        decayed = name.endswith(('_weight', '_gamma'))
-        expected = before[name] * (1 - 0.1 * 0.5 if decayed else 1)
-        np.testing.assert_allclose(value.asnumpy(), expected, rtol=1e-6, err_msg=name)
+    with make_step(config, TinyDetector(), FakeIterator(2), [mx.cpu()]) as step:
+        init_parameters(step, TinyDetector(), config)
+        init_optimiser(step, config, learning_rate(config, 6, 2))
+        before = {name: value.asnumpy().copy() for name, value in step.parameters()[0].items()}
+        for _, grads, _ in step.trained_arrays():
+            grads[0][:] = 0
+        step.update()
+        for name, value in step.parameters()[0].items():
+            decayed = name.endswith(('_weight', '_gamma'))
+            expected = before[name] * (1 - 0.1 * 0.5 if decayed else 1)
+            np.testing.assert_allclose(value.asnumpy(), expected, rtol=1e-6, err_msg=name)

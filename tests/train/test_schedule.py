@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from lib.utils.errors import SniperError
-from lib.train.report import flat_config
+from lib.train.progress import flat_config
 from lib.train.schedule import LearningRate, learning_rate
 from tests.golden import golden_file
 from tests.train.tiny import make_config
 
 
 def test_golden_schedule_and_settings():
-    from lib.train.optimiser import sgd_settings
+    from lib.train.schedule import sgd_settings
     golden = np.load(golden_file('pipeline/lr_schedule.npz'))
     for case in range(int(golden['n_cases'])):
         def value(name):
@@ -73,7 +73,7 @@ def test_bad_values_are_one_line_errors():
 
 
 def test_clipping_follows_the_loss_scale():
-    from lib.train.optimiser import sgd_settings
+    from lib.train.schedule import sgd_settings
     config = make_config()
     config.TRAIN.CLIP_GRADIENT, config.TRAIN.fp16, config.TRAIN.scale = 2.0, True, 100.0
     assert sgd_settings(config, learning_rate(config, 10, 2))['clip_gradient'] == 200.0

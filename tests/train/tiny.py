@@ -7,7 +7,8 @@ SIZE, CELLS, ANCHORS = 16, 8, 2
 SETTINGS = {
     'TRAIN.lr': 0.1, 'TRAIN.lr_step': '1.5', 'TRAIN.warmup': True, 'TRAIN.warmup_lr': 0.01, 'TRAIN.warmup_step': 3,
     'TRAIN.momentum': 0.9, 'TRAIN.wd': 0.0005, 'TRAIN.end_epoch': 2, 'TRAIN.BATCH_IMAGES': 2,
-    'network.FIXED_PARAMS': ['stem'], 'gpus': '', 'symbol': 'tiny',
+    'network.FIXED_PARAMS': ['stem'], 'gpus': '',
+    'symbol': 'sniper_tiny', 'TRAIN.ONLY_PROPOSAL': True,  # whose task the network below serves
 }
 
 
@@ -20,7 +21,7 @@ def make_config(**train):
 class TinyDetector:
     """Two convolutions and a BatchNorm under the names of a proposal network, with a box layer."""
 
-    def train_symbol(self, config):
+    def symbol(self, config, variant='proposal_train'):
         from sniper_mxnet import mx
         from symbols.options import LossOptions
         losses = LossOptions.from_config(config, 16)
@@ -38,8 +39,6 @@ class TinyDetector:
                                grad_scale=0.02 / losses.batch_images, name='rpn_bbox_loss')
         return mx.sym.Group([prob, loss])
 
-    proposal_train_symbol = train_symbol
-
     def new_parameters(self, symbol):
         return {name for name in symbol.list_arguments() if name.startswith(('rpn_', 'bbox_pred'))}
 
@@ -56,13 +55,15 @@ class FakeBatch:
 
 
 class FakeIterator:
-    """Batches that depend on (epoch, number) alone. on_batch(epoch, number) is called before each one.
+    """Batches that depend on (epoch, number) alone. on_batch(epoch, number) is called before each one,
+    on_epoch() when an epoch starts.
 
     Worker `shard` (rank, count) gets its `batch_size` rows of batches of count x batch_size.
     """
 
-    def __init__(self, batch_size, batches=3, on_batch=None, shard=(0, 1)):
+    def __init__(self, batch_size, batches=3, on_batch=None, shard=(0, 1), on_epoch=None):
         self.batch_size, self.batches, self.on_batch, self.shard = batch_size, batches, on_batch, shard
+        self.on_epoch = on_epoch
         shape = (batch_size, 4 * ANCHORS, CELLS, CELLS)
         self.provide_data = [('data', (batch_size, 3, SIZE, SIZE))]
         self.provide_label = [('label', (batch_size, ANCHORS * CELLS * CELLS)), ('bbox_target', shape),
@@ -72,6 +73,8 @@ class FakeIterator:
     def start_epoch(self, epoch, first_batch=0):
         self.epoch, self.number = epoch, first_batch
         self.started.append((epoch, first_batch))
+        if self.on_epoch:
+            self.on_epoch()
         return self.batches
 
     def __next__(self):

@@ -8,8 +8,7 @@ from pycocotools import mask as coco_mask
 
 from lib.bbox.detections import Detections
 from lib.utils.errors import SniperError
-from lib.visualization import (class_colour, class_name, draw_detections, draw_focus_chips, picture_names,
-                               write_picture)
+from lib.visualization import class_colour, class_name, draw_detections, draw_focus_chips, picture_names, write_picture
 from lib.visualization.draw import CHIP_COLOURS, text_colour
 
 CLASSES = ('__background__', 'cat', 'dög')

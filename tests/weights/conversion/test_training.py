@@ -1,21 +1,23 @@
 """Post-activation networks train a step: from converted public weights, and from scratch."""
+from types import SimpleNamespace
+
 import numpy as np
 
-from lib.weights.convert import convert_file
 from lib.train import run
 from lib.train.initialise import frozen_parameters, init_parameters
+from lib.weights.convert import convert_file
 from lib.weights.params_file import read_arrays
 from sniper_mxnet import mx
 from symbols import get_detector
+from tests.symbols.helpers import config_for, shapes_of
 from tests.weights.conversion.sources import torch_arrays
 from tests.weights.test_convert import as_file
-from tests.symbols.helpers import config_for, shapes_of
 
 SIDE = 64
 
 
 class Batches:
-    """What `run.bind` asks of an iterator, and one batch of noise with an object."""
+    """What `run.make_step` asks of an iterator, and one batch of noise with an object."""
 
     def __init__(self, config, detector):
         shapes = shapes_of(detector, config, config.TRAIN.BATCH_IMAGES, SIDE, SIDE, 'train')
@@ -31,25 +33,24 @@ class Batches:
                 'label': random.randint(-1, 2, dict(self.provide_label)['label']),
                 'im_info': np.tile([SIDE, SIDE, 1], (len(boxes), 1)),
                 'valid_ranges': np.tile([0, 256], (len(boxes), 1))}
-        return mx.io.DataBatch(*[[mx.nd.array(made.get(name, np.zeros(shape))) for name, shape in provided]
-                                 for provided in (self.provide_data, self.provide_label)])
+        return SimpleNamespace(**{kind: {name: made.get(name, np.zeros(shape)) for name, shape in provided}
+                                  for kind, provided in (('data', self.provide_data), ('label', self.provide_label))})
 
 
 def one_step(config):
     """-> ({name: array} before, after, auxiliary states after) of a training step."""
     detector = get_detector(config.symbol)
     batches = Batches(config, detector)
-    module = run.bind(config, detector, batches, [mx.cpu()])
-    init_parameters(module, detector, config)
-    before = {name: array.asnumpy() for name, array in module.get_params()[0].items()}
-    module.init_optimizer(optimizer='sgd', optimizer_params={'learning_rate': 1e-3})
-    module.forward_backward(batches.batch())
-    module.update()
-    mx.nd.waitall()
-    args, auxs = module.get_params()
-    after = {name: array.asnumpy() for name, array in args.items()}
-    assert all(np.isfinite(array).all() for array in after.values())
-    assert all(np.isfinite(output.asnumpy()).all() for output in module.get_outputs())
+    with run.make_step(config, detector, batches, [mx.cpu()]) as step:
+        init_parameters(step, detector, config)
+        before = {name: array.asnumpy() for name, array in step.parameters()[0].items()}
+        step.init_optimiser({'learning_rate': 1e-3}, 'device')
+        step.forward_backward(batches.batch())
+        step.update()
+        args, auxs = step.parameters()
+        after = {name: array.asnumpy() for name, array in args.items()}
+        assert all(np.isfinite(array).all() for array in after.values())
+        assert all(np.isfinite(output).all() for output in step.outputs(step.output_names).read().values())
     return before, after, auxs
 
 

@@ -1,57 +1,13 @@
-"""SGD as the original sets it up, and its state by parameter name.
+"""State of MXNet's SGD by parameter name, whatever the number of devices and the kind of KVStore.
 
-Source: reference/pipeline.md section 11, reference/networks.md section 9. Weight decay reaches only parameters named
-`*_weight` and `*_gamma`: MXNet gives every other name a multiplier of 0 by itself. Gradients are summed over devices
-and workers and not averaged (`rescale_grad` 1), unless TRAIN.LOSS_MEAN 'update' asks for it.
+Module offers no public way to its updater; this module and lib.engine.training are the ones that know its inside.
 """
-import logging
-
 import numpy as np
 from sniper_mxnet import mx
 
-from configs.derived import loss_factor
 from lib.utils.errors import SniperError
-from lib.distributed.workers import ALONE
-
-logger = logging.getLogger(__name__)
 
 KINDS = ('momentum', 'master', 'count')  # prefixes of the entries in a .states file
-
-
-def sgd_settings(config, schedule, parts=1):
-    """Keyword arguments of MXNet's SGD. parts: devices of all workers, over which the chips of an update are split.
-
-    With fp16 the losses carry a factor TRAIN.scale: the rate is divided by it (in `schedule`), weight decay and
-    the clipping bound are multiplied by it, and float32 master weights are kept.
-    """
-    train = config.TRAIN
-    scale = loss_factor(train)
-    return {
-        'momentum': train.momentum,
-        'wd': train.wd * scale,
-        'learning_rate': schedule.base_lr,
-        'lr_scheduler': schedule,
-        'rescale_grad': 1.0 / parts if train.LOSS_MEAN == 'update' else 1.0,
-        'clip_gradient': train.CLIP_GRADIENT * scale if train.CLIP_GRADIENT > 0 else None,
-        'multi_precision': bool(train.fp16),
-    }
-
-
-def init_optimiser(module, config, schedule, workers=ALONE):
-    """Give a bound, initialised Module its SGD. What comes from other workers is not the Module's business."""
-    parts = len(module._context) * workers.count
-    _warn_of_odd_settings(config, parts, workers)
-    module.init_optimizer(kvstore=config.default.kvstore if workers.alone else None, optimizer='sgd',
-                          optimizer_params=sgd_settings(config, schedule, parts))
-
-
-def _warn_of_odd_settings(config, parts, workers):
-    if config.default.gradient_compression != 'none' and workers.alone and parts == 1:
-        logger.warning('default.gradient_compression has no effect: there is one device, and nobody to send to')
-    if config.TRAIN.LR_SCALING == 'linear' and config.TRAIN.LOSS_MEAN == 'device' and parts > 1:
-        logger.warning("TRAIN.LR_SCALING 'linear' raises the rate with the number of chips, and with LOSS_MEAN "
-                       "'device' the gradients of %d devices are summed too: a step grows with both; "
-                       "LR_SCALING is meant for LOSS_MEAN 'update'", parts)
 
 
 def get_state(module):
@@ -98,14 +54,6 @@ def set_state(module, entries, source):
             for context in module._context:     # which device will do so is the kvstore's business
                 optimizer._all_index_update_counts.setdefault(context.device_id, {})[key] = count
         optimizer.num_update = max(optimizer.num_update, count)
-
-
-def share_state(workers, entries):
-    """The optimiser state `entries` of worker 0, which read it from a checkpoint, on all workers."""
-    kinds = workers.json_from_first({name: (list(array.shape), np.dtype(array.dtype).name)
-                                     for name, array in entries.items()})
-    return {name: workers.from_first(entries[name] if workers.rank == 0 else mx.nd.zeros(shape, dtype=dtype))
-            for name, (shape, dtype) in kinds.items()}
 
 
 def in_other_batches(entries, before, now):

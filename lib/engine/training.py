@@ -1,0 +1,247 @@
+"""A training step: a graph with its parameters and optimiser on some devices. MXNet's Module stays behind it.
+
+    with TrainingStep(symbol, data, labels, devices) as step:
+        step.initialise(initializer)
+        step.init_optimiser(settings)
+        for batch in batches:
+            step.forward_backward(batch)
+            step.update()
+
+MXNet's engine runs behind Python's back: these calls return at once, and whatever reads a result waits for it.
+"""
+import contextlib
+
+import numpy as np
+from sniper_mxnet import mx
+
+from lib.engine import optimiser_state
+from lib.engine.devices import host_group, wait_at_exit, wait_for_engine
+from lib.engine.loss_scale import NAME as LOSS_SCALE, with_loss_scale
+
+
+class LocalUpdate:
+    """How an update takes in what other workers found: there are none. (lib.distributed.gradient_sync has others.)"""
+
+    bytes_sent = bytes_received = 0  # of an update
+    patience = None                  # seconds to wait for pending operations when training ends; None: no limit
+
+    def start(self):
+        """Give all workers the same parameters, before the first update."""
+
+    def update(self, apply):
+        """Make one update. apply(): update the parameters by the gradients as they stand in the step's arrays."""
+        apply()
+
+    def take_seconds(self):
+        """Mean seconds that the exchange with the others took since the last call; None if none was timed."""
+        return None
+
+    def waiting(self):
+        """Context manager around a wait for results."""
+        return contextlib.nullcontext()
+
+
+class Outputs:
+    """Outputs of a batch, copied aside while the engine goes on: name -> a copy a device, parts of the batch."""
+
+    def __init__(self, copies, waiting):
+        self._copies, self._waiting = copies, waiting
+
+    def read(self):
+        """Wait for them -> {name: NumPy array of the whole batch}."""
+        with self._waiting():  # the batch began with weights that took in what all workers found
+            return {name: np.concatenate([array.asnumpy() for array in arrays]) if len(arrays) > 1
+                    else arrays[0].asnumpy() for name, arrays in self._copies.items()}
+
+
+class TrainingStep:
+    """Forward, backward and update of a training graph; a context manager that waits for the engine when it ends.
+
+    symbol: training graph. data, labels: its inputs, lists of (name, shape of a batch over all devices); everything
+    else that it reads is a parameter. devices: MXNet contexts, over which batches are split evenly. frozen: names of
+    parameters that stay as they are. compression: of gradients between devices, as MXNet's KVStore takes it, or None.
+    loss_scale: LossScale, whose factor the losses then carry, or None.
+    """
+
+    def __init__(self, symbol, data, labels, devices, frozen=(), compression=None, loss_scale=None):
+        wait_at_exit()
+        self.loss_scale = loss_scale
+        self._devices = list(devices)
+        self._feeder = _BatchFeeder(data, labels)
+        self._sync = LocalUpdate()
+        self._rescale = None
+        self._module = mx.mod.Module(
+            with_loss_scale(symbol) if loss_scale else symbol, data_names=[name for name, _ in data],
+            label_names=[name for name, _ in labels], state_names=[LOSS_SCALE] if loss_scale else [],
+            context=self._devices, group2ctxs=host_group(self._devices), fixed_param_names=list(frozen),
+            compression_params=compression)
+        self._module.bind(data, labels, for_training=True)
+
+    @property
+    def symbol(self):
+        """The graph that runs; with a loss scale it has that input too."""
+        return self._module.symbol
+
+    @property
+    def output_names(self):
+        """Names of the graph's outputs, in its order."""
+        return self._module.output_names
+
+    @property
+    def num_devices(self):
+        """Number of devices that share a batch."""
+        return len(self._devices)
+
+    @property
+    def frozen(self):
+        """Names of the parameters that no update changes."""
+        return list(self._module._fixed_param_names)
+
+    # Parameters
+
+    def shapes(self):
+        """-> ({name: shape} of the parameters, the same of the statistics, MXNet's auxiliary states)."""
+        return tuple({name: array.shape for name, array in arrays.items()}
+                     for arrays in (self._module._arg_params, self._module._aux_params))
+
+    def initialise(self, initializer, arg_params=None, aux_params=None):
+        """Give all parameters their first values: those of the dicts of NDArray, the rest by the initialiser."""
+        self._module.init_params(initializer, arg_params=arg_params or {}, aux_params=aux_params or {},
+                                 allow_missing=True)
+
+    def load(self, arg_params, aux_params):
+        """Give all parameters the values of the dicts of NDArray, which have them all; others in them are left."""
+        parameters, statistics = self.shapes()
+        self._module.init_params(None, arg_params={name: arg_params[name] for name in parameters},
+                                 aux_params={name: aux_params[name] for name in statistics})
+
+    def parameters(self):
+        """Wait, and -> (parameters, statistics), dicts of NDArray on the CPU; statistics are the devices' mean."""
+        self.wait()
+        with self._sync.waiting():
+            found = self._module.get_params()
+            mx.nd.waitall()
+        return found
+
+    def set_parameters(self, arg_params, aux_params):
+        """Replace what `parameters` gives, after initialisation."""
+        self._module.set_params(arg_params, aux_params)
+
+    def trained_arrays(self):
+        """[(name, gradients, weights)], an NDArray a device each, of the parameters that are trained."""
+        group = self._module._exec_group
+        return [(name, grads, weights) for name, grads, weights in
+                zip(group.param_names, group.grad_arrays, group.param_arrays) if grads[0] is not None]
+
+    # Optimiser
+
+    def init_optimiser(self, settings, kvstore=None, sync=None):
+        """Give the step its SGD. settings: keyword arguments of mx.optimizer.SGD; kvstore: kind that sums over the
+        devices of this process, None for plain updates; sync: LocalUpdate or alike, which takes in other workers."""
+        self._module.init_optimizer(kvstore=kvstore, optimizer='sgd', optimizer_params=settings)
+        self._sync = sync or self._sync
+        if self.loss_scale:
+            self._rescale = self._optimizer.rescale_grad
+            self._apply_loss_scale()
+
+    @property
+    def num_update(self):
+        """Updates made, as the schedule counts them."""
+        return self._optimizer.num_update
+
+    @property
+    def learning_rate(self):
+        """Rate of the last update."""
+        return self._optimizer.learning_rate
+
+    def state(self):
+        """State of the optimiser: {'momentum:<name>', 'master:<name>', 'count:<name>': NDArray}; waits."""
+        self.wait()
+        return optimiser_state.get_state(self._module)
+
+    def set_state(self, entries, source):
+        """Put back what `state` gave; `source` names it in SniperErrors."""
+        optimiser_state.set_state(self._module, entries, source)
+
+    # A batch
+
+    def forward_backward(self, batch):
+        """Compute outputs and gradients of a batch of lib.iterators: `data` and `label` map names to arrays."""
+        self._module.forward_backward(self._feeder(batch))
+
+    def update(self):
+        """Update the parameters by the gradients; with a loss scale, unless one of them is not finite."""
+        if self.loss_scale is None:
+            self._sync.update(self._module.update)
+            return
+        if self.loss_scale.update(self._gradients_finite()):
+            self._sync.update(self._module.update)
+        self._apply_loss_scale()
+
+    def outputs(self, names):
+        """Outputs of the last batch by name -> Outputs; the copies are made when the engine gets there."""
+        arrays = self._module.get_outputs(merge_multi_context=False)
+        index = {name: place for place, name in enumerate(self.output_names)}
+        return Outputs({name: [array.copyto(mx.cpu()) for array in arrays[index[name]]] for name in names},
+                       self._sync.waiting)
+
+    def wait(self):
+        """Wait for all that is under way. On CPUs, statistics of BatchNorms are written without the engine knowing."""
+        with self._sync.waiting():
+            mx.nd.waitall()
+
+    def close(self):
+        """Wait for the engine and let the parameters go. May be called more than once."""
+        wait_for_engine(self._module, seconds=self._sync.patience)
+        self._module = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    @property
+    def _optimizer(self):
+        return self._module._optimizer
+
+    def _apply_loss_scale(self):
+        """Give the factor to the graph's next batch, and its inverse to the optimiser's next update."""
+        self._module.set_states(value=self.loss_scale.scale)
+        self._optimizer.rescale_grad = self._rescale / self.loss_scale.scale
+
+    def _gradients_finite(self):
+        """Whether no gradient, nor the sum over devices, is infinite or not a number; waits for them."""
+        devices = len(self._devices)
+        for device in range(devices):
+            by_type = {}
+            for _, grads, _ in self.trained_arrays():
+                array = grads[device]
+                half = array.dtype == np.float16
+                by_type.setdefault(half, []).append(array * devices if half and devices > 1 else array)
+            for arrays in by_type.values():
+                if not mx.nd.multi_all_finite(*arrays, num_arrays=len(arrays)).asscalar():
+                    return False
+        return True
+
+
+class _BatchFeeder:
+    """Copies batches into two sets of preallocated arrays in turn.
+
+    A Module's input arrays are in use until the backward pass of the batch has ended; writing to them would stop this
+    thread. Two sets between let batch k+1 be copied in while batch k is being computed.
+    """
+
+    def __init__(self, data, labels):
+        self._names = [name for name, _ in data], [name for name, _ in labels]
+        self._sets = [mx.io.DataBatch(data=[mx.nd.empty(shape) for _, shape in data],
+                                      label=[mx.nd.empty(shape) for _, shape in labels]) for _ in range(2)]
+
+    def __call__(self, batch):
+        """Batch of the iterator -> mx.io.DataBatch that stays valid until the call after the next one."""
+        self._sets.reverse()
+        target = self._sets[0]
+        for names, arrays, values in zip(self._names, (target.data, target.label), (batch.data, batch.label)):
+            for name, array in zip(names, arrays):
+                array[:] = values[name]
+        return target

@@ -1,0 +1,167 @@
+"""The checkpoints of a run: which one it goes on from and where, and the hook that writes them."""
+import logging
+import os
+import time
+from typing import NamedTuple, Optional
+
+from configs import values_affecting
+from lib.distributed.workers import ALONE, Workers
+from lib.engine.optimiser_state import in_other_batches
+from lib.engine.training import TrainingStep
+from lib.tasks import get_task
+from lib.train.loop import Epoch, Hook
+from lib.train.progress import config_hash, flat_config
+from lib.utils.errors import SniperError
+from lib.utils.files import remove_stale_temporaries
+from lib.weights import checkpoint
+from lib.weights.checkpoint import Checkpoint
+from lib.weights.paths import epoch_tag
+
+logger = logging.getLogger(__name__)
+
+
+class Position(NamedTuple):
+    """Where a run goes on: before batch number `batch` of epoch number `epoch`, both from 0.
+
+    If the epoch was begun with updates of another size, its batches are counted anew from chip `first_chip`, and
+    `order_batch` is the size with which it was begun (see TrainIterator.start_epoch).
+    """
+    epoch: int
+    batch: int
+    first_chip: int
+    order_batch: int
+
+    @property
+    def mid_epoch(self):
+        """Whether part of the epoch is trained already."""
+        return self.batch > 0 or self.first_chip > 0
+
+    @property
+    def start_arguments(self):
+        """Of an iterator's start_epoch; the last two only where they say something."""
+        return (self.epoch, self.batch) + ((self.first_chip, self.order_batch) if self.first_chip else ())
+
+
+def find_checkpoint(prefix: str, resume: bool, workers: Workers = ALONE) -> Optional[Checkpoint]:
+    """The checkpoint to go on from, or None: worker 0 looks, and tells the others what is in its side file.
+
+    SniperError if there are checkpoints but none is whole.
+    """
+    found = _prepare_files(prefix, resume) if workers.rank == 0 else None
+    told = workers.json_from_first(found and list(found))
+    return told and Checkpoint(*told)
+
+
+def _prepare_files(prefix, resume):
+    """Clean up the output folder; -> the checkpoint to go on from, or None."""
+    folder = os.path.dirname(prefix) or '.'
+    os.makedirs(folder, exist_ok=True)
+    remove_stale_temporaries(folder)
+    newest, broken = checkpoint.find_newest(prefix)
+    if not resume:
+        if newest:
+            logger.warning('%s holds checkpoints of an earlier run: they are overwritten one by one (--resume would '
+                           'continue that run)', folder)
+        return None
+    if newest:
+        logger.info('Resuming from %s-%s: %d epochs and %d batches are done', prefix, newest.tag,
+                    newest.sidecar['epoch'], newest.sidecar['batch'])
+    elif broken:
+        raise SniperError(f'--resume: no checkpoint {prefix}-* is whole, for {", ".join(broken)} '
+                          f'{"is" if len(broken) == 1 else "are"} missing or damaged: put back what is missing, or '
+                          'start over without --resume, which overwrites them')
+    else:
+        logger.info('--resume: there is no checkpoint %s-*, training starts from the beginning', prefix)
+    return newest
+
+
+def where_to_go_on(sidecar: dict, config, batch_size: int) -> Position:
+    """Where the run goes on. Says what changed in the configuration since.
+
+    sidecar: side file of the checkpoint, {} without one; batch_size: chips of an update now.
+    """
+    if not sidecar:
+        return Position(0, 0, 0, batch_size)
+    _say_what_changed(sidecar.get('config', {}), config)
+    epoch, batch, old = sidecar['epoch'], sidecar['batch'], sidecar['batch_size']
+    first_chip, order_batch = sidecar.get('first_chip', 0), sidecar.get('order_batch', old)
+    if old == batch_size:
+        return Position(epoch, batch, first_chip, order_batch)
+    logger.info('An update had %d chips, now it has %d: the schedule goes on at the same share of the training', old,
+                batch_size)
+    if not batch + first_chip:
+        return Position(epoch, 0, 0, batch_size)
+    return Position(epoch, 0, first_chip + batch * old, order_batch)
+
+
+def _say_what_changed(before, config):
+    """Warn of the keys that change what training computes. before: {dotted name: value} of the checkpoint."""
+    now = values_affecting(config, 'schedule')
+    if config.TRAIN.LR_POLICY == 'step':
+        del now['TRAIN.end_epoch']  # to train for longer is what --resume is for, and moves no learning rate
+    changed = [f'{key} {before.get(key)!r} -> {now[key]!r}' for key in sorted(now) if before.get(key) != now[key]]
+    if changed:
+        logger.warning('The configuration has changed since the checkpoint: %s', ', '.join(changed))
+
+
+def load_parameters(step: TrainingStep, prefix: str, tag: str) -> None:
+    """Give a bound step the parameters of a checkpoint. SniperError if they do not fit the network."""
+    path = f'{prefix}-{tag}.params'
+    arg_params, aux_params = checkpoint.load_params(path)
+    given = dict(arg_params, **aux_params)
+    wanted = {name: shape for shapes in step.shapes() for name, shape in shapes.items()}
+    unfit = [name for name, shape in wanted.items() if name not in given or given[name].shape != shape]
+    if unfit:
+        raise SniperError(f'checkpoint {path} does not fit the network ({", ".join(unfit[:5])}): resume with the '
+                          'configuration it was trained with')
+    step.load(arg_params, aux_params)
+
+
+def load_optimiser(step: TrainingStep, prefix: str, found: Checkpoint, batch_size: int, workers: Workers = ALONE):
+    """Give a step the optimiser's state of a checkpoint, from worker 0's file, for updates of `batch_size` chips."""
+    state = checkpoint.load_state(prefix, found.tag) if workers.rank == 0 else {}
+    state = in_other_batches(workers.arrays_from_first(state), found.sidecar['batch_size'], batch_size)
+    step.set_state(state, f'{prefix}-{found.tag}.states')
+
+
+class Saver(Hook):
+    """Writes a checkpoint after every epoch, and where one was stopped: worker 0 does, all call it.
+
+    facts: entries of the side file that stay the same during the run; position: where the run went on.
+    """
+
+    def __init__(self, step, config, prefix, metrics, facts, position, workers=ALONE):
+        flat = flat_config(config)
+        self.step, self.prefix, self.metrics, self.workers = step, prefix, metrics, workers
+        self.box_layer = get_task(config).box_layer
+        self.facts = dict(facts, config=flat, config_hash=config_hash(flat))
+        self.position = position
+
+    def after_epoch(self, epoch: Epoch):
+        """A checkpoint with the epoch's tag, which makes an `interrupted` one superfluous; or that one."""
+        if epoch.over:
+            self._save(epoch_tag(epoch.number + 1), epoch=epoch.number + 1, batch=0)
+            if self.workers.rank == 0:
+                checkpoint.remove(self.prefix, checkpoint.INTERRUPTED)
+            return
+        position = self.position
+        begun_with = position if epoch.number == position.epoch else \
+            Position(epoch.number, 0, 0, self.facts['batch_size'])
+        self._save(checkpoint.INTERRUPTED, epoch=epoch.number, batch=epoch.done, first_chip=begun_with.first_chip,
+                   order_batch=begun_with.order_batch)
+
+    def _save(self, tag, **progress):
+        arg_params, aux_params = self.step.parameters()
+        aux_params = self.workers.mean(aux_params)
+        if self.workers.rank == 0:
+            self._write(tag, arg_params, aux_params, progress)
+        self.workers.barrier()  # nobody leaves, and makes the launcher end all, while worker 0 writes
+
+    def _write(self, tag, arg_params, aux_params, progress):
+        sidecar = dict(self.facts, num_update=self.step.num_update, metrics=self.metrics.get_state(),
+                       saved=time.strftime('%Y-%m-%dT%H:%M:%S'), **progress)
+        if self.step.loss_scale:
+            sidecar['loss_scale'] = self.step.loss_scale.get_state()
+        checkpoint.save(self.prefix, tag, self.step.symbol, arg_params, aux_params, self.step.state(), sidecar,
+                        self.box_layer)
+        logger.info('Saved %s-%s.params', self.prefix, tag)
