@@ -34,12 +34,12 @@ def main(argv=None):
     if args.precision:
         config.TEST.PRECISION = args.precision
     prepare(config)
-    from lib.engine.optimise import make_pair
+    from lib.engine.network import export_model
     from lib.inference.weights import find_weights, settle_classes
     weights = find_weights(config, output_folder(config, args.cfg), args.save_prefix)
     settle_classes(config, weights)
     config.TRAIN.fp16 = False  # of the test graph too; CPUs have none
-    make_pair(config, weights, args.out, config.TEST.PRECISION)
+    export_model(config, weights, args.out, config.TEST.PRECISION)
     return 0
 
 
