@@ -1,4 +1,4 @@
-// Sorting on the device: CUB's radix sort, the standard library's stable sort under emulation.
+// Sorting on the device, by CUB's radix sort.
 #ifndef SNIPER_CUDA_SORT_H_
 #define SNIPER_CUDA_SORT_H_
 
