@@ -20,7 +20,8 @@ class CudaContext {
 
   void* stream() const { return stream_; }
 
-  // Once a call: MXNet answers every request with the same buffer. See `scratch` below.
+  // May be asked once in a call of an operator, because MXNet answers every request with the same buffer. `scratch`
+  // below divides one request into parts.
   void* allocate(size_t bytes) const { return bytes > 0 ? allocate_(owner_, bytes) : nullptr; }
 
  private:
