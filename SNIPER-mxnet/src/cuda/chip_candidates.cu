@@ -118,7 +118,7 @@ __global__ void __launch_bounds__(kGroupThreads) groups_kernel(ChipCandidates ca
 
 }  // namespace
 
-ChipCandidates::ChipCandidates(Carver* carver, const ChipBatch& all, const ChipOptions& chip_options, int num_images)
+ChipCandidates::ChipCandidates(Arena* arena, const ChipBatch& all, const ChipOptions& chip_options, int num_images)
     : batch(all),
       options(chip_options),
       first_image(0),
@@ -126,11 +126,11 @@ ChipCandidates::ChipCandidates(Carver* carver, const ChipBatch& all, const ChipO
       boxes_per_image(static_cast<int>(all.boxes_per_image)),
       words((boxes_per_image + 31) / 32),
       room(boxes_per_image * most_candidates_of_box(chip_options)) {
-  boxes = carver->take<float>(int64_t{4} * images * boxes_per_image);
-  groups = carver->take<int>(static_cast<int64_t>(images) * boxes_per_image);
-  counts = carver->take<int>(images);
-  numbers = carver->take<int>(images * room);
-  covers = carver->take<uint32_t>(images * words * room);
+  boxes = arena->take<float>(int64_t{4} * images * boxes_per_image);
+  groups = arena->take<int>(static_cast<int64_t>(images) * boxes_per_image);
+  counts = arena->take<int>(images);
+  numbers = arena->take<int>(images * room);
+  covers = arena->take<uint32_t>(images * words * room);
 }
 
 void find_chip_candidates_cuda(const CudaContext& context, const ChipCandidates& candidates) {

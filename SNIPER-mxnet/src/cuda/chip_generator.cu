@@ -22,20 +22,20 @@ struct Trials {
   int* sizes;    // (images, kChipTrials, boxes_per_image) chips of a group
   int* holders;  // (images, kChipTrials, boxes_per_image) chips that cover a box
 
-  Trials(Carver* carver, const ChipBatch& batch, int images) {
+  Trials(Arena* arena, const ChipBatch& batch, int images) {
     const int64_t trials = int64_t{kChipTrials} * images, boxes = trials * batch.boxes_per_image;
-    chips = carver->take<int>(boxes);
-    lengths = carver->take<int>(trials);
-    sizes = carver->take<int>(boxes);
-    holders = carver->take<int>(boxes);
+    chips = arena->take<int>(boxes);
+    lengths = arena->take<int>(trials);
+    sizes = arena->take<int>(boxes);
+    holders = arena->take<int>(boxes);
   }
 };
 
 struct Memory {
   ChipCandidates candidates;
   Trials trials;
-  Memory(Carver* carver, const ChipBatch& batch, const ChipOptions& options, int images)
-      : candidates(carver, batch, options, images), trials(carver, batch, images) {}
+  Memory(Arena* arena, const ChipBatch& batch, const ChipOptions& options, int images)
+      : candidates(arena, batch, options, images), trials(arena, batch, images) {}
 };
 
 // The candidates of one image.
@@ -223,7 +223,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 int images_at_a_time(const ChipBatch& batch, const ChipOptions& options) {
-  Carver one_image(nullptr);
+  Arena one_image(nullptr);
   const Memory measured(&one_image, batch, options, 1);
   static_cast<void>(measured);
   const int64_t fitting = std::max<int64_t>(kMaxBytes / static_cast<int64_t>(one_image.bytes()), 1);

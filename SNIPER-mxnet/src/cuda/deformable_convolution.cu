@@ -67,7 +67,7 @@ class Tiling {
 
 struct Columns {
   float* values;
-  Columns(Carver* carver, const Tiling& tiling) : values(carver->take<float>(tiling.floats())) {}
+  Columns(Arena* arena, const Tiling& tiling) : values(arena->take<float>(tiling.floats())) {}
 };
 
 // Floats from one matrix to the next, for the three of a product.

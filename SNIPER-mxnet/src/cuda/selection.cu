@@ -8,8 +8,8 @@ namespace {
 
 const int kThreads = 128;
 
-// Images with more anchors than this go through NMS in larger chunks. That takes fewer launches, and the masks of a chunk
-// (2 MB) still take less memory than the image's inputs and sort keys.
+// Images with more anchors than this go through NMS in larger chunks. That takes fewer launches, and the masks of a
+// chunk (2 MB) still take less memory than the image's inputs and sort keys.
 const int64_t kManyAnchors = 65536;
 
 // A sort key has the image's number in its upper 32 bits and a number that ascends as scores descend in its lower 32.
@@ -133,24 +133,24 @@ int bits_of(int64_t count) {
 
 }  // namespace
 
-SelectionMemory::SelectionMemory(Carver* carver, const BatchOutputs& batch, const ProposalOptions& options) {
+SelectionMemory::SelectionMemory(Arena* arena, const BatchOutputs& batch, const ProposalOptions& options) {
   const int64_t images = batch.num_images, per_image = anchors_per_image(batch, options);
   const int64_t total = images * per_image;
-  anchors = carver->take<Box>(options.num_anchors());
+  anchors = arena->take<Box>(options.num_anchors());
   for (int i = 0; i < 2; ++i) {
-    sort.keys[i] = carver->take<uint64_t>(total);
-    sort.values[i] = carver->take<uint32_t>(total);
+    sort.keys[i] = arena->take<uint64_t>(total);
+    sort.values[i] = arena->take<uint32_t>(total);
   }
-  sort.workspace = carver->take<char>(static_cast<int64_t>(sort_workspace(total)));
+  sort.workspace = arena->take<char>(static_cast<int64_t>(sort_workspace(total)));
   chunk.chunk = chunk_size(per_image, nms_limit(per_image, options));
-  chunk.boxes = carver->take<Box>(images * chunk.chunk);
-  chunk.indices = carver->take<uint32_t>(images * chunk.chunk);
-  chunk.removed = carver->take<uint32_t>(images * chunk.chunk / 32);
-  chunk.masks = carver->take<uint64_t>(images * chunk.chunk * (chunk.chunk / kMaskBits));
+  chunk.boxes = arena->take<Box>(images * chunk.chunk);
+  chunk.indices = arena->take<uint32_t>(images * chunk.chunk);
+  chunk.removed = arena->take<uint32_t>(images * chunk.chunk / 32);
+  chunk.masks = arena->take<uint64_t>(images * chunk.chunk * (chunk.chunk / kMaskBits));
   kept.capacity = options.post_nms_top_n;
-  kept.boxes = carver->take<Box>(images * kept.capacity);
-  kept.indices = carver->take<uint32_t>(images * kept.capacity);
-  kept.counts = carver->take<int>(images);
+  kept.boxes = arena->take<Box>(images * kept.capacity);
+  kept.indices = arena->take<uint32_t>(images * kept.capacity);
+  kept.counts = arena->take<int>(images);
 }
 
 template <Arithmetic kind>

@@ -158,7 +158,7 @@ __global__ void __launch_bounds__(kThreads)
 
 struct Memory {
   char* sets;
-  Memory(Carver* carver, int64_t bytes) : sets(carver->take<char>(bytes)) {}
+  Memory(Arena* arena, int64_t bytes) : sets(arena->take<char>(bytes)) {}
 };
 
 }  // namespace

@@ -21,7 +21,10 @@ namespace {
 
 const size_t kStackBytes = 256 * 1024;
 const unsigned int kMaxThreads = 1024;
-const size_t kMaxSharedBytes = 96 * 1024;  // what sm_70 offers; sm_75 has 64 KB, and a launch that asks for more fails there
+
+// What sm_70 offers a block. sm_75 has 64 KB: there a launch that asks for more fails.
+const size_t kMaxSharedBytes = 96 * 1024;
+
 const int kWarp = 32;
 
 enum class Wait { kNothing, kBlock, kWarp };
