@@ -41,11 +41,12 @@ def run_worker(args, config, workers):
     """What every worker of a run does, the only one too -> exit status."""
     from lib.dataset import load_training_roidb
     from lib.iterators import TrainIterator
-    from lib.train import config_name, contexts, output_folder
+    from configs import config_name
     from lib.distributed import consistency as same
-    from lib.engine.devices import check_kvstore, check_precision
+    from lib.engine.devices import check_kvstore, check_precision, contexts
     from lib.train.progress import log_head
     from lib.train.run import train
+    from lib.weights.paths import output_folder
     from symbols import get_detector
     folder = output_folder(config, args.cfg)
     name = f'{config_name(args.cfg)}_{time.strftime("%Y-%m-%d-%H-%M")}'

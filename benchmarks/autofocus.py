@@ -20,8 +20,8 @@ from typing import List, NamedTuple
 from benchmarks.autofocus_plot import plot_runs
 from benchmarks.timing import json_line, table
 from configs import load_config
-from lib.tasks import check_config
 from lib.cli import run
+from lib.tasks import check_config
 from lib.utils.files import text_writer
 
 CONFIG = 'configs/faster/sniper_tiny_autofocus.yml'

@@ -50,7 +50,7 @@ def launched(workers, rounds):
     command = [sys.executable, os.path.join('scripts', 'launch.py'), '-n', str(workers), '-s', '1', 'python', '-m',
                'benchmarks.gradient_sync', '--worker', '--rounds', str(rounds)]
     threads = dict(os.environ, OMP_NUM_THREADS='1')  # the same with 1 and 2 workers
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, universal_newlines=True, env=threads)
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True, env=threads)
     found = [json.loads(line.partition(MARK)[2]) for line in done.stdout.splitlines() if MARK in line]
     assert len(found) == workers, done.stdout
     return {name: max(times[name] for times in found) for name in SETS}

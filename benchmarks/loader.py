@@ -25,9 +25,9 @@ import numpy as np
 
 from configs import load_config
 from lib.dataset.loading import load_training_roidb
-from lib.utils.errors import SniperError
 from lib.iterators import TrainIterator
 from lib.tasks import get_task
+from lib.utils.errors import SniperError
 from lib.utils.processes import num_cores
 
 CONFIGURATION = 'configs/faster/sniper_res101_e2e.yml'

@@ -45,8 +45,8 @@ def traffic(arrays, compressed=False, split=SPLIT):
 
 def trained_arrays(config):
     """(numbers in it, bytes a number) of every array that a training with this configuration changes."""
-    from lib.train.initialise import frozen_parameters
     from lib.tasks import get_task
+    from lib.train.initialise import frozen_parameters
     from symbols import get_detector
     detector = get_detector(config.symbol)
     task = get_task(config)

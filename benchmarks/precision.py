@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks import timing
 from configs import load_config
-from lib.engine import cpu
+from lib.engine.precision import MAX_ISA, prepare_processor
 from lib.utils.processes import environment
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -40,7 +40,7 @@ def main(argv=None):
     parser.add_argument('--ap', action='store_true', help='measure AP too: minutes')
     parser.add_argument('--out', default='output/benchmarks/precision', metavar='FOLDER', help='results (%(default)s)')
     args = parser.parse_args(argv)
-    runs_on = {precision: cpu.prepare(precision) for precision in ('bf16', 'int8')}
+    runs_on = {precision: prepare_processor(precision) for precision in ('bf16', 'int8')}
     rows, difference = speeds(args.size, args.budget)
     print('\n'.join(timing.table(('network', 'ms', 'bar', 'reached', 'holds'), [cells(row) for row in rows])))
     print(f'folded against unfolded: largest difference {difference:.1e} of the largest value (bar: {FOLD_BAR:g})')
@@ -57,9 +57,9 @@ def main(argv=None):
 
 def speeds(size, budget):
     """(a dict a row, largest relative difference of the folded outputs)."""
-    from lib.engine.bf16 import to_bfloat16
-    from lib.engine.int8 import RangeCollector, fused_graph, to_int8, wanted_ranges
-    from lib.engine.optimise import folded
+    from lib.engine.lower_precision import to_bfloat16
+    from lib.engine.lower_precision import RangeCollector, fused_graph, to_int8, wanted_ranges
+    from lib.engine.network import folded
     from lib.engine.winograd import use_winograd
     from lib.tasks import get_task
     from sniper_mxnet import mx
@@ -89,7 +89,7 @@ def speeds(size, budget):
 
 def fold_difference(mx, network, shapes):
     """Largest difference of COMPARED between the network as it is, without oneDNN's fusion, and with TEST.FOLD."""
-    from lib.engine.optimise import folded
+    from lib.engine.network import folded
     from lib.engine.winograd import use_winograd
     inner = mx.sym.Group([network[0].get_internals()[name] for name in COMPARED])
     inputs = {name: shape for name, shape in shapes.items() if name in inner.list_arguments()}
@@ -148,7 +148,7 @@ def measure_ap(out):
         folder = os.path.join(out, precision)
         command = [sys.executable, 'main_test.py', '--cfg', TINY, '--set', 'output_path', folder, 'TEST.PRECISION',
                    precision]
-        clean = {name: value for name, value in os.environ.items() if name != cpu.MAX_ISA}
+        clean = {name: value for name, value in os.environ.items() if name != MAX_ISA}
         if subprocess.call(command, cwd=ROOT, env=clean):
             sys.exit(f'this command failed: {" ".join(command)}')
         path, = glob.glob(os.path.join(ROOT, folder, '*', '*', 'results', '*', '*', '*_metrics.json'))

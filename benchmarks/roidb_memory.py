@@ -25,10 +25,9 @@ import numpy as np
 from configs import load_config
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.loading import with_mirrored_copies
-from lib.iterators.shared import PackedRoidb
 from lib.iterators.pool import WorkerPool
-from lib.iterators.shared import BatchSlots
 from lib.iterators.samples import TrainSamples
+from lib.iterators.shared import BatchSlots, PackedRoidb
 from lib.tasks import get_task
 
 # name -> (images, boxes an image, proposals an image)
@@ -75,7 +74,7 @@ def measure_row(name):
 def measure(what, row):
     """Figures of one measurement, made in a fresh process."""
     done = subprocess.run([sys.executable, '-m', 'benchmarks.roidb_memory', '--measure', what, row], check=True,
-                          stdout=subprocess.PIPE, universal_newlines=True)
+                          stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 

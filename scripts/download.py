@@ -16,16 +16,16 @@ from typing import NamedTuple, Tuple
 
 import yaml
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)  # so that it runs from any folder
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # so that it runs from any folder
 
-from lib.cli import run, setup_logging  # noqa: E402
-from lib.utils.archive import unpack  # noqa: E402
-from lib.utils.errors import SniperError  # noqa: E402
-from lib.utils.transfer import Failed, fetch  # noqa: E402
+from lib.cli import run, setup_logging
+from lib.utils.archive import unpack
+from lib.utils.errors import SniperError
+from lib.utils.transfer import Failed, fetch
 
 logger = logging.getLogger(__name__)
 
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CATALOGUE = os.path.join(ROOT, 'scripts', 'downloads.yml')
 KEYS = ('about', 'urls', 'sha256', 'file', 'into', 'gives', 'otherwise')
 FOLDER = os.path.join('data', 'downloads')

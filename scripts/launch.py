@@ -11,13 +11,10 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # so that it runs from any folder
 
-from lib.cli import run, setup_logging  # noqa: E402
-from lib.distributed.launch.launchers import start_by_mpi, start_by_slurm, start_by_ssh, start_locally  # noqa: E402
-from lib.distributed.launch.plan import (  # noqa: E402
-    LOCALHOST, SHARD_PLACE, Cluster, Role, inherited_settings, read_hostfile, scheduler_address, scheduler_port,
-    shard_command, training_roles, with_flags, with_this_python)
-from lib.distributed.launch.supervisor import StopSignal, Supervisor, print_last_lines  # noqa: E402
-from lib.utils.errors import SniperError  # noqa: E402
+from lib.cli import run, setup_logging
+from lib.distributed.launch import launchers, plan
+from lib.distributed.launch.supervisor import StopSignal, Supervisor, print_last_lines
+from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +70,7 @@ def _check(args):
             args.launcher, ': Slurm chooses the machines' if args.launcher == 'slurm' else ''))
     if args.launcher == 'ssh' and not args.hostfile:
         raise SniperError('--launcher ssh needs --hostfile FILE, a line a machine')
-    args.command = with_this_python(args.command)
+    args.command = plan.with_this_python(args.command)
     if args.launcher == 'local' and not shutil.which(args.command[0]):
         raise SniperError(f'the command {args.command[0]!r} is not found')
     if args.servers is None:
@@ -84,7 +81,7 @@ def main(argv=None):
     """-> exit status 0; 130, 143 or 129 when a signal ended it. SniperError: a mistake, or a process failed."""
     args = parse_arguments(argv)
     setup_logging()
-    hosts = read_hostfile(args.hostfile) if args.hostfile else []
+    hosts = plan.read_hostfile(args.hostfile) if args.hostfile else []
     try:
         return run_shards(args, hosts) if args.shards else run_workers(args, hosts)
     except KeyboardInterrupt:
@@ -98,18 +95,18 @@ def main(argv=None):
 def run_workers(args, hosts):
     """A ps-lite run: one scheduler here, servers and workers where the launcher puts them."""
     local = args.launcher == 'local'
-    address = LOCALHOST if local and not args.address else scheduler_address(hosts, args.address)
-    cluster = Cluster(args.workers, args.servers, address, scheduler_port(address, args.port))
+    address = plan.LOCALHOST if local and not args.address else plan.scheduler_address(hosts, args.address)
+    cluster = plan.Cluster(args.workers, args.servers, address, plan.scheduler_port(address, args.port))
     folder = os.getcwd()
-    scheduler = start_locally(Role('scheduler', 0), [], folder, cluster.settings(), 1, address)
-    settings = dict({} if local else inherited_settings(args.env), **cluster.settings())
+    scheduler = launchers.start_locally(plan.Role('scheduler', 0), [], folder, cluster.settings(), 1, address)
+    settings = dict({} if local else plan.inherited_settings(args.env), **cluster.settings())
     logger.info('%d workers and %d servers (%s), scheduler at %s:%d', cluster.workers, cluster.servers, args.launcher,
                 address, cluster.port)
     if args.launcher in ('mpi', 'slurm'):
         ranks = f'server={cluster.servers},worker={cluster.workers}'
         starts = [_start_by_rank(args, hosts, ranks, args.command, settings, address)]
     else:
-        roles = training_roles(cluster.servers, cluster.workers)
+        roles = plan.training_roles(cluster.servers, cluster.workers)
         commands = [args.command] * len(roles)
         starts = _start_each(args, hosts, roles, commands, settings, address)
     with Supervisor(args.grace, args.saving) as supervisor:
@@ -124,16 +121,16 @@ def run_workers(args, hosts):
 def run_shards(args, hosts):
     """Shards of a test, which do not need each other, and their merge."""
     folder = os.getcwd()
-    one_shard = shard_command(args.command)
-    command = with_flags(one_shard, ['--shard', SHARD_PLACE])
-    merge = with_flags(args.command, ['--merge', str(args.shards)])
-    settings = {} if args.launcher == 'local' else inherited_settings(args.env)
+    one_shard = plan.shard_command(args.command)
+    command = plan.with_flags(one_shard, ['--shard', plan.SHARD_PLACE])
+    merge = plan.with_flags(args.command, ['--merge', str(args.shards)])
+    settings = {} if args.launcher == 'local' else plan.inherited_settings(args.env)
     logger.info('%d shards (%s)', args.shards, args.launcher)
     if args.launcher in ('mpi', 'slurm'):
         starts = [_start_by_rank(args, hosts, f'shard={args.shards}', command, settings, '')]
     else:
-        roles = [Role('shard', number) for number in range(args.shards)]
-        commands = [[word.replace(SHARD_PLACE, f'{role.number + 1}/{args.shards}') for word in command]
+        roles = [plan.Role('shard', number) for number in range(args.shards)]
+        commands = [[word.replace(plan.SHARD_PLACE, f'{role.number + 1}/{args.shards}') for word in command]
                     for role in roles]
         starts = _start_each(args, hosts, roles, commands, settings, '')
     with Supervisor(args.grace, args.saving) as supervisor:
@@ -142,13 +139,13 @@ def run_shards(args, hosts):
     if failed:
         for child in failed:
             print_last_lines(child)
-        again = [_as_typed(with_flags(one_shard, ['--shard', child.start.name.split()[-1] + f'/{args.shards}']))
+        again = [_as_typed(plan.with_flags(one_shard, ['--shard', child.start.name.split()[-1] + f'/{args.shards}']))
                  for child in failed if not child.start.prefixed]
         raise SniperError('{}{}; merge with: {}'.format(
             ', '.join(child.failure() for child in failed),
             '; run again: ' + ' and '.join(again) if again else '', _as_typed(merge)))
     with Supervisor(args.grace, args.saving) as supervisor:
-        supervisor.start([start_locally(Role('merge', 0), merge, folder, {}, 1)._replace(name='merge')])
+        supervisor.start([launchers.start_locally(plan.Role('merge', 0), merge, folder, {}, 1)._replace(name='merge')])
         failed = supervisor.wait()
     if failed:
         raise SniperError(f'the merge {failed[0].failure().partition(" ")[2]}; try again with: {_as_typed(merge)}')
@@ -158,16 +155,16 @@ def run_shards(args, hosts):
 def _start_each(args, hosts, roles, commands, settings, address):
     """-> Starts of processes that this machine starts itself."""
     if args.launcher == 'ssh':
-        return start_by_ssh(roles, hosts, commands, os.getcwd(), settings, address, args.grace)
+        return launchers.start_by_ssh(roles, hosts, commands, os.getcwd(), settings, address, args.grace)
     here = sum(role.role in ('worker', 'shard') for role in roles)
-    return [start_locally(role, command, os.getcwd(), settings, here, address, args.grace)
+    return [launchers.start_locally(role, command, os.getcwd(), settings, here, address, args.grace)
             for role, command in zip(roles, commands)]
 
 
 def _start_by_rank(args, hosts, ranks, command, settings, address):
     if args.launcher == 'mpi':
-        return start_by_mpi(ranks, hosts, command, os.getcwd(), settings, address, args.grace)
-    return start_by_slurm(ranks, command, os.getcwd(), settings, address, args.grace)
+        return launchers.start_by_mpi(ranks, hosts, command, os.getcwd(), settings, address, args.grace)
+    return launchers.start_by_slurm(ranks, command, os.getcwd(), settings, address, args.grace)
 
 
 def _as_typed(command):

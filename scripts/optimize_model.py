@@ -11,10 +11,11 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from lib.tasks import check_config
 from lib.cli import add_config_arguments, config_from_arguments, run, setup_logging
 from lib.engine.precision import prepare
+from lib.tasks import check_config
 from lib.utils.errors import SniperError
+from lib.weights.paths import output_folder
 
 
 def main(argv=None):
@@ -33,13 +34,12 @@ def main(argv=None):
     if args.precision:
         config.TEST.PRECISION = args.precision
     prepare(config)
-    from lib.engine.optimise import make_pair
+    from lib.engine.network import export_model
     from lib.inference.weights import find_weights, settle_classes
-    from lib.train import output_folder
     weights = find_weights(config, output_folder(config, args.cfg), args.save_prefix)
     settle_classes(config, weights)
     config.TRAIN.fp16 = False  # of the test graph too; CPUs have none
-    make_pair(config, weights, args.out, config.TEST.PRECISION)
+    export_model(config, weights, args.out, config.TEST.PRECISION)
     return 0
 
 

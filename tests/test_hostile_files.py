@@ -8,12 +8,12 @@ import subprocess
 import sys
 
 from tests.conftest import ROOT
+from tests.utils.test_archive import BAD as BAD_ARCHIVES
+from tests.utils.test_npz import BAD as BAD_NPZ
 from tests.weights.conversion import torch_pickle
 from tests.weights.conversion.test_formats import BAD_ONNX, BAD_SAFETENSORS, varint
 from tests.weights.conversion.test_torch_file import BAD as BAD_TORCH
 from tests.weights.conversion.test_torch_file import Evil
-from tests.utils.test_archive import BAD as BAD_ARCHIVES
-from tests.utils.test_npz import BAD as BAD_NPZ
 from tests.weights.test_params_file import one_array
 
 MEGABYTES, SECONDS = 200, 60
@@ -85,8 +85,7 @@ def test_each_is_refused_in_little_memory_and_time(tmp_path):
     folder.mkdir()
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    result = subprocess.run([sys.executable, '-c', READER, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            cwd=ROOT, universal_newlines=True)
+    result = subprocess.run([sys.executable, '-c', READER, str(folder)], capture_output=True, cwd=ROOT, text=True)
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert result.returncode == 0, (lines[-1:], result.stderr[-500:])
     refused = {line[0]: line[2] for line in lines if line[1] == 'refused'}

@@ -1,5 +1,11 @@
-"""Networks made ready for inference: BatchNorms folded, fewer bits, files to hand on.
+"""A network and its weights, running: training steps and predictors, on which devices, in which precision.
 
-graph.py rewrites symbols, fold.py folds BatchNorms, bf16.py and int8.py lower the precision, cpu.py asks the processor
-first, pair.py keeps the result on disk. MXNet is imported inside functions only, because cpu.prepare must come first.
+    training, optimiser_state, loss_scale   a training step; MXNet's Module stays behind it
+    predictor                               batches -> outputs of a test graph
+    network                                 the network that inference runs, and what makes it ready:
+    fold, winograd, lower_precision, calibrate, graph   rewriting graphs, lowering the precision
+    exported_model                          such a network on disk
+    devices, precision                      what the machine has; waiting for MXNet's engine
+
+Modules that inference starts with import MXNet inside functions only: `precision.prepare` must come first.
 """

@@ -3,7 +3,11 @@ import hashlib
 import logging
 import os
 
-from lib.engine.int8 import RangeCollector, fused_graph, wanted_ranges
+from lib.dataset import get_dataset
+from lib.engine.lower_precision import RangeCollector, fused_graph, wanted_ranges
+from lib.engine.predictor import ModulePredictor
+from lib.image import read_image
+from lib.iterators import TestIterator
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
 
@@ -13,13 +17,11 @@ SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 
 
 def calibrate(config, symbol, arg_params, aux_params):
-    """{layer output: (low, high)} over the images of TEST.CALIBRATION_IMAGES, as int8.to_int8 wants it.
+    """{layer output: (low, high)} over the images of TEST.CALIBRATION_IMAGES, as lower_precision.to_int8 wants it.
 
     symbol and parameters: a folded float32 graph. Images take turns at the scales of TEST.SCALES, one a batch.
     Raises SniperError if there are no images.
     """
-    from lib.engine.predictor import ModulePredictor
-    from lib.iterators import TestIterator
     from sniper_mxnet import mx
     roidb = calibration_roidb(config)
     collector = RangeCollector(wanted_ranges(symbol, arg_params, get_task(config, 'test').float32_layers))
@@ -79,7 +81,6 @@ def _image_names(folder):
 
 
 def _of_folder(folder):
-    from lib.image import read_image
     roidb = []
     for number, name in enumerate(_image_names(folder)):
         path = os.path.join(folder, name)
@@ -89,7 +90,6 @@ def _of_folder(folder):
 
 
 def _of_training_set(config):
-    from lib.dataset import get_dataset
     keys = config.dataset
     name = keys.image_set.split('+')[0]
     try:

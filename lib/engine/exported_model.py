@@ -10,6 +10,7 @@ import json
 import os
 
 from configs import default_values, values_affecting
+from lib.engine.lower_precision import BFLOAT16, DTYPE_ATTRIBUTE, ELEMENT
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_file, write_temporary
 from lib.weights.params_file import file_checksum, write_arrays
@@ -24,7 +25,7 @@ def graph_settings(config):
     return values_affecting(config, 'graph', among='detections')
 
 
-def write_pair(prefix, symbol, arg_params, aux_params, facts):
+def write_exported(prefix, symbol, arg_params, aux_params, facts):
     """Write a network; `facts` is what the side file says: precision, settings, source, classes, ..."""
     arrays = {'arg:' + name: _storable(array) for name, array in arg_params.items()}
     arrays.update({'aux:' + name: array for name, array in aux_params.items()})
@@ -75,9 +76,8 @@ def check_settings(prefix, facts, config):
                           'or go back to those').format(prefix, '; '.join(other)))
 
 
-def load_pair(prefix):
+def load_exported(prefix):
     """-> (symbol, arg_params, aux_params) of a network, arrays in the types that the graph wants."""
-    from lib.engine.bf16 import BFLOAT16, DTYPE_ATTRIBUTE, ELEMENT
     from lib.weights.checkpoint import load_params
     from sniper_mxnet import mx
     facts, path = read_facts(prefix), params_path(prefix, NUMBER)
@@ -100,5 +100,4 @@ def load_pair(prefix):
 
 def _storable(array):
     """bfloat16 as float32, which holds the same numbers; everything else as it is."""
-    from lib.engine.bf16 import ELEMENT
     return array.astype('float32') if array.dtype == ELEMENT else array

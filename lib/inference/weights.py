@@ -132,17 +132,17 @@ class PredictorFactory:
     """
 
     def __init__(self, config, weights):
-        from lib.engine.load import settled
+        from lib.engine.network import calibrated_weights
         self._config = config
         self._task = get_task(config, 'test')
-        self._weights = settled(config, weights, self._task.test_graph)
+        self._weights = calibrated_weights(config, weights, self._task.test_graph)
 
     def __call__(self):
         """-> ModulePredictor, with TEST.WITH_MASK a MaskingPredictor around it. SniperError: broken file, GPU absent,
         unknown network, no mask head, a precision that is not to be had."""
         prepare(self._config)  # before MXNet loads, in every process
         from lib.engine.devices import contexts
-        from lib.engine.load import load_network
+        from lib.engine.network import load_network
         from lib.engine.predictor import ModulePredictor
         from symbols import get_detector
         devices = contexts(self._config)

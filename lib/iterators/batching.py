@@ -48,9 +48,13 @@ def _fill_up(group, batch_size):
     return np.concatenate([filled, np.resize(group, missing)])
 
 
-def scaled_size(crop, scale):
-    """Height and width in the network input of a crop (x1, y1, x2, y2): rounded up, not to the stride."""
-    return (max(1, math.ceil((crop[3] - crop[1]) * scale)), max(1, math.ceil((crop[2] - crop[0]) * scale)))
+def scaled_size(crop, scale_x, scale_y=None):
+    """Height and width in the network input of a crop (x1, y1, x2, y2): rounded up, not to the stride.
+
+    scale_y: the vertical scale, if it is another one.
+    """
+    return (max(1, math.ceil((crop[3] - crop[1]) * (scale_y or scale_x))),
+            max(1, math.ceil((crop[2] - crop[0]) * scale_x)))
 
 
 class ChipBatches(NamedTuple):

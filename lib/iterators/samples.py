@@ -2,8 +2,6 @@
 import collections
 from typing import NamedTuple, Optional
 
-import numpy as np
-
 from lib.image import ImageFile, chip_reduction, jitter_colors, resized_window, size_mismatch, write_planes
 from lib.iterators.epoch import WindowTable
 from lib.utils import seeds
@@ -106,29 +104,30 @@ class CropReport(NamedTuple):
 class CropSamples:
     """Built once in every worker.
 
-    recent_bytes: pixels of images decoded last that are kept, for images with crops in several batches; 0 = none.
+    pixels: lib.tasks.Pixels. recent_bytes: pixels of images decoded last that are kept, for images with crops in
+    several batches; 0 = none.
     """
 
-    def __init__(self, roidb, slots, means, reduced_decode, recent_bytes=0):
+    def __init__(self, roidb, slots, pixels, reduced_decode, recent_bytes=0):
         self.current = None  # what is being worked on, for error messages
         self._roidb = roidb
         self._slots = slots
-        self._means = np.asarray(means, np.float32)
+        self._pixels = pixels
         self._reduced_decode = reduced_decode
         self._recent = collections.OrderedDict()  # (image, reduction) -> Picture and warning, used last comes last
         self._recent_bytes, self._held_bytes = recent_bytes, 0
 
-    def fill(self, slot, index, scale, shape, crops):
-        """Write crops of image `index`, resized by `scale`, into batch slot `slot`, whose data tensor has `shape`.
+    def fill(self, slot, index, scales, shape, crops):
+        """Write crops of image `index` into batch slot `slot`, whose pixels have `shape`.
 
-        crops: tuples (row of the batch, box x1, y1, x2, y2). -> list of CropReport. SniperError if the image cannot be
-        read.
+        scales: (horizontal, vertical). crops: tuples (row of the batch, box x1, y1, x2, y2). -> list of CropReport.
+        SniperError if the image cannot be read.
         """
         entry = self._roidb.entry(index)
         self.current = entry['image']
-        picture, warning = self._picture(index, entry, chip_reduction(scale) if self._reduced_decode else 1)
-        data = self._slots.view(slot, 'data', shape)
-        return [CropReport(*self._write(picture, entry, crop, scale, data[row]), warning) for row, crop in crops]
+        picture, warning = self._picture(index, entry, chip_reduction(max(scales)) if self._reduced_decode else 1)
+        data = self._slots.view(slot, self._pixels.name, shape)
+        return [CropReport(*self._write(picture, entry, crop, scales, data[row]), warning) for row, crop in crops]
 
     def _picture(self, index, entry, reduction):
         """-> Picture of an image, and a warning or None."""
@@ -147,13 +146,13 @@ class CropSamples:
                 self._held_bytes -= oldest.pixels.nbytes
         return picture, warning
 
-    def _write(self, picture, entry, crop, scale, out):
+    def _write(self, picture, entry, crop, scales, out):
         """-> height and width of what the crop fills."""
-        window = resized_window(picture, crop, scale, entry['flipped'], entry['flipped_vertical'])
+        window = resized_window(picture, crop, scales[0], entry['flipped'], entry['flipped_vertical'], scales[1])
         if window.size == 0:
-            raise SniperError(('crop {} lies outside of image {} of {} x {} pixels; check the size in the annotation '
-                              'file').format(tuple(round(side, 1) for side in crop), entry['image'],
-                                        picture.width, picture.height))
+            sides = tuple(round(side, 1) for side in crop)
+            raise SniperError(f'crop {sides} lies outside of image {entry["image"]} of {picture.width} x '
+                              f'{picture.height} pixels; check the size in the annotation file')
         # Cutting fractional crop borders to whole pixels can give a window up to one pixel larger than the crop; the
         # tensor is sized by the crop, as in the original, and the surplus is cut off.
-        return write_planes(window, self._means, out)
+        return write_planes(window, self._pixels.means, out)

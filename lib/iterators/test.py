@@ -4,12 +4,12 @@ import logging
 import numpy as np
 
 from lib.chips import Window
-from lib.chips.scales import test_scale
 from lib.iterators.batching import order_crops, plan_batches, scaled_size
 from lib.iterators.pool import make_pool
 from lib.iterators.prefetch import Prefetcher, group_rows, resolve_prefetch
 from lib.iterators.samples import CropSamples
 from lib.iterators.shared import Batch, BatchSlots, PackedRoidb
+from lib.tasks import get_task
 from lib.utils.errors import SniperError
 from lib.utils.processes import resolve_workers
 
@@ -22,7 +22,7 @@ class TestIterator:
     """Batches of one test scale; each `for` loop runs over all of them.
 
     `crops`: per image a sequence of boxes x1, y1, x2, y2 in original pixels (an image may have none), or None for
-    whole images. Batch.data holds `data` (n, 3, h, w), `im_info` (n, 3) = resized height, width and scale, `im_ids`
+    whole images. Batch.data holds the pixels (n, 3, h, w), `im_info` (n, 3) = resized height, width and scale, `im_ids`
     (n,) = index in the roidb, `chip_ids` (n,) = number of the crop within its image. Samples that only fill up a
     batch repeat earlier crops. `num_batches` may be 0. A broken image raises SniperError.
     `batches`: crop numbers of each batch, crops counted through all images; `batch_shapes`: of data.
@@ -35,9 +35,10 @@ class TestIterator:
     def __init__(self, roidb, config, scale_index, batch_images, num_workers=None, crops=None, devices=0):
         self._roidb = PackedRoidb(roidb)
         self._crops, self._images, self._numbers = _flatten(roidb, crops)
-        pair = config.TEST.SCALES[scale_index]
         self._image_sizes = [(entry['width'], entry['height']) for entry in roidb]
-        self._scales = [test_scale(pair, *size) for size in self._image_sizes]
+        task = get_task(config, 'test')
+        self._pixel_input = task.pixels.name
+        self._scales = [task.test_scales(scale_index, *size) for size in self._image_sizes]
         if devices:
             self.batches, self.batch_shapes = self._fitted(batch_images, devices, config.TEST.CHIP_SHAPES)
         else:
@@ -47,10 +48,10 @@ class TestIterator:
         workers = resolve_workers(config.TEST.NUM_PROCESS, len(self._crops)) if num_workers is None else num_workers
         largest = max([int(np.prod(shape)) for shape in self.batch_shapes], default=1)
         num_slots = 1 + resolve_prefetch('auto', workers, batch_images, 4 * largest)  # one is with the caller
-        self._slots = BatchSlots(num_slots, {'data': largest})
+        self._slots = BatchSlots(num_slots, {task.pixels.name: largest})
         recent = _RECENT_BYTES if len(self._crops) > len(np.unique(self._images)) else 0
-        self._pool = make_pool(CropSamples, (self._roidb, self._slots, config.network.PIXEL_MEANS,
-                                           config.TEST.REDUCED_DECODE, recent), workers)
+        self._pool = make_pool(CropSamples, (self._roidb, self._slots, task.pixels,
+                                             config.TEST.REDUCED_DECODE, recent), workers)
         self._prefetcher = Prefetcher(self._pool, num_slots)
 
     def _shape(self, batch):
@@ -59,18 +60,18 @@ class TestIterator:
         return (len(batch), 3, max(height for height, _ in sizes), max(width for _, width in sizes))
 
     def _size(self, crop):
-        return scaled_size(self._crops[crop], self.sample(crop)[2])
+        return scaled_size(self._crops[crop], *self.sample(crop)[2])
 
     def _fitted(self, batch_images, devices, max_shapes):
         """Batches and their shapes by cost; no more pixels in one than in `batch_images` whole images."""
-        whole = [scaled_size((0, 0, width, height), scale)
-                 for (width, height), scale in zip(self._image_sizes, self._scales)]
+        whole = [scaled_size((0, 0, width, height), *scales)
+                 for (width, height), scales in zip(self._image_sizes, self._scales)]
         budget = batch_images * max((height * width for height, width in whole), default=0)
         plan = plan_batches([self._size(crop) for crop in range(len(self._crops))], devices, budget, max_shapes)
         return plan.batches, [(slots, 3, height, width) for slots, height, width in plan.shapes]
 
     def sample(self, crop):
-        """Crop number -> (index in the roidb, number of the crop within its image, scale)."""
+        """Crop number -> (index in the roidb, number of the crop within its image, (horizontal, vertical) scale)."""
         image = int(self._images[crop])
         return image, int(self._numbers[crop]), self._scales[image]
 
@@ -94,12 +95,12 @@ class TestIterator:
             raise StopIteration
         index, slot, reports = ready
         images, chips, scales = zip(*[self.sample(crop) for crop in self.batches[index]])
-        data = {'data': self._slots.view(slot, 'data', self.batch_shapes[index]),
-                'im_info': np.array([(report.height, report.width, scale)
-                                     for report, scale in zip(reports, scales)], np.float32),
+        data = {self._pixel_input: self._slots.view(slot, self._pixel_input, self.batch_shapes[index]),
+                'im_info': np.array([(report.height, report.width, scale_x)
+                                     for report, (scale_x, _) in zip(reports, scales)], np.float32),
                 'im_ids': np.array(images, np.float32),
                 'chip_ids': np.array(chips, np.float32)}
-        windows = [Window(tuple(self._crops[crop].tolist()), scale, scale, report.height, report.width)
+        windows = [Window(tuple(self._crops[crop].tolist()), *scale, report.height, report.width)
                    for crop, report, scale in zip(self.batches[index], reports, scales)]
         return Batch(data, {}, [self._roidb.path(image) for image in images], index, {}, windows)
 
@@ -108,9 +109,9 @@ class TestIterator:
         crops = self.batches[index]
         tasks = []
         for rows in group_rows(self._images[crops].tolist()):
-            image, _, scale = self.sample(crops[rows[0]])
+            image, _, of_image = self.sample(crops[rows[0]])
             windows = [(row, tuple(self._crops[crops[row]].tolist())) for row in rows]
-            tasks.append((rows, 'fill', (slot, image, scale, self.batch_shapes[index], windows)))
+            tasks.append((rows, 'fill', (slot, image, of_image, self.batch_shapes[index], windows)))
         return tasks
 
     def _review(self, index, row, slot, report):

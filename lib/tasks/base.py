@@ -9,6 +9,7 @@ import numpy as np
 from configs import ConfigError
 from lib.bbox.detections import Detections
 from lib.chips.samplers import make_sampler
+from lib.chips.scales import test_scale
 from lib.chips.window import Window
 
 
@@ -156,6 +157,11 @@ class Task:
         in order, and in a window detections come class by class.
         """
         raise NotImplementedError
+
+    def test_scales(self, index: int, width: int, height: int) -> Tuple[float, float]:
+        """(horizontal, vertical) factors from an image of width x height pixels to the network's at entry `index` of
+        TEST.SCALES."""
+        return (test_scale(self.config.TEST.SCALES[index], width, height),) * 2
 
     def float32_layers(self, names: Sequence[str]) -> Set[str]:
         """Those of `names` (layers) that keep float32 where the rest computes in fewer bits."""

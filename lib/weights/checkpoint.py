@@ -25,13 +25,13 @@ import uuid
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
-from sniper_mxnet import mx
 
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_file, write_temporary
 from lib.weights.parameter_matching import TEST_ENDING
 from lib.weights.params_file import file_checksum, read_arrays, write_arrays
 from lib.weights.paths import existing_epochs, params_path, read_json, read_sidecar
+from sniper_mxnet import mx
 
 logger = logging.getLogger(__name__)
 

@@ -27,8 +27,7 @@ from symbols.registry import get_detector
 
 logger = logging.getLogger(__name__)
 FOLDER = os.path.join('data', 'pretrained_model')
-USUAL = {'network.STRIDE_IN_1X1': False, 'network.PIXEL_MEANS': list(PIXEL_MEANS)[::-1]}    # of the configurations
-PRE_ACTIVATION = ('resnet_mx_50_e2e', 'resnet_mx_101_e2e', 'resnet_mx_101_e2e_mask')
+DEFAULTS = {'network.STRIDE_IN_1X1': False, 'network.PIXEL_MEANS': list(PIXEL_MEANS)[::-1]}     # of configurations
 
 
 def convert_file(path: str, prefix: Optional[str] = None, network: Optional[str] = None, pixel_means=PIXEL_MEANS,
@@ -71,14 +70,16 @@ def _reordered(architecture, order, path):
 
 def _check_network(network, architecture, target, path):
     """SniperError, with the reason, if `network` is another architecture."""
-    get_detector(network)       # an unknown name is refused there
+    from symbols.backbones.resnet import ResNet
+    from symbols.backbones.resnet_v1 import ResNetV1
+    wanted = getattr(get_detector(network), 'backbone', None)   # an unknown name is refused there
     if network in target.detectors:
         return
     reason = f'it fits {", ".join(target.detectors) or "none of the detectors so far, only the backbone"}'
-    if architecture.family == 'resnet_v1' and network in PRE_ACTIVATION:
+    if architecture.family == 'resnet_v1' and isinstance(wanted, ResNet):
         reason = (f'{network} is pre-activation: BatchNorm and ReLU come before its convolutions, so that the same '
                   f'weights would compute something else; {reason}')
-    elif architecture.family == 'resnet_v2' and network.startswith('resnet_v1'):
+    elif architecture.family == 'resnet_v2' and isinstance(wanted, ResNetV1):
         reason = f'{network} is post-activation; {reason}'
     raise SniperError(f'{path} is a {architecture.name} and cannot become {network}: {reason}')
 
@@ -96,12 +97,12 @@ def _write(prefix, args, auxs, path, architecture, target):
 
 def _say_what_next(prefix, architecture, target):
     settings = [f'network.pretrained {prefix}'] + [override(*pair) for pair in target.requires.items()
-                                                     if pair not in USUAL.items()]
+                                                     if pair not in DEFAULTS.items()]
     logger.info('written: %s', params_path(prefix, 0))
     if target.detectors:
         logger.info('use it with symbol %s, --set %s', ' or '.join(target.detectors), ' '.join(settings))
     else:
-        logger.info('it is for the backbone symbols/backbones/vgg.py')
+        logger.info('no detector here has this backbone yet: %s', type(target.backbone).__name__)
 
 
 def main(argv: Optional[List[str]] = None) -> int:

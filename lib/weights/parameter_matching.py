@@ -7,8 +7,8 @@ import functools
 from typing import Dict, List, NamedTuple, Tuple
 
 from configs import load_config
-from symbols.variants import Variant
 from symbols.registry import detector_names, get_detector
+from symbols.variants import Variant
 
 LISTED = 20  # names of each kind in one line; `python -m lib.weights.inspect FILE` shows all
 SIDE = 64  # of the input for which shapes are inferred; no parameter depends on it

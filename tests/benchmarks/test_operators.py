@@ -37,7 +37,7 @@ def test_columns_line_up():
 def test_a_row_is_measured_and_unknown_rows_are_named():
     def run(*arguments):
         return subprocess.run([sys.executable, '-m', 'benchmarks.operators', '--budget', '0', *arguments], cwd=ROOT,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+                              capture_output=True, text=True,
                               env=dict(os.environ, OMP_NUM_THREADS='1'))
     done = run('--only', 'soft-NMS')
     figures = json.loads(done.stdout.splitlines()[-1])

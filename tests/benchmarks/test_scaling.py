@@ -7,8 +7,7 @@ import pytest
 
 from benchmarks import network_bytes, scaling_model
 from benchmarks.network_bytes import Traffic, traffic
-from benchmarks.scaling_model import (Costs, efficiency, exchange_seconds, fit_costs, server_keys, slowest,
-                                      step_seconds)
+from benchmarks.scaling_model import Costs, efficiency, exchange_seconds, fit_costs, server_keys, slowest, step_seconds
 from configs import load_config
 
 SOME = Traffic(10, 600, 400)  # 1000 bytes

@@ -8,8 +8,8 @@ import pytest
 from benchmarks import sniper_gain
 from configs import load_config
 from lib.dataset import load_training_roidb
-from lib.utils.errors import SniperError
 from lib.iterators import TrainIterator
+from lib.utils.errors import SniperError
 from tests.inference import tiny_data
 
 SETTINGS = ['gpus', 'cpu', 'dataset.dataset', 'coco',

@@ -7,13 +7,13 @@ import sys
 import numpy as np
 import pytest
 
-from lib.utils.errors import SniperError
 from lib.distributed import consistency as same
 from lib.distributed.workers import ALONE, connect
+from lib.utils.errors import SniperError
 from lib.weights.params_file import read_arrays
 from tests.conftest import ROOT
-from tests.train.tiny import FakeIterator, TinyDetector, make_config
 from tests.distributed.worker_program import BATCH, BATCHES, distributed_config
+from tests.train.tiny import FakeIterator, TinyDetector, make_config
 
 PATIENCE = 240  # seconds for what takes five on a quiet machine
 

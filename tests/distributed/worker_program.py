@@ -9,9 +9,9 @@ import sys
 
 import numpy as np
 
-from lib.utils.errors import SniperError
 from lib.distributed import consistency as same
 from lib.distributed.workers import connect
+from lib.utils.errors import SniperError
 from tests.train.tiny import FakeIterator, TinyDetector, make_config
 
 BATCH, BATCHES = 2, 3

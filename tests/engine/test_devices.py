@@ -4,7 +4,9 @@ import os
 import pytest
 
 from lib.utils.errors import SniperError
-from lib.train import config_name, contexts, output_folder
+from configs import config_name
+from lib.engine.devices import contexts
+from lib.weights.paths import output_folder
 from lib.engine import devices as devices_module
 from tests.train.tiny import make_config
 

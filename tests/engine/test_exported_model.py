@@ -9,7 +9,7 @@ import pytest
 import main_test
 from lib.cli import run
 from lib.engine.fold import fold_batch_norms
-from lib.engine.exported_model import load_pair, read_facts, write_pair
+from lib.engine.exported_model import load_exported, read_facts, write_exported
 from lib.utils.errors import SniperError
 from tests.conftest import ROOT
 from tests.engine.networks import network, outputs, weights
@@ -42,28 +42,28 @@ def test_what_is_written_is_read(mx, tmp_path):
     symbol = network(mx)
     folded = fold_batch_norms(symbol, *weights(mx, symbol))
     prefix = str(tmp_path / 'net')
-    write_pair(prefix, *folded, facts={'precision': 'fp32'})
+    write_exported(prefix, *folded, facts={'precision': 'fp32'})
     assert read_facts(prefix)['precision'] == 'fp32'
-    for one, other in zip(outputs(mx, *load_pair(prefix)), outputs(mx, *folded)):
+    for one, other in zip(outputs(mx, *load_exported(prefix)), outputs(mx, *folded)):
         np.testing.assert_array_equal(one, other)
     with open(prefix + '-0000.params', 'ab') as stream:
         stream.write(b'x')
     with pytest.raises(SniperError, match='are not the two that its side file describes'):
-        load_pair(prefix)
+        load_exported(prefix)
 
 
 def test_a_full_disk_leaves_the_files_of_before(mx, tmp_path, monkeypatch):
     symbol = network(mx)
     prefix, net = str(tmp_path / 'net'), (symbol,) + weights(mx, symbol)
-    write_pair(prefix, *net, facts={'precision': 'fp32'})
+    write_exported(prefix, *net, facts={'precision': 'fp32'})
 
     def full(stream, arrays):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     monkeypatch.setattr('lib.engine.exported_model.write_arrays', full)
     with pytest.raises(SniperError, match='No space left'):
-        write_pair(prefix, *fold_batch_norms(*net), facts={'precision': 'bf16'})
+        write_exported(prefix, *fold_batch_norms(*net), facts={'precision': 'bf16'})
     assert len(os.listdir(str(tmp_path))) == 3 and read_facts(prefix)['precision'] == 'fp32'
-    assert load_pair(prefix)[0].tojson() == symbol.tojson()
+    assert load_exported(prefix)[0].tojson() == symbol.tojson()
 
 
 def test_a_checkpoint_is_no_optimised_network(folder):
@@ -106,7 +106,7 @@ def test_weights_that_do_not_fit_are_named(folder, optimize_model):
     with pytest.raises(SniperError, match='cls_score_weight is 3x192, the network wants 7x192'):
         keys = tiny_data.settings(folder) + ['dataset.NUM_CLASSES', '7']
         from configs import load_config
-        from lib.engine.optimise import load_checked
+        from lib.engine.network import load_checked
         from lib.inference.weights import Weights
         load_checked(load_config(tiny_data.CONFIG, keys),
                      Weights(os.path.join(folder, 'out', 'sniper_tiny_e2e', 'train', 'SNIPER'), 1, ()), 'test', 'these')

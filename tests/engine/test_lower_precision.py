@@ -7,10 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from lib.engine.bf16 import ELEMENT, to_bfloat16
+from lib.engine.lower_precision import ELEMENT, to_bfloat16
 from lib.engine.fold import fold_batch_norms, fuse_relu
 from lib.engine.graph import Graph
-from lib.engine.int8 import RangeCollector, float_nodes, fused_graph, to_int8, wanted_ranges
+from lib.engine.lower_precision import RangeCollector, float_nodes, fused_graph, to_int8, wanted_ranges
 from tests.conftest import ROOT
 from tests.engine.networks import network, weights
 
@@ -18,10 +18,10 @@ from tests.engine.networks import network, weights
 PROGRAM = """
 import sys
 import numpy as np
-from lib.engine import cpu
+from lib.engine.precision import prepare_processor
 from lib.utils.errors import SniperError
 try:
-    cpu.prepare(sys.argv[1])
+    prepare_processor(sys.argv[1])
 except SniperError as error:
     sys.exit('refused: %s' % error)
 from sniper_mxnet import mx

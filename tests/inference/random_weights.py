@@ -2,7 +2,7 @@
 import json
 import os
 
-from lib.train import output_folder
+from lib.weights.paths import output_folder
 
 
 def write_checkpoint(config, cfg_path, classes, epoch=1, save_prefix='SNIPER', seed=0, score_spread=1.0, masks=False):

@@ -224,7 +224,7 @@ def test_shipped_catalogue_and_its_mistakes(tmp_path, capsys):
                                     'download_sniper_detector', 'download_sniper_neg_props'])
 def test_scripts_say_what_else_works(tmp_path, script):
     result = subprocess.run(['bash', os.path.join(ROOT, 'scripts', script + '.sh'), '--root', str(tmp_path)],
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=str(tmp_path), universal_newlines=True)
+                            capture_output=True, cwd=str(tmp_path), text=True)
     if 'no environment' in result.stderr:
         pytest.skip('needs .venv')
     assert result.returncode == 1 and 'Traceback' not in result.stderr

@@ -48,7 +48,7 @@ class Copy:
         keep = {name: value for name, value in os.environ.items() if name in ('HOME', 'LANG', 'LD_LIBRARY_PATH')}
         environment = dict(keep, PATH=str(self.bin), **variables)
         done = subprocess.run(['bash', str(self.root / 'scripts' / script)] + list(args), env=environment, cwd='/',
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=120)
+                              capture_output=True, text=True, timeout=120)
         return done.returncode, done.stdout, done.stderr
 
 
@@ -186,7 +186,7 @@ def test_downloads_take_no_module_of_the_callers_folder(name, tmp_path):
     for arguments, said in ((['--help'], '--from FILE'), (['--from', 'mine.tar.gz'], 'mine.tar.gz'),
                             (['--from', 'absent'], 'absent')):
         done = subprocess.run(['bash', script] + arguments, cwd=str(tmp_path), stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, universal_newlines=True, timeout=120)
+                              stderr=subprocess.STDOUT, text=True, timeout=120)
         assert said in done.stdout and 'stray' not in done.stdout and 'Traceback' not in done.stdout, done.stdout
         assert ('No such file' in done.stdout) == (said == 'absent')
 
@@ -245,7 +245,7 @@ def test_quickstart_stops_where_a_step_fails(clone, program):
 
 def stamp(clone, *words):
     return subprocess.run([sys.executable, str(clone.root / 'scripts' / 'stamp.py')] + list(words), check=True,
-                          stdout=subprocess.PIPE, universal_newlines=True).stdout.strip()
+                          stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def test_stamps_follow_their_sources(clone):

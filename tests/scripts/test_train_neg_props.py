@@ -115,11 +115,11 @@ def test_a_step_that_fails_is_named(clone):
     (('--cfg', 'nowhere.yml'), 'nowhere.yml')])
 def test_wrong_command_lines(clone, words, part):
     done = subprocess.run(['bash', str(clone.root / 'scripts' / SCRIPT)] + list(words), stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, universal_newlines=True, timeout=60, cwd='/')
+                          stderr=subprocess.STDOUT, text=True, timeout=60, cwd='/')
     assert done.returncode == 1 and part in done.stdout
 
 
 def test_help(clone):
     done = subprocess.run(['bash', str(clone.root / 'scripts' / SCRIPT), '--help'], stdout=subprocess.PIPE,
-                          universal_newlines=True, timeout=60)
+                          text=True, timeout=60)
     assert done.returncode == 0 and '--prop_save_path' in done.stdout and 'set -euo' not in done.stdout

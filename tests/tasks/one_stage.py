@@ -1,10 +1,12 @@
 """A family of detectors that lives in this test folder alone: one stage, a class and a box a cell of the feature map.
 
-Nothing in lib/ or symbols/ names it. Objects are found by the cell that holds their centre.
+Nothing in lib/ or symbols/ names it. Objects are found by the cell that holds their centre. It is trained on random
+crops, resized by two scales to an input that is not square.
 """
 import numpy as np
 
 from lib.bbox.detections import Detections
+from lib.chips import RandomCrops
 from lib.tasks import Input, Metric, TargetReport, Task, register_task
 from symbols.registry import register_detector
 
@@ -15,10 +17,6 @@ gpus: cpu
 network: {pretrained: '', FIXED_PARAMS: []}
 dataset: {dataset: coco, image_set: val, test_image_set: val, NUM_CLASSES: 3}
 TRAIN:
-  CHIP_SIZE: 96
-  CHIP_STRIDES: [16]
-  SCALES: [2.0, 1.0, 96.0]
-  VALID_RANGES: [[-1, 40], [24, 100], [72, -1]]
   USE_NEG_CHIPS: false
   NUM_PROCESS: 0
   BATCH_IMAGES: 2
@@ -42,14 +40,15 @@ class CellTask(Task):
     name = NAME
     stride = STRIDE
 
-    @property
-    def cells(self):
-        return self.config.TRAIN.CHIP_SIZE // STRIDE
+    input_size = HEIGHT, WIDTH = 64, 96
+    cells = HEIGHT // STRIDE, WIDTH // STRIDE
+
+    def sampler(self):
+        return RandomCrops(*self.input_size, count=2, least_share=0.5)
 
     def inputs(self):
-        size, cells = self.config.TRAIN.CHIP_SIZE, self.cells
-        return [Input('data', (3, size, size)), Input('cell_label', (cells, cells), 'label'),
-                Input('cell_box', (4, cells, cells), 'label'), Input('cell_weight', (4, cells, cells), 'label')]
+        return [Input('data', (3, *self.input_size)), Input('cell_label', self.cells, 'label'),
+                Input('cell_box', (4, *self.cells), 'label'), Input('cell_weight', (4, *self.cells), 'label')]
 
     def targets(self, record, window, rng, out):
         out['cell_label'][:], out['cell_box'][:], out['cell_weight'][:] = 0, 0, 0
@@ -57,7 +56,7 @@ class CellTask(Task):
         corners = (record['boxes'] - (x1, y1, x1, y1)) * ((window.scale_x, window.scale_y) * 2)
         for box, label in zip(corners, record['gt_classes']):
             column, row = ((box[:2] + box[2:]) / 2 // STRIDE).astype(int)
-            if label > 0 and 0 <= row < self.cells and 0 <= column < self.cells:
+            if label > 0 and 0 <= row < self.cells[0] and 0 <= column < self.cells[1]:
                 centre = (np.array([column, row]) + 0.5) * STRIDE
                 out['cell_label'][row, column] = label
                 out['cell_box'][:, row, column] = (box - np.tile(centre, 2)) / STRIDE

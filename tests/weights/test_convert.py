@@ -5,16 +5,16 @@ import os
 import numpy as np
 import pytest
 
+from lib.utils.errors import SniperError
 from lib.weights import convert
 from lib.weights.conversion.architectures import recognise
-from lib.weights.conversion.weight_mapping import map_weights, target_of
 from lib.weights.conversion.verify import SEED, SIDE, compare_features, reference_features
-from lib.utils.errors import SniperError
+from lib.weights.conversion.weight_mapping import map_weights, target_of
 from lib.weights.params_file import read_arrays, write_arrays
+from tests.symbols.helpers import config_for, shapes_of
 from tests.weights.conversion import torch_pickle
 from tests.weights.conversion.sources import MEAN, gluon_arrays, torch_arrays
 from tests.weights.conversion.test_formats import onnx_of
-from tests.symbols.helpers import config_for, shapes_of
 
 # (sum, L2 norm) of the features that torchvision 0.28 on PyTorch 2.13 gave for the arrays of sources.py here
 # and the image of lib.weights.conversion.verify; stage 4 with stride 1 and dilated by 2.

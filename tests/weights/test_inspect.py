@@ -7,8 +7,8 @@ import pytest
 from lib.utils.errors import SniperError
 from lib.weights import parameter_matching
 from lib.weights.inspect import inspect, main, statistics
-from symbols.variants import MOST_ANCHORS, MOST_CLASSES
 from lib.weights.params_file import read_arrays, write_arrays
+from symbols.variants import MOST_ANCHORS, MOST_CLASSES
 from tests.conftest import ROOT
 
 SHIPPED = os.path.join(ROOT, 'data', 'models', 'sniper_tiny-0000.params')

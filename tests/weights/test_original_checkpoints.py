@@ -100,8 +100,8 @@ def run(name, variant, path, args, auxs):
 
 
 def test_what_is_missing_odd_or_too_much_is_named_in_one_line(tmp_path):
-    from lib.utils.errors import SniperError
     from lib.engine.predictor import check_shapes
+    from lib.utils.errors import SniperError
     from lib.weights.checkpoint import load_for_test
     expected = manifest('mobilenetv2_e2e', 'rcnn_test')
     path = str(tmp_path / 'S-0007.params')

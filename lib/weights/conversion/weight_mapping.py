@@ -11,6 +11,7 @@ import numpy as np
 from lib.utils.errors import SniperError
 from lib.weights.conversion.architectures import Architecture
 from lib.weights.parameter_matching import match_parameters, shortened
+from symbols.registry import detector_names, get_detector
 
 SIDE = 64       # of the input for which shapes are inferred
 PIXEL_MEANS = (123.68, 116.779, 103.939)    # R, G, B: configs' network.PIXEL_MEANS
@@ -27,28 +28,30 @@ class Target(NamedTuple):
 
 def target_of(architecture: Architecture, pixel_means=PIXEL_MEANS) -> Target:
     """Target of an Architecture; pixel_means: that the network is going to run with, R, G, B."""
-    target = _target_of(architecture)
-    return target._replace(requires=dict({'network.PIXEL_MEANS': list(pixel_means)[::-1]}, **target.requires))
-
-
-def _target_of(architecture):
-    options = dict(architecture.options)
+    options, requires = dict(architecture.options), {'network.PIXEL_MEANS': list(pixel_means)[::-1]}
+    backbone: Any
     if architecture.family == 'resnet_v1':
         from symbols.backbones.resnet_v1 import EPS, ResNetV1
-        name = f'resnet_v1_{architecture.depth}'
-        requires = {'network.STRIDE_IN_1X1': options['stride_in_1x1']}
-        return Target(ResNetV1(architecture.depth), (name + '_e2e',), requires, name, EPS)
-    if architecture.family == 'resnet_v2':
+        requires['network.STRIDE_IN_1X1'] = options['stride_in_1x1']
+        backbone, prefix, eps = ResNetV1(architecture.depth), f'resnet_v1_{architecture.depth}', EPS
+    elif architecture.family == 'resnet_v2':
         from symbols.backbones.resnet import EPS, ResNet
-        detectors = (f'resnet_mx_{architecture.depth}_e2e',)
-        detectors += ('resnet_mx_101_e2e_mask',) if architecture.depth == 101 else ()
-        return Target(ResNet(architecture.depth), detectors, {}, f'resnet_mx_{architecture.depth}_gluon', EPS)
-    if architecture.family == 'mobilenet_v2':
+        backbone, prefix, eps = ResNet(architecture.depth), f'resnet_mx_{architecture.depth}_gluon', EPS
+    elif architecture.family == 'mobilenet_v2':
         from symbols.backbones.mobilenetv2 import EPS, MobileNetV2
-        return Target(MobileNetV2(), ('mobilenetv2_e2e',), {}, 'mobilenetv2', EPS)
-    from symbols.backbones.vgg import VGG16
-    return Target(VGG16(options['reduced_fc'], options['ceil_pools']), (), {},
-                  'vgg16_reducedfc' if options['reduced_fc'] else 'vgg16', 0.0)
+        backbone, prefix, eps = MobileNetV2(), 'mobilenetv2', EPS
+    else:
+        from symbols.backbones.vgg import VGG16
+        backbone = VGG16(options['reduced_fc'], options['ceil_pools'])
+        prefix, eps = 'vgg16_reducedfc' if options['reduced_fc'] else 'vgg16', 0.0
+    return Target(backbone, detectors_on(backbone), requires, prefix, eps)
+
+
+def detectors_on(backbone) -> Tuple[str, ...]:
+    """Names of the detectors that have the same backbone, with the same settings."""
+    found = {name: getattr(get_detector(name), 'backbone', None) for name in detector_names()}
+    return tuple(name for name, other in found.items()
+                 if type(other) is type(backbone) and vars(other) == vars(backbone))
 
 
 def backbone_outputs(target: Target, architecture: Architecture) -> Dict[str, Any]:

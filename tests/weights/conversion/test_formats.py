@@ -1,8 +1,8 @@
 """safetensors and ONNX files: what they hold, and what is refused."""
 import importlib.util
 import json
-import sys
 import struct
+import sys
 
 import numpy as np
 import pytest

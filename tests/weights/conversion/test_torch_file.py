@@ -8,10 +8,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from lib.weights.conversion.torch_file import read_torch
 from lib.utils.errors import SniperError
-from tests.weights.conversion import torch_pickle as made
+from lib.weights.conversion.torch_file import read_torch
 from tests.memory import at_most
+from tests.weights.conversion import torch_pickle as made
 
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'data')
 

@@ -3,15 +3,15 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from lib.weights.convert import convert_file
 from lib.train import run
 from lib.train.initialise import frozen_parameters, init_parameters
+from lib.weights.convert import convert_file
 from lib.weights.params_file import read_arrays
 from sniper_mxnet import mx
 from symbols import get_detector
+from tests.symbols.helpers import config_for, shapes_of
 from tests.weights.conversion.sources import torch_arrays
 from tests.weights.test_convert import as_file
-from tests.symbols.helpers import config_for, shapes_of
 
 SIDE = 64
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from lib.engine import cpu
+from lib.engine import precision as processor
 from lib.utils.errors import SniperError
 
 AMX = {'amx_tile', 'amx_bf16', 'amx_int8'}
@@ -14,28 +14,28 @@ AMX = {'amx_tile', 'amx_bf16', 'amx_int8'}
 @pytest.fixture
 def machine(monkeypatch):
     """machine(flags, tiles): a processor with these flags, and a kernel that gives the tile registers or not."""
-    monkeypatch.delenv(cpu.MAX_ISA, raising=False)
+    monkeypatch.delenv(processor.MAX_ISA, raising=False)
 
     def make(flags, tiles=True, loaded=False):
-        monkeypatch.setattr(cpu, 'cpu_flags', lambda: set(flags))
-        monkeypatch.setattr(cpu, '_request_tiles', lambda: tiles)
-        monkeypatch.setattr(cpu, '_mxnet_is_loaded', lambda: loaded)
+        monkeypatch.setattr(processor, 'cpu_flags', lambda: set(flags))
+        monkeypatch.setattr(processor, '_request_tiles', lambda: tiles)
+        monkeypatch.setattr(processor, '_mxnet_is_loaded', lambda: loaded)
     yield make
-    os.environ.pop(cpu.MAX_ISA, None)
+    os.environ.pop(processor.MAX_ISA, None)
 
 
 def test_amx_is_allowed_after_the_kernel_agreed(machine):
     machine(AMX)
-    assert cpu.prepare('fp32') == 'fp32' and cpu.MAX_ISA not in os.environ
-    assert cpu.prepare('bf16') == 'AMX' and os.environ[cpu.MAX_ISA] == cpu.AMX_ISA
-    assert cpu.prepare('int8') == 'AMX'
+    assert processor.prepare_processor('fp32') == 'fp32' and processor.MAX_ISA not in os.environ
+    assert processor.prepare_processor('bf16') == 'AMX' and os.environ[processor.MAX_ISA] == processor.AMX_ISA
+    assert processor.prepare_processor('int8') == 'AMX'
 
 
 @pytest.mark.parametrize('precision, flag', [('bf16', 'avx512_bf16'), ('int8', 'avx512_vnni'), ('int8', 'avx_vnni')])
 def test_without_amx_the_next_best_is_taken(machine, precision, flag):
     for flags, tiles in (({flag}, True), (AMX | {flag}, False)):
         machine(flags, tiles)
-        assert cpu.prepare(precision) == flag and cpu.MAX_ISA not in os.environ
+        assert processor.prepare_processor(precision) == flag and processor.MAX_ISA not in os.environ
 
 
 @pytest.mark.parametrize('precision, flags, tiles, loaded, reason', [
@@ -46,23 +46,24 @@ def test_without_amx_the_next_best_is_taken(machine, precision, flag):
 def test_refusals(machine, precision, flags, tiles, loaded, reason):
     machine(flags, tiles, loaded)
     with pytest.raises(SniperError, match=reason) as caught:
-        cpu.prepare(precision)
-    assert '\n' not in str(caught.value) and cpu.MAX_ISA not in os.environ
+        processor.prepare_processor(precision)
+    assert '\n' not in str(caught.value) and processor.MAX_ISA not in os.environ
 
 
 def test_the_users_limit_stands(machine, monkeypatch):
     machine(AMX | {'avx512_bf16', 'avx512_vnni', 'avx_vnni'})
     for limit, precision in (('AVX2', 'bf16'), ('AVX2', 'int8'), ('avx512_core', 'int8'), ('AVX512_CORE_VNNI', 'bf16')):
-        monkeypatch.setenv(cpu.MAX_ISA, limit)
+        monkeypatch.setenv(processor.MAX_ISA, limit)
         with pytest.raises(SniperError, match=f'the environment sets DNNL_MAX_CPU_ISA to {limit}'):
-            cpu.prepare(precision)
-    monkeypatch.setenv(cpu.MAX_ISA, 'AVX512_CORE_BF16')
-    assert cpu.prepare('bf16') == 'avx512_bf16' and cpu.prepare('int8') == 'avx512_vnni'
+            processor.prepare_processor(precision)
+    monkeypatch.setenv(processor.MAX_ISA, 'AVX512_CORE_BF16')
+    assert processor.prepare_processor('bf16') == 'avx512_bf16' and processor.prepare_processor('int8') == 'avx512_vnni'
 
 
 def test_on_this_machine():
     """Whatever it is, it answers or refuses, and does not die."""
-    program = ('from lib.engine.cpu import prepare\nfrom lib.utils.errors import SniperError\n'
+    program = ('from lib.engine.precision import prepare_processor as prepare\n'
+               'from lib.utils.errors import SniperError\n'
                'try: print(prepare("bf16"))\n'
                'except SniperError as error: print(error)')
     done = subprocess.run([sys.executable, '-c', program], stdout=subprocess.PIPE, universal_newlines=True)
