@@ -5,10 +5,10 @@ import time
 
 import numpy as np
 
+from lib.engine.devices import host_group, wait_at_exit, wait_for_engine
 from lib.utils.errors import SniperError
 from lib.utils.processes import available_memory
 from lib.weights.parameter_matching import match_parameters
-from lib.engine.devices import host_group, wait_at_exit, wait_for_engine
 
 logger = logging.getLogger(__name__)
 

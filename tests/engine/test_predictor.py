@@ -4,8 +4,8 @@ import types
 import numpy as np
 import pytest
 
-from lib.utils.errors import SniperError
 from lib.engine.predictor import ModulePredictor
+from lib.utils.errors import SniperError
 
 
 @pytest.fixture(scope='module')
