@@ -109,7 +109,7 @@ def load_checked(config, weights, variant, source):
                               for params in load_for_test(weights.prefix, weights.epoch,
                                                            get_task(config, 'test').box_layer))
     shapes = detector.input_shapes(config, 1, SIDE, SIDE, variant)
-    check_shapes(symbol, arg_params, aux_params, shapes, source)
+    check_shapes(symbol, arg_params, aux_params, shapes, source, get_task(config, 'test').advice)
     return symbol, arg_params, aux_params
 
 

@@ -23,7 +23,7 @@ class LocalUpdate:
     """How an update takes in what other workers found: there are none. (lib.distributed.gradient_sync has others.)"""
 
     bytes_sent = bytes_received = 0  # of an update
-    patience = None                  # seconds to wait for pending operations when training ends; None: no limit
+    patience: float = None             # seconds to wait for pending operations when training ends; None: no limit
 
     def start(self):
         """Give all workers the same parameters, before the first update."""

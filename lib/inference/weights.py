@@ -155,7 +155,7 @@ class PredictorFactory:
         network = load_network(self._config, self._weights, self._task.test_graph, devices)
         source = f'the weights {self._weights.path}'
         predictor = ModulePredictor(network.symbol, network.arg_params, network.aux_params, devices, source,
-                                    network.made_together)
+                                    network.made_together, advice=self._task.advice)
         if masks:
             mask_symbol = detector.symbol(self._config, graph.variant)
             mask_predictor = ModulePredictor(mask_symbol, network.arg_params, network.aux_params, devices, source)

@@ -51,6 +51,13 @@ class RcnnTask(AnchorTask):
         """Labels of FocusPixels, 1, 0 or -1 a cell."""
         return [Input('scale_label', (self.cells[0] * self.cells[1],), 'label')] if self.config.TRAIN.AUTO_FOCUS else []
 
+    def advice(self, missing):
+        """For networks that take rois, and weights without AutoFocus."""
+        if 'rois' in missing:
+            return ': use a network with its own proposals (key `symbol`)'
+        return (', or were trained without AutoFocus (test without it: TEST.AUTO_FOCUS, TEST.DO_PRUNING)'
+                if any(name.startswith('conv_new_2') for name in missing) else '')
+
     def decode(self, outputs, windows):
         """See `decode_rcnn`."""
         return decode_rcnn(outputs, windows, self.config.TEST.SCORE_THRESH)

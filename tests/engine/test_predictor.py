@@ -85,8 +85,8 @@ def test_weights_that_do_not_fit(mx, network):
 
 def test_network_without_proposals(mx):
     symbol = mx.sym.Group([mx.sym.var('data') * 2, mx.sym.var('rois')])
-    with pytest.raises(SniperError, match='wants proposals'):
-        ModulePredictor(symbol, {}, {}, [mx.cpu()]).predict(batch_of(1, 9, 9))
+    with pytest.raises(SniperError, match='wants the inputs rois, which nothing provides: use another'):
+        ModulePredictor(symbol, {}, {}, [mx.cpu()], advice=lambda missing: ': use another').predict(batch_of(1, 9, 9))
 
 
 def test_input_that_the_network_refuses(mx, network):
