@@ -18,7 +18,7 @@ _MOST_SHAPES = 32
 _MISFIT = '%s do not fit the network: %s; they are of another network (key `symbol`) or number of classes%s'
 
 
-class ModulePredictor:
+class Predictor:
     """An MXNet test graph with its weights, one copy a device; a batch is split evenly over the devices.
 
     symbol: mx.sym.Symbol; its arguments that are not parameters are inputs, found by name in the batch.

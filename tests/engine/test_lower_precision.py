@@ -63,10 +63,10 @@ def lowered(mx, symbol, arg_params, aux_params, precision):
 def ranges_of(mx, folded, arg_params, aux_params):
     from types import SimpleNamespace
 
-    from lib.engine.predictor import ModulePredictor
+    from lib.engine.predictor import Predictor
     from tests.engine.networks import inputs
     collector = RangeCollector(wanted_ranges(folded, arg_params, exact_layers))
-    ModulePredictor(fused_graph(folded), arg_params, aux_params, [mx.cpu()], monitor=collector).predict(
+    Predictor(fused_graph(folded), arg_params, aux_params, [mx.cpu()], monitor=collector).predict(
         SimpleNamespace(data=inputs()))
     return collector.ranges
 
