@@ -2,24 +2,23 @@
 
 Keys of one family of detectors are checked by its task; lib.tasks.check_config does both.
 """
+from typing import List
+
+from easydict import EasyDict
+
 from configs.defaults import KEYS
 from configs.schema import ConfigError
 
 PURPOSES = ('train', 'test', 'demo')
 
 
-def check_supported(config, purpose):
-    """Raise ConfigError if `config` contradicts itself.
+def check_supported(config: EasyDict, purpose: str) -> None:
+    """Raise ConfigError if keys of `config` contradict each other, or a number is out of its range.
 
     purpose: 'train', 'test' or 'demo'; what the purpose does not use is not looked at.
     """
     if purpose not in PURPOSES:
         raise ValueError(f'purpose {purpose!r} is none of {PURPOSES}')
-    validate(config, purpose)
-
-
-def validate(config, purpose='train'):
-    """Raise ConfigError if keys of `config` contradict each other, or a number is out of its range."""
     _check_network(config)
     if purpose == 'train':
         _check_train(config)
@@ -27,7 +26,7 @@ def validate(config, purpose='train'):
         _check_test(config)
 
 
-def lr_epochs(text):
+def lr_epochs(text: str) -> List[float]:
     """TRAIN.lr_step '4,5.5' -> [4.0, 5.5]; '' -> []. Raises ConfigError for anything else."""
     try:
         epochs = [float(part) for part in text.split(',')] if text.strip() else []

@@ -1,4 +1,8 @@
 """Questions about configuration keys: which there are, what they affect, and their values in a configuration."""
+from typing import Any, Dict, Iterable, List, Optional, Sequence
+
+from easydict import EasyDict
+
 from configs.defaults import KEYS
 from configs.legacy import LEGACY
 from configs.schema import AFFECTED, Key
@@ -17,7 +21,7 @@ def _joined(live, legacy):
 ALL_KEYS = _joined(KEYS, LEGACY)
 
 
-def declared_keys(keys=None, prefix=''):
+def declared_keys(keys: Optional[dict] = None, prefix: str = '') -> Dict[str, Key]:
     """{dotted name: Key} of all valid keys, in the order of configs/defaults.py, those of configs/legacy.py last."""
     found = {}
     for name, declared in (ALL_KEYS if keys is None else keys).items():
@@ -28,12 +32,12 @@ def declared_keys(keys=None, prefix=''):
     return found
 
 
-def key_names():
+def key_names() -> List[str]:
     """All valid keys, dotted."""
     return list(declared_keys())
 
 
-def keys_affecting(*what, among=None, without=()):
+def keys_affecting(*what: str, among: Optional[str] = None, without: Sequence[str] = ()) -> List[str]:
     """Dotted names of the keys that affect one of the words `what` (configs/schema.py), as they are declared.
 
     among: of those, the ones that affect this too. without: words that they must not affect.
@@ -46,7 +50,8 @@ def keys_affecting(*what, among=None, without=()):
             and (among is None or among in declared.affects)]
 
 
-def values_affecting(config, *what, among=None, without=(), scale=None):
+def values_affecting(config: EasyDict, *what: str, among: Optional[str] = None, without: Sequence[str] = (),
+                     scale: Optional[int] = None) -> Dict[str, Any]:
     """{dotted name: value in lists, numbers and texts alone} of keys_affecting(*what, ...) in `config`.
 
     scale: number of a test scale; a list with an entry for each scale then gives that entry alone.
@@ -60,20 +65,20 @@ def values_affecting(config, *what, among=None, without=(), scale=None):
     return values
 
 
-def default_values(names):
+def default_values(names: Iterable[str]) -> Dict[str, Any]:
     """{dotted name: default value, plain} of the keys `names`."""
     keys = declared_keys()
     return {name: plain_value(keys[name].kind.convert(keys[name].default)) for name in names}
 
 
-def value_of(config, name):
+def value_of(config: EasyDict, name: str) -> Any:
     """Value of the key `name`, 'TRAIN.lr'."""
     for word in name.split('.'):
         config = config[word]
     return config
 
 
-def plain_value(value):
+def plain_value(value: Any) -> Any:
     """A key's value in lists, numbers and texts alone, as YAML and JSON know them."""
     if hasattr(value, 'tolist'):  # an array, or a number of NumPy's
         return value.tolist()

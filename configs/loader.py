@@ -8,6 +8,7 @@ import copy
 import difflib
 import logging
 import os
+from typing import Iterable, Union
 
 from easydict import EasyDict
 
@@ -35,7 +36,7 @@ class Config(EasyDict):
     __setitem__ = __setattr__
 
 
-def load_config(path=None, overrides=()):
+def load_config(path: Union[str, os.PathLike, None] = None, overrides: Iterable = ()) -> EasyDict:
     """Defaults, then the file at `path`, then `overrides` (flat list: key, value, key, value, ...) -> EasyDict.
 
     A value of `overrides` is a Python literal, or else a plain text; conversions as in configs/schema.py.
@@ -51,7 +52,7 @@ def load_config(path=None, overrides=()):
     return _freeze(config)
 
 
-def config_name(path):
+def config_name(path: Union[str, os.PathLike]) -> str:
     """Base name of a configuration file up to its first dot: names the output folder."""
     return os.path.basename(os.fspath(path)).split('.')[0]
 

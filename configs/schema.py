@@ -25,7 +25,7 @@ configs/loader.py).
 """
 import math
 import re
-from typing import Callable, FrozenSet, NamedTuple
+from typing import Any, Callable, FrozenSet, NamedTuple, Optional
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class Kind(NamedTuple):
 class Key(NamedTuple):
     """One configuration key: default value, meaning with unit, what it affects, kind, and the only values allowed (or
     ()). per_scale: a list with an entry for each of the section's SCALES."""
-    default: object
+    default: Any
     meaning: str
     affects: FrozenSet[str]
     kind: Kind
@@ -60,7 +60,7 @@ class Key(NamedTuple):
     per_scale: bool = False
 
     @property
-    def unused(self):
+    def unused(self) -> bool:
         """Whether nothing reads the key, see configs/legacy.py."""
         return self.meaning.startswith(UNUSED)
 
@@ -101,12 +101,12 @@ def _items(value):
     return value
 
 
-def list_of(item, wants):
+def list_of(item: Kind, wants: str) -> Kind:
     """Kind of a list, every entry of kind `item`."""
     return Kind(wants, lambda value: [item.convert(x) for x in _items(value)])
 
 
-def tuple_of(item, length, wants):
+def tuple_of(item: Kind, length: int, wants: str) -> Kind:
     """Kind of a tuple of `length` entries of kind `item`."""
     def convert(value):
         if len(_items(value)) != length:
@@ -115,7 +115,7 @@ def tuple_of(item, length, wants):
     return Kind(wants, convert)
 
 
-def array_of(length):
+def array_of(length: int) -> Kind:
     """Kind of a float64 array of `length` numbers."""
     def convert(value):
         if len(_items(value)) != length:
@@ -124,7 +124,7 @@ def array_of(length):
     return Kind(f'a list of {length} numbers', convert)
 
 
-def one_of(*kinds):
+def one_of(*kinds: Kind) -> Kind:
     """Kind that takes whatever one of `kinds` takes, tried in order."""
     def convert(value):
         for kind in kinds:
@@ -163,7 +163,8 @@ INT_OR_INTS = one_of(INT, INTS)
 _BY_TYPE = {bool: BOOL, int: INT, float: FLOAT, str: TEXT}
 
 
-def key(default, meaning, affects, kind=None, choices=(), per_scale=False):
+def key(default: Any, meaning: str, affects: str, kind: Optional[Kind] = None, choices: tuple = (),
+        per_scale: bool = False) -> Key:
     """Declare a key. affects: words of AFFECTED, or NOTHING; the kind follows from the default where that says enough.
     """
     words = frozenset(affects.split())

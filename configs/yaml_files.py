@@ -2,6 +2,8 @@
 
 Files are untrusted: the safe loader plus `!!python/tuple`, which the original's files write pairs with.
 """
+from typing import Dict, Tuple
+
 import yaml
 
 from configs.schema import ConfigError
@@ -37,7 +39,7 @@ _Loader.add_constructor('tag:yaml.org,2002:python/tuple', _construct_tuple)
 _Loader.add_constructor(None, _refuse)
 
 
-def read_yaml(path):
+def read_yaml(path: str) -> Tuple[dict, Dict[str, int]]:
     """File -> (mapping, {dotted key: line number from 1}).
 
     Raises ConfigError with the file and line for a missing or unreadable file, bad syntax, a tag beyond

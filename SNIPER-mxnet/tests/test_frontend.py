@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import numpy as np
+import proposal_reference as reference
 import pytest
 
-import proposal_reference as reference
 import sniper_mxnet
 from sniper_mxnet import mx
 from sniper_mxnet.operators import OPERATORS
@@ -234,5 +234,5 @@ def test_import_is_quiet_and_sets_defaults():
     script = 'import numpy, os; from sniper_mxnet import mx; numpy.bool; print(os.environ["OMP_NUM_THREADS"])'
     environment = {key: value for key, value in os.environ.items() if key != 'OMP_NUM_THREADS'}
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', script], env=environment, check=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+                          capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr.strip()) == (str(len(os.sched_getaffinity(0))), '')

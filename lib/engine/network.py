@@ -10,8 +10,7 @@ from typing import Any, Dict, NamedTuple
 from configs import values_affecting
 from lib.engine.calibrate import calibrate
 from lib.engine.devices import contexts
-from lib.engine.exported_model import (NUMBER, check_settings, graph_settings, load_exported, read_facts,
-                                       write_exported)
+from lib.engine.exported_model import NUMBER, check_settings, graph_settings, load_exported, read_facts, write_exported
 from lib.engine.fold import fold_batch_norms, fuse_relu
 from lib.engine.lower_precision import to_bfloat16, to_int8
 from lib.engine.precision import precision_of, prepare
@@ -109,7 +108,7 @@ def load_checked(config, weights, variant, source):
                               for params in load_for_test(weights.prefix, weights.epoch,
                                                            get_task(config, 'test').box_layer))
     shapes = detector.input_shapes(config, 1, SIDE, SIDE, variant)
-    check_shapes(symbol, arg_params, aux_params, shapes, source)
+    check_shapes(symbol, arg_params, aux_params, shapes, source, get_task(config, 'test').advice)
     return symbol, arg_params, aux_params
 
 

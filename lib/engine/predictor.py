@@ -5,10 +5,10 @@ import time
 
 import numpy as np
 
+from lib.engine.devices import host_group, wait_at_exit, wait_for_engine
 from lib.utils.errors import SniperError
 from lib.utils.processes import available_memory
 from lib.weights.parameter_matching import match_parameters
-from lib.engine.devices import host_group, wait_at_exit, wait_for_engine
 
 logger = logging.getLogger(__name__)
 
@@ -16,17 +16,16 @@ _EXECUTOR_BYTES = 3 << 20   # of an executor beside pool and weights, measured; 
 _MEMORY_SHARE = 8           # in oneDNN's order. All may take one part in this many of the memory free at the start
 _MOST_SHAPES = 32
 _MISFIT = '%s do not fit the network: %s; they are of another network (key `symbol`) or number of classes%s'
-_WITHOUT_FOCUS = ', or were trained without AutoFocus (test without it: TEST.AUTO_FOCUS, TEST.DO_PRUNING)'
 
 
-class ModulePredictor:
+class Predictor:
     """An MXNet test graph with its weights, one copy a device; a batch is split evenly over the devices.
 
     symbol: mx.sym.Symbol; its arguments that are not parameters are inputs, found by name in the batch.
     arg_params, aux_params: name -> NDArray; the graph takes the arguments' types from them. contexts: list of
     mx.Context. source: the weights' name in errors. made_together: the parameters are known to fit the graph, and say
     their shapes, which those of quantised layers do not follow from. monitor: callback(name, array handle) that sees
-    every layer's output, for calibration.
+    every layer's output, for calibration. advice: Task.advice, for errors.
 
     An executor is bound for the shape of the first batch and re-shaped for others, `max_shapes` of which are kept, as
     memory allows; the pool for layers' outputs is that of the largest input. `rebinds` and `rebind_seconds` count it.
@@ -34,12 +33,12 @@ class ModulePredictor:
     """
 
     def __init__(self, symbol, arg_params, aux_params, contexts, source='the weights', made_together=False,
-                 monitor=None):
+                 monitor=None, advice=None):
         wait_at_exit()
         self._symbol = symbol
         self._args, self._auxs = arg_params, aux_params
         self._contexts = list(contexts)
-        self._source, self._monitor = source, monitor
+        self._source, self._monitor, self._advice = source, monitor, advice
         arguments = symbol.list_arguments()
         self._inputs = [name for name in arguments if name not in arg_params]
         self._types = {name: arg_params[name].dtype for name in arguments if name in arg_params}
@@ -76,13 +75,12 @@ class ModulePredictor:
 
     def _select(self, data):
         missing = [name for name in self._inputs if name not in data]
-        if missing == ['rois']:
-            raise SniperError('the network wants proposals (rois) as an input, which nothing provides here: use a '
-                              'network with its own proposals (key `symbol`)')
         if missing:
-            check_shapes(self._symbol, self._args, self._auxs,
-                         {name: data[name].shape for name in self._inputs if name in data}, self._source)
-            raise SniperError(f'the network wants the inputs {", ".join(missing)}, which nothing provides')
+            advice = self._advice(missing) if self._advice else ''
+            if not advice:  # otherwise they are inputs, not parameters that the weights lack
+                check_shapes(self._symbol, self._args, self._auxs,
+                             {name: data[name].shape for name in self._inputs if name in data}, self._source)
+            raise SniperError(f'the network wants the inputs {", ".join(missing)}, which nothing provides{advice}')
         return {name: data[name] for name in self._inputs}
 
     def _executors(self, shapes):
@@ -92,7 +90,7 @@ class ModulePredictor:
             self._make_room()
             if self._largest is None:
                 if not self._known_shapes:
-                    check_shapes(self._symbol, self._args, self._auxs, shapes, self._source)
+                    check_shapes(self._symbol, self._args, self._auxs, shapes, self._source, self._advice)
                 made = [self._bind(context, shapes) for context in self._contexts]
             else:
                 start = time.perf_counter()
@@ -123,10 +121,10 @@ class ModulePredictor:
         return executor
 
 
-def check_shapes(symbol, arg_params, aux_params, input_shapes, source='the weights'):
+def check_shapes(symbol, arg_params, aux_params, input_shapes, source='the weights', advice=None):
     """Raise SniperError naming the parameters that the graph wants otherwise, with both shapes, or wants and has not.
 
-    input_shapes: name -> shape of every input.
+    input_shapes: name -> shape of every input. advice: Task.advice, for the error.
     """
     try:
         arg_shapes, _, aux_shapes = symbol.infer_shape(**input_shapes)
@@ -139,8 +137,7 @@ def check_shapes(symbol, arg_params, aux_params, input_shapes, source='the weigh
     held = dict(arg_params, **aux_params)
     match = match_parameters(wanted, {name: array.shape for name, array in held.items()})
     if not match.complete:
-        without_focus = any(name.startswith('conv_new_2') and name not in held for name in wanted)
-        raise SniperError(_MISFIT % (source, match.differences(), _WITHOUT_FOCUS if without_focus else ''))
+        raise SniperError(_MISFIT % (source, match.differences(), advice(match.missing) if advice else ''))
 
 
 def _affordable_shapes(arg_params):

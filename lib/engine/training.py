@@ -12,18 +12,18 @@ MXNet's engine runs behind Python's back: these calls return at once, and whatev
 import contextlib
 
 import numpy as np
-from sniper_mxnet import mx
 
 from lib.engine import optimiser_state
 from lib.engine.devices import host_group, wait_at_exit, wait_for_engine
 from lib.engine.loss_scale import NAME as LOSS_SCALE, with_loss_scale
+from sniper_mxnet import mx
 
 
 class LocalUpdate:
     """How an update takes in what other workers found: there are none. (lib.distributed.gradient_sync has others.)"""
 
     bytes_sent = bytes_received = 0  # of an update
-    patience = None                  # seconds to wait for pending operations when training ends; None: no limit
+    patience: float = None             # seconds to wait for pending operations when training ends; None: no limit
 
     def start(self):
         """Give all workers the same parameters, before the first update."""

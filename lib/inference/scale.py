@@ -117,7 +117,6 @@ def run_scale(roidb, crops, predictor, config, index, clock, done, num_readers=N
     done(0)
     counts = np.array([len(windows) for windows in crops], np.int64)
     starts, total = np.cumsum(counts) - counts, int(counts.sum())
-    boxes = [tuple(window) for windows in crops for window in windows]
     sizes = np.array([(entry['width'], entry['height']) for entry in roidb], np.int64).reshape(-1, 2)
     parts, missing, pixels = [Detections.empty(mask_maker is not None)], set(range(total)), 0
     maps = [None] * total if makes_chips(config, index) else None
@@ -133,11 +132,10 @@ def run_scale(roidb, crops, predictor, config, index, clock, done, num_readers=N
                 break
             with clock.stage('network'):
                 outputs = predictor.predict(batch)
-            pixels += batch.data['data'][:, 0].size
+            pixels += batch.data[task.pixels.name][:, 0].size
             images, chips = (np.rint(batch.data[name]).astype(np.int64) for name in ('im_ids', 'chip_ids'))
             numbers = starts[images] + chips  # of the windows in the batch, counted through all images
-            windows = [Window(boxes[number], scale, scale, int(height), int(width), index) for number, (
-                height, width, scale) in zip(numbers, batch.data['im_info'].tolist())]
+            windows = [window._replace(level=index) for window in batch.windows]
             # Padding repeats a crop with the same result: what is known already is not looked at again.
             fresh = {number: slot for slot, number in enumerate(numbers.tolist()) if number in missing}
             with clock.stage('decode'):

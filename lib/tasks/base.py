@@ -163,6 +163,11 @@ class Task:
         TEST.SCALES."""
         return (test_scale(self.config.TEST.SCALES[index], width, height),) * 2
 
+    def advice(self, missing: Sequence[str]) -> str:
+        """What a user can try, as the end of a sentence, where a graph wants inputs or parameters named `missing` that
+        are not there; '' if nothing comes to mind."""
+        return ''
+
     def float32_layers(self, names: Sequence[str]) -> Set[str]:
         """Those of `names` (layers) that keep float32 where the rest computes in fewer bits."""
         return set()

@@ -13,8 +13,7 @@ from lib.bbox import bbox_pred, clip_boxes
 from lib.bbox.detections import Detections
 from lib.chips.window import Window
 from lib.tasks.base import BoxLayer, FocusOutput, Input, MaskGraph, Metric, TargetReport, at_least, require
-from lib.tasks.proposals import METRICS as RPN_METRICS
-from lib.tasks.proposals import AnchorTask, ProposalTask
+from lib.tasks.proposals import METRICS as RPN_METRICS, AnchorTask, ProposalTask
 
 SHORTEST_POLYGON = 9  # numbers that a triangle takes: class, number of rings, length, six coordinates
 
@@ -50,6 +49,13 @@ class RcnnTask(AnchorTask):
     def focus_inputs(self):
         """Labels of FocusPixels, 1, 0 or -1 a cell."""
         return [Input('scale_label', (self.cells[0] * self.cells[1],), 'label')] if self.config.TRAIN.AUTO_FOCUS else []
+
+    def advice(self, missing):
+        """For networks that take rois, and weights without AutoFocus."""
+        if 'rois' in missing:
+            return ': use a network with its own proposals (key `symbol`)'
+        return (', or were trained without AutoFocus (test without it: TEST.AUTO_FOCUS, TEST.DO_PRUNING)'
+                if any(name.startswith('conv_new_2') for name in missing) else '')
 
     def decode(self, outputs, windows):
         """See `decode_rcnn`."""

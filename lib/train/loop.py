@@ -71,7 +71,7 @@ def fit(step: TrainingStep, iterator, metrics: TrainMetrics, hooks: Sequence[Hoo
         log_epoch_stats(iterator, epoch.number)
         for hook in hooks:
             hook.before_epoch(epoch)
-        pending = None
+        pending: LaunchedBatch = None
         while not epoch.over and not stop.requested:
             started = time.monotonic()
             batch = next(iterator)
