@@ -2,9 +2,9 @@
 
 Names have hyphens, as in the public weights: `<prefix>-conv2d`, `<prefix>-batchnorm`, `<prefix>-relu6`.
 """
+from sniper_mxnet import mx
 from symbols.feature import Feature
 from symbols.layers import batch_norm, convolution, to_half
-from sniper_mxnet import mx
 
 # (expansion of the input channels, output channels, blocks, stride of the first block) of each sequence
 SEQUENCES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))

@@ -4,10 +4,10 @@ Dai et al. 2017, "Deformable convolutional networks").
 Parameter names are those of the released weights: `stage{i}_unit{j}_{bn1,conv1,bn2,conv2,bn3,conv3,sc}`. Stages 1 to 3
 have strides 4, 8 and 16; stage 4 keeps stride 16 and dilates instead, so that it stays fine enough for boxes.
 """
+from sniper_mxnet import mx
 from symbols.feature import Feature
 from symbols.layers import batch_norm, convolution, he_normal, parameter, relu, same_pad, to_half
 from symbols.ops import deformable_convolution
-from sniper_mxnet import mx
 
 UNITS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 STEM_CHANNELS = 64

@@ -6,10 +6,10 @@ Parameter names are those of the first release: `conv1`, `bn_conv1`, `res{2..5}{
 stages of ResNet-101. What public weights differ in is where a stage's first unit has its stride: in the 3x3 convolution
 (torchvision; 'ResNet v1.5') or in the first 1x1 (the first release; Gluon's model zoo).
 """
+from sniper_mxnet import mx
 from symbols.backbones.resnet import STAGE_CHANNELS, STAGE_STRIDES, STEM_CHANNELS, UNITS, deformed
 from symbols.feature import Feature
 from symbols.layers import batch_norm, convolution, he_normal, relu, to_half
-from sniper_mxnet import mx
 
 EPS = 1e-5
 

@@ -2,9 +2,9 @@
 2015, "ParseNet"; the trunk of SSD and M2Det). Layer names are those of the first release: `conv1_1` ... `conv5_3`,
 `fc6`, `fc7`.
 """
+from sniper_mxnet import mx
 from symbols.feature import Feature
 from symbols.layers import convolution, he_normal, relu, to_half
-from sniper_mxnet import mx
 
 BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))      # (convolutions, channels); each ends in a max pooling
 FC_CHANNELS = 1024

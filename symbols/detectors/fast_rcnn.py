@@ -5,12 +5,12 @@ The RPN is in the proposal-only graphs alone: train it, extract proposals with i
 from typing import Any, NamedTuple
 
 from lib.utils.errors import SniperError
+from sniper_mxnet import mx
 from symbols.detectors.proposal_network import ProposalNetwork
 from symbols.heads.focus import FocusHead, focus_loss, focus_probabilities
 from symbols.heads.rcnn import labels_output, rcnn_losses, rcnn_probabilities
 from symbols.layers import to_single
 from symbols.options import LossOptions, TrunkOptions, class_count
-from sniper_mxnet import mx
 
 
 class RoiTargets(NamedTuple):

@@ -3,6 +3,7 @@
 With a mask head beside the R-CNN head it is Mask R-CNN (He et al. 2017). Masks at test come from a graph of their own,
 `mask_symbol`: it reads a map that `test_symbol` gives, so that only final detections get a mask.
 """
+from sniper_mxnet import mx
 from symbols.detectors.proposal_network import ProposalNetwork
 from symbols.feature import Feature
 from symbols.heads.focus import FocusHead, focus_loss, focus_probabilities
@@ -11,7 +12,6 @@ from symbols.heads.rcnn import labels_output, rcnn_losses, rcnn_probabilities
 from symbols.heads.rpn import proposal_targets, rpn_losses, rpn_proposals
 from symbols.options import AnchorOptions, LossOptions, MaskOptions, ProposalOptions, class_count, runs_on_gpu
 from symbols.registry import feature_stride
-from sniper_mxnet import mx
 
 
 class FasterRcnn(ProposalNetwork):

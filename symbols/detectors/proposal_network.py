@@ -1,9 +1,9 @@
 """Backbone, neck and RPN: a detector's first half, and a network of its own in the proposal-only graphs."""
+from sniper_mxnet import mx
 from symbols.detector import Detector
 from symbols.heads.rpn import rpn_losses, rpn_proposals
 from symbols.options import AnchorOptions, LossOptions, ProposalOptions, TrunkOptions
 from symbols.variants import two_stage_variants
-from sniper_mxnet import mx
 
 
 class ProposalNetwork(Detector):

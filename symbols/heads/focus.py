@@ -2,8 +2,8 @@
 
 A cell of the feature map that lies on a small object is a FocusPixel. Letters: B chips, F x F cells.
 """
-from symbols.layers import convolution, gaussian, relu
 from sniper_mxnet import mx
+from symbols.layers import convolution, gaussian, relu
 
 
 class FocusHead:

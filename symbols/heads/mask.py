@@ -4,10 +4,10 @@ Letters: B images, R mask rois in all, K classes without background, S x S pixel
 numbers of an object's polygons. Channels of the logits: first "not in the mask" of all classes, then "in the
 mask" of all.
 """
+from sniper_mxnet import mx
 from symbols.heads.roi_pooling import RoiPooling
 from symbols.layers import convolution, gaussian, parameter, relu, to_half, to_single
 from symbols.ops import mask_rcnn_target
-from sniper_mxnet import mx
 
 IGNORED = -1
 

@@ -4,9 +4,9 @@ Letters: B images, R rois in all, P rois an image (R = B*P), C classes with back
 """
 from typing import Any, NamedTuple
 
+from sniper_mxnet import mx
 from symbols.heads.roi_pooling import RoiPooling
 from symbols.layers import convolution, dense, gaussian, relu
-from sniper_mxnet import mx
 
 POOLED = 7              # bins a side
 

@@ -2,9 +2,9 @@
 networks", section 2.2)."""
 from typing import NamedTuple
 
+from sniper_mxnet import mx
 from symbols.layers import dense
 from symbols.ops import deformable_roi_pooling
-from sniper_mxnet import mx
 
 OFFSET_LR_MULT = 0.01   # the offsets learn this much slower than the rest
 TRANS_STD = 0.1         # unit of the offsets, in sides of the roi

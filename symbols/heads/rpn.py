@@ -5,9 +5,9 @@ scores of all anchors, then their object scores.
 """
 from typing import Any, NamedTuple
 
+from sniper_mxnet import mx
 from symbols.layers import convolution, gaussian, relu
 from symbols.ops import multi_proposal, multi_proposal_target, multi_proposal_target_mask
-from sniper_mxnet import mx
 
 
 class RpnOutputs(NamedTuple):

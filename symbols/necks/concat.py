@@ -1,7 +1,7 @@
 """Features of one stride side by side."""
+from sniper_mxnet import mx
 from symbols.feature import Feature
 from symbols.layers import to_single
-from sniper_mxnet import mx
 
 
 class Concat:

@@ -1,7 +1,7 @@
 """Coarse features merged into finer ones (Lin et al. 2017, "Feature pyramid networks"), down to one map."""
+from sniper_mxnet import mx
 from symbols.feature import Feature
 from symbols.layers import conv_norm_relu, convolution, he_normal, to_single
-from sniper_mxnet import mx
 
 
 class TopDown:

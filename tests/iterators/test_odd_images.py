@@ -174,7 +174,7 @@ def test_limit_of_opencv_is_named(tmp_path):
     path = str(tmp_path / 'a.jpg')
     cv2.imwrite(path, scene())
     code = 'import sys; from lib.image import read_image; read_image(sys.argv[1])'
-    done = subprocess.run([sys.executable, '-c', code, path], cwd=ROOT, stderr=subprocess.PIPE, universal_newlines=True,
+    done = subprocess.run([sys.executable, '-c', code, path], cwd=ROOT, stderr=subprocess.PIPE, text=True,
                           env=dict(os.environ, OPENCV_IO_MAX_IMAGE_PIXELS='1000', PYTHONPATH=ROOT), check=False)
     line = done.stderr.strip().splitlines()[-1]
     assert done.returncode != 0 and 'a.jpg' in line and 'OPENCV_IO_MAX_IMAGE_PIXELS' in line

@@ -103,7 +103,7 @@ def test_memory_refused_by_the_system_is_one_line():
     code = ('import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n'
             'from lib.utils.shared_memory import SharedArray\n'
             'SharedArray((1 << 19,), "u1"); SharedArray((1 << 21,), "u1")')
-    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, stderr=subprocess.PIPE, universal_newlines=True,
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, stderr=subprocess.PIPE, text=True,
                           check=False)
     assert done.returncode != 0
     assert done.stderr.strip().splitlines()[-1].startswith(

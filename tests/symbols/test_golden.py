@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from sniper_mxnet import mx
 from lib.train.initialise import frozen_parameters
+from sniper_mxnet import mx
 from symbols import get_detector, ops
 from symbols.detectors import faster_rcnn
 from symbols.heads.rcnn import rcnn_losses

@@ -2,9 +2,9 @@
 import numpy as np
 import pytest
 
-from sniper_mxnet import mx
-from lib.utils.errors import SniperError
 from lib.tasks import get_task
+from lib.utils.errors import SniperError
+from sniper_mxnet import mx
 from symbols import detector_names, get_detector
 from tests.symbols.helpers import config_for, shapes_of
 

@@ -47,5 +47,5 @@ print('equal')
 def test_proposal_operators_on_another_context_give_the_same_results():
     # MXNet's oneDNN fusion, on by default for CPU contexts only, does not know context groups.
     done = subprocess.run([sys.executable, '-c', PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          universal_newlines=True, env=dict(os.environ, MXNET_SUBGRAPH_BACKEND='NONE'))
+                          text=True, env=dict(os.environ, MXNET_SUBGRAPH_BACKEND='NONE'))
     assert done.returncode == 0 and done.stdout.strip() == 'equal', done.stderr
