@@ -28,9 +28,9 @@ def main(argv=None):
     if args.momentum is not None:
         config.network.BN_MOMENTUM = args.momentum
 
-    from lib.tasks import check_config
-    from lib.engine.devices import share_cores
     from lib.distributed.workers import connect
+    from lib.engine.devices import share_cores
+    from lib.tasks import check_config
     check_config(config, 'train')
     share_cores(config)
     with connect(config) as workers:
@@ -39,11 +39,11 @@ def main(argv=None):
 
 def run_worker(args, config, workers):
     """What every worker of a run does, the only one too -> exit status."""
-    from lib.dataset import load_training_roidb
-    from lib.iterators import TrainIterator
     from configs import config_name
+    from lib.dataset import load_training_roidb
     from lib.distributed import consistency as same
     from lib.engine.devices import check_kvstore, check_precision, contexts
+    from lib.iterators import TrainIterator
     from lib.train.progress import log_head
     from lib.train.run import train
     from lib.weights.paths import output_folder

@@ -57,8 +57,7 @@ def main(argv=None):
 
 def speeds(size, budget):
     """(a dict a row, largest relative difference of the folded outputs)."""
-    from lib.engine.lower_precision import to_bfloat16
-    from lib.engine.lower_precision import RangeCollector, fused_graph, to_int8, wanted_ranges
+    from lib.engine.lower_precision import RangeCollector, fused_graph, to_bfloat16, to_int8, wanted_ranges
     from lib.engine.network import folded
     from lib.engine.winograd import use_winograd
     from lib.tasks import get_task

@@ -7,8 +7,21 @@ there where the default's type does not say it.
 Words: side = square root of width x height of a box; original pixels = those of the image file; chip
 pixels = after resizing; a chip is a window of CHIP_SIZE pixels.
 """
-from configs.schema import (BOOLS, FLOAT, FLOATS, INT_OR_INTS, INTS, NOTHING, PAIRS, PROCESSES, SCALES, TEXTS, TRIPLES,
-                            array_of, key)
+from configs.schema import (
+                            BOOLS,
+                            FLOAT,
+                            FLOATS,
+                            INT_OR_INTS,
+                            INTS,
+                            NOTHING,
+                            PAIRS,
+                            PROCESSES,
+                            SCALES,
+                            TEXTS,
+                            TRIPLES,
+                            array_of,
+                            key,
+)
 
 NETWORK = {
     'pretrained': key('', "prefix of the initial weights' files; '' trains from scratch", 'graph schedule machine'),

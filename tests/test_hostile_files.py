@@ -12,8 +12,7 @@ from tests.utils.test_archive import BAD as BAD_ARCHIVES
 from tests.utils.test_npz import BAD as BAD_NPZ
 from tests.weights.conversion import torch_pickle
 from tests.weights.conversion.test_formats import BAD_ONNX, BAD_SAFETENSORS, varint
-from tests.weights.conversion.test_torch_file import BAD as BAD_TORCH
-from tests.weights.conversion.test_torch_file import Evil
+from tests.weights.conversion.test_torch_file import BAD as BAD_TORCH, Evil
 from tests.weights.test_params_file import one_array
 
 MEGABYTES, SECONDS = 200, 60

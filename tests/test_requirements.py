@@ -15,7 +15,7 @@ def test_every_package_is_imported_somewhere():
     names = {re.split(r'[=<>~! ;\[]', line)[0].lower() for line in lines if line}
     assert len(names) > 10
     files = subprocess.run(['git', 'ls-files', '*.py'], cwd=ROOT, stdout=subprocess.PIPE, check=True,
-                           universal_newlines=True).stdout.split()
+                           text=True).stdout.split()
     imported = set()
     for name in files:
         if os.path.isfile(os.path.join(ROOT, name)):

@@ -4,10 +4,10 @@ import os
 
 import numpy as np
 import pytest
-from sniper_mxnet import mx
 
 from configs import load_config
 from lib.tasks import check_config
+from sniper_mxnet import mx
 from symbols import get_detector
 from tests.conftest import ROOT
 from tests.symbols.helpers import shapes_of

@@ -4,9 +4,9 @@ import subprocess
 import sys
 
 import numpy as np
+import proposal_reference as reference
 import pytest
 
-import proposal_reference as reference
 from sniper_mxnet import mx
 
 TARGET_INPUTS = ['cls_prob', 'bbox_pred', 'im_info', 'gt_boxes', 'valid_ranges']
@@ -226,5 +226,5 @@ def test_import_is_quiet_and_sets_defaults():
     script = 'import numpy, os; from sniper_mxnet import mx; numpy.bool; print(os.environ["OMP_NUM_THREADS"])'
     environment = {key: value for key, value in os.environ.items() if key != 'OMP_NUM_THREADS'}
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', script], env=environment, check=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+                          capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr.strip()) == (str(len(os.sched_getaffinity(0))), '')

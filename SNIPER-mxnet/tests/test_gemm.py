@@ -19,7 +19,7 @@ def test_every_kernel_of_this_machine(tmp_path):
     subprocess.check_call(compiler + ['-std=c++11', '-O2', '-ffp-contract=off', '-Wno-psabi', '-I',
                                       os.path.join(ROOT, 'src'), os.path.join(HERE, 'gemm_check.cc')]
                           + sorted(glob.glob(os.path.join(ROOT, 'src', 'cpu', 'gemm*.cc'))) + ['-o', program])
-    result = subprocess.run([program], stdout=subprocess.PIPE, universal_newlines=True, timeout=60)
+    result = subprocess.run([program], stdout=subprocess.PIPE, text=True, timeout=60)
     assert result.returncode == 0, result.stdout
     names = result.stdout.split()
     assert names[0] == 'portable' and names[-1] in names[:-1], result.stdout  # the one chosen is among those checked

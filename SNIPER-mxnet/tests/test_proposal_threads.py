@@ -4,9 +4,8 @@ import os
 import subprocess
 import sys
 
-import numpy as np
-
 import mask_reference
+import numpy as np
 import proposal_reference as reference
 
 
@@ -38,6 +37,6 @@ def test_same_bits_with_any_number_of_threads():
     for threads in ('1', '3'):
         environment = dict(os.environ, OMP_NUM_THREADS=threads)
         output = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], cwd=os.path.dirname(__file__), check=True,
-                                env=environment, stdout=subprocess.PIPE, universal_newlines=True).stdout
+                                env=environment, stdout=subprocess.PIPE, text=True).stdout
         digests.append(output.split()[-1])
     assert len(set(digests)) == 1, digests

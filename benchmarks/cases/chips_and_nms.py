@@ -1,8 +1,7 @@
 """Chip covers and soft-NMS against the loops they replace (benchmarks/baselines)."""
 import numpy as np
 
-from benchmarks.baselines import chip_cover as baseline_cover
-from benchmarks.baselines import soft_nms as baseline_soft_nms
+from benchmarks.baselines import chip_cover as baseline_cover, soft_nms as baseline_soft_nms
 from benchmarks.cases.arrays import array, draw, synchronous
 from lib.chips import generate_chips
 from sniper_mxnet import mx

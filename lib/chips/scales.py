@@ -27,8 +27,7 @@ from typing import List, NamedTuple, Tuple
 import numpy as np
 
 from lib.bbox.boxes import as_boxes
-from lib.chips.chips_ext import assign_rows as _assign_rows
-from lib.chips.chips_ext import seed_rows as _seed_rows
+from lib.chips.chips_ext import assign_rows as _assign_rows, seed_rows as _seed_rows
 from lib.utils.errors import SniperError
 
 FINEST, BETWEEN, COARSEST = 0, 1, 2

@@ -8,10 +8,9 @@
 """
 import time
 
-from sniper_mxnet import mx
-
 from lib.distributed.workers import LEAVING_SECONDS
 from lib.engine.training import LocalUpdate
+from sniper_mxnet import mx
 
 SAMPLED = 10  # one step in so many is timed: it waits for the gradients first, so nothing of it overlaps
 BITS_2BIT = 2  # a gradient of '2bit' compression

@@ -5,7 +5,7 @@ import os
 
 from lib.dataset import get_dataset
 from lib.engine.lower_precision import RangeCollector, fused_graph, wanted_ranges
-from lib.engine.predictor import ModulePredictor
+from lib.engine.predictor import Predictor
 from lib.image import read_image
 from lib.iterators import TestIterator
 from lib.tasks import get_task
@@ -25,7 +25,7 @@ def calibrate(config, symbol, arg_params, aux_params):
     from sniper_mxnet import mx
     roidb = calibration_roidb(config)
     collector = RangeCollector(wanted_ranges(symbol, arg_params, get_task(config, 'test').float32_layers))
-    predictor = ModulePredictor(fused_graph(symbol), arg_params, aux_params, [mx.cpu()], monitor=collector)
+    predictor = Predictor(fused_graph(symbol), arg_params, aux_params, [mx.cpu()], monitor=collector)
     scales, done = len(config.TEST.SCALES), 0
     try:
         for index in range(scales):

@@ -51,8 +51,7 @@ def share_cores(config):
 
 def host_group(devices):
     """Context group `symbols.ops.HOST` of operators without a GPU kernel: {group: CPU}, or None if there are none."""
-    from sniper_mxnet import mx
-    from sniper_mxnet import has_cuda_kernels
+    from sniper_mxnet import has_cuda_kernels, mx
     from symbols.ops import HOST
     on_gpu = any(device.device_type == 'gpu' for device in devices)
     return {HOST: mx.cpu()} if on_gpu and not has_cuda_kernels() else None

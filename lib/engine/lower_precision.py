@@ -82,6 +82,7 @@ def to_int8(symbol, arg_params, ranges, float32_layers):
     quantised (Task.float32_layers).
     """
     from mxnet.contrib import quantization
+
     from sniper_mxnet import mx
     quantised, _ = _quantised(symbol, arg_params, float32_layers)
     ready = _with_outputs(fused_graph(quantization._calibrate_quantized_sym(quantised, ranges)), symbol.list_outputs())
@@ -132,6 +133,7 @@ class RangeCollector:
 def _quantised(symbol, arg_params, float32_layers):
     """(quantised graph without ranges, names of the outputs that want one)."""
     from mxnet.contrib import quantization
+
     from sniper_mxnet import mx
     fused = fused_graph(symbol)
     return quantization._quantize_symbol(fused, mx.cpu(), excluded_symbols=float_nodes(fused, float32_layers),

@@ -10,8 +10,7 @@ from typing import Any, Dict, NamedTuple
 from configs import values_affecting
 from lib.engine.calibrate import calibrate
 from lib.engine.devices import contexts
-from lib.engine.exported_model import (NUMBER, check_settings, graph_settings, load_exported, read_facts,
-                                       write_exported)
+from lib.engine.exported_model import NUMBER, check_settings, graph_settings, load_exported, read_facts, write_exported
 from lib.engine.fold import fold_batch_norms, fuse_relu
 from lib.engine.lower_precision import to_bfloat16, to_int8
 from lib.engine.precision import precision_of, prepare

@@ -3,9 +3,9 @@
 Module offers no public way to its updater; this module and lib.engine.training are the ones that know its inside.
 """
 import numpy as np
-from sniper_mxnet import mx
 
 from lib.utils.errors import SniperError
+from sniper_mxnet import mx
 
 KINDS = ('momentum', 'master', 'count')  # prefixes of the entries in a .states file
 

@@ -5,10 +5,10 @@ import time
 
 import numpy as np
 
+from lib.engine.devices import host_group, wait_at_exit, wait_for_engine
 from lib.utils.errors import SniperError
 from lib.utils.processes import available_memory
 from lib.weights.parameter_matching import match_parameters
-from lib.engine.devices import host_group, wait_at_exit, wait_for_engine
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ _MOST_SHAPES = 32
 _MISFIT = '%s do not fit the network: %s; they are of another network (key `symbol`) or number of classes%s'
 
 
-class ModulePredictor:
+class Predictor:
     """An MXNet test graph with its weights, one copy a device; a batch is split evenly over the devices.
 
     symbol: mx.sym.Symbol; its arguments that are not parameters are inputs, found by name in the batch.

@@ -12,11 +12,11 @@ MXNet's engine runs behind Python's back: these calls return at once, and whatev
 import contextlib
 
 import numpy as np
-from sniper_mxnet import mx
 
 from lib.engine import optimiser_state
 from lib.engine.devices import host_group, wait_at_exit, wait_for_engine
 from lib.engine.loss_scale import NAME as LOSS_SCALE, with_loss_scale
+from sniper_mxnet import mx
 
 
 class LocalUpdate:

@@ -138,12 +138,12 @@ class PredictorFactory:
         self._weights = calibrated_weights(config, weights, self._task.test_graph)
 
     def __call__(self):
-        """-> ModulePredictor, with TEST.WITH_MASK a MaskingPredictor around it. SniperError: broken file, GPU absent,
+        """-> Predictor, with TEST.WITH_MASK a MaskingPredictor around it. SniperError: broken file, GPU absent,
         unknown network, no mask head, a precision that is not to be had."""
         prepare(self._config)  # before MXNet loads, in every process
         from lib.engine.devices import contexts
         from lib.engine.network import load_network
-        from lib.engine.predictor import ModulePredictor
+        from lib.engine.predictor import Predictor
         from symbols import get_detector
         devices = contexts(self._config)
         detector = get_detector(self._config.symbol)
@@ -154,11 +154,11 @@ class PredictorFactory:
                               'to False')
         network = load_network(self._config, self._weights, self._task.test_graph, devices)
         source = f'the weights {self._weights.path}'
-        predictor = ModulePredictor(network.symbol, network.arg_params, network.aux_params, devices, source,
+        predictor = Predictor(network.symbol, network.arg_params, network.aux_params, devices, source,
                                     network.made_together, advice=self._task.advice)
         if masks:
             mask_symbol = detector.symbol(self._config, graph.variant)
-            mask_predictor = ModulePredictor(mask_symbol, network.arg_params, network.aux_params, devices, source)
+            mask_predictor = Predictor(mask_symbol, network.arg_params, network.aux_params, devices, source)
             return MaskingPredictor(predictor, mask_predictor, graph)
         return predictor
 

@@ -13,8 +13,7 @@ from lib.bbox import bbox_pred, clip_boxes
 from lib.bbox.detections import Detections
 from lib.chips.window import Window
 from lib.tasks.base import BoxLayer, FocusOutput, Input, MaskGraph, Metric, TargetReport, at_least, require
-from lib.tasks.proposals import METRICS as RPN_METRICS
-from lib.tasks.proposals import AnchorTask, ProposalTask
+from lib.tasks.proposals import METRICS as RPN_METRICS, AnchorTask, ProposalTask
 
 SHORTEST_POLYGON = 9  # numbers that a triangle takes: class, number of rings, length, six coordinates
 

@@ -9,12 +9,12 @@ import logging
 import os
 
 import numpy as np
-from sniper_mxnet import mx
 
 from lib.utils.errors import SniperError
-from lib.weights.parameter_matching import match_parameters, override
 from lib.weights.checkpoint import load_params
+from lib.weights.parameter_matching import match_parameters, override
 from lib.weights.paths import params_path, read_sidecar
+from sniper_mxnet import mx
 
 logger = logging.getLogger(__name__)
 

@@ -20,6 +20,7 @@ def environment():
     """[(what, value)] of the machine and the libraries."""
     import cv2
     import numpy as np
+
     from sniper_mxnet import mx
     return [('command', ' '.join(sys.argv)), ('folder', os.getcwd()), ('Python', platform.python_version()),
             ('MXNet', mx.__version__), ('NumPy', np.__version__), ('OpenCV', cv2.__version__),

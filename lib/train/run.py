@@ -2,8 +2,6 @@
 import logging
 import time
 
-from sniper_mxnet import mx
-
 from lib.distributed.gradient_sync import compression_settings, make_gradient_sync
 from lib.distributed.workers import ALONE
 from lib.engine.loss_scale import LossScale
@@ -18,6 +16,7 @@ from lib.train.schedule import init_optimiser, learning_rate
 from lib.train.signals import SharedStop, StopRequest
 from lib.utils.clock import duration
 from lib.weights.checkpoint import begin_run
+from sniper_mxnet import mx
 
 logger = logging.getLogger(__name__)
 

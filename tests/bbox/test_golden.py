@@ -2,8 +2,18 @@
 import numpy as np
 import pytest
 
-from lib.bbox import (anchor_base, bbox_overlaps, bbox_pred, bbox_transform, clip_boxes, generate_anchors,
-                      ignore_overlaps, large_enough, nms, soft_nms)
+from lib.bbox import (
+    anchor_base,
+    bbox_overlaps,
+    bbox_pred,
+    bbox_transform,
+    clip_boxes,
+    generate_anchors,
+    ignore_overlaps,
+    large_enough,
+    nms,
+    soft_nms,
+)
 from tests.bbox.golden_cases import cases
 
 METHODS = ('hard', 'linear', 'gaussian')

@@ -11,11 +11,11 @@ import yaml
 from easydict import EasyDict
 
 from configs import ConfigError, config_name, load_config
-from lib.tasks import check_config
 from configs.__main__ import main as print_config
 from configs.keys import declared_keys, key_names
 from configs.legacy import LEGACY
 from configs.yaml_files import read_yaml
+from lib.tasks import check_config
 from lib.utils.errors import SniperError
 from tests.conftest import ROOT
 

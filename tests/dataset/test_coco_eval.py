@@ -8,8 +8,8 @@ import pytest
 
 from lib.bbox.detections import Detections
 from lib.dataset import get_dataset
-from lib.dataset.coco_eval import METRICS
 from lib.dataset.base import per_class_table
+from lib.dataset.coco_eval import METRICS
 from lib.utils.errors import SniperError
 from tests.dataset.coco_folder import content, make_folder
 from tests.detections import flat

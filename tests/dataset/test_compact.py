@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from lib.dataset.compact import CompactRoidb, image_paths, select
-from lib.dataset.roidb import make_record, mirrored
 from lib.dataset.loading import usable_for_training, with_mirrored_copies
+from lib.dataset.roidb import make_record, mirrored
 
 
 def make_records(count=9, seed=0, whole=True, ids=None):

@@ -10,10 +10,19 @@ import pytest
 from configs import load_config
 from lib.dataset import proposals as proposals_module
 from lib.dataset.coco import CocoDataset, python2_dict_order
-from lib.dataset.proposals import (ProposalSet, add_proposals, after_nms, attach_proposals, find_proposal_file,
-                                   read_original, read_proposals, with_proposals, write_proposals)
-from lib.dataset.roidb import make_record
 from lib.dataset.loading import with_mirrored_copies
+from lib.dataset.proposals import (
+    ProposalSet,
+    add_proposals,
+    after_nms,
+    attach_proposals,
+    find_proposal_file,
+    read_original,
+    read_proposals,
+    with_proposals,
+    write_proposals,
+)
+from lib.dataset.roidb import make_record
 from lib.utils.errors import SniperError
 from lib.utils.npz import read_origin
 from tests.dataset.proposal_data import python2_pickle, random_rows

@@ -11,8 +11,16 @@ from pycocotools import mask as coco_mask
 from configs import load_config
 from lib.dataset import get_dataset, load_test_dataset, load_training_roidb, synthetic
 from lib.dataset.synthetic.painting import coverage
-from lib.dataset.synthetic.scene import (CLASSES, HEIGHTS, OBJECTS, SIZES, WIDTHS, draw_scene, random_outline,
-                                         run_lengths)
+from lib.dataset.synthetic.scene import (
+    CLASSES,
+    HEIGHTS,
+    OBJECTS,
+    SIZES,
+    WIDTHS,
+    draw_scene,
+    random_outline,
+    run_lengths,
+)
 from lib.utils.errors import SniperError
 
 COUNTS = {'train': 6, 'val': 3, 'test-dev': 2}

@@ -45,6 +45,6 @@ def outputs(mx, symbol, arg_params, aux_params, seed=1):
     """NumPy arrays of the network's outputs on seeded inputs."""
     from types import SimpleNamespace
 
-    from lib.engine.predictor import ModulePredictor
-    predictor = ModulePredictor(symbol, arg_params, aux_params, [mx.cpu()], made_together=True)
+    from lib.engine.predictor import Predictor
+    predictor = Predictor(symbol, arg_params, aux_params, [mx.cpu()], made_together=True)
     return list(predictor.predict(SimpleNamespace(data=inputs(seed))).values())

@@ -3,11 +3,11 @@ import os
 
 import pytest
 
-from lib.utils.errors import SniperError
 from configs import config_name
-from lib.engine.devices import contexts
-from lib.weights.paths import output_folder
 from lib.engine import devices as devices_module
+from lib.engine.devices import contexts
+from lib.utils.errors import SniperError
+from lib.weights.paths import output_folder
 from tests.train.tiny import make_config
 
 

@@ -8,8 +8,8 @@ import pytest
 
 import main_test
 from lib.cli import run
-from lib.engine.fold import fold_batch_norms
 from lib.engine.exported_model import load_exported, read_facts, write_exported
+from lib.engine.fold import fold_batch_norms
 from lib.utils.errors import SniperError
 from tests.conftest import ROOT
 from tests.engine.networks import network, outputs, weights

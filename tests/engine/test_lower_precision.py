@@ -7,10 +7,17 @@ import sys
 import numpy as np
 import pytest
 
-from lib.engine.lower_precision import ELEMENT, to_bfloat16
 from lib.engine.fold import fold_batch_norms, fuse_relu
 from lib.engine.graph import Graph
-from lib.engine.lower_precision import RangeCollector, float_nodes, fused_graph, to_int8, wanted_ranges
+from lib.engine.lower_precision import (
+    ELEMENT,
+    RangeCollector,
+    float_nodes,
+    fused_graph,
+    to_bfloat16,
+    to_int8,
+    wanted_ranges,
+)
 from tests.conftest import ROOT
 from tests.engine.networks import network, weights
 
@@ -56,18 +63,18 @@ def lowered(mx, symbol, arg_params, aux_params, precision):
 def ranges_of(mx, folded, arg_params, aux_params):
     from types import SimpleNamespace
 
-    from lib.engine.predictor import ModulePredictor
+    from lib.engine.predictor import Predictor
     from tests.engine.networks import inputs
     collector = RangeCollector(wanted_ranges(folded, arg_params, exact_layers))
-    ModulePredictor(fused_graph(folded), arg_params, aux_params, [mx.cpu()], monitor=collector).predict(
+    Predictor(fused_graph(folded), arg_params, aux_params, [mx.cpu()], monitor=collector).predict(
         SimpleNamespace(data=inputs()))
     return collector.ranges
 
 
 @pytest.mark.parametrize('precision, least, most', [('bf16', 1e-7, 0.02), ('int8', 1e-5, 0.06)])
 def test_numbers_stay_close(precision, least, most):
-    done = subprocess.run([sys.executable, '-c', PROGRAM, precision], cwd=ROOT, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, universal_newlines=True, env=dict(os.environ, OMP_NUM_THREADS='1'))
+    done = subprocess.run([sys.executable, '-c', PROGRAM, precision], cwd=ROOT, capture_output=True,
+                          text=True, env=dict(os.environ, OMP_NUM_THREADS='1'))
     if 'refused: TEST.PRECISION' in done.stderr:
         pytest.skip(f'this processor has nothing for {precision}')
     assert done.returncode == 0, done.stderr

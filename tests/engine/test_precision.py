@@ -66,5 +66,5 @@ def test_on_this_machine():
                'from lib.utils.errors import SniperError\n'
                'try: print(prepare("bf16"))\n'
                'except SniperError as error: print(error)')
-    done = subprocess.run([sys.executable, '-c', program], stdout=subprocess.PIPE, universal_newlines=True)
+    done = subprocess.run([sys.executable, '-c', program], stdout=subprocess.PIPE, text=True)
     assert done.returncode == 0 and (done.stdout.strip() in ('AMX', 'avx512_bf16') or 'TEST.PRECISION' in done.stdout)

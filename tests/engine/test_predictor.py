@@ -4,8 +4,8 @@ import types
 import numpy as np
 import pytest
 
+from lib.engine.predictor import Predictor
 from lib.utils.errors import SniperError
-from lib.engine.predictor import ModulePredictor
 
 
 @pytest.fixture(scope='module')
@@ -36,12 +36,12 @@ def batch_of(size, height, width, seed=0):
 
 def test_any_order_of_shapes(mx, network):
     """Shapes that grow and shrink give what a predictor bound for each alone gives."""
-    predictor = ModulePredictor(*network, [mx.cpu()])
+    predictor = Predictor(*network, [mx.cpu()])
     shapes = [(2, 20, 30), (2, 40, 9), (1, 50, 60), (2, 20, 30), (2, 20, 30), (3, 8, 8)]
     for seed, shape in enumerate(shapes):
         batch = batch_of(*shape, seed=seed)
         outputs = predictor.predict(batch)
-        fresh = ModulePredictor(*network, [mx.cpu()]).predict(batch)
+        fresh = Predictor(*network, [mx.cpu()]).predict(batch)
         assert sorted(outputs) == ['flat_output', 'im_ids']
         np.testing.assert_array_equal(outputs['im_ids'], batch.data['im_ids'])
         np.testing.assert_allclose(outputs['flat_output'], fresh['flat_output'], rtol=1e-5, atol=1e-5)
@@ -49,7 +49,7 @@ def test_any_order_of_shapes(mx, network):
 
 
 def test_outputs_survive_the_next_batch(mx, network):
-    predictor = ModulePredictor(*network, [mx.cpu()])
+    predictor = Predictor(*network, [mx.cpu()])
     first = predictor.predict(batch_of(2, 9, 9, seed=1))['flat_output']
     copy = first.copy()
     predictor.predict(batch_of(2, 9, 9, seed=2))
@@ -58,8 +58,8 @@ def test_outputs_survive_the_next_batch(mx, network):
 
 def test_batch_is_split_over_devices(mx, network):
     batch = batch_of(4, 12, 12)
-    one = ModulePredictor(*network, [mx.cpu()]).predict(batch)
-    predictor = ModulePredictor(*network, [mx.cpu(0), mx.cpu(1)])
+    one = Predictor(*network, [mx.cpu()]).predict(batch)
+    predictor = Predictor(*network, [mx.cpu(0), mx.cpu(1)])
     assert predictor.devices == 2
     two = predictor.predict(batch)
     for name in one:
@@ -70,32 +70,32 @@ def test_weights_that_do_not_fit(mx, network):
     symbol, args, auxs = network
     few = {name: array for name, array in args.items() if name != 'conv_bias'}
     with pytest.raises(SniperError, match=r'the weights do not fit the network: 1 parameter is missing \(conv_bias\)'):
-        ModulePredictor(symbol, few, auxs, [mx.cpu()]).predict(batch_of(1, 9, 9))
+        Predictor(symbol, few, auxs, [mx.cpu()]).predict(batch_of(1, 9, 9))
     with pytest.raises(SniperError, match=r'missing \(bn_moving_var\)'):
-        ModulePredictor(symbol, args, {'bn_moving_mean': auxs['bn_moving_mean']}, [mx.cpu()]).predict(batch_of(1, 9, 9))
+        Predictor(symbol, args, {'bn_moving_mean': auxs['bn_moving_mean']}, [mx.cpu()]).predict(batch_of(1, 9, 9))
     wrong = dict(args, conv_weight=mx.nd.zeros((5, 3, 3, 3)), conv_bias=mx.nd.zeros(5))
     with pytest.raises(SniperError, match='conv_weight is 5x3x3x3, the network wants 4x3x3x3; conv_bias is 5, the'):
-        ModulePredictor(symbol, wrong, auxs, [mx.cpu()]).predict(batch_of(1, 9, 9))
+        Predictor(symbol, wrong, auxs, [mx.cpu()]).predict(batch_of(1, 9, 9))
     wrong.pop('conv_bias')
     with pytest.raises(SniperError, match='conv_bias.*moving.*conv_weight is 5x3x3x3.*not asked for .left'):
-        ModulePredictor(symbol, dict(wrong, left=mx.nd.zeros(2)), {}, [mx.cpu()]).predict(batch_of(1, 9, 9))
+        Predictor(symbol, dict(wrong, left=mx.nd.zeros(2)), {}, [mx.cpu()]).predict(batch_of(1, 9, 9))
     more = dict(args, superfluous=mx.nd.zeros(3))
-    assert ModulePredictor(symbol, more, auxs, [mx.cpu()]).predict(batch_of(1, 9, 9))['flat_output'].shape == (1, 4)
+    assert Predictor(symbol, more, auxs, [mx.cpu()]).predict(batch_of(1, 9, 9))['flat_output'].shape == (1, 4)
 
 
 def test_network_without_proposals(mx):
     symbol = mx.sym.Group([mx.sym.var('data') * 2, mx.sym.var('rois')])
     with pytest.raises(SniperError, match='wants the inputs rois, which nothing provides: use another'):
-        ModulePredictor(symbol, {}, {}, [mx.cpu()], advice=lambda missing: ': use another').predict(batch_of(1, 9, 9))
+        Predictor(symbol, {}, {}, [mx.cpu()], advice=lambda missing: ': use another').predict(batch_of(1, 9, 9))
 
 
 def test_input_that_the_network_refuses(mx, network):
     with pytest.raises(SniperError, match='does not accept inputs of data'):
-        ModulePredictor(*network, [mx.cpu()]).predict(batch_of(1, 2, 2))
+        Predictor(*network, [mx.cpu()]).predict(batch_of(1, 2, 2))
 
 
 def test_names_are_asked_for_once(mx, network, monkeypatch):
     """MXNet's list_outputs loses memory at every call (0.1 MB with library operators): not a batch's business."""
-    predictor = ModulePredictor(*network, [mx.cpu()])
+    predictor = Predictor(*network, [mx.cpu()])
     monkeypatch.setattr(mx.sym.Symbol, 'list_outputs', None)
     assert 'im_ids' in predictor.predict(batch_of(1, 9, 9))

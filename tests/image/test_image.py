@@ -3,9 +3,9 @@ import cv2
 import numpy as np
 import pytest
 
-from lib.utils.errors import SniperError
 from lib.image import cut_window, jitter_colors, read_image, resize_by, write_planes
 from lib.image.file import read_jpeg_header
+from lib.utils.errors import SniperError
 from tests.golden import golden_file
 
 MEANS = np.array([103.939, 116.779, 123.68], np.float32)

@@ -1,12 +1,10 @@
 """The loop over scales and the inference processes, with a fake network."""
-import os
 
 import numpy as np
 import pytest
 
 from lib.inference.detect import detect
 from lib.inference.scale import joined, run_scale, whole_images
-from lib.inference.workers import readers_of_worker
 from lib.utils.clock import StageClock
 from lib.utils.errors import SniperError
 from tests.detections import assert_same
@@ -32,38 +30,6 @@ def test_boxes_lie_in_the_image(tmp_path):
     for image, found in detections.by_image():
         assert (found.box[:, [0, 2]] <= roidb[image]['width']).all()
         assert (found.box[:, [1, 3]] <= roidb[image]['height']).all()
-
-
-def test_jobs_give_what_one_process_gives(tmp_path):
-    roidb = fakes.make_roidb(tmp_path)
-    clock = StageClock()
-    one = detect(roidb, fakes.FakePredictor, fakes.make_config())
-    two = detect(roidb, fakes.FakePredictor, fakes.make_config(CONCURRENT_JOBS=2), clock=clock)
-    assert_same(one, two)
-    assert clock.seconds['network'] > 0 and clock.seconds['read'] > 0
-
-
-def test_more_jobs_than_images(tmp_path):
-    roidb = fakes.make_roidb(tmp_path)[:2]
-    one = detect(roidb, fakes.FakePredictor, fakes.make_config())
-    assert_same(one, detect(roidb, fakes.FakePredictor, fakes.make_config(CONCURRENT_JOBS=7)))
-
-
-@pytest.mark.parametrize('predictor, message', [
-    (fakes.KilledPredictor, r'inference job \d of 2 was killed by signal 9 \(often: out of memory\); if memory '
-                            r'ran out, lower TEST.CONCURRENT_JOBS'),
-    (fakes.BuggyPredictor, r'inference job \d of 2 failed: ZeroDivisionError: a bug'),
-    (fakes.ComplainingPredictor, '^the weights are of another network$')])
-def test_failing_job_ends_the_run(tmp_path, predictor, message):
-    with pytest.raises(SniperError, match=message):
-        detect(fakes.make_roidb(tmp_path), predictor, fakes.make_config(CONCURRENT_JOBS=2))
-
-
-def test_jobs_share_the_cores(tmp_path, monkeypatch):
-    monkeypatch.setenv('OMP_NUM_THREADS', '6')
-    with pytest.raises(SniperError, match='threads: 3'):
-        detect(fakes.make_roidb(tmp_path)[:2], fakes.ThreadsPredictor, fakes.make_config(CONCURRENT_JOBS=2))
-    assert os.environ['OMP_NUM_THREADS'] == '6'
 
 
 def test_nothing_found(tmp_path):
@@ -114,9 +80,3 @@ def test_parts_of_a_result(tmp_path):
     again = joined(parts, [[1, 3], [0, 2]])
     assert again.crops == crops and again.maps == whole.maps
     assert_same(again.detections, whole.detections)
-
-
-@pytest.mark.parametrize('setting, workers, readers', [(0, 2, 0), (1, 2, 1), (1, 4, 1)])
-def test_every_worker_has_a_reader(setting, workers, readers):
-    """NUM_PROCESS 1 was 0 readers each for two workers."""
-    assert readers_of_worker(fakes.make_config(NUM_PROCESS=setting), 50, workers) == readers

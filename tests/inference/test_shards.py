@@ -8,49 +8,12 @@ import pytest
 import main_test
 from configs import load_config
 from lib.cli import run
-from lib.dataset.roidb import make_record
 from lib.inference.shards import MOST, PartFolder, Shard, part_folder
-from lib.inference.workers import num_devices, partition, partition_images, unit_length
-from lib.iterators.batching import order_crops
 from lib.utils.errors import SniperError
 from tests.inference import tiny_data
 
 SIZES = ((96, 64), (64, 96), (80, 80), (90, 50), (50, 90), (70, 60), (61, 47), (99, 33), (40, 77), (88, 81), (52, 52))
 KEYS = {'BATCH_IMAGES': '[2, 4]', 'CONCURRENT_JOBS': '1'}
-
-
-def crops_of(count, seed=0):
-    sides = np.random.default_rng(seed).integers(5, 60, (count, 2))
-    return np.hstack([np.zeros((count, 2), int), sides])
-
-
-@pytest.mark.parametrize('count', [0, 1, 3, 17, 40])
-@pytest.mark.parametrize('parts', [1, 2, 3, 7])
-def test_every_batch_stays_whole(count, parts):
-    """Disjoint and complete; and the batches of all parts together are those of all crops, whatever fills them up."""
-    crops = crops_of(count)
-    numbers_of_parts = partition(crops, 4, parts)
-    assert sorted(np.concatenate(numbers_of_parts).tolist()) == list(range(count))
-    for size in (1, 2, 4):
-        whole = order_crops(crops, size).reshape(-1, size).tolist()
-        batches = [numbers[batch].tolist() for numbers in numbers_of_parts if len(numbers)
-                   for batch in order_crops(crops[numbers], size).reshape(-1, size)]
-        assert sorted(batches) == sorted(whole)
-
-
-def test_parts_differ_by_two_units_at_most():
-    """One whose turn it was, and one that the ends of the wide and the tall ones have more."""
-    for parts in (2, 3, 5):
-        lengths = [len(numbers) for numbers in partition(crops_of(200, 1), 4, parts)]
-        assert max(lengths) - min(lengths) <= 3 * 4
-
-
-def test_unit_holds_whole_batches_of_all_scales():
-    settings = ['TEST.SCALES', '[(60, 80), (30, 40), (20, 20)]', 'TEST.BATCH_IMAGES', '[4, 6, 7]']
-    config = load_config(None, settings + ['TEST.DO_PRUNING', '[False, False, True]', 'gpus', 'cpu,cpu'])
-    assert num_devices(config) == 2 and unit_length(config) == 24
-    roidb = [make_record('x', number, 9, 9, [], []) for number in range(50)]
-    assert [len(numbers) for numbers in partition_images(roidb, config, 3)] == [24, 26, 0]
 
 
 @pytest.mark.parametrize('kind, pairs, matters', [

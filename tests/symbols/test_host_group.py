@@ -46,6 +46,6 @@ print('equal')
 
 def test_proposal_operators_on_another_context_give_the_same_results():
     # MXNet's oneDNN fusion, on by default for CPU contexts only, does not know context groups.
-    done = subprocess.run([sys.executable, '-c', PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, env=dict(os.environ, MXNET_SUBGRAPH_BACKEND='NONE'))
+    done = subprocess.run([sys.executable, '-c', PROGRAM], capture_output=True, text=True,
+                          env=dict(os.environ, MXNET_SUBGRAPH_BACKEND='NONE'))
     assert done.returncode == 0 and done.stdout.strip() == 'equal', done.stderr

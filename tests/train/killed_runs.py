@@ -6,9 +6,8 @@ but its updates take a while, so that some are pending whenever a run dies.
 import os
 import sys
 
-from sniper_mxnet import mx
-
 from lib.train.run import train
+from sniper_mxnet import mx
 from tests.train.tiny import FakeIterator, TinyDetector, make_config
 
 LAYERS, WIDTH = 6, 256

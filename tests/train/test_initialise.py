@@ -67,8 +67,8 @@ def test_heads_of_another_shape_are_not_kept_silently(tmp_path):
 
 
 def test_frozen_parameters_do_not_move(tmp_path):
-    from lib.weights.checkpoint import load_params
     from lib.train.run import train
+    from lib.weights.checkpoint import load_params
     from sniper_mxnet import mx
     config = pretrained_config(tmp_path)
     assert train(config, TinyDetector(), FakeIterator(2), ('a', 'b'), str(tmp_path / 'S'), [mx.cpu()]) == 0

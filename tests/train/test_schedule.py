@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from lib.utils.errors import SniperError
 from lib.train.progress import flat_config
 from lib.train.schedule import LearningRate, learning_rate
+from lib.utils.errors import SniperError
 from tests.golden import golden_file
 from tests.train.tiny import make_config
 

@@ -33,7 +33,7 @@ def test_first_signal_asks_and_handlers_come_back(number, status):
 @pytest.mark.parametrize('first, second', [('SIGINT', 'SIGINT'), ('SIGTERM', 'SIGTERM'), ('SIGTERM', 'SIGINT')])
 def test_second_signal_ends_the_process(first, second):
     process = subprocess.run([sys.executable, '-c', TWICE.format(first, second)], cwd=ROOT, stdout=subprocess.PIPE,
-                             universal_newlines=True)
+                             text=True)
     number = getattr(signal, first)
     assert process.stdout == f'{number} {128 + number}\n'
     assert process.returncode == -getattr(signal, second)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lib.utils import restricted_pickle
-from lib.utils.restricted_pickle import read_plain_pickle
 from lib.utils.errors import SniperError
+from lib.utils.restricted_pickle import read_plain_pickle
 from tests.dataset.proposal_data import python2_pickle, random_rows
 from tests.golden import golden_file
 

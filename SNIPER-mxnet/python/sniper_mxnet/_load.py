@@ -17,6 +17,7 @@ def load_mxnet():
     _set_environment()
     _restore_numpy_aliases()
     import mxnet as mx
+
     from sniper_mxnet import frontend, shapes
     if not os.path.exists(LIBRARY):
         raise ImportError(f'{LIBRARY} is missing: run `pip install ./SNIPER-mxnet` again')

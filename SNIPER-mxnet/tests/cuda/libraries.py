@@ -100,7 +100,7 @@ def _fingerprint(command, rules):
 
 
 def _run(command):
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise BuildError(f'{" ".join(command)}\n{done.stdout}')
     if done.stdout.strip():

@@ -1,9 +1,8 @@
 """Finding nvcc and calling it, with scripts in the place of compilers of several versions."""
 import os
 
-import pytest
-
 import nvcc
+import pytest
 
 PROGRAM = """#!/bin/sh
 case "$1" in

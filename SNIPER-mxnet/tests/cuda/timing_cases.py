@@ -2,7 +2,6 @@
 from collections import namedtuple
 
 import numpy as np
-
 import proposal_data
 from proposal_data import Options
 
@@ -17,8 +16,7 @@ Fixed = namedtuple('Fixed', 'value')
 def all_cases(small=False):
     """Cases at full size, or tiny ones (for the emulation) with small=True."""
     for family in (proposals, masks, pooling, convolution, soft_nms, chips):
-        for case in family(small):
-            yield case
+        yield from family(small)
 
 
 def proposals(small):
