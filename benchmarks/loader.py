@@ -122,7 +122,7 @@ class ReferenceLoader:
         self._pool.join()
 
 
-_worker = {}
+_worker: dict = {}
 
 
 def _prepare(roidb, config):

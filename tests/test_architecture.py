@@ -112,6 +112,16 @@ def test_every_module_is_in_a_room():
     assert not lost, f'{lost}: put the room on a floor in {os.path.relpath(__file__, ROOT)}'
 
 
+def test_the_rooms_are_described():
+    """docs/architecture.md names every room."""
+    with open(os.path.join(ROOT, 'docs', 'architecture.md'), encoding='utf-8') as stream:
+        text = stream.read()
+    names = [room for room in ROOMS if room != 'commands']
+    missing = [room for room in names if not any(f'`{name}`' in text for name in (
+        room, room.replace('.', '/') + '/', room + '.py'))]
+    assert not missing
+
+
 def test_arrows_point_down():
     up = [said for said, here, _, there in arrows() if RANKS[there] <= RANKS[here]]
     assert not up, 'not below it:\n' + '\n'.join(up)

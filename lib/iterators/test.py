@@ -1,5 +1,6 @@
 """Test batches: whole images or crops of them, grouped by size."""
 import logging
+from typing import Set
 
 import numpy as np
 
@@ -32,7 +33,8 @@ class TestIterator:
 
     __test__ = False  # not a test case, whatever its name makes pytest think
 
-    def __init__(self, roidb, config, scale_index, batch_images, num_workers=None, crops=None, devices=0):
+    def __init__(self, roidb, config, scale_index: int, batch_images: int, num_workers=None, crops=None,
+                 devices: int = 0):
         self._roidb = PackedRoidb(roidb)
         self._crops, self._images, self._numbers = _flatten(roidb, crops)
         self._image_sizes = [(entry['width'], entry['height']) for entry in roidb]
@@ -44,7 +46,7 @@ class TestIterator:
         else:
             self.batches = order_crops(self._crops, batch_images).reshape(-1, batch_images)
             self.batch_shapes = [self._shape(batch) for batch in self.batches]
-        self._warned = set()
+        self._warned: Set[int] = set()
         workers = resolve_workers(config.TEST.NUM_PROCESS, len(self._crops)) if num_workers is None else num_workers
         largest = max([int(np.prod(shape)) for shape in self.batch_shapes], default=1)
         num_slots = 1 + resolve_prefetch('auto', workers, batch_images, 4 * largest)  # one is with the caller
@@ -70,18 +72,18 @@ class TestIterator:
         plan = plan_batches([self._size(crop) for crop in range(len(self._crops))], devices, budget, max_shapes)
         return plan.batches, [(slots, 3, height, width) for slots, height, width in plan.shapes]
 
-    def sample(self, crop):
+    def sample(self, crop: int) -> tuple:
         """Crop number -> (index in the roidb, number of the crop within its image, (horizontal, vertical) scale)."""
         image = int(self._images[crop])
         return image, int(self._numbers[crop]), self._scales[image]
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> int:
         """Number of batches of a pass."""
         return len(self.batches)
 
     @property
-    def wait_seconds(self):
+    def wait_seconds(self) -> float:
         """Seconds spent waiting for data in this pass."""
         return self._prefetcher.wait_seconds
 
@@ -121,7 +123,7 @@ class TestIterator:
             logger.warning('%s', report.mismatch)
         return None
 
-    def close(self):
+    def close(self) -> None:
         """Stop the workers. May be called more than once."""
         self._pool.close()
 
