@@ -4,9 +4,9 @@ import subprocess
 import sys
 
 import numpy as np
-import proposal_reference as reference
 import pytest
 
+import proposal_reference as reference
 from sniper_mxnet import mx
 
 TARGET_INPUTS = ['cls_prob', 'bbox_pred', 'im_info', 'gt_boxes', 'valid_ranges']
