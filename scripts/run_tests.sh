@@ -12,15 +12,5 @@ bash "$ROOT/scripts/setup.sh" --quiet
         "$PY" -m pip install --disable-pip-version-check --no-input -r "$ROOT/requirements-optional.txt"
 cd "$ROOT"
 
-# Without a file or folder among the arguments: everything.
-named=no
-for argument in "$@"; do
-    if [ -e "${argument%%::*}" ]; then
-        named=yes
-    fi
-done
-if [ "$named" = no ]; then
-    set -- tests SNIPER-mxnet/tests "$@"
-fi
-# SNIPER-mxnet/pyproject.toml would make that folder the root of all.
+# Which tests there are says pyproject.toml. SNIPER-mxnet/pyproject.toml would make that folder the root of all.
 exec "$PY" -m pytest --rootdir "$ROOT" "$@"

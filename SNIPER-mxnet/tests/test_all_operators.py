@@ -9,8 +9,8 @@ import sys
 
 import numpy as np
 import pytest
-from operator_samples import BY_NAME, SAMPLES, rows_of, run, sample
 
+from operator_samples import BY_NAME, SAMPLES, rows_of, run, sample
 from sniper_mxnet import mx
 
 NAMES = sorted(BY_NAME)

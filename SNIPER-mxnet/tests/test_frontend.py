@@ -5,10 +5,13 @@ import subprocess
 import sys
 
 import numpy as np
-import proposal_reference as reference
 import pytest
 
+<<<<<<< HEAD
 import sniper_mxnet
+=======
+import proposal_reference as reference
+>>>>>>> main
 from sniper_mxnet import mx
 from sniper_mxnet.operators import OPERATORS
 

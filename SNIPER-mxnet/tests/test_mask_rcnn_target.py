@@ -1,8 +1,8 @@
 """MaskRcnnTarget against its contract: a plain twin, COCO's own masks, hand-made cases, hostile records."""
-import mask_reference as reference
 import numpy as np
 import pytest
 
+import mask_reference as reference
 from sniper_mxnet import mx
 
 
