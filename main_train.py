@@ -44,7 +44,6 @@ def run_worker(args, config, workers):
     from lib.distributed import consistency as same
     from lib.engine.devices import check_kvstore, check_precision, contexts
     from lib.iterators import TrainIterator
-    from lib.train.progress import log_head
     from lib.train.run import train
     from lib.weights.paths import output_folder
     from symbols import get_detector
@@ -62,7 +61,7 @@ def run_worker(args, config, workers):
     roidb, classes = load_training_roidb(config)
     same.check_data(workers, roidb)
     config.dataset.NUM_CLASSES = len(classes)
-    log_head(config, workers)
+    cli.log_head(config, workers)
     with TrainIterator(roidb, config, config.TRAIN.BATCH_IMAGES * len(devices),
                        shard=(workers.rank, workers.count)) as iterator:
         return train(config, detector, iterator, classes, os.path.join(folder, args.save_prefix), devices,

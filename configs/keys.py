@@ -1,4 +1,6 @@
 """Questions about configuration keys: which there are, what they affect, and their values in a configuration."""
+import hashlib
+import json
 from typing import Any, Dict, Iterable, List, Optional, Sequence
 
 from easydict import EasyDict
@@ -83,3 +85,19 @@ def plain_value(value: Any) -> Any:
     if hasattr(value, 'tolist'):  # an array, or a number of NumPy's
         return value.tolist()
     return [plain_value(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def flat_config(config, prefix=''):
+    """{dotted name: plain value} of everything in a configuration, keys that nobody declared too."""
+    flat = {}
+    for key, value in config.items():
+        if hasattr(value, 'items'):
+            flat.update(flat_config(value, f'{prefix}{key}.'))
+        else:
+            flat[prefix + key] = plain_value(value)
+    return flat
+
+
+def config_hash(flat):
+    """Short fingerprint of `flat_config`."""
+    return hashlib.sha256(json.dumps(flat, sort_keys=True).encode('utf-8')).hexdigest()[:16]

@@ -2,10 +2,11 @@
 import argparse
 import logging
 import os
+import platform
 import select
 import sys
 
-from configs import load_config
+from configs import flat_config, load_config
 from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,27 @@ def setup_logging(log_file=None, console_level='INFO'):
             raise SniperError(f'cannot write the log file {log_file}: {error.strerror or error}') from None
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True,
                         format='%(asctime)s %(message)s', datefmt='%H:%M:%S')
+
+
+def log_head(config, workers):
+    """Log environment and configuration, a key a line."""
+    lines = ['{}: {}'.format(*pair) for pair in _environment()]
+    if not workers.alone:
+        lines.append(f'rank: {workers.rank} of {workers.count} workers, on {platform.node()}')
+    lines += ['{}: {!r}'.format(*pair) for pair in sorted(flat_config(config).items())]
+    logger.info('Environment and configuration\n%s', '\n'.join('    ' + line for line in lines))
+
+
+def _environment():
+    """[(what, value)] of the machine and the libraries."""
+    import cv2
+    import numpy as np
+
+    from sniper_mxnet import mx
+    return [('command', ' '.join(sys.argv)), ('folder', os.getcwd()), ('Python', platform.python_version()),
+            ('MXNet', mx.__version__), ('NumPy', np.__version__), ('OpenCV', cv2.__version__),
+            ('machine', f'{platform.system()} {platform.machine()}, {os.cpu_count()} cores'),
+            ('OMP_NUM_THREADS', os.environ.get('OMP_NUM_THREADS', 'not set'))]
 
 
 def run(main, argv=None):

@@ -13,8 +13,7 @@ import sysconfig
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 NATIVE = ('SNIPER-mxnet/include/**/*', 'SNIPER-mxnet/src/**/*', 'SNIPER-mxnet/python/**/*.py', 'SNIPER-mxnet/*.py',
-          'SNIPER-mxnet/pyproject.toml', 'SNIPER-mxnet/CMakeLists.txt', 'lib/setup.py', 'lib/**/*.pyx', 'lib/**/*.pxd',
-          'lib/**/*.h')
+          'SNIPER-mxnet/pyproject.toml', 'lib/setup.py', 'lib/**/*.pyx', 'lib/**/*.pxd', 'lib/**/*.h')
 
 
 def files(patterns):

@@ -71,7 +71,8 @@ def multi_proposal_target(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, 
 
 def multi_proposal_target_mask(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, anchors, proposals, losses,
                                max_masks, name):
-    """The same, and what the mask head is trained on: mask_rois (B*max_masks, 5) and mask_ids (B*max_masks, 1)."""
+    """Proposals with their targets as of multi_proposal_target, and what the mask head is trained on: mask_rois
+    (B*max_masks, 5) and mask_ids (B*max_masks, 1): six symbols in this order."""
     with _proposal_scope():
         outputs = mx.sym.MultiProposalTargetMask(
             cls_prob=cls_prob, bbox_pred=bbox_pred, im_info=im_info, gt_boxes=gt_boxes, valid_ranges=valid_ranges,

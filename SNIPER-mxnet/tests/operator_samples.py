@@ -1,10 +1,10 @@
 """One sample call of every operator: what the tests over all operators call, small or at the size of real use."""
 from typing import Any, Dict, NamedTuple, Tuple
 
-import mask_reference
 import numpy as np
-import proposal_reference
 
+import mask_reference
+import proposal_reference
 from sniper_mxnet import mx
 from sniper_mxnet.operators import OPERATORS
 

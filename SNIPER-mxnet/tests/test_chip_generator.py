@@ -1,8 +1,8 @@
 """ChipGenerator: against plain NumPy, lib.chips.generate_chips, properties, cases by hand, empty images."""
-import chip_reference as reference
 import numpy as np
 import pytest
 
+import chip_reference as reference
 from lib.chips import generate_chips
 from sniper_mxnet import mx
 from tests.bbox.golden_cases import cases

@@ -1,8 +1,8 @@
 """MaskRcnnTarget against its contract: a plain twin, COCO's own masks, hand-made cases, hostile records."""
-import mask_reference as reference
 import numpy as np
 import pytest
 
+import mask_reference as reference
 from sniper_mxnet import mx
 
 
@@ -202,6 +202,17 @@ def test_bad_indices_are_errors(ids, images, message):
 def test_bad_attributes_are_errors(attributes, message):
     with pytest.raises(mx.MXNetError, match=message):
         masks(np.zeros((3, 5)), np.zeros((1, 2, 8)), [0, 0, 0], **attributes)
+
+
+def test_no_images_and_sizes_that_say_so_or_not():
+    """The rows an image are not asked for where there is no image."""
+    shapes = ((0, 5), (0, 2, 8), (0, 1))
+    with mx.util.np_shape(True):
+        for attributes in ({}, dict(num_proposals=50), dict(max_num_gts=2, max_polygon_len=8)):
+            targets, categories = mx.nd.MaskRcnnTarget(*[mx.nd.zeros(shape) for shape in shapes], **attributes)
+            assert targets.shape == categories.shape == (0, 28, 28)
+        with pytest.raises(mx.MXNetError, match='num_proposals must be the rows of rois, 3, over .* mask_polys, 0,'):
+            mx.nd.MaskRcnnTarget(mx.nd.zeros((3, 5)), mx.nd.zeros((0, 2, 8)), mx.nd.zeros((3, 1)), num_proposals=3)
 
 
 @pytest.mark.parametrize('shapes, message', [

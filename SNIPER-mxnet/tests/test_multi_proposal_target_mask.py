@@ -1,8 +1,8 @@
 """MultiProposalTargetMask against its contract: a NumPy twin, hand-made cases, where it differs from its sibling."""
 import numpy as np
-import proposal_reference as reference
 import pytest
 
+import proposal_reference as reference
 from sniper_mxnet import mx
 
 SMALL = dict(feature_stride=8, ratios=(0.5, 1, 2), scales=(2, 4))

@@ -6,9 +6,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from operator_samples import BY_NAME
 
 from benchmarks import memory
+from operator_samples import BY_NAME
 
 pytestmark = [
     pytest.mark.skipif(not memory.supported(), reason='needs the memory figures of Linux in /proc'),

@@ -1,8 +1,8 @@
 """What the three proposal operators make of mistaken attributes and of NaN and infinity in their inputs."""
 import numpy as np
-import proposal_reference as reference
 import pytest
 
+import proposal_reference as reference
 from sniper_mxnet import mx
 
 SMALL = dict(feature_stride=8, ratios=(0.5, 1, 2), scales=(2, 4), rpn_post_nms_top_n=40)

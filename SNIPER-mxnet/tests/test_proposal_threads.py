@@ -4,8 +4,9 @@ import os
 import subprocess
 import sys
 
-import mask_reference
 import numpy as np
+
+import mask_reference
 import proposal_reference as reference
 
 

@@ -1,8 +1,8 @@
 """SoftNMS: against plain NumPy, lib.bbox.soft_nms, golden vectors, cases by hand, empty sets."""
 import numpy as np
 import pytest
-import soft_nms_reference as reference
 
+import soft_nms_reference as reference
 from lib.bbox import soft_nms
 from sniper_mxnet import mx
 from tests.bbox.golden_cases import cases

@@ -1,5 +1,5 @@
 """All training chips of one image: the step between the roidb and the iterator."""
-from typing import NamedTuple, Tuple
+from typing import List, NamedTuple, Tuple
 
 import numpy as np
 
@@ -54,27 +54,27 @@ class ChipSampler:
                               f'{len(self.settings.valid_ranges)}; they must pair up')
 
     @property
-    def levels(self):
+    def levels(self) -> int:
         """Number of scales."""
         return len(self.settings.scales)
 
-    def of_epoch(self, rng):
+    def of_epoch(self, rng) -> 'ChipSampler':
         """Sampler of one epoch: with a stride drawn from numpy Generator `rng`."""
         return ChipSampler(self.settings, self.draw_stride(rng))
 
-    def facts(self):
+    def facts(self) -> dict:
         """What a log should say of an epoch's sampler."""
         return {'stride': self.stride}
 
-    def windows(self, record, rng):
+    def windows(self, record, rng) -> List[Window]:
         """What every sampler has: `sample` with the stride of the epoch."""
         return self.sample(record, rng, self.stride)
 
-    def draw_stride(self, rng):
+    def draw_stride(self, rng) -> int:
         """A stride of the candidate grid, drawn from numpy Generator `rng`."""
         return self.settings.strides[int(rng.integers(len(self.settings.strides)))]
 
-    def sample(self, entry, rng=None, stride=None):
+    def sample(self, entry, rng=None, stride=None) -> List[Window]:
         """Chips of one image: positive ones, finest scale first, then some of the negative ones. A list of Window.
 
         entry: mapping with boxes (n, 4) in original pixels, max_overlaps (n,), width, height; proposals are rows after

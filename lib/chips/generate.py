@@ -8,7 +8,7 @@ TRIALS = 8  # greedy passes at most for a group of boxes; the smallest cover win
 MAX_CANDIDATES = 10 ** 8  # a table of that many integers is made
 
 
-def generate_chips(boxes, width, height, chip_size, stride, rng=None, order=None):
+def generate_chips(boxes, width, height, chip_size, stride, rng=None, order=None) -> np.ndarray:
     """Few chips such that every box inside some candidate chip lies wholly inside a chosen one.
 
     boxes: (N, 4) x1, y1, x2, y2 in pixels of the scaled image, clipped here to [0, width - 2] and
@@ -35,12 +35,12 @@ def generate_chips(boxes, width, height, chip_size, stride, rng=None, order=None
     return cover(boxes, width, height, chip_size, stride, seed, TRIALS, order)
 
 
-def candidate_chips(width, height, chip_size, stride):
+def candidate_chips(width, height, chip_size, stride) -> np.ndarray:
     """All candidates (C, 4) float32 of a scaled image, in the order that permutations refer to."""
     return candidates(int(width), int(height), chip_size, stride)
 
 
-def seed_from(rng):
+def seed_from(rng) -> int:
     """A 63-bit seed from a numpy Generator or RandomState (drawn), an integer (itself) or None (0)."""
     if rng is None:
         return 0
@@ -51,7 +51,7 @@ def seed_from(rng):
     return int(rng.integers(0, 2 ** 63 - 1))
 
 
-def as_generator(rng):
+def as_generator(rng) -> np.random.Generator:
     """A numpy Generator: `rng` itself, or one seeded as `seed_from` says."""
     return rng if isinstance(rng, np.random.Generator) else np.random.default_rng(seed_from(rng))
 

@@ -22,7 +22,7 @@ that chip shows is at least a pixel wide and high and has a side >= low (coarses
 Rows with NaN neither seed nor belong.
 """
 import numbers
-from typing import NamedTuple
+from typing import List, NamedTuple, Tuple
 
 import numpy as np
 
@@ -33,12 +33,12 @@ from lib.utils.errors import SniperError
 FINEST, BETWEEN, COARSEST = 0, 1, 2
 
 
-def is_pair(definition):
+def is_pair(definition) -> bool:
     """True for a resolution pair, False for a number."""
     return not isinstance(definition, numbers.Real) and len(definition) == 2
 
 
-def resolution_scale(pair, width, height):
+def resolution_scale(pair, width, height) -> float:
     """Resolution pair (a, b) -> factor (float) for an image of width x height pixels."""
     short_target, long_target = pair
     short, long = min(width, height), max(width, height)
@@ -52,7 +52,7 @@ def resolution_scale(pair, width, height):
     return scale
 
 
-def scale_factor(definition, width, height, last=False):
+def scale_factor(definition, width, height, last: bool = False) -> float:
     """One scale definition -> factor (float). last: a number means pixels of the long side."""
     if is_pair(definition):
         return resolution_scale(definition, width, height)
@@ -61,7 +61,7 @@ def scale_factor(definition, width, height, last=False):
     return _positive(float(definition), definition)
 
 
-def training_scales(definitions, width, height):
+def training_scales(definitions, width, height) -> List[float]:
     """Definitions, fine to coarse -> list of factors. SniperError for a mixture of pairs and numbers."""
     pairs = [is_pair(definition) for definition in definitions]
     if any(pairs) and not all(pairs):
@@ -71,7 +71,7 @@ def training_scales(definitions, width, height):
             for index, definition in enumerate(definitions)]
 
 
-def test_scale(pair, width, height):
+def test_scale(pair, width, height) -> float:
     """Factor of a test scale; test scales are resolution pairs only. SniperError for anything else."""
     if not is_pair(pair):
         raise SniperError(f'TEST.SCALES must hold pairs such as [800, 1280], got {pair}')
@@ -81,7 +81,7 @@ def test_scale(pair, width, height):
 test_scale.__test__ = False  # type: ignore[attr-defined]  # not a test case, whatever pytest thinks of the name
 
 
-def scaled_size(width, height, scale):
+def scaled_size(width, height, scale: float) -> Tuple[int, int]:
     """(width, height) of the scaled image, truncated: a side can come out one pixel below what was aimed at."""
     return int(width * scale), int(height * scale)
 
@@ -101,17 +101,17 @@ class ScaleRule(NamedTuple):
     place: int  # FINEST, BETWEEN or COARSEST; a single scale is the coarsest
 
 
-def scale_rule(valid_range, chip_size, stride, scale, index, count):
+def scale_rule(valid_range, chip_size, stride, scale, index: int, count: int) -> ScaleRule:
     """The rule of scale `index` of `count` (0 = finest) with factor `scale`."""
     place = COARSEST if index == count - 1 else FINEST if index == 0 else BETWEEN
     return ScaleRule(valid_range[0], valid_range[1], (chip_size - stride - 1) / float(scale), place)
 
 
-def seed_rows(boxes, rule):
+def seed_rows(boxes, rule: ScaleRule) -> np.ndarray:
     """(n, 4) boxes in original pixels -> (n,) bool: those that chips are made for, if they are objects."""
     return _seed_rows(as_boxes(boxes, np.float32), rule)
 
 
-def assign_rows(boxes, chips, rule):
+def assign_rows(boxes, chips, rule: ScaleRule) -> np.ndarray:
     """(n, 4) boxes, (M, 4) chips, original pixels -> (n,) int32: the chip of each row, -1 for none."""
     return _assign_rows(as_boxes(boxes, np.float32), as_boxes(chips, np.float64, name='chips'), rule)

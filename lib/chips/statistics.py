@@ -1,4 +1,6 @@
 """Counts over the chips of a whole data set: how many, of what, which objects they leave out and why."""
+from typing import List
+
 import numpy as np
 
 from lib.bbox.boxes import as_boxes
@@ -44,7 +46,7 @@ class ChipStatistics:
         self.reasons = np.zeros(len(REASONS), np.int64)
         self.examples = {}
 
-    def add(self, entry, chips, stride):
+    def add(self, entry, chips, stride: int) -> None:
         """One image: roidb entry with proposals as rows, its chips, and the stride they were made with."""
         width, height = entry['width'], entry['height']
         scales = training_scales(self.settings.scales, width, height)
@@ -80,11 +82,11 @@ class ChipStatistics:
                 named.append((entry['image'], box.tolist()))
 
     @property
-    def images(self):
+    def images(self) -> int:
         """Number of images; a mirrored copy is one of its own."""
         return len(self.chips_per_image)
 
-    def facts(self):
+    def facts(self) -> dict:
         """The figures as a dict fit for JSON."""
         images = max(1, self.images)
         objects = int(sum(map(len, self.covered)))
@@ -97,7 +99,7 @@ class ChipStatistics:
             'against_full_image': self.pixels / max(self.full_image, 1), 'against_pyramid':
             self.pixels / max(self.pyramid, 1)}
 
-    def table(self):
+    def table(self) -> List[str]:
         """The figures as lines of text."""
         facts, images = self.facts(), max(1, self.images)
         lines = ['{} images, {} objects, chips of {} x {} pixels'.format(
@@ -127,7 +129,7 @@ class ChipStatistics:
         return lines
 
 
-def scale_text(definition, last):
+def scale_text(definition, last: bool) -> str:
     """A scale definition in words: 'x 1.667', 'long side 512', 'short side 800, long 1280'."""
     if isinstance(definition, (tuple, list)):
         short, long = definition
@@ -136,7 +138,7 @@ def scale_text(definition, last):
     return f'long side {definition:g}' if last else f'x {definition:g}'
 
 
-def uncovered_reasons(boxes, rules):
+def uncovered_reasons(boxes, rules) -> np.ndarray:
     """(n, 4) boxes of objects in no chip's list, original pixels, and the ScaleRule of every scale -> (n,) int,
     positions in REASONS."""
     boxes = as_boxes(boxes, np.float32)
@@ -159,7 +161,7 @@ def uncovered_reasons(boxes, rules):
     return reasons
 
 
-def count_chips(roidb, config, epoch=0, on_image=None):
+def count_chips(roidb, config, epoch: int = 0, on_image=None) -> ChipStatistics:
     """Chips of an epoch over a roidb -> ChipStatistics. on_image(number, entry, chips) is called for every image."""
     sampler = ChipSampler(config)
     statistics = ChipStatistics(sampler.settings)

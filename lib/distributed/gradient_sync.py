@@ -26,7 +26,7 @@ class _GradientSync(LocalUpdate):
 
     def __init__(self, workers, step, compression=None):
         self._workers, self._store, self._step = workers, workers.store, step
-        self._compression = compression
+        super().__init__(compression)
         self._trained = step.trained_arrays()
         numbers = [(weights[0].size, weights[0].dtype().itemsize) for _, _, weights in self._trained]
         self.bytes_received = sum(size * width for size, width in numbers)
@@ -46,8 +46,8 @@ class _GradientSync(LocalUpdate):
             statistics = {name: workers.from_first(value) for name, value in statistics.items()}
             mx.nd.waitall()
             step.set_parameters(arguments, statistics)
-            if self._compression:
-                self._store.set_gradient_compression(self._compression)
+            if self.compression:
+                self._store.set_gradient_compression(self.compression)
                 workers.lossy = True
             workers.barrier()
 
@@ -77,7 +77,7 @@ class _GradientSync(LocalUpdate):
 
     def _push_and_pull(self, index, key, values, out):
         """Early layers are wanted first by the next batch, so they go first."""
-        if self._compression:  # which MXNet does not do in one
+        if self.compression:  # which MXNet does not do in one
             self._store.push(key, values, priority=-index)
             self._store.pull(key, out=out, priority=-index)
         else:
@@ -135,7 +135,7 @@ class SumOfChanges(_GradientSync):
 def make_gradient_sync(workers, step, config):
     """LocalUpdate or alike for an initialised TrainingStep, of the kind that `default.kvstore` names."""
     if workers.alone:
-        return LocalUpdate()
+        return LocalUpdate(compression_settings(config))
     return (SumOfChanges if workers.adds else SumOfGradients)(workers, step, compression_settings(config))
 
 

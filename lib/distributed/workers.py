@@ -78,15 +78,11 @@ class Workers:
     def __init__(self, store=None, watch=None):
         self.store, self._watch = store, watch
         self.rank, self.count = (store.rank, store.num_workers) if store else (0, 1)
+        self.alone = store is None  # no other process to talk to, not even servers
         self.adds = bool(store) and 'async' in store.type
         self.lossy = False
         self._means = {}
         self._keys = map('talk%d'.__mod__, itertools.count())
-
-    @property
-    def alone(self):
-        """Whether there is no other process to talk to, not even servers."""
-        return self.store is None
 
     def waiting(self, what='the other workers'):
         """Context manager around anything that waits for other processes."""

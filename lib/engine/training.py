@@ -25,6 +25,9 @@ class LocalUpdate:
     bytes_sent = bytes_received = 0  # of an update
     patience: float = None             # seconds to wait for pending operations when training ends; None: no limit
 
+    def __init__(self, compression=None):
+        self.compression = compression  # of what devices send each other, as MXNet's KVStore takes it, or None
+
     def start(self):
         """Give all workers the same parameters, before the first update."""
 
@@ -59,11 +62,10 @@ class TrainingStep:
 
     symbol: training graph. data, labels: its inputs, lists of (name, shape of a batch over all devices); everything
     else that it reads is a parameter. devices: MXNet contexts, over which batches are split evenly. frozen: names of
-    parameters that stay as they are. compression: of gradients between devices, as MXNet's KVStore takes it, or None.
-    loss_scale: LossScale, whose factor the losses then carry, or None.
+    parameters that stay as they are. loss_scale: LossScale, whose factor the losses then carry, or None.
     """
 
-    def __init__(self, symbol, data, labels, devices, frozen=(), compression=None, loss_scale=None):
+    def __init__(self, symbol, data, labels, devices, frozen=(), loss_scale=None):
         wait_at_exit()
         self.loss_scale = loss_scale
         self._devices = list(devices)
@@ -73,8 +75,7 @@ class TrainingStep:
         self._module = mx.mod.Module(
             with_loss_scale(symbol) if loss_scale else symbol, data_names=[name for name, _ in data],
             label_names=[name for name, _ in labels], state_names=[LOSS_SCALE] if loss_scale else [],
-            context=self._devices, group2ctxs=host_group(self._devices), fixed_param_names=list(frozen),
-            compression_params=compression)
+            context=self._devices, group2ctxs=host_group(self._devices), fixed_param_names=list(frozen))
         self._module.bind(data, labels, for_training=True)
 
     @property
@@ -138,8 +139,9 @@ class TrainingStep:
     def init_optimiser(self, settings, kvstore=None, sync=None):
         """Give the step its SGD. settings: keyword arguments of mx.optimizer.SGD; kvstore: kind that sums over the
         devices of this process, None for plain updates; sync: LocalUpdate or alike, which takes in other workers."""
-        self._module.init_optimizer(kvstore=kvstore, optimizer='sgd', optimizer_params=settings)
         self._sync = sync or self._sync
+        self._module._compression_params = self._sync.compression
+        self._module.init_optimizer(kvstore=kvstore, optimizer='sgd', optimizer_params=settings)
         if self.loss_scale:
             self._rescale = self._optimizer.rescale_grad
             self._apply_loss_scale()

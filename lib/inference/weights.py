@@ -149,13 +149,13 @@ class PredictorFactory:
         detector = get_detector(self._config.symbol)
         graph = self._task.masks
         masks = self._config.TEST.WITH_MASK and not self._config.TEST.EXTRACT_PROPOSALS
-        if masks and (graph is None or not hasattr(detector, 'mask_symbol')):
+        if masks and (graph is None or not hasattr(detector, f'{graph.variant}_symbol')):
             raise SniperError(f'TEST.WITH_MASK is True, but the network {self._config.symbol} has no mask head: set it '
                               'to False')
         network = load_network(self._config, self._weights, self._task.test_graph, devices)
         source = f'the weights {self._weights.path}'
         predictor = Predictor(network.symbol, network.arg_params, network.aux_params, devices, source,
-                                    network.made_together, advice=self._task.advice)
+                              network.made_together, advice=self._task.advice)
         if masks:
             mask_symbol = detector.symbol(self._config, graph.variant)
             mask_predictor = Predictor(mask_symbol, network.arg_params, network.aux_params, devices, source)

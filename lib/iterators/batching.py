@@ -10,7 +10,7 @@ made at about the same time, from pixels decoded once.
 """
 import heapq
 import math
-from typing import NamedTuple, Tuple
+from typing import List, NamedTuple, Tuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ SHAPE_COST, SLOT_COST, BATCH_COST = 140000, 15000, 15000
 MAX_SLOTS = 64    # of a batch and device
 
 
-def order_crops(crops, batch_size):
+def order_crops(crops, batch_size: int) -> np.ndarray:
     """Crops (n, 4) in original pixels -> order, int64 crop numbers, a multiple of batch_size long.
 
     Crops are sorted by area, the wide ones (width >= height) before the tall ones, and each of these two groups is
@@ -29,7 +29,7 @@ def order_crops(crops, batch_size):
     return np.concatenate([_fill_up(group, batch_size) for group in size_groups(crops)]).astype(np.int64)
 
 
-def size_groups(crops):
+def size_groups(crops) -> List[np.ndarray]:
     """Crops (n, 4) -> crop numbers by area, [of the wide ones (width >= height), of the tall ones]."""
     crops = np.asarray(crops, np.float64).reshape(-1, 4)
     widths, heights = crops[:, 2] - crops[:, 0], crops[:, 3] - crops[:, 1]
@@ -48,13 +48,12 @@ def _fill_up(group, batch_size):
     return np.concatenate([filled, np.resize(group, missing)])
 
 
-def scaled_size(crop, scale_x, scale_y=None):
-    """Height and width in the network input of a crop (x1, y1, x2, y2): rounded up, not to the stride.
+def scaled_size(crop, scale_x: float, scale_y: float, rounded=math.ceil) -> Tuple[int, int]:
+    """Height and width in the network input of a crop (x1, y1, x2, y2): whole pixels, not to the stride.
 
-    scale_y: the vertical scale, if it is another one.
+    rounded: how; up, as the original, unless scales were made for a certain size (Task.exact_sizes).
     """
-    return (max(1, math.ceil((crop[3] - crop[1]) * (scale_y or scale_x))),
-            max(1, math.ceil((crop[2] - crop[0]) * scale_x)))
+    return max(1, rounded((crop[3] - crop[1]) * scale_y)), max(1, rounded((crop[2] - crop[0]) * scale_x))
 
 
 class ChipBatches(NamedTuple):
@@ -70,7 +69,7 @@ class _Group(NamedTuple):
     cost: float
 
 
-def plan_batches(sizes, unit, budget, max_shapes):
+def plan_batches(sizes, unit: int, budget: int, max_shapes: int) -> ChipBatches:
     """Chips of `sizes` (n, 2) height, width in input pixels -> ChipBatches, the largest batch first.
 
     unit: a batch has `unit` times a power of two slots (number of devices). budget: pixels of a batch at most, unless

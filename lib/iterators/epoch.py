@@ -54,7 +54,7 @@ class WindowTable(NamedTuple):
                       rows=self.rows[self.rows_start[index]:self.rows_start[index + 1]])
 
 
-def draw_order(image, batch_size, rng):
+def draw_order(image, batch_size: int, rng) -> np.ndarray:
     """Order in which an epoch visits its chips (reference/pipeline.md 9.1, 9.2).
 
     `image` (n,) is the image of each chip, ascending. Every chip comes once; to fill the last batch, the first
@@ -81,12 +81,12 @@ class EpochPlan:
         self._broken = broken
         self._skipped = {}  # position -> number of chips passed over, for positions in the making
 
-    def chip_at(self, position):
+    def chip_at(self, position: int):
         """(image index, Window) at a position of the epoch, as if no image was broken."""
         index = self.order[position]
         return int(self.table.image[index]), self.table.window(index)
 
-    def assign(self, position):
+    def assign(self, position: int) -> None:
         """Choose the chip for `position`: its own, or the first later one of the order whose image is not broken."""
         for skipped in range(self._skipped.get(position, 0), len(self.order)):
             self._skipped[position] = skipped
@@ -95,28 +95,28 @@ class EpochPlan:
         raise SniperError(f'no image of the training set can be read ({len(self._broken)} tried), for example '
                           f'{min(self._broken, default=self._roidb.path(0))}; check the image folder')
 
-    def reject(self, position):
+    def reject(self, position: int) -> None:
         """The chip assigned to `position` cannot be used: assign a later one."""
         self._skipped[position] += 1
         self.assign(position)
 
-    def chip_index(self, position):
+    def chip_index(self, position: int) -> int:
         """Table row of the chip assigned to `position`."""
         return int(self.order[(position + self._skipped[position]) % len(self.order)])
 
-    def path(self, position):
+    def path(self, position: int) -> str:
         """Image file of the chip assigned to `position`."""
         return self._roidb.path(self.table.image[self.chip_index(position)])
 
-    def release(self, position):
+    def release(self, position: int) -> bool:
         """Forget the assignment of a delivered position -> True if its own chip was replaced."""
         return self._skipped.pop(position) > 0
 
 
-def summarise(slices, table, num_scales, num_images):
+def summarise(slices, table: WindowTable, num_levels: int, num_images: int) -> dict:
     """Facts of an epoch's chips: dict with chips, chips_per_scale, chips_per_image, objects, uncovered_boxes."""
     return {'chips': table.num_windows,
-            'chips_per_scale': np.bincount(table.level, minlength=num_scales).tolist(),
+            'chips_per_scale': np.bincount(table.level, minlength=num_levels).tolist(),
             'chips_per_image': table.num_windows / max(1, num_images),
             'negative_chips': int(table.negative.sum()),
             'objects': sum(part.objects for part in slices),

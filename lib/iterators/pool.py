@@ -20,6 +20,7 @@ import queue
 import threading
 from multiprocessing import util
 from multiprocessing.connection import wait
+from typing import List, Union
 
 from lib.iterators.worker import TaskFailure, Tasks, start_workers
 from lib.utils.errors import SniperError
@@ -31,7 +32,7 @@ _TASKS_AHEAD = 2  # per worker: one in work, one waiting in its connection
 _STOP_SECONDS = 5.0  # patience with a worker that finishes its task, before it is killed
 
 
-def make_pool(factory, arguments, num_workers):
+def make_pool(factory, arguments: tuple, num_workers: int) -> 'Union[SerialPool, WorkerPool]':
     """Pool over `factory(*arguments)`: `num_workers` processes, or this process if 0."""
     if num_workers > 0:
         return WorkerPool(factory, arguments, num_workers)
@@ -56,20 +57,20 @@ class SerialPool:
         self._tasks = Tasks(factory, arguments)
         self._pending = collections.deque()
 
-    def submit(self, ticket, method, arguments):
+    def submit(self, ticket, method: str, arguments: tuple) -> None:
         """Queue `method(*arguments)`."""
         self._pending.append((ticket, method, arguments))
 
-    def get(self):
+    def get(self) -> tuple:
         """Run the oldest task -> (ticket, value). SniperError if it raised."""
         ticket, method, arguments = self._pending.popleft()
         return _checked(ticket, self._tasks.call(method, arguments))
 
-    def drain(self):
+    def drain(self) -> None:
         """Forget queued tasks."""
         self._pending.clear()
 
-    def close(self):
+    def close(self) -> None:
         """Nothing to stop; forgets queued tasks."""
         self._pending.clear()
 
@@ -86,17 +87,17 @@ class WorkerPool:
         self._stop = util.Finalize(self, _Dispatcher.stop, args=(self._dispatcher,), exitpriority=10)
 
     @property
-    def pids(self):
+    def pids(self) -> List[int]:
         """Process ids of the workers."""
         return [process.pid for process in self._dispatcher.processes]
 
-    def submit(self, ticket, method, arguments):
+    def submit(self, ticket, method: str, arguments: tuple) -> None:
         """Queue `method(*arguments)` for the next free worker; `ticket` comes back with the answer."""
         self._check_open()
         self._outstanding += 1
         self._dispatcher.submit((ticket, method, arguments))
 
-    def get(self):
+    def get(self) -> tuple:
         """Wait for the next answer -> (ticket, value). SniperError if a task raised or a worker died."""
         self._check_open()
         ticket, value = self._dispatcher.results.get()
@@ -110,7 +111,7 @@ class WorkerPool:
         if self._failure is not None:
             raise SniperError(self._failure)
 
-    def drain(self):
+    def drain(self) -> None:
         """Forget queued tasks and wait for those in work: afterwards no worker writes anywhere."""
         self._check_open()
         self._outstanding -= self._dispatcher.forget()
@@ -121,7 +122,7 @@ class WorkerPool:
                 if self._failure is not None:
                     raise
 
-    def close(self):
+    def close(self) -> None:
         """End thread and workers."""
         self._stop()
         self._failure = self._failure or 'the data workers were closed'
@@ -145,7 +146,7 @@ class _Dispatcher:
         self._thread = threading.Thread(target=self._run, name='sniper-data', daemon=True)
         self._thread.start()
 
-    def submit(self, task):
+    def submit(self, task) -> None:
         """Queue (ticket, method, arguments)."""
         with self._lock:
             self._pending.append(task)
@@ -153,14 +154,14 @@ class _Dispatcher:
         if wake:  # otherwise the thread has not yet taken the earlier ones and will look again
             self._wake_writer.send_bytes(b'.')
 
-    def forget(self):
+    def forget(self) -> int:
         """Drop tasks not yet given to a worker -> how many."""
         with self._lock:
             count = len(self._pending)
             self._pending.clear()
         return count
 
-    def stop(self):
+    def stop(self) -> None:
         """End the thread and the workers. The workers end when their connection closes."""
         self._stopping = True
         self._wake_writer.send_bytes(b'.')

@@ -1,5 +1,6 @@
 """Batches in order, a bounded number of them in the making."""
 import time
+from typing import Dict, List, Optional
 
 from lib.utils.errors import SniperError
 from lib.utils.processes import available_memory
@@ -25,7 +26,7 @@ class Prefetcher:
         self._failure = None
         self._reset(0, 0, None, None)
 
-    def start(self, first, stop, make_tasks, review):
+    def start(self, first: int, stop: int, make_tasks, review) -> None:
         """Begin with batch `first`, end before `stop`; what was in the making before is dropped.
 
         make_tasks(index, slot) -> list of (rows, method, arguments); the call answers with a list of reports, one a
@@ -45,7 +46,7 @@ class Prefetcher:
         self._held = None
         self._slots, self._reports, self._missing = {}, {}, {}
 
-    def next_batch(self):
+    def next_batch(self) -> Optional[tuple]:
         """-> (index, slot, list of reports by row), or None after the last batch. Raises SniperError."""
         if self._failure is not None:
             raise SniperError(self._failure)
@@ -94,7 +95,7 @@ class Prefetcher:
                 self._missing[index] -= 1
 
 
-def resolve_prefetch(setting, num_workers, batch_size, batch_bytes):
+def resolve_prefetch(setting, num_workers: int, batch_size: int, batch_bytes: int) -> int:
     """PREFETCH setting ('auto' or a number) -> batches made ahead, 1 or more; without workers none is.
 
     'auto': enough to keep the workers busy, as long as it fits into a quarter of the free memory.
@@ -109,12 +110,13 @@ def resolve_prefetch(setting, num_workers, batch_size, batch_bytes):
     return int(max(1, min(wanted, fitting)))
 
 
-def group_rows(paths):
+def group_rows(paths) -> List[List[int]]:
     """Image file of each row of a batch -> lists of rows of one file, in order of first appearance.
 
     A file with many rows gives several lists, so that other workers get a share of the work.
     """
-    groups, open_group = [], {}
+    groups: List[List[int]] = []
+    open_group: Dict[str, List[int]] = {}
     for row, path in enumerate(paths):
         if path not in open_group or len(open_group[path]) == _ROWS_A_TASK:
             open_group[path] = []

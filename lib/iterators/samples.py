@@ -1,6 +1,6 @@
 """What workers do: windows of a slice of images, and the pixels and targets of windows into a batch slot."""
 import collections
-from typing import NamedTuple, Optional
+from typing import List, NamedTuple, Optional
 
 from lib.image import ImageFile, chip_reduction, jitter_colors, resized_window, size_mismatch, write_planes
 from lib.iterators.epoch import WindowTable
@@ -40,7 +40,7 @@ class TrainSamples:
         self._jitter = task.config.TRAIN.COLOR_JITTER
         self._reduced_decode = task.config.TRAIN.REDUCED_DECODE
 
-    def windows(self, epoch, sampler, first, stop):
+    def windows(self, epoch: int, sampler, first: int, stop: int) -> WindowSlice:
         """Windows that the epoch's sampler makes of images first..stop-1 -> WindowSlice."""
         images, windows, objects, uncovered = [], [], 0, 0
         for index in range(first, stop):
@@ -59,7 +59,7 @@ class TrainSamples:
             uncovered += int(left.sum())
         return WindowSlice(WindowTable.from_windows(images, windows), objects, uncovered)
 
-    def fill(self, slot, epoch, samples):
+    def fill(self, slot: int, epoch: int, samples) -> List[SampleReport]:
         """Make samples of one image file in batch slot `slot` -> list of SampleReport, in their order.
 
         samples: tuples (row of the batch, image index, Window, position in the epoch); the position seeds the random
@@ -117,7 +117,7 @@ class CropSamples:
         self._recent = collections.OrderedDict()  # (image, reduction) -> Picture and warning, used last comes last
         self._recent_bytes, self._held_bytes = recent_bytes, 0
 
-    def fill(self, slot, index, scales, shape, crops):
+    def fill(self, slot: int, index: int, scales, shape: tuple, crops) -> List[CropReport]:
         """Write crops of image `index` into batch slot `slot`, whose pixels have `shape`.
 
         scales: (horizontal, vertical). crops: tuples (row of the batch, box x1, y1, x2, y2). -> list of CropReport.
@@ -127,7 +127,8 @@ class CropSamples:
         self.current = entry['image']
         picture, warning = self._picture(index, entry, chip_reduction(max(scales)) if self._reduced_decode else 1)
         data = self._slots.view(slot, self._pixels.name, shape)
-        return [CropReport(*self._write(picture, entry, crop, scales, data[row]), warning) for row, crop in crops]
+        sizes = [self._write(picture, entry, crop, scales, data[row]) for row, crop in crops]
+        return [CropReport(height, width, warning) for height, width in sizes]
 
     def _picture(self, index, entry, reduction):
         """-> Picture of an image, and a warning or None."""

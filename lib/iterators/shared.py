@@ -44,11 +44,11 @@ class BatchSlots:
         self._shared = SharedArray((num_slots, at), np.float32)
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Bytes of all slots."""
         return self._shared.nbytes
 
-    def view(self, slot, name, shape):
+    def view(self, slot: int, name: str, shape: tuple) -> np.ndarray:
         """Float32 array of `shape` over the area of tensor `name` in batch slot `slot`."""
         start, room = self._start[name]
         count = int(np.prod(shape))
@@ -87,18 +87,18 @@ class PackedRoidb:
         return len(self._roidb)
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Bytes of shared memory."""
         return self._roidb.nbytes
 
-    def column(self, name):
+    def column(self, name: str) -> np.ndarray:
         """Array `name` of lib.dataset.columns.gather."""
         return self._roidb.columns[name]
 
-    def path(self, index):
+    def path(self, index: int) -> str:
         """File of image `index`."""
         return self._roidb.path(index)
 
-    def entry(self, index):
+    def entry(self, index: int) -> dict:
         """Image `index` as a roidb record, proposals as rows after the objects. Arrays are not to be written to."""
         return with_proposals(self._roidb[index])

@@ -1,5 +1,7 @@
 """Test batches: whole images or crops of them, grouped by size."""
 import logging
+import math
+from typing import Set
 
 import numpy as np
 
@@ -32,19 +34,21 @@ class TestIterator:
 
     __test__ = False  # not a test case, whatever its name makes pytest think
 
-    def __init__(self, roidb, config, scale_index, batch_images, num_workers=None, crops=None, devices=0):
+    def __init__(self, roidb, config, scale_index: int, batch_images: int, num_workers=None, crops=None,
+                 devices: int = 0):
         self._roidb = PackedRoidb(roidb)
         self._crops, self._images, self._numbers = _flatten(roidb, crops)
         self._image_sizes = [(entry['width'], entry['height']) for entry in roidb]
         task = get_task(config, 'test')
         self._pixel_input = task.pixels.name
+        self._rounded = round if task.exact_sizes else math.ceil
         self._scales = [task.test_scales(scale_index, *size) for size in self._image_sizes]
         if devices:
             self.batches, self.batch_shapes = self._fitted(batch_images, devices, config.TEST.CHIP_SHAPES)
         else:
             self.batches = order_crops(self._crops, batch_images).reshape(-1, batch_images)
             self.batch_shapes = [self._shape(batch) for batch in self.batches]
-        self._warned = set()
+        self._warned: Set[int] = set()
         workers = resolve_workers(config.TEST.NUM_PROCESS, len(self._crops)) if num_workers is None else num_workers
         largest = max([int(np.prod(shape)) for shape in self.batch_shapes], default=1)
         num_slots = 1 + resolve_prefetch('auto', workers, batch_images, 4 * largest)  # one is with the caller
@@ -60,28 +64,28 @@ class TestIterator:
         return (len(batch), 3, max(height for height, _ in sizes), max(width for _, width in sizes))
 
     def _size(self, crop):
-        return scaled_size(self._crops[crop], *self.sample(crop)[2])
+        return scaled_size(self._crops[crop], *self.sample(crop)[2], self._rounded)
 
     def _fitted(self, batch_images, devices, max_shapes):
         """Batches and their shapes by cost; no more pixels in one than in `batch_images` whole images."""
-        whole = [scaled_size((0, 0, width, height), *scales)
+        whole = [scaled_size((0, 0, width, height), *scales, self._rounded)
                  for (width, height), scales in zip(self._image_sizes, self._scales)]
         budget = batch_images * max((height * width for height, width in whole), default=0)
         plan = plan_batches([self._size(crop) for crop in range(len(self._crops))], devices, budget, max_shapes)
         return plan.batches, [(slots, 3, height, width) for slots, height, width in plan.shapes]
 
-    def sample(self, crop):
+    def sample(self, crop: int) -> tuple:
         """Crop number -> (index in the roidb, number of the crop within its image, (horizontal, vertical) scale)."""
         image = int(self._images[crop])
         return image, int(self._numbers[crop]), self._scales[image]
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> int:
         """Number of batches of a pass."""
         return len(self.batches)
 
     @property
-    def wait_seconds(self):
+    def wait_seconds(self) -> float:
         """Seconds spent waiting for data in this pass."""
         return self._prefetcher.wait_seconds
 
@@ -121,7 +125,7 @@ class TestIterator:
             logger.warning('%s', report.mismatch)
         return None
 
-    def close(self):
+    def close(self) -> None:
         """Stop the workers. May be called more than once."""
         self._pool.close()
 

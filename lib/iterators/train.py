@@ -2,6 +2,7 @@
 import logging
 import math
 import time
+from typing import List
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class TrainIterator:
         self._workers = workers
         self._prefetcher = Prefetcher(self._pool, num_slots)
 
-    def start_epoch(self, epoch, first_batch=0, first_chip=0, order_batch=None):
+    def start_epoch(self, epoch: int, first_batch: int = 0, first_chip: int = 0, order_batch=None) -> int:
         """Make the chips of `epoch` and begin with batch `first_batch` -> number of batches.
 
         To go on in the middle of an epoch that was begun with other batches, of all trainers together: order_batch is
@@ -111,12 +112,12 @@ class TrainIterator:
                 yield self._plan.chip_at(self._position(index, row))
 
     @property
-    def worker_pids(self):
+    def worker_pids(self) -> List[int]:
         """Process ids of the workers; empty in serial mode."""
         return self._pool.pids
 
     @property
-    def wait_seconds(self):
+    def wait_seconds(self) -> float:
         """Seconds spent waiting for data in this epoch."""
         return self._prefetcher.wait_seconds
 
@@ -200,7 +201,7 @@ class TrainIterator:
             logger.warning('Epoch %d: %d samples were replaced because of %s', stats['epoch'] + 1,
                            stats['replaced_samples'], causes)
 
-    def close(self):
+    def close(self) -> None:
         """Stop the workers. May be called more than once."""
         self._report_epoch()
         self._pool.close()

@@ -37,7 +37,7 @@ class Tasks:
         except Exception as error:  # the answer to every task
             self._broken = _describe(error, None)
 
-    def call(self, method, arguments):
+    def call(self, method: str, arguments: tuple):
         """Value of `method(*arguments)`, or a TaskFailure."""
         if self._broken is not None:
             return self._broken
@@ -55,7 +55,7 @@ def _describe(error, item):
                        traceback.format_exc())
 
 
-def run_worker(connection, factory, arguments):
+def run_worker(connection, factory, arguments: tuple) -> None:
     """Body of a worker process: serve (ticket, method, arguments) on `factory(*arguments)`."""
     for name in ('SIGINT', 'SIGTERM'):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
@@ -69,7 +69,7 @@ def run_worker(connection, factory, arguments):
         return  # the parent closed the connection, or is gone
 
 
-def start_workers(factory, arguments, num_workers):
+def start_workers(factory, arguments: tuple, num_workers: int) -> tuple:
     """Spawn the workers -> (connections, processes)."""
     context = multiprocessing.get_context('spawn')
     connections, processes = [], []

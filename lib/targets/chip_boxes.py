@@ -1,10 +1,11 @@
 """Objects of an image -> boxes of one chip (reference/pipeline.md 10.2 to 10.4), and the table of them that the network
 gets, the tensor gt_boxes (10.11)."""
-from typing import NamedTuple
+from typing import NamedTuple, Tuple
 
 import numpy as np
 
 from lib.bbox.boxes import bbox_overlaps, large_enough
+from lib.chips.window import Window
 
 MIN_SIDE = 10  # pixels of the chip; smaller remains of objects are dropped
 
@@ -18,7 +19,7 @@ class ChipBoxes(NamedTuple):
     rows: np.ndarray    # (k,) int64 rows of the roidb entry
 
 
-def to_window(boxes, window, chip_size):
+def to_window(boxes, window: Window, chip_size: int) -> np.ndarray:
     """(n, 4) float32 original pixels -> (n, 4) float32 window pixels: shifted, scaled, rounded half to even, clipped.
 
     What lies outside collapses onto the border of a square of chip_size pixels.
@@ -27,7 +28,7 @@ def to_window(boxes, window, chip_size):
     return np.clip(np.round((boxes - corner) * scales), 0, chip_size - 1)
 
 
-def objects_on_chip(entry, chip, chip_size):
+def objects_on_chip(entry, chip: Window, chip_size: int) -> Tuple[np.ndarray, np.ndarray]:
     """All objects of roidb `entry` (rows with max_overlaps 1), shown by `chip` or not.
 
     -> (rows (n,) int64 of the entry, boxes (n, 4) float32 by to_window).
@@ -37,7 +38,7 @@ def objects_on_chip(entry, chip, chip_size):
     return rows, to_window(boxes, chip, chip_size)
 
 
-def chip_boxes(entry, chip, chip_size, min_side=MIN_SIDE):
+def chip_boxes(entry, chip: Window, chip_size: int, min_side: int = MIN_SIDE) -> ChipBoxes:
     """Objects of roidb `entry` (rows with max_overlaps 1) that `chip` shows -> ChipBoxes.
 
     An object is kept if both its sides (+1 convention) are at least min_side after clipping. It is valid if it
@@ -57,7 +58,7 @@ def chip_boxes(entry, chip, chip_size, min_side=MIN_SIDE):
     return ChipBoxes(in_chip, np.asarray(entry['max_classes'])[rows].astype(np.int64), valid, rows)
 
 
-def objects_with_row(chip_boxes, rows):
+def objects_with_row(chip_boxes: ChipBoxes, rows: int) -> np.ndarray:
     """Numbers of the chip's objects that fit into `rows` rows, ascending.
 
     If there are more, valid ones are preferred and among equals the earlier ones.
@@ -69,7 +70,7 @@ def objects_with_row(chip_boxes, rows):
     return np.sort(preferred[:rows])
 
 
-def write_gt_boxes(chip_boxes, out):
+def write_gt_boxes(chip_boxes: ChipBoxes, out) -> int:
     """Fill out (MAX_GT, 5) float32 with x1, y1, x2, y2, label of the chip's objects, the rest with -1.
 
     Objects stand in row order, those of objects_with_row. Returns how many were left out.

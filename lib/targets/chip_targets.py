@@ -5,8 +5,9 @@ import numpy as np
 
 from lib.bbox.anchors import anchor_base
 from lib.bbox.boxes import as_boxes
+from lib.chips.window import Window
 from lib.targets.anchor_targets_ext import Labeller
-from lib.targets.chip_boxes import MIN_SIDE, chip_boxes, objects_on_chip, objects_with_row, write_gt_boxes
+from lib.targets.chip_boxes import MIN_SIDE, ChipBoxes, chip_boxes, objects_on_chip, objects_with_row, write_gt_boxes
 from lib.targets.focus_labels import FocusSizes, write_focus_labels
 from lib.targets.polygons import to_window, write_polygons
 
@@ -55,11 +56,11 @@ class ChipTargets:
         self._labeller = Labeller(base, self.cells, settings.feat_stride,
                                   settings.chip_size, settings.border)
 
-    def boxes(self, entry, chip):
+    def boxes(self, entry, chip: Window) -> ChipBoxes:
         """The objects of roidb `entry` that `chip` shows -> ChipBoxes."""
         return chip_boxes(entry, chip, self.settings.chip_size, self.settings.min_side)
 
-    def anchors(self, chip_boxes, rng, label_out, target_out, weight_out):
+    def anchors(self, chip_boxes: ChipBoxes, rng, label_out, target_out, weight_out) -> None:
         """Write RPN labels of a chip: label (A*F*F,), bbox_target and bbox_weight (4A, F, F), float32, C order.
 
         Labels are 1, 0 or -1, anchor-major; targets are un-normalised deltas of the remaining positives, whose
@@ -84,31 +85,31 @@ class ChipTargets:
                                             settings.ignore_overlap)
         return label, match, valid
 
-    def gt_array(self, chip_boxes, out):
+    def gt_array(self, chip_boxes: ChipBoxes, out) -> int:
         """Write the objects into out (MAX_GT, 5) float32; returns how many did not fit."""
         return write_gt_boxes(chip_boxes, out)
 
-    def polygons(self, entry, chip, chip_boxes, out):
+    def polygons(self, entry, chip: Window, chip_boxes: ChipBoxes, out) -> int:
         """Write outlines into out (MAX_GT, L) float32, in the rows of gt_array; returns how many were simplified."""
         order = objects_with_row(chip_boxes, len(out))
         outlines = ([to_window(ring, chip) for ring in entry['gt_masks'][row]]
                     for row in chip_boxes.rows[order].tolist())
         return write_polygons(outlines, chip_boxes.labels[order].tolist(), out)
 
-    def focus(self, entry, chip, out):
+    def focus(self, entry, chip: Window, out) -> None:
         """Write the FocusPixel labels of a chip of roidb `entry`: 1, 0 or -1, row by row, out (F*F,) float32."""
         _, boxes = objects_on_chip(entry, chip, self.settings.chip_size)
         write_focus_labels(boxes, self.settings.focus_sizes, self.settings.feat_stride,
                            out.reshape(self.cells, self.cells))
 
-    def valid_range(self, chip):
+    def valid_range(self, chip: Window) -> Tuple[float, float]:
         """(low, high) of the chip's scale in chip pixels: the row of the valid_ranges tensor."""
         low, high = self.settings.valid_ranges[chip.level]
         return (0.0 if low < 0 else low * chip.scale,
                 float(self.settings.chip_size) if high < 0 else high * chip.scale)
 
 
-def subsample(label, batch_size, positive_fraction, rng):
+def subsample(label, batch_size: int, positive_fraction: float, rng) -> None:
     """Random choice of the anchors that a chip's loss sees (reference/pipeline.md 10.7).
 
     Sets surplus labels of (K,) int8 `label` to -1 in place: 1 object, 0 background, -1 not used.

@@ -7,6 +7,8 @@ A ring is a (2k,) array x y x y ... of a closed line. Outlines that do not fit a
 import cv2
 import numpy as np
 
+from lib.chips.window import Window
+
 HEAD = 2            # numbers of a row before the rings' lengths
 NO_OUTLINE = np.nan  # in place of the label: the operator gives such an object no mask, instead of an empty one
 MIN_NUMBERS = 6         # of a ring that covers anything: three points
@@ -15,7 +17,7 @@ GROWTH = 1.5
 MOST_POINTS = 4096      # Douglas-Peucker can take the square of the number of points: longer rings are thinned before
 
 
-def write_polygons(objects, labels, out):
+def write_polygons(objects, labels, out) -> int:
     """Fill out (MAX_GT, L) float32 with the first rows of objects; those beyond have no row. L must be 9 or more.
 
     objects: one sequence of rings an object, each a (2k,) array of k points in chip pixels; labels: their classes.
@@ -25,7 +27,7 @@ def write_polygons(objects, labels, out):
     return sum(write_outline(rings, label, row) for rings, label, row in zip(objects, labels, out))
 
 
-def write_outline(rings, label, row):
+def write_outline(rings, label, row) -> bool:
     """Fill row (L,) float32, -1 before, with an object; -> whether it had to be simplified."""
     room = len(row) - HEAD
     too_long = sum(len(ring) for ring in rings) + len(rings) > room
@@ -41,13 +43,13 @@ def write_outline(rings, label, row):
     return too_long
 
 
-def to_window(ring, window):
+def to_window(ring, window: Window) -> np.ndarray:
     """Ring (2k,) in original pixels -> float32 in those of a Window: not rounded, not clipped."""
     scales = np.array((window.scale_x, window.scale_y))
     return ((ring.reshape(-1, 2) - np.asarray(window.box[:2], np.float64)) * scales).astype(np.float32).ravel()
 
 
-def simplified(rings, room):
+def simplified(rings, room: int) -> list:
     """Float32 rings that fit into `room` numbers, a length and two numbers a point counted for each ring.
 
     Of too many rings the smallest are left out. All are simplified with the same tolerance, those with most points
@@ -71,7 +73,7 @@ def simplified(rings, room):
     return rings
 
 
-def area(ring):
+def area(ring) -> float:
     """Area that a ring encloses, pixels; 0 for a line."""
     x, y = np.asarray(ring, np.float64).reshape(-1, 2).T
     return 0.5 * abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))))

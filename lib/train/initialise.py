@@ -1,4 +1,5 @@
-"""First values of all parameters: from a pretrained file or from scratch, and which of them stay frozen.
+"""The training step before its first update: its graph, first values of all parameters (from a pretrained file or from
+scratch), and which of them stay frozen.
 
 Source: reference/networks.md sections 3 (frozen parameters), 9 and 13. New layers (`detector.new_parameters`) are
 initialised anew even where the pretrained file has an entry of that name; the rest must come from the file. With
@@ -10,6 +11,9 @@ import os
 
 import numpy as np
 
+from lib.engine.loss_scale import LossScale
+from lib.engine.training import TrainingStep
+from lib.tasks import get_task
 from lib.utils.errors import SniperError
 from lib.weights.checkpoint import load_params
 from lib.weights.parameter_matching import match_parameters, override
@@ -17,6 +21,22 @@ from lib.weights.paths import params_path, read_sidecar
 from sniper_mxnet import mx
 
 logger = logging.getLogger(__name__)
+
+
+def make_step(config, detector, iterator, devices, loss_scale_state=None) -> TrainingStep:
+    """Training graph of the detector, bound to the shapes of the iterator's batches.
+
+    loss_scale_state: LossScale.get_state of the checkpoint that training goes on from, or None.
+    """
+    symbol = detector.symbol(config, get_task(config).train_graph)
+    inputs = {name for name, _ in iterator.provide_data + iterator.provide_label}
+    parameters = [name for name in symbol.list_arguments() if name not in inputs]
+    loss_scale = None
+    if config.TRAIN.fp16 and config.TRAIN.LOSS_SCALING == 'dynamic':
+        loss_scale = LossScale(config.TRAIN.scale, config.TRAIN.LOSS_SCALE_INTERVAL)
+        loss_scale.set_state(loss_scale_state or {})
+    return TrainingStep(symbol, iterator.provide_data, iterator.provide_label, devices,
+                        frozen_parameters(config, parameters), loss_scale)
 
 
 def frozen_parameters(config, names):

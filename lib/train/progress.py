@@ -1,56 +1,13 @@
-"""What a training says in its log: environment and configuration at its head, then how it goes on."""
-import hashlib
-import json
+"""What a training says in its log while it goes on."""
 import logging
 import math
-import os
-import platform
-import sys
 import time
 
-from configs import plain_value
 from lib.train.loop import Hook
 from lib.utils.clock import duration
 
 logger = logging.getLogger(__name__)
 LONGEST_SILENCE = 60.0  # seconds: a line comes at least so often, however slow the batches are
-
-
-def environment():
-    """[(what, value)] of the machine and the libraries."""
-    import cv2
-    import numpy as np
-
-    from sniper_mxnet import mx
-    return [('command', ' '.join(sys.argv)), ('folder', os.getcwd()), ('Python', platform.python_version()),
-            ('MXNet', mx.__version__), ('NumPy', np.__version__), ('OpenCV', cv2.__version__),
-            ('machine', f'{platform.system()} {platform.machine()}, {os.cpu_count()} cores'),
-            ('OMP_NUM_THREADS', os.environ.get('OMP_NUM_THREADS', 'not set'))]
-
-
-def flat_config(config, prefix=''):
-    """Nested configuration -> {'TRAIN.lr': value}, values fit for JSON."""
-    flat = {}
-    for key, value in config.items():
-        if hasattr(value, 'items'):
-            flat.update(flat_config(value, f'{prefix}{key}.'))
-        else:
-            flat[prefix + key] = plain_value(value)
-    return flat
-
-
-def config_hash(flat):
-    """Short fingerprint of `flat_config`."""
-    return hashlib.sha256(json.dumps(flat, sort_keys=True).encode('utf-8')).hexdigest()[:16]
-
-
-def log_head(config, workers):
-    """Log environment and configuration, a key a line."""
-    lines = ['{}: {}'.format(*pair) for pair in environment()]
-    if not workers.alone:
-        lines.append(f'rank: {workers.rank} of {workers.count} workers, on {platform.node()}')
-    lines += ['{}: {!r}'.format(*pair) for pair in sorted(flat_config(config).items())]
-    logger.info('Environment and configuration\n%s', '\n'.join('    ' + line for line in lines))
 
 
 class Progress(Hook):

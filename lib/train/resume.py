@@ -1,21 +1,16 @@
-"""The checkpoints of a run: which one it goes on from and where, and the hook that writes them."""
+"""Going on with a run: from which checkpoint, where, and with which values. (lib.train.saving writes them.)"""
 import logging
 import os
-import time
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from configs import values_affecting
 from lib.distributed.workers import ALONE, Workers
 from lib.engine.optimiser_state import in_other_batches
 from lib.engine.training import TrainingStep
-from lib.tasks import get_task
-from lib.train.loop import Epoch, Hook
-from lib.train.progress import config_hash, flat_config
 from lib.utils.errors import SniperError
 from lib.utils.files import remove_stale_temporaries
 from lib.weights import checkpoint
 from lib.weights.checkpoint import Checkpoint
-from lib.weights.paths import epoch_tag
 
 logger = logging.getLogger(__name__)
 
@@ -24,32 +19,23 @@ class Position(NamedTuple):
     """Where a run goes on: before batch number `batch` of epoch number `epoch`, both from 0.
 
     If the epoch was begun with updates of another size, its batches are counted anew from chip `first_chip`, and
-    `order_batch` is the size with which it was begun (see TrainIterator.start_epoch).
+    `order_batch` is the size with which it was begun. (These are the arguments of TrainIterator.start_epoch.)
     """
     epoch: int
     batch: int
     first_chip: int
     order_batch: int
 
-    @property
-    def mid_epoch(self):
-        """Whether part of the epoch is trained already."""
-        return self.batch > 0 or self.first_chip > 0
 
-    @property
-    def start_arguments(self):
-        """Of an iterator's start_epoch; the last two only where they say something."""
-        return (self.epoch, self.batch) + ((self.first_chip, self.order_batch) if self.first_chip else ())
-
-
-def find_checkpoint(prefix: str, resume: bool, workers: Workers = ALONE) -> Optional[Checkpoint]:
-    """The checkpoint to go on from, or None: worker 0 looks, and tells the others what is in its side file.
-
-    SniperError if there are checkpoints but none is whole.
+def find_start(config, prefix: str, resume: bool, batch_size: int, workers: Workers = ALONE):
+    """The Checkpoint to go on from, or None, and the Position: worker 0 looks, and tells the others what is in its side
+    file. batch_size: chips of an update now. SniperError if there are checkpoints but none is whole.
     """
     found = _prepare_files(prefix, resume) if workers.rank == 0 else None
-    told = workers.json_from_first(found and list(found))
-    return told and Checkpoint(*told)
+    if not workers.alone:
+        told = workers.json_from_first(found and list(found))
+        found = told and Checkpoint(*told)
+    return found, where_to_go_on(found.sidecar if found else {}, config, batch_size)
 
 
 def _prepare_files(prefix, resume):
@@ -122,46 +108,3 @@ def load_optimiser(step: TrainingStep, prefix: str, found: Checkpoint, batch_siz
     state = checkpoint.load_state(prefix, found.tag) if workers.rank == 0 else {}
     state = in_other_batches(workers.arrays_from_first(state), found.sidecar['batch_size'], batch_size)
     step.set_state(state, f'{prefix}-{found.tag}.states')
-
-
-class Saver(Hook):
-    """Writes a checkpoint after every epoch, and where one was stopped: worker 0 does, all call it.
-
-    facts: entries of the side file that stay the same during the run; position: where the run went on.
-    """
-
-    def __init__(self, step, config, prefix, metrics, facts, position, workers=ALONE):
-        flat = flat_config(config)
-        self.step, self.prefix, self.metrics, self.workers = step, prefix, metrics, workers
-        self.box_layer = get_task(config).box_layer
-        self.facts = dict(facts, config=flat, config_hash=config_hash(flat))
-        self.position = position
-
-    def after_epoch(self, epoch: Epoch):
-        """A checkpoint with the epoch's tag, which makes an `interrupted` one superfluous; or that one."""
-        if epoch.over:
-            self._save(epoch_tag(epoch.number + 1), epoch=epoch.number + 1, batch=0)
-            if self.workers.rank == 0:
-                checkpoint.remove(self.prefix, checkpoint.INTERRUPTED)
-            return
-        position = self.position
-        begun_with = position if epoch.number == position.epoch else \
-            Position(epoch.number, 0, 0, self.facts['batch_size'])
-        self._save(checkpoint.INTERRUPTED, epoch=epoch.number, batch=epoch.done, first_chip=begun_with.first_chip,
-                   order_batch=begun_with.order_batch)
-
-    def _save(self, tag, **progress):
-        arg_params, aux_params = self.step.parameters()
-        aux_params = self.workers.mean(aux_params)
-        if self.workers.rank == 0:
-            self._write(tag, arg_params, aux_params, progress)
-        self.workers.barrier()  # nobody leaves, and makes the launcher end all, while worker 0 writes
-
-    def _write(self, tag, arg_params, aux_params, progress):
-        sidecar = dict(self.facts, num_update=self.step.num_update, metrics=self.metrics.get_state(),
-                       saved=time.strftime('%Y-%m-%dT%H:%M:%S'), **progress)
-        if self.step.loss_scale:
-            sidecar['loss_scale'] = self.step.loss_scale.get_state()
-        checkpoint.save(self.prefix, tag, self.step.symbol, arg_params, aux_params, self.step.state(), sidecar,
-                        self.box_layer)
-        logger.info('Saved %s-%s.params', self.prefix, tag)

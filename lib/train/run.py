@@ -2,16 +2,15 @@
 import logging
 import time
 
-from lib.distributed.gradient_sync import compression_settings, make_gradient_sync
+from lib.distributed.gradient_sync import make_gradient_sync
 from lib.distributed.workers import ALONE
-from lib.engine.loss_scale import LossScale
-from lib.engine.training import TrainingStep
 from lib.tasks import get_task
-from lib.train.initialise import frozen_parameters, init_parameters
+from lib.train.initialise import init_parameters, make_step
 from lib.train.loop import Epoch, fit
 from lib.train.metrics import TrainMetrics
 from lib.train.progress import Progress
-from lib.train.resume import Saver, find_checkpoint, load_optimiser, load_parameters, where_to_go_on
+from lib.train.resume import find_start, load_optimiser, load_parameters
+from lib.train.saving import Saver
 from lib.train.schedule import init_optimiser, learning_rate
 from lib.train.signals import SharedStop, StopRequest
 from lib.utils.clock import duration
@@ -32,10 +31,9 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
     with StopRequest() as own_stop:
         stop = own_stop if workers.alone else SharedStop(own_stop, workers)
         started = time.monotonic()
-        found = find_checkpoint(prefix, resume, workers)
-        before = found.sidecar if found else {}
         batch_size = config.TRAIN.BATCH_IMAGES * len(devices) * workers.count
-        position = where_to_go_on(before, config, batch_size)
+        found, position = find_start(config, prefix, resume, batch_size, workers)
+        before = found.sidecar if found else {}
         if position.epoch >= config.TRAIN.end_epoch:
             logger.info('All %d epochs are trained already: nothing to do', config.TRAIN.end_epoch)
             return 0
@@ -46,7 +44,7 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
                 load_parameters(step, prefix, found.tag)
             else:
                 init_parameters(step, detector, config)
-            batches = iterator.start_epoch(*position.start_arguments)
+            batches = iterator.start_epoch(*position)
             samples = before.get('samples', batches * batch_size)
             sync = make_gradient_sync(workers, step, config)
             init_optimiser(step, config, learning_rate(config, samples, batch_size), workers, sync)
@@ -55,7 +53,7 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
                 load_optimiser(step, prefix, found, batch_size, workers)
             metrics = TrainMetrics(get_task(config).metrics(), step.output_names,
                                    [name for name, _ in iterator.provide_label])
-            metrics.set_state(before.get('metrics', {}) if position.mid_epoch else {})
+            metrics.set_state(before.get('metrics', {}) if position.batch or position.first_chip else {})
             facts = {'run': before.get('run') or (begin_run(prefix) if workers.rank == 0 else ''), 'samples': samples,
                      'batch_size': batch_size, 'classes': list(classes), 'seed': config.TRAIN.SEED}
             hooks = [Progress(display, batch_size, config.TRAIN.end_epoch, metrics, sync), stop,
@@ -66,19 +64,3 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
                 return stop.exit_status
         logger.info('Trained to epoch %d in %s', config.TRAIN.end_epoch, duration(time.monotonic() - started))
         return 0
-
-
-def make_step(config, detector, iterator, devices, loss_scale_state=None) -> TrainingStep:
-    """Training graph of the detector, bound to the shapes of the iterator's batches.
-
-    loss_scale_state: LossScale.get_state of the checkpoint that training goes on from, or None.
-    """
-    symbol = detector.symbol(config, get_task(config).train_graph)
-    inputs = {name for name, _ in iterator.provide_data + iterator.provide_label}
-    parameters = [name for name in symbol.list_arguments() if name not in inputs]
-    loss_scale = None
-    if config.TRAIN.fp16 and config.TRAIN.LOSS_SCALING == 'dynamic':
-        loss_scale = LossScale(config.TRAIN.scale, config.TRAIN.LOSS_SCALE_INTERVAL)
-        loss_scale.set_state(loss_scale_state or {})
-    return TrainingStep(symbol, iterator.provide_data, iterator.provide_label, devices,
-                        frozen_parameters(config, parameters), compression_settings(config), loss_scale)

@@ -4,7 +4,7 @@ import numpy as np
 STRIDE, CHIPS, ORDER, SAMPLE = range(4)  # purposes
 
 
-def generator(seed, epoch, purpose, index=0):
+def generator(seed, epoch, purpose, index=0) -> np.random.Generator:
     """numpy Generator for (seed, epoch, purpose, index), all integers >= 0.
 
     `index` is the image for CHIPS and the position in the epoch for SAMPLE.

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from lib.train.progress import flat_config
+from configs import flat_config
 from lib.train.schedule import LearningRate, learning_rate
 from lib.utils.errors import SniperError
 from tests.golden import golden_file

@@ -70,7 +70,7 @@ class FakeIterator:
                               ('bbox_weight', shape)]
         self.started = []
 
-    def start_epoch(self, epoch, first_batch=0):
+    def start_epoch(self, epoch, first_batch=0, first_chip=0, order_batch=None):
         self.epoch, self.number = epoch, first_batch
         self.started.append((epoch, first_batch))
         if self.on_epoch:

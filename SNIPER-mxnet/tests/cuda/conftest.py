@@ -9,9 +9,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 if HERE not in sys.path:
     sys.path.insert(0, HERE)
 
+from nvcc import find_compiler  # noqa: E402
+
 from arrays import Library  # noqa: E402
 from libraries import build  # noqa: E402
-from nvcc import find_compiler  # noqa: E402
 
 
 def has_gpu():

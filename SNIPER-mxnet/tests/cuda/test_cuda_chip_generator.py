@@ -1,6 +1,7 @@
 """ChipGenerator: the device's kernels give the CPU's chips, number for number and in its order."""
 import numpy as np
 import pytest
+
 from arrays import KernelError
 
 

@@ -1,6 +1,7 @@
 """What kernels build on: barriers, warps, atomics, the sort, matrix products; and that the emulation finds mistakes."""
 import numpy as np
 import pytest
+
 from arrays import KernelError
 
 

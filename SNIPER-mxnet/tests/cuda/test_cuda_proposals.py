@@ -5,6 +5,7 @@ are not contracted; only the logarithm in box targets is CUDA's, which may diffe
 """
 import numpy as np
 import pytest
+
 from proposal_data import SCALES, Options, ground_truth, multi_proposal, network_outputs, proposal_targets
 
 

@@ -2,6 +2,7 @@
 from collections import namedtuple
 
 import numpy as np
+
 import proposal_data
 from proposal_data import Options
 

@@ -3,8 +3,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from lib.train import run
-from lib.train.initialise import frozen_parameters, init_parameters
+from lib.train.initialise import frozen_parameters, init_parameters, make_step
 from lib.weights.convert import convert_file
 from lib.weights.params_file import read_arrays
 from sniper_mxnet import mx
@@ -17,7 +16,7 @@ SIDE = 64
 
 
 class Batches:
-    """What `run.make_step` asks of an iterator, and one batch of noise with an object."""
+    """What `make_step` asks of an iterator, and one batch of noise with an object."""
 
     def __init__(self, config, detector):
         shapes = shapes_of(detector, config, config.TRAIN.BATCH_IMAGES, SIDE, SIDE, 'train')
@@ -41,7 +40,7 @@ def one_step(config):
     """-> ({name: array} before, after, auxiliary states after) of a training step."""
     detector = get_detector(config.symbol)
     batches = Batches(config, detector)
-    with run.make_step(config, detector, batches, [mx.cpu()]) as step:
+    with make_step(config, detector, batches, [mx.cpu()]) as step:
         init_parameters(step, detector, config)
         before = {name: array.asnumpy() for name, array in step.parameters()[0].items()}
         step.init_optimiser({'learning_rate': 1e-3}, 'device')
