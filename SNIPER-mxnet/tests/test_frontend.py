@@ -7,11 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-<<<<<<< HEAD
-import sniper_mxnet
-=======
 import proposal_reference as reference
->>>>>>> main
+import sniper_mxnet
 from sniper_mxnet import mx
 from sniper_mxnet.operators import OPERATORS
 
