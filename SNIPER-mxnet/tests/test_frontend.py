@@ -7,6 +7,8 @@ import sys
 import numpy as np
 import pytest
 
+import proposal_reference as reference
+import sniper_mxnet
 from sniper_mxnet import mx
 from sniper_mxnet.operators import OPERATORS
 
