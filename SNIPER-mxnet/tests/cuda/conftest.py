@@ -6,8 +6,9 @@ import sys
 import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-if HERE not in sys.path:
-    sys.path.insert(0, HERE)
+for folder in (os.path.dirname(os.path.dirname(HERE)), HERE):  # nvcc.py is beside setup.py
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
 
 from nvcc import find_compiler  # noqa: E402
 
