@@ -25,16 +25,3 @@ def test_ci_lints():
     words = read('scripts', 'lint.sh')
     assert 'bin/ruff" check .' in words and 'bin/mypy"' in words
     assert all('==' in line for line in read('requirements-lint.txt').splitlines() if not line.startswith('#'))
-
-
-def test_no_requirement_without_a_reader():
-    """Every package that is installed for us is imported somewhere, or needed by one that is."""
-    needed_by_others = {'contourpy', 'setuptools', 'cython', 'pytest', 'pillow', 'opencv-python-headless', 'pyyaml'}
-    names = [line.split('==')[0].split('>')[0].strip() for line in read('requirements.txt').splitlines()
-             if line and not line.startswith('#')]
-    sources = [read(os.path.relpath(os.path.join(folder, name), ROOT))
-               for top in ('lib', 'configs', 'symbols', 'scripts', 'SNIPER-mxnet/python')
-               for folder, _, files in os.walk(os.path.join(ROOT, top)) for name in files if name.endswith('.py')]
-    unread = [name for name in set(names) - needed_by_others
-              if not any(f'import {name}' in text or f'from {name}' in text for text in sources)]
-    assert not unread
