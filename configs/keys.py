@@ -1,7 +1,6 @@
 """Questions about configuration keys: which there are, what they affect, and their values in a configuration."""
 import hashlib
 import json
-
 from typing import Any, Dict, Iterable, List, Optional, Sequence
 
 from easydict import EasyDict

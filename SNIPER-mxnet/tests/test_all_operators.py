@@ -63,6 +63,47 @@ def test_wrong_rank(name, key):
         assert re.search(wanted, str(caught.value)), str(caught.value)
 
 
+def empty_shapes(case):
+    """Shapes of the sample's inputs in which axes are empty: all of one size, all images, or one axis of one input."""
+    shapes = {key: value.shape for key, value in case.inputs.items()}
+    for size in sorted({size for shape in shapes.values() for size in shape}):
+        yield {key: tuple(0 if other == size else other for other in shape) for key, shape in shapes.items()}
+    yield {key: shape if key in case.shared else (0,) + shape[1:] for key, shape in shapes.items()}
+    for key, shape in shapes.items():
+        for axis in range(len(shape)):
+            yield dict(shapes, **{key: shape[:axis] + (0,) + shape[axis + 1:]})
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_empty_arrays_are_computed_or_refused(name):
+    """No shape rule divides by a size of 0, and no kernel reads what is not there."""
+    case = sample(name)
+    with mx.util.np_shape(True):  # MXNet takes 0 for "unknown" otherwise
+        for shapes in empty_shapes(case):
+            inputs = {key: np.zeros(shape, np.float32) for key, shape in shapes.items()}
+            try:
+                outputs, grads = run(name, case._replace(inputs=inputs))
+            except mx.MXNetError as error:
+                assert re.search(name + ': .*(must be|of a batch of 0)', str(error)), (shapes, str(error))
+                continue
+            for value in list(outputs.values()) + list(grads.values()):
+                assert np.isfinite(value).all(), shapes
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_empty_batch(name):
+    """No images, no rows; the convolutions refuse, as the stock ones do without NumPy semantics."""
+    case = sample(name)
+    inputs = {key: value if key in case.shared else value[:0] for key, value in case.inputs.items()}
+    with mx.util.np_shape(True):
+        if name.endswith('Convolution'):
+            with pytest.raises(mx.MXNetError, match=name + ': data must be .* sizes above 0'):
+                run(name, case._replace(inputs=inputs))
+            return
+        outputs, grads = run(name, case._replace(inputs=inputs))
+    assert all(len(value) == 0 for value in list(outputs.values()) + list(grads.values()))
+
+
 @pytest.mark.parametrize('name, key', EACH_INPUT)
 @pytest.mark.parametrize('dtype', ['float64', 'float16', 'int32'])
 def test_wrong_type(name, key, dtype):

@@ -171,3 +171,10 @@ def test_shared_data_in_a_graph(copies, request_kind):
     executor.backward()
     expected = copies * single['data'] + (request_kind == 'add')
     np.testing.assert_allclose(executor.grad_dict['data'].asnumpy(), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_sizes_that_mxnet_cannot_count():
+    arrays = [mx.nd.zeros((1, 4, 5, 5)), mx.nd.zeros((1, 5))]
+    with pytest.raises(mx.MXNetError, match=r'output_dim\*group_size\*group_size would be more than MXNet can count'):
+        mx.nd.DeformablePSROIPooling(*arrays, spatial_scale=0.5, output_dim=4, group_size=65536, pooled_size=2,
+                                     no_trans=True).wait_to_read()

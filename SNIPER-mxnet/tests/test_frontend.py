@@ -1,5 +1,6 @@
 """How the operators look from Python: names, places, JSON, error messages, threads, import settings."""
 import os
+import re
 import subprocess
 import sys
 
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 
 import proposal_reference as reference
+import sniper_mxnet
 from sniper_mxnet import mx
+from sniper_mxnet.operators import OPERATORS
 
 TARGET_INPUTS = ['cls_prob', 'bbox_pred', 'im_info', 'gt_boxes', 'valid_ranges']
 SMALL = dict(feature_stride=8, ratios=(0.5, 1, 2), scales=(2, 4))
@@ -19,6 +22,11 @@ def variables(names):
 
 def proposal_arrays():
     return [mx.nd.array(a) for a in reference.random_case(np.random.RandomState(0), 2, 4, 5, 6, 8)]
+
+
+def test_the_docstring_names_every_operator():
+    words = re.findall(r'\w+', sniper_mxnet.__doc__)
+    assert {op.name for op in OPERATORS} <= set(words)
 
 
 def test_original_output_names():

@@ -204,6 +204,17 @@ def test_bad_attributes_are_errors(attributes, message):
         masks(np.zeros((3, 5)), np.zeros((1, 2, 8)), [0, 0, 0], **attributes)
 
 
+def test_no_images_and_sizes_that_say_so_or_not():
+    """The rows an image are not asked for where there is no image."""
+    shapes = ((0, 5), (0, 2, 8), (0, 1))
+    with mx.util.np_shape(True):
+        for attributes in ({}, dict(num_proposals=50), dict(max_num_gts=2, max_polygon_len=8)):
+            targets, categories = mx.nd.MaskRcnnTarget(*[mx.nd.zeros(shape) for shape in shapes], **attributes)
+            assert targets.shape == categories.shape == (0, 28, 28)
+        with pytest.raises(mx.MXNetError, match='num_proposals must be the rows of rois, 3, over .* mask_polys, 0,'):
+            mx.nd.MaskRcnnTarget(mx.nd.zeros((3, 5)), mx.nd.zeros((0, 2, 8)), mx.nd.zeros((3, 1)), num_proposals=3)
+
+
 @pytest.mark.parametrize('shapes, message', [
     (((3, 4), (1, 2, 8), (3, 1)), r'rois must be \(rows, 5\)'), (((3, 5), (1, 16), (3, 1)), 'mask_polys must be'),
     (((3, 5), (1, 2, 8), (3,)), 'mask_ids must be'), (((3, 5), (1, 2, 8), (4, 1)), 'mask_ids must be')])

@@ -48,13 +48,12 @@ def _fill_up(group, batch_size):
     return np.concatenate([filled, np.resize(group, missing)])
 
 
-def scaled_size(crop, scale_x: float, scale_y=None) -> Tuple[int, int]:
-    """Height and width in the network input of a crop (x1, y1, x2, y2): rounded up, not to the stride.
+def scaled_size(crop, scale_x: float, scale_y: float, rounded=math.ceil) -> Tuple[int, int]:
+    """Height and width in the network input of a crop (x1, y1, x2, y2): whole pixels, not to the stride.
 
-    scale_y: the vertical scale, if it is another one.
+    rounded: how; up, as the original, unless scales were made for a certain size (Task.exact_sizes).
     """
-    return (max(1, math.ceil((crop[3] - crop[1]) * (scale_y or scale_x))),
-            max(1, math.ceil((crop[2] - crop[0]) * scale_x)))
+    return max(1, rounded((crop[3] - crop[1]) * scale_y)), max(1, rounded((crop[2] - crop[0]) * scale_x))
 
 
 class ChipBatches(NamedTuple):

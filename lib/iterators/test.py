@@ -1,5 +1,6 @@
 """Test batches: whole images or crops of them, grouped by size."""
 import logging
+import math
 from typing import Set
 
 import numpy as np
@@ -40,6 +41,7 @@ class TestIterator:
         self._image_sizes = [(entry['width'], entry['height']) for entry in roidb]
         task = get_task(config, 'test')
         self._pixel_input = task.pixels.name
+        self._rounded = round if task.exact_sizes else math.ceil
         self._scales = [task.test_scales(scale_index, *size) for size in self._image_sizes]
         if devices:
             self.batches, self.batch_shapes = self._fitted(batch_images, devices, config.TEST.CHIP_SHAPES)
@@ -62,11 +64,11 @@ class TestIterator:
         return (len(batch), 3, max(height for height, _ in sizes), max(width for _, width in sizes))
 
     def _size(self, crop):
-        return scaled_size(self._crops[crop], *self.sample(crop)[2])
+        return scaled_size(self._crops[crop], *self.sample(crop)[2], self._rounded)
 
     def _fitted(self, batch_images, devices, max_shapes):
         """Batches and their shapes by cost; no more pixels in one than in `batch_images` whole images."""
-        whole = [scaled_size((0, 0, width, height), *scales)
+        whole = [scaled_size((0, 0, width, height), *scales, self._rounded)
                  for (width, height), scales in zip(self._image_sizes, self._scales)]
         budget = batch_images * max((height * width for height, width in whole), default=0)
         plan = plan_batches([self._size(crop) for crop in range(len(self._crops))], devices, budget, max_shapes)

@@ -85,10 +85,12 @@ class Task:
     """A family of detectors under one configuration. Subclasses say what differs; `name` is that of the registry.
 
     train_graph, test_graph: which of the detector's graphs is trained and tested (symbols.get_detector(...).symbol).
+    exact_sizes: test_scales are made for inputs of certain sizes: scaled sides are rounded to them, not up.
     """
 
     name = ''
     train_graph, test_graph = 'train', 'test'
+    exact_sizes = False
 
     def __init__(self, config):
         """config: of a run, which may still change: nothing is kept of it but itself."""

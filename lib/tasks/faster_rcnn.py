@@ -160,7 +160,7 @@ class FastRcnnTask(RcnnTask):
 
     def targets(self, record, window, rng, out):
         """There are no rois to make targets of."""
-        raise ConfigError(self._nothing_provides('trains'))
+        raise ConfigError(self._no_rois())
 
     def metrics(self):
         """Of the R-CNN and FocusPixels."""
@@ -170,10 +170,10 @@ class FastRcnnTask(RcnnTask):
         """Training is refused."""
         super().check(purpose)
         if purpose == 'train':
-            raise ConfigError(self._nothing_provides('trains'))
+            raise ConfigError(self._no_rois())
 
-    def _nothing_provides(self, verb):
-        return (f'{self.config.symbol} {verb} on proposals (rois) as an input, which nothing provides here: set '
+    def _no_rois(self):
+        return (f'{self.config.symbol} trains on proposals (rois) as an input, which nothing provides here: set '
                 'TRAIN.ONLY_PROPOSAL True, or use a network with its own proposals (key `symbol`)')
 
 

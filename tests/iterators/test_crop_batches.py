@@ -23,7 +23,7 @@ def test_no_crop_no_batch():
 
 
 def test_tiny_crop_still_has_a_size():
-    assert scaled_size((5, 5, 5, 9), 0.1) == (1, 1)
+    assert scaled_size((5, 5, 5, 9), 0.1, 0.1) == (1, 1)
 
 
 def test_golden_order():

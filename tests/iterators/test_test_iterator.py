@@ -6,7 +6,10 @@ import pytest
 
 from lib.image import read_image
 from lib.iterators import TestIterator
+from lib.tasks import Task
+from lib.tasks.registry import TASKS
 from lib.utils.errors import SniperError
+from symbols.registry import DETECTORS, Entry
 from tests.golden import golden_file
 from tests.iterators.scenes import assert_same_batches, make_entry, make_roidb, small_config, snapshot, write_image
 
@@ -122,3 +125,28 @@ def test_golden_batches():
         samples = [iterator.sample(crop) for batch in iterator.batches for crop in batch]
         samples = [(image, chip, scale_x) for image, chip, (scale_x, _) in samples]
         np.testing.assert_allclose(samples, case['samples'], rtol=1e-12, err_msg=str(number))
+
+
+class Squeezed(Task):
+    """Every image fills an input of 40 x 80 pixels, by two scales."""
+
+    name = 'squeezed'
+    exact_sizes = True
+
+    def test_scales(self, index, width, height):
+        return 80 / width, 40 / height
+
+
+def test_two_scales(tmp_path, monkeypatch):
+    monkeypatch.setitem(DETECTORS, 'squeezed', Entry('nowhere:build', 'squeezed'))
+    monkeypatch.setitem(TASKS, 'squeezed', Squeezed)
+    config, roidb = small_config(), make_roidb(tmp_path, 3, suffix='.png')
+    config.symbol = 'squeezed'
+    with TestIterator(roidb, config, 0, 2, num_workers=0) as iterator:
+        for batch in iterator:
+            assert batch.data['data'].shape == (2, 3, 40, 80) and batch.data['data'].any(axis=(1, 2, 3)).all()
+            for window, image in zip(batch.windows, batch.data['im_ids'].astype(int)):
+                entry = roidb[image]
+                assert window.box == (0, 0, entry['width'], entry['height'])
+                assert (window.scale_x, window.scale_y) == (80 / entry['width'], 40 / entry['height'])
+                assert (window.height, window.width) == (40, 80)

@@ -8,8 +8,7 @@ from tests.train.tiny import FakeIterator, TinyDetector, make_config
 
 def first_values(config):
     """Parameters of the small network before training, and names of the frozen ones."""
-    from lib.train.initialise import init_parameters
-    from lib.train.initialise import make_step
+    from lib.train.initialise import init_parameters, make_step
     from sniper_mxnet import mx
     with make_step(config, TinyDetector(), FakeIterator(2), [mx.cpu()]) as step:
         init_parameters(step, TinyDetector(), config)

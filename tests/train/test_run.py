@@ -280,8 +280,7 @@ def test_non_finite_loss_names_the_images(tmp_path):
 
 def test_momentum_and_decay_reach_the_right_parameters(tmp_path):
     """One step by hand: weights and gammas decay, biases and betas do not."""
-    from lib.train.initialise import init_parameters
-    from lib.train.initialise import make_step
+    from lib.train.initialise import init_parameters, make_step
     from lib.train.schedule import init_optimiser, learning_rate
     from sniper_mxnet import mx
     config = make_config(wd=0.5, warmup=False)

@@ -15,13 +15,15 @@ struct Box {
   float x1, y1, x2, y2;
 };
 
-// The two arithmetics of the original. Released checkpoints were trained with one and tested with the other.
+// The two arithmetics of the original, "H" and "D" in reference/operators.md. Released checkpoints were trained with
+// one and tested with the other.
 enum class Arithmetic {
-  kTest,   // "H": sizes, areas and intersections all with +1
-  kTrain,  // "D": intersections with +1, areas and sizes without
+  kTest,   // H: sizes, areas and intersections all count both end pixels (+1)
+  kTrain,  // D: intersections do, areas and sizes do not
 };
 
-// Bounds on the area of training boxes, in square pixels: lo included, hi not (objects: see `in_range`).
+// Bounds on the area of training boxes, in square pixels: lo is included, hi is not. For objects `in_range` says
+// whether hi is.
 struct AreaRange {
   float lo, hi;
 };
@@ -29,10 +31,11 @@ struct AreaRange {
 SNIPER_HD float smaller(float a, float b) { return a < b ? a : b; }
 SNIPER_HD float larger(float a, float b) { return a > b ? a : b; }
 
-// One axis of a box: moves the anchor's side by `shift` of its length, scales it by e^`growth` (deltas, not
-// normalised; no bound on the growth shows in float32), and clips it to an image of `size` pixels: first down to the
-// last pixel, then up to 0. `first` becomes NaN if a delta is NaN or infinite or the side has no place, where clipping
-// alone would put it on the border. Without a branch, so that loops over it become vector code.
+// Decodes one axis of a box. The deltas `shift` and `growth` are not normalised: the anchor's side is moved by `shift`
+// times its length and scaled by e^`growth` (bounded where the bound cannot show in float32). It is then clipped to an
+// image of `size` pixels, first down to the last pixel, then up to 0. If a delta is NaN or infinite, or the side comes
+// out so, `first` becomes NaN: clipping alone would put such a side on the border. There is no branch, so that loops
+// over this become vector code.
 SNIPER_HD void decode_side(float anchor_first, float anchor_last, float shift, float growth, float size, float* first,
                            float* last) {
   const double length = static_cast<double>(anchor_last) - anchor_first + 1.0;

@@ -69,7 +69,7 @@ class ChipCover {
     int size() const { return end - begin; }
   };
 
-  // A chosen candidate; which boxes of its group it covers is inside_entries_[inside ..].
+  // A chosen candidate. The marks of which boxes of its group it covers begin at inside_entries_[inside].
   struct Entry {
     int candidate, gain;
     int first_box, num_boxes;   // of the group
@@ -159,7 +159,7 @@ class ChipCover {
         best_.swap(found_);
         inside_best_.swap(inside_);
       }
-      if (best_.size() <= 2) break;  // one would have been found first
+      if (best_.size() <= 2) break;  // where one chip covers all boxes, the first greedy trial finds it
       if (trial == 0) bound = LowerBound(group);
       if (best_.size() <= bound) break;
     }

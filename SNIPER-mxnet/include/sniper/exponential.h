@@ -15,7 +15,8 @@ namespace sniper {
 //
 // x = k ln 2 + r with |r| <= ln 2 / 2; e^r by its series, and 2^k added into the exponent's bits.
 SNIPER_HD double bounded_exp(double x) {
-  const double bounded = fabs(x) < 100.0 ? x : copysign(100.0, x);  // one comparison: two make a branch of it
+  // One comparison and not two, with which compilers would make branches instead of vector code.
+  const double bounded = fabs(x) < 100.0 ? x : copysign(100.0, x);
   // Adding 1.5 * 2^52 rounds to a whole number, which then stands in the low bits.
   const double shift = 6755399441055744.0;
   const double shifted = bounded * 1.4426950408889634 + shift;

@@ -14,10 +14,10 @@ namespace sniper {
 struct ProposalOptions {
   int feature_stride = 16;
   std::vector<float> scales, ratios;
-  int64_t pre_nms_top_n = -1;  // so many best live boxes enter NMS; below 0 all do
-  int post_nms_top_n = 300;    // P
-  float threshold = 0.7f;      // a box overlapping a kept one by more goes
-  float min_size = 3.0f;       // pixels
+  int64_t pre_nms_top_n = -1;  // this many boxes of those that pass the tests enter NMS, the best ones; -1 for all
+  int post_nms_top_n = 300;    // P, the rows of the output an image
+  float threshold = 0.7f;      // NMS drops a box that overlaps a kept one by more
+  float min_size = 3.0f;       // of a side, in pixels of the network's input
 
   int num_anchors() const { return static_cast<int>(scales.size() * ratios.size()); }
 

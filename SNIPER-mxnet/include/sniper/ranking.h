@@ -15,7 +15,7 @@ namespace sniper {
 // True for scores that are ranked: NaN, infinity and exactly -1 (the original's mark of a dropped box) never are.
 SNIPER_HD bool is_ranked(float score) { return score - score == 0.0f && score != -1.0f; }
 
-// Bits that sort as unsigned numbers like ranked scores do; + 0 makes -0 and 0 equal. Never 0.
+// A number above 0 for every ranked score, such that the numbers sort as the scores do. Adding 0 makes -0 and 0 equal.
 SNIPER_HD uint32_t ordered_bits(float score) {
   const float value = score + 0.0f;
   uint32_t bits;
@@ -55,8 +55,8 @@ class ScoreRanking {
   // True before the first index and when a band has been yielded whole.
   bool between_bands() const { return position_ == band_.size(); }
 
-  // Goes on with other scores for the indices not yet yielded: between bands only, and they may only differ in that
-  // some are no longer ranked.
+  // Goes on with other scores for the indices not yet yielded. To be called between bands only; the new scores may
+  // differ from the old ones only in that some are no longer ranked.
   void replace_scores(const float* scores) {
     scores_ = scores;
     step_ = count_ > kSample ? count_ / kSample : 1;

@@ -2,9 +2,17 @@
 
     from sniper_mxnet import mx
 
-gives stock MXNet in which `mx.nd` and `mx.sym` also have `MultiProposal`, `MultiProposalTarget` and a fast
-`DeformablePSROIPooling`, with arguments by name or place and the output names of the original graphs. Import it
-instead of `mxnet`, and before anything else does: some settings are read only when MXNet's library loads.
+gives stock MXNet in which `mx.nd` and `mx.sym` also have these operators, with arguments by name or place and the
+output names of the original graphs:
+
+    MultiProposal                                   rois of the test graphs
+    MultiProposalTarget, MultiProposalTargetMask    rois of the training graphs with their targets
+    MaskRcnnTarget                                  masks of objects within rois
+    DeformableConvolution, DeformablePSROIPooling   the stock operators, faster
+    WinogradConvolution                             3x3 convolutions for inference on CPUs
+    SoftNMS, ChipGenerator                          soft-NMS and the cover of boxes by chips
+
+Import it instead of `mxnet`, and before anything else does: some settings are read only when MXNet's library loads.
 """
 from sniper_mxnet._load import has_cuda_kernels, load_mxnet
 

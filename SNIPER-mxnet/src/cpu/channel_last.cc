@@ -9,8 +9,11 @@ namespace sniper {
 namespace {
 
 const int64_t kCellsATask = 256;
-const int kBlock = 4;          // rows and columns turned in registers
-const int kBlockColumns = 16;  // a cache line of each row is used up before the next is read
+// Rows and columns that are transposed at a time, in registers.
+const int kBlock = 4;
+
+// Columns that are finished before the next rows are read, so that a cache line of each row is used up at once.
+const int kBlockColumns = 16;
 
 // Vectors of 128 bits, which every machine has.
 typedef float Quad __attribute__((vector_size(kBlock * sizeof(float)), aligned(sizeof(float)), may_alias));

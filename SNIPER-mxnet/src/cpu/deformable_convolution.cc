@@ -12,12 +12,22 @@
 namespace sniper {
 namespace {
 
+// Cells of the data that a task rearranges channel-last.
 const int64_t kCellsATask = 256;
-const int kMostDepth = 512;  // columns of one tile made at a time; with kMostCells they fill a part of the L2 cache
-const int kMostCells = 256;  // output cells of a task
+
+// The most output cells of a tile and the most of its columns that are made at a time: together they fill a part of the
+// L2 cache.
+const int kMostCells = 256;
+const int kMostDepth = 512;
+
+// The fewest output cells of a tile where tiles are made small so that every thread gets some.
 const int kLeastCells = 28;
-const int kPackedChannels = 16;  // of a panel of weights, packed in the L1 cache
-const int kRowPad = 16;  // keeps the rows of a tile from falling into the same sets of the L1 cache
+
+// Channels whose weights are packed at a time, so that they stay in the L1 cache meanwhile.
+const int kPackedChannels = 16;
+
+// Floats between the rows of a tile, so that they do not compete for the same sets of the L1 cache.
+const int kRowPad = 16;
 
 struct NoScratch {};
 
@@ -27,7 +37,8 @@ struct Scratch {
   AlignedBuffer product;  // (panels of the group's filters, cells of the tile, kPanel)
 };
 
-// Some columns: taps [first_tap, first_tap + taps) of channels [channel, channel + channels) of a group.
+// The columns that are made at a time: taps [first_tap, first_tap + taps) of the channels [channel, channel + channels)
+// of a group.
 struct Chunk {
   int first_tap, taps, channel, channels;
 

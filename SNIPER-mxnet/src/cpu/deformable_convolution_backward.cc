@@ -20,9 +20,17 @@
 namespace sniper {
 namespace {
 
-const int kTileCells = 128;   // output cells between two looks at the same part of the data gradient
-const int kChunkCells = 256;  // output cells summed in one go for the weights
-const int kRowPad = 16;       // keeps the rows of a tile from falling into the same sets of the L1 cache
+// Output cells of a tile. Their gradients go back to the data one tap after the other, so that the part of the data
+// gradient around them stays in the caches.
+const int kTileCells = 128;
+
+// Output cells that one product sums over for the gradient of the weights.
+const int kChunkCells = 256;
+
+// Floats between the rows of a tile, so that they do not compete for the same sets of the L1 cache.
+const int kRowPad = 16;
+
+// The fewest filters of a task where tasks are divided so that every thread gets some.
 const int kLeastFilters = 64;
 
 struct NoScratch {};

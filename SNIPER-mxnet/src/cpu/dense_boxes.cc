@@ -5,10 +5,10 @@
 namespace sniper {
 namespace {
 
-// Cells at a time, so that what one loop writes the next one finds in the nearest cache.
+// Cells that go through all loops together, so that each loop finds in the nearest cache what the last one wrote.
 const int64_t kBlock = 1024;
 
-// With fewer boxes, threads take longer to wake than to help.
+// With fewer boxes than this, waking other threads takes longer than they save.
 const int64_t kManyBoxes = 65536;
 
 // One axis of one anchor over `count` cells: `steps` are the cells' distances from cell (0, 0) in pixels.

@@ -9,10 +9,11 @@ namespace {
 
 typedef float Vector __attribute__((vector_size(16), aligned(4), may_alias));
 
+// The registers hold kVectors * kRows sums, kVectors vectors of the panel and a factor.
 #ifdef __aarch64__
-enum { kVectors = 4, kRows = 6 };  // 24 sums, 4 vectors of the panel and a factor in 32 registers
+enum { kVectors = 4, kRows = 6 };  // 29 of 32 registers
 #else
-enum { kVectors = 2, kRows = 6 };  // 12, 2 and 1 of 16
+enum { kVectors = 2, kRows = 6 };  // 15 of 16
 #endif
 
 inline Vector broadcast(const float* place) { return Vector{*place, *place, *place, *place}; }

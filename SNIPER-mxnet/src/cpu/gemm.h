@@ -1,8 +1,9 @@
 // Products of small matrices from packed panels, the inner loop of the convolutions here.
 //
-// An own kernel, since no library is at hand: the wheel of MXNet hides oneDNN's functions, and its OpenBLAS 0.3.13
-// takes processors newer than itself for those of 2004. On a core with AVX-512 a product of 512 x 4608 by 4608 x 1024
-// took 117 ms there (47 ms when told of AVX-512 by OPENBLAS_CORETYPE) and 26 to 29 ms here.
+// We have a kernel of our own because the libraries in MXNet's wheel cannot be used: oneDNN's functions are hidden, and
+// OpenBLAS 0.3.13 falls back to code for processors of 2004 on any that is newer than itself. On a core with AVX-512 a
+// product of 512 x 4608 by 4608 x 1024 took 117 ms by OpenBLAS (47 ms when OPENBLAS_CORETYPE tells it of AVX-512) and
+// 26 to 29 ms here.
 #ifndef SNIPER_CPU_GEMM_H_
 #define SNIPER_CPU_GEMM_H_
 
@@ -19,7 +20,7 @@ struct Panel {
   const float* values;
   int64_t stride;
   int depth;
-  const float* next;  // depth * stride floats that will be wanted after these, to be fetched meanwhile; may be null
+  const float* next;  // depth * stride floats that come after these, to be fetched into the cache meanwhile, or null
 };
 
 // out[n * out_stride + j] (+)= sum over r of rows[n * row_stride + r] * panel[r][j] for n < count, j < kPanel.

@@ -12,7 +12,7 @@ namespace {
 
 typedef float Vector __attribute__((vector_size(32), aligned(4), may_alias));
 
-enum { kVectors = 2, kRows = 6 };  // 12 sums, 2 vectors of the panel and a factor in 16 registers
+enum { kVectors = 2, kRows = 6 };  // 12 sums, 2 vectors of the panel and a factor: 15 of 16 registers
 
 SNIPER_GEMM_TARGET inline __attribute__((always_inline)) Vector broadcast(const float* place) {
   return (Vector)_mm256_set1_ps(*place);

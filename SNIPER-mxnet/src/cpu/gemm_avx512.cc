@@ -12,7 +12,7 @@ namespace {
 
 typedef float Vector __attribute__((vector_size(64), aligned(4), may_alias));
 
-enum { kVectors = 2, kRows = 14 };  // 28 sums, 2 vectors of the panel and a factor in 32 registers
+enum { kVectors = 2, kRows = 14 };  // 28 sums, 2 vectors of the panel and a factor: 31 of 32 registers
 
 SNIPER_GEMM_TARGET inline __attribute__((always_inline)) Vector broadcast(const float* place) {
   return (Vector)_mm512_set1_ps(*place);

@@ -3,8 +3,9 @@
 //   Vector              a vector of floats (GCC's vector extension, unaligned),
 //   broadcast(place), a vector of copies of *place; multiply_add(a, b, c) = a * b + c on vectors,
 //   kVectors, kRows     vectors across the product and rows that the registers hold at a time.
-// No guard against a second inclusion on purpose. Code here must not call inline functions of other headers: the
-// linker could keep their copy of this file for all machines.
+// It is included several times on purpose and has no guard. Code here must not call inline functions of other headers:
+// the linker keeps one copy of such a function for the whole library, which could be one for an instruction set that
+// the machine lacks.
 
 enum { kWidth = sizeof(Vector) / sizeof(float) };  // floats of a vector
 
@@ -36,7 +37,7 @@ SNIPER_GEMM_TARGET void multiply_rows(const float* panel, int64_t panel_stride, 
   }
 }
 
-// multiply_rows<row_count> for a number that is known only here.
+// Calls multiply_rows<row_count> for a row_count that is known only at run time.
 template <int most>
 SNIPER_GEMM_TARGET void multiply_some(int row_count, const float* panel, int64_t panel_stride, int depth,
                                       const float* next, int64_t next_step, const float* rows, int64_t row_stride,
@@ -57,7 +58,8 @@ SNIPER_GEMM_TARGET void multiply_some<0>(int, const float*, int64_t, int, const 
 SNIPER_GEMM_TARGET static void multiply_blocks(const Panel& panel, const float* rows, int64_t row_stride, int count,
                                                float* out, int64_t out_stride, bool accumulate) {
   const int blocks = (count + kRows - 1) / kRows, turns = blocks * (kPanel / (kVectors * kWidth));
-  const float* next = panel.next == nullptr ? panel.values : panel.next;  // its own: in the cache already
+  // Without a next panel it fetches its own values, which cost nothing since they are in the cache already.
+  const float* next = panel.next == nullptr ? panel.values : panel.next;
   const int64_t next_step = panel.next == nullptr ? 0 : (panel.stride + turns - 1) / turns;
   for (int block = 0; block < blocks; ++block) {
     const int begin = static_cast<int>(static_cast<int64_t>(count) * block / blocks);

@@ -10,7 +10,7 @@
 namespace sniper {
 namespace {
 
-// What a thread needs beside the outputs: one bit a pixel and column after the last, in bytes.
+// A thread's working memory: a byte for every pixel of the mask, and for one more column behind the last.
 struct Scratch {
   std::vector<unsigned char> toggles;
 };

@@ -13,7 +13,7 @@
 namespace sniper {
 namespace {
 
-// The channels of one task of the data gradient at most: its part of the map should stay in the second-level cache.
+// The most channels of one task of the data gradient, so that its part of the map stays in the L2 cache.
 const int kMaxTaskChannels = 128;
 
 ChannelSplit channel_split(const PoolingInputs& in, const PoolingOptions& options) {
@@ -99,8 +99,8 @@ struct GradTask {
   int group, k, first, channels;
 };
 
-// Enough tasks for all threads, none wider than the cache likes. The split cannot change a result: each element is
-// summed by one task, in the order of the rois.
+// Enough tasks for all threads, none with more than kMaxTaskChannels. The split cannot change a result: each element of
+// the gradient is summed by one task, in the order of the rois.
 std::vector<GradTask> grad_tasks(const PoolingInputs& in, const ChannelSplit& split) {
   const int64_t units = std::max<int64_t>(in.images * split.groups * split.classes, 1);
   const int pieces = static_cast<int>(std::min<int64_t>((max_threads() + units - 1) / units, split.padded()));

@@ -26,17 +26,18 @@ struct Selection {
   DenseBoxes dense;
 };
 
-// True if it is quicker to decode all `total` boxes at once than to go on one by one: `seen` boxes gave `count` of
-// the `wanted`, and to rank and decode one alone takes as long as to decode sixteen at once.
+// True if it is quicker to decode all `total` boxes at once than to go on one by one. So far `seen` boxes gave `count`
+// of the `wanted` ones, from which follows how many more would have to be seen; to rank and decode one box alone takes
+// as long as to decode sixteen at once.
 inline bool pays_to_decode_all(int64_t seen, int64_t count, int64_t wanted, int64_t total) {
   return 16.0 * static_cast<double>(wanted - count) * static_cast<double>(seen) >
          static_cast<double>(count) * static_cast<double>(total);
 }
 
-// Boxes are decoded as NMS comes to them, which in most images takes a fraction of them. Where few pass the tests or
-// NMS, the rest is decoded at once and ranked without those that fail. `range` null: boxes of any area; it is there
-// in training arithmetic only. The original decodes all boxes and gives dropped ones the score -1, below any
-// probability; hence the pre-NMS count is one of live boxes.
+// Boxes are decoded as NMS comes to them: in most images it needs only a fraction of them. Where few of them pass the
+// tests or NMS, the rest is decoded at once and ranked without those that fail the tests. `range` is null for boxes of
+// any area, and always in test arithmetic. The pre-NMS number counts boxes that pass the tests only, as in the
+// original, which decodes all boxes first and gives those that fail the score -1, below any probability.
 template <Arithmetic kind>
 void select_proposals(const ImageOutputs& image, const std::vector<Box>& anchors, const ProposalOptions& options,
                       const AreaRange* range, Selection<kind>* result) {

@@ -11,19 +11,28 @@
 namespace sniper {
 namespace {
 
-const int kMostDepth = 512;  // channels of one product; its rows and a panel fill a part of the L2 cache
-const int64_t kBlockFloats = 1 << 18;  // wanted for the transformed numbers of a block of tiles: a part of the L2 cache
-const int kLeastTiles = 56;  // of a block: all transformed weights are read once a block
-const int kSliceTiles = 16;  // of a slice: fewer rows of a product leave the multipliers waiting
+// The most channels that one product sums over, so that its rows and a panel of weights fit into a part of the L2
+// cache.
+const int kMostDepth = 512;
 
-// `floats` as an odd number of cache lines: arrays so far apart do not fall into the same sets of the caches.
+// How many floats the transformed numbers of a block of tiles should take, for the same reason.
+const int64_t kBlockFloats = 1 << 18;
+
+// The fewest tiles of a block. All transformed weights are read once a block: smaller blocks would read them too often.
+const int kLeastTiles = 56;
+
+// The fewest tiles of a slice. Products with fewer rows are too short to keep the multipliers busy.
+const int kSliceTiles = 16;
+
+// `floats` rounded up to an odd number of cache lines: arrays at such distances do not compete for the same sets of the
+// caches.
 int64_t odd_lines(int64_t floats) { return whole_lines(floats) | kLineFloats; }
 
 struct Scratch {
   AlignedBuffer cells;  // of a row of tiles, kLanes channels
 };
 
-// The loops of a block of tiles: over all threads, or in the thread that has the block for itself.
+// How the loops of a block of tiles run: divided among all threads...
 struct Shared {
   template <typename Body>
   static void loop(int64_t count, const Body& body) {
@@ -31,6 +40,7 @@ struct Shared {
   }
 };
 
+// ...or in the one thread that has the block for itself.
 struct Alone {
   template <typename Body>
   static void loop(int64_t count, const Body& body) {
@@ -63,9 +73,10 @@ class Convolution {
   int64_t block_tiles() const { return static_cast<int64_t>(block_rows_) * tiles_x_; }
   int64_t slice_floats() const { return block_tiles() * data_stride_ + kWinogradPoints * product_stride_; }
 
-  // Parts of the output that threads compute by themselves. Every thread then reads all weights, but none waits for
-  // numbers from another one's cache, which takes longer (1.5 ms against 1.9 with two cores for 256 channels and
-  // filters and 32x32 cells). 1 if there are too few tiles: then threads share the work on each block.
+  // How many slices the output is divided into, each computed by one thread alone. Every thread then reads all weights,
+  // but none has to wait for numbers from another one's cache, which would take longer (with two cores, 256 channels
+  // and filters and 32x32 cells: 1.5 ms in slices, 1.9 ms without). With too few tiles it is one slice, and the threads
+  // share the work on each block of it.
   int count_slices() const {
     const int64_t threads = max_threads(), tiles = tile_rows() * tiles_x_;
     return static_cast<int>(tile_rows() >= threads && tiles >= threads * kSliceTiles ? threads : 1);
@@ -95,8 +106,8 @@ class Convolution {
 
   int first_channel(int part) const { return static_cast<int>(static_cast<int64_t>(in_.channels) * part / parts_); }
 
-  // transformed (tiles apart by data_stride_, points, row_): channels of the part, of rows of tiles [begin,
-  // begin + count).
+  // Transforms the channels of the part in the rows of tiles [begin, begin + count). `transformed` is (tiles, points,
+  // row_), tiles lie data_stride_ floats apart.
   template <typename Loop>
   void transform_data(int64_t begin, int count, int part, float* transformed) const {
     const int first = first_channel(part), end = first_channel(part + 1);
@@ -130,8 +141,8 @@ class Convolution {
     }
   }
 
-  // products (points apart by product_stride_, panels, tiles, kPanel) (+)= transformed times the weights of the
-  // part's channels.
+  // Multiplies `transformed` by the weights of the part's channels. `products` is (points, panels, tiles, kPanel),
+  // points lie product_stride_ floats apart; the first part overwrites it, the others add to it.
   template <typename Loop>
   void multiply(int tiles, int part, const float* transformed, float* products) const {
     const int first = first_channel(part), depth = first_channel(part + 1) - first;

@@ -29,8 +29,8 @@ struct WinogradConvolutionInputs {
 // Panels of kPanel filters.
 int winograd_panels(int filters);
 
-// Floats of working memory, those of a block of tiles for each thread: for few tiles 2.25 times data and output and some
-// padding, for many a small part of that.
+// Floats of working memory, those of a block of tiles for each thread: for few tiles 2.25 times data and output and
+// some padding, for many a small part of that.
 size_t winograd_convolution_workspace(const WinogradConvolutionInputs& in);
 
 // out (images, filters, height, width). Results do not depend on the number of threads, nor on the other images.

@@ -12,7 +12,7 @@ __device__ inline ChipGrid grid_of(const ChipCandidates& candidates, int image, 
   return GridOfImage(candidates.batch.im_info + 3 * (candidates.first_image + image), candidates.options, too_many);
 }
 
-// One thread a box: what of it counts.
+// One thread a box: clips it to its image, or marks it as not in use.
 __global__ void clip_kernel(ChipCandidates candidates) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (i >= static_cast<int64_t>(candidates.images) * candidates.boxes_per_image) return;
@@ -23,13 +23,14 @@ __global__ void clip_kernel(ChipCandidates candidates) {
   const ChipGrid grid = grid_of(candidates, image, &too_many);
   candidates.groups[i] = -1;
   if (grid.width() < 1 || IsChipPadding(box) || !UsableForChips(box)) {
-    clipped[0] = NAN;  // no window covers it then
+    clipped[0] = NAN;  // no window covers a box with a NaN
     return;
   }
   ClipForCover(box, grid.width(), grid.height(), clipped);
 }
 
-// Candidate i of those that may cover a box with these places on the grid; `count` of them.
+// The candidates that may cover one box, `count` of them: the corners, the windows of the grid at the box's places x,
+// y, and those along both edges. `number(grid, i)` is the i-th one's number in the whole grid.
 struct BoxCandidates {
   GridSpan x, y;
   int columns, rows, count;
@@ -51,8 +52,8 @@ struct BoxCandidates {
   }
 };
 
-// One block a box (x) of an image (y), one thread a candidate that may cover it. The first box that a candidate covers
-// gives it its slot, so that each gets one.
+// One block a box (x) of an image (y), one thread a candidate that may cover it. Several boxes may meet the same
+// candidate: only the first of the boxes that it covers gives it a slot, so that it gets one and not several.
 __global__ void __launch_bounds__(kThreads) slots_kernel(ChipCandidates candidates) {
   const int image = static_cast<int>(blockIdx.y), own = static_cast<int>(blockIdx.x);
   const int64_t first_box = static_cast<int64_t>(image) * candidates.boxes_per_image;
@@ -85,7 +86,8 @@ __global__ void __launch_bounds__(kThreads) slots_kernel(ChipCandidates candidat
 }
 
 // One block an image: every box takes the smallest group among the boxes that it may share a chip with, until nothing
-// changes. Threads read what others write; whatever they see, the smallest index of the connected boxes comes out.
+// changes. Threads may read a group before or after another thread lowers it. Either way groups only get smaller, and
+// the loop ends when each is the smallest index among the connected boxes.
 __global__ void __launch_bounds__(kGroupThreads) groups_kernel(ChipCandidates candidates) {
   __shared__ int changed;
   const int64_t first_box = static_cast<int64_t>(blockIdx.x) * candidates.boxes_per_image;
@@ -116,7 +118,7 @@ __global__ void __launch_bounds__(kGroupThreads) groups_kernel(ChipCandidates ca
 
 }  // namespace
 
-ChipCandidates::ChipCandidates(Carver* carver, const ChipBatch& all, const ChipOptions& chip_options, int num_images)
+ChipCandidates::ChipCandidates(Arena* arena, const ChipBatch& all, const ChipOptions& chip_options, int num_images)
     : batch(all),
       options(chip_options),
       first_image(0),
@@ -124,11 +126,11 @@ ChipCandidates::ChipCandidates(Carver* carver, const ChipBatch& all, const ChipO
       boxes_per_image(static_cast<int>(all.boxes_per_image)),
       words((boxes_per_image + 31) / 32),
       room(boxes_per_image * most_candidates_of_box(chip_options)) {
-  boxes = carver->take<float>(int64_t{4} * images * boxes_per_image);
-  groups = carver->take<int>(static_cast<int64_t>(images) * boxes_per_image);
-  counts = carver->take<int>(images);
-  numbers = carver->take<int>(images * room);
-  covers = carver->take<uint32_t>(images * words * room);
+  boxes = arena->take<float>(int64_t{4} * images * boxes_per_image);
+  groups = arena->take<int>(static_cast<int64_t>(images) * boxes_per_image);
+  counts = arena->take<int>(images);
+  numbers = arena->take<int>(images * room);
+  covers = arena->take<uint32_t>(images * words * room);
 }
 
 void find_chip_candidates_cuda(const CudaContext& context, const ChipCandidates& candidates) {

@@ -31,7 +31,7 @@ struct ChipCandidates {
   int* numbers;      // (images, room) candidate numbers, each once
   uint32_t* covers;  // (images, words, room) bit i of word w: the candidate covers box 32 * w + i
 
-  ChipCandidates(Carver* carver, const ChipBatch& all, const ChipOptions& chip_options, int num_images);
+  ChipCandidates(Arena* arena, const ChipBatch& all, const ChipOptions& chip_options, int num_images);
 };
 
 // Fills all of the above from the batch.

@@ -22,20 +22,20 @@ struct Trials {
   int* sizes;    // (images, kChipTrials, boxes_per_image) chips of a group
   int* holders;  // (images, kChipTrials, boxes_per_image) chips that cover a box
 
-  Trials(Carver* carver, const ChipBatch& batch, int images) {
+  Trials(Arena* arena, const ChipBatch& batch, int images) {
     const int64_t trials = int64_t{kChipTrials} * images, boxes = trials * batch.boxes_per_image;
-    chips = carver->take<int>(boxes);
-    lengths = carver->take<int>(trials);
-    sizes = carver->take<int>(boxes);
-    holders = carver->take<int>(boxes);
+    chips = arena->take<int>(boxes);
+    lengths = arena->take<int>(trials);
+    sizes = arena->take<int>(boxes);
+    holders = arena->take<int>(boxes);
   }
 };
 
 struct Memory {
   ChipCandidates candidates;
   Trials trials;
-  Memory(Carver* carver, const ChipBatch& batch, const ChipOptions& options, int images)
-      : candidates(carver, batch, options, images), trials(carver, batch, images) {}
+  Memory(Arena* arena, const ChipBatch& batch, const ChipOptions& options, int images)
+      : candidates(arena, batch, options, images), trials(arena, batch, images) {}
 };
 
 // The candidates of one image.
@@ -64,7 +64,7 @@ struct ImageCandidates {
     return boxes_left;
   }
 
-  // Of all its boxes, as they share one.
+  // The group that all boxes of the slot belong to: no candidate covers boxes of two.
   __device__ int group(int slot) const {
     int w = 0;
     while (word(slot, w) == 0) ++w;
@@ -81,8 +81,8 @@ __device__ inline bool is_better(const Choice& a, const Choice& b) {
   return a.gain != b.gain ? a.gain > b.gain : a.rank < b.rank;
 }
 
-// The best of the threads' choices, for every thread; one without gain loses to all others. Has a barrier between
-// writing and reading `shared`, one more has to come before the next call.
+// Gives every thread the best of all threads' choices; a choice without gain loses to all others. There is a barrier
+// between writing and reading `shared`; the caller has to place another one before it calls this again.
 __device__ inline Choice best_of_block(Choice choice, Choice* shared) {
   for (int delta = kWarpSize / 2; delta > 0; delta /= 2) {
     Choice other;
@@ -99,7 +99,8 @@ __device__ inline Choice best_of_block(Choice choice, Choice* shared) {
   return choice;
 }
 
-// The best of `count` slots, which are all slots or (not null) those of a list; gain 0 if none covers anything new.
+// The best of the first `count` slots, or of the `count` slots in `list` if that is not null. Its gain is 0 if none of
+// them covers a box that is not covered yet.
 __device__ inline Choice best_slot(const ImageCandidates& image, const int* list, int count, const uint32_t* covered,
                                    uint64_t mixed_seed, Choice* shared) {
   Choice best = {0, -1, ~0ull};
@@ -113,7 +114,7 @@ __device__ inline Choice best_slot(const ImageCandidates& image, const int* list
   return best_of_block(best, shared);
 }
 
-// Marks the slot's boxes as covered; barriers have to stand before and after.
+// Marks the slot's boxes as covered. The caller has to place a barrier before and one after.
 __device__ inline void cover(const ImageCandidates& image, int slot, uint32_t* covered) {
   for (int w = threadIdx.x; w < image.words; w += kThreads) covered[w] |= image.word(slot, w);
 }
@@ -222,7 +223,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 int images_at_a_time(const ChipBatch& batch, const ChipOptions& options) {
-  Carver one_image(nullptr);
+  Arena one_image(nullptr);
   const Memory measured(&one_image, batch, options, 1);
   static_cast<void>(measured);
   const int64_t fitting = std::max<int64_t>(kMaxBytes / static_cast<int64_t>(one_image.bytes()), 1);

@@ -1,5 +1,5 @@
-// Where a device operator runs: a stream, and working memory that one call carves up. Host code without CUDA headers,
-// so that the bindings (src/ops) need no CUDA compiler.
+// Where a device operator runs: a stream, and working memory that one call divides into arrays. Host code without CUDA
+// headers, so that the bindings (src/ops) need no CUDA compiler.
 #ifndef SNIPER_CUDA_CONTEXT_H_
 #define SNIPER_CUDA_CONTEXT_H_
 
@@ -20,7 +20,8 @@ class CudaContext {
 
   void* stream() const { return stream_; }
 
-  // Once a call: MXNet answers every request with the same buffer. See `scratch` below.
+  // May be asked once in a call of an operator, because MXNet answers every request with the same buffer. `scratch`
+  // below divides one request into parts.
   void* allocate(size_t bytes) const { return bytes > 0 ? allocate_(owner_, bytes) : nullptr; }
 
  private:
@@ -30,9 +31,9 @@ class CudaContext {
 };
 
 // Deals out parts of one buffer; without a buffer it only adds up how much is needed.
-class Carver {
+class Arena {
  public:
-  explicit Carver(void* base) : base_(static_cast<char*>(base)), bytes_(0) {}
+  explicit Arena(void* base) : base_(static_cast<char*>(base)), bytes_(0) {}
 
   template <typename T>
   T* take(int64_t count) {
@@ -49,15 +50,15 @@ class Carver {
   size_t bytes_;
 };
 
-// The working memory of one call. `Layout` has pointers as members and a constructor (Carver*, sizes...) that takes
-// each of them from the carver; it runs twice, once to measure.
+// The working memory of one call. `Layout` has pointers as members and a constructor (Arena*, sizes...) that takes
+// each of them from the arena; it runs twice, once to measure.
 template <typename Layout, typename... Sizes>
 Layout scratch(const CudaContext& context, const Sizes&... sizes) {
-  Carver measure(nullptr);
+  Arena measure(nullptr);
   const Layout probe(&measure, sizes...);
   static_cast<void>(probe);
-  Carver carver(context.allocate(measure.bytes()));
-  return Layout(&carver, sizes...);
+  Arena arena(context.allocate(measure.bytes()));
+  return Layout(&arena, sizes...);
 }
 
 // Sets device memory to zero bytes, in stream order.

@@ -17,7 +17,7 @@ namespace {
 const int64_t kMaxColumnFloats = int64_t{1} << 26;  // 256 MiB: beyond it longer batches no longer help the products
 const int kThreads = 256;
 
-// Sizes of one call; of matrices those of one group.
+// Sizes of one call. Those of matrices are of one group of the convolution.
 struct Sizes {
   int filters, inner, groups, cells;
   int64_t columns, outputs;  // rows of one image's columns and outputs, all groups
@@ -67,7 +67,7 @@ class Tiling {
 
 struct Columns {
   float* values;
-  Columns(Carver* carver, const Tiling& tiling) : values(carver->take<float>(tiling.floats())) {}
+  Columns(Arena* arena, const Tiling& tiling) : values(arena->take<float>(tiling.floats())) {}
 };
 
 // Floats from one matrix to the next, for the three of a product.
@@ -75,8 +75,8 @@ struct Strides {
   int64_t a, b, c;
 };
 
-// Calls multiply(batch, a, b, c) until every image has had every group: `batch` is the problem with strides and length
-// of the batch, a, b, c are where its first matrices begin.
+// Calls multiply(batch, a, b, c) as often as it takes to multiply every group of every image. `batch` is the problem
+// with the strides and the length of one batch filled in; a, b and c are where the first matrices of that batch begin.
 
 template <typename Multiply>
 void batched(int groups, int images, const Strides& by_group, const Strides& by_image, Gemm problem,

@@ -1,8 +1,8 @@
 // Launching kernels, and what kernels may use. Included by .cu files only.
 //
-// The same .cu files are compiled by nvcc and, with SNIPER_CUDA_EMULATION, by a plain C++ compiler as C++: there the
-// threads of a block are fibers of one CPU thread (cuda/emulation.h), so that the logic of every kernel runs in tests
-// on a machine without a GPU. A kernel therefore keeps to:
+// The same .cu files are compiled by nvcc and, for tests on machines without a GPU, by a plain C++ compiler against the
+// cuda_runtime.h of tests/cuda/emulation, where the threads of a block are fibers of one CPU thread. That file knows as
+// much of CUDA as the kernels use, and not more. A kernel therefore keeps to:
 //
 //   - threadIdx, blockIdx, blockDim, gridDim; __global__, __device__, __launch_bounds__, __restrict__
 //   - static __shared__ arrays, and SNIPER_DYNAMIC_SHARED(type, name) for the launch's shared_bytes
@@ -26,12 +26,19 @@
 #include <stdexcept>
 #include <string>
 
+#include <cuda_runtime.h>
+
 #include "cuda/context.h"
 
-#if defined(SNIPER_CUDA_EMULATION)
-#include "cuda/emulation.h"
-#else
-#include <cuda_runtime.h>
+// The two things that only nvcc can say; another cuda_runtime.h brings its own.
+#ifndef SNIPER_START_KERNEL
+#define SNIPER_START_KERNEL(kernel, grid, block, shared_bytes, stream, ...) \
+  kernel<<<grid, block, shared_bytes, stream>>>(__VA_ARGS__)
+#endif
+#ifndef SNIPER_DYNAMIC_SHARED
+#define SNIPER_DYNAMIC_SHARED(type, name)                                \
+  extern __shared__ __align__(16) unsigned char sniper_dynamic_shared[]; \
+  type* name = reinterpret_cast<type*>(sniper_dynamic_shared)
 #endif
 
 namespace sniper {
@@ -45,23 +52,6 @@ inline unsigned int blocks_for(int64_t count, int block) {
   if (blocks > 0x7fffffff) throw std::runtime_error("too many items for one launch: " + std::to_string(count));
   return static_cast<unsigned int>(blocks);
 }
-
-#if defined(SNIPER_CUDA_EMULATION)
-
-#define SNIPER_DYNAMIC_SHARED(type, name) type* name = static_cast<type*>(::sniper::emulation::dynamic_shared())
-
-// Runs the kernel to its end. A grid without blocks does nothing.
-template <typename... Parameters, typename... Arguments>
-void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes, const CudaContext&,
-            Arguments... arguments) {
-  emulation::run_grid(grid, block, shared_bytes, [=] { kernel(arguments...); });
-}
-
-#else
-
-#define SNIPER_DYNAMIC_SHARED(type, name)                                   \
-  extern __shared__ __align__(16) unsigned char sniper_dynamic_shared[]; \
-  type* name = reinterpret_cast<type*>(sniper_dynamic_shared)
 
 // Throws std::runtime_error "<what>: <CUDA's message>" unless the call succeeded.
 inline void check_cuda(cudaError_t status, const char* what) {
@@ -81,12 +71,10 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_
                                     cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)),
                "shared memory of a CUDA kernel");
   }
-  kernel<<<grid, block, shared_bytes, static_cast<cudaStream_t>(context.stream())>>>(
-      static_cast<Parameters>(arguments)...);
+  SNIPER_START_KERNEL(kernel, grid, block, shared_bytes, static_cast<cudaStream_t>(context.stream()),
+                      static_cast<Parameters>(arguments)...);
   check_cuda(cudaGetLastError(), "starting a CUDA kernel");
 }
-
-#endif
 
 }  // namespace sniper
 

@@ -7,8 +7,8 @@
 
 namespace sniper {
 
-// As mask_rcnn_target_cpu, arrays in device memory; but a row whose id or image index is none holds the ignore label,
-// as looking at it here would mean waiting for the device.
+// Computes what mask_rcnn_target_cpu does, on arrays in device memory, with one difference: a row whose id or image
+// index is invalid is no error but holds the ignore label, since the host would have to wait for the device to see it.
 void mask_rcnn_target_cuda(const CudaContext& context, const MaskInputs& in, const MaskOptions& options,
                            float* targets, float* categories);
 

@@ -25,7 +25,8 @@ __global__ void __launch_bounds__(kMaskBits) mask_kernel(NmsChunk chunk, float t
   const uint32_t* removed = chunk.removed + image * 2 * words;
   if (column_word < row_word || kept.counts[image] >= kept.capacity) return;
   if (~removed_word(removed, row_word) == 0 || ~removed_word(removed, column_word) == 0) {
-    // Nothing here needs a test, but rows of live boxes are read.
+    // No pair of this block needs a test, but the masks of boxes that are there will be read, so they have to be
+    // cleared.
     chunk.masks[(image * chunk.chunk + row_word * kMaskBits + thread) * words + column_word] = 0;
     return;
   }

@@ -11,12 +11,12 @@ const int kScanThreads = 256;
 
 // Working memory: that of the selection, the ground truth in use, and for masks each roi's object.
 struct TargetMemory {
-  TargetMemory(Carver* carver, const BatchOutputs& batch, const ProposalOptions& options, const BatchTruth& truth,
+  TargetMemory(Arena* arena, const BatchOutputs& batch, const ProposalOptions& options, const BatchTruth& truth,
                bool masks)
-      : selection(carver, batch, options),
-        truths(carver->take<GroundTruth>(batch.num_images * truth.max_gt)),
-        num_truths(carver->take<int>(batch.num_images)),
-        matches(carver->take<int>(masks ? batch.num_images * options.post_nms_top_n : 0)) {}
+      : selection(arena, batch, options),
+        truths(arena->take<GroundTruth>(batch.num_images * truth.max_gt)),
+        num_truths(arena->take<int>(batch.num_images)),
+        matches(arena->take<int>(masks ? batch.num_images * options.post_nms_top_n : 0)) {}
 
   SelectionMemory selection;
   GroundTruth* truths;  // (N, max_gt), those in use first

@@ -1,4 +1,5 @@
-// MultiProposal, MultiProposalTarget and MultiProposalTargetMask on the device: as in src/cpu, arrays in device memory.
+// MultiProposal, MultiProposalTarget and MultiProposalTargetMask on the device. The functions compute what those of
+// cpu/proposals.h and cpu/proposal_targets.h do, bit for bit, on arrays in device memory.
 #ifndef SNIPER_CUDA_PROPOSALS_H_
 #define SNIPER_CUDA_PROPOSALS_H_
 

@@ -126,9 +126,9 @@ MapShape map_shape(const PoolingInputs& in, const PoolingOptions& options) {
 struct Maps {
   float* map;  // data channel-last; null if not wanted
   float* grad;
-  Maps(Carver* carver, int64_t map_floats, int64_t grad_floats)
-      : map(map_floats > 0 ? carver->take<float>(map_floats) : nullptr),
-        grad(grad_floats > 0 ? carver->take<float>(grad_floats) : nullptr) {}
+  Maps(Arena* arena, int64_t map_floats, int64_t grad_floats)
+      : map(map_floats > 0 ? arena->take<float>(map_floats) : nullptr),
+        grad(grad_floats > 0 ? arena->take<float>(grad_floats) : nullptr) {}
 };
 
 }  // namespace

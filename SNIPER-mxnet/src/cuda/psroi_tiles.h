@@ -81,7 +81,7 @@ __device__ inline int64_t image_of(const PoolingInputs& in, int64_t roi) {
   return image >= 0.0f && image < static_cast<float>(in.images) ? static_cast<int64_t>(image) : -1;
 }
 
-// Every thread takes lists; a barrier has to follow.
+// The threads share out the lists among them. The caller has to place a barrier after this.
 __device__ inline void place_samples(const PoolingInputs& in, const PoolingOptions& options, const Tile& tile,
                                      Sampling* sampling) {
   const RoiFrame frame = roi_frame(in.rois + 5 * tile.roi, options.spatial_scale);
@@ -106,7 +106,7 @@ __device__ inline void place_samples(const PoolingInputs& in, const PoolingOptio
   }
 }
 
-// The taps of one piece of each axis' samples; barriers have to stand before and after.
+// The taps of one piece of each axis' samples. The caller has to place a barrier before and one after.
 __device__ inline void find_taps(const PoolingInputs& in, int samples, const Tile& tile, int first_row,
                                  int first_column, Sampling* sampling) {
   for (int list = threadIdx.x; list < 2 * tile.bins; list += kThreads) {

@@ -8,14 +8,15 @@ namespace {
 
 const int kThreads = 128;
 
-// Of images with more anchors than this NMS takes larger chunks: fewer launches, and the masks stay a fraction.
+// Images with more anchors than this go through NMS in larger chunks. That takes fewer launches, and the masks of a
+// chunk (2 MB) still take less memory than the image's inputs and sort keys.
 const int64_t kManyAnchors = 65536;
 
-// A sort key is the image's number above 32 bits that ascend as scores descend; boxes that never enter NMS have all
-// ones there, which no score has.
+// A sort key has the image's number in its upper 32 bits and a number that ascends as scores descend in its lower 32.
+// Boxes that never enter NMS have this value as their lower half, which no score gives: they end up behind all others.
 const uint32_t kDropped = 0xffffffffu;
 
-// What every kernel here knows.
+// The inputs and options that all kernels of this file take.
 struct Task {
   BatchOutputs batch;
   const Box* anchors;
@@ -25,7 +26,8 @@ struct Task {
   const float* valid_ranges;
 };
 
-// Anchors as an argument of a kernel, which needs no copy from the host's memory.
+// Some anchors, passed to a kernel by value: arguments reach the device with the launch, while a copy from the host's
+// memory would have to be waited for.
 struct AnchorPart {
   static const int kRoom = 64;
   Box boxes[kRoom];
@@ -131,24 +133,24 @@ int bits_of(int64_t count) {
 
 }  // namespace
 
-SelectionMemory::SelectionMemory(Carver* carver, const BatchOutputs& batch, const ProposalOptions& options) {
+SelectionMemory::SelectionMemory(Arena* arena, const BatchOutputs& batch, const ProposalOptions& options) {
   const int64_t images = batch.num_images, per_image = anchors_per_image(batch, options);
   const int64_t total = images * per_image;
-  anchors = carver->take<Box>(options.num_anchors());
+  anchors = arena->take<Box>(options.num_anchors());
   for (int i = 0; i < 2; ++i) {
-    sort.keys[i] = carver->take<uint64_t>(total);
-    sort.values[i] = carver->take<uint32_t>(total);
+    sort.keys[i] = arena->take<uint64_t>(total);
+    sort.values[i] = arena->take<uint32_t>(total);
   }
-  sort.workspace = carver->take<char>(static_cast<int64_t>(sort_workspace(total)));
+  sort.workspace = arena->take<char>(static_cast<int64_t>(sort_workspace(total)));
   chunk.chunk = chunk_size(per_image, nms_limit(per_image, options));
-  chunk.boxes = carver->take<Box>(images * chunk.chunk);
-  chunk.indices = carver->take<uint32_t>(images * chunk.chunk);
-  chunk.removed = carver->take<uint32_t>(images * chunk.chunk / 32);
-  chunk.masks = carver->take<uint64_t>(images * chunk.chunk * (chunk.chunk / kMaskBits));
+  chunk.boxes = arena->take<Box>(images * chunk.chunk);
+  chunk.indices = arena->take<uint32_t>(images * chunk.chunk);
+  chunk.removed = arena->take<uint32_t>(images * chunk.chunk / 32);
+  chunk.masks = arena->take<uint64_t>(images * chunk.chunk * (chunk.chunk / kMaskBits));
   kept.capacity = options.post_nms_top_n;
-  kept.boxes = carver->take<Box>(images * kept.capacity);
-  kept.indices = carver->take<uint32_t>(images * kept.capacity);
-  kept.counts = carver->take<int>(images);
+  kept.boxes = arena->take<Box>(images * kept.capacity);
+  kept.indices = arena->take<uint32_t>(images * kept.capacity);
+  kept.counts = arena->take<int>(images);
 }
 
 template <Arithmetic kind>
@@ -163,7 +165,8 @@ KeptBoxesCuda select_proposals_cuda(const CudaContext& context, const BatchOutpu
   launch(keys_kernel<kind>, dim3(blocks_for(images * per_image, kThreads)), dim3(kThreads), 0, context, task,
          memory.sort.keys[0], memory.sort.values[0]);
   const SortedPairs sorted = sort_pairs(context, memory.sort, images * per_image, 32 + bits_of(images));
-  // How many boxes each image keeps is known on the device only: launches that come after it has P do nothing.
+  // Only the device knows how many boxes each image has kept so far, so all chunks are launched; a chunk of an image
+  // that has its P boxes already does nothing.
   const int64_t limit = nms_limit(per_image, options);
   const NmsChunk& chunk = memory.chunk;
   for (int64_t first = 0; first < limit; first += chunk.chunk) {

@@ -14,7 +14,7 @@ namespace sniper {
 
 // Working memory: 24 bytes an anchor for the sort, and per image the masks of one chunk (0.5 or 2 MB) and P boxes.
 struct SelectionMemory {
-  SelectionMemory(Carver* carver, const BatchOutputs& batch, const ProposalOptions& options);
+  SelectionMemory(Arena* arena, const BatchOutputs& batch, const ProposalOptions& options);
 
   Box* anchors;  // (A,) of cell (0, 0)
   SortBuffers sort;

@@ -14,7 +14,9 @@ namespace {
 
 const int kThreads = 256;
 const int kWarps = kThreads / kWarpSize;
-const size_t kSharedBytes = 40 * 1024;  // of what every GPU has without asking; the kernel has some more of its own
+// Shared memory for the rows of a set. Every GPU gives a block 48 KB without being asked; the rest is for the kernel's
+// own variables.
+const size_t kSharedBytes = 40 * 1024;
 
 enum Column { kX1, kY1, kX2, kY2, kScore, kArea, kNumColumns };
 
@@ -117,7 +119,7 @@ __device__ inline void close_gaps(const Rows& rows, int begin, int live, int end
   }
 }
 
-// memory: where rows do not fit into shared memory, bytes_of_set for each set; else null.
+// `memory` has bytes_of_set for each set if their rows do not fit into shared memory; otherwise it is null.
 __global__ void __launch_bounds__(kThreads)
     soft_nms_kernel(const float* dets, int num_rows, SoftNmsParam param, char* memory, float* out, float* counts) {
   SNIPER_DYNAMIC_SHARED(char, dynamic);
@@ -156,7 +158,7 @@ __global__ void __launch_bounds__(kThreads)
 
 struct Memory {
   char* sets;
-  Memory(Carver* carver, int64_t bytes) : sets(carver->take<char>(bytes)) {}
+  Memory(Arena* arena, int64_t bytes) : sets(arena->take<char>(bytes)) {}
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
-// SoftNMS on the device: the CPU's survivors in the CPU's order; scores may differ in the last bit, as the exponential
-// does. Arrays are in device memory.
+// SoftNMS on the device. It finds the CPU's survivors in the CPU's order; a score may differ from the CPU's in the last
+// bit, because the device rounds the exponential differently. Arrays are in device memory.
 #ifndef SNIPER_CUDA_SOFT_NMS_H_
 #define SNIPER_CUDA_SOFT_NMS_H_
 

@@ -1,4 +1,4 @@
-// Sorting on the device: CUB's radix sort, the standard library's stable sort under emulation.
+// Sorting on the device, by CUB's radix sort.
 #ifndef SNIPER_CUDA_SORT_H_
 #define SNIPER_CUDA_SORT_H_
 
@@ -21,7 +21,8 @@ struct SortedPairs {
   const uint32_t* values;
 };
 
-// Bytes of working memory for sorting so many pairs; asks the driver for the device's properties, not for its state.
+// Bytes of working memory for sorting so many pairs. It does not wait for the device: only the device's properties
+// matter.
 size_t sort_workspace(int64_t count);
 
 // Sorts by the lowest `bits` bits of the keys, ascending; equal keys keep their order. Returns the arrays that hold the

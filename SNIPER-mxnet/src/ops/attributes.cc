@@ -56,6 +56,12 @@ int64_t Attributes::integer(const char* name, int64_t fallback) const {
   return static_cast<int64_t>(value);
 }
 
+int64_t Attributes::positive(const char* name, int64_t fallback) const {
+  const int64_t value = integer(name, fallback);
+  require(value > 0, name, "above 0");
+  return value;
+}
+
 bool Attributes::boolean(const char* name, bool fallback) const {
   const std::string* text = find(name);
   if (text == nullptr) return fallback;
@@ -79,6 +85,11 @@ std::vector<float> Attributes::numbers(const char* name, const std::vector<float
     values.push_back(static_cast<float>(value));
   }
   return values;
+}
+
+std::string Attributes::word(const char* name, const char* fallback) const {
+  const std::string* text = find(name);
+  return text == nullptr ? fallback : *text;
 }
 
 int Attributes::choice(const char* name, const std::vector<std::string>& options, int fallback) const {

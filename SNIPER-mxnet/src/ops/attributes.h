@@ -19,11 +19,17 @@ class Attributes {
   // Throws if an attribute is given that is not among `known`; names that begin with __ are MXNet's own.
   void check_names(const std::vector<std::string>& known) const;
 
+  bool given(const char* name) const { return find(name) != nullptr; }
+
   double number(const char* name, double fallback) const;
   int64_t integer(const char* name, int64_t fallback) const;
+  // A whole number above 0.
+  int64_t positive(const char* name, int64_t fallback) const;
   bool boolean(const char* name, bool fallback) const;
   // "(1, 2.5)", "[1 2.5]" or "1".
   std::vector<float> numbers(const char* name, const std::vector<float>& fallback) const;
+  // The text as it is.
+  std::string word(const char* name, const char* fallback) const;
   // Place of the attribute's value among `options`.
   int choice(const char* name, const std::vector<std::string>& options, int fallback) const;
 

@@ -24,8 +24,7 @@ std::vector<std::string> proposal_attribute_names() {
 
 ProposalOptions read_proposal_options(const Attributes& attributes, int64_t pre_nms_top_n) {
   ProposalOptions options;
-  options.feature_stride = static_cast<int>(attributes.integer("feature_stride", 16));
-  attributes.require(options.feature_stride > 0, "feature_stride", "above 0");
+  options.feature_stride = static_cast<int>(attributes.positive("feature_stride", 16));
   options.scales = attributes.numbers("scales", {2, 4, 7, 10, 13, 16, 24});
   attributes.require(all_positive(options.scales), "scales", "at least one number above 0");
   options.ratios = attributes.numbers("ratios", {0.5f, 1, 2});
@@ -35,13 +34,12 @@ ProposalOptions read_proposal_options(const Attributes& attributes, int64_t pre_
   options.pre_nms_top_n = attributes.integer("rpn_pre_nms_top_n", pre_nms_top_n);
   attributes.require(options.pre_nms_top_n == -1 || options.pre_nms_top_n > 0, "rpn_pre_nms_top_n",
                      "above 0, or -1 for all");
-  options.post_nms_top_n = static_cast<int>(attributes.integer("rpn_post_nms_top_n", 300));
-  attributes.require(options.post_nms_top_n > 0, "rpn_post_nms_top_n", "above 0");
+  options.post_nms_top_n = static_cast<int>(attributes.positive("rpn_post_nms_top_n", 300));
   options.threshold = static_cast<float>(attributes.number("threshold", 0.7));
   attributes.require(options.threshold >= 0.0f && options.threshold <= 1.0f, "threshold", "from 0 to 1");
   options.min_size = static_cast<float>(attributes.number("rpn_min_size", 3));
   attributes.require(options.min_size >= 0.0f && !std::isinf(options.min_size), "rpn_min_size", "0 or above, finite");
-  attributes.require(attributes.integer("batch_size", 16) > 0, "batch_size", "above 0");
+  attributes.positive("batch_size", 16);
   attributes.number("bbox_scale", 1.0);
   return options;
 }
@@ -57,15 +55,14 @@ FeatureShape check_bbox_pred(const Shape& bbox_pred, const ProposalOptions& opti
   return shape;
 }
 
-BatchOutputs network_outputs(std::vector<MXTensor>* in) {
-  MXTensor& bbox_pred = (*in)[1];
+BatchOutputs network_outputs(const Tensors& in) {
   BatchOutputs batch;
-  batch.cls_prob = (*in)[0].data<float>();
-  batch.bbox_pred = bbox_pred.data<float>();
-  batch.im_info = (*in)[2].data<float>();
-  batch.num_images = bbox_pred.shape[0];
-  batch.height = static_cast<int>(bbox_pred.shape[2]);
-  batch.width = static_cast<int>(bbox_pred.shape[3]);
+  batch.cls_prob = in.data(0);
+  batch.bbox_pred = in.data(1);
+  batch.im_info = in.data(2);
+  batch.num_images = in.size(1, 0);
+  batch.height = static_cast<int>(in.size(1, 2));
+  batch.width = static_cast<int>(in.size(1, 3));
   return batch;
 }
 

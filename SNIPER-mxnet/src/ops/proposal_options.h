@@ -13,7 +13,8 @@
 
 #include "cpu/proposals.h"
 #include "ops/attributes.h"
-#include "ops/binding.h"
+#include "ops/shapes.h"
+#include "ops/tensors.h"
 #include "sniper/proposals.h"
 
 namespace sniper {
@@ -31,7 +32,7 @@ struct FeatureShape {
 FeatureShape check_bbox_pred(const Shape& bbox_pred, const ProposalOptions& options);
 
 // The first three inputs of both: cls_prob, bbox_pred, im_info.
-BatchOutputs network_outputs(std::vector<MXTensor>* in);
+BatchOutputs network_outputs(const Tensors& in);
 
 }  // namespace sniper
 

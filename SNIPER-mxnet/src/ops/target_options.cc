@@ -4,12 +4,12 @@
 
 namespace sniper {
 
-std::vector<std::string> target_input_names() {
-  return {"cls_prob", "bbox_pred", "im_info", "gt_boxes", "valid_ranges"};
-}
+Names target_input_names() { return {"cls_prob", "bbox_pred", "im_info", "gt_boxes", "valid_ranges"}; }
 
-std::vector<std::string> target_attribute_names() {
-  std::vector<std::string> names = proposal_attribute_names();
+Names target_output_names() { return {"rois", "label", "bbox_target", "bbox_weight"}; }
+
+Names target_attribute_names() {
+  Names names = proposal_attribute_names();
   for (const char* name : {"workspace", "bbox_stds", "aligned_targets"}) names.push_back(name);
   return names;
 }
@@ -29,8 +29,7 @@ TargetOptions read_target_options(const Attributes& attributes, TargetRules rule
   return options;
 }
 
-FeatureShape infer_target_shapes(const ProposalOptions& options, const std::vector<Shape>& in,
-                                 std::vector<Shape>* out) {
+std::vector<Shape> target_shapes(const ProposalOptions& options, const std::vector<Shape>& in) {
   const FeatureShape feature = check_bbox_pred(in[kBBoxPred], options);
   const unsigned int anchors = options.num_anchors();
   check_shape("cls_prob", in[kClsProb], {feature.images, 2, anchors * feature.height, feature.width},
@@ -40,24 +39,19 @@ FeatureShape infer_target_shapes(const ProposalOptions& options, const std::vect
   check_shape("gt_boxes", in[kGtBoxes], {feature.images, in[kGtBoxes][1], 5}, "(N, objects, 5)");
   check_shape("valid_ranges", in[kValidRanges], {feature.images, 2}, "(N, 2)");
   const unsigned int rows = num_rows(feature.images, options.post_nms_top_n);
-  (*out)[kRois] = {rows, 5};
-  (*out)[kLabel] = {rows, 1};
-  (*out)[kBBoxTarget] = {rows, 4};
-  (*out)[kBBoxWeight] = {rows, 4};
-  return feature;
+  return {{rows, 5}, {rows, 1}, {rows, 4}, {rows, 4}};
 }
 
-BatchTruth ground_truth(std::vector<MXTensor>* in) {
+BatchTruth ground_truth(const Tensors& in) {
   BatchTruth truth;
-  truth.gt_boxes = (*in)[kGtBoxes].data<float>();
-  truth.valid_ranges = (*in)[kValidRanges].data<float>();
-  truth.max_gt = (*in)[kGtBoxes].shape[1];
+  truth.gt_boxes = in.data(kGtBoxes);
+  truth.valid_ranges = in.data(kValidRanges);
+  truth.max_gt = in.size(kGtBoxes, 1);
   return truth;
 }
 
-TargetArrays target_arrays(std::vector<MXTensor>* out) {
-  return TargetArrays{(*out)[kRois].data<float>(), (*out)[kLabel].data<float>(), (*out)[kBBoxTarget].data<float>(),
-                      (*out)[kBBoxWeight].data<float>()};
+TargetArrays target_arrays(const Tensors& out) {
+  return TargetArrays{out.data(kRois), out.data(kLabel), out.data(kBBoxTarget), out.data(kBBoxWeight)};
 }
 
 }  // namespace sniper

@@ -3,84 +3,61 @@
 // on GPUs cuDNN chooses such an algorithm by itself.
 #include "cpu/winograd_convolution.h"
 
-#include <vector>
-
 #include "cpu/gemm.h"
-#include "ops/attributes.h"
-#include "ops/binding.h"
-#include "ops/workspace.h"
+#include "ops/operator.h"
 
 namespace sniper {
 namespace {
 
-const char kName[] = "WinogradConvolution";
-enum Input { kData, kWeight, kBias };
+struct WinogradConvolution {
+  struct Options {
+    int num_filter;
+    bool no_bias, relu;
+  };
+  enum Input { kData, kWeight, kBias };
 
-struct Options {
-  int num_filter;
-  bool no_bias, relu;
-};
+  static Signature signature() {
+    return Signature("WinogradConvolution")
+        .inputs({"data", "weight", "bias"})
+        .last_input_unless("no_bias")
+        .outputs({"output"})
+        .attributes({"num_filter", "no_bias", "relu"})
+        .required({"num_filter"});
+  }
 
-Options read_options(const AttributeMap& values) {
-  const Attributes attributes(kName, values);
-  attributes.check_names({"num_filter", "no_bias", "relu"});
-  attributes.require(values.count("num_filter") > 0, "num_filter", "given");
-  const int64_t filters = attributes.integer("num_filter", 1);
-  attributes.require(filters > 0 && filters <= 0x7fffffff - kPanel, "num_filter", "above 0");
-  return Options{static_cast<int>(filters), attributes.boolean("no_bias", false), attributes.boolean("relu", false)};
-}
+  static Options read_options(const Attributes& attributes) {
+    const int64_t filters = attributes.integer("num_filter", 1);
+    attributes.require(filters > 0 && filters <= 0x7fffffff - kPanel, "num_filter", "above 0");
+    return Options{static_cast<int>(filters), attributes.boolean("no_bias", false), attributes.boolean("relu", false)};
+  }
 
-MXReturnValue parse_attributes(const AttributeMap& values, int* num_inputs, int* num_outputs) {
-  return guarded(kName, [&] {
-    *num_inputs = read_options(values).no_bias ? 2 : 3;
-    *num_outputs = 1;
-  });
-}
-
-MXReturnValue infer_type(const AttributeMap&, std::vector<int>* in_types, std::vector<int>* out_types) {
-  return guarded(kName, [&] { infer_float32({"data", "weight", "bias"}, in_types, out_types); });
-}
-
-MXReturnValue infer_shape(const AttributeMap& values, std::vector<Shape>* in, std::vector<Shape>* out) {
-  return guarded(kName, [&] {
-    const Options options = read_options(values);
-    const Shape& data = (*in)[kData];
+  static std::vector<Shape> output_shapes(const Attributes&, const Options& options, const std::vector<Shape>& in) {
+    const Shape& data = in[kData];
+    const unsigned int filters = options.num_filter;
     check_maps("data", data);
-    check_shape("weight", (*in)[kWeight],
+    check_shape("weight", in[kWeight],
                 {kWinogradPoints, static_cast<unsigned int>(winograd_panels(options.num_filter)), data[1], kPanel},
                 "(36, num_filter/32 rounded up, C, 32)");
-    const unsigned int filters = options.num_filter;
-    if (!options.no_bias) check_shape("bias", (*in)[kBias], {filters}, "(num_filter,)");
-    (*out)[0] = {data[0], filters, data[2], data[3]};
-  });
-}
+    if (!options.no_bias) check_shape("bias", in[kBias], {filters}, "(num_filter,)");
+    return {{data[0], filters, data[2], data[3]}};
+  }
 
-MXReturnValue forward(const AttributeMap& values, std::vector<MXTensor>* in, std::vector<MXTensor>* out,
-                      const OpResource& resource) {
-  return guarded(kName, [&] {
-    const Options options = read_options(values);
-    MXTensor& data = (*in)[kData];
+  static void forward_cpu(const Options& options, const Tensors& in, const Tensors& out, Workspace* workspace) {
     WinogradConvolutionInputs inputs;
-    inputs.data = data.data<float>();
-    inputs.weight = (*in)[kWeight].data<float>();
-    inputs.bias = options.no_bias ? nullptr : (*in)[kBias].data<float>();
-    inputs.images = data.shape[0];
-    inputs.channels = static_cast<int>(data.shape[1]);
-    inputs.height = static_cast<int>(data.shape[2]);
-    inputs.width = static_cast<int>(data.shape[3]);
+    inputs.data = in.data(kData);
+    inputs.weight = in.data(kWeight);
+    inputs.bias = in.data(kBias);
+    inputs.images = in.size(kData, 0);
+    inputs.channels = static_cast<int>(in.size(kData, 1));
+    inputs.height = static_cast<int>(in.size(kData, 2));
+    inputs.width = static_cast<int>(in.size(kData, 3));
     inputs.filters = options.num_filter;
     inputs.relu = options.relu;
-    Workspace workspace(resource, winograd_convolution_workspace(inputs));
-    winograd_convolution_cpu(inputs, workspace.data(), (*out)[0].data<float>());
-  });
-}
+    winograd_convolution_cpu(inputs, workspace->take(winograd_convolution_workspace(inputs)), out.data(0));
+  }
+};
+
+const Operator<WinogradConvolution> registration = Operator<WinogradConvolution>().inference_on_cpu();
 
 }  // namespace
-
-REGISTER_OP(WinogradConvolution)
-    .setParseAttrs(parse_attributes)
-    .setInferType(infer_type)
-    .setInferShape(infer_shape)
-    .setForward(forward, "cpu");
-
 }  // namespace sniper

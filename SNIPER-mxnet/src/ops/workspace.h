@@ -1,4 +1,4 @@
-// Working memory of an operator.
+// Working memory of an operator on the CPU.
 #ifndef SNIPER_OPS_WORKSPACE_H_
 #define SNIPER_OPS_WORKSPACE_H_
 
@@ -10,28 +10,27 @@
 
 namespace sniper {
 
-// Floats from MXNet's pool, which keeps them from call to call; they start at a cache line. The pool counts bytes in an
-// int; what is larger comes from the heap and goes with this object.
 class Workspace {
  public:
-  Workspace(const mxnet::ext::OpResource& resource, size_t floats) {
-    floats += kLineFloats;
-    if (floats * sizeof(float) < 0x7fffffffu) {
-      data_ = static_cast<float*>(resource.alloc_cpu(static_cast<int>(floats * sizeof(float))));
-    } else {
-      heap_.resize(floats);
-      data_ = heap_.data();
-    }
-    data_ = line_start(data_);
-  }
+  explicit Workspace(const mxnet::ext::OpResource& resource) : resource_(resource) {}
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
 
-  float* data() { return data_; }
+  // Floats that start at a cache line and last as long as this object. At most once a call of the operator: they come
+  // from MXNet's pool, which answers every request with the same memory and keeps it from call to call. The pool counts
+  // bytes in an int; what is larger comes from the heap.
+  float* take(size_t floats) {
+    floats += kLineFloats;
+    if (floats * sizeof(float) < 0x7fffffffu) {
+      return line_start(static_cast<float*>(resource_.alloc_cpu(static_cast<int>(floats * sizeof(float)))));
+    }
+    heap_.resize(floats);
+    return line_start(heap_.data());
+  }
 
  private:
+  const mxnet::ext::OpResource& resource_;
   std::vector<float> heap_;
-  float* data_;
 };
 
 }  // namespace sniper

@@ -1,6 +1,6 @@
 """Builds the libraries of tests/cuda: python SNIPER-mxnet/tests/cuda/libraries.py [cpu] [emulated] [cuda]
 
-libsniper_cpu.so (the CPU loops), libsniper_emulated.so (the kernels of src/cuda compiled as C++) and, with nvcc,
+libsniper_cpu.so (the CPU loops), libsniper_emulated.so (the kernels of src/cuda as C++, see emulation/) and, with nvcc,
 libsniper_cuda.so. They export the functions of interface/, need no MXNet, and land in SNIPER-mxnet/build/cuda, where
 only what has changed is compiled again. Without names: the first two, and the third where there is nvcc.
 """
@@ -46,9 +46,10 @@ def build(kind):
         jobs = [(source, host + flags) for source in _sources('src/cpu/*.cc') + interface]
         link = host + ['-shared', '-fopenmp']
     elif kind == 'emulated':
-        flags = HOST_FLAGS + ['-DSNIPER_CUDA_EMULATION']
-        jobs = [(source, host + flags) for source in ['src/cuda/emulation.cc'] + interface]
-        jobs += [(source, host + flags + ['-x', 'c++']) for source in kernels]
+        # The headers of tests/cuda/emulation stand in for CUDA's, and its cublas.cc for ours.
+        flags = HOST_FLAGS + ['-DSNIPER_INTERFACE_EMULATED', '-Itests/cuda/emulation']
+        jobs = [(source, host + flags) for source in _sources('tests/cuda/emulation/*.cc') + interface]
+        jobs += [(source, host + flags + ['-x', 'c++']) for source in kernels if source != 'src/cuda/cublas.cu']
         link = host + ['-shared']
     else:
         compiler = find_compiler()

@@ -34,14 +34,14 @@ CALLS = {('torch._utils', '_rebuild_tensor_v2'), ('torch._utils', '_rebuild_tens
 STATE_NAMES = ('state_dict', 'model', 'net')    # under which checkpoints keep the weights
 
 
-class _Call:
+class _AllowedCall:
     """One of CALLS, by its last part."""
 
     def __init__(self, name):
         self.name = name
 
 
-class _Kind:
+class _StorageType:
     """A class of storages; element type as in STORAGES."""
 
     def __init__(self, element):
@@ -103,19 +103,19 @@ class _TorchMachine(PickleMachine):
 
     def named(self, module, name):
         if (module, name) in CALLS:
-            self.push(_Call(name))
+            self.push(_AllowedCall(name))
         elif module == 'torch' and name in STORAGES:
-            self.push(_Kind(STORAGES[name]))
+            self.push(_StorageType(STORAGES[name]))
         else:
             raise Refused(f'it asks for {module[:80]}.{name[:80]}; only tensors and plain containers are let in: save '
                            'the model\'s '
                           'state_dict()')
 
     def persistent(self):
-        word, kind, key, _, count = self.stack.pop()[:5]
-        if word not in ('storage', b'storage') or not isinstance(kind, _Kind):
+        word, storage_type, key, _, count = self.stack.pop()[:5]
+        if word not in ('storage', b'storage') or not isinstance(storage_type, _StorageType):
             raise Refused('it refers to something other than a storage')
-        storage = _Storage(kind.element, key, count)
+        storage = _Storage(storage_type.element, key, count)
         kept = self.storages.setdefault(storage.key, storage)
         if (kept.element, kept.count) != (storage.element, storage.count):
             raise Refused('it describes a storage in two ways')
@@ -123,7 +123,7 @@ class _TorchMachine(PickleMachine):
 
     def reduce(self):
         arguments, function = self.stack.pop(), self.stack.pop()
-        if not isinstance(function, _Call) or not isinstance(arguments, tuple):
+        if not isinstance(function, _AllowedCall) or not isinstance(arguments, tuple):
             raise Refused('it calls something other than the makers of tensors')
         if function.name == 'OrderedDict':
             self.push({})

@@ -42,12 +42,12 @@ __global__ void wrong_barrier_kernel(float* sums) {
 
 struct SortScratch {
   SortBuffers buffers;
-  SortScratch(Carver* carver, int64_t count) {
+  SortScratch(Arena* arena, int64_t count) {
     for (int i = 0; i < 2; ++i) {
-      buffers.keys[i] = carver->take<uint64_t>(count);
-      buffers.values[i] = carver->take<uint32_t>(count);
+      buffers.keys[i] = arena->take<uint64_t>(count);
+      buffers.values[i] = arena->take<uint32_t>(count);
     }
-    buffers.workspace = carver->take<char>(static_cast<int64_t>(sort_workspace(count)));
+    buffers.workspace = arena->take<char>(static_cast<int64_t>(sort_workspace(count)));
   }
 };
 

@@ -1,5 +1,5 @@
 // The operators as C functions without MXNet, for ctypes. Each is defined once (one file an operator) and compiled into
-// three libraries: libsniper_cpu.so calls src/cpu, libsniper_emulated.so the kernels of src/cuda under emulation,
+// three libraries: libsniper_cpu.so calls src/cpu, libsniper_emulated.so the kernels of src/cuda by ../emulation,
 // libsniper_cuda.so the same kernels on a GPU. Arrays lie in the library's own memory (sniper_allocate); parameters are
 // pointers, int64_t or double, nothing else, as arrays.py calls by these. Lists of options are host arrays.
 //

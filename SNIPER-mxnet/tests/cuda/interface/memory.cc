@@ -8,8 +8,8 @@
 
 #if defined(SNIPER_INTERFACE_CUDA)
 #include <cuda_runtime.h>
-#elif defined(SNIPER_CUDA_EMULATION)
-#include "cuda/emulation.h"
+#elif defined(SNIPER_INTERFACE_EMULATED)
+#include "emulation.h"
 #endif
 
 namespace sniper {
@@ -106,7 +106,7 @@ SNIPER_FUNCTION(copy, (void* to, const void* from, int64_t bytes)) {
   return guarded([&] { sniper::copy(to, from, static_cast<size_t>(bytes)); });
 }
 
-#if defined(SNIPER_CUDA_EMULATION)
+#if defined(SNIPER_INTERFACE_EMULATED)
 
 SNIPER_FUNCTION(set_reverse, (int64_t reverse)) {
   return guarded([&] { sniper::emulation::set_reverse(reverse != 0); });

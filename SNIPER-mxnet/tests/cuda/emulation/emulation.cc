@@ -1,7 +1,5 @@
-// The fibers behind cuda/emulation.h; empty unless SNIPER_CUDA_EMULATION is defined.
-#if defined(SNIPER_CUDA_EMULATION)
-
-#include "cuda/emulation.h"
+// The fibers behind emulation.h.
+#include "emulation.h"
 
 #include <setjmp.h>
 #include <sys/mman.h>
@@ -23,7 +21,10 @@ namespace {
 
 const size_t kStackBytes = 256 * 1024;
 const unsigned int kMaxThreads = 1024;
-const size_t kMaxSharedBytes = 96 * 1024;  // of sm_70 and sm_75 less: every GPU has this or launch fails there
+
+// What sm_70 offers a block. sm_75 has 64 KB: there a launch that asks for more fails.
+const size_t kMaxSharedBytes = 96 * 1024;
+
 const int kWarp = 32;
 
 enum class Wait { kNothing, kBlock, kWarp };
@@ -280,5 +281,3 @@ WarpValues warp_exchange(uint64_t value) {
 
 }  // namespace emulation
 }  // namespace sniper
-
-#endif  // SNIPER_CUDA_EMULATION

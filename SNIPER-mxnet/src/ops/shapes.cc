@@ -1,8 +1,5 @@
-#include "ops/binding.h"
+#include "ops/shapes.h"
 
-#include <cstring>
-#include <mutex>
-#include <sstream>
 #include <stdexcept>
 
 namespace sniper {
@@ -12,15 +9,6 @@ namespace {
 const unsigned int kMaxSize = 0x7fffffffu;
 
 }  // namespace
-
-void report_error(const char* op, const std::string& message) {
-  // MXNet never clears its list and prints all of it with every error: keep one entry and overwrite it.
-  static std::mutex lock;
-  static std::stringstream& entry = MX_ERROR_MSG;
-  std::lock_guard<std::mutex> hold(lock);
-  entry.str("");
-  entry << (message.compare(0, std::strlen(op), op) == 0 ? "" : std::string(op) + ": ") << message;
-}
 
 std::string text(const Shape& shape) {
   if (shape.empty()) return "an unknown shape";
@@ -56,44 +44,19 @@ void check_maps(const char* input, const Shape& shape) {
                               " cells a map, got " + text(shape));
 }
 
+unsigned int checked_size(const char* what, std::initializer_list<int64_t> factors) {
+  int64_t product = 1;
+  for (const int64_t factor : factors) {
+    product *= factor;  // of two numbers below 2^31: it cannot overflow
+    if (product > kMaxSize) throw std::invalid_argument(std::string(what) + " would be more than MXNet can count");
+  }
+  return static_cast<unsigned int>(product);
+}
+
 unsigned int num_rows(unsigned int images, int64_t rows_per_image) {
   const int64_t rows = images * rows_per_image;
   if (rows <= kMaxSize) return static_cast<unsigned int>(rows);
   throw std::invalid_argument("the output would have " + std::to_string(rows) + " rows");
-}
-
-std::string type_name(int type) {
-  switch (type) {
-    case mxnet::ext::kFloat32: return "float32";
-    case mxnet::ext::kFloat64: return "float64";
-    case mxnet::ext::kFloat16: return "float16";
-    case mxnet::ext::kUint8: return "uint8";
-    case mxnet::ext::kInt32: return "int32";
-    case mxnet::ext::kInt8: return "int8";
-    case mxnet::ext::kInt64: return "int64";
-    default: return "MXNet's type number " + std::to_string(type);
-  }
-}
-
-void infer_float32(const std::vector<std::string>& input_names, std::vector<int>* in_types,
-                   std::vector<int>* out_types) {
-  for (size_t i = 0; i < in_types->size(); ++i) {
-    int& type = (*in_types)[i];
-    if (type == -1 || type == mxnet::ext::kUNSET) type = mxnet::ext::kFloat32;
-    if (type == mxnet::ext::kFloat32) continue;
-    throw std::invalid_argument(input_names[i] + " must be float32, got " + type_name(type) + ": cast it first");
-  }
-  for (int& type : *out_types) type = mxnet::ext::kFloat32;
-}
-
-void fill_zero(std::vector<MXTensor>* tensors) {
-  for (MXTensor& tensor : *tensors) std::memset(tensor.data_ptr, 0, tensor.size() * sizeof(float));
-}
-
-MXReturnValue zero_gradients(const AttributeMap&, std::vector<MXTensor>*, std::vector<MXTensor>* out,
-                             const OpResource&) {
-  fill_zero(out);
-  return mxnet::ext::MX_SUCCESS;
 }
 
 }  // namespace sniper
