@@ -41,7 +41,7 @@ def run_worker(args, config, workers):
     """What every worker of a run does, the only one too -> exit status."""
     from configs import config_name
     from lib.dataset import load_training_roidb
-    from lib.distributed import consistency as same
+    from lib.distributed import consistency
     from lib.engine.devices import check_kvstore, check_precision, contexts
     from lib.iterators import TrainIterator
     from lib.train.run import train
@@ -56,10 +56,10 @@ def run_worker(args, config, workers):
     devices = contexts(config)
     check_precision(config, devices)
     check_kvstore(config, devices)
-    same.check_program(workers, config, len(devices))
+    consistency.check_program(workers, config, len(devices))
     detector = get_detector(config.symbol)
     roidb, classes = load_training_roidb(config)
-    same.check_data(workers, roidb)
+    consistency.check_data(workers, roidb)
     config.dataset.NUM_CLASSES = len(classes)
     cli.log_head(config, workers)
     with TrainIterator(roidb, config, config.TRAIN.BATCH_IMAGES * len(devices),

@@ -5,4 +5,4 @@ from configs.loader import config_name, load_config
 from configs.schema import ConfigError
 
 __all__ = ['ConfigError', 'check_supported', 'config_hash', 'config_name', 'default_values', 'flat_config',
-           'keys_affecting', 'load_config', 'plain_value', 'validate', 'values_affecting']
+           'keys_affecting', 'load_config', 'plain_value', 'values_affecting']

@@ -6,14 +6,17 @@ initialised anew even where the pretrained file has an entry of that name; the r
 `network.KEEP_HEADS`, which the original does not have, new layers come from the file where it has them: so a trained
 detector is trained further, or gets one more head.
 """
+import contextlib
 import logging
 import os
 
 import numpy as np
 
+from lib.distributed.workers import ALONE
 from lib.engine.loss_scale import LossScale
 from lib.engine.training import TrainingStep
 from lib.tasks import get_task
+from lib.train.resume import load_parameters
 from lib.utils.errors import SniperError
 from lib.weights.checkpoint import load_params
 from lib.weights.parameter_matching import match_parameters, override
@@ -21,6 +24,20 @@ from lib.weights.paths import params_path, read_sidecar
 from sniper_mxnet import mx
 
 logger = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def initialised_step(config, detector, iterator, devices, prefix, found=None, workers=ALONE):
+    """Context manager: a TrainingStep with its first values, those of the checkpoint `found` below `prefix` if there is
+    one. Workers other than the first have zeros, until a gradient sync starts. SniperError if files do not fit."""
+    with make_step(config, detector, iterator, devices, found and found.sidecar.get('loss_scale')) as step:
+        if workers.rank:
+            step.initialise(mx.init.Zero())
+        elif found:
+            load_parameters(step, prefix, found.tag)
+        else:
+            init_parameters(step, detector, config)
+        yield step
 
 
 def make_step(config, detector, iterator, devices, loss_scale_state=None) -> TrainingStep:

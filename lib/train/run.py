@@ -5,18 +5,16 @@ import time
 from lib.distributed.gradient_sync import make_gradient_sync
 from lib.distributed.workers import ALONE
 from lib.tasks import get_task
-from lib.train.initialise import init_parameters, make_step
+from lib.train.initialise import initialised_step
 from lib.train.loop import Epoch, fit
 from lib.train.metrics import TrainMetrics
 from lib.train.progress import Progress
-from lib.train.resume import find_start, load_optimiser, load_parameters
+from lib.train.resume import find_start, load_optimiser
 from lib.train.saving import Saver
 from lib.train.schedule import init_optimiser, learning_rate
 from lib.train.signals import SharedStop, StopRequest
 from lib.utils.clock import duration
 from lib.weights.checkpoint import begin_run
-from sniper_mxnet import mx
-
 logger = logging.getLogger(__name__)
 
 
@@ -37,13 +35,7 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
         if position.epoch >= config.TRAIN.end_epoch:
             logger.info('All %d epochs are trained already: nothing to do', config.TRAIN.end_epoch)
             return 0
-        with make_step(config, detector, iterator, devices, before.get('loss_scale')) as step:
-            if workers.rank:  # worker 0 gives its values to all
-                step.initialise(mx.init.Zero())
-            elif found:
-                load_parameters(step, prefix, found.tag)
-            else:
-                init_parameters(step, detector, config)
+        with initialised_step(config, detector, iterator, devices, prefix, found, workers) as step:
             batches = iterator.start_epoch(*position)
             samples = before.get('samples', batches * batch_size)
             sync = make_gradient_sync(workers, step, config)

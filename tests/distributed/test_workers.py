@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from lib.distributed import consistency as same
+from lib.distributed import consistency
 from lib.distributed.workers import ALONE, connect
 from lib.utils.errors import SniperError
 from lib.weights.params_file import read_arrays
@@ -22,7 +22,7 @@ PATIENCE = 240  # seconds for what takes five on a quiet machine
 KINDS = '''
 import json, os, sys
 from lib.utils.errors import SniperError
-from lib.distributed import consistency as same
+from lib.distributed import consistency
 from lib.distributed.workers import connect
 from tests.distributed.worker_program import distributed_config
 index = int(os.environ['DMLC_TASK_ID'])
@@ -30,7 +30,7 @@ config = distributed_config(%r[index])
 with connect(config) as workers:
     rank = workers.rank
     try:
-        same.check_program(workers, config, 1)
+        consistency.check_program(workers, config, 1)
         told = ''
     except SniperError as error:
         told = str(error)
@@ -206,18 +206,18 @@ def test_a_wait_in_vain_ends_the_process():
 
 
 def test_code_has_a_hash_and_boxes_a_number(tmp_path, monkeypatch):
-    before = same.code_hash()
-    assert before == same.code_hash()
-    monkeypatch.setattr(same, 'CODE', same.CODE + ('main_test.py',))
-    assert same.code_hash() != before
+    before = consistency.code_hash()
+    assert before == consistency.code_hash()
+    monkeypatch.setattr(consistency, 'CODE', consistency.CODE + ('main_test.py',))
+    assert consistency.code_hash() != before
     roidb = [{'boxes': np.full((2, 4), 3.0), 'gt_classes': np.ones(2)}]
     other = [{'boxes': np.full((2, 4), 3.5), 'gt_classes': np.ones(2)}]
-    assert same.boxes_number(roidb) != same.boxes_number(other)
-    assert 0 <= same.boxes_number(roidb) < 2 ** same.BITS
+    assert consistency.boxes_number(roidb) != consistency.boxes_number(other)
+    assert 0 <= consistency.boxes_number(roidb) < 2 ** consistency.BITS
 
 
 def test_alone_there_is_nobody_to_talk_to():
     assert ALONE.gather([1, 2]).tolist() == [[1, 2]] and ALONE.json_from_first({'a': 1}) == {'a': 1}
     with ALONE.waiting():
         ALONE.barrier()
-    same.check_program(ALONE, make_config(), 1)
+    consistency.check_program(ALONE, make_config(), 1)

@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 
-from lib.distributed import consistency as same
+from lib.distributed import consistency
 from lib.distributed.workers import connect
 from lib.utils.errors import SniperError
 from tests.train.tiny import FakeIterator, TinyDetector, make_config
@@ -54,9 +54,10 @@ def complaints(workers, config):
     found = []
     other = make_config(lr=0.25, momentum=0.5) if workers.rank else make_config()
     roidb = [{'boxes': np.ones((1, 4)), 'gt_classes': np.ones(1)}] * (5 + workers.rank)
-    for check in (lambda: same.check_program(workers, config, 1), lambda: same.check_program(workers, other, 1),
-                  lambda: same.check_program(workers, config, 1 + workers.rank),
-                  lambda: same.check_data(workers, roidb), lambda: same.check_data(workers, roidb[:5])):
+    for check in (lambda: consistency.check_program(workers, config, 1),
+                  lambda: consistency.check_program(workers, other, 1),
+                  lambda: consistency.check_program(workers, config, 1 + workers.rank),
+                  lambda: consistency.check_data(workers, roidb), lambda: consistency.check_data(workers, roidb[:5])):
         try:
             check()
             found.append('')
