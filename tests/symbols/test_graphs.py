@@ -5,8 +5,8 @@ import pytest
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
 from sniper_mxnet import mx
-from symbols import detector_names, get_detector
-from tests.symbols.helpers import config_for, shapes_of
+from symbols import get_detector
+from tests.symbols.helpers import CONFIG_FILES, config_for, shapes_of
 
 VARIANTS = ('train', 'test', 'proposal_train', 'proposal_test')
 FOCUS = ('TRAIN.AUTO_FOCUS', 'True', 'TEST.AUTO_FOCUS', 'True')
@@ -80,13 +80,13 @@ def expected_shapes(name, config, variant, batch, height, width):
 @pytest.mark.parametrize('variant, focus',
                          [*((variant, ()) for variant in VARIANTS), ('train', FOCUS), ('test', FOCUS)],
                          ids=lambda value: value if isinstance(value, str) else 'autofocus' if value else 'plain')
-@pytest.mark.parametrize('name', detector_names())
+@pytest.mark.parametrize('name', sorted(CONFIG_FILES))
 def test_every_graph_runs(name, variant, focus):
     check_graph(name, variant, config_for(name, *SMALL, *WITHOUT_MASK, *focus))
 
 
 @pytest.mark.parametrize('variant', ['train', 'test', 'mask'])
-@pytest.mark.parametrize('name', [name for name in detector_names() if name != 'resnext_mx_101'])
+@pytest.mark.parametrize('name', [name for name in sorted(CONFIG_FILES) if name != 'resnext_mx_101'])
 def test_every_graph_with_masks_runs(name, variant):
     check_graph(name, variant, config_for(name, *SMALL, *MASK, *FOCUS, 'TEST.MAX_PER_IMAGE', '4'))
 
@@ -105,7 +105,7 @@ def check_graph(name, variant, config):
         assert np.isfinite(output).all(), key
 
 
-@pytest.mark.parametrize('name', detector_names())
+@pytest.mark.parametrize('name', sorted(CONFIG_FILES))
 def test_other_heads_leave_the_proposal_graphs_alone(name):
     detector, plain = get_detector(name), config_for(name, *WITHOUT_MASK)
     focus = config_for(name, *FOCUS, *MASK)

@@ -2,9 +2,9 @@
 import pytest
 
 from lib.utils.errors import SniperError
-from symbols import detector_names, get_detector
+from symbols import get_detector
 from symbols.registry import feature_stride
-from tests.symbols.helpers import config_for
+from tests.symbols.helpers import CONFIG_FILES, config_for
 
 
 def attributes(symbol, node):
@@ -69,7 +69,7 @@ def test_number_of_classes_must_be_settled():
         get_detector('sniper_tiny').test_symbol(config)
 
 
-@pytest.mark.parametrize('name', detector_names())
+@pytest.mark.parametrize('name', sorted(CONFIG_FILES))
 def test_strides_of_the_registry_are_those_of_the_networks(name):
     config = config_for(name)
     assert {feature.stride for feature in get_detector(name).features(config)} == {feature_stride(name)}

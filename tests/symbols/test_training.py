@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 
 from sniper_mxnet import mx
-from symbols import detector_names, get_detector
+from symbols import get_detector
 from symbols.heads.focus import focus_loss
 from symbols.options import LossOptions
-from tests.symbols.helpers import config_for, shapes_of
+from tests.symbols.helpers import CONFIG_FILES, config_for, shapes_of
 
 SIZE = 96
 SEED = 11
@@ -92,7 +92,7 @@ def deformable_offsets(name):
     return [f'stage4_unit{unit}_offset' for unit in (1, 2, 3)] if name.startswith('resne') else []
 
 
-@pytest.mark.parametrize('name', detector_names())
+@pytest.mark.parametrize('name', sorted(CONFIG_FILES))
 def test_new_parameters(name):
     """Heads and deformable offsets are new, trunks are not (reference/networks.md section 9)."""
     detector, config = get_detector(name), config_for(name, *WITHOUT_MASK)
