@@ -15,6 +15,7 @@ from lib.train.schedule import init_optimiser, learning_rate
 from lib.train.signals import SharedStop, StopRequest
 from lib.utils.clock import duration
 from lib.weights.checkpoint import begin_run
+
 logger = logging.getLogger(__name__)
 
 
