@@ -1,13 +1,13 @@
-"""Questions about configuration keys: which there are, what they affect, and their values in a configuration."""
+"""Which configuration keys there are, and their values in a configuration."""
 import hashlib
 import json
-from typing import Any, Dict, Iterable, List, Optional, Sequence
+from typing import Any, Dict, Iterable, List, Optional
 
 from easydict import EasyDict
 
 from configs.defaults import KEYS
 from configs.legacy import LEGACY
-from configs.schema import AFFECTED, Key
+from configs.schema import Key
 
 
 def _joined(live, legacy):
@@ -37,34 +37,6 @@ def declared_keys(keys: Optional[dict] = None, prefix: str = '') -> Dict[str, Ke
 def key_names() -> List[str]:
     """All valid keys, dotted."""
     return list(declared_keys())
-
-
-def keys_affecting(*what: str, among: Optional[str] = None, without: Sequence[str] = ()) -> List[str]:
-    """Dotted names of the keys that affect one of the words `what` (configs/schema.py), as they are declared.
-
-    among: of those, the ones that affect this too. without: words that they must not affect.
-    """
-    unknown = {*what, *without, *([among] if among else [])} - set(AFFECTED)
-    if unknown:
-        raise ValueError(f'{sorted(unknown)}: keys affect {", ".join(AFFECTED)}')
-    return [name for name, declared in declared_keys().items()
-            if declared.affects & set(what) and not declared.affects & set(without)
-            and (among is None or among in declared.affects)]
-
-
-def values_affecting(config: EasyDict, *what: str, among: Optional[str] = None, without: Sequence[str] = (),
-                     scale: Optional[int] = None) -> Dict[str, Any]:
-    """{dotted name: value in lists, numbers and texts alone} of keys_affecting(*what, ...) in `config`.
-
-    scale: number of a test scale; a list with an entry for each scale then gives that entry alone.
-    """
-    keys, values = declared_keys(), {}
-    for name in keys_affecting(*what, among=among, without=without):
-        value = plain_value(value_of(config, name))
-        if scale is not None and keys[name].per_scale and name.startswith('TEST.'):
-            value = value[scale]
-        values[name] = value
-    return values
 
 
 def default_values(names: Iterable[str]) -> Dict[str, Any]:

@@ -1,7 +1,8 @@
 """Fetch, check, unpack: python scripts/download.py NAME (--list shows the names, --help all options).
 
 scripts/downloads.yml says what can be fetched, from where, and which hash it has; transfers are resumed
-(lib.utils.transfer), archives unpacked within their place (lib.utils.archive). The scripts download_*.sh call this.
+(lib.utils.http_download), archives unpacked within their place (lib.utils.archive). The scripts download_*.sh call
+this.
 """
 import argparse
 import glob
@@ -21,7 +22,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) 
 from lib.cli import run, setup_logging
 from lib.utils.archive import unpack
 from lib.utils.errors import SniperError
-from lib.utils.transfer import Failed, fetch
+from lib.utils.http_download import Failed, fetch
 
 logger = logging.getLogger(__name__)
 

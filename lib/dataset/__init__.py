@@ -4,8 +4,14 @@
     dataset.classes, dataset.roidb(), dataset.evaluate(detections, results_dir)
 
 `load_training_roidb(config)` and `load_test_dataset(config)` do what the two command lines need.
-The roidb record is specified in `lib.dataset.roidb`.
+
+    base.py, registry.py       the interface of a data set; the list of those there are
+    coco*.py, pascal_voc.py, voc_*.py, synthetic/   one format each: annotation files, result files, scores
+    roidb.py, columns.py, compact.py                the record of an image, declared once; many in little room
+    loading.py, roidb_cache.py, proposals.py        what training and testing ask for
+
 """
-from lib.dataset.loading import DATASETS, get_dataset, load_test_dataset, load_training_roidb
+from lib.dataset.loading import load_test_dataset, load_training_roidb
+from lib.dataset.registry import DATASETS, get_dataset
 
 __all__ = ['DATASETS', 'get_dataset', 'load_test_dataset', 'load_training_roidb']

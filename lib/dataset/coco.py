@@ -11,11 +11,11 @@ import os
 import numpy as np
 
 from lib.dataset.base import AnnotationWarnings, Dataset
-from lib.dataset.cache import RoidbCache
 from lib.dataset.coco_eval import evaluate
 from lib.dataset.coco_file import CocoFile, polygons
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.roidb import make_record, validate
+from lib.dataset.roidb_cache import RoidbCache
 from lib.utils.errors import SniperError
 
 # Splits that share the images of another.

@@ -1,44 +1,17 @@
-"""From names and the configuration to records: what main_train.py and main_test.py ask for.
-
-A new data set is one module and one line of DATASETS.
-"""
-import importlib
+"""From names and the configuration to records: what main_train.py and main_test.py ask for."""
 import itertools
 import logging
 import os
 
-from lib.dataset.base import Dataset
 from lib.dataset.compact import CompactRoidb, image_paths, select
 from lib.dataset.proposals import add_proposals, find_proposal_file
+from lib.dataset.registry import get_dataset
 from lib.dataset.roidb import mirrored
 from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
 
-# Imported when asked for, so that reading one format needs no library of another.
-DATASETS = {
-    'coco': 'lib.dataset.coco:CocoDataset',
-    'PascalVOC': 'lib.dataset.pascal_voc:PascalVocDataset',
-    'synthetic': 'lib.dataset.synthetic:SyntheticDataset',
-}
 NAMED_IN_WARNING = 3  # how many missing files a warning names
-
-
-def get_dataset(name: str, image_set: str, root_path: str, dataset_path: str, masks: bool = False) -> Dataset:
-    """Open one split of a data set.
-
-    name          a key of DATASETS (configuration: dataset.dataset)
-    image_set     name of the split, for example 'train2017' (no '+')
-    root_path     folder for files made by the program (configuration: dataset.root_path)
-    dataset_path  folder of the data set (configuration: dataset.dataset_path)
-    masks         also load polygons into the records (gt_masks)
-
-    Returns a lib.dataset.base.Dataset. SniperError: unknown name, or unusable annotation file.
-    """
-    if name not in DATASETS:
-        raise SniperError(f'dataset.dataset {name!r} is unknown; known data sets: {", ".join(sorted(DATASETS))}')
-    module, attribute = DATASETS[name].split(':')
-    return getattr(importlib.import_module(module), attribute)(image_set, root_path, dataset_path, masks=masks)
 
 
 def load_training_roidb(config) -> tuple:

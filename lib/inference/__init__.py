@@ -3,7 +3,7 @@
     detections = detect(roidb, PredictorFactory(config, weights), config)
 
 scale.py runs one scale of the pyramid (iterator -> predictor -> the task's decode), workers.py several processes of it,
-autofocus.py says which windows the next scale looks at, aggregate.py joins the scales, store.py keeps files,
+autofocus.py says which windows the next scale looks at, aggregate.py joins the scales, detection_store.py keeps files,
 evaluate.py is a whole test, shards.py one on several machines, proposals.py extracts proposals instead. A predictor is
 anything with `predict(batch) -> {output name: array}`, `devices` and `close()`, and for masks
 `predict_masks(feature, rois)` (masks.py). MXNet is imported inside functions only, because spawned processes re-import
@@ -11,7 +11,7 @@ the main module.
 """
 from lib.inference.aggregate import Suppression, aggregate
 from lib.inference.detect import detect
-from lib.inference.store import DetectionStore
+from lib.inference.detection_store import DetectionStore
 from lib.inference.weights import (
                                    PredictorFactory,
                                    Weights,

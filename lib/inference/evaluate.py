@@ -13,8 +13,8 @@ from lib.dataset import load_test_dataset
 from lib.image import read_image
 from lib.inference.autofocus import PixelReport, focus_recall, small
 from lib.inference.detect import detect
+from lib.inference.detection_store import DetectionStore
 from lib.inference.scale import ScaleResult, scale_name
-from lib.inference.store import DetectionStore
 from lib.inference.weights import PredictorFactory, check_classes, find_weights, use_float32_on_cpu
 from lib.utils.clock import StageClock
 from lib.utils.files import text_writer

@@ -17,10 +17,10 @@ from lib.bbox import bbox_overlaps
 from lib.dataset import load_test_dataset
 from lib.dataset.compact import take
 from lib.dataset.proposals import FORMAT, ProposalSet, after_nms, read_proposals, write_proposals
+from lib.inference.detection_store import images_digest
 from lib.inference.recall_ext import count_recalled
 from lib.inference.scale import in_order, scale_name, whole_images
 from lib.inference.shards import Shard, part_folder
-from lib.inference.store import images_digest
 from lib.inference.weights import PredictorFactory, find_weights, use_float32_on_cpu
 from lib.inference.workers import partition_images, run_here, run_in_workers
 from lib.utils.clock import StageClock

@@ -15,9 +15,9 @@ import numpy as np
 from configs import values_affecting
 from lib.bbox.detections import Detections
 from lib.dataset.compact import take
+from lib.inference.detection_store import DetectionStore, images_digest, pack_codes, rows_of, unpack_codes
 from lib.inference.evaluate import Outcome, detect_images, draw_scales, prepare, report
 from lib.inference.scale import ScaleResult, in_order
-from lib.inference.store import DetectionStore, images_digest, pack_codes, rows_of, unpack_codes
 from lib.inference.workers import num_devices, partition_images
 from lib.utils.errors import SniperError
 from lib.utils.npz import DamagedFile, read_npz, write_npz

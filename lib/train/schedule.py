@@ -28,10 +28,11 @@ class LearningRate:
     warmup_lr + u * (base_lr - warmup_lr) / warmup_updates.
     policy 'step': base_lr * factor ** (number of `steps` that are < u).
     policy 'cosine': from base_lr after warm-up down to base_lr * final at update `total`.
+    loss_factor: what the training graph multiplies its losses by; the rates are divided by it already.
     """
 
     def __init__(self, base_lr, policy='step', steps=(), factor=0.1, warmup_lr=0.0, warmup_updates=0,
-                 total=0, final=0.01):
+                 total=0, final=0.01, loss_factor=1.0):
         if policy not in ('step', 'cosine'):
             raise SniperError(f"TRAIN.LR_POLICY {policy!r} is unknown: use 'step' or 'cosine'")
         self.base_lr = base_lr
@@ -42,6 +43,7 @@ class LearningRate:
         self.warmup_updates = warmup_updates
         self.total = total
         self.final = final
+        self.loss_factor = loss_factor
 
     def __call__(self, update):
         if update < self.warmup_updates:
@@ -64,7 +66,8 @@ def learning_rate(config, samples, batch_size):
     with LR_SCALING 'linear' both are scaled by batch_size / LR_REFERENCE_BATCH. The configuration is not changed.
     """
     train = config.TRAIN
-    divisor = loss_factor(train)
+    factor = loss_factor(train)
+    divisor = factor
     if train.LR_SCALING == 'linear':
         divisor *= float(train.LR_REFERENCE_BATCH) / batch_size
     if train.lr <= 0:
@@ -74,7 +77,7 @@ def learning_rate(config, samples, batch_size):
         steps=step_updates(lr_epochs(train.lr_step), train.begin_epoch, samples, batch_size),
         factor=train.lr_factor, warmup_lr=train.warmup_lr / divisor,
         warmup_updates=train.warmup_step if train.warmup else 0,
-        total=int(train.end_epoch * samples / batch_size), final=train.LR_FINAL)
+        total=int(train.end_epoch * samples / batch_size), final=train.LR_FINAL, loss_factor=factor)
 
 
 def sgd_settings(config, schedule, parts=1):
@@ -84,7 +87,7 @@ def sgd_settings(config, schedule, parts=1):
     the clipping bound are multiplied by it, and float32 master weights are kept.
     """
     train = config.TRAIN
-    scale = loss_factor(train)
+    scale = schedule.loss_factor
     return {
         'momentum': train.momentum,
         'wd': train.wd * scale,

@@ -5,8 +5,8 @@ import pytest
 from lib.chips.scales import test_scale as scale_of_test
 from lib.inference.autofocus import FocusWindows, PixelReport, chips_of_image, focus_windows, outermost
 from lib.inference.detect import detect
+from lib.inference.detection_store import DetectionStore
 from lib.inference.scale import ScaleResult, whole_images
-from lib.inference.store import DetectionStore
 from lib.utils.errors import SniperError
 from tests.detections import assert_same
 from tests.golden import golden_file

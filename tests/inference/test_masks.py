@@ -7,9 +7,9 @@ from lib.chips.scales import test_scale as scale_of
 from lib.chips.window import Window
 from lib.inference.aggregate import Suppression
 from lib.inference.detect import detect
+from lib.inference.detection_store import DetectionStore
 from lib.inference.masks import ROIS_A_RUN, MaskingPredictor, MaskMaker, final_masks
 from lib.inference.scale import run_scale
-from lib.inference.store import DetectionStore
 from lib.masks import pack, paste, unpack
 from lib.tasks import MaskGraph
 from lib.utils.clock import StageClock

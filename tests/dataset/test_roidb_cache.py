@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from lib.dataset import cache, get_dataset
+from lib.dataset import get_dataset, roidb_cache
 from lib.dataset.coco import CocoFile
 from tests.dataset.coco_folder import content, make_folder
 from tests.dataset.test_compact import assert_same
@@ -16,7 +16,7 @@ IMAGES = {number: [BOX] * (number % 4) for number in range(12)}
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, 'WORTHWHILE', 0)
+    monkeypatch.setattr(roidb_cache, 'WORTHWHILE', 0)
     return make_folder(tmp_path, {'train2017': content(IMAGES)})
 
 
@@ -113,7 +113,7 @@ def test_masks_have_a_file_of_their_own(folder, monkeypatch):
 
 
 def test_small_files_are_not_cached(folder, monkeypatch):
-    monkeypatch.setattr(cache, 'WORTHWHILE', 10 ** 9)
+    monkeypatch.setattr(roidb_cache, 'WORTHWHILE', 10 ** 9)
     load(folder)
     assert cache_files(folder) == []
 
@@ -125,7 +125,7 @@ def test_evaluation_still_has_the_annotations(folder):
 
 
 def load_in_process(folder, results):
-    cache.WORTHWHILE = 0
+    roidb_cache.WORTHWHILE = 0
     for _ in range(10):
         roidb, dataset = load(folder)
         results.send((len(roidb), [record['image_id'] for record in roidb], dataset.classes))

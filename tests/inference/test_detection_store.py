@@ -8,8 +8,8 @@ from configs import keys_affecting, load_config, plain_value
 from configs.keys import declared_keys, value_of
 from lib.bbox.detections import Detections
 from lib.inference.detect import detect
+from lib.inference.detection_store import DetectionStore
 from lib.inference.scale import ScaleResult
-from lib.inference.store import DetectionStore
 from tests.detections import assert_same, flat
 from tests.inference import fakes
 
