@@ -86,7 +86,7 @@ class SharedStop(Hook):
         self._take(self._answers.popleft())
 
     def after_epoch(self, epoch):
-        """The same answer everywhere, even if workers are not in step."""
+        """Whether training shall stop: one answer for all workers, even if they are not in step."""
         if self._workers.adds:
             self._workers.barrier()
             self._workers.store.pull(self.KEY, out=self._sum)

@@ -48,7 +48,7 @@ class GpuClock:
 
 
 class HostClock:
-    """The same by the wall, for the emulation."""
+    """Seconds a call by the wall clock, for the emulation, which has no device events."""
 
     def __init__(self, library):
         self.library = library
