@@ -76,7 +76,8 @@ TRAIN = {
     'VALID_RANGES': key([(-1, 80), (32, 150), (120, -1)], 'a pair a scale: sides, original pixels, that are trained '
                         'there; -1 = open', 'schedule', PAIRS, per_scale=True),
     'SAMPLER': key('chips', "what an epoch is made of: 'chips' around objects, whole 'images', or random 'crops', "
-                   'resized to CHIP_SIZE', 'schedule', choices=('chips', 'images', 'crops')),
+                   'resized to CHIP_SIZE; VALID_RANGES hold for chips only', 'schedule',
+                   choices=('chips', 'images', 'crops')),
     'CHIP_SIZE': key(512, 'side of a chip, pixels', 'graph schedule'),
     'CHIP_STRIDES': key([56, 57, 58, 59], 'pixels between candidate chips; one of these is drawn an epoch', 'schedule',
                         INTS),

@@ -33,7 +33,9 @@ class TargetSettings(NamedTuple):
     def from_config(cls, config, stride):
         """The settings that a configuration (EasyDict of configs.load_config) holds; stride: of the feature map."""
         train, network = config.TRAIN, config.network
-        return cls(valid_ranges=tuple(train.VALID_RANGES), chip_size=train.CHIP_SIZE,
+        # Valid ranges are those of chips: windows of the other samplers train objects of every size.
+        ranges = tuple(train.VALID_RANGES) if train.SAMPLER == 'chips' else ((-1, -1),)
+        return cls(valid_ranges=ranges, chip_size=train.CHIP_SIZE,
                    feat_stride=stride, anchor_ratios=tuple(network.ANCHOR_RATIOS),
                    anchor_scales=tuple(network.ANCHOR_SCALES), positive_overlap=train.RPN_POSITIVE_OVERLAP,
                    negative_overlap=train.RPN_NEGATIVE_OVERLAP, batch_size=train.RPN_BATCH_SIZE,

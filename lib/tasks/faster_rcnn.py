@@ -103,7 +103,7 @@ class FasterRcnnTask(RcnnTask):
         if 'scale_label' in out:
             targets.focus(record, window, out['scale_label'])
         out['valid_ranges'][:] = targets.valid_range(window)
-        out['im_info'][:] = window.height, window.width, window.scale
+        out['im_info'][:] = window.height, window.width, window.scale_x  # no operator reads the last
         simplified = targets.polygons(record, window, boxes, out['gt_masks']) if 'gt_masks' in out else 0
         return TargetReport(targets.gt_array(boxes, out['gt_boxes']), simplified)
 

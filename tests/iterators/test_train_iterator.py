@@ -299,6 +299,16 @@ def test_other_samplers(roidb, kind):
         assert_same_batches(batches, epoch_batches(iterator, 0))
 
 
+@pytest.mark.parametrize('kind', ['images', 'crops'])
+def test_other_samplers_of_a_detector(roidb, kind):
+    """Also windows with two scales, and objects of every size: valid ranges are those of chips."""
+    config = small_config(SAMPLER=kind)
+    batches = serial_epoch(roidb, config)
+    for arrays, _ in batches:
+        np.testing.assert_array_equal(arrays['valid_ranges'], [[0, config.TRAIN.CHIP_SIZE]] * 4)
+        assert (arrays['gt_boxes'][:, 0, 4] > 0).all()
+
+
 class TwoScales(Task):
     """Inputs that are not square, and boxes of windows with two scales."""
 
