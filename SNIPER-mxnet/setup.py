@@ -42,7 +42,7 @@ def mxnet_folder():
     spec = importlib.machinery.PathFinder.find_spec('mxnet', folders)
     if spec is None or not spec.origin:
         raise SystemExit(('sniper_mxnet is built against an installed MXNet and found none in {}: '
-                         'run `pip install mxnet==1.9.1` with this Python first').format(
+                          'run `pip install mxnet==1.9.1` with this Python first').format(
                          sysconfig.get_paths()['platlib']))
     folder = os.path.dirname(spec.origin)
     for name in ('include/mxnet/lib_api.h', 'src/lib_api.cc'):

@@ -161,7 +161,7 @@ def write_coco(path, images, boxes):
         stream.write('], "annotations": [')
         for number in range(images * boxes):
             stream.write(('{}{{"area": 702.1, "iscrowd": 0, "image_id": {}, "bbox": [73.5, 41.25, 38.1, 28.6], '
-                         '"category_id": 1, "id": {}}}').format(', ' if number else '', number // boxes, number))
+                          '"category_id": 1, "id": {}}}').format(', ' if number else '', number // boxes, number))
         stream.write(']}')
 
 

@@ -180,7 +180,7 @@ def _fetch_any(item, path, urls, pause):
             logger.warning('%s: %s', url, failed)
             failures.append(f'{url}: {failed}')
     raise SniperError(('{} cannot be fetched ({}). If you have the file: --from FILE; a new address: --url URL, or in '
-                      '{}. What else works: {}').format(
+                       '{}. What else works: {}').format(
                       item.file, '; '.join(failures) or 'no address is known', CATALOGUE,
                                                item.otherwise))
 

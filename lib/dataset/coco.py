@@ -80,9 +80,8 @@ class CocoDataset(Dataset):
         """roidb; SniperError if masks are to be trained and none of its objects has an outline."""
         if self.masks and roidb.row_counts().any() and not len(roidb.columns['coordinates']):
             raise SniperError(f'TRAIN.WITH_MASK is True, but no object of {self._path} has a usable segmentation, and '
-                               'masks need '
-                              'them: take a file with segmentations, or a configuration without TRAIN.WITH_MASK'
-                                  )
+                              'masks need them: take a file with segmentations, or a configuration without '
+                              'TRAIN.WITH_MASK')
         return roidb
 
     def _records(self, with_ignored=False):

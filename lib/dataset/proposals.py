@@ -218,7 +218,7 @@ def attach_proposals(roidb, proposals: ProposalSet, name: str):
     rows = [number.get(str(image_id), -1) for image_id in ids]
     if -1 in rows:
         raise SniperError(f'{name} has no entry for {rows.count(-1)} of {len(roidb)} images (such as image '
-                           f'{ids[rows.index(-1)]}): it was made for another data set; '
+                          f'{ids[rows.index(-1)]}): it was made for another data set; '
                           'extract proposals for this one, or set proposal_path')
     if compact:
         return roidb.with_proposals(proposals.boxes,

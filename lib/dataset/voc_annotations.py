@@ -167,7 +167,7 @@ def find_classes(dataset_path: str, annotation_folders: List[str]) -> tuple:
         return (BACKGROUND,) + _from_file(path, counts)
     if not counts:
         raise SniperError(('no annotation in {} has an object, so that classes are not known: check '
-                          'dataset.dataset_path, or write the classes into {}, one a line').format(
+                           'dataset.dataset_path, or write the classes into {}, one a line').format(
                           ', '.join(annotation_folders), path))
     spellings = _spellings(counts)
     if set(spellings) <= set(PASCAL_VOC):

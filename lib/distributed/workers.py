@@ -192,8 +192,8 @@ def connect(config):
     missing = [name for name in ENVIRONMENT if not os.environ.get(name)]
     if missing:
         raise SniperError(f'default.kvstore is {kind!r}, but {missing[0]} is not set: start the run with `python '
-                           'scripts/launch.py -n '
-                          'WORKERS -s SERVERS python main_train.py ...`, or set default.kvstore to device')
+                          'scripts/launch.py -n WORKERS -s SERVERS python main_train.py ...`, or set default.kvstore '
+                          'to device')
     from sniper_mxnet import mx
     watch = Watch(config.default.worker_timeout)
     address = f'{os.environ["DMLC_PS_ROOT_URI"]}:{os.environ["DMLC_PS_ROOT_PORT"]}'
@@ -211,10 +211,9 @@ def connect(config):
 def _check_no_launcher(kind):
     """Each of several workers that do not know of each other would write over the files of the others."""
     if os.environ.get('DMLC_ROLE') == 'worker':
-        raise SniperError(f'default.kvstore is {kind!r}, but this is a worker of scripts/launch.py (DMLC_ROLE is '
-                           'set), which '
-                          'would train by itself: add `--set default.kvstore dist_sync`, or start the run without the '
-                          'launcher')
+        raise SniperError(f'default.kvstore is {kind!r}, but this is a worker of scripts/launch.py (DMLC_ROLE is set), '
+                          'which would train by itself: add `--set default.kvstore dist_sync`, or start the run '
+                          'without the launcher')
 
 
 def _leave_without_the_others(store):

@@ -51,7 +51,7 @@ def calibration_roidb(config):
     present = [entry for entry in chosen if os.path.isfile(entry['image'])]
     if not present:
         raise SniperError('int8 wants images to calibrate on, but those of the training set '
-                           f'{config.dataset.image_set} are missing: name a '
+                          f'{config.dataset.image_set} are missing: name a '
                           'folder of your images in TEST.CALIBRATION_IMAGES')
     return present
 
@@ -96,5 +96,4 @@ def _of_training_set(config):
         return get_dataset(keys.dataset, name, keys.root_path, keys.dataset_path).roidb()
     except SniperError as error:
         raise SniperError(f'int8 wants images to calibrate on, and the training set {name} cannot be read ({error}): '
-                           'name a '
-                          'folder of your images in TEST.CALIBRATION_IMAGES') from None
+                          'name a folder of your images in TEST.CALIBRATION_IMAGES') from None

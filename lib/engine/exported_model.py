@@ -73,7 +73,7 @@ def check_settings(prefix, facts, config):
     other = [f'{key} {made[key]}, now {now[key]}' for key in now if made[key] != now[key]]
     if other:
         raise SniperError(('{} was optimised for other settings ({}): run scripts/optimize_model.py again with these, '
-                          'or go back to those').format(prefix, '; '.join(other)))
+                           'or go back to those').format(prefix, '; '.join(other)))
 
 
 def load_exported(prefix):
@@ -88,8 +88,7 @@ def load_exported(prefix):
         raise SniperError(f'cannot read {prefix}-symbol.json: {error.strerror or error}') from None
     if hashlib.sha256(graph).hexdigest() != facts['graph'] or list(file_checksum(path)) != facts['params']:
         raise SniperError(f'{path} and {prefix}-symbol.json are not the two that its side file describes: write them '
-                           'again with '
-                          'scripts/optimize_model.py')
+                          'again with scripts/optimize_model.py')
     symbol = mx.sym.load_json(graph.decode('utf-8'))
     arg_params, aux_params = load_params(path)
     for name, attributes in symbol.attr_dict().items():

@@ -54,8 +54,7 @@ class LossScale:
         self.scale, self.steady, self.skipped = 0.5 * self.scale, 0, self.skipped + 1
         if self.scale < SMALLEST:
             raise SniperError(f'the loss scale fell below {SMALLEST:g} and gradients still overflow: the training has '
-                               'diverged; '
-                              'lower TRAIN.lr or set TRAIN.CLIP_GRADIENT, and go on with --resume')
+                              'diverged; lower TRAIN.lr or set TRAIN.CLIP_GRADIENT, and go on with --resume')
         logger.info('a gradient overflowed: the update is left out, the loss scale is now %g', self.scale)
         return False
 

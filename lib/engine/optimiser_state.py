@@ -95,8 +95,7 @@ def _restore(optimizer, key, weight, entries, name, source):
         value = entries.get(f'{kind}:{name}')
         if (target is None) != (value is None):
             raise SniperError(f'{source} and the configuration disagree about the {kind} of {name}: resume with the '
-                               'same '
-                              'TRAIN.momentum and TRAIN.fp16')
+                              'same TRAIN.momentum and TRAIN.fp16')
         if target is not None:
             if target.shape != value.shape:
                 raise SniperError(f'{source}: {kind} of {name} has shape {value.shape}, the network needs '

@@ -98,8 +98,7 @@ class ImageFile:
         if turned and self._annotated[0] != self._annotated[1]:
             return None
         return (f'image {self.path} is to be shown turned or mirrored (EXIF orientation {self._header.orientation}), '
-                 'which its annotated size does not '
-                'tell: its boxes are taken to lie on the pixels as stored')
+                'which its annotated size does not tell: its boxes are taken to lie on the pixels as stored')
 
     def _possible(self, reduction):
         size = self._header.size if self._header else None

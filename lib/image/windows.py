@@ -26,8 +26,7 @@ def size_mismatch(picture, path, width, height):
     if (picture.width, picture.height) == (int(width), int(height)):
         return None
     return (f'image {path} is {picture.width} x {picture.height} pixels but its annotation says {width} x {height}; '
-             'its boxes are used as they are: check the '
-            'annotation file')
+            'its boxes are used as they are: check the annotation file')
 
 
 def resized_window(picture, box, scale, flipped=False, flipped_vertical=False, scale_y=None):

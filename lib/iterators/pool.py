@@ -219,5 +219,4 @@ class _Dispatcher:
         process = self.processes[self._connections.index(worker)]
         process.join(_STOP_SECONDS)
         return (f'data worker {process.pid} {how_it_ended(process.exitcode)}; start again with fewer workers '
-                 '(TRAIN.NUM_PROCESS, TEST.NUM_PROCESS), '
-                'or 0 to work in the main process')
+                '(TRAIN.NUM_PROCESS, TEST.NUM_PROCESS), or 0 to work in the main process')

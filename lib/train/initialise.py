@@ -118,5 +118,4 @@ def _check_complete(path, wanted, given):
     match = match_parameters(wanted, {name: array.shape for name, array in given.items()})
     if not match.complete:
         raise SniperError(f"pretrained weights {path} do not fit: {match.differences()}; check symbol and "
-                           "network.pretrained, or train from "
-                          "scratch with `--set network.pretrained ''`")
+                          "network.pretrained, or train from scratch with `--set network.pretrained ''`")

@@ -54,7 +54,7 @@ def convert_file(path: str, prefix: Optional[str] = None, network: Optional[str]
     worst = max(rows, key=lambda row: row.relative)
     if not worst.relative <= largest_difference(architecture) or not np.isfinite(worst.magnitude):
         raise SniperError(f'{path}: our network and the source differ by {worst.relative:.1e} of the largest value in '
-                           f'{worst.feature} (at most {largest_difference(architecture):.0e} is '
+                          f'{worst.feature} (at most {largest_difference(architecture):.0e} is '
                           'the same function); nothing was written')
     prefix = prefix or os.path.join(FOLDER, target.prefix)
     _write(prefix, args, auxs, path, architecture, target)

@@ -52,8 +52,7 @@ class FastRcnn(ProposalNetwork):
         """
         if config.TRAIN.WITH_MASK:
             raise SniperError(f'TRAIN.WITH_MASK is True, but {config.symbol} gets its rois from elsewhere and has no '
-                               'mask head: set '
-                              'it to False, or choose a network with its own proposals')
+                              'mask head: set it to False, or choose a network with its own proposals')
         rcnn, _, by_image, feature = self._outputs(config)
         columns, losses = bbox_outputs(config), LossOptions.from_config(config, feature.stride)
         targets = RoiTargets(

@@ -33,7 +33,7 @@ def install(mx):
 def _documentation(op):
     optional = ', '.join(f'[{name}]' for name in op.optional)
     return (('{}({}, **attributes) -> {}.\n\nInputs by place or name, float32; attributes by name, as in the original. '
-            'A mistaken attribute or shape raises MXNetError.').format(
+             'A mistaken attribute or shape raises MXNetError.').format(
                 op.name, ', '.join(op.inputs) + (', ' + optional if optional else ''), ', '.join(op.outputs)))
 
 

@@ -103,7 +103,7 @@ def _must_be_made(out, parameters, force):
         raise SniperError(f'{out} is in the way and is no synthetic data set: choose another --out') from None
     if present != parameters and not force:
         raise SniperError(f'{out} holds a synthetic data set made with other parameters '
-                           f'({json.dumps(present, sort_keys=True)}): add --force to replace it, '
+                          f'({json.dumps(present, sort_keys=True)}): add --force to replace it, '
                           'or choose another --out')
     return present != parameters or not _is_complete(out, parameters)
 

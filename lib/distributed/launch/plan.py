@@ -170,7 +170,7 @@ def _program_flags(command):
     first = next((number for number, word in enumerate(command, 1) if word.endswith('.py')), None)
     if first is None:
         raise SniperError(('--shards runs a program that knows --shard and --merge, but {!r} names no file.py: '
-                          'python main_test.py ...').format(' '.join(command)))
+                           'python main_test.py ...').format(' '.join(command)))
     return first, command.index('--set', first) if '--set' in command[first:] else len(command)
 
 

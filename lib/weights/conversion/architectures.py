@@ -90,7 +90,7 @@ def recognise(arrays: Dict[str, np.ndarray], path: str) -> Tuple[Architecture, D
     if {'features.0.weight', 'features.28.weight', 'features.28.bias'} <= set(arrays):
         return _vgg('VGG-16', 'features.%d', False), arrays
     raise SniperError(('{} holds none of the networks that can be converted (ResNet-50 and -101, MobileNetV2, VGG-16; '
-                      'docs/weights.md); it has {} arrays: {} ...{}').format(
+                       'docs/weights.md); it has {} arrays: {} ...{}').format(
                       path, len(arrays), ', '.join(list(arrays)[:4])[:200], _hint(arrays)))
 
 
@@ -138,43 +138,45 @@ def _depth(arrays, pattern, path, bottleneck):
         return DEPTHS[units]
     depth = 34 if units in DEPTHS else OTHER_DEPTHS.get(units)
     raise SniperError(('{} is a ResNet{} with units {}; ResNet-50 and ResNet-101 with three convolutions a unit can be '
-                      'converted').format(path, f'-{depth}' if depth else '', units))
+                       'converted').format(path, f'-{depth}' if depth else '', units))
 
 
-def _torch_resnet(arrays, path):
+def _resnet_v1_layers(depth, stem, source_of, convolutions):
+    """Layers of a post-activation ResNet, by our names and the source's.
+
+    stem: (convolution, norm) of the first layer; source_of(stage, index): what the names of a unit begin with;
+    convolutions: (convolution, norm) of a unit's three.
+    """
     from symbols.backbones.resnet_v1 import unit_names
-    if 'layer1.0.conv3.weight' in arrays and arrays['layer1.0.conv2.weight'].shape[:2] != (64, 64):
-        raise SniperError(('{} is a ResNeXt or wide ResNet (layer1.0.conv2.weight is {}); only the plain ResNet-50 and '
-                          '-101 can be converted').format(path, arrays['layer1.0.conv2.weight'].shape))
-    depth = _depth(arrays, r'layer(\d)\.(\d+)\.conv1\.weight$', path, 'layer1.0.conv3.weight')
-    layers = [Layer('conv1', 'conv1', 'bn_conv1', 'bn1')]
+    layers = [Layer('conv1', stem[0], 'bn_conv1', stem[1])]
     for stage in range(1, 5):
         for index, unit in enumerate(unit_names(depth, stage)):
-            source = f'layer{stage}.{index}.'
-            layers.extend(Layer(f'res{unit}_branch2{letter}', source + f'conv{number}',
-                                f'bn{unit}_branch2{letter}', source + f'bn{number}')
-                          for number, letter in enumerate('abc', start=1))
+            source = source_of(stage, index)
+            layers.extend(Layer(f'res{unit}_branch2{letter}', source + convolution, f'bn{unit}_branch2{letter}',
+                                source + norm) for letter, (convolution, norm) in zip('abc', convolutions))
             if index == 0:
                 layers.append(Layer(f'res{unit}_branch1', source + 'downsample.0', f'bn{unit}_branch1',
                                     source + 'downsample.1'))
+    return layers
+
+
+def _torch_resnet(arrays, path):
+    if 'layer1.0.conv3.weight' in arrays and arrays['layer1.0.conv2.weight'].shape[:2] != (64, 64):
+        raise SniperError(('{} is a ResNeXt or wide ResNet (layer1.0.conv2.weight is {}); only the plain ResNet-50 and '
+                           '-101 can be converted').format(path, arrays['layer1.0.conv2.weight'].shape))
+    depth = _depth(arrays, r'layer(\d)\.(\d+)\.conv1\.weight$', path, 'layer1.0.conv3.weight')
+    layers = _resnet_v1_layers(depth, ('conv1', 'bn1'), lambda stage, index: f'layer{stage}.{index}.',
+                               [(f'conv{number}', f'bn{number}') for number in (1, 2, 3)])
     return Architecture(f'ResNet-{depth} (post-activation, stride in the 3x3 convolutions, PyTorch)', 'resnet_v1',
                         'torch', tuple(layers), depth=depth, options=(('stride_in_1x1', False),),
                         trunk=r'(conv1|bn1|layer\d+)\.')
 
 
 def _gluon_resnet_v1(arrays, path):
-    from symbols.backbones.resnet_v1 import unit_names
     depth = _depth(arrays, r'features\.(\d)\.(\d+)\.body\.0\.weight$', path, 'features.4.0.body.6.weight')
-    layers = [Layer('conv1', 'features.0', 'bn_conv1', 'features.1')]
-    for stage in range(1, 5):
-        for index, unit in enumerate(unit_names(depth, stage)):
-            source = f'features.{stage + 3}.{index}.'
-            layers.extend(Layer(f'res{unit}_branch2{letter}', source + f'body.{at}',
-                                f'bn{unit}_branch2{letter}', source + f'body.{at + 1}')
-                          for at, letter in zip((0, 3, 6), 'abc'))
-            if index == 0:
-                layers.append(Layer(f'res{unit}_branch1', source + 'downsample.0', f'bn{unit}_branch1',
-                                    source + 'downsample.1'))
+    layers = _resnet_v1_layers(depth, ('features.0', 'features.1'),
+                               lambda stage, index: f'features.{stage + 3}.{index}.',
+                               [(f'body.{at}', f'body.{at + 1}') for at in (0, 3, 6)])
     return Architecture(f'ResNet-{depth} (post-activation, stride in the 1x1 convolutions, Gluon)', 'resnet_v1',
                         'gluon', tuple(layers), depth=depth, norm=GLUON_NORM, options=(('stride_in_1x1', True),))
 

@@ -108,8 +108,7 @@ class _TorchMachine(PickleMachine):
             self.push(_StorageType(STORAGES[name]))
         else:
             raise Refused(f'it asks for {module[:80]}.{name[:80]}; only tensors and plain containers are let in: save '
-                           'the model\'s '
-                          'state_dict()')
+                          'the model\'s state_dict()')
 
     def persistent(self):
         word, storage_type, key, _, count = self.stack.pop()[:5]
