@@ -17,7 +17,7 @@ def resnet101():
     config = load_config('configs/faster/sniper_res101_e2e.yml', ['gpus', 'cpu', 'TRAIN.fp16', 'False'])
     ours = bind(get_detector(config.symbol), config)
     with mock.patch('symbols.backbones.resnet.deformable_convolution', _plain_convolution), \
-            mock.patch('symbols.heads.rcnn.deformable_roi_pooling', _roi_align):
+            mock.patch('symbols.heads.roi_pooling.deformable_roi_pooling', _roi_align):
         plain = bind(get_detector(config.symbol), config)
     return {'ours': ours, 'plain': plain}
 
@@ -39,7 +39,8 @@ def bind(detector, config):
     return call
 
 
-def _plain_convolution(data, offset, weight, name, num_deformable_group, half_precision=False, **settings):
+def _plain_convolution(data, offset, weight, name, num_deformable_group, half_precision=False, on_gpu=False,
+                       **settings):
     """Dilated convolution; a sum of the offsets that adds nothing keeps the layer which predicts them."""
     body = mx.sym.Convolution(data=data, weight=weight, name=name, **settings)
     return mx.sym.broadcast_add(body, mx.sym.mean(offset, axis=1, keepdims=True) * 0)

@@ -45,3 +45,13 @@ def test_a_row_is_measured_and_unknown_rows_are_named():
     assert done.returncode == (0 if figures['rows'][0]['bars'][0]['holds'] else 1)
     done = run('--only', 'no such row')
     assert done.returncode == 2 and '--list' in done.stderr
+
+
+def test_the_plain_graph_has_none_of_our_operators(monkeypatch):
+    from benchmarks.cases import graph
+    symbols = []
+    monkeypatch.setattr(graph, 'bind', lambda detector, config: symbols.append(detector.symbol(config, 'test')))
+    graph.resnet101()
+    ours, plain = ({node['op'] for node in json.loads(symbol.tojson())['nodes']} for symbol in symbols)
+    deformable = {'DeformableConvolution', 'DeformablePSROIPooling'}
+    assert deformable <= ours and not deformable & plain
