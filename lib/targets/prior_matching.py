@@ -1,0 +1,42 @@
+"""What every prior of a single-shot detector should say: class and offsets (SSD, ECCV 2016; reference/m2det.md 6)."""
+from typing import Tuple
+
+import numpy as np
+
+from lib.bbox.boxes import as_boxes
+from lib.bbox.ssd_coding import encode_ssd
+from lib.targets.prior_matching_ext import Matcher
+
+THRESHOLD = 0.5     # overlap from which on a prior is of an object; exactly this is enough
+
+
+class PriorTargets:
+    """Matching against one set of priors, (P, 4) float32 cx, cy, w, h in shares of the image; not for two threads."""
+
+    def __init__(self, priors):
+        self.priors = as_boxes(priors, np.float32, name='priors')
+        self._matcher = Matcher(self.priors)
+
+    def match(self, truths, threshold: float = THRESHOLD) -> Tuple[np.ndarray, np.ndarray]:
+        """truths (G, 5) x1, y1, x2, y2 in shares of the image, class -> (classes (P,) int32, offsets (P, 4) float32).
+
+        A prior has the class of the object that it overlaps most (IoU, first among equals), 0 if that is less than
+        `threshold`. Each object also has the prior that overlaps it most; of objects with the same one, the last.
+        Offsets (lib.bbox.ssd_coding) are 0 where the class is. Rows of class 0, and boxes without width or height, are
+        no objects: the original trained on the latter with an infinite loss.
+        """
+        truths = as_boxes(truths, np.float32, columns=5, name='truths')
+        with np.errstate(invalid='ignore'):
+            objects = truths[(truths[:, 4] > 0) & (truths[:, 2] > truths[:, 0]) & (truths[:, 3] > truths[:, 1])]
+        truth = self._matcher.match(np.ascontiguousarray(objects[:, :4]), threshold)
+        positive = np.flatnonzero(truth >= 0)
+        classes, offsets = np.zeros(len(truth), np.int32), np.zeros((len(truth), 4), np.float32)
+        of_positive = objects[truth[positive]]
+        classes[positive] = of_positive[:, 4]
+        offsets[positive] = encode_ssd(of_positive[:, :4], self.priors[positive])
+        return classes, offsets
+
+
+def match_priors(truths, priors, threshold: float = THRESHOLD) -> Tuple[np.ndarray, np.ndarray]:
+    """PriorTargets(priors).match(truths, threshold), for one image."""
+    return PriorTargets(priors).match(truths, threshold)
