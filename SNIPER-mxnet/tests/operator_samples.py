@@ -19,6 +19,7 @@ class Sample(NamedTuple):
     images: int
     shared: Tuple[str, ...] = ()     # inputs without an axis of images
     packed: Tuple[str, ...] = ()     # outputs whose rows are those of all images, one after the other
+    sums: Tuple[str, ...] = ()       # outputs that are numbers of the whole batch
     rois: Tuple[str, ...] = ()       # inputs and outputs whose rows begin with the number of their image
     bad: Tuple[Tuple[str, Any], ...] = ()  # attribute values out of range
 
@@ -210,6 +211,16 @@ def chip_generator(rng, large, images):
                   bad=(('chip_size', 0), ('stride', 0), ('stride', 1.5), ('max_chips', 0), ('seed', -1)))
 
 
+def multibox_loss(rng, large, images):
+    priors, classes = (32760, 81) if large else (40, 5)
+    targets = np.where(rng.rand(images, priors) < 0.03, rng.randint(1, classes, (images, priors)), 0)
+    targets[:, 0] = 1
+    inputs = dict(cls_pred=rng.randn(images, priors, classes), loc_pred=rng.randn(images, priors, 4),
+                  cls_target=targets, loc_target=rng.randn(images, priors, 4))
+    return Sample({name: value.astype(np.float32) for name, value in inputs.items()}, {}, images,
+                  sums=('cls_loss', 'loc_loss'), bad=(('negatives_per_positive', -1),))
+
+
 SAMPLES = {
     'MultiProposal': multi_proposal,
     'MultiProposalTarget': multi_proposal_target,
@@ -218,6 +229,7 @@ SAMPLES = {
     'DeformableConvolution': deformable_convolution,
     'WinogradConvolution': winograd_convolution,
     'DeformablePSROIPooling': deformable_psroi_pooling,
+    'MultiBoxLoss': multibox_loss,
     'SoftNMS': soft_nms,
     'ChipGenerator': chip_generator,
 }

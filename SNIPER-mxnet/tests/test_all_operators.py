@@ -101,6 +101,7 @@ def test_empty_batch(name):
                 run(name, case._replace(inputs=inputs))
             return
         outputs, grads = run(name, case._replace(inputs=inputs))
+    assert all(outputs.pop(key) == 0 for key in case.sums)
     assert all(len(value) == 0 for value in list(outputs.values()) + list(grads.values()))
 
 
@@ -145,7 +146,7 @@ def test_a_batch_is_its_images_one_by_one(name):
     outputs, _ = run(name, case)
     for n in range(3):
         alone, _ = run(name, case.image(n))
-        for key in set(alone) - set(case.packed):
+        for key in set(alone) - set(case.packed + case.sums):
             value = alone[key]
             mine = rows_of(outputs[key], n, 3)
             if key in case.rois:
@@ -174,7 +175,7 @@ def test_odd_numbers_stay_in_their_image(name, odd):
         except mx.MXNetError as error:
             assert re.search(f'{name}: (row [0-9]+ of {key}|{key} .* row [0-9]+)', str(error)), str(error)
             continue
-        for output in set(outputs) - set(case.packed):
+        for output in set(outputs) - set(case.packed + case.sums):
             np.testing.assert_array_equal(rows_of(outputs[output], 0, 2), rows_of(expected[output], 0, 2),
                                           err_msg=f'{output}, odd {key}')
 

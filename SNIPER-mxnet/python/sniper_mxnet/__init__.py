@@ -10,6 +10,7 @@ output names of the original graphs:
     MaskRcnnTarget                                  masks of objects within rois
     DeformableConvolution, DeformablePSROIPooling   the stock operators, faster
     WinogradConvolution                             3x3 convolutions for inference on CPUs
+    MultiBoxLoss                                    the losses of single-shot detectors, hard negatives mined
     SoftNMS, ChipGenerator                          soft-NMS and the cover of boxes by chips
 
 Import it instead of `mxnet`, and before anything else does: some settings are read only when MXNet's library loads.

@@ -50,6 +50,8 @@ OPERATORS = (
              {'weight': _winograd_weight_shape, 'bias': _bias_shape}),
     Operator('DeformablePSROIPooling', ('data', 'rois'), ('trans',), ('output',), ('data', 'trans'), 'identity',
              ('no_trans',)),
+    Operator('MultiBoxLoss', ('cls_pred', 'loc_pred', 'cls_target', 'loc_target'), (),
+             ('cls_loss', 'loc_loss', 'used'), ('cls_pred', 'loc_pred'), 'identity'),
     Operator('SoftNMS', ('dets',), (), ('output', 'count'), ('dets',), 'BlockGrad'),
     Operator('ChipGenerator', ('boxes', 'im_info'), (), ('chips', 'num_chips'), ('boxes', 'im_info'), 'BlockGrad'),
 )

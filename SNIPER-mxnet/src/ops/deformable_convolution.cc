@@ -119,7 +119,7 @@ struct DeformableConvolution {
     deformable_convolution_forward_cpu(inputs, options, working, out.data(0));
   }
 
-  static void backward_cpu(const Options& options, const Tensors& out_grads, const Tensors& in,
+  static void backward_cpu(const Options& options, const Tensors& out_grads, const Tensors& in, const Tensors&,
                            const Tensors& in_grads, Workspace* workspace) {
     const DeformableConvolutionInputs inputs = convolution_inputs(in, out_grads);
     float* working = workspace->take(deformable_convolution_backward_workspace(inputs, options));
@@ -130,7 +130,7 @@ struct DeformableConvolution {
     deformable_convolution_forward_cuda(convolution_inputs(in, out), options, context, out.data(0));
   }
 
-  static void backward_gpu(const Options& options, const Tensors& out_grads, const Tensors& in,
+  static void backward_gpu(const Options& options, const Tensors& out_grads, const Tensors& in, const Tensors&,
                            const Tensors& in_grads, const CudaContext& context) {
     deformable_convolution_backward_cuda(convolution_inputs(in, out_grads), options, context, out_grads.data(0),
                                          gradients(in_grads));

@@ -94,7 +94,7 @@ struct DeformablePSROIPooling {
     psroi_forward_cpu(inputs, options, workspace->take(psroi_workspace(inputs, options)), out.data(0));
   }
 
-  static void backward_cpu(const Options& options, const Tensors& out_grads, const Tensors& in,
+  static void backward_cpu(const Options& options, const Tensors& out_grads, const Tensors& in, const Tensors&,
                            const Tensors& in_grads, Workspace* workspace) {
     const PoolingInputs inputs = pooling_inputs(in);
     check_roi_images(inputs);
@@ -107,7 +107,7 @@ struct DeformablePSROIPooling {
     psroi_forward_cuda(pooling_inputs(in), options, context, out.data(0));
   }
 
-  static void backward_gpu(const Options& options, const Tensors& out_grads, const Tensors& in,
+  static void backward_gpu(const Options& options, const Tensors& out_grads, const Tensors& in, const Tensors&,
                            const Tensors& in_grads, const CudaContext& context) {
     psroi_backward_cuda(pooling_inputs(in), options, context, out_grads.data(0), in_grads.data(kData),
                         in_grads.data(kTrans));

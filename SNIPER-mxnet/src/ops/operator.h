@@ -44,15 +44,15 @@ namespace sniper {
 
 // The base of an operator through which no gradient flows: its backward gives zeros to all inputs.
 struct NoGradient {
-  // out_grads: the outputs' gradients; in_grads: those of the inputs, to be overwritten.
+  // out_grads: the outputs' gradients; in, out: of the forward pass; in_grads: the inputs' gradients, to be overwritten.
   template <typename Options>
-  static void backward_cpu(const Options&, const Tensors& /*out_grads*/, const Tensors& /*in*/,
+  static void backward_cpu(const Options&, const Tensors& /*out_grads*/, const Tensors& /*in*/, const Tensors& /*out*/,
                            const Tensors& in_grads, Workspace*) {
     for (size_t i = 0; i < in_grads.count(); ++i) in_grads.fill_zero(i);
   }
 
   template <typename Options>
-  static void backward_gpu(const Options&, const Tensors& /*out_grads*/, const Tensors& /*in*/,
+  static void backward_gpu(const Options&, const Tensors& /*out_grads*/, const Tensors& /*in*/, const Tensors& /*out*/,
                            const Tensors& in_grads, const CudaContext& context) {
     for (size_t i = 0; i < in_grads.count(); ++i) fill_zero_cuda(context, in_grads.data(i), in_grads.bytes(i));
   }
@@ -135,7 +135,7 @@ class Operator {
   }
 
   // MXNet passes the outputs' gradients, the inputs and the outputs in one list: run(options, out_grads, inputs,
-  // in_grads).
+  // outputs, in_grads).
   template <typename Run>
   static mxnet::ext::MXReturnValue backward(const AttributeMap& values, Arrays* in, Arrays* out, const Run& run) {
     return guarded(signature().op(), [&] {
@@ -143,7 +143,7 @@ class Operator {
       const Tensors inputs(in, num_outputs, num_inputs);
       check_types(inputs);
       run(read_options(Attributes(signature().op(), values)), Tensors(in, 0, num_outputs), inputs,
-          Tensors(out, 0, num_inputs));
+          Tensors(in, num_outputs + num_inputs, num_outputs), Tensors(out, 0, num_inputs));
     });
   }
 
@@ -163,9 +163,9 @@ class Operator {
   static mxnet::ext::MXReturnValue backward_cpu(const AttributeMap& values, Arrays* in, Arrays* out,
                                                 const mxnet::ext::OpResource& resource) {
     return backward(values, in, out, [&](const Options& options, const Tensors& out_grads, const Tensors& inputs,
-                                         const Tensors& in_grads) {
+                                         const Tensors& outputs, const Tensors& in_grads) {
       Workspace workspace(resource);
-      Binding::backward_cpu(options, out_grads, inputs, in_grads, &workspace);
+      Binding::backward_cpu(options, out_grads, inputs, outputs, in_grads, &workspace);
     });
   }
 
@@ -179,8 +179,8 @@ class Operator {
   static mxnet::ext::MXReturnValue backward_gpu(const AttributeMap& values, Arrays* in, Arrays* out,
                                                 const mxnet::ext::OpResource& resource) {
     return backward(values, in, out, [&](const Options& options, const Tensors& out_grads, const Tensors& inputs,
-                                         const Tensors& in_grads) {
-      Binding::backward_gpu(options, out_grads, inputs, in_grads, cuda_context(resource));
+                                         const Tensors& outputs, const Tensors& in_grads) {
+      Binding::backward_gpu(options, out_grads, inputs, outputs, in_grads, cuda_context(resource));
     });
   }
 

@@ -16,7 +16,7 @@ Fixed = namedtuple('Fixed', 'value')
 
 def all_cases(small=False):
     """Cases at full size, or tiny ones (for the emulation) with small=True."""
-    for family in (proposals, masks, pooling, convolution, soft_nms, chips):
+    for family in (proposals, masks, pooling, convolution, multibox, soft_nms, chips):
         yield from family(small)
 
 
@@ -100,6 +100,22 @@ def convolution(small):
         yield Case(name % 'backward', 'deformable_convolution_backward',
                    common + [out_grad, Output(data.shape), Output(offset.shape), Output(weight.shape), Fixed(None)],
                    2 * work)
+
+
+def multibox(small):
+    draw = np.random.RandomState(0)
+    images, priors, classes = (2, 40, 5) if small else (7, 32760, 81)
+    sizes = Fixed(np.array([images, priors, classes], np.int64))
+    rows = (images, priors)
+    target = np.where(draw.uniform(size=rows) < 0.001, draw.randint(1, classes, rows), 0)
+    inputs = [array.astype(np.float32) for array in (draw.normal(size=rows + (classes,)), draw.normal(size=rows + (4,)),
+                                                     target, draw.normal(size=rows + (4,)))]
+    name = f'MultiBoxLoss %s, {images} images, {priors} priors, {classes} classes'
+    yield Case(name % 'forward', 'multibox_loss',
+               inputs + [Output((1,)), Output((1,)), Output(rows), sizes, Fixed(3.0)], 0)
+    one = np.ones(1, np.float32)
+    yield Case(name % 'backward', 'multibox_loss_backward',
+               inputs + [np.ones(rows, np.float32), one, one, Output(inputs[0].shape), Output(inputs[1].shape), sizes], 0)
 
 
 def soft_nms(small):
