@@ -14,31 +14,30 @@ namespace {
 struct Nothing {};
 
 const int64_t kRows = 512;  // priors that a thread takes at once
-const int kLanes = 8;       // partial sums of a row, so that the loop over classes becomes vector code
+const int kLanes = 16;      // partial sums of a row, so that the loop over classes becomes vector code
 
-// logits (rows, classes) -> log(sum(exp)) of each row in float; the largest logit is taken out first.
+// logits (rows, classes) -> log(sum(exp)) of each row; the largest logit is taken out first. A NaN stays one.
 SNIPER_CLONES void log_sums(const float* logits, int64_t rows, int classes, float* out) {
+  const int whole = classes / kLanes * kLanes;
   for (int64_t row = 0; row < rows; ++row, logits += classes) {
-    float high[kLanes];
-    for (int lane = 0; lane < kLanes; ++lane) high[lane] = -INFINITY;
-    int c = 0;
-    for (; c + kLanes <= classes; c += kLanes) {
+    float high[kLanes], sums[kLanes], odd[kLanes];
+    for (int i = 0; i < kLanes; ++i) high[i] = -INFINITY, sums[i] = 0.0f, odd[i] = 0.0f;
+    for (int c = 0; c < whole; c += kLanes) {
       for (int i = 0; i < kLanes; ++i) high[i] = logits[c + i] > high[i] ? logits[c + i] : high[i];
     }
-    for (; c < classes; ++c) high[0] = logits[c] > high[0] ? logits[c] : high[0];
-    float largest = high[0];
-    for (int lane = 1; lane < kLanes; ++lane) largest = high[lane] > largest ? high[lane] : largest;
-    double sums[kLanes] = {0};
-    for (c = 0; c + kLanes <= classes; c += kLanes) {
-      for (int i = 0; i < kLanes; ++i) sums[i] += bounded_exp(static_cast<double>(logits[c + i] - largest));
+    float largest = -INFINITY;
+    for (int c = whole; c < classes; ++c) largest = logits[c] > largest ? logits[c] : largest;
+    for (int i = 0; i < kLanes; ++i) largest = high[i] > largest ? high[i] : largest;
+    for (int c = 0; c < whole; c += kLanes) {
+      for (int i = 0; i < kLanes; ++i) {
+        sums[i] += exp_below_one(logits[c + i] - largest);
+        odd[i] += logits[c + i] - logits[c + i];  // not a number where the logit is none
+      }
     }
-    for (; c < classes; ++c) sums[0] += bounded_exp(static_cast<double>(logits[c] - largest));
-    double sum = 0;
-    for (int lane = 0; lane < kLanes; ++lane) sum += sums[lane];
-    // A NaN, which no comparison finds, must not vanish.
-    float odd = 0;
-    for (c = 0; c < classes; ++c) odd += logits[c] - logits[c];
-    out[row] = static_cast<float>(std::log(sum)) + largest + odd;
+    float sum = 0.0f;
+    for (int c = whole; c < classes; ++c) sum += exp_below_one(logits[c] - largest) + (logits[c] - logits[c]);
+    for (int i = 0; i < kLanes; ++i) sum += sums[i] + odd[i];
+    out[row] = std::log(sum) + largest;
   }
 }
 

@@ -19,8 +19,8 @@ def run(library, case, ratio=3.0, grads=(1.0, 1.0)):
     cls_loss, loc_loss, used = library.output(1), library.output(1), library.output(images, priors)
     library.call('multibox_loss', *inputs, cls_loss, loc_loss, used, sizes, ratio)
     cls_grad, loc_grad = library.output(images, priors, classes), library.output(images, priors, 4)
-    library.call('multibox_loss_backward', *inputs, used, *[library.array([grad]) for grad in grads], cls_grad, loc_grad,
-                 sizes)
+    of_losses = [library.array([grad]) for grad in grads]
+    library.call('multibox_loss_backward', *inputs, used, *of_losses, cls_grad, loc_grad, sizes)
     return [array.numpy() for array in (cls_loss, loc_loss, used, cls_grad, loc_grad)]
 
 

@@ -12,7 +12,8 @@ def test_all_operators_in_the_emulation(tmp_path, cpu, emulated, capsys):
     with open(path) as stream:
         rows = json.load(stream)['rows']
     names = {row['name'].split()[0] for row in rows}
-    assert names == {'MultiProposal', 'MultiProposalTarget', 'MultiProposalTargetMask', 'MaskRcnnTarget', 'SoftNMS', 'MultiBoxLoss',
+    assert names == {'MultiProposal', 'MultiProposalTarget', 'MultiProposalTargetMask', 'MaskRcnnTarget', 'SoftNMS',
+                     'MultiBoxLoss',
                      'DeformablePSROIPooling', 'DeformableConvolution', 'ChipGenerator'}
     for row in rows:
         assert row['unlike_cpu'] == 0 and row['bytes'] > 0, row

@@ -115,7 +115,8 @@ def multibox(small):
                inputs + [Output((1,)), Output((1,)), Output(rows), sizes, Fixed(3.0)], 0)
     one = np.ones(1, np.float32)
     yield Case(name % 'backward', 'multibox_loss_backward',
-               inputs + [np.ones(rows, np.float32), one, one, Output(inputs[0].shape), Output(inputs[1].shape), sizes], 0)
+               inputs + [np.ones(rows, np.float32), one, one, Output(inputs[0].shape), Output(inputs[1].shape), sizes],
+               0)
 
 
 def soft_nms(small):
