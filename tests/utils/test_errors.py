@@ -3,8 +3,8 @@ from lib.utils.errors import SniperError
 
 
 def test_an_endless_word_loses_its_middle():
-    message = str(SniperError('width is ' + 'a' * 5000 + ', not a number'))
-    assert message == 'width is ' + 'a' * 200 + '...' + 'a' * 100 + ', not a number'
+    message = str(SniperError('width is ' + 'a' * 5000 + ' , not a number'))
+    assert message == 'width is ' + 'a' * 200 + '...' + 'a' * 100 + ' , not a number'
 
 
 def test_words_of_a_path_s_length_stay():
