@@ -4,7 +4,7 @@ import logging
 import os
 from typing import NamedTuple, Sequence, Tuple
 
-from lib.dataset.voc_annotations import BACKGROUND, PASCAL_VOC
+from lib.dataset.voc_classes import BACKGROUND, PASCAL_VOC
 from lib.engine.exported_model import NUMBER, read_facts
 from lib.engine.precision import prepare, treatment
 from lib.inference.masks import MaskingPredictor
