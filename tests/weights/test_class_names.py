@@ -25,10 +25,12 @@ def test_equal_names_decide_their_own_places():
 @pytest.mark.parametrize('name, known', [
     ('Star', 'star'), ('STAR', 'Star'), (' star ', 'star'), ('traffic_light', 'traffic light'),
     ('traffic-light', 'traffic light'), ('TrafficLight', 'traffic light'), ('trafficlight', 'traffic_light'),
-    ('traffic  light', 'traffic light'), ('traffic\u00a0light', 'traffic light'), ('traffic\u2010light', 'traffic-light'),
-    ('T.V.monitor', 'T V monitor'), ('cars', 'car'), ('Box', 'boxes'), ('berries', 'Berry'), ('White Blood Cells',
-    'white_blood_cell'), (unicodedata.normalize('NFD', 'Käfer'), 'Käfer'), ('\ufeffcar', 'car'), ('ｃａｒ', 'car'),
-    ('STRASSE', 'Straße'), ('ЗВЕЗДА', 'звезда'), ('class_1', 'class 1'), ('_car', 'car')])
+    ('traffic  light', 'traffic light'), ('traffic\u00a0light', 'traffic light'),
+    ('traffic\u2010light', 'traffic-light'), ('T.V.monitor', 'T V monitor'), ('cars', 'car'), ('Box', 'boxes'),
+    ('berries', 'Berry'), ('White Blood Cells', 'white_blood_cell'),
+    (unicodedata.normalize('NFD', 'K\u00e4fer'), 'K\u00e4fer'), ('\ufeffcar', 'car'), ('\uff43\uff41\uff52', 'car'),
+    ('STRASSE', 'Stra\u00dfe'), ('\u0417\u0412\u0415\u0417\u0414\u0410', '\u0437\u0432\u0435\u0437\u0434\u0430'),
+    ('class_1', 'class 1'), ('_car', 'car')])
 def test_written_differently(name, known):
     assert pairs([name, 'other'], ['other', known]) == {name: known, 'other': 'other'}
     assert pairs([known, 'other'], ['other', name]) == {known: name, 'other': 'other'}
