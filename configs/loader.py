@@ -15,7 +15,7 @@ from easydict import EasyDict
 from configs.defaults import KEYS
 from configs.derived import derive
 from configs.keys import ALL_KEYS, key_names
-from configs.schema import FLOAT, INT_OR_INTS, TEXT, ConfigError, Key
+from configs.schema import FLOAT, INT_OR_INTS, TEXT, ConfigError, Key, Misfit
 from configs.yaml_files import read_yaml
 
 logger = logging.getLogger(__name__)
@@ -150,6 +150,8 @@ def _parse(text, declared):
 def _convert(name, declared, value, where):
     try:
         value = declared.kind.convert(value)
+    except Misfit as error:
+        raise ConfigError(f'{where}: {name}: {error}') from None
     except (ValueError, OverflowError):
         got = 'nothing' if value is None else f'{value!r:.60} ({type(value).__name__})'
         raise ConfigError(f'{where}: {name} wants {declared.kind.wants}, got {got}') from None

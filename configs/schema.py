@@ -43,8 +43,13 @@ class ConfigError(SniperError):
     """A configuration file or a --set pair is wrong: names the key, the place and the mend."""
 
 
+class Misfit(ValueError):
+    """A value that is not of a kind, with a sentence that says why."""
+
+
 class Kind(NamedTuple):
-    """`wants` completes the sentence 'KEY wants ...'; `convert(value)` raises ValueError on misfits."""
+    """`wants` completes the sentence 'KEY wants ...'; `convert(value)` raises ValueError on misfits, Misfit where it can
+    say more than that."""
     wants: str
     convert: Callable
 
@@ -155,8 +160,6 @@ TEXTS = list_of(Kind('a text', _exactly(str)), 'a list of texts')
 BOOLS = list_of(BOOL, 'a list of True and False')
 PAIRS = list_of(tuple_of(FLOAT, 2, ''), 'a list of pairs of numbers')
 TRIPLES = list_of(tuple_of(FLOAT, 3, ''), 'a list of triples of numbers')
-FACTORS = list_of(Kind('', lambda value: float(_to_float(value))), 'a list of numbers')
-SCALES = one_of(FACTORS, PAIRS)
 PROCESSES = one_of(INT, _word('auto'))
 INT_OR_INTS = one_of(INT, INTS)
 
