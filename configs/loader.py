@@ -15,8 +15,10 @@ from easydict import EasyDict
 from configs.defaults import KEYS
 from configs.derived import derive
 from configs.keys import ALL_KEYS, key_names
-from configs.schema import FLOAT, INT_OR_INTS, TEXT, ConfigError, Key, Misfit
+from configs.schema import FLOAT, INT_OR_INTS, PATH, TEXT, ConfigError, Key
 from configs.yaml_files import read_yaml
+from lib.utils.errors import SniperError
+from lib.utils.user_path import user_path
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +47,7 @@ def load_config(path: Union[str, os.PathLike, None] = None, overrides: Iterable 
     """
     config = _defaults(ALL_KEYS)
     if path is not None:
-        _apply_file(config, os.fspath(path), ())
+        _apply_file(config, user_path(path), ())
     _apply_overrides(config, list(overrides))
     _fit_lists(config.TEST)
     derive(config)
@@ -85,7 +87,7 @@ def _apply_file(config, path, parents):
     for base in [bases] if isinstance(bases, str) else bases or []:
         if not isinstance(base, str):
             raise ConfigError(f'{path}: {BASE} wants a file name or a list of them')
-        _apply_file(config, os.path.join(os.path.dirname(path), base), parents + (real,))
+        _apply_file(config, os.path.join(os.path.dirname(path), user_path(base)), parents + (real,))
 
     def where(name):
         return f'{path} line {lines[name]}' if name in lines else path
@@ -140,7 +142,7 @@ def _parse(text, declared):
         value = ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
-    if declared.kind is TEXT and isinstance(value, (int, float, tuple)) and not isinstance(value, bool):
+    if declared.kind in (TEXT, PATH) and isinstance(value, (int, float, tuple)) and not isinstance(value, bool):
         return text  # 5.33, 0,1: the key is a text, so what was typed is meant
     if declared.kind is FLOAT and type(value) is int:
         return float(value)
@@ -150,11 +152,11 @@ def _parse(text, declared):
 def _convert(name, declared, value, where):
     try:
         value = declared.kind.convert(value)
-    except Misfit as error:
-        raise ConfigError(f'{where}: {name}: {error}') from None
     except (ValueError, OverflowError):
         got = 'nothing' if value is None else f'{value!r:.60} ({type(value).__name__})'
         raise ConfigError(f'{where}: {name} wants {declared.kind.wants}, got {got}') from None
+    except SniperError as error:
+        raise ConfigError(f'{where}: {name}: {error}') from None
     if declared.choices and value not in declared.choices:
         raise ConfigError(f'{where}: {name} is {value!r}; it can be {" or ".join(repr(x) for x in declared.choices)}')
     return value

@@ -16,7 +16,7 @@ import numbers
 import re
 from typing import Sequence, Tuple, Union
 
-from configs.schema import FLOAT, ConfigError, Kind, Misfit, tuple_of
+from configs.schema import FLOAT, ConfigError, Kind, tuple_of
 
 Definition = Union[float, str, Tuple[float, float]]
 
@@ -64,10 +64,7 @@ def _entry(value):
         try:
             value = FLOAT.convert(value)  # 1e-3, which YAML takes for a text
         except ValueError:
-            try:
-                unit, number = read_scale(value)
-            except ConfigError as error:
-                raise Misfit(str(error)) from None
+            unit, number = read_scale(value)
             return _spelled(number, unit)
     if isinstance(value, bool) or is_number(value):
         return float(FLOAT.convert(value))
@@ -79,7 +76,7 @@ def _of_test(value):
     if not is_number(value) or not 0 < value:
         return value  # configs.checks says what is wrong
     if value >= LEAST_SIDE:
-        raise Misfit(f'a number is a factor of each image, and {value:g} is none: write {value:g}px for pixels of the '
+        raise ConfigError(f'a number is a factor of each image, and {value:g} is none: write {value:g}px for pixels of the '
                      f'long side, or a pair in brackets of its own, [[{value:g}, ...]]')
     return _spelled(value, FACTOR)
 
