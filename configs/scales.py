@@ -76,8 +76,8 @@ def _of_test(value):
     if not is_number(value) or not 0 < value:
         return value  # configs.checks says what is wrong
     if value >= LEAST_SIDE:
-        raise ConfigError(f'a number is a factor of each image, and {value:g} is none: write {value:g}px for pixels of the '
-                     f'long side, or a pair in brackets of its own, [[{value:g}, ...]]')
+        raise ConfigError(f'a number is a factor of each image, and {value:g} is none: write {value:g}px for pixels of '
+                          f'the long side, or a pair in brackets of its own, [[{value:g}, ...]]')
     return _spelled(value, FACTOR)
 
 
