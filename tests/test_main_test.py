@@ -166,11 +166,11 @@ def test_weights_of_other_network(folder, capsys):
 
 def test_weights_of_other_classes(folder, capsys):
     prefix = os.path.join(folder, 'out', 'sniper_tiny_e2e', 'train', 'SNIPER-0004')
-    for ending, content in (('.params', b''), ('.json', json.dumps({'classes': ['__background__', 'cat']}).encode())):
+    for ending, content in (('.params', b''), ('.json', json.dumps({'classes': ['__background__', 'bird']}).encode())):
         with open(prefix + ending, 'wb') as stream:
             stream.write(content)
     text = failure(capsys, folder, TEST_EPOCH=4)
-    assert 'trained on 2 classes with background (cat), the data set has 3 (cat, dog)' in text
+    assert 'trained on 1 classes and does not know 2 of the 2 of COCO_val: cat (3 objects), dog;' in text
 
 
 def test_broken_image(tmp_path, capsys):

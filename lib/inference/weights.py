@@ -2,7 +2,7 @@
 import hashlib
 import logging
 import os
-from typing import NamedTuple, Sequence, Tuple
+from typing import NamedTuple, Tuple
 
 from lib.dataset.voc_annotations import BACKGROUND, PASCAL_VOC
 from lib.engine.exported_model import NUMBER, read_facts
@@ -76,28 +76,6 @@ def find_weights(config, folder: str, save_prefix: str) -> Weights:
                           f'TEST.TEST_EPOCH, --save_prefix or output_path{absent}')
     return found._replace(classes=tuple(read_sidecar(found.prefix, found.epoch).get('classes') or ()),
                           treatment=treatment(config))
-
-
-def check_classes(weights: Weights, classes: Sequence[str]) -> Tuple[str, ...]:
-    """The data set's class names in the order in which the weights give them.
-
-    Classes found in annotations may be in another order than those of the file that the weights were trained on:
-    names decide. Other names than the weights' are a warning, and taken as the same in this order; SniperError for
-    another number.
-    """
-    classes = tuple(classes)
-    if not weights.classes or weights.classes == classes:
-        return classes
-    if len(weights.classes) != len(classes):
-        raise SniperError(f'{weights.path} was trained on {len(weights.classes)} classes with background '
-                          f'({_some(weights.classes)}), the data set has {len(classes)} ({_some(classes)}): use '
-                          'weights trained on it')
-    if sorted(weights.classes) == sorted(set(classes)):
-        logger.info('%s has the classes of the data set in another order; they are matched by name', weights.path)
-        return weights.classes
-    logger.warning('%s was trained on the classes %s, the data set has %s: taken as the same in this order',
-                   weights.path, _some(weights.classes), _some(classes))
-    return classes
 
 
 def settle_classes(config, weights: Weights) -> Tuple[str, ...]:
@@ -179,7 +157,3 @@ def _other_epochs(prefix):
     """' (there are epochs 1, 2)' for the checkpoints that do exist."""
     numbers = existing_epochs(prefix)
     return f' (there are epochs {numbers})' if numbers else ''
-
-
-def _some(classes):
-    return ', '.join(classes[1:5]) + (', ...' if len(classes) > 5 else '')
