@@ -50,7 +50,8 @@ class StopRequest(Hook):
         for again in self._previous:
             signal.signal(again, signal.SIG_IGN if again == signal.SIGHUP else signal.SIG_DFL)
         self.requested = int(number)
-        logger.info('%s: saving after the batches under way; Ctrl-C or SIGTERM now ends at once', signal.Signals(number).name)
+        logger.info('%s: saving after the batches under way; Ctrl-C or SIGTERM now ends at once',
+                    signal.Signals(number).name)
 
 
 class SharedStop(Hook):
