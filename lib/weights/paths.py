@@ -60,7 +60,7 @@ def existing_epochs(prefix: str) -> str:
 
 
 def checkpoints_in(folder: str) -> List[str]:
-    """Names of all parameter files of checkpoints in a folder, of whatever prefix, sorted; [] if there is no such folder."""
+    """Sorted names of the parameter files of checkpoints in a folder, of whatever prefix; [] if there is no folder."""
     pattern = re.compile(fr'.+-(\d{{4,}}|{INTERRUPTED})\.params$')
     return sorted(filter(pattern.match, os.listdir(folder or '.'))) if os.path.isdir(folder or '.') else []
 
