@@ -55,7 +55,7 @@ class Weights(NamedTuple):
 
 
 def find_weights(config, folder: str, save_prefix: str) -> Weights:
-    """The network TEST.OPTIMIZED, else the checkpoint `<folder>/<save_prefix>-<TEST.TEST_EPOCH>.params`; else, if nothing
+    """The network TEST.OPTIMIZED, or the checkpoint `<folder>/<save_prefix>-<TEST.TEST_EPOCH>.params`, or, if nothing
     else was asked for, the model TEST.SHIPPED_MODEL, with a warning.
 
     folder: of the training run. The shipped model is never an answer to a wrong number, prefix or folder: see
