@@ -9,6 +9,7 @@ from configs import flat_config, load_config
 from lib.utils.errors import SniperError
 from lib.utils.standard_streams import open_closed_streams, watched
 from lib.utils.user_path import user_path
+from lib.weights.paths import SAVE_PREFIX
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ def add_config_arguments(parser, default_config=DEFAULT_CONFIG):
     """Add --cfg, --save_prefix and --set, which every command line understands."""
     parser.add_argument('--cfg', type=user_path, default=default_config, metavar='FILE',
                         help='YAML configuration (default: %(default)s)')
-    parser.add_argument('--save_prefix', type=user_path, default='SNIPER',
+    parser.add_argument('--save_prefix', type=user_path, default=SAVE_PREFIX,
                         help='file prefix of checkpoints (default: %(default)s)')
     # REMAINDER, so that values such as -1e-3 are not taken for options
     parser.add_argument('--set', nargs=argparse.REMAINDER, default=[], metavar='KEY VALUE', dest='overrides',
