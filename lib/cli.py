@@ -7,6 +7,7 @@ import sys
 
 from configs import flat_config, load_config
 from lib.utils.errors import SniperError
+from lib.utils.processes import num_cores
 from lib.utils.standard_streams import open_closed_streams, watched
 from lib.utils.user_path import user_path
 from lib.weights.paths import SAVE_PREFIX
@@ -70,7 +71,7 @@ def _environment():
     from sniper_mxnet import mx
     return [('command', ' '.join(sys.argv)), ('folder', os.getcwd()), ('Python', platform.python_version()),
             ('MXNet', mx.__version__), ('NumPy', np.__version__), ('OpenCV', cv2.__version__),
-            ('machine', f'{platform.system()} {platform.machine()}, {os.cpu_count()} cores'),
+            ('machine', f'{platform.system()} {platform.machine()}, {num_cores()} of {os.cpu_count()} cores'),
             ('OMP_NUM_THREADS', os.environ.get('OMP_NUM_THREADS', 'not set'))]
 
 
