@@ -15,14 +15,16 @@ def files(folder, **contents):
 
 def proc(folder, groups, *mounts):
     """/proc/self of a process in `groups`; mounts: (root, folder, type, options)."""
-    files(folder / 'proc', cgroup=groups, mountinfo='\n'.join(
-        f'{number} 20 0:{number} {root} {str(mount).replace(" ", chr(92) + "040")} rw,nosuid shared:9 - {kind} none {options}'
-        for number, (root, mount, kind, options) in enumerate(mounts, 30)))
+    lines = []
+    for number, (root, mount, kind, options) in enumerate(mounts, 30):
+        mount = str(mount).replace(' ', r'\040')
+        lines.append(f'{number} 20 0:{number} {root} {mount} rw,nosuid shared:9 - {kind} none {options}')
+    files(folder / 'proc', cgroup=groups, mountinfo='\n'.join(lines))
     return str(folder / 'proc')
 
 
-@pytest.mark.parametrize('text, quota', [('50000 100000', 0.5), ('max 100000', None), ('250000 100000', 2.5), ('', None),
-                                         ('200000 0', None), ('-1 100000', None)])
+@pytest.mark.parametrize('text, quota', [('50000 100000', 0.5), ('max 100000', None), ('250000 100000', 2.5),
+                                         ('', None), ('200000 0', None), ('-1 100000', None)])
 def test_a_quota_of_version_2(tmp_path, text, quota):
     files(tmp_path, cpu__max=text)
     assert cpu_quota([str(tmp_path)]) == quota
