@@ -53,8 +53,8 @@ def resolve_workers(setting, num_samples: int):
         return int(min(cores, _AUTO_LIMIT, fitting)) if num_samples >= _AUTO_MIN_SAMPLES else 0
     count = max(0, int(setting))
     if count > cores:
-        logger.info('NUM_PROCESS %d is more than the %d cores that this process may use: starting %d workers', count, cores,
-                    cores)
+        logger.info('NUM_PROCESS %d is more than the %d cores that this process may use: starting %d workers', count,
+                    cores, cores)
         return cores
     return count
 
