@@ -66,7 +66,8 @@ def test_files_and_log(straight):
         'T-run.json', 'T-symbol.json']
     log, = glob.glob(os.path.join(folder(straight), 'sniper_tiny_e2e_*.log'))
     text = open(log).read()
-    for part in (log[:-len('log')] + 'yml (--set output_path ', ', TRAIN.MAX_BATCHES 3, ', 'training from scratch', 'Epoch 2/2 batch 3/3', 'chips/s',
+    for part in (log[:-len('log')] + 'yml (--set output_path ', ', TRAIN.MAX_BATCHES 3, ',
+                 'training from scratch', 'Epoch 2/2 batch 3/3', 'chips/s',
                  'RCNNL1LossCRCNN', 'RPNLogLoss', 'left 0:00'):
         assert part in text, part
 
