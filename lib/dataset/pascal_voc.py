@@ -10,16 +10,18 @@ lib.dataset.voc_layout.IMAGE_ENDINGS, or be what the annotation calls <filename>
 every annotation file, in sorted order; one called as a subfolder is what lies in it. XML files beside the images, and
 one folder a set, are read too. (reference/pipeline.md 3.2 and 14)
 """
+import collections
 import logging
 
 import numpy as np
 from PIL import Image
 
 from lib.dataset.base import AnnotationWarnings, Dataset, shortened
+from lib.dataset.class_list import class_key
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.roidb import make_record, validate
 from lib.dataset.voc_annotations import VocAnnotation, read_annotation
-from lib.dataset.voc_classes import class_key, find_classes
+from lib.dataset.voc_classes import find_classes
 from lib.dataset.voc_eval import evaluate
 from lib.dataset.voc_folder import VocFolder
 from lib.utils.errors import SniperError
@@ -63,8 +65,7 @@ class PascalVocDataset(Dataset):
         roidb = [self._record(image_id, annotation, warnings, with_ignored)
                  for image_id, annotation in zip(self.image_ids, sized)]
         warnings.log()
-        if not with_ignored:
-            self._say_difficult()
+        self.not_trained = {'marked as difficult (<difficult>)': {} if with_ignored else self._difficult_objects()}
         validate(roidb, self.num_classes)
         return CompactRoidb.from_records(roidb)
 
@@ -186,13 +187,11 @@ class PascalVocDataset(Dataset):
                               f'{self.folder.annotation_path(boxes[0][0])}): they seem to be shares of the image; '
                               'PASCAL VOC has pixels, so multiply them by width and height')
 
-    def _say_difficult(self):
-        objects = [bool(item.difficult) for annotation in self.annotations for item in annotation.objects
-                   if item.name and _in_order(item.box)]
-        if any(objects):
-            logger.log(logging.WARNING if 2 * sum(objects) > len(objects) else logging.INFO,
-                       '%s: %d of %d objects are marked as difficult (<difficult>): they are not trained on, and found '
-                       'or not they do not count in the score', self.name, sum(objects), len(objects))
+    def _difficult_objects(self):
+        """{class: objects marked as difficult}."""
+        return collections.Counter(self.classes[self._labels[class_key(item.name)]] for annotation in self.annotations
+                                   for item in annotation.objects
+                                   if item.difficult and item.name and _in_order(item.box))
 
     def _record(self, image_id, annotation, warnings, with_ignored):
         names = self.folder.image_names(image_id, annotation.filename)

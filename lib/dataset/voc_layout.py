@@ -9,6 +9,7 @@ import unicodedata
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from lib.utils.errors import SniperError
+from lib.utils.reachable import why_unreadable
 
 IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')  # the first that is there is taken
 ANNOTATION_ENDINGS = ('.xml',)
@@ -47,10 +48,10 @@ def find_parts(dataset_path: str) -> List[Part]:
     if not parts:
         below = [name for name in folders if any(map(_YEAR.fullmatch, folder_content(
             os.path.join(dataset_path, name))[0]))]
+        reason = why_unreadable(dataset_path, folder=True)
         raise SniperError('{} holds neither folders VOC<year> nor a folder Annotations with XML files{}'.format(
             dataset_path, f': set dataset.dataset_path to {os.path.join(dataset_path, below[0])}, which does' if below
-            else ': check dataset.dataset_path' if os.path.isdir(dataset_path)
-            else ', for there is no such folder: check dataset.dataset_path'))
+            else f', for it {reason}: check dataset.dataset_path' if reason else ': check dataset.dataset_path'))
     return parts
 
 

@@ -1,9 +1,11 @@
 """Every broken file in PASCAL VOC's format ends in one line that names it, or in a counted warning."""
 import os
+import re
 
 import pytest
 
-from lib.dataset import get_dataset
+from configs import load_config
+from lib.dataset import get_dataset, load_training_roidb
 from lib.dataset.voc_annotations import read_annotation
 from lib.utils.errors import SniperError
 from tests.dataset.voc_folder import make_part, write, write_image, xml
@@ -235,13 +237,15 @@ def test_difficult(tmp_path, said, expected):
 
 def test_difficult_objects_are_counted(tmp_path, caplog):
     make_part(tmp_path, {'a': xml(CAT, CAT + (1,), CAT + ('true',)), 'b': xml(CAT)})
-    with caplog.at_level('INFO'):
-        load(tmp_path, 'all')
-    assert 'PASCALVOC_all: 2 of 4 objects are marked as difficult (<difficult>): they are not trained on' in caplog.text
-    assert not [record for record in caplog.records if record.levelname == 'WARNING']
-    make_part(tmp_path, {'b': xml(CAT + (1,))})
-    load(tmp_path, 'all')
-    assert [record.levelname for record in caplog.records][-1] == 'WARNING'
+    keys = ['dataset.dataset', 'PascalVOC', 'dataset.dataset_path', str(tmp_path), 'dataset.image_set', 'all',
+            'TRAIN.USE_NEG_CHIPS', 'False']
+    load_training_roidb(load_config(overrides=keys))
+    said = 'PASCALVOC_all: {} of {} objects are marked as difficult (<difficult>) and are not trained on ({} cat)'
+    assert said.format(2, 4, 2) in caplog.text
+    make_part(tmp_path, {'a': xml(CAT + (1,)), 'b': xml(CAT + (1,), ('cat', 9, 9, 1, 1, 1))})
+    with pytest.raises(SniperError, match=re.escape('can be trained on: ' + said.format(2, 2, 2))):
+        load_training_roidb(load_config(overrides=keys))
+    opened(tmp_path).roidb(with_ignored=True)
 
 
 def test_boxes_in_shares_of_the_image(tmp_path):
