@@ -7,6 +7,7 @@ there where the default's type does not say it.
 Words: side = square root of width x height of a box; original pixels = those of the image file; chip
 pixels = after resizing; a chip is a window of CHIP_SIZE pixels.
 """
+from configs.scales import TEST_SCALES, TRAIN_SCALES
 from configs.schema import (
                             BOOLS,
                             FLOAT,
@@ -17,7 +18,6 @@ from configs.schema import (
                             PAIRS,
                             PATH,
                             PROCESSES,
-                            SCALES,
                             TEXTS,
                             TRIPLES,
                             array_of,
@@ -73,8 +73,9 @@ TRAIN = {
                               'schedule'),
 
     # images and chips
-    'SCALES': key([3.0, 1.667, 512.0], 'fine to coarse: resize factors and last the long side in pixels; or pairs '
-                  '(short side, limit of the long side), -1 = no short side', 'schedule', SCALES, per_scale=True),
+    'SCALES': key([3.0, 1.667, 512.0], 'fine to coarse: factors, 2x; pixels of the long side, 256px; or pairs '
+                  '(short side, limit of the long side), -1 = no short side. Numbers are factors, the last one pixels',
+                  'schedule', TRAIN_SCALES, per_scale=True),
     'VALID_RANGES': key([(-1, 80), (32, 150), (120, -1)], 'a pair a scale: sides, original pixels, that are trained '
                         'there; -1 = open', 'schedule', PAIRS, per_scale=True),
     'SAMPLER': key('chips', "what an epoch is made of: 'chips' around objects, whole 'images', or random 'crops', "
@@ -162,8 +163,8 @@ TRAIN = {
 
 TEST = {
     # images
-    'SCALES': key([(1400, 2000), (800, 1280), (480, 512)], 'pairs (short side, limit of the long side), pixels; '
-                  'AutoFocus: coarse to fine', 'pixels detections proposals', PAIRS, per_scale=True),
+    'SCALES': key([(1400, 2000), (800, 1280), (480, 512)], 'as TRAIN.SCALES, but all numbers are factors; '
+                  'AutoFocus: coarse to fine', 'pixels detections proposals', TEST_SCALES, per_scale=True),
     'VALID_RANGES': key([(-1, 90), (32, 180), (75, -1)], 'a pair a scale: detections of these sides, original '
                         'pixels, count; -1 = open', 'detections pyramid', PAIRS, per_scale=True),
     'BATCH_IMAGES': key([2, 2, 4], 'images a batch and device, one entry a scale; one number for all',
@@ -173,8 +174,9 @@ TEST = {
     'REDUCED_DECODE': key(False, 'see TRAIN; False = the pixels that released weights were tested with',
                           'pixels detections proposals'),
     'TEST_EPOCH': key(7, 'number of the checkpoint to load', NOTHING),
-    'SHIPPED_MODEL': key('', "prefix of weights, PREFIX-0000.params, to test with while there is no checkpoint; '' = "
-                         "none", 'machine', PATH),
+    'SHIPPED_MODEL': key('', "prefix of weights, PREFIX-0000.params, to test with, as a warning says, where nothing is "
+                         "trained and no TEST_EPOCH was set; files that name this one as _base_ do not inherit it; '' "
+                         "= none", 'machine', PATH),
 
     # precision and fusion, see docs/precision.md
     'PRECISION': key('fp32', 'of products at inference on CPUs', 'detections proposals',

@@ -164,8 +164,6 @@ TEXTS = list_of(Kind('a text', _exactly(str)), 'a list of texts')
 BOOLS = list_of(BOOL, 'a list of True and False')
 PAIRS = list_of(tuple_of(FLOAT, 2, ''), 'a list of pairs of numbers')
 TRIPLES = list_of(tuple_of(FLOAT, 3, ''), 'a list of triples of numbers')
-FACTORS = list_of(Kind('', lambda value: float(_to_float(value))), 'a list of numbers')
-SCALES = one_of(FACTORS, PAIRS)
 PROCESSES = one_of(INT, _word('auto'))
 INT_OR_INTS = one_of(INT, INTS)
 
