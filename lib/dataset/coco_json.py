@@ -73,8 +73,8 @@ def _what_is_wrong(text, error) -> str:
     if not text[error.pos:].strip() or error.msg.startswith('Unterminated string') and _is_last(text, error.pos):
         return f'it is not valid JSON, it ends in the middle ({place}): is it cut short? get it again'
     if error.msg == 'Extra data':
-        return (f'it is not valid JSON, it goes on after the end at {place}: several objects, as in JSON lines, have to '
-                'be joined to one with images, annotations and categories')
+        return (f'it is not valid JSON, it goes on after the end at {place}: several objects, as in JSON lines, have '
+                'to be joined to one with images, annotations and categories')
     if text[error.pos] in ']}' and _COMMA.search(before) or 'railing comma' in error.msg:
         return f'it is not valid JSON ({place}): take away the comma before the bracket'
     return f'it is not valid JSON ({error.msg}: {place})'

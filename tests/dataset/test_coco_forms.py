@@ -218,7 +218,8 @@ def test_class_list_for_a_file_with_fewer_classes(tmp_path):
     boxes = np.tile([10, 10, 29, 29], (3, 1))
     detections = Detections(np.zeros(3, np.int64), np.array([1, 2, 3]), boxes, np.ones(3))
     metrics = dataset.evaluate(detections, str(tmp_path / 'out'))
-    assert metrics['AP'] == pytest.approx(1) and metrics['per_class'] == pytest.approx({'dog': -1, 'cat': 1, 'star': -1})
+    assert metrics['AP'] == pytest.approx(1)
+    assert metrics['per_class'] == pytest.approx({'dog': -1, 'cat': 1, 'star': -1})
 
 
 def test_class_list_that_lacks_a_class(tmp_path):
