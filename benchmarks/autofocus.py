@@ -125,7 +125,7 @@ def changed(test, dilation=None, threshold=None, chip=1.0, least=None):
 def measure(args, ways):
     """Run all ways in turn -> a dict of figures each."""
     from lib.dataset import load_test_dataset
-    from lib.inference import PredictorFactory, check_classes, find_weights, use_float32_on_cpu
+    from lib.inference import PredictorFactory, find_weights, use_float32_on_cpu
     from lib.weights.paths import output_folder
     configs = []
     for way in ways:
@@ -136,7 +136,7 @@ def measure(args, ways):
         configs.append(config)
     dataset, roidb = load_test_dataset(configs[0])
     weights = find_weights(configs[0], output_folder(configs[0], args.cfg), args.save_prefix)
-    if check_classes(weights, dataset.classes) != dataset.classes:
+    if weights.classes not in ((), dataset.classes):
         sys.exit(f'{weights.path} was trained on other classes, or in another order, than the data set has')
     runs = [[] for _ in ways]
     for repeat in range(args.repeats):

@@ -174,8 +174,9 @@ TEST = {
     'REDUCED_DECODE': key(False, 'see TRAIN; False = the pixels that released weights were tested with',
                           'pixels detections proposals'),
     'TEST_EPOCH': key(7, 'number of the checkpoint to load', NOTHING),
-    'SHIPPED_MODEL': key('', "prefix of weights, PREFIX-0000.params, to test with while there is no checkpoint; '' = "
-                         "none", 'machine', PATH),
+    'SHIPPED_MODEL': key('', "prefix of weights, PREFIX-0000.params, to test with, as a warning says, where nothing is "
+                         "trained and no TEST_EPOCH was set; files that name this one as _base_ do not inherit it; '' "
+                         "= none", 'machine', PATH),
 
     # precision and fusion, see docs/precision.md
     'PRECISION': key('fp32', 'of products at inference on CPUs', 'detections proposals',
