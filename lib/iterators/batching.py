@@ -19,7 +19,7 @@ import numpy as np
 # fixed part 2 ms each. With larger networks the first weighs less, and some more shapes would do.
 SHAPE_COST, SLOT_COST, BATCH_COST = 140000, 15000, 15000
 MAX_SLOTS = 64    # of a batch and device
-MOST_PIXELS = 16000000  # of a batch and device that is not one image alone; sniper_tiny takes 85 bytes of memory a pixel
+MOST_PIXELS = 16000000  # of a batch and device, unless it is one image; sniper_tiny takes 85 bytes of memory a pixel
 
 
 def order_crops(crops, batch_size: int) -> np.ndarray:

@@ -81,7 +81,7 @@ def test_pixels_are_those_of_the_other_order(tmp_path, num_workers):
              for count in (5, 0, 9, 2, 0, 1)]
     found = []
     for devices in (0, 2):
-        with TestIterator(roidb, config, 0, 4, num_workers=num_workers, crops=crops, devices=max(1, devices), fitted=devices > 0) as iterator:
+        with TestIterator(roidb, config, 0, 4, num_workers, crops, max(1, devices), fitted=devices > 0) as iterator:
             chips = {}
             for arrays, _ in map(snapshot, iterator):
                 assert len(arrays['data']) % 2 == 0

@@ -144,7 +144,8 @@ def test_a_factor_is_of_each_image_by_itself():
 
 
 def test_images_too_large_for_any_memory_are_shown_smaller(caplog):
-    roidb = [{'image': f'{width}.jpg', 'width': width, 'height': height} for width, height in ((640, 480), (20000, 9000))]
+    roidb = [{'image': f'{width}.jpg', 'width': width, 'height': height}
+             for width, height in ((640, 480), (20000, 9000))]
     config = small_config()
     config.TEST.SCALES = ['2x']
     iterator = TestIterator(roidb, config, 0, 4, num_workers=0)
