@@ -72,7 +72,7 @@ class TestIterator:
         return scaled_size(self._crops[crop], *self.sample(crop)[2], self._rounded)
 
     def _fitted(self, batch_images, devices, max_shapes):
-        """Batches and their shapes by cost; no more pixels in one than in `batch_images` whole images, or MOST_PIXELS."""
+        """Batches and their shapes by cost; no more pixels in one than in `batch_images` images, or MOST_PIXELS."""
         whole = [scaled_size((0, 0, width, height), *scales, self._rounded)
                  for (width, height), scales in zip(self._image_sizes, self._scales)]
         budget = min(batch_images * max((height * width for height, width in whole), default=0), MOST_PIXELS * devices)
