@@ -45,7 +45,8 @@ def load_training_roidb(config) -> tuple:
     _say_number_of_classes(config, ' and '.join(name for name, _ in lists), len(classes))
     if not kept:
         raise SniperError(f'no image of {config.dataset.image_set} has an object that can be trained on: '
-                          + ('; '.join(ignored) or 'check its annotation file'))
+                          + ('; '.join(ignored) + '; set these marks to 0 where they are single objects' if ignored
+                             else 'check its annotation file'))
     return kept, classes
 
 
