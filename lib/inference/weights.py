@@ -13,7 +13,7 @@ from lib.engine.precision import prepare, treatment
 from lib.inference.masks import MaskingPredictor
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
-from lib.weights.class_names import named
+from lib.dataset.class_names import named
 from lib.weights.paths import SAVE_PREFIX, checkpoints_in, existing_epochs, params_path, read_sidecar
 
 logger = logging.getLogger(__name__)
