@@ -50,11 +50,8 @@ def run_worker(args, config, workers):
     from lib.weights.paths import output_folder
     from symbols import get_detector
     folder = output_folder(config, args.cfg)
-    name = f'{config_name(args.cfg)}_{time.strftime("%Y-%m-%d-%H-%M")}'
-    if workers.rank == 0:
-        cli.setup_logging(os.path.join(folder, name + '.log'))
-    else:
-        cli.setup_logging(os.path.join(folder, f'{name}_rank{workers.rank}.log'), console_level='WARNING')
+    name = f'{config_name(args.cfg)}_{time.strftime("%Y-%m-%d-%H-%M")}' + f'_rank{workers.rank}' * bool(workers.rank)
+    cli.setup_logging(os.path.join(folder, name + '.log'), console_level='WARNING' if workers.rank else 'INFO')
     devices = contexts(config)
     check_precision(config, devices)
     check_kvstore(config, devices)
@@ -65,7 +62,7 @@ def run_worker(args, config, workers):
     consistency.check_data(workers, roidb)
     data = training_set_facts(roidb)
     config.dataset.NUM_CLASSES = len(classes)
-    cli.log_head(config, workers)
+    cli.keep_configuration(os.path.join(folder, name + '.yml'), config, workers, args.overrides)
     with TrainIterator(roidb, config, config.TRAIN.BATCH_IMAGES * len(devices),
                        shard=(workers.rank, workers.count)) as iterator:
         return train(config, detector, iterator, classes, prefix, devices, display=args.display, resume=args.resume,

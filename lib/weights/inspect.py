@@ -127,4 +127,4 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 
 if __name__ == '__main__':
-    run(main)
+    run(main, prints=True)
