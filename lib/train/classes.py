@@ -6,12 +6,12 @@ from typing import Sequence, Tuple
 
 import numpy as np
 
+from lib.dataset.class_names import match_classes, named
 from lib.dataset.compact import relabelled
 from lib.distributed.workers import ALONE, Workers
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
 from lib.weights.checkpoint import newest_sidecar
-from lib.weights.class_names import match_classes, named
 from lib.weights.paths import params_path, read_sidecar
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ def in_known_classes(config, prefix: str, resume: bool, roidb: Sequence, classes
     """-> records and class names to train with, in the order of the weights that training goes on with, if it does.
 
     roidb, classes: of the data set. prefix: of the run's checkpoints. Names decide, as in tests
-    (lib.weights.class_names); classes of the weights that the data set does not have keep their places. Weights that do
+    (lib.dataset.class_names); classes of the weights that the data set does not have keep their places. Weights that do
     not say their classes are taken by number. SniperError, with both lists, if the data set has others.
     """
     if not get_task(config).tells_classes:
