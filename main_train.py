@@ -44,6 +44,7 @@ def run_worker(args, config, workers):
     from lib.distributed import consistency
     from lib.engine.devices import check_kvstore, check_precision, contexts
     from lib.iterators import TrainIterator
+    from lib.tasks.seen_report import log_training
     from lib.train.run import train
     from lib.weights.paths import output_folder
     from symbols import get_detector
@@ -62,10 +63,11 @@ def run_worker(args, config, workers):
     consistency.check_data(workers, roidb)
     config.dataset.NUM_CLASSES = len(classes)
     cli.log_head(config, workers)
+    seen = log_training(config, roidb) if workers.rank == 0 else None
     with TrainIterator(roidb, config, config.TRAIN.BATCH_IMAGES * len(devices),
                        shard=(workers.rank, workers.count)) as iterator:
         return train(config, detector, iterator, classes, os.path.join(folder, args.save_prefix), devices,
-                     display=args.display, resume=args.resume, workers=workers)
+                     display=args.display, resume=args.resume, workers=workers, seen=seen)
 
 
 if __name__ == '__main__':

@@ -16,10 +16,11 @@ from lib.inference.detect import detect
 from lib.inference.detection_store import DetectionStore
 from lib.inference.scale import ScaleResult, scale_name
 from lib.inference.weights import PredictorFactory, check_classes, find_weights, use_float32_on_cpu
+from lib.tasks.seen_report import log_test
 from lib.utils.clock import StageClock
 from lib.utils.files import text_writer
 from lib.visualization import draw_detections, draw_focus_chips, picture_names, write_picture
-from lib.weights.paths import output_folder, results_folder
+from lib.weights.paths import output_folder, read_sidecar, results_folder
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ def prepare(config, cfg_path: str, save_prefix: str) -> Setup:
     weights = find_weights(config, output_folder(config, cfg_path), save_prefix)
     classes = check_classes(weights, dataset.classes)
     use_float32_on_cpu(config)
+    log_test(config, roidb, read_sidecar(weights.prefix, weights.epoch))
     return Setup(config, dataset, roidb, weights, classes,
                  results_folder(config, cfg_path, weights.prefix, weights.epoch))
 

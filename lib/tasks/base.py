@@ -150,6 +150,13 @@ class Task:
         """The layer whose targets are normalised; None if there is none."""
         return None
 
+    def size_warnings(self, scales, sizes) -> List[str]:
+        """What the family's own keys do not suit of the objects' sizes in training: sentences with figure and mend.
+
+        scales: list of lib.chips.seen_sizes.SeenScale; sizes: lib.dataset.object_sizes.ObjectSizes, with objects.
+        """
+        return []
+
     # inference
 
     def decode(self, outputs: Dict[str, np.ndarray], windows: Sequence[Window]) -> Detections:

@@ -1,7 +1,9 @@
 """A training run from configuration to last checkpoint: puts the parts of lib.train together."""
 import logging
 import time
+from typing import Optional
 
+from lib.chips.scale_fit import TrainedSizes
 from lib.distributed.gradient_sync import make_gradient_sync
 from lib.distributed.workers import ALONE
 from lib.tasks import get_task
@@ -19,12 +21,14 @@ from lib.weights.checkpoint import begin_run
 logger = logging.getLogger(__name__)
 
 
-def train(config, detector, iterator, classes, prefix, devices, display=100, resume=False, workers=ALONE) -> int:
+def train(config, detector, iterator, classes, prefix, devices, display=100, resume=False, workers=ALONE,
+          seen: Optional[TrainedSizes] = None) -> int:
     """Train until TRAIN.end_epoch; checkpoints are written to `<prefix>-...` every epoch, by worker 0.
 
     config: complete configuration with NUM_CLASSES; detector: symbols.get_detector(config.symbol); iterator:
     TrainIterator for BATCH_IMAGES x devices chips; classes: names for the side file; devices: MXNet contexts;
-    workers: lib.distributed.workers.Workers. Only worker 0 needs to have the checkpoint that is resumed.
+    workers: lib.distributed.workers.Workers; seen: what the network sees of the objects, for the side file.
+    Only worker 0 needs to have the checkpoint that is resumed.
     Returns the exit status: 0, or 130 / 143 when SIGINT / SIGTERM ended it (saved; `resume` goes on exactly).
     """
     with StopRequest() as own_stop:
@@ -48,7 +52,8 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
                                    [name for name, _ in iterator.provide_label])
             metrics.set_state(before.get('metrics', {}) if position.batch or position.first_chip else {})
             facts = {'run': before.get('run') or (begin_run(prefix) if workers.rank == 0 else ''), 'samples': samples,
-                     'batch_size': batch_size, 'classes': list(classes), 'seed': config.TRAIN.SEED}
+                     'batch_size': batch_size, 'classes': list(classes), 'seed': config.TRAIN.SEED,
+                     'seen': seen.facts() if seen else None}
             hooks = [Progress(display, batch_size, config.TRAIN.end_epoch, metrics, sync), stop,
                      Saver(step, config, prefix, metrics, facts, position, workers)]
             if not fit(step, iterator, metrics, hooks, stop, Epoch(position.epoch, batches, position.batch),
