@@ -22,7 +22,7 @@ def parse_arguments(argv=None):
 
 
 def main(argv=None):
-    """Run the training -> exit status: 0, 130 or 143 when a signal ended it. Mistakes raise SniperError."""
+    """Run the training -> exit status: 0, 130, 143 or 129 when a signal ended it. Mistakes raise SniperError."""
     args = parse_arguments(argv)
     config = cli.config_from_arguments(args)
     if args.momentum is not None:

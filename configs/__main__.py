@@ -39,4 +39,4 @@ def main(argv=None):
 
 if __name__ == '__main__':
     from lib.cli import run
-    run(main)
+    run(main, prints=True)

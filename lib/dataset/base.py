@@ -2,7 +2,7 @@
 import abc
 import collections
 import logging
-from typing import Any, Sequence, Tuple
+from typing import Any, Mapping, Sequence, Tuple
 
 logger = logging.getLogger(__name__)
 
@@ -17,11 +17,16 @@ class Dataset(abc.ABC):
     name      str, unique: data set and split (original: 'COCO_val2014')
     classes   tuple of str, '__background__' first; a label is a position in it
     image_ids list, ids of the images in the order of roidb()
+
+    and `roidb()` sets
+    not_trained  dict of kind ('crowd regions (iscrowd)', said of several objects) -> {class name: objects that the
+                 annotations have, but that are not among the rows for that reason}
     """
 
     name: str = ''
     classes: Tuple[str, ...] = ('__background__',)
     image_ids: Sequence[Any] = ()
+    not_trained: Mapping[str, Mapping[str, int]] = {}
 
     @property
     def num_classes(self):

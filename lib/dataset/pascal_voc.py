@@ -17,9 +17,10 @@ import numpy as np
 from PIL import Image
 
 from lib.dataset.base import AnnotationWarnings, Dataset, shortened
+from lib.dataset.class_list import class_key
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.roidb import make_record, validate
-from lib.dataset.voc_annotations import VocAnnotation, class_key, find_classes, read_annotation
+from lib.dataset.voc_annotations import VocAnnotation, find_classes, read_annotation
 from lib.dataset.voc_eval import evaluate
 from lib.utils.errors import SniperError
 

@@ -10,8 +10,8 @@ The format has no list of classes. In this order:
 2. Every name in the annotations is one of the twenty of PASCAL VOC: the twenty, in the order of the development kit.
 3. The names in the annotations of all sets, sorted.
 
-Names are compared without regard to case (the original lower-cases them); a name is spelt as in the file, for 3. as
-most objects are.
+Names are compared without regard to case (`class_list.class_key`; the original lower-cases them); a name is spelt as
+in the file, for 3. as most objects are.
 """
 import collections
 import functools
@@ -24,7 +24,7 @@ from typing import Counter, List, NamedTuple, Optional, Tuple
 from defusedxml.common import EntitiesForbidden
 from defusedxml.expatreader import DefusedExpatParser
 
-from lib.dataset.base import shortened
+from lib.dataset.class_list import BACKGROUND, FILE_NAME, class_list_path, count_of, read_class_list, usual_spellings
 from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
@@ -38,11 +38,9 @@ _BOX = _OBJECT + ('bndbox',)
 # Elements whose text is kept; those of an object's parts (annotation/object/part/...) are not.
 _IMAGE_FIELDS = {('annotation', 'filename'), ('annotation', 'size', 'width'), ('annotation', 'size', 'height')}
 _OBJECT_FIELDS = ({_OBJECT + (name,) for name in ('name', 'difficult')} | {_BOX + (name,) for name in _CORNERS})
-BACKGROUND = '__background__'
 PASCAL_VOC = tuple('''
     aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person pottedplant sheep
     sofa train tvmonitor'''.split())
-FILE_NAME = 'classes.txt'
 
 
 class VocObject(NamedTuple):
@@ -162,59 +160,21 @@ def find_classes(dataset_path: str, annotation_folders: List[str]) -> tuple:
     counts: Counter = collections.Counter()
     for folder in annotation_folders:
         counts.update(_names_in(folder, _state(folder)))
+    path = class_list_path(dataset_path)
+    if path:
+        return (BACKGROUND,) + read_class_list(path, counts)
     path = os.path.join(dataset_path, FILE_NAME)
-    if os.path.exists(path):
-        return (BACKGROUND,) + _from_file(path, counts)
     if not counts:
         raise SniperError(('no annotation in {} has an object, so that classes are not known: check '
                            'dataset.dataset_path, or write the classes into {}, one a line').format(
                           ', '.join(annotation_folders), path))
-    spellings = _spellings(counts)
+    spellings = usual_spellings(counts)
     if set(spellings) <= set(PASCAL_VOC):
         return (BACKGROUND,) + PASCAL_VOC
     names = tuple(spellings[key] for key in sorted(spellings))
     _say_once('classes found in the annotations: {} ({} would fix names and order)'.format(', '.join(
-        f'{name} {_count(counts, name)}' for name in names), path))
+        f'{name} {count_of(counts, name)}' for name in names), path))
     return (BACKGROUND,) + names
-
-
-def class_key(name: str) -> str:
-    """What two spellings of a class have in common."""
-    return name.lower()
-
-
-def _from_file(path, counts):
-    """Names of a class list; every class of the annotations must be there."""
-    try:
-        with open(path, encoding='utf-8-sig') as stream:
-            names = [' '.join(line.split()) for line in stream if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise SniperError(f'class list {path} cannot be read: {error}') from None
-    names = names[1:] if names[:1] == [BACKGROUND] else names
-    if not names:
-        raise SniperError(f'class list {path} is empty: write one name a line')
-    repeated = [name for name, count in collections.Counter(map(class_key, names)).items() if count > 1]
-    if repeated:
-        raise SniperError(f'class list {path} names {shortened(repeated)} twice')
-    spellings = _spellings(counts)
-    unknown = sorted(set(spellings) - set(map(class_key, names)))
-    if unknown:
-        raise SniperError('class list {} lacks classes of the annotations: {}; add them, or take their objects out'
-            .format(path, shortened([f'{spellings[key]} ({_count(counts, key)} objects)'
-                                              for key in unknown])))
-    return tuple(names)
-
-
-def _spellings(counts):
-    """{key: most frequent spelling}, of equals the first in the alphabet."""
-    best = {}
-    for name in sorted(counts, key=lambda name: (-counts[name], name)):
-        best.setdefault(class_key(name), name)
-    return best
-
-
-def _count(counts, name):
-    return sum(count for spelling, count in counts.items() if class_key(spelling) == class_key(name))
 
 
 @functools.lru_cache(maxsize=16)

@@ -12,6 +12,7 @@ from lib.cli import run
 from lib.dataset.pascal_voc import ALL, VocFolder
 from lib.utils.errors import SniperError
 from lib.utils.files import text_writer
+from lib.utils.user_path import user_path
 
 
 def split(ids, share, seed):
@@ -24,7 +25,7 @@ def split(ids, share, seed):
 def main(argv=None):
     """-> exit status 0; SniperError: no annotations, or lists that are there already."""
     parser = argparse.ArgumentParser(description='Split a folder of PASCAL VOC annotations into train and test.')
-    parser.add_argument('folder', help='holds Annotations and JPEGImages')
+    parser.add_argument('folder', type=user_path, help='holds Annotations and JPEGImages')
     parser.add_argument('--test', type=float, default=0.2, metavar='SHARE', help='share of the test set (0.2)')
     parser.add_argument('--seed', type=int, default=0, help='of the choice (0)')
     args = parser.parse_args(argv)

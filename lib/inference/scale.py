@@ -6,6 +6,7 @@ from typing import List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
+from configs.scales import scale_name as name_of
 from lib.bbox.detections import Detections
 from lib.chips.window import Window
 from lib.inference.masks import MaskMaker
@@ -91,8 +92,8 @@ def whole_images(roidb, index=None, previous=None):
 
 
 def scale_name(config, index: int) -> str:
-    """'800x1280' for entry `index` of TEST.SCALES; part of file names."""
-    return '{}x{}'.format(*tuple(config.TEST.SCALES[index]))
+    """'800x1280', '2x' or '256px' for entry `index` of TEST.SCALES; part of file names."""
+    return name_of(config.TEST.SCALES[index])
 
 
 def runs_on_chips(config, index: int) -> bool:

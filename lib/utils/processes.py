@@ -1,12 +1,14 @@
-"""What all child processes share: how many to start, their environment, and how they ended."""
+"""What all child processes share: how many to start, their environment, their signals, and how they ended."""
 import contextlib
 import logging
 import os
 import signal
+from multiprocessing import resource_tracker
 from typing import Optional
 
 logger = logging.getLogger(__name__)
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _AUTO_LIMIT = 32  # this many workers make more chips than a machine full of GPUs trains on; more only cost memory
 _AUTO_MIN_SAMPLES = 16  # below this, starting a process takes longer than the work
 _WORKER_MEMORY = 200 << 20  # bytes: measured are 50 MB with the libraries, and 6 a pixel of a picture in work
@@ -91,6 +93,31 @@ def environment(**values):
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextlib.contextmanager
+def signals_held_back():
+    """Processes that start inside the block get no signal of STOP_SIGNALS before they have called `leave_signals`.
+
+    What this process gets meanwhile comes afterwards.
+    """
+    resource_tracker.ensure_running()  # its start would let SIGTERM through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_signals(*ignored: int) -> None:
+    """In a process that `signals_held_back` started: ignore these from now on, and let the others through.
+
+    A terminal sends its signals to all processes of a program, and so do batch systems: they concern the parent, which
+    may still want to finish a batch before it stops its workers.
+    """
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 def how_it_ended(exitcode: Optional[int]) -> str:

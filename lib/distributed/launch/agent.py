@@ -151,7 +151,8 @@ class StopRequests:
         self.grace = None  # seconds, if standard input says
         self._watched = [sys.stdin.fileno()] if watch else []
         for number in STOP_SIGNALS:
-            signal.signal(number, self._on_signal)
+            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+                signal.signal(number, self._on_signal)
 
     def _on_signal(self, *_):
         self.requested = True
@@ -192,8 +193,9 @@ class LinePrefixer:
             lines.append(self._rest)
             self._rest = b''
         if lines:
-            sys.stdout.buffer.write(b''.join(self._prefix + line + b'\n' for line in lines))
-            sys.stdout.buffer.flush()
+            with contextlib.suppress(OSError):  # nobody reads any more: the process runs on
+                sys.stdout.buffer.write(b''.join(self._prefix + line + b'\n' for line in lines))
+                sys.stdout.buffer.flush()
 
 
 def drain_group(group: int) -> None:
