@@ -35,8 +35,8 @@ def order_warnings(section: str, scales: Sequence[SeenScale]) -> List[str]:
     crossed = (steps > 1e-6).any(axis=1)
     if section == 'TRAIN' and crossed.mean() > 0.5:
         ordered = [scales[place] for place in order]
-        return [f'TRAIN.SCALES do not go from fine to coarse ({factors}), but chips take the first for the finest and the '
-                f'last for the coarsest: --set {_setting(section, _ascending(ordered))}']
+        return [f'TRAIN.SCALES do not go from fine to coarse ({factors}), but chips take the first for the finest and '
+                f'the last for the coarsest: --set {_setting(section, _ascending(ordered))}']
     if section == 'TRAIN' and crossed.mean() > CROSSED:
         fixed = [scale._replace(definition=f'{np.median(scale.factor[~crossed]):.2g}x') for scale in scales]
         return [f'TRAIN.SCALES stand in another order on {100 * crossed.mean():.0f} % of the pictures, for factors and '
@@ -127,8 +127,8 @@ def empty_scale_warnings(scales: Sequence[SeenScale], chip_size: int) -> List[st
               if scale.high == np.inf and place < len(scales) - 1 else (scale.low, scale.high)
               for place, scale in enumerate(scales)]
     names = ', '.join(definition_text(scale.definition) for scale in empty)
-    return [f'TRAIN.VALID_RANGES have no upper end at {names}, and so chips take no object there: only the last scale is '
-            f'open to above: --set TRAIN.VALID_RANGES {ranges_text(ranges)}']
+    return [f'TRAIN.VALID_RANGES have no upper end at {names}, and so chips take no object there: only the last scale '
+            f'is open to above: --set TRAIN.VALID_RANGES {ranges_text(ranges)}']
 
 
 def chip_warnings(scales: Sequence[SeenScale], sizes: ObjectSizes, chip_size: int) -> List[str]:
@@ -139,8 +139,8 @@ def chip_warnings(scales: Sequence[SeenScale], sizes: ObjectSizes, chip_size: in
     if lost.mean() <= NO_CHIP:
         return []
     longest = sizes.objects.max(axis=1)[lost]
-    return [f'{_share(lost)} of the objects, {number(longest.min())} to {number(longest.max())} pixels long, are longer '
-            f'than a chip (TRAIN.CHIP_SIZE {chip_size}) at every scale that takes them, and are not trained on'
+    return [f'{_share(lost)} of the objects, {number(longest.min())} to {number(longest.max())} pixels long, are '
+            f'longer than a chip (TRAIN.CHIP_SIZE {chip_size}) at every scale that takes them, and are not trained on'
             + _room_for(scales, sizes, lost, fits)]
 
 
@@ -172,8 +172,8 @@ def small_warnings(scales: Sequence[SeenScale], sizes: ObjectSizes, least: int) 
     small = (shown > 0) & (shown < least - 0.5)
     if small.mean() <= TOO_SMALL:
         return []
-    lowest = np.quantile(shown[small], 0.1)
-    finer = _at(scales[0], np.median(scales[0].factor) * least / lowest)
+    lowest = np.quantile(shown[small], 0.4 * TOO_SMALL / small.mean())
+    finer = _at(scales[0], min(100, 1.02 * np.median(scales[0].factor) * (least - 1) / max(lowest - 1, 0.1)))
     keep = f', or TRAIN.MIN_OBJECT_SIDE {int(lowest)}' if lowest >= 4 else ''
     return [f'{_share(small)} of the objects have a side below TRAIN.MIN_OBJECT_SIDE, {least} network pixels, at every '
             f'scale that takes them, and are not trained on: --set '
@@ -189,8 +189,8 @@ def spread_warnings(scales: Sequence[SeenScale], chip_size: int) -> List[str]:
             continue
         finer = [other.low * np.median(other.factor) for other in scales[:place] if other.low > 0]
         fixed = [_at(other, min(finer + [chip_size / 10]) / scale.low) if other is scale else other for other in scales]
-        return [f'pictures differ in size, and {definition_text(scale.definition)} of TRAIN.SCALES shows them at {low:.2g} '
-                f'to {high:.2g} of it, objects of {scale.low:g} pixels so as {number(scale.low * low)} to '
+        return [f'pictures differ in size, and {definition_text(scale.definition)} of TRAIN.SCALES shows them at '
+                f'{low:.2g} to {high:.2g} of it, objects of {scale.low:g} pixels so as {number(scale.low * low)} to '
                 f'{number(scale.low * high)}: --set {_setting("TRAIN", fixed, ranges=False)}']
     return []
 
@@ -201,8 +201,9 @@ def crowd_warnings(sizes: ObjectSizes, most: int) -> List[str]:
     lost = np.maximum(counts - most, 0).sum() / max(1, counts.sum())
     if most <= 0 or lost <= IN_GAP:
         return []
-    return [f'TEST.MAX_PER_IMAGE is {most}, but {(counts > most).sum()} pictures hold more objects, up to {counts.max()}: '
-            f'{100 * lost:.0f} % of all cannot be found: --set TEST.MAX_PER_IMAGE {10 * int(np.ceil(counts.max() * 0.12))}']
+    room = 10 * int(np.ceil(counts.max() * 0.12))
+    return [f'TEST.MAX_PER_IMAGE is {most}, but {(counts > most).sum()} pictures hold more objects, up to '
+            f'{counts.max()}: {100 * lost:.0f} % of all cannot be found: --set TEST.MAX_PER_IMAGE {room}']
 
 
 def _share(chosen):

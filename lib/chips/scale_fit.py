@@ -20,9 +20,11 @@ from lib.chips.seen_sizes import (
     taken_sides,
 )
 from lib.dataset.object_sizes import ObjectSizes
+from lib.utils.errors import SniperError
 
 NEAR = 1.6        # times that an object may be seen larger or smaller than it was trained,
-WITHIN = 2.5      # and where the network was trained on many objects of the size that it is seen at
+RESOLUTION = 2.0  # times that objects are larger or smaller than in training, if they may be the same
+WITHIN = 1.8      # and where the network was trained on many objects of the size that it is seen at
 MANY = 0.25       # share of the objects that are tested at other sizes, from which on it is worth a line;
 SCALE_SHARE = 0.1  # or half of the objects of one scale, if it has so many of all
 WIDER = 1.2       # ranges of a test that are made from those of training
@@ -51,8 +53,8 @@ class TrainedSizes(NamedTuple):
         """For the side file of a checkpoint, fit for JSON."""
         return {'picture': list(self.picture), 'sides': np.round(self.sides, 1).tolist(),
                 'sizes': np.round(self.sizes, 1).tolist(),
-                'scales': [{'factor': round(scale.factor, 4), 'low': scale.low, 'high': None if scale.high == np.inf else scale.high,
-                            'scale': scale.definition} for scale in self.scales]}
+                'scales': [{'factor': round(scale.factor, 4), 'low': scale.low, 'scale': scale.definition,
+                            'high': None if scale.high == np.inf else scale.high} for scale in self.scales]}
 
     @classmethod
     def from_facts(cls, facts) -> Optional['TrainedSizes']:
@@ -63,15 +65,17 @@ class TrainedSizes(NamedTuple):
                       for scale in facts['scales']]
             sides, sizes = (np.array(facts[name], np.float64) for name in ('sides', 'sizes'))
             width, height = map(float, facts['picture'])
-        except (KeyError, TypeError, ValueError, IndexError):
+        except (KeyError, TypeError, ValueError, IndexError, SniperError):
             return None
-        sound = (scales and sides.shape == sizes.shape == SHARES.shape and np.isfinite(sides).all() and
-                 np.isfinite(sizes).all() and sizes[1] > 0 and min(scale.factor for scale in scales) > 0)
+        sound = (scales and sides.shape == sizes.shape == SHARES.shape and np.isfinite([sides, sizes]).all() and
+                 min([sizes[1], width, height] + [scale.factor for scale in scales]) > 0)
         return cls((width, height), sides, sizes, scales) if sound else None
 
 
 def _checked(definition):
-    return definition if isinstance(definition, str) else (float(definition[0]), float(definition[1]))
+    definition = definition if isinstance(definition, str) else (float(definition[0]), float(definition[1]))
+    test_scale(definition, 100, 100)
+    return definition
 
 
 def trained_sizes(scales: Sequence[SeenScale], sizes: ObjectSizes, known: bool = True) -> Optional[TrainedSizes]:
@@ -101,8 +105,29 @@ def with_objects(sizes: ObjectSizes, sides) -> ObjectSizes:
 
 
 def seen_otherwise(scales: Sequence[SeenScale], sizes: ObjectSizes, trained: TrainedSizes) -> np.ndarray:
-    """(n,) bool: objects that some scale of a test takes, and none shows at a size that it was trained at."""
-    learnt = _learnt_sides(sizes, trained)
+    """(n,) bool: objects that some scale of a test takes, and none shows at a size that it was trained at.
+
+    Where objects and pictures are much larger or smaller than those of training, by the same factor, they may be the
+    same at another resolution: if all is well then, all is well.
+    """
+    off = _seen_otherwise(scales, sizes, trained, sizes.sides)
+    stretch = _stretch(sizes, trained)
+    larger = np.sqrt(np.prod(sizes.median_picture) / np.prod(trained.picture))
+    if max(stretch, 1 / stretch) > RESOLUTION and 1 / NEAR < stretch * larger < NEAR and off.any():
+        other = _seen_otherwise(scales, sizes, trained, sizes.sides * stretch)
+        return other if other.mean() < off.mean() else off
+    return off
+
+
+def _stretch(sizes, trained):
+    """How many times as large the objects of training are."""
+    middle = np.median(sizes.sides) if len(sizes.image) else 0
+    return trained.sides[10] / middle if middle > 0 and trained.sides[10] > 0 else 1.0
+
+
+def _seen_otherwise(scales, sizes, trained, sides):
+    """As above, for objects that had `sides` in training."""
+    learnt = _learnt_sides(sizes, trained, sides)
     low, high = trained.sizes[1], trained.sizes[19]
     common = trained.sizes[5], trained.sizes[15]
     taken, fine = np.zeros(len(sizes.image), bool), np.zeros(len(sizes.image), bool)
@@ -116,15 +141,18 @@ def seen_otherwise(scales: Sequence[SeenScale], sizes: ObjectSizes, trained: Tra
     return taken & ~fine
 
 
-def _learnt_sides(sizes, trained):
+def _learnt_sides(sizes, trained, sides):
     """(n, k) sides in network pixels at which training would have shown each object, infinite where it did not. A
-    scale that goes by the size of the picture counts by the factor of training and by that of the picture at hand."""
+    scale that goes by the size of the picture counts by the factor of training, and by that of the picture at hand for
+    objects that it would take of that picture at the size of those of training."""
     columns = []
+    resized = sides * np.sqrt(np.prod(trained.picture) / sizes.pictures.prod(axis=1))[sizes.image]
     for scale in trained.scales:
-        takes = (sizes.sides >= scale.low) & (sizes.sides < scale.high)
-        columns.append(np.where(takes, sizes.sides * scale.factor, np.inf))
+        takes = (sides >= scale.low) & (sides < scale.high)
+        columns.append(np.where(takes, sides * scale.factor, np.inf))
         if not is_factor(scale.definition):
             factor = sizes.of_pictures(lambda w, h, scale=scale: test_scale(scale.definition, w, h))
+            takes = (resized >= scale.low) & (resized < scale.high)
             columns.append(np.where(takes, sizes.sides * factor[sizes.image], np.inf))
     return np.maximum(np.stack(columns, axis=1), 1e-3)
 
@@ -141,12 +169,12 @@ def misfit(scales: Sequence[SeenScale], sizes: ObjectSizes, trained: TrainedSize
         return []
     concerned = off & scales[worst].taken
     tested = float(np.median(scales[worst].factor[sizes.image[concerned]]))
-    learnt = trained.scales[_trained_place(tested, concerned, sizes, trained)].factor
+    learnt = trained.scales[_trained_place(tested, sizes.sides[concerned], trained)].factor
     known = 'what the network was trained on' if trained.known else 'TRAIN.SCALES'
     mend = _mend(scales, sizes, trained, off.mean(), test)
-    return [f'TEST.SCALES do not fit {known}: {100 * off.mean():.0f} % of the objects are shown at sizes at which it does '
-            f'not know them; objects {_of_sides(scales[worst])} are tested at {tested:.2g} of their size and were trained '
-            f'at {learnt:.2g}: {"--set " + mend if mend else "see docs/custom_data.md, section 2"}']
+    return [f'TEST.SCALES do not fit {known}: {100 * off.mean():.0f} % of the objects are shown at sizes at which it '
+            f'does not know them; objects {_of_sides(scales[worst])} are tested at {tested:.2g} of their size and were '
+            f'trained at {learnt:.2g}: {"--set " + mend if mend else "see docs/custom_data.md, section 2"}']
 
 
 def _of_sides(scale):
@@ -166,10 +194,8 @@ def _worst(scales, off):
     return int(np.argmax(counts))
 
 
-def _trained_place(factor, chosen, sizes, trained):
-    """Place of the training scale that took most of the `chosen` objects, (n,) bool; the nearest to a factor among
-    equals."""
-    sides = sizes.sides[chosen]
+def _trained_place(factor, sides, trained):
+    """Place of the training scale that takes most of these sides; the nearest to a factor among equals."""
     common = [((sides >= scale.low) & (sides < scale.high)).sum() for scale in trained.scales]
     away = [abs(np.log(scale.factor / factor)) for scale in trained.scales]
     return max(range(len(common)), key=lambda place: (common[place], -away[place]))
@@ -179,6 +205,8 @@ def _mend(scales, sizes, trained, share, test):
     """Keys and values after --set that show objects as training did; '' if none would help much."""
     best, found = 0.6 * share, None
     for changed in _candidates(scales, sizes, trained, any(test.DO_PRUNING)):
+        if not changed:
+            continue
         off = seen_otherwise(changed, sizes, trained)
         if off.mean() < best:
             best, found = off.mean(), changed
@@ -188,21 +216,26 @@ def _mend(scales, sizes, trained, share, test):
 
 
 def _candidates(scales, sizes, trained, pruning):
-    """Lists of scales to try, the least change first."""
-    places = [_trained_place(np.median(scale.factor), scale.taken, sizes, trained) for scale in scales]
-    if len(set(places)) == len(places) or pruning:
-        alike = [_changed(scale, trained.scales[place].factor, scale.low, scale.high, sizes)
-                 for scale, place in zip(scales, places)]
-        yield alike
-        stretch = np.median(trained.sides) / max(np.median(sizes.sides), 1e-3)  # pictures of another resolution
-        yield [_changed(scale, trained.scales[place].factor * stretch, scale.low / stretch, scale.high / stretch, sizes)
-               for scale, place in zip(scales, places)]
+    """Lists of scales to try, the least change first: the factors of training, then ranges too for pictures of another
+    resolution, then the scales of training in the place of these."""
+    ranges = [(scale.low, scale.high) for scale in scales]
+    stretch = _stretch(sizes, trained)
+    for ratio, sides in ((1.0, sizes.sides), (stretch, trained.sides)):
+        places = [_trained_place(np.median(scale.factor), sides[(sides > scale.low) & (sides <= scale.high)], trained)
+                  for scale in scales]
+        if len(set(places)) == len(places) or pruning:
+            yield [_changed(scales[0], ratio * trained.scales[place].factor, low / ratio, high / ratio, sizes)
+                   for (low, high), place in zip(ranges, places)]
     if not pruning:
-        yield [_changed(scales[0], scale.factor, np.floor(scale.low / WIDER), np.ceil(scale.high * WIDER), sizes)
-               for scale in trained.scales if ((sizes.sides >= scale.low) & (sizes.sides < scale.high)).any()]
+        for ratio in (1.0, stretch):
+            yield [_changed(scales[0], ratio * scale.factor, np.floor(scale.low / WIDER / ratio),
+                            np.ceil(scale.high * WIDER / ratio), sizes)
+                   for scale in trained.scales if ((sizes.sides * ratio >= scale.low)
+                                                   & (sizes.sides * ratio < scale.high)).any()]
 
 
 def _changed(scale, factor, low, high, sizes):
+    low, high = np.round(low), np.round(high)
     factor = float(f'{factor:.2g}')
     return scale._replace(definition=f'{factor:g}x', factor=np.full(len(scale.factor), factor), low=low, high=high,
                           taken=(sizes.sides > low) & (sizes.sides <= high))

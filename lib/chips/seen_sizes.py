@@ -118,11 +118,11 @@ def table(sections: Sequence[Tuple[str, Sequence[SeenScale]]], sizes: ObjectSize
                                                              'takes sides', 'objects', 'which the network sees as')]
     for name, scales in sections:
         for scale in scales:
+            input_size = np.array(sizes.median_picture) * np.median(scale.factor) if len(scale.factor) else (0, 0)
+            share = f'{100 * scale.taken.mean():.1f} %' if len(scale.taken) else '-'
             lines.append('{:<18} {:<22} {:<15} {:<12} {:>9}   {}'.format(
-                f'{name} {definition_text(scale.definition)}', _factors(scale.factor),
-                _pair(np.array(sizes.median_picture) * np.median(scale.factor)) if len(scale.factor) else '-',
-                range_text(scale.low, scale.high),
-                f'{100 * scale.taken.mean():.1f} %' if len(scale.taken) else '-', _span(scale.sides(sizes)[scale.taken])))
+                f'{name} {definition_text(scale.definition)}', _factors(scale.factor), _pair(input_size),
+                range_text(scale.low, scale.high), share, _span(scale.sides(sizes)[scale.taken])))
     return [line.rstrip() for line in lines]
 
 

@@ -48,10 +48,9 @@ def object_sizes(roidb: Sequence, most: int = MOST) -> ObjectSizes:
 
     Rows that are no objects, or whose corners are no numbers, are left out.
     """
-    if not isinstance(roidb, CompactRoidb):
-        roidb = CompactRoidb.from_records(record for record in roidb
-                                          if not (record.get('flipped') or record.get('flipped_vertical')))
-    columns, stored = roidb.columns, np.unique(roidb.image)
+    compact = roidb if isinstance(roidb, CompactRoidb) else CompactRoidb.from_records(
+        record for record in roidb if not (record.get('flipped') or record.get('flipped_vertical')))
+    columns, stored = compact.columns, np.unique(compact.image)
     chosen = stored[np.linspace(0, len(stored) - 1, most).astype(np.int64)] if len(stored) > most else stored
     start = columns['row_start']
     counts = start[chosen + 1] - start[chosen]

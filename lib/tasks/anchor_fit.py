@@ -1,4 +1,4 @@
-"""Are there anchors for objects as large as the network sees them in training?"""
+"""Are there anchors as large as the network sees objects in training, and proposals for as many as there are?"""
 from typing import List, Sequence
 
 import numpy as np
@@ -11,6 +11,8 @@ POOR_IOU = 0.4   # of an object's best anchor, below which the network hardly le
 MANY = 0.2       # share of such objects from which on it is worth a line
 LARGEST_STEP = 1.7  # between two anchor scales that are proposed
 LOOKED_AT = 20000   # objects
+PROPOSALS = 3      # that an object wants: several lie on the same one
+CROWDED = 0.05     # share of the objects that may be beyond
 
 
 def anchor_warnings(scales: Sequence[SeenScale], sizes: ObjectSizes, stride: int, ratios, anchor_scales) -> List[str]:
@@ -22,8 +24,8 @@ def anchor_warnings(scales: Sequence[SeenScale], sizes: ObjectSizes, stride: int
     sides = np.sqrt(shown.prod(axis=1))
     low, high = quantiles(sides)[[1, 19]]
     anchors = stride * np.array([min(anchor_scales), max(anchor_scales)])
-    return [f'{100 * poor.mean():.0f} % of the objects in training have no anchor that overlaps them by {POOR_IOU}: the network '
-            f'sees sides of {number(low)} to {number(high)} pixels, anchors have {number(anchors[0])} to '
+    return [f'{100 * poor.mean():.0f} % of the objects in training have no anchor that overlaps them by {POOR_IOU}: '
+            f'the network sees sides of {number(low)} to {number(high)} pixels, anchors have {number(anchors[0])} to '
             f'{number(anchors[1])}{_mend(shown, poor, stride, ratios, anchor_scales)}']
 
 
@@ -60,3 +62,14 @@ def _mend(shown, poor, stride, ratios, anchor_scales):
             return ': --set ' + ' '.join(words)
     return (': show them larger, by TRAIN.SCALES or TRAIN.CHIP_SIZE' if np.median(shown[poor]) < 2 * stride else
             ': show them smaller, by TRAIN.SCALES or TRAIN.VALID_RANGES')
+
+
+def proposal_warnings(scales: Sequence[SeenScale], sizes: ObjectSizes, proposals: int) -> List[str]:
+    """A sentence if pictures hold more objects at one scale of a test than TEST.RPN_POST_NMS_TOP_N is for."""
+    counts = [np.bincount(sizes.image[scale.taken], minlength=1) for scale in scales]
+    beyond = [np.maximum(count - proposals / PROPOSALS, 0).sum() / max(1, count.sum()) for count in counts]
+    if max(beyond) <= CROWDED:
+        return []
+    most = max(count.max() for count in counts)
+    return [f'pictures hold up to {most} objects at one scale, but TEST.RPN_POST_NMS_TOP_N is {proposals} proposals: '
+            f'--set TEST.RPN_POST_NMS_TOP_N {100 * int(np.ceil(most * PROPOSALS / 100))}']

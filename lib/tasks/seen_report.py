@@ -103,6 +103,7 @@ def report_test(config, roidb, sidecar: dict) -> Tuple[List[str], List[str]]:
         warnings += misfit(scales, judged, trained, config.TEST)
     if not config.TEST.EXTRACT_PROPOSALS:
         warnings += range_checks.crowd_warnings(sizes, config.TEST.MAX_PER_IMAGE)
+        warnings += task.test_size_warnings(tested, sizes)
     return lines, warnings
 
 
