@@ -6,6 +6,7 @@ from typing import List
 
 import numpy as np
 
+from lib.image import ImageNotices
 from lib.iterators.epoch import EpochPlan, WindowTable, draw_order, summarise
 from lib.iterators.pool import make_pool
 from lib.iterators.prefetch import Prefetcher, group_rows, resolve_prefetch
@@ -47,7 +48,7 @@ class TrainIterator:
         self._roidb = PackedRoidb(roidb)
         self._sampler = self._task.sampler()
         self._layout = self.provide_data + self.provide_label
-        self._broken, self._mismatched, self._outside = set(), set(), set()
+        self._broken, self._outside, self._notices = set(), set(), ImageNotices()
         self._plan = None
         self._running = False  # an epoch has begun and was not reported
         workers = resolve_workers(config.TRAIN.NUM_PROCESS, len(roidb)) if num_workers is None else num_workers
@@ -166,8 +167,8 @@ class TrainIterator:
         """Warn of what a sample met; a sample without an image gets the next chip of the order."""
         position = self._position(index, row)
         path = self._plan.path(position)
-        if report.mismatch:
-            self._warn_once(self._mismatched, path, report.mismatch)
+        for notice in report.notices:
+            self._notices.add(notice)
         if report.broken:
             self._warn_once(self._broken, path, f'{report.broken} (its samples are replaced by others)')
         if report.outside:
@@ -192,6 +193,7 @@ class TrainIterator:
         if not self._running:
             return
         self._running = False
+        self._notices.summary()
         stats = self.epoch_stats
         for line in self._task.left_out(TargetReport(stats['dropped_boxes'], stats['simplified_masks'])):
             logger.warning('Epoch %d: %s', stats['epoch'] + 1, line)
