@@ -11,6 +11,7 @@ from lib.api import Detector
 from lib.bbox.detections import Detections
 from lib.cli import add_config_arguments, run, setup_logging
 from lib.image import read_image
+from lib.utils.user_path import user_path
 from lib.visualization import class_name, draw_detections, write_picture
 
 logger = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ SUFFIX = '_detections.jpg'
 def main(argv=None):
     """-> exit status 0; raises SniperError for a user's mistake."""
     parser = argparse.ArgumentParser(description='Detect objects in one image with a SNIPER detector.')
-    parser.add_argument('--im_path', default='data/demo/demo.jpg', metavar='IMAGE',
+    parser.add_argument('--im_path', type=user_path, default='data/demo/demo.jpg', metavar='IMAGE',
                         help='image to look at (default: %(default)s)')
     args = add_config_arguments(parser).parse_args(argv)
     setup_logging()

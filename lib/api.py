@@ -24,7 +24,7 @@ from lib.image import read_image
 from lib.inference import PredictorFactory, detect, find_weights, settle_classes, use_float32_on_cpu
 from lib.tasks import check_config
 from lib.visualization import write_picture
-from lib.weights.paths import output_folder
+from lib.weights.paths import SAVE_PREFIX, output_folder
 
 Image = Union[str, np.ndarray]
 
@@ -46,7 +46,7 @@ class Detector:
         self._predictor = None
 
     @classmethod
-    def load(cls, source, overrides: Sequence = (), save_prefix: str = 'SNIPER') -> 'Detector':
+    def load(cls, source, overrides: Sequence = (), save_prefix: str = SAVE_PREFIX) -> 'Detector':
         """source: path of a configuration, whose checkpoint, or shipped model, is taken as main_test.py takes it; or
         the prefix of a model that scripts/optimize_model.py wrote, which knows its configuration; or a loaded
         configuration, which is copied.

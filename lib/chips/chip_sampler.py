@@ -122,7 +122,8 @@ class ChipSampler:
                 boxes, objects, rule, scale, width, height, settings.chip_size, stride, settings.single_precision,
                 (seed + index * TRIALS) & SEED_MASK, TRIALS,
                 settings.negative_rows[min(index, 1)] if with_negatives else NO_NEGATIVES, order, negative_order)
-            shape = (height, width) if rule.place == COARSEST else (settings.chip_size, settings.chip_size)
+            size = settings.chip_size  # of the coarsest scale, a chip shows the whole image unless this is larger
+            shape = (min(height, size), min(width, size)) if rule.place == COARSEST else (size, size)
             for chips, records, negative in zip((positives, negatives), found, (False, True)):
                 chips += [Window(box, scale, scale, *shape, index, negative, rows) for box, rows in records]
         return positives, negatives

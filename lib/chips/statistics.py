@@ -3,6 +3,7 @@ from typing import List
 
 import numpy as np
 
+from configs.scales import PIXELS, read_scale
 from lib.bbox.boxes import as_boxes
 from lib.chips.chip_sampler import ChipSampler
 from lib.chips.scales import COARSEST, FINEST, resolution_scale, scale_rule, scaled_size, seed_rows, training_scales
@@ -131,6 +132,9 @@ class ChipStatistics:
 
 def scale_text(definition, last: bool) -> str:
     """A scale definition in words: 'x 1.667', 'long side 512', 'short side 800, long 1280'."""
+    if isinstance(definition, str):
+        unit, definition = read_scale(definition)
+        last = unit == PIXELS
     if isinstance(definition, (tuple, list)):
         short, long = definition
         return (f'long side {long:g}' if short <= 0 else f'short side {short:g}' if long <= 0 else

@@ -17,6 +17,7 @@ from lib.chips.chip_sampler import ChipSampler
 from lib.chips.statistics import count_chips
 from lib.utils.errors import SniperError
 from lib.utils.files import text_writer
+from lib.utils.user_path import user_path
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +25,9 @@ logger = logging.getLogger(__name__)
 def parse_arguments(argv=None):
     """Command line -> namespace."""
     parser = argparse.ArgumentParser(prog='python -m lib.chips.stats', description=__doc__.splitlines()[0])
-    parser.add_argument('--out', default='chips.png', metavar='FILE', help="plot, .png; '' = none (%(default)s)")
-    parser.add_argument('--json', default='', metavar='FILE', help='write the figures there too')
+    parser.add_argument('--out', type=user_path, default='chips.png', metavar='FILE',
+                        help="plot, .png; '' = none (%(default)s)")
+    parser.add_argument('--json', type=user_path, default='', metavar='FILE', help='write the figures there too')
     parser.add_argument('--draw', nargs=2, default=None, metavar=('N', 'FOLDER'),
                         help='draw N images, spread over the set, into FOLDER')
     parser.add_argument('--epoch', type=int, default=0, metavar='E', help='whose chips, from 0 (%(default)s)')
@@ -36,7 +38,7 @@ def main(argv=None):
     """-> exit status 0. Mistakes raise SniperError."""
     args = parse_arguments(argv)
     cli.setup_logging()
-    wanted = _number(args.draw[0]) if args.draw else 0
+    wanted, folder = (_number(args.draw[0]), user_path(args.draw[1])) if args.draw else (0, '')
     config = cli.config_from_arguments(args)
 
     from lib.dataset import load_training_roidb
@@ -50,13 +52,13 @@ def main(argv=None):
             from lib.visualization.chips import draw_image_chips
             from lib.visualization.pictures import write_picture
             name = os.path.splitext(os.path.basename(entry['image']))[0]
-            path = os.path.join(args.draw[1], f'{name}{"_mirrored" if entry["flipped"] else ""}.png')
+            path = os.path.join(folder, f'{name}{"_mirrored" if entry["flipped"] else ""}.png')
             write_picture(path, draw_image_chips(entry, chips, ChipSampler(config).settings))
 
     statistics = count_chips(roidb, config, args.epoch, draw if chosen else None)
     print('\n'.join(statistics.table()))
     if chosen:
-        print(f'{len(chosen)} pictures in {args.draw[1]}')
+        print(f'{len(chosen)} pictures in {folder}')
     if args.out:
         from lib.visualization.chip_plot import plot_statistics
         plot_statistics(statistics, args.out)

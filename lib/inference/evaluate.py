@@ -12,12 +12,13 @@ from lib.bbox.detections import Detections
 from lib.dataset import load_test_dataset
 from lib.image import ImageNotices
 from lib.inference.autofocus import PixelReport, focus_recall, small
+from lib.inference.classes import classes_of_test
 from lib.inference.detect import detect
 from lib.inference.detection_store import DetectionStore
-from lib.inference.scale import ScaleResult
 from lib.inference.pictures import draw_all, draw_chips, draw_scales
+from lib.inference.scale import ScaleResult
 from lib.inference.unreadable import check_any_readable, end_with, unreadable_images
-from lib.inference.weights import PredictorFactory, check_classes, find_weights, use_float32_on_cpu
+from lib.inference.weights import PredictorFactory, find_weights, use_float32_on_cpu
 from lib.utils.clock import StageClock
 from lib.utils.files import text_writer
 from lib.weights.paths import output_folder, results_folder
@@ -34,7 +35,8 @@ class Setup(NamedTuple):
     dataset: Any
     roidb: Any       # of the whole data set
     weights: Any
-    classes: tuple   # the data set's, in the order of the weights
+    classes: tuple   # of the network
+    labels: tuple    # for each of these its label in the data set, 0 where that does not have it
     root: str        # folder of everything that the test writes
 
     @property
@@ -60,15 +62,15 @@ class Outcome(NamedTuple):
 def prepare(config, cfg_path: str, save_prefix: str) -> Setup:
     """-> Setup of the checkpoint of `cfg_path` on dataset.test_image_set.
 
-    Changes `config`, which is this run's own: classes of the data set, precision of the device.
+    Changes `config`, which is this run's own: classes of the network, precision of the device.
     Raises SniperError for whatever a user can mend.
     """
     dataset, roidb = load_test_dataset(config)
-    config.dataset.NUM_CLASSES = dataset.num_classes
     weights = find_weights(config, output_folder(config, cfg_path), save_prefix)
-    classes = check_classes(weights, dataset.classes)
+    tested = classes_of_test(weights, dataset, roidb)
+    config.dataset.NUM_CLASSES = len(tested.names)
     use_float32_on_cpu(config)
-    return Setup(config, dataset, roidb, weights, classes,
+    return Setup(config, dataset, roidb, weights, tested.names, tested.labels,
                  results_folder(config, cfg_path, weights.prefix, weights.epoch))
 
 
@@ -90,9 +92,10 @@ def detect_images(test: Setup, roidb, store: DetectionStore) -> Outcome:
     detections = detect(roidb, PredictorFactory(config, test.weights), config, store, clock,
                         lambda _, result: results.append(result), notices)
     seconds = time.perf_counter() - start
-    if test.classes != test.dataset.classes:
-        labels = np.array([test.dataset.classes.index(name) for name in test.classes])
-        detections = detections.replace(label=labels[detections.label]).in_image_order()
+    labels = np.array(test.labels)
+    if not np.array_equal(labels, np.arange(test.dataset.num_classes)):
+        detections = detections.replace(label=labels[detections.label])
+        detections = detections.take(detections.label > 0).in_image_order()
     logger.info('%d images in %.1f s, %.2f images/s (%s%s)', len(roidb), seconds, len(roidb) / max(seconds, 1e-9),
                 clock.text(), ', summed over jobs' if config.TEST.CONCURRENT_JOBS > 1 else '')
     return Outcome(detections, results, unreadable_images(roidb, notices))
@@ -113,7 +116,7 @@ def report(test: Setup, store: DetectionStore, found: Outcome, draw: bool, scale
     if found.unreadable:
         logger.warning('%d of %d images could not be read: %s', len(found.unreadable), len(roidb), COUNTED)
     if scales:
-        draw_scales(config, roidb, found, test.classes, test.pictures)
+        draw_scales(test, roidb, found)
     if draw and any(config.TEST.DO_PRUNING):
         draw_chips(config, roidb, found, test.pictures)
     if draw:

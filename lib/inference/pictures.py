@@ -1,7 +1,9 @@
 """Pictures of a test, drawn when all else is done: detections, those of single scales, and FocusChips."""
 import logging
 import os
-from typing import Collection, Sequence
+from typing import Collection, Optional, Sequence
+
+import numpy as np
 
 from lib.bbox.detections import Detections
 from lib.image import read_image
@@ -13,34 +15,43 @@ logger = logging.getLogger(__name__)
 
 
 def draw_all(roidb, detections: Detections, classes: Sequence[str], score_thresh: float, folder: str,
-             unreadable: Collection[int] = (), names: Sequence[str] = ()) -> None:
+             unreadable: Collection[int] = (), names: Sequence[str] = (),
+             labels: Optional[Sequence[int]] = None) -> None:
     """A picture `<folder>/<name>` an image with its detections and its objects, see draw_detections.
 
-    unreadable: numbers of images that are left out; names: of the pictures, by default those of the images.
+    unreadable: numbers of images that are left out; names: of the pictures, by default those of the images; labels: of
+    `classes` in the data set, if these are others.
     """
     of_images, none = dict(detections.by_image()), Detections.empty()
 
     def drawn(number, entry, pixels):
-        return draw_detections(pixels, of_images.get(number, none), classes, score_thresh, objects_of(entry))
+        return draw_detections(pixels, of_images.get(number, none), classes, score_thresh,
+                               objects_of(entry, labels))
     _write(roidb, names or picture_names(roidb), folder, 'pictures', unreadable, drawn)
 
 
-def objects_of(entry):
-    """Objects of a roidb record -> (boxes (n, 4), labels (n,)); None where the data set has no annotations."""
+def objects_of(entry, labels=None):
+    """Objects of a roidb record -> (boxes (n, 4), labels (n,), positions in `labels` if given); None if there are none.
+    """
     if 'boxes' not in entry or 'max_overlaps' not in entry:
         return None
     real = entry['max_overlaps'] == 1
-    return (entry['boxes'][real], entry['max_classes'][real]) if real.any() else None
+    if not real.any():
+        return None
+    found = entry['max_classes'][real]
+    if labels is not None:
+        places = {label: place for place, label in enumerate(labels) if label}
+        found = np.array([places.get(label, 0) for label in found.tolist()])
+    return entry['boxes'][real], found
 
 
-def draw_scales(config, roidb, found, classes: Sequence[str], folder: str, names: Sequence[str] = ()) -> None:
-    """Pictures of the detections of every scale of an Outcome, before valid ranges and suppression.
-
-    classes: in the order of the weights.
-    """
+def draw_scales(test, roidb, found, names: Sequence[str] = ()) -> None:
+    """Pictures of the detections of every scale of an Outcome, before valid ranges and suppression. test: Setup."""
+    config = test.config
     for index, result in enumerate(found.results):
-        draw_all(roidb, result.image_detections.replace(mask=None), classes, config.TEST.VIS_THRESH,
-                 os.path.join(folder, 'dets_scale_' + scale_name(config, index)), found.unreadable, names)
+        draw_all(roidb, result.image_detections.replace(mask=None), test.classes, config.TEST.VIS_THRESH,
+                 os.path.join(test.pictures, 'dets_scale_' + scale_name(config, index)), found.unreadable, names,
+                 test.labels)
 
 
 def draw_chips(config, roidb, found, folder: str) -> None:

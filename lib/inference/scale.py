@@ -6,6 +6,7 @@ from typing import List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
+from configs.scales import scale_name as name_of
 from lib.bbox.detections import Detections
 from lib.chips.window import Window
 from lib.image import ImageNotices
@@ -92,8 +93,8 @@ def whole_images(roidb, index=None, previous=None):
 
 
 def scale_name(config, index: int) -> str:
-    """'800x1280' for entry `index` of TEST.SCALES; part of file names."""
-    return '{}x{}'.format(*tuple(config.TEST.SCALES[index]))
+    """'800x1280', '2x' or '256px' for entry `index` of TEST.SCALES; part of file names."""
+    return name_of(config.TEST.SCALES[index])
 
 
 def runs_on_chips(config, index: int) -> bool:
@@ -126,7 +127,7 @@ def run_scale(roidb, crops, predictor, config, index, clock, done, num_readers=N
     if not missing:
         return ScaleResult(crops, parts[0], maps)
     with TestIterator(roidb, config, index, config.TEST.BATCH_IMAGES[index] * predictor.devices, num_readers, crops,
-                      predictor.devices if pruning else 0, notices) as batches:
+                      predictor.devices, fitted=pruning, notices=notices) as batches:
         source = iter(batches)
         while True:
             with clock.stage('read'):

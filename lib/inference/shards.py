@@ -173,7 +173,7 @@ def run_shard(config, cfg_path: str, save_prefix: str, shard: Shard, command) ->
     logger.info('part: %s; when all %d are there: %s', folder.path(shard), shard.count, folder.next_step(shard.count))
     if config.TEST.VISUALIZE_INTERMEDIATE_SCALES:
         names = picture_names(test.roidb)
-        draw_scales(config, roidb, found, test.classes, test.pictures, [names[image] for image in images])
+        draw_scales(test, roidb, found, [names[image] for image in images])
     end_with(roidb, found.unreadable, f'the part is written, {COUNTED}')
     return folder.path(shard)
 

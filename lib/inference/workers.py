@@ -34,7 +34,14 @@ from lib.inference.scale import Progress, ScaleResult, joined, run_scale, scale_
 from lib.iterators.batching import size_groups
 from lib.utils.clock import StageClock
 from lib.utils.errors import SniperError
-from lib.utils.processes import environment, how_it_ended, num_cores, resolve_workers
+from lib.utils.processes import (
+    environment,
+    how_it_ended,
+    leave_signals,
+    num_cores,
+    resolve_workers,
+    signals_held_back,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +159,7 @@ def _start(roidb, windows, predictor_factory, config, indices, parts, known):
     context = multiprocessing.get_context('spawn')
     threads = max(1, int(os.environ.get('OMP_NUM_THREADS') or num_cores()) // len(parts))
     running = []
-    with environment(OMP_NUM_THREADS=str(threads)):  # read once, when the process loads MXNet
+    with signals_held_back(), environment(OMP_NUM_THREADS=str(threads)):  # read once, when the process loads MXNet
         for number, images in enumerate(parts):
             ours, theirs = context.Pipe(duplex=False)
             arguments = (theirs, take(roidb, images), windows, predictor_factory, config, indices,
@@ -226,7 +233,7 @@ class _SentNotices:
 
 def _work(connection, roidb, windows, predictor_factory, config, indices, num_readers, known):
     """Main function of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its workers
+    leave_signals(signal.SIGINT)  # Ctrl-C reaches the parent, which ends its workers
     try:
         clock = StageClock()
         with clock.stage('set-up'):

@@ -9,6 +9,7 @@ import numpy as np
 
 from configs import ConfigError
 from configs.derived import focus_sizes
+from configs.scales import ascending
 from lib.bbox import bbox_pred, clip_boxes
 from lib.bbox.detections import Detections
 from lib.chips.window import Window
@@ -220,7 +221,7 @@ def check_focus_chips(test) -> None:
             'that could make its chips; set the first entry to False')
     for index in focused:
         coarse, fine = test.SCALES[index - 1], test.SCALES[index]
-        require(coarse != fine and coarse[0] <= fine[0] and coarse[1] <= fine[1],
+        require(ascending(coarse, fine),
                 f'TEST.SCALES is {test.SCALES}; FocusChips want coarse to fine, but {coarse} comes before {fine}')
         dilation, threshold, smallest = test.CHIP_HYPERPARAMS[index - 1]
         require(dilation >= 1 and smallest >= 1 and dilation % 1 == smallest % 1 == 0 and 0 < threshold <= 1,

@@ -25,7 +25,8 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
     config: complete configuration with NUM_CLASSES; detector: symbols.get_detector(config.symbol); iterator:
     TrainIterator for BATCH_IMAGES x devices chips; classes: names for the side file; devices: MXNet contexts;
     workers: lib.distributed.workers.Workers. Only worker 0 needs to have the checkpoint that is resumed.
-    Returns the exit status: 0, or 130 / 143 when SIGINT / SIGTERM ended it (saved; `resume` goes on exactly).
+    Returns the exit status: 0, or 130 / 143 / 129 when SIGINT / SIGTERM / SIGHUP ended it (saved; `resume`
+    goes on exactly).
     """
     with StopRequest() as own_stop:
         stop = own_stop if workers.alone else SharedStop(own_stop, workers)

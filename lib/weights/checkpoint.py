@@ -30,12 +30,11 @@ from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_file, write_temporary
 from lib.weights.parameter_matching import TEST_ENDING
 from lib.weights.params_file import file_checksum, read_arrays, write_arrays
-from lib.weights.paths import existing_epochs, params_path, read_json, read_sidecar
+from lib.weights.paths import INTERRUPTED, existing_epochs, params_path, read_json, read_sidecar
 from sniper_mxnet import mx
 
 logger = logging.getLogger(__name__)
 
-INTERRUPTED = 'interrupted'
 PASSED_OVER = '%s is missing or damaged: its checkpoint is passed over'
 NEEDED_TO_RESUME = {'epoch': int, 'batch': int, 'batch_size': int, 'num_update': int, 'files': dict}
 

@@ -7,10 +7,13 @@
 import json
 import os
 import re
+from typing import List
 
 from configs import config_name
 
 DEFAULT_OUTPUT_PATH = './output'
+SAVE_PREFIX = 'SNIPER'  # of checkpoints, where nobody says another
+INTERRUPTED = 'interrupted'  # tag of the checkpoint where a training was stopped within an epoch
 
 
 def output_folder(config, cfg_path: str) -> str:
@@ -54,6 +57,12 @@ def existing_epochs(prefix: str) -> str:
     pattern = re.compile(re.escape(base) + r'-(\d{4,})\.params$')
     names = sorted(os.listdir(folder or '.')) if os.path.isdir(folder or '.') else []
     return ', '.join(str(int(match.group(1))) for match in filter(None, map(pattern.match, names)))
+
+
+def checkpoints_in(folder: str) -> List[str]:
+    """Sorted names of the parameter files of checkpoints in a folder, of whatever prefix; [] if there is no folder."""
+    pattern = re.compile(fr'.+-(\d{{4,}}|{INTERRUPTED})\.params$')
+    return sorted(filter(pattern.match, os.listdir(folder or '.'))) if os.path.isdir(folder or '.') else []
 
 
 def read_json(path: str) -> dict:
