@@ -124,7 +124,7 @@ def run_scale(roidb, crops, predictor, config, index, clock, done, num_readers=N
     if not missing:
         return ScaleResult(crops, parts[0], maps)
     with TestIterator(roidb, config, index, config.TEST.BATCH_IMAGES[index] * predictor.devices, num_readers, crops,
-                      predictor.devices if pruning else 0) as batches:
+                      predictor.devices, fitted=pruning) as batches:
         source = iter(batches)
         while True:
             with clock.stage('read'):

@@ -127,6 +127,34 @@ def test_golden_batches():
         np.testing.assert_allclose(samples, case['samples'], rtol=1e-12, err_msg=str(number))
 
 
+def test_a_factor_is_of_each_image_by_itself():
+    """Sets of mixed sizes: what each record is looked at with, and in which shapes."""
+    roidb = [{'image': f'{width}.jpg', 'width': width, 'height': height}
+             for width, height in ((640, 480), (2670, 2100), (320, 256), (200, 900))]
+    config = small_config()
+    config.TEST.SCALES = ['2x', '0.33x', '256px', (480, 640)]
+    wanted = [[2, 2, 2, 2], [0.33] * 4, [256 / 640, 256 / 2670, 0.8, 256 / 900], [1, 480 / 2100, 1.875, 640 / 900]]
+    for index, of_scale in enumerate(wanted):
+        iterator = TestIterator(roidb, config, index, 2, num_workers=0)
+        found = {image: scales for image, _, scales in map(iterator.sample, np.concatenate(iterator.batches))}
+        for image, scale in enumerate(of_scale):
+            assert found[image] == pytest.approx((scale, scale)), (index, image)
+    shapes = TestIterator(roidb, config, 0, 2, num_workers=0).batch_shapes  # 5340 x 4200 alone, in a batch of its own
+    assert shapes == [(2, 3, 960, 1280), (1, 3, 4200, 5340), (2, 3, 1800, 400)]
+
+
+def test_images_too_large_for_any_memory_are_shown_smaller(caplog):
+    roidb = [{'image': f'{width}.jpg', 'width': width, 'height': height}
+             for width, height in ((640, 480), (20000, 9000))]
+    config = small_config()
+    config.TEST.SCALES = ['2x']
+    iterator = TestIterator(roidb, config, 0, 4, num_workers=0)
+    assert iterator.sample(0)[2] == (2, 2) and iterator.sample(1)[2][0] == pytest.approx(0.745, abs=1e-3)
+    assert all(np.prod(shape) <= 3.01e8 for shape in iterator.batch_shapes)
+    line, = [record.getMessage() for record in caplog.records]
+    assert '1 images' in line and '20000.jpg' in line and '2x' in line and '0.75x' in line and 'TEST.SCALES' in line
+
+
 class Squeezed(Task):
     """Every image fills an input of 40 x 80 pixels, by two scales."""
 
