@@ -82,6 +82,12 @@ class TrainIterator:
         self._prefetcher.start(first_batch, batches, self._make_tasks, self._review)
         return batches
 
+    def count_batches(self, epoch: int) -> int:
+        """Number of batches of a whole epoch, which is not begun."""
+        sampler = self._sampler.of_epoch(seeds.generator(self._seed, epoch, seeds.STRIDE))
+        table = WindowTable.concatenate([part.table for part in self._sample_windows(epoch, sampler)])
+        return self._order(table, epoch, 0, self.global_batch)[1]
+
     def _order(self, table, epoch, first_chip, order_batch):
         """-> (row of the table at each position, number of batches from `first_chip` on)."""
         order = draw_order(table.image, order_batch, seeds.generator(self._seed, epoch, seeds.ORDER))
