@@ -137,7 +137,7 @@ class ImageFile:
         pixels = (samples >> (bits - 8)).astype(np.uint8)
         if highest:
             share = 100 * highest / 65535
-            detail = f'highest value {highest}, {share:.1g} %' if share < 1 else f'highest value {highest}, {share:.0f} %'
+            detail = f'highest value {highest}, {f"{share:.1g}" if share < 1 else f"{share:.0f}"} %'
             self._note(DEPTH, f'16-bit image {self.path}: {detail} of the range; it is read as one of {bits} bits, not '
                        'almost black: convert such images to 8 bits to settle their brightness yourself', detail)
         return 255 - pixels if self._header.white_is_zero else pixels
@@ -176,8 +176,8 @@ class ImageFile:
         if whole is None:
             raise SniperError(f'image {self.path} is cut short (its end is missing); {_MEND}')
         self._content = whole + end
-        self._note(END, f'image {self.path} lacks the mark of its end, but all its pixels are there: they are used; save '
-                   'it anew to be rid of this line')
+        self._note(END, f'image {self.path} lacks the mark of its end, but all its pixels are there: they are used; '
+                   'save it anew to be rid of this line')
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:

@@ -73,8 +73,8 @@ class DetectionStore:
             write_npz(self.masks_path(index), pack_codes(found.mask), self._masks_origin(index, origin))
 
     def load_scale(self, index, crops, notices=None):
-        """What save_scale wrote, as a ScaleResult with `crops`, or None if a file is missing, damaged, of other weights,
-        configuration, images or crops, or if it lacks an image that can be read by now; why is logged.
+        """What save_scale wrote, as a ScaleResult with `crops`, or None if a file is missing, damaged, of other
+        weights, configuration, images or crops, or if it lacks an image that can be read by now; why is logged.
 
         notices: ImageNotices that is told of the images that cannot.
         """

@@ -80,7 +80,7 @@ def _write(roidb, names, folder, what, unreadable, drawn):
         try:
             write_picture(os.path.join(folder, name), drawn(number, entry, pixels))
         except SniperError as error:
-            raise SniperError(f'{count} of {len(roidb)} {what} were drawn in {folder}; then: {error}. The detections and '
-                              'their scores are written: with TEST.USE_CACHE they need not be made again') from None
+            raise SniperError(f'{count} of {len(roidb)} {what} were drawn in {folder}; then: {error}. The detections '
+                              'and their scores are written: with TEST.USE_CACHE they need not be made again') from None
         count += 1
     logger.info('%d %s in %s', count, what, folder)

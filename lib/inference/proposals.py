@@ -159,7 +159,8 @@ def extract(roidb, predictor_factory, config, parts, clock, blocks, notices=None
         source = (run_in_workers(images, whole_images, predictor_factory, config, wanted, clock, workers,
                                  notices=notices)
                   if workers > 1 else
-                  run_here(images, whole_images, predictor_factory, config, wanted, clock, notices=notices)) if wanted else ()
+                  run_here(images, whole_images, predictor_factory, config, wanted, clock,
+                           notices=notices)) if wanted else ()
         for index, found in source:
             done[index] = np.split(found.detections.rows(), np.searchsorted(found.detections.image,
                                                                             np.arange(1, len(images))))

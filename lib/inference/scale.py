@@ -166,8 +166,8 @@ def run_scale(roidb, crops, predictor, config, index, clock, done, num_readers=N
 def focus_maps(outputs, task, windows: Sequence[Window], empty: Sequence[int] = ()) -> List[np.ndarray]:
     """(h, w) float32 of each window: probability of FocusPixels. SniperError if the network does not say.
 
-    Only the cells that show the window; those of padding depend on the rest of the batch. empty: windows without pixels,
-    where there is nothing to focus on.
+    Only the cells that show the window; those of padding depend on the rest of the batch. empty: windows without
+    pixels, where there is nothing to focus on.
     """
     focus = task.focus
     if focus is None or (len(empty) < len(windows) and focus.name not in outputs):

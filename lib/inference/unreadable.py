@@ -57,5 +57,5 @@ def _complain(roidb, unreadable, consequence) -> NoReturn:
     if len(numbers) > NAMED:
         others.append('...')
     named = unreadable[numbers[0]] + (f'; nor {", ".join(others)}' if others else '')
-    raise SniperError(f'{len(unreadable)} of {len(roidb)} images could not be read ({named}): {consequence}; mend them or '
-                      'leave them out, and test again')
+    raise SniperError(f'{len(unreadable)} of {len(roidb)} images could not be read ({named}): {consequence}; mend them '
+                      'or leave them out, and test again')

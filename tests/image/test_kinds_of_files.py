@@ -45,7 +45,7 @@ def opencv(ending, pixels, *options):
 
 
 def tiff(samples, photometric=1, sample_format=1, order='<'):
-    """A TIFF file of one strip, (h, w) or (h, w, c), by hand: sample formats and photometrics that no library writes."""
+    """A TIFF file of one strip, (h, w) or (h, w, c), by hand: sample formats and photometrics that libraries lack."""
     height, width = samples.shape[:2]
     channels, bits = samples.size // (height * width), samples.dtype.itemsize * 8
     data = samples.astype(samples.dtype.newbyteorder(order)).tobytes()
@@ -267,7 +267,8 @@ OTHERS = {
     'text.jpg': (html('Not Found\n'), 'is text, not an image'), 'zeros.jpg': (b'\0' * 999, 'nothing but zeros'),
     '._a.jpg': (b'\0\x05\x16\x07\0\2\0\0Mac OS X' + b'\0' * 99, 'companion file of macOS'),
     'zip.jpg': (b'PK\x03\x04' + b'\1' * 99, 'a zip archive, .*unpack'),
-    'gz.jpg': (gzip.compress(b'a'), 'compressed by gzip'), 'dicom.png': (b'\0' * 128 + b'DICM' + b'\1' * 9, 'a DICOM file'),
+    'gz.jpg': (gzip.compress(b'a'), 'compressed by gzip'),
+    'dicom.png': (b'\0' * 128 + b'DICM' + b'\1' * 9, 'a DICOM file'),
     'npy.png': (b'\x93NUMPY\1\0' + b'\1' * 99, 'an array of NumPy'), 'psd.png': (b'8BPS\0\1' + b'\1' * 99, 'Photoshop'),
     'exr.png': (b'\x76\x2f\x31\x01' + b'\2' * 99, 'OpenEXR'), 'ico.png': (pillow(IMAGE, 'ICO'), 'an icon'),
     'odd.jpg': (b'\x01\xfe\x9a' * 40, 'damaged or not an image'), 'empty.jpg': (b'', 'is empty')}
@@ -297,7 +298,8 @@ def test_mutated_headers_are_read_or_refused(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     sources = [pillow(IMAGE, 'PNG', exif=exif), pillow(IMAGE, 'WEBP', exif=exif), pillow(IMAGE, 'TIFF'),
-               tiff(grey().astype(np.uint16), 0), opencv('.jpg', scene())[:-2], opencv('.pgm', grey().astype(np.uint16))]
+               tiff(grey().astype(np.uint16), 0), opencv('.jpg', scene())[:-2],
+               opencv('.pgm', grey().astype(np.uint16))]
     for number in range(240):
         content = bytearray(sources[number % len(sources)])
         for place in rng.integers(0, min(len(content), 160), 3):

@@ -9,7 +9,6 @@ from lib.inference.detect import detect
 from lib.inference.detection_store import DetectionStore
 from lib.inference.scale import joined, run_scale, whole_images
 from lib.utils.clock import StageClock
-from lib.utils.errors import SniperError
 from tests.detections import assert_same
 from tests.inference import fakes
 

@@ -131,7 +131,8 @@ def test_an_image_that_cannot_be_read_has_none_and_ends_with_status_1(tmp_path, 
     (tmp_path / 'data' / 'images' / 'val' / 'picture1.png').write_bytes(b'GIF89a')
     words = ['--cfg', tiny_data.CONFIG, '--set'] + tiny_data.settings(str(tmp_path), EXTRACT_PROPOSALS='True') + [
         'TEST.PROPOSAL_SAVE_PATH', str(tmp_path / 'proposals')]
-    with pytest.raises(SniperError, match=r'1 of 3 images could not be read \(image .*picture1.png is a GIF, .*: the file has no proposals'):
+    with pytest.raises(SniperError, match=r'1 of 3 images could not be read \(image .*picture1.png is a GIF, .*: '
+                       'the file has no proposals'):
         main_test.main(words)
     found = read_proposals(str(tmp_path / 'proposals' / 'COCO_val_rpn.npz'))
     assert [len(found.rows(image)) > 0 for image in range(3)] == [True, False, True]
