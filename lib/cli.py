@@ -5,8 +5,10 @@ import os
 import platform
 import sys
 
-from configs import flat_config, load_config
+from configs import configuration_text, load_config
 from lib.utils.errors import SniperError
+from lib.utils.files import text_writer
+from lib.utils.processes import num_cores
 from lib.utils.standard_streams import open_closed_streams, watched
 from lib.utils.user_path import user_path
 from lib.weights.paths import SAVE_PREFIX
@@ -53,13 +55,15 @@ def setup_logging(log_file=None, console_level='INFO'):
                         format='%(asctime)s %(message)s', datefmt='%H:%M:%S')
 
 
-def log_head(config, workers):
-    """Log environment and configuration, a key a line."""
-    lines = ['{}: {}'.format(*pair) for pair in _environment()]
+def keep_configuration(path, config, workers, overrides=()):
+    """Write environment and configuration to the YAML file `path`, and log where they are and what --set changed."""
+    facts = _environment()
     if not workers.alone:
-        lines.append(f'rank: {workers.rank} of {workers.count} workers, on {platform.node()}')
-    lines += ['{}: {!r}'.format(*pair) for pair in sorted(flat_config(config).items())]
-    logger.info('Environment and configuration\n%s', '\n'.join('    ' + line for line in lines))
+        facts.append(('rank', f'{workers.rank} of {workers.count} workers, on {platform.node()}'))
+    with text_writer(path) as stream:
+        stream.write(configuration_text(config, facts))
+    changed = ', '.join(map(' '.join, zip(overrides[::2], overrides[1::2])))
+    logger.info('Environment and configuration: %s%s', path, f' (--set {changed})' if changed else '')
 
 
 def _environment():
@@ -70,7 +74,7 @@ def _environment():
     from sniper_mxnet import mx
     return [('command', ' '.join(sys.argv)), ('folder', os.getcwd()), ('Python', platform.python_version()),
             ('MXNet', mx.__version__), ('NumPy', np.__version__), ('OpenCV', cv2.__version__),
-            ('machine', f'{platform.system()} {platform.machine()}, {os.cpu_count()} cores'),
+            ('machine', f'{platform.system()} {platform.machine()}, {num_cores()} of {os.cpu_count()} cores'),
             ('OMP_NUM_THREADS', os.environ.get('OMP_NUM_THREADS', 'not set'))]
 
 

@@ -23,6 +23,7 @@ nothing. A row that may belong goes to the chip that holds the largest share of 
 that chip shows is at least a pixel wide and high and has a side >= low (coarsest) or <= high (others).
 Rows with NaN neither seed nor belong.
 """
+import math
 from typing import List, NamedTuple, Tuple
 
 import numpy as np
@@ -33,6 +34,7 @@ from lib.chips.chips_ext import assign_rows as _assign_rows, seed_rows as _seed_
 from lib.utils.errors import SniperError
 
 FINEST, BETWEEN, COARSEST = 0, 1, 2
+LARGEST_INPUT = 100000000  # pixels of a whole image in a test; sniper_tiny takes 85 bytes of memory a pixel
 
 
 def resolution_scale(pair, width, height) -> float:
@@ -70,8 +72,12 @@ def training_scales(definitions, width, height) -> List[float]:
 
 
 def test_scale(definition, width, height) -> float:
-    """Factor of a test scale; a number is a factor. SniperError if it is not above 0."""
-    return scale_factor(definition, width, height)
+    """Factor of a test scale; a number is a factor. SniperError if it is not above 0.
+
+    It is smaller than the definition says where the image would come out larger than LARGEST_INPUT pixels.
+    """
+    scale = scale_factor(definition, width, height)
+    return min(scale, math.sqrt(LARGEST_INPUT / (width * height))) if width * height > 0 else scale
 
 
 test_scale.__test__ = False  # type: ignore[attr-defined]  # not a test case, whatever pytest thinks of the name

@@ -7,9 +7,9 @@ import os
 import unicodedata
 from typing import Dict, List, Mapping, Sequence, Tuple
 
-import numpy as np
-
 from lib.dataset.base import shortened
+from lib.dataset.class_names import NOWHERE, ClassMatch, match_classes
+from lib.dataset.text_list import read_lines
 from lib.utils.errors import SniperError
 from lib.utils.reachable import why_unreadable
 
@@ -36,11 +36,8 @@ def read_class_list(path: str, counts: Mapping[str, int]) -> Tuple[str, ...]:
     reason = why_unreadable(path)
     if reason:
         raise SniperError(f'class list {path} {reason}')
-    try:
-        with open(path, encoding='utf-8-sig') as stream:
-            names = [' '.join(line.split()) for line in stream if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise SniperError(f'class list {path} cannot be read: {error}; save it as UTF-8') from None
+    known = set(map(class_key, counts))
+    names = [name for name in (_name_of(line, known) for _, line in read_lines(path, 'class list')) if name]
     names = names[1:] if names[:1] == [BACKGROUND] else names
     if not names:
         raise SniperError(f'class list {path} is empty: write one name a line')
@@ -50,10 +47,18 @@ def read_class_list(path: str, counts: Mapping[str, int]) -> Tuple[str, ...]:
     found = usual_spellings(counts)
     unknown = sorted(set(found) - set(map(class_key, names)))
     if unknown:
-        raise SniperError('class list {} lacks classes of the annotations: {}; add them, or take their objects out'
-                          .format(path, shortened([f'{found[key]} ({count_of(counts, key)} objects)'
-                                                   for key in unknown])))
+        lacking = shortened([f'{found[key]} ({count_of(counts, key)} objects)' for key in unknown])
+        raise SniperError(f'class list {path} lacks classes of the annotations: {lacking}; add them, one name a line, '
+                          'or take their objects out')
     return tuple(names)
+
+
+def _name_of(line, known):
+    """The class that a line names; '' for a remark. What begins with # is one, unless a class is called so."""
+    name = ' '.join(line.split())
+    if class_key(name) in known:
+        return name
+    return '' if name.startswith('#') else name.split(' #')[0]
 
 
 def usual_spellings(counts: Mapping[str, int]) -> Dict[str, str]:
@@ -69,28 +74,19 @@ def count_of(counts: Mapping[str, int], name: str) -> int:
     return sum(count for spelling, count in counts.items() if class_key(spelling) == class_key(name))
 
 
-def unite(lists: Sequence[Tuple[str, ...]]) -> Tuple[Tuple[str, ...], List[np.ndarray]]:
-    """Class names of several data sets, background first -> (names of all, for each list its labels among these).
+def unite(lists: Sequence[Tuple[str, ...]]) -> Tuple[Tuple[str, ...], List[ClassMatch]]:
+    """Class names of several data sets, background first -> (names of all, for each list its match with these).
 
-    The classes of the first list in its order, then those that the next ones add, in theirs. Names that differ in
-    capitals or white space alone are one class, if no list has both.
+    The classes of the first list in its order, then those that the next ones add, in theirs. Names that are written
+    differently are one class where nothing else could be meant (lib.dataset.class_names).
     """
-    names = list(lists[0])
-    places = [np.arange(len(names))]
-    for other in lists[1:]:
-        if other == lists[0]:  # names may occur twice in a list
-            places.append(places[0])
-            continue
-        exact = {name: place for place, name in reversed(list(enumerate(names)))}
-        alike = {class_key(name): place for place, name in reversed(list(enumerate(names)))}
-        place = []
-        for name in other:
-            if name in exact:
-                place.append(exact[name])
-            elif class_key(name) in alike and names[alike[class_key(name)]] not in other:
-                place.append(alike[class_key(name)])
-            else:
-                place.append(len(names))
-                names.append(name)
-        places.append(np.array(place))
-    return tuple(names), places
+    names, matches = list(lists[0]), []
+    for of_part in lists:
+        match = match_classes(of_part, names)
+        labels = list(match.labels)
+        for place, label in enumerate(labels):
+            if label == NOWHERE:
+                labels[place] = len(names)
+                names.append(of_part[place])
+        matches.append(match._replace(labels=tuple(labels)))
+    return tuple(names), matches

@@ -4,7 +4,7 @@ import logging
 import numpy as np
 
 from lib.dataset.base import shortened
-from lib.dataset.class_list import class_key, unite
+from lib.dataset.class_list import unite
 from lib.dataset.compact import CompactRoidb, image_paths, relabelled, select
 from lib.dataset.proposals import add_proposals, find_proposal_file
 from lib.dataset.registry import get_dataset
@@ -45,7 +45,8 @@ def load_training_roidb(config) -> tuple:
     _say_number_of_classes(config, ' and '.join(name for name, _ in lists), len(classes))
     if not kept:
         raise SniperError(f'no image of {config.dataset.image_set} has an object that can be trained on: '
-                          + ('; '.join(ignored) or 'check its annotation file'))
+                          + ('; '.join(ignored) + '; set these marks to 0 where they are single objects' if ignored
+                             else 'check its annotation file'))
     return kept, classes
 
 
@@ -99,20 +100,23 @@ def _ignored_objects(dataset, roidb):
 
 def _united(lists, parts):
     """[(name, classes)] and records of all parts -> (classes of all, records with labels among these)."""
-    classes, places = unite([of_part for _, of_part in lists])
-    first_name, first = lists[0]
-    for name, of_part in lists[1:]:
-        added = [other for other in classes[len(first):] if other in of_part]
-        absent = [other for other in first if class_key(other) not in set(map(class_key, of_part))]
+    classes, matches = unite([of_part for _, of_part in lists])
+    (first_name, first), relabelled_parts = lists[0], []
+    for (name, of_part), match, part in zip(lists, matches, parts):
+        labels = np.array(match.labels)
+        if (labels != np.arange(len(labels))).any():
+            part = relabelled(part, labels)
+        relabelled_parts.append(part)
         if of_part != first:
-            logger.warning('%s and %s have different classes, which are matched by name: %s%s%s', first_name, name,
-                           f'only {name} has {shortened(added)}' if added else '', '; ' if added and absent else '',
-                           f'only {first_name} has {shortened(absent)}' if absent else
-                           '' if added else 'their order or spelling differs')
-    if len(classes) > len(first):
+            absent = [known for label, known in enumerate(first) if label not in match.labels]
+            said = ([f'only {name} has {shortened(match.unknown)}'] * bool(match.unknown)
+                    + [f'only {first_name} has {shortened(absent)}'] * bool(absent)
+                    + [match.respelt_text()] * bool(match.respelt))
+            logger.warning('%s and %s have different classes, which are matched by name: %s', first_name, name,
+                           '; '.join(said) or 'their order differs')
+    if classes != first:
         logger.warning('trained on are the classes of all: %s', _shortened(classes))
-    return classes, [part if np.array_equal(place, np.arange(len(place))) else relabelled(part, place)
-                     for part, place in zip(parts, places)]
+    return classes, relabelled_parts
 
 
 def _with_files(roidb, name):

@@ -9,7 +9,8 @@ import os
 import random
 
 from lib.cli import run
-from lib.dataset.pascal_voc import ALL, VocFolder
+from lib.dataset.voc_folder import ALL, VocFolder
+from lib.dataset.voc_layout import find_parts
 from lib.utils.errors import SniperError
 from lib.utils.files import text_writer
 from lib.utils.user_path import user_path
@@ -31,9 +32,11 @@ def main(argv=None):
     args = parser.parse_args(argv)
     if not 0 < args.test < 1:
         raise SniperError(f'--test is {args.test}; it must be between 0 and 1')
-    if not os.path.isdir(os.path.join(args.folder, 'Annotations')):
-        raise SniperError(f'{args.folder} has no folder Annotations with XML files')
-    paths = [os.path.join(args.folder, 'ImageSets', 'Main', name + '.txt') for name in ('train', 'test')]
+    part, *others = find_parts(args.folder)
+    if part.name:
+        raise SniperError(f'{args.folder} holds {len(others) + 1} folders of data ({part.name}, ...), which are sets '
+                          'already, or are split one by one')
+    paths = [os.path.join(part.lists[0], name + '.txt') for name in ('train', 'test')]
     for path in paths:
         if os.path.exists(path):
             raise SniperError(f'{path} exists: remove it first, or use the sets as they are')

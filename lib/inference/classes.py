@@ -5,7 +5,7 @@ from typing import NamedTuple, Tuple
 import numpy as np
 
 from lib.utils.errors import SniperError
-from lib.weights.class_names import NOWHERE, match_classes, named
+from lib.dataset.class_names import NOWHERE, match_classes, named
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ class NetworkClasses(NamedTuple):
 def classes_of_test(weights, dataset, roidb) -> NetworkClasses:
     """The classes of `weights` (lib.inference.weights.Weights) beside those of a data set with the records `roidb`.
 
-    Names decide (lib.weights.class_names). Weights without a side file do not say their classes: those of the data set
+    Names decide (lib.dataset.class_names). Weights without a side file do not say their classes: those of the data set
     are meant. SniperError, with both lists, for classes that the weights do not know and of which there are objects.
     """
     classes = tuple(dataset.classes)

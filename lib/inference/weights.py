@@ -6,13 +6,14 @@ from typing import NamedTuple, Tuple
 
 from configs import source_of
 from configs.loader import INHERITED, SET
-from lib.dataset.voc_annotations import BACKGROUND, PASCAL_VOC
+from lib.dataset.class_list import BACKGROUND
+from lib.dataset.voc_classes import PASCAL_VOC
 from lib.engine.exported_model import NUMBER, read_facts
 from lib.engine.precision import prepare, treatment
 from lib.inference.masks import MaskingPredictor
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
-from lib.weights.class_names import named
+from lib.dataset.class_names import named
 from lib.weights.paths import SAVE_PREFIX, checkpoints_in, existing_epochs, params_path, read_sidecar
 
 logger = logging.getLogger(__name__)

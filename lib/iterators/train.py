@@ -6,6 +6,7 @@ from typing import List
 
 import numpy as np
 
+from lib.image import ImageNotices
 from lib.iterators.epoch import EpochPlan, WindowTable, draw_order, summarise
 from lib.iterators.pool import make_pool
 from lib.iterators.prefetch import Prefetcher, group_rows, resolve_prefetch
@@ -48,7 +49,7 @@ class TrainIterator:
         self._roidb = PackedRoidb(roidb)
         self._sampler = self._task.sampler()
         self._layout = self.provide_data + self.provide_label
-        self._broken, self._mismatched, self._outside = set(), set(), set()
+        self._broken, self._outside, self._notices = set(), set(), ImageNotices()
         self._plan = None
         self._said_uncovered, self._most_dropped = False, 0
         self._running = False  # an epoch has begun and was not reported
@@ -92,6 +93,12 @@ class TrainIterator:
             self._said_uncovered = True
             logger.warning('Epoch %d: %d of %d objects (%.0f %%) %s', stats['epoch'] + 1, stats['uncovered_boxes'],
                            stats['objects'], 100 * stats['uncovered_boxes'] / stats['objects'], sentence)
+
+    def count_batches(self, epoch: int) -> int:
+        """Number of batches of a whole epoch, which is not begun."""
+        sampler = self._sampler.of_epoch(seeds.generator(self._seed, epoch, seeds.STRIDE))
+        table = WindowTable.concatenate([part.table for part in self._sample_windows(epoch, sampler)])
+        return self._order(table, epoch, 0, self.global_batch)[1]
 
     def _order(self, table, epoch, first_chip, order_batch):
         """-> (row of the table at each position, number of batches from `first_chip` on)."""
@@ -179,8 +186,8 @@ class TrainIterator:
         """Warn of what a sample met; a sample without an image gets the next chip of the order."""
         position = self._position(index, row)
         path = self._plan.path(position)
-        if report.mismatch:
-            self._warn_once(self._mismatched, path, report.mismatch)
+        for notice in report.notices:
+            self._notices.add(notice)
         if report.broken:
             self._warn_once(self._broken, path, f'{report.broken} (its samples are replaced by others)')
         if report.outside:
@@ -205,6 +212,7 @@ class TrainIterator:
         if not self._running:
             return
         self._running = False
+        self._notices.summary()
         stats = self.epoch_stats
         report = TargetReport(stats['dropped_boxes'], stats['simplified_masks'], self._most_dropped)
         for line in self._task.left_out(report):

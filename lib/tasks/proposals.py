@@ -123,6 +123,7 @@ class ProposalTask(AnchorTask):
 
     name = 'proposals'
     train_graph, test_graph = 'proposal_train', 'proposal_test'
+    tells_classes = False
 
     def inputs(self):
         """data; label, bbox_target, bbox_weight."""

@@ -1,7 +1,7 @@
 """Going on with a run: from which checkpoint, where, and with which values. (lib.train.saving writes them.)"""
 import logging
 import os
-from typing import NamedTuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 from configs import values_affecting
 from lib.distributed.workers import ALONE, Workers
@@ -68,7 +68,9 @@ def where_to_go_on(sidecar: dict, config, batch_size: int) -> Position:
     """
     if not sidecar:
         return Position(0, 0, 0, batch_size)
-    _say_what_changed(sidecar.get('config', {}), config)
+    changed = changed_keys(sidecar.get('config', {}), config)
+    if changed:
+        logger.warning('The configuration has changed since the checkpoint: %s', ', '.join(changed))
     epoch, batch, old = sidecar['epoch'], sidecar['batch'], sidecar['batch_size']
     first_chip, order_batch = sidecar.get('first_chip', 0), sidecar.get('order_batch', old)
     if old == batch_size:
@@ -80,14 +82,13 @@ def where_to_go_on(sidecar: dict, config, batch_size: int) -> Position:
     return Position(epoch, 0, first_chip + batch * old, order_batch)
 
 
-def _say_what_changed(before, config):
-    """Warn of the keys that change what training computes. before: {dotted name: value} of the checkpoint."""
+def changed_keys(before: Dict[str, Any], config) -> List[str]:
+    """'TRAIN.lr 0.1 -> 0.01' for each key that changes what training computes. before: {dotted name: value} of the
+    checkpoint."""
     now = values_affecting(config, 'schedule')
     if config.TRAIN.LR_POLICY == 'step':
         del now['TRAIN.end_epoch']  # to train for longer is what --resume is for, and moves no learning rate
-    changed = [f'{key} {before.get(key)!r} -> {now[key]!r}' for key in sorted(now) if before.get(key) != now[key]]
-    if changed:
-        logger.warning('The configuration has changed since the checkpoint: %s', ', '.join(changed))
+    return [f'{key} {before.get(key)!r} -> {now[key]!r}' for key in sorted(now) if before.get(key) != now[key]]
 
 
 def load_parameters(step: TrainingStep, prefix: str, tag: str) -> None:
@@ -103,8 +104,12 @@ def load_parameters(step: TrainingStep, prefix: str, tag: str) -> None:
     step.load(arg_params, aux_params)
 
 
-def load_optimiser(step: TrainingStep, prefix: str, found: Checkpoint, batch_size: int, workers: Workers = ALONE):
-    """Give a step the optimiser's state of a checkpoint, from worker 0's file, for updates of `batch_size` chips."""
+def load_optimiser(step: TrainingStep, prefix: str, found: Checkpoint, recount: Tuple[int, int] = (1, 1),
+                   workers: Workers = ALONE):
+    """Give a step the optimiser's state of a checkpoint, from worker 0's file.
+
+    recount: size of an update before and now, as a share of the training; the schedule counts updates.
+    """
     state = checkpoint.load_state(prefix, found.tag) if workers.rank == 0 else {}
-    state = in_other_batches(workers.arrays_from_first(state), found.sidecar['batch_size'], batch_size)
+    state = in_other_batches(workers.arrays_from_first(state), *recount)
     step.set_state(state, f'{prefix}-{found.tag}.states')

@@ -1,10 +1,13 @@
 """What all child processes share: how many to start, their environment, their signals, and how they ended."""
 import contextlib
 import logging
+import math
 import os
 import signal
 from multiprocessing import resource_tracker
 from typing import Optional
+
+from lib.utils.control_groups import cpu_quota, group_folders, memory_left
 
 logger = logging.getLogger(__name__)
 
@@ -15,10 +18,26 @@ _WORKER_MEMORY = 200 << 20  # bytes: measured are 50 MB with the libraries, and 
 
 
 def num_cores() -> int:
-    """Cores this process may use."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Cores this process may use: `granted_cores`, or what Slurm gave the task if that is fewer."""
+    of_task = os.environ.get('SLURM_CPUS_PER_TASK', '')
+    return max(1, min(granted_cores(), int(of_task) if of_task.isdecimal() else granted_cores()))
+
+
+def granted_cores() -> int:
+    """Cores this process is bound to, or what a quota of its control groups (a container) grants, rounded up, if that
+    is fewer."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    quota = cpu_quota(group_folders('cpu'))
+    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
+
+
+def limit_threads(parts: int = 1) -> None:
+    """Give each of `parts` that compute side by side its share of the cores, unless OMP_NUM_THREADS says otherwise.
+
+    To be called before MXNet is loaded, which takes all cores of the machine by itself.
+    """
+    if not os.environ.get('OMP_NUM_THREADS'):
+        os.environ['OMP_NUM_THREADS'] = str(max(1, num_cores() // max(1, parts)))
 
 
 def resolve_workers(setting, num_samples: int):
@@ -34,7 +53,8 @@ def resolve_workers(setting, num_samples: int):
         return int(min(cores, _AUTO_LIMIT, fitting)) if num_samples >= _AUTO_MIN_SAMPLES else 0
     count = max(0, int(setting))
     if count > cores:
-        logger.info('NUM_PROCESS %d is more than the %d cores there are: starting %d workers', count, cores, cores)
+        logger.info('NUM_PROCESS %d is more than the %d cores that this process may use: starting %d workers', count,
+                    cores, cores)
         return cores
     return count
 
@@ -42,9 +62,9 @@ def resolve_workers(setting, num_samples: int):
 def available_memory() -> Optional[int]:
     """Bytes that this process and its children may still take, None if the system does not say.
 
-    The smaller of what the machine has left and what a memory limit of the control group (a container) leaves.
+    The smaller of what the machine has left and what the memory limits of the control groups (a container) leave.
     """
-    left = [value for value in (_machine_memory(), _group_memory()) if value is not None]
+    left = [value for value in (_machine_memory(), memory_left(group_folders('memory'))) if value is not None]
     return max(0, min(left)) if left else None
 
 
@@ -58,26 +78,6 @@ def _machine_memory():
         return os.sysconf('SC_AVPHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
     except (OSError, ValueError):
         return None
-
-
-def _group_memory(root='/sys/fs/cgroup'):
-    """What the control group's limit (version 2, then 1) leaves; file cache counts as free. None = no limit."""
-    for limit, used, stat, cache in (('memory.max', 'memory.current', 'memory.stat', 'inactive_file'),
-                                     ('memory/memory.limit_in_bytes', 'memory/memory.usage_in_bytes',
-                                      'memory/memory.stat', 'total_inactive_file')):
-        try:
-            numbers = [_first_line(os.path.join(root, name)) for name in (limit, used)]
-            with open(os.path.join(root, stat)) as file:
-                reclaimable = dict(line.split() for line in file).get(cache, 0)
-            return int(numbers[0]) - int(numbers[1]) + int(reclaimable)
-        except (OSError, ValueError):  # no such version, or 'max'
-            continue
-    return None
-
-
-def _first_line(path):
-    with open(path) as file:
-        return file.readline().strip()
 
 
 @contextlib.contextmanager

@@ -124,26 +124,22 @@ def find_newest(prefix: str) -> Tuple[Optional[Checkpoint], List[str]]:
     Newest: the furthest epoch, then most chips seen in it, whether an epoch's or `interrupted`. Broken ones are passed
     over with a warning. The number of updates does not tell: it is re-scaled when the size of an update changes.
     """
-    run = read_json(prefix + '-run.json').get('run')
-    found, passed_over = [], []
-    for tag in _tags(prefix):
-        path = f'{prefix}-{tag}.'
-        sidecar = read_json(path + 'json')
-        if not all(isinstance(sidecar.get(key), kind) for key, kind in NEEDED_TO_RESUME.items()):
-            # One file alone may be weights that somebody put there, or what a checkpoint that was removed has left.
-            if os.path.exists(path + 'params') and os.path.exists(path + 'states'):
-                passed_over.append(path + 'json')
-        elif run in (None, sidecar.get('run')):
-            found.append(Checkpoint(tag, sidecar))
+    found, passed_over = _of_current_run(prefix)
     for path in passed_over:
         logger.warning(PASSED_OVER, path)
-    for checkpoint in sorted(found, key=_progress, reverse=True):
+    for checkpoint in found:
         broken = _broken_file(prefix, checkpoint)
         if broken is None:
             return checkpoint, passed_over
         logger.warning(PASSED_OVER, broken)
         passed_over.append(broken)
     return None, passed_over
+
+
+def newest_sidecar(prefix: str) -> dict:
+    """Side file of the newest checkpoint of the current run, whole or not; {} if there is none. It is read fast."""
+    found, _ = _of_current_run(prefix)
+    return found[0].sidecar if found else {}
 
 
 def load_state(prefix: str, tag: str) -> Dict[str, Any]:
@@ -215,7 +211,24 @@ def _tags(prefix):
     """Tags of all files of checkpoints, sorted."""
     folder, base = os.path.split(prefix)
     pattern = re.compile(re.escape(base) + fr'-(\d{{4,}}|{INTERRUPTED})\.(json|params|states)$')
-    return sorted({match.group(1) for match in filter(None, map(pattern.match, os.listdir(folder or '.')))})
+    names = os.listdir(folder or '.') if os.path.isdir(folder or '.') else []
+    return sorted({match.group(1) for match in filter(None, map(pattern.match, names))})
+
+
+def _of_current_run(prefix):
+    """([Checkpoint], newest first; side files that are missing or damaged)."""
+    run = read_json(prefix + '-run.json').get('run')
+    found, damaged = [], []
+    for tag in _tags(prefix):
+        path = f'{prefix}-{tag}.'
+        sidecar = read_json(path + 'json')
+        if not all(isinstance(sidecar.get(key), kind) for key, kind in NEEDED_TO_RESUME.items()):
+            # One file alone may be weights that somebody put there, or what a checkpoint that was removed has left.
+            if os.path.exists(path + 'params') and os.path.exists(path + 'states'):
+                damaged.append(path + 'json')
+        elif run in (None, sidecar.get('run')):
+            found.append(Checkpoint(tag, sidecar))
+    return sorted(found, key=_progress, reverse=True), damaged
 
 
 def _progress(checkpoint):

@@ -61,6 +61,7 @@ def test_parts_with_different_classes_are_joined_by_name(tmp_path, caplog):
     ([(7, 'dog'), (1, 'cat')], [1]),    # another order
     ([(1, 'dog')], [2]),                # fewer
     ([(1, 'DOG '), (2, 'cat')], [2]),   # another spelling
+    ([(1, 'dogs')], [2]),
     ([(1, 'Cat'), (2, 'cat')], [3]),    # both spellings: two classes
 ])
 def test_names_decide_when_parts_are_joined(tmp_path, categories, expected):

@@ -3,7 +3,7 @@ import unicodedata
 
 import pytest
 
-from lib.weights.class_names import NOWHERE, match_classes, named
+from lib.dataset.class_names import NOWHERE, match_classes, named
 
 BACKGROUND = '__background__'
 
