@@ -1,7 +1,9 @@
 """A training run from configuration to last checkpoint: puts the parts of lib.train together."""
 import logging
 import time
+from typing import Optional
 
+from lib.chips.scale_fit import TrainedSizes
 from lib.distributed.gradient_sync import make_gradient_sync
 from lib.distributed.workers import ALONE
 from lib.tasks import get_task
@@ -21,13 +23,14 @@ logger = logging.getLogger(__name__)
 
 
 def train(config, detector, iterator, classes, prefix, devices, display=100, resume=False, workers=ALONE,
-          data=None) -> int:
+          data=None, seen: Optional[TrainedSizes] = None) -> int:
     """Train until TRAIN.end_epoch; checkpoints are written to `<prefix>-...` every epoch, by worker 0.
 
     config: complete configuration with NUM_CLASSES; detector: symbols.get_detector(config.symbol); iterator:
     TrainIterator for BATCH_IMAGES x devices chips; classes: names for the side file; devices: MXNet contexts;
     workers: lib.distributed.workers.Workers; data: lib.train.data_change.training_set_facts, by which a resumed run
-    knows its data again. Only worker 0 needs to have the checkpoint that is resumed.
+    knows its data again; seen: what the network sees of the objects, for the side file. Only worker 0 needs to have
+    the checkpoint that is resumed.
     Returns the exit status: 0, or 130 / 143 / 129 when SIGINT / SIGTERM / SIGHUP ended it (saved; `resume` goes on
     exactly).
     """
@@ -55,7 +58,7 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
             metrics.set_state(before.get('metrics', {}) if position.batch or position.first_chip else {})
             facts = {'run': before.get('run', new_run.name), 'samples': samples,
                      'batch_size': batch_size, 'classes': list(classes), 'seed': config.TRAIN.SEED, 'data': data,
-                     'tells_classes': get_task(config).tells_classes}
+                     'seen': seen.facts() if seen else None, 'tells_classes': get_task(config).tells_classes}
             hooks = [Progress(display, batch_size, config.TRAIN.end_epoch, metrics, sync), stop,
                      Saver(step, config, prefix, metrics, facts, position, workers, new_run.make_room)]
             if not fit(step, iterator, metrics, hooks, stop, Epoch(position.epoch, batches, position.batch),
