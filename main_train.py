@@ -44,6 +44,9 @@ def run_worker(args, config, workers):
     from lib.distributed import consistency
     from lib.engine.devices import check_kvstore, check_precision, contexts
     from lib.iterators import TrainIterator
+    from lib.tasks.seen_report import log_training
+    from lib.train.classes import in_known_classes
+    from lib.train.data_change import training_set_facts
     from lib.train.run import train
     from lib.weights.paths import output_folder
     from symbols import get_detector
@@ -55,14 +58,17 @@ def run_worker(args, config, workers):
     check_kvstore(config, devices)
     consistency.check_program(workers, config, len(devices))
     detector = get_detector(config.symbol)
-    roidb, classes = load_training_roidb(config)
+    prefix = os.path.join(folder, args.save_prefix)
+    roidb, classes = in_known_classes(config, prefix, args.resume, *load_training_roidb(config), workers)
     consistency.check_data(workers, roidb)
+    data = training_set_facts(roidb)
     config.dataset.NUM_CLASSES = len(classes)
     cli.keep_configuration(os.path.join(folder, name + '.yml'), config, workers, args.overrides)
+    seen = log_training(config, roidb) if workers.rank == 0 else None
     with TrainIterator(roidb, config, config.TRAIN.BATCH_IMAGES * len(devices),
                        shard=(workers.rank, workers.count)) as iterator:
-        return train(config, detector, iterator, classes, os.path.join(folder, args.save_prefix), devices,
-                     display=args.display, resume=args.resume, workers=workers)
+        return train(config, detector, iterator, classes, prefix, devices, display=args.display, resume=args.resume,
+                     workers=workers, data=data, seen=seen)
 
 
 if __name__ == '__main__':

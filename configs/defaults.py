@@ -39,6 +39,9 @@ NETWORK = {
                          FLOATS),
     'FIX_BN': key(False, 'batch norms keep the statistics of the initial weights and use them in training too: for a '
                   'head trained on a network that stays as it is', 'graph schedule'),
+    'ROIS': key('proposals', "what the R-CNN looks at: 'proposals' = the network's own; 'input' = rois that somebody "
+                'feeds to the graphs, which the programs do not; resnext_mx_101 only', 'graph detections schedule',
+                choices=('proposals', 'input')),
     'STRIDE_IN_1X1': key(False, 'resnet_v1: the stride of a stage is in its first 1x1 convolution (Gluon), not in '
                          'the 3x3', 'graph detections proposals schedule'),
     'BN_MOMENTUM': key(0.995, 'share of the old moving average that a batch norm keeps; --momentum wins',
@@ -245,7 +248,7 @@ KEYS = {
     'symbol': key('', 'name of the network, see symbols/', 'graph detections proposals schedule'),
     'gpus': key('', "'0,1' = these GPUs; '' or 'cpu' = CPU, 'cpu,cpu' = as two devices; 'auto' = all GPUs there are, "
                 "else CPU", 'machine'),
-    'CLASS_AGNOSTIC': key(True, 'Fast R-CNN networks: one box a proposal, not one a class; the others always have '
+    'CLASS_AGNOSTIC': key(True, "with network.ROIS 'input': one box a roi, not one a class; otherwise it is always "
                           'one', 'graph detections schedule'),
     'default': DEFAULT,
     'network': NETWORK,
