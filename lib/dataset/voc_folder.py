@@ -84,8 +84,8 @@ class VocFolder:
                 "; dataset.dataset coco reads COCO's files" if any(name.endswith('.json') for name in files) else ''))
         for image_id in ids:
             if '\n' in image_id or '\r' in image_id or image_id.encode('utf-8', 'replace').decode() != image_id:
-                raise SniperError(f'{self.annotations.folder}: the name {image_id!r:.80} cannot stand in a list: rename '
-                                  'the file')
+                raise SniperError(f'{self.annotations.folder}: the name {image_id!r:.80} cannot stand in a list: '
+                                  'rename the file')
         return ids
 
     def _from_list(self):
