@@ -97,7 +97,7 @@ def roidb(folder):
     data = coco_folder.make_folder(folder / 'data', {'val': json.loads(coco_document())})
     dataset = get_dataset('coco', 'val', str(folder), data, masks=True)
     cache = mutated_readers.roidb_cache(folder)
-    cache.store(dataset.classes, dataset.roidb())
+    cache.store(dataset.classes, dataset.roidb(), [], {})
     with open(cache.path, 'rb') as stream:
         return stream.read()
 
