@@ -20,6 +20,9 @@ const int64_t kCellsATask = 256;
 const int kMostCells = 256;
 const int kMostDepth = 512;
 
+// The fewest channels that move together for which it pays to leave out the cells whose point is off the map.
+const int kLeastDepth = 64;
+
 // The fewest output cells of a tile where tiles are made small so that every thread gets some.
 const int kLeastCells = 28;
 
@@ -33,28 +36,33 @@ struct NoScratch {};
 
 struct Scratch {
   std::vector<TilePoint> points;
+  std::vector<int> places;  // of the points
   AlignedBuffer columns;  // (cells of the tile, depth of the chunk)
   AlignedBuffer product;  // (panels of the group's filters, cells of the tile, kPanel)
 };
 
 // The columns that are made at a time: taps [first_tap, first_tap + taps) of the channels [channel, channel + channels)
-// of a group.
+// of a group. `together`: one tap, of channels that move together. Cells whose point is off the map are then left out.
 struct Chunk {
   int first_tap, taps, channel, channels;
+  bool together;
 
   int depth() const { return taps * channels; }
 };
 
-// Chunks in the order of the packed weights' rows (tap, channel): whole taps, or parts of one.
-std::vector<Chunk> chunks_of(int taps, int channels) {
+// Chunks in the order of the packed weights' rows (tap, channel): whole taps, or parts of one. `shared` channels move
+// together.
+std::vector<Chunk> chunks_of(int taps, int channels, int shared) {
   std::vector<Chunk> chunks;
-  const int parts = (channels + kMostDepth - 1) / kMostDepth;
-  const int step = std::max(1, kMostDepth / channels);
+  const bool together = shared >= kLeastDepth && (channels % shared == 0 || shared % channels == 0);
+  const int unit = together ? std::min(shared, channels) : channels;
+  const int parts = (unit + kMostDepth - 1) / kMostDepth * (channels / unit);
+  const int step = together ? 1 : std::max(1, kMostDepth / channels);
   for (int tap = 0; tap < taps; tap += step) {
     for (int part = 0; part < parts; ++part) {
       const int begin = static_cast<int64_t>(channels) * part / parts;
       const int end = static_cast<int64_t>(channels) * (part + 1) / parts;
-      chunks.push_back(Chunk{tap, std::min(step, taps - tap), begin, end - begin});
+      chunks.push_back(Chunk{tap, std::min(step, taps - tap), begin, end - begin, together});
     }
   }
   return chunks;
@@ -76,7 +84,7 @@ class Forward {
   Forward(const DeformableConvolutionInputs& in, const DeformableConvolutionOptions& options, float* workspace)
       : in_(in), options_(options), groups_(options.num_group), channels_(in.channels / options.num_group),
         filters_(options.num_filter / options.num_group), rows_(options.taps() * channels_),
-        chunks_(chunks_of(options.taps(), channels_)), tiles_(tiles_of(in, options.num_group)),
+        chunks_(chunks_of(options.taps(), channels_, in.channels / options.num_deformable_group)), tiles_(tiles_of(in, options.num_group)),
         maps_(workspace), packed_(workspace + maps_size(in)) {}
 
   void run(float* out) {
@@ -135,21 +143,22 @@ class Forward {
     tile.count = static_cast<int>(cells * (tile_number + 1) / tiles_ - tile.begin);
     tile.out_width = in_.out_width;
     scratch->points.resize(tile.count);
+    scratch->places.resize(tile.count);
     float* product = scratch->product.reserve(static_cast<size_t>(panels()) * tile.count * kPanel);
     if (in_.bias != nullptr) fill_bias(group, tile.count, product);
-    bool accumulate = in_.bias != nullptr;
+    else std::fill(product, product + static_cast<size_t>(panels()) * tile.count * kPanel, 0.0f);
     int row = 0;
     for (const Chunk& chunk : chunks_) {
       const int64_t stride = chunk.depth() + kRowPad;
       float* columns = scratch->columns.reserve(tile.count * stride);
-      make_columns(image, group, tile, chunk, scratch->points.data(), columns);
+      const int count = make_columns(image, group, tile, chunk, scratch, columns);
+      const Rows rows = {columns, stride, count, nullptr, false};
       for (int p = 0; p < panels(); ++p) {
-        const Panel part = chunk_panel(group, p, row, chunk.depth());
-        multiply_panel(part, columns, stride, tile.count, product + static_cast<int64_t>(p) * tile.count * kPanel,
-                       kPanel, accumulate);
+        float* target = product + static_cast<int64_t>(p) * tile.count * kPanel;
+        multiply_panel(chunk_panel(group, p, row, chunk.depth()), rows,
+                       Product{target, kPanel, scratch->places.data(), true});
       }
       row += chunk.depth();
-      accumulate = true;
     }
     const int64_t filter = image * options_.num_filter + static_cast<int64_t>(group) * filters_;
     for (int p = 0; p < panels(); ++p) {
@@ -167,24 +176,29 @@ class Forward {
     }
   }
 
-  void make_columns(int64_t image, int group, const CellTile& tile, const Chunk& chunk, TilePoint* points,
-                    float* columns) const {
+  // Rows of columns for the cells scratch->places of the tile. Returns their number.
+  int make_columns(int64_t image, int group, const CellTile& tile, const Chunk& chunk, Scratch* scratch,
+                   float* columns) const {
     const MapSize size = {in_.height, in_.width, in_.channels};
     const float* map = maps_ + image * in_.cells() * in_.channels;
     const int64_t cells = in_.out_cells(), stride = chunk.depth() + kRowPad;
     const int deformable = in_.channels / options_.num_deformable_group;  // channels that move together
     const int first = group * channels_ + chunk.channel, last = first + chunk.channels;
+    TilePoint* points = scratch->points.data();
+    int count = 0;
     for (int channel = first; channel < last;) {
       const int g = channel / deformable, end = std::min(last, (g + 1) * deformable);
       for (int tap = chunk.first_tap; tap < chunk.first_tap + chunk.taps; ++tap) {
         const float* shifts =
             in_.offset + ((image * options_.num_deformable_group + g) * options_.taps() + tap) * 2 * cells;
-        tile_points(options_, tile, tap, shifts, shifts + cells, size, points);
-        sample_tile(map + channel, size, points, tile.count, end - channel,
+        count = tile_points(options_, tile, tap, shifts, shifts + cells, size, !chunk.together, points,
+                            scratch->places.data());
+        sample_tile(map + channel, size, points, count, end - channel,
                     columns + (tap - chunk.first_tap) * chunk.channels + channel - first, stride);
       }
       channel = end;
     }
+    return count;
   }
 
   const DeformableConvolutionInputs& in_;
