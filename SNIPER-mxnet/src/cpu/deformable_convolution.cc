@@ -50,16 +50,16 @@ struct Chunk {
   int depth() const { return taps * channels; }
 };
 
-// Chunks in the order of the packed weights' rows (tap, channel): whole taps, or parts of one. `shared` channels move
-// together.
+// Chunks of whole taps, or of all parts of one after the other, so that what they read of the data stays in the cache.
+// `shared` channels move together.
 std::vector<Chunk> chunks_of(int taps, int channels, int shared) {
   std::vector<Chunk> chunks;
   const bool together = shared >= kLeastDepth && (channels % shared == 0 || shared % channels == 0);
   const int unit = together ? std::min(shared, channels) : channels;
   const int parts = (unit + kMostDepth - 1) / kMostDepth * (channels / unit);
   const int step = together ? 1 : std::max(1, kMostDepth / channels);
-  for (int tap = 0; tap < taps; tap += step) {
-    for (int part = 0; part < parts; ++part) {
+  for (int part = 0; part < parts; ++part) {
+    for (int tap = 0; tap < taps; tap += step) {
       const int begin = static_cast<int64_t>(channels) * part / parts;
       const int end = static_cast<int64_t>(channels) * (part + 1) / parts;
       chunks.push_back(Chunk{tap, std::min(step, taps - tap), begin, end - begin, together});
@@ -83,12 +83,13 @@ class Forward {
  public:
   Forward(const DeformableConvolutionInputs& in, const DeformableConvolutionOptions& options, float* workspace)
       : in_(in), options_(options), groups_(options.num_group), channels_(in.channels / options.num_group),
-        filters_(options.num_filter / options.num_group), rows_(options.taps() * channels_),
-        chunks_(chunks_of(options.taps(), channels_, in.channels / options.num_deformable_group)), tiles_(tiles_of(in, options.num_group)),
+        filters_(options.num_filter / options.num_group), shared_(in.channels / options.num_deformable_group),
+        rows_(options.taps() * channels_), chunks_(chunks_of(options.taps(), channels_, shared_)), tiles_(tiles_of(in, options.num_group)),
         maps_(workspace), packed_(workspace + maps_size(in)) {}
 
   void run(float* out) {
-    cells_first(in_.data, in_.images, in_.channels, in_.cells(), maps_, in_.channels);
+    const int deformable_groups = options_.num_deformable_group;
+    cells_first(in_.data, in_.images * deformable_groups, shared_, in_.cells(), maps_, shared_);
     pack_weights();
     parallel_for<Scratch>(in_.images * groups_ * tiles_, [&](int64_t task, Scratch* scratch) {
       compute_tile(task / tiles_ / groups_, static_cast<int>(task / tiles_ % groups_), task % tiles_, scratch, out);
@@ -96,6 +97,10 @@ class Forward {
   }
 
  private:
+  int64_t first_row(const Chunk& chunk) const {  // of a panel: its rows are (tap, channel)
+    return static_cast<int64_t>(chunk.first_tap) * channels_ + chunk.channel;
+  }
+
   int panels() const { return (filters_ + kPanel - 1) / kPanel; }
 
   // Panel of filters [kPanel * panel, ...) of a group, rows (tap, channel); a last, narrower panel is stored so.
@@ -105,12 +110,18 @@ class Forward {
     return Panel{packed_ + first * rows_, filters, static_cast<int>(rows_), nullptr};
   }
 
-  // Rows [row, row + depth) of a panel, with those of the panel after it as the next.
-  Panel chunk_panel(int group, int number, int64_t row, int depth) const {
-    Panel part = panel(group, number);
-    part.values += row * part.stride;
-    part.depth = depth;
-    if (number + 1 < panels()) part.next = part.values + rows_ * part.stride;
+  // The rows of a panel that belong to chunk `number`. The next ones are those of the panel after it, or of the first
+  // panel for the chunk after it.
+  Panel chunk_panel(int group, size_t number, int panel_number) const {
+    const Chunk& chunk = chunks_[number];
+    Panel part = panel(group, panel_number);
+    part.values += first_row(chunk) * part.stride;
+    part.depth = chunk.depth();
+    if (panel_number + 1 < panels()) {
+      part.next = part.values + rows_ * part.stride;
+    } else if (number + 1 < chunks_.size() && chunks_[number + 1].depth() >= part.depth) {
+      part.next = panel(group, 0).values + first_row(chunks_[number + 1]) * part.stride;
+    }
     return part;
   }
 
@@ -147,18 +158,16 @@ class Forward {
     float* product = scratch->product.reserve(static_cast<size_t>(panels()) * tile.count * kPanel);
     if (in_.bias != nullptr) fill_bias(group, tile.count, product);
     else std::fill(product, product + static_cast<size_t>(panels()) * tile.count * kPanel, 0.0f);
-    int row = 0;
-    for (const Chunk& chunk : chunks_) {
+    for (size_t c = 0; c < chunks_.size(); ++c) {
+      const Chunk& chunk = chunks_[c];
       const int64_t stride = chunk.depth() + kRowPad;
       float* columns = scratch->columns.reserve(tile.count * stride);
       const int count = make_columns(image, group, tile, chunk, scratch, columns);
       const Rows rows = {columns, stride, count, nullptr, false};
       for (int p = 0; p < panels(); ++p) {
         float* target = product + static_cast<int64_t>(p) * tile.count * kPanel;
-        multiply_panel(chunk_panel(group, p, row, chunk.depth()), rows,
-                       Product{target, kPanel, scratch->places.data(), true});
+        multiply_panel(chunk_panel(group, c, p), rows, Product{target, kPanel, scratch->places.data(), true});
       }
-      row += chunk.depth();
     }
     const int64_t filter = image * options_.num_filter + static_cast<int64_t>(group) * filters_;
     for (int p = 0; p < panels(); ++p) {
@@ -179,21 +188,20 @@ class Forward {
   // Rows of columns for the cells scratch->places of the tile. Returns their number.
   int make_columns(int64_t image, int group, const CellTile& tile, const Chunk& chunk, Scratch* scratch,
                    float* columns) const {
-    const MapSize size = {in_.height, in_.width, in_.channels};
-    const float* map = maps_ + image * in_.cells() * in_.channels;
+    const MapSize size = {in_.height, in_.width, shared_};
     const int64_t cells = in_.out_cells(), stride = chunk.depth() + kRowPad;
-    const int deformable = in_.channels / options_.num_deformable_group;  // channels that move together
     const int first = group * channels_ + chunk.channel, last = first + chunk.channels;
     TilePoint* points = scratch->points.data();
     int count = 0;
     for (int channel = first; channel < last;) {
-      const int g = channel / deformable, end = std::min(last, (g + 1) * deformable);
+      const int g = channel / shared_, end = std::min(last, (g + 1) * shared_);
+      const int64_t map = image * options_.num_deformable_group + g;
+      const float* values = maps_ + map * in_.cells() * shared_ + channel % shared_;
       for (int tap = chunk.first_tap; tap < chunk.first_tap + chunk.taps; ++tap) {
-        const float* shifts =
-            in_.offset + ((image * options_.num_deformable_group + g) * options_.taps() + tap) * 2 * cells;
+        const float* shifts = in_.offset + (map * options_.taps() + tap) * 2 * cells;
         count = tile_points(options_, tile, tap, shifts, shifts + cells, size, !chunk.together, points,
                             scratch->places.data());
-        sample_tile(map + channel, size, points, count, end - channel,
+        sample_tile(values, size, points, count, end - channel,
                     columns + (tap - chunk.first_tap) * chunk.channels + channel - first, stride);
       }
       channel = end;
@@ -204,10 +212,11 @@ class Forward {
   const DeformableConvolutionInputs& in_;
   const DeformableConvolutionOptions& options_;
   const int groups_, channels_, filters_;  // channels and filters of one group
+  const int shared_;                       // channels that move together: of one deformable group
   const int64_t rows_;                     // of its packed weights
   const std::vector<Chunk> chunks_;
   const int64_t tiles_;
-  float* maps_;    // (images, cells, channels)
+  float* maps_;    // (images, deformable groups, cells, shared_): the caches hold what a tile reads of it
   float* packed_;  // (groups, panels, rows_, filters of the panel)
 };
 
