@@ -40,7 +40,8 @@ bool check(const char* name, Kernel* kernel, int depth, int count, int columns, 
   const bool turned = layout == kTurned, scattered = layout == kInOrder;
   const int stride = (turned ? count : depth) + 3, out_stride = kPanel + 5;
   const std::vector<int> row_places = places_of(count), depth_places = places_of(depth);
-  const std::vector<float> panel = values(depth * columns + kPanel), rows = values(2 * (turned ? depth : count) * stride);
+  const std::vector<float> panel = values(depth * columns + kPanel);
+  const std::vector<float> rows = values(2 * (turned ? depth : count) * stride);
   const std::vector<float> before = values(2 * count * out_stride);
   std::vector<float> out = before;
   kernel(Panel{panel.data(), columns, depth, panel.data()},

@@ -84,7 +84,8 @@ class Forward {
   Forward(const DeformableConvolutionInputs& in, const DeformableConvolutionOptions& options, float* workspace)
       : in_(in), options_(options), groups_(options.num_group), channels_(in.channels / options.num_group),
         filters_(options.num_filter / options.num_group), shared_(in.channels / options.num_deformable_group),
-        rows_(options.taps() * channels_), chunks_(chunks_of(options.taps(), channels_, shared_)), tiles_(tiles_of(in, options.num_group)),
+        rows_(options.taps() * channels_), chunks_(chunks_of(options.taps(), channels_, shared_)),
+        tiles_(tiles_of(in, options.num_group)),
         maps_(workspace), packed_(workspace + maps_size(in)) {}
 
   void run(float* out) {
@@ -156,8 +157,7 @@ class Forward {
     scratch->points.resize(tile.count);
     scratch->places.resize(tile.count);
     float* product = scratch->product.reserve(static_cast<size_t>(panels()) * tile.count * kPanel);
-    if (in_.bias != nullptr) fill_bias(group, tile.count, product);
-    else std::fill(product, product + static_cast<size_t>(panels()) * tile.count * kPanel, 0.0f);
+    start_product(group, tile.count, product);
     for (size_t c = 0; c < chunks_.size(); ++c) {
       const Chunk& chunk = chunks_[c];
       const int64_t stride = chunk.depth() + kRowPad;
@@ -177,7 +177,10 @@ class Forward {
     }
   }
 
-  void fill_bias(int group, int cells, float* product) const {
+  // Sets the product to the bias or to 0: chunks add to it, each to the cells that it has.
+  void start_product(int group, int cells, float* product) const {
+    std::fill(product, product + static_cast<size_t>(panels()) * cells * kPanel, 0.0f);
+    if (in_.bias == nullptr) return;
     const float* bias = in_.bias + static_cast<int64_t>(group) * filters_;
     for (int f = 0; f < filters_; ++f) {
       float* column = product + static_cast<int64_t>(f / kPanel) * cells * kPanel + f % kPanel;

@@ -148,8 +148,9 @@ class Backward {
 
   // Rows are the filters of the block's group, columns its channels.
   Panel panel(const Block& block, int tap) const {
-    const float* values = packed_ + static_cast<int64_t>(block.begin) * filters_ * taps_;
-    return Panel{values + static_cast<int64_t>(tap) * filters_ * block.count, block.count, filters_, nullptr};
+    const int64_t size = static_cast<int64_t>(filters_) * block.count;
+    const float* values = packed_ + static_cast<int64_t>(block.begin) * filters_ * taps_ + tap * size;
+    return Panel{values, block.count, filters_, tap + 1 < taps_ ? values + size : nullptr};
   }
 
   // Weights of filter f of the block's group, of which the block has `count` x taps values.
@@ -214,8 +215,8 @@ class Backward {
       multiply_panel(panel(block, tap), Rows{rows, grad_stride(options_), count, places, false},
                      Product{product, kPanel, nullptr, false});
       scatter_tile(product, kPanel, points, count, block.count, map_grad + block.begin - run.begin, run.count);
-      slopes_tile(map(image, run, block), map_size(run), points, count, block.count, product, kPanel, places, shift_grad,
-                  shift_grad + cells_);
+      slopes_tile(map(image, run, block), map_size(run), points, count, block.count, product, kPanel, places,
+                  shift_grad, shift_grad + cells_);
     }
   }
 

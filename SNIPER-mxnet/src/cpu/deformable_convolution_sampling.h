@@ -43,8 +43,8 @@ void sample_tile(const float* map, const MapSize& size, const TilePoint* points,
 void scatter_tile(const float* grad, int64_t grad_stride, const TilePoint* points, int count, int channels, float* map,
                   int64_t map_stride);
 
-// down[places[i]], across[places[i]] += derivative of sum over c of grad[i * grad_stride + c] * value(i, c) with respect
-// to moving point i down and across.
+// down[places[i]], across[places[i]] += derivative of sum over c of grad[i * grad_stride + c] * value(i, c) with
+// respect to moving point i down and across.
 void slopes_tile(const float* map, const MapSize& size, const TilePoint* points, int count, int channels,
                  const float* grad, int64_t grad_stride, const int* places, float* down, float* across);
 
