@@ -7,6 +7,7 @@ from typing import List
 from easydict import EasyDict
 
 from configs.defaults import KEYS
+from configs.scales import check_scales
 from configs.schema import ConfigError
 
 PURPOSES = ('train', 'test', 'demo')
@@ -104,8 +105,6 @@ def _check_test(config):
         _require(len(test[name]) == scales, 'TEST.%s has %d entries, but TEST.SCALES has %d; give one entry a scale',
                  name, len(test[name]), scales)
     _require(min(test.BATCH_IMAGES) >= 1, 'TEST.BATCH_IMAGES is %s; all must be 1 or more', test.BATCH_IMAGES)
-    _require(all(min(pair) > 0 for pair in test.SCALES),
-             'TEST.SCALES is %s; both numbers of a pair must be above 0 (-1 is for training only)', test.SCALES)
     _require(test.CALIBRATION_COUNT >= 1, 'TEST.CALIBRATION_COUNT is %d; it must be 1 or more', test.CALIBRATION_COUNT)
     _require(test.CONCURRENT_JOBS >= 1, 'TEST.CONCURRENT_JOBS is %d; it must be 1 or more', test.CONCURRENT_JOBS)
     _require(test.NMS > 0 or test.NMS_SIGMA > 0 or test.NMS_METHOD in ('hard', 'linear'),
@@ -119,10 +118,7 @@ def _check_scales(section, values):
     _require(scales > 0, '%s.SCALES is empty; give one scale at least', section)
     _require(scales == ranges, '%s.SCALES has %d entries, but %s.VALID_RANGES has %d; give one range a scale',
              section, scales, section, ranges)
-    for scale in values.SCALES:
-        largest = scale[1] if isinstance(scale, tuple) else scale
-        _require(largest > 0 or isinstance(scale, tuple) and scale[0] > 0,
-                 '%s.SCALES has the entry %s; it must be above 0', section, scale)
+    check_scales(section, values.SCALES)
     for low, high in values.VALID_RANGES:
         _require(high == -1 or low < high, '%s.VALID_RANGES has the entry %s; the second number must be above the '
                  'first, or -1 for no limit', section, (low, high))

@@ -7,6 +7,7 @@ there where the default's type does not say it.
 Words: side = square root of width x height of a box; original pixels = those of the image file; chip
 pixels = after resizing; a chip is a window of CHIP_SIZE pixels.
 """
+from configs.scales import TEST_SCALES, TRAIN_SCALES
 from configs.schema import (
                             BOOLS,
                             FLOAT,
@@ -15,8 +16,8 @@ from configs.schema import (
                             INTS,
                             NOTHING,
                             PAIRS,
+                            PATH,
                             PROCESSES,
-                            SCALES,
                             TEXTS,
                             TRIPLES,
                             array_of,
@@ -24,7 +25,8 @@ from configs.schema import (
 )
 
 NETWORK = {
-    'pretrained': key('', "prefix of the initial weights' files; '' trains from scratch", 'graph schedule machine'),
+    'pretrained': key('', "prefix of the initial weights' files; '' trains from scratch", 'graph schedule machine',
+                      PATH),
     'pretrained_epoch': key(0, 'number in the name of the initial weights, PREFIX-0000.params', 'schedule'),
     'KEEP_HEADS': key(False, 'heads start from the initial weights too where these have them; False = always anew',
                       'schedule'),
@@ -37,6 +39,9 @@ NETWORK = {
                          FLOATS),
     'FIX_BN': key(False, 'batch norms keep the statistics of the initial weights and use them in training too: for a '
                   'head trained on a network that stays as it is', 'graph schedule'),
+    'ROIS': key('proposals', "what the R-CNN looks at: 'proposals' = the network's own; 'input' = rois that somebody "
+                'feeds to the graphs, which the programs do not; resnext_mx_101 only', 'graph detections schedule',
+                choices=('proposals', 'input')),
     'STRIDE_IN_1X1': key(False, 'resnet_v1: the stride of a stage is in its first 1x1 convolution (Gluon), not in '
                          'the 3x3', 'graph detections proposals schedule'),
     'BN_MOMENTUM': key(0.995, 'share of the old moving average that a batch norm keeps; --momentum wins',
@@ -47,8 +52,8 @@ DATASET = {
     'dataset': key('PascalVOC', 'name of the data set loader', 'schedule'),
     'image_set': key('2007_trainval', "training sets, joined by '+'", 'schedule'),
     'test_image_set': key('2007_test', 'set that main_test.py runs on', NOTHING),
-    'root_path': key('./data', 'folder of caches', 'machine'),
-    'dataset_path': key('./data/VOCdevkit', 'folder of images and annotations', 'machine'),
+    'root_path': key('./data', 'folder of caches', 'machine', PATH),
+    'dataset_path': key('./data/VOCdevkit', 'folder of images and annotations', 'machine', PATH),
     'NUM_CLASSES': key(21, 'classes with the background; the annotation file, or the weights in demo.py, know better',
                        'graph detections schedule'),
     'proposal': key('rpn', 'where proposals for negative chips come from', 'schedule', choices=('rpn',)),
@@ -71,8 +76,9 @@ TRAIN = {
                               'schedule'),
 
     # images and chips
-    'SCALES': key([3.0, 1.667, 512.0], 'fine to coarse: resize factors and last the long side in pixels; or pairs '
-                  '(short side, limit of the long side), -1 = no short side', 'schedule', SCALES, per_scale=True),
+    'SCALES': key([3.0, 1.667, 512.0], 'fine to coarse: factors, 2x; pixels of the long side, 256px; or pairs '
+                  '(short side, limit of the long side), -1 = no short side. Numbers are factors, the last one pixels',
+                  'schedule', TRAIN_SCALES, per_scale=True),
     'VALID_RANGES': key([(-1, 80), (32, 150), (120, -1)], 'a pair a scale: sides, original pixels, that are trained '
                         'there; -1 = open', 'schedule', PAIRS, per_scale=True),
     'SAMPLER': key('chips', "what an epoch is made of: 'chips' around objects, whole 'images', or random 'crops', "
@@ -160,8 +166,8 @@ TRAIN = {
 
 TEST = {
     # images
-    'SCALES': key([(1400, 2000), (800, 1280), (480, 512)], 'pairs (short side, limit of the long side), pixels; '
-                  'AutoFocus: coarse to fine', 'pixels detections proposals', PAIRS, per_scale=True),
+    'SCALES': key([(1400, 2000), (800, 1280), (480, 512)], 'as TRAIN.SCALES, but all numbers are factors; '
+                  'AutoFocus: coarse to fine', 'pixels detections proposals', TEST_SCALES, per_scale=True),
     'VALID_RANGES': key([(-1, 90), (32, 180), (75, -1)], 'a pair a scale: detections of these sides, original '
                         'pixels, count; -1 = open', 'detections pyramid', PAIRS, per_scale=True),
     'BATCH_IMAGES': key([2, 2, 4], 'images a batch and device, one entry a scale; one number for all',
@@ -171,8 +177,9 @@ TEST = {
     'REDUCED_DECODE': key(False, 'see TRAIN; False = the pixels that released weights were tested with',
                           'pixels detections proposals'),
     'TEST_EPOCH': key(7, 'number of the checkpoint to load', NOTHING),
-    'SHIPPED_MODEL': key('', "prefix of weights, PREFIX-0000.params, to test with while there is no checkpoint; '' = "
-                         "none", 'machine'),
+    'SHIPPED_MODEL': key('', "prefix of weights, PREFIX-0000.params, to test with, as a warning says, where nothing is "
+                         "trained and no TEST_EPOCH was set; files that name this one as _base_ do not inherit it; '' "
+                         "= none", 'machine', PATH),
 
     # precision and fusion, see docs/precision.md
     'PRECISION': key('fp32', 'of products at inference on CPUs', 'detections proposals',
@@ -180,9 +187,9 @@ TEST = {
     'FOLD': key(False, 'batch norms are folded into convolutions at the start, and on CPUs wide 3x3 convolutions run '
                 'by Winograd; bf16 and int8 always fold, and run no Winograd', 'detections proposals'),
     'OPTIMIZED': key('', "prefix of a network written by scripts/optimize_model.py, to test with in place of a "
-                     "checkpoint; '' = none", 'machine'),
+                     "checkpoint; '' = none", 'machine', PATH),
     'CALIBRATION_IMAGES': key('', "folder of images that int8 takes its ranges from; '' = of the training set",
-                              'machine'),
+                              'machine', PATH),
     'CALIBRATION_COUNT': key(32, 'of those, at most', 'detections proposals'),
 
     # proposals
@@ -192,7 +199,7 @@ TEST = {
     'RPN_MIN_SIZE': key(16, 'proposals narrower or lower than this, input pixels, are dropped',
                         'graph detections proposals'),
     'EXTRACT_PROPOSALS': key(False, 'write proposals instead of detections', NOTHING),
-    'PROPOSAL_SAVE_PATH': key('output/proposals', 'folder of those', 'machine'),
+    'PROPOSAL_SAVE_PATH': key('output/proposals', 'folder of those', 'machine', PATH),
     'N_PROPOSAL_PER_SCALE': key(300, 'proposals an image and scale that are written', 'proposals'),
 
     # detections
@@ -204,7 +211,7 @@ TEST = {
     'MAX_PER_IMAGE': key(200, 'detections an image at most; 0 or less = no limit', 'detections pyramid'),
     'VIS_THRESH': key(0.5, 'detections of a lower score are not drawn', NOTHING),
     'VISUALIZATION_PATH': key('./debug/visualization', 'folder of pictures; as it is here, `pictures` '
-                              'beside the results', 'machine'),
+                              'beside the results', 'machine', PATH),
     'VISUALIZE_INTERMEDIATE_SCALES': key(False, "draw every scale's detections too", NOTHING),
     'USE_CACHE': key([False, False, False], "a scale each: read an earlier run's detections", NOTHING, BOOLS,
                      per_scale=True),
@@ -236,12 +243,12 @@ DEFAULT = {
 }
 
 KEYS = {
-    'output_path': key('', "folder of checkpoints and, below them, results; '' = ./output", 'machine'),
-    'proposal_path': key('data/proposals', 'folder of proposal files for negative chips', 'machine'),
+    'output_path': key('', "folder of checkpoints and, below them, results; '' = ./output", 'machine', PATH),
+    'proposal_path': key('data/proposals', 'folder of proposal files for negative chips', 'machine', PATH),
     'symbol': key('', 'name of the network, see symbols/', 'graph detections proposals schedule'),
     'gpus': key('', "'0,1' = these GPUs; '' or 'cpu' = CPU, 'cpu,cpu' = as two devices; 'auto' = all GPUs there are, "
                 "else CPU", 'machine'),
-    'CLASS_AGNOSTIC': key(True, 'Fast R-CNN networks: one box a proposal, not one a class; the others always have '
+    'CLASS_AGNOSTIC': key(True, "with network.ROIS 'input': one box a roi, not one a class; otherwise it is always "
                           'one', 'graph detections schedule'),
     'default': DEFAULT,
     'network': NETWORK,

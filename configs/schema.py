@@ -19,17 +19,20 @@ shard, a checkpoint or an optimised network filters by these words (`configs.key
 A key that only says what is shown, written or looked at affects nothing of these.
 
 One `Kind` a type says what it wants and converts to it: `Kind.convert(value)` returns the value to store or raises
-ValueError. Conversions are those that lose nothing: a list for a tuple and the reverse, a list for an array, a number
-for a text. A whole number for a float stays whole, as the file wrote it (`--set` makes it a float, see
+ValueError, or SniperError that says what is wrong with it. Conversions are those that lose nothing: a list for a tuple
+and the reverse, a list for an array, a number for a text. A path is what a shell would make of it: lib/utils/user_path.
+ A whole number for a float stays whole, as the file wrote it (`--set` makes it a float, see
 configs/loader.py).
 """
 import math
+import os
 import re
 from typing import Any, Callable, FrozenSet, NamedTuple, Optional
 
 import numpy as np
 
 from lib.utils.errors import SniperError
+from lib.utils.user_path import user_path
 
 AFFECTED = ('graph', 'pixels', 'detections', 'pyramid', 'proposals', 'schedule', 'machine')
 NOTHING = ''
@@ -93,6 +96,11 @@ def _to_text(value):
     return _exactly(str)(value)
 
 
+def _to_path(value):
+    return user_path(value if isinstance(value, os.PathLike) else str(value) if _is_number(value) else
+                     _exactly(str)(value))
+
+
 def _items(value):
     if isinstance(value, np.ndarray):
         return value.tolist()
@@ -148,6 +156,7 @@ BOOL = Kind('True or False', _exactly(bool))
 INT = Kind('a whole number', _exactly(int))
 FLOAT = Kind('a number', _to_float)
 TEXT = Kind('a text', _to_text)
+PATH = Kind('a path', _to_path)  # of a file or folder, or the beginning of several files' names
 
 INTS = list_of(INT, 'a list of whole numbers')
 FLOATS = list_of(FLOAT, 'a list of numbers')
@@ -155,8 +164,6 @@ TEXTS = list_of(Kind('a text', _exactly(str)), 'a list of texts')
 BOOLS = list_of(BOOL, 'a list of True and False')
 PAIRS = list_of(tuple_of(FLOAT, 2, ''), 'a list of pairs of numbers')
 TRIPLES = list_of(tuple_of(FLOAT, 3, ''), 'a list of triples of numbers')
-FACTORS = list_of(Kind('', lambda value: float(_to_float(value))), 'a list of numbers')
-SCALES = one_of(FACTORS, PAIRS)
 PROCESSES = one_of(INT, _word('auto'))
 INT_OR_INTS = one_of(INT, INTS)
 

@@ -41,6 +41,7 @@ def evaluate(dataset, detections, results_dir):
         AP50_11point, AP50_area, AP70_11point, AP70_area    the same by each rule
         per_class               {class: AP at 0.5}; per_class_AP70: at 0.7
         classes_without_objects names of classes without an object that counts
+        images_left_out         images of the set that cannot be scored, for their truth cannot be read
     """
     check_range(detections, dataset.num_classes, len(dataset.image_ids))
     year = dataset.folder.year
@@ -105,6 +106,7 @@ def score(dataset, rows, rule):
     metrics['per_class'] = dict(zip(dataset.classes[1:], ap[rule][0].tolist()))
     metrics['per_class_AP70'] = dict(zip(dataset.classes[1:], ap[rule][1].tolist()))
     metrics['classes_without_objects'] = without
+    metrics['images_left_out'] = dataset.left_out
     return metrics
 
 
@@ -175,6 +177,9 @@ def _report(metrics):
     if metrics['classes_without_objects']:
         lines.append('{} classes have no object in this set; their AP counts as 0 in the means'.format(
             len(metrics['classes_without_objects'])))
+    if metrics['images_left_out']:
+        lines.append(f'{metrics["images_left_out"]} images are left out of the score: they or their annotations cannot '
+                     'be read, as said at the start')
     for name, thresh in zip(('AP50', 'AP70'), THRESHOLDS):
         lines.append('mean AP at IoU {} = {:.4f} (11 points {:.4f}, area {:.4f}; {} counts)'.format(
             thresh, metrics[name], metrics[name + '_11point'], metrics[name + '_area'],
