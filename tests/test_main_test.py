@@ -164,13 +164,43 @@ def test_weights_of_other_classes(folder, capsys):
     assert 'trained on 1 classes and does not know 2 of the 2 of COCO_val: cat (3 objects), dog;' in text
 
 
-def test_broken_image(tmp_path, capsys):
-    tiny_data.write_all(str(tmp_path))
+def test_a_broken_image_is_counted_and_makes_the_status_1(tmp_path, capsys):
+    """The AP is there, over all images; --vis draws the others."""
+    folder = str(tmp_path)
+    tiny_data.write_all(folder)
     broken = tmp_path / 'data' / 'images' / 'val' / 'picture1.png'
-    broken.write_bytes(broken.read_bytes()[:500])
-    assert 'picture1.png is cut short' in failure(capsys, str(tmp_path))
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:500])
+    for words in (['--vis'], ['--shard', '1/1'], ['--merge']):
+        with pytest.raises(SystemExit) as stop:
+            run(main_test.main, ['--cfg', tiny_data.CONFIG] + words + ['--set'] + tiny_data.settings(folder))
+        log = capsys.readouterr().err
+        assert stop.value.code == 1 and log.count('picture1.png is cut short') == 1 + (words != ['--merge'])
+        assert f'\nerror: 1 of 3 images could not be read (image {broken} is cut short' in log
+        assert 'the result is that of all images, where these count as without detections' in log
+        assert ('Average Precision' in log) == (words != ['--shard', '1/1'])
+        assert ('2 pictures in' in log) == (words == ['--vis'])
+        if words != ['--shard', '1/1']:
+            assert {row['image_id'] for row in results(folder)} == {10, 12}
+            os.remove(tiny_data.results(folder, 'detections_val_results.json'))
+    broken.write_bytes(b'GIF89a' + whole)
+    for name in ('picture0.png', 'picture2.png'):
+        (broken.parent / name).write_bytes(b'GIF89a')
+    assert 'none of the 3 images can be read: image ' in failure(capsys, folder)
     broken.unlink()
-    assert 'picture1.png of' in failure(capsys, str(tmp_path))
+    assert 'picture1.png of' in failure(capsys, folder)
+
+
+def test_pictures_that_cannot_be_written_do_not_cost_the_result(tmp_path, capsys):
+    folder = str(tmp_path)
+    tiny_data.write_all(folder)
+    (tmp_path / 'vis').write_text('a file where the folder should be')
+    with pytest.raises(SystemExit) as stop:
+        run(main_test.main, ['--cfg', tiny_data.CONFIG, '--vis', '--set'] + tiny_data.settings(folder) +
+            ['TEST.VISUALIZE_INTERMEDIATE_SCALES', 'True'])
+    log = capsys.readouterr().err
+    assert stop.value.code == 1 and 'Average Precision' in log and results(folder)
+    assert log.splitlines()[-1].startswith('error: 0 of 3 pictures were drawn in ') and 'cannot write' in log
 
 
 def test_absent_gpu(folder, capsys):

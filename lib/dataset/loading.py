@@ -23,7 +23,8 @@ def load_training_roidb(config) -> tuple:
     Returns (roidb, classes), the roidb a list or a CompactRoidb. The classes are those of the file; a log line says
     so if dataset.NUM_CLASSES is another number. Images without a file are left out with a warning. With
     TRAIN.USE_NEG_CHIPS the records have proposals.
-    SniperError: nothing to train on, parts with different classes, unusable annotation file, no proposal file.
+    Parts with different classes are trained on with those of all (lib.dataset.class_list.unite).
+    SniperError: nothing to train on, unusable annotation file, no proposal file.
     """
     masks = config.TRAIN.WITH_MASK and not config.TRAIN.ONLY_PROPOSAL
     parts, lists, ignored = [], [], []
@@ -87,7 +88,8 @@ def _say_number_of_classes(config, name, count):
 def _ignored_objects(dataset, roidb):
     """Lines about objects that are in the annotations and are not trained on; they are logged too."""
     counts = [sum(of_class.values()) for of_class in dataset.not_trained.values()]
-    total = sum(counts) + (sum(len(record['boxes']) for record in roidb) if any(counts) else 0)
+    total = sum(counts) + sum(roidb.row_counts() if isinstance(roidb, CompactRoidb)
+                              else [len(record['boxes']) for record in roidb])
     lines = []
     for (kind, of_class), count in zip(dataset.not_trained.items(), counts):
         if count:

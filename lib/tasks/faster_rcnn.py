@@ -108,7 +108,7 @@ class FasterRcnnTask(RcnnTask):
         train, lines = self.config.TRAIN, []
         if report.dropped:
             lines.append(f'{report.dropped} objects did not fit into the {train.MAX_GT} rows of gt_boxes; raise '
-                         'TRAIN.MAX_GT')
+                         f'TRAIN.MAX_GT to {train.MAX_GT + report.most}')
         if report.simplified:
             lines.append(f'{report.simplified} times, the polygons of an object did not fit into '
                          f'{train.MAX_POLYGON_LEN} numbers and were simplified; raise TRAIN.MAX_POLYGON_LEN')

@@ -9,6 +9,7 @@ import numpy as np
 
 from lib.bbox.detections import Detections
 from lib.targets.chip_targets import ChipTargets, TargetSettings
+from lib.tasks.anchor_fit import anchor_warnings, proposal_warnings
 from lib.tasks.base import Input, Metric, TargetReport, Task, require
 from symbols.registry import feature_stride
 
@@ -62,6 +63,15 @@ class AnchorTask(Task):
         """Those that predict scores, deltas, offsets of deformable layers, and FocusPixels."""
         return {name for name in names
                 if name.endswith(('cls_score', 'bbox_pred', 'offset')) or name == 'conv_new_out'}
+
+    def size_warnings(self, scales, sizes):
+        """Anchors that are far from the objects as the network sees them."""
+        network = self.config.network
+        return anchor_warnings(scales, sizes, self.stride, network.ANCHOR_RATIOS, network.ANCHOR_SCALES)
+
+    def test_size_warnings(self, scales, sizes):
+        """Fewer proposals than crowded pictures need."""
+        return proposal_warnings(scales, sizes, self.config.TEST.RPN_POST_NMS_TOP_N)
 
     def check(self, purpose):
         """Anchors, and with them the limits of proposals."""

@@ -86,8 +86,8 @@ LIMITED = {name: declared for name, declared in declared_keys().items() if decla
 def test_numbers_stay_within_what_their_keys_declare(name):
     declared, purpose = LIMITED[name], 'test' if name.startswith('TEST.') else 'train'
     low, high, above = declared.limits
-    outside = [value for value in (low and low - 1, low == 0 and -1, high and high + 1, above, 2 ** 40)
-               if value is not None and value is not False]
+    below, beyond = [] if low is None else [low - 1], [] if high is None else [high + 1]
+    outside = below + beyond + ([] if above is None else [above]) + [2 ** 40]
     sample = plain_value(declared.kind.convert(declared.default))
     for number in outside:
         value = [number] * len(sample) if isinstance(sample, list) else number

@@ -88,14 +88,31 @@ def test_wrong_number_of_crop_lists(tmp_path):
 
 
 @pytest.mark.parametrize('num_workers', [0, 1])
-def test_broken_image_is_named(tmp_path, num_workers):
+def test_broken_images_are_empty_and_named_once(tmp_path, num_workers, caplog):
     roidb = make_roidb(tmp_path, 3)
+    expected = all_batches(TestIterator(roidb, small_config(), 0, 2, num_workers=0))
     os.remove(roidb[1]['image'])
     with TestIterator(roidb, small_config(), 0, 2, num_workers=num_workers) as iterator:
-        with pytest.raises(SniperError, match='image001.jpg cannot be read'):
-            list(iterator)
-        with pytest.raises(SniperError, match='image001.jpg'):  # again, not a hang
-            next(iterator)
+        for _ in range(2):
+            for batch, (arrays, images) in zip(iterator, expected):
+                empty = [row for row, path in enumerate(images) if path == roidb[1]['image']]
+                assert batch.empty == empty
+                for row, path in enumerate(batch.images):
+                    assert batch.data['data'][row].any() == (row not in empty)
+                    if row not in empty:
+                        np.testing.assert_array_equal(batch.data['data'][row], arrays['data'][row])
+    assert caplog.text.count('image001.jpg cannot be read (No such file or directory)') == 1
+
+
+def test_crops_beyond_the_picture_are_empty(tmp_path, caplog):
+    """An annotation that claims a larger picture, and a chip there."""
+    write_image(tmp_path / 'a.png', 50, 40, np.random.default_rng(0))
+    roidb = [{'image': str(tmp_path / 'a.png'), 'width': 400, 'height': 300}]
+    crops = [[(0, 0, 40, 40), (200, 200, 300, 250)]]
+    with TestIterator(roidb, small_config(), 0, 2, num_workers=0, crops=crops) as iterator:
+        batch = next(iter(iterator))
+    assert [batch.data['data'][row].any() for row in (0, 1)] == [row not in batch.empty for row in (0, 1)]
+    assert len(batch.empty) == 1 and 'its annotation says 400 x 300' in caplog.text
 
 
 def test_image_of_another_size_is_used_with_a_warning(tmp_path, caplog):
