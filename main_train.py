@@ -44,6 +44,7 @@ def run_worker(args, config, workers):
     from lib.distributed import consistency
     from lib.engine.devices import check_kvstore, check_precision, contexts
     from lib.iterators import TrainIterator
+    from lib.tasks.seen_report import log_training
     from lib.train.classes import in_known_classes
     from lib.train.data_change import training_set_facts
     from lib.train.run import train
@@ -63,10 +64,11 @@ def run_worker(args, config, workers):
     data = training_set_facts(roidb)
     config.dataset.NUM_CLASSES = len(classes)
     cli.keep_configuration(os.path.join(folder, name + '.yml'), config, workers, args.overrides)
+    seen = log_training(config, roidb) if workers.rank == 0 else None
     with TrainIterator(roidb, config, config.TRAIN.BATCH_IMAGES * len(devices),
                        shard=(workers.rank, workers.count)) as iterator:
         return train(config, detector, iterator, classes, prefix, devices, display=args.display, resume=args.resume,
-                     workers=workers, data=data)
+                     workers=workers, data=data, seen=seen)
 
 
 if __name__ == '__main__':

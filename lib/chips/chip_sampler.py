@@ -43,6 +43,8 @@ class ChipSampler:
     """
 
     nothing = 'has an object that fits TRAIN.VALID_RANGES at TRAIN.SCALES; adapt these'
+    uncovered = 'are in no chip and are not trained on; adapt TRAIN.VALID_RANGES, TRAIN.SCALES or TRAIN.CHIP_SIZE: ' \
+                '`python -m lib.chips.stats` with the same --cfg and --set says why'
 
     def __init__(self, config, stride=None):
         """config: the whole configuration, or ChipSettings. stride: of the candidate grid; None draws one an image.

@@ -1,9 +1,11 @@
-"""What training would make of a data set, without training: chips, pixels, objects that no chip covers.
+"""What training would make of a data set, without training: chips, pixels, objects in no chip, what the network sees.
 
     python -m lib.chips.stats --cfg configs/faster/sniper_tiny_e2e.yml [--draw N FOLDER] [--set KEY VALUE ...]
 
-prints a table, plots it into --out (chips.png) and draws N images with their chips, objects and proposals into FOLDER.
-The chips are those of epoch --epoch with TRAIN.SEED.
+prints two tables and what does not fit (scales, ranges, anchors: a line each with what would), plots the chips into
+--out (chips.png) and draws N images with their chips, objects and proposals into FOLDER. The chips are those of epoch
+--epoch with TRAIN.SEED; with TRAIN.SAMPLER images or crops they are these. At what size the network sees pictures and
+objects in training and test stands at the head of main_train.py and main_test.py too.
 """
 import argparse
 import json
@@ -13,8 +15,7 @@ import os
 import numpy as np
 
 from lib import cli
-from lib.chips.chip_sampler import ChipSampler
-from lib.chips.statistics import count_chips
+from lib.chips.statistics import count_chips, window_settings
 from lib.utils.errors import SniperError
 from lib.utils.files import text_writer
 from lib.utils.user_path import user_path
@@ -42,9 +43,11 @@ def main(argv=None):
     config = cli.config_from_arguments(args)
 
     from lib.dataset import load_training_roidb
-    from lib.tasks import check_config
+    from lib.tasks import check_config, get_task
+    from lib.tasks.seen_report import report_training
     check_config(config, 'train')
     roidb, _ = load_training_roidb(config)
+    sampler = get_task(config).sampler()
     chosen = set(np.linspace(0, len(roidb) - 1, min(wanted, len(roidb))).astype(int).tolist())
 
     def draw(number, entry, chips):
@@ -53,10 +56,13 @@ def main(argv=None):
             from lib.visualization.pictures import write_picture
             name = os.path.splitext(os.path.basename(entry['image']))[0]
             path = os.path.join(folder, f'{name}{"_mirrored" if entry["flipped"] else ""}.png')
-            write_picture(path, draw_image_chips(entry, chips, ChipSampler(config).settings))
+            write_picture(path, draw_image_chips(entry, chips, window_settings(sampler)))
 
-    statistics = count_chips(roidb, config, args.epoch, draw if chosen else None)
-    print('\n'.join(statistics.table()))
+    lines, warnings, trained = report_training(config, roidb)
+    statistics = count_chips(roidb, config, args.epoch, draw if chosen else None, sampler)
+    print('\n'.join(statistics.table() + ['', 'What the network sees'] + lines))
+    for line in warnings:
+        logger.warning('%s', line)
     if chosen:
         print(f'{len(chosen)} pictures in {folder}')
     if args.out:
@@ -65,7 +71,7 @@ def main(argv=None):
         print(f'plot: {args.out}')
     if args.json:
         with text_writer(args.json) as stream:
-            json.dump(statistics.facts(), stream, indent=4)
+            json.dump(dict(statistics.facts(), seen=trained and trained.facts(), warnings=warnings), stream, indent=4)
             stream.write('\n')
     return 0
 

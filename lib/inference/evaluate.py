@@ -19,9 +19,10 @@ from lib.inference.pictures import draw_all, draw_chips, draw_scales
 from lib.inference.scale import ScaleResult
 from lib.inference.unreadable import check_any_readable, end_with, unreadable_images
 from lib.inference.weights import PredictorFactory, find_weights, use_float32_on_cpu
+from lib.tasks.seen_report import log_test
 from lib.utils.clock import StageClock
 from lib.utils.files import text_writer
-from lib.weights.paths import output_folder, results_folder
+from lib.weights.paths import output_folder, read_sidecar, results_folder
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ def prepare(config, cfg_path: str, save_prefix: str) -> Setup:
     tested = classes_of_test(weights, dataset, roidb)
     config.dataset.NUM_CLASSES = len(tested.names)
     use_float32_on_cpu(config)
+    log_test(config, roidb, read_sidecar(weights.prefix, weights.epoch))
     return Setup(config, dataset, roidb, weights, tested.names, tested.labels,
                  results_folder(config, cfg_path, weights.prefix, weights.epoch))
 

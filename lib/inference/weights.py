@@ -14,7 +14,14 @@ from lib.inference.masks import MaskingPredictor
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
 from lib.dataset.class_names import named
-from lib.weights.paths import SAVE_PREFIX, checkpoints_in, existing_epochs, params_path, read_sidecar
+from lib.weights.paths import (
+                               SAVE_PREFIX,
+                               checkpoints_in,
+                               existing_epochs,
+                               params_path,
+                               read_sidecar,
+                               set_aside_prefixes,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +92,7 @@ def _shipped_model(config, folder, save_prefix, trained):
     """Weights of TEST.SHIPPED_MODEL, if it may stand in for `trained`; else SniperError."""
     prefix = config.TEST.SHIPPED_MODEL
     shipped = Weights(prefix, SHIPPED_EPOCH, ())
-    message = (f'weights {trained.path} do not exist{_other_checkpoints(trained.prefix)}: train first, or set '
+    message = (f'weights {trained.path} do not exist{_other_checkpoints(trained)}: train first, or set '
                'TEST.TEST_EPOCH, --save_prefix or output_path')
     if not prefix:
         raise SniperError(message)
@@ -193,10 +200,11 @@ def _names(facts):
     return tuple(names) if isinstance(names, list) and all(isinstance(name, str) for name in names) else ()
 
 
-def _other_checkpoints(prefix):
+def _other_checkpoints(weights):
     """' (there are epochs 1, 2)' for the checkpoints that do exist."""
-    numbers = existing_epochs(prefix)
-    if numbers:
-        return f' (there are epochs {numbers})'
-    others = checkpoints_in(os.path.dirname(prefix))
-    return f' (there are {named(others)})' if others else ''
+    numbers, others = existing_epochs(weights.prefix), checkpoints_in(os.path.dirname(weights.prefix))
+    found = [f'there are epochs {numbers}'] if numbers else [f'there are {named(others)}'] if others else []
+    aside = set_aside_prefixes(weights.prefix, weights.epoch)
+    if aside:
+        found.append(f'an earlier run has it: --save_prefix {aside[-1]}')
+    return f' ({"; ".join(found)})' if found else ''

@@ -20,6 +20,7 @@ from lib.utils.processes import resolve_workers
 logger = logging.getLogger(__name__)
 
 _SLICE = 64  # images per chip task at most: small enough to share out, large enough to be worth a message
+UNCOVERED = 0.03  # share of the objects that may be in no window without a warning
 _WARNINGS_SHOWN = 20  # files named one by one; the rest is counted
 
 
@@ -50,6 +51,7 @@ class TrainIterator:
         self._layout = self.provide_data + self.provide_label
         self._broken, self._outside, self._notices = set(), set(), ImageNotices()
         self._plan = None
+        self._said_uncovered, self._most_dropped = False, 0
         self._running = False  # an epoch has begun and was not reported
         workers = resolve_workers(config.TRAIN.NUM_PROCESS, len(roidb)) if num_workers is None else num_workers
         floats = {name: math.prod(shape) for name, shape in self._layout}
@@ -78,9 +80,19 @@ class TrainIterator:
         self.epoch_stats = dict(summarise(slices, table, sampler.levels, len(self._roidb)),
                                 epoch=epoch, **sampler.facts(), batches=batches, dropped_boxes=0, simplified_masks=0,
                                 replaced_samples=0, seconds=time.perf_counter() - started)
+        self._say_uncovered(sampler)
         self._running = True
         self._prefetcher.start(first_batch, batches, self._make_tasks, self._review)
         return batches
+
+    def _say_uncovered(self, sampler):
+        """Once, and by the first trainer: most of them are the same in all epochs."""
+        stats, sentence = self.epoch_stats, getattr(sampler, 'uncovered', '')
+        if sentence and not self._said_uncovered and self._first_row == 0 and (
+                stats['uncovered_boxes'] > UNCOVERED * stats['objects']):
+            self._said_uncovered = True
+            logger.warning('Epoch %d: %d of %d objects (%.0f %%) %s', stats['epoch'] + 1, stats['uncovered_boxes'],
+                           stats['objects'], 100 * stats['uncovered_boxes'] / stats['objects'], sentence)
 
     def count_batches(self, epoch: int) -> int:
         """Number of batches of a whole epoch, which is not begun."""
@@ -144,6 +156,7 @@ class TrainIterator:
         stats = {'dropped_boxes': sum(report.dropped for report in reports),
                  'simplified_masks': sum(report.simplified for report in reports),
                  'replaced': sum(self._plan.release(position) for position in positions)}
+        self._most_dropped = max([self._most_dropped] + [report.dropped for report in reports])
         for name in ('dropped_boxes', 'simplified_masks'):
             self.epoch_stats[name] += stats[name]
         self.epoch_stats['replaced_samples'] += stats['replaced']
@@ -201,7 +214,8 @@ class TrainIterator:
         self._running = False
         self._notices.summary()
         stats = self.epoch_stats
-        for line in self._task.left_out(TargetReport(stats['dropped_boxes'], stats['simplified_masks'])):
+        report = TargetReport(stats['dropped_boxes'], stats['simplified_masks'], self._most_dropped)
+        for line in self._task.left_out(report):
             logger.warning('Epoch %d: %s', stats['epoch'] + 1, line)
         if stats['replaced_samples']:
             counts = (len(self._broken), 'broken images'), (len(self._outside), 'images without a pixel in a chip')

@@ -76,9 +76,13 @@ class FocusOutput(NamedTuple):
 
 
 class TargetReport(NamedTuple):
-    """Objects of a window that did not fit into its arrays: left out, and with simplified polygons."""
+    """Objects of a window that did not fit into its arrays: left out, and with simplified polygons.
+
+    most: in a report over an epoch, the largest number that one window had to leave out.
+    """
     dropped: int = 0
     simplified: int = 0
+    most: int = 0
 
 
 class Task:
@@ -151,6 +155,17 @@ class Task:
     def box_layer(self) -> Optional[BoxLayer]:
         """The layer whose targets are normalised; None if there is none."""
         return None
+
+    def size_warnings(self, scales, sizes) -> List[str]:
+        """What the family's own keys do not suit of the objects' sizes in training: sentences with figure and mend.
+
+        scales: list of lib.chips.seen_sizes.SeenScale; sizes: lib.dataset.object_sizes.ObjectSizes, with objects.
+        """
+        return []
+
+    def test_size_warnings(self, scales, sizes) -> List[str]:
+        """The same of a test."""
+        return []
 
     # inference
 

@@ -11,6 +11,7 @@ from lib.utils.errors import SniperError
 from lib.utils.files import remove_stale_temporaries
 from lib.weights import checkpoint
 from lib.weights.checkpoint import Checkpoint
+from lib.weights.earlier_runs import run_files
 
 logger = logging.getLogger(__name__)
 
@@ -43,21 +44,23 @@ def _prepare_files(prefix, resume):
     folder = os.path.dirname(prefix) or '.'
     os.makedirs(folder, exist_ok=True)
     remove_stale_temporaries(folder)
-    newest, broken = checkpoint.find_newest(prefix)
     if not resume:
-        if newest:
-            logger.warning('%s holds checkpoints of an earlier run: they are overwritten one by one (--resume would '
-                           'continue that run)', folder)
+        if run_files(prefix):
+            logger.warning('%s holds checkpoints of an earlier run: they are set aside when this one saves its first '
+                           '(--resume would continue that run)', folder)
         return None
+    newest, broken = checkpoint.find_newest(prefix)
     if newest:
         logger.info('Resuming from %s-%s: %d epochs and %d batches are done', prefix, newest.tag,
                     newest.sidecar['epoch'], newest.sidecar['batch'])
     elif broken:
         raise SniperError(f'--resume: no checkpoint {prefix}-* is whole, for {", ".join(broken)} '
                           f'{"is" if len(broken) == 1 else "are"} missing or damaged: put back what is missing, or '
-                          'start over without --resume, which overwrites them')
+                          'start over without --resume, which sets them aside')
     else:
-        logger.info('--resume: there is no checkpoint %s-*, training starts from the beginning', prefix)
+        logger.warning('--resume: there is no checkpoint %s-*%s, training starts from the beginning', prefix,
+                       f' of the run that {prefix}-run.json names (delete that file to go on with an earlier one)'
+                       if run_files(prefix) else '')
     return newest
 
 

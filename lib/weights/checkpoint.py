@@ -21,13 +21,12 @@ import json
 import logging
 import os
 import re
-import uuid
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from lib.utils.errors import SniperError
-from lib.utils.files import publish, write_file, write_temporary
+from lib.utils.files import publish, write_temporary
 from lib.weights.parameter_matching import TEST_ENDING
 from lib.weights.params_file import file_checksum, read_arrays, write_arrays
 from lib.weights.paths import INTERRUPTED, existing_epochs, params_path, read_json, read_sidecar
@@ -79,11 +78,13 @@ def load_for_test(prefix: str, epoch: int, box_layer=None) -> Tuple[Dict[str, An
     return arg_params, aux_params
 
 
-def save(prefix: str, tag: str, symbol, arg_params, aux_params, state, sidecar: dict, box_layer=None) -> None:
+def save(prefix: str, tag: str, symbol, arg_params, aux_params, state, sidecar: dict, box_layer=None,
+         make_room: Optional[Callable[[], None]] = None) -> None:
     """Write one checkpoint.
 
     arg_params, aux_params, state: dicts of NDArray, after mx.nd.waitall(); sidecar: dict for JSON, completed by the
-    checksums here; box_layer: of the task (lib.tasks.BoxLayer), whose `_test` arrays are written too.
+    checksums here; box_layer: of the task (lib.tasks.BoxLayer), whose `_test` arrays are written too; make_room: called
+    when all is on the disk under temporary names.
     Raises SniperError when a parameter is not finite (nothing is written) or the disk refuses.
     """
     arrays = {'arg:' + name: array.asnumpy() for name, array in arg_params.items()}
@@ -92,10 +93,11 @@ def save(prefix: str, tag: str, symbol, arg_params, aux_params, state, sidecar: 
     if box_layer:
         arrays.update(_test_arrays(arrays, box_layer, box_layer.means, box_layer.stds))
     base = f'{prefix}-{tag}'
-    write_file(prefix + '-symbol.json', symbol.tojson().encode('utf-8'))
     sidecar = dict(sidecar, files={})
-    staged = []
+    graph, staged = symbol.tojson().encode('utf-8'), []
     try:
+        path = prefix + '-symbol.json'
+        staged.append((write_temporary(path, lambda stream: stream.write(graph))[0], path))
         for suffix, content in (('params', arrays), ('states', state)):
             path = f'{base}.{suffix}'
             temporary, checksum = write_temporary(path, functools.partial(write_arrays, arrays=content))
@@ -103,6 +105,8 @@ def save(prefix: str, tag: str, symbol, arg_params, aux_params, state, sidecar: 
             sidecar['files'][suffix] = list(checksum)
         text = json.dumps(sidecar, indent=1, sort_keys=True).encode('utf-8')
         staged.append((write_temporary(base + '.json', lambda stream: stream.write(text))[0], base + '.json'))
+        if make_room:
+            make_room()
         _remove(base + '.json')
         while staged:
             publish(*staged[0])
@@ -146,13 +150,6 @@ def load_state(prefix: str, tag: str) -> Dict[str, Any]:
     """Optimiser state of a checkpoint: dict of NDArray as `optimiser.get_state` made it."""
     return {name: mx.nd.array(array, dtype=array.dtype)
             for name, array in read_arrays(f'{prefix}-{tag}.states').items()}
-
-
-def begin_run(prefix: str) -> str:
-    """Name a new run, so that --resume later passes over checkpoints that an earlier run left. -> its name."""
-    run = uuid.uuid4().hex
-    write_file(prefix + '-run.json', json.dumps({'run': run}).encode('utf-8'))
-    return run
 
 
 def _test_arrays(arrays, box_layer, means, stds):
