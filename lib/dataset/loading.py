@@ -9,7 +9,7 @@ from lib.dataset.compact import CompactRoidb, image_paths, relabelled, select
 from lib.dataset.proposals import add_proposals, find_proposal_file
 from lib.dataset.registry import get_dataset
 from lib.dataset.roidb import mirrored
-from lib.utils.errors import SniperError
+from lib.utils.errors import SniperError, printable
 from lib.utils.reachable import MISSING, why_unreadable
 
 logger = logging.getLogger(__name__)
@@ -134,7 +134,7 @@ def _with_files(roidb, name):
             + f': {_mend(missing)}')
     named = [path if reason == MISSING else f'{path} {reason}' for path, reason in absent]
     logger.warning('%s: %d of %d image files %s, training goes on without them: %s', name, count, len(roidb),
-                   'are missing' if missing else 'cannot be read', shortened(named, NAMED_IN_WARNING))
+                   'are missing' if missing else 'cannot be read', printable(shortened(named, NAMED_IN_WARNING)))
     return select(roidb, [not reason for reason in reasons])
 
 
