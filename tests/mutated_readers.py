@@ -1,6 +1,6 @@
 """Reads damaged files, each kind with the function that the program reads it with, in a process that may take little.
 
-    python -m tests.mutated_readers FOLDER        FOLDER/<kind>/<name>; a JSON line a file: [kind, name, what came of it]
+    python -m tests.mutated_readers FOLDER     FOLDER/<kind>/<name>; a JSON line a file: [kind, name, what came of it]
 
 Alone in a process, so that a file that ends it ends no test run; `begun` stands before each, so that it has a name.
 """

@@ -32,8 +32,8 @@ from tests.weights.conversion import torch_pickle
 from tests.weights.conversion.test_formats import entry, onnx_of, safetensors
 
 COPIES = 300    # of every kind of file
-ARRAYS = {'arg:conv0_weight': np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2), 'aux:bn_mean': np.ones(3, np.float32),
-          'arg:half': np.ones((2, 2), np.float16)}
+ARRAYS = {'arg:conv0_weight': np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2),
+          'aux:bn_mean': np.ones(3, np.float32), 'arg:half': np.ones((2, 2), np.float16)}
 TREES = [[None, True, 3, 'x', 2.5], {'a': (1, 2), b'b': b'\x00'}]
 
 
@@ -107,16 +107,16 @@ def side_file(folder):
     config = load_config(mutated_readers.CONFIG)
     files = {ending: list(file_checksum(str(folder / f'SNIPER-0001.{ending}'))) for ending in ('params', 'states')}
     return json.dumps({
-        'classes': ['__background__', 'cat', 'dog'], 'config': flat_config(config), 'config_hash': 'x', 'epoch': 1, 'batch': 0,
-        'batch_size': 8, 'num_update': 7, 'samples': 80, 'seed': 3, 'run': 'r', 'metrics': {}, 'first_chip': 0,
+        'classes': ['__background__', 'cat', 'dog'], 'config': flat_config(config), 'config_hash': 'x', 'epoch': 1,
+        'batch': 0, 'batch_size': 8, 'num_update': 7, 'samples': 80, 'seed': 3, 'run': 'r', 'metrics': {}, 'first_chip': 0,
         'order_batch': 8, 'files': files}).encode()
 
 
 def exported_file():
     config = load_config(mutated_readers.CONFIG)
     return json.dumps({
-        'optimized': FORMAT, 'graph': '0' * 64, 'params': [1, 2], 'precision': 'int8', 'settings': graph_settings(config),
-        'classes': ['__background__', 'cat'], 'configuration': {'TEST.NMS': -1, 'symbol': 'sniper_tiny'}}).encode()
+        'optimized': FORMAT, 'graph': '0' * 64, 'params': [1, 2], 'precision': 'int8',
+        'settings': graph_settings(config), 'classes': ['__background__', 'cat'], 'configuration': {'TEST.NMS': -1, 'symbol': 'sniper_tiny'}}).encode()
 
 
 def good_files(folder):
@@ -127,7 +127,7 @@ def good_files(folder):
     rows = [random_rows(np.random.RandomState(1), 5), random_rows(np.random.RandomState(2), 0)]
     files = {
         'params': [('bytes', params())],
-        'pickle': [('bytes', pickle.dumps(TREES, 2)), ('bytes', pickle.dumps(TREES, 0)), ('bytes', pickle.dumps(TREES, 4))],
+        'pickle': [('bytes', pickle.dumps(TREES, protocol)) for protocol in (2, 0, 4)],
         'original_proposals': [('bytes', python2_pickle(rows)), ('bytes', pickle.dumps(rows, 2))],
         'proposals': [('bytes', proposals(folder))],
         'roidb': [('bytes', roidb(folder))],
@@ -143,7 +143,7 @@ def good_files(folder):
         'overrides': [('text', b'TRAIN.lr\n0.1\nTEST.SCALES\n[[480, 640], [192, 256]]\nsymbol\nsniper_tiny\ngpus\n0,1\n'
                                b'TRAIN.SCALES\n[2.0, 1.0, 256.0]\ndataset.image_set\na+b\nTRAIN.FLIP\nTrue')],
         'hosts': [('text', b'# machines\na\nuser@b:4\nc slots=2\n')],
-        'catalogue': [('text', b'a:\n  about: x\n  urls: [http://a/b]\n  sha256: ' + b'ab' * 32 + b'\n  file: b\n  into: data\n'
+        'catalogue': [('text', b'a:\n  about: x\n  urls: [http://a/b]\n  sha256: ' + b'ab' * 32 + b'\n  file: b\n  into: d\n'
                                b"  gives: c\n  otherwise: ''\n")],
         'side': [('json', side_file(folder)), ('text', side_file(folder))],
         'exported': [('json', exported_file())],
@@ -167,7 +167,8 @@ def outcomes(tmp_path_factory):
     work.mkdir()
     cat_and_dog = voc_folder.xml(('cat', 1, 2, 30, 40), ('dog', 5, 6, 70, 60, 1))
     for name in ('voc', 'voc_list', 'voc_classes'):
-        voc_folder.make_part(work / name, {'a': cat_and_dog, 'b': cat_and_dog}, {'train': 'ab'} if name == 'voc_list' else {})
+        lists = {'train': 'ab'} if name == 'voc_list' else {}
+        voc_folder.make_part(work / name, {'a': cat_and_dog, 'b': cat_and_dog}, lists)
     for name in ('SNIPER-0001.params', 'SNIPER-0001.states'):
         with open(work / name, 'wb') as stream:
             write_arrays(stream, ARRAYS)
