@@ -10,7 +10,8 @@ WORDS = (b'', b'-1', b'0', b'1e400', b'nan', b'-inf', b'99999999999999999999', b
          b'}', b'<', b'>', b'/', b'\\', b'&amp;', b'\x00', b'\xff\xfe', b'\xef\xbb\xbf', b'%', b'~', b'$', b'..', b'\n',
          b'\r\n', b'\t', b'\xc3\xa9', b'\xed\xa0\x80', b'!!', b'*a', b'&a', b': ', b'- ', b'#')
 VALUES = (None, True, False, 0, -1, 1, 0.5, 1e30, float('nan'), float('inf'), float('-inf'), 1 << 70, '', ' ', 'x', '1',
-          '../..', '\x00', '\ud800', 'a' * 5000, [], {}, [[]], [None], {'x': 1}, [1, 2, 3, 4], [float('nan')] * 4, ['a'] * 4)
+          '../..', '\x00', '\ud800', 'a' * 5000, [], {}, [[]], [None], {'x': 1}, [1, 2, 3, 4], [float('nan')] * 4,
+          ['a'] * 4)
 
 
 def mutated(content: bytes, rng: random.Random, kind: str = 'bytes') -> bytes:

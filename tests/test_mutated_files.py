@@ -108,15 +108,16 @@ def side_file(folder):
     files = {ending: list(file_checksum(str(folder / f'SNIPER-0001.{ending}'))) for ending in ('params', 'states')}
     return json.dumps({
         'classes': ['__background__', 'cat', 'dog'], 'config': flat_config(config), 'config_hash': 'x', 'epoch': 1,
-        'batch': 0, 'batch_size': 8, 'num_update': 7, 'samples': 80, 'seed': 3, 'run': 'r', 'metrics': {}, 'first_chip': 0,
-        'order_batch': 8, 'files': files}).encode()
+        'batch': 0, 'batch_size': 8, 'num_update': 7, 'samples': 80, 'seed': 3, 'run': 'r', 'metrics': {},
+        'first_chip': 0, 'order_batch': 8, 'files': files}).encode()
 
 
 def exported_file():
     config = load_config(mutated_readers.CONFIG)
     return json.dumps({
         'optimized': FORMAT, 'graph': '0' * 64, 'params': [1, 2], 'precision': 'int8',
-        'settings': graph_settings(config), 'classes': ['__background__', 'cat'], 'configuration': {'TEST.NMS': -1, 'symbol': 'sniper_tiny'}}).encode()
+        'settings': graph_settings(config), 'classes': ['__background__', 'cat'],
+        'configuration': {'TEST.NMS': -1, 'symbol': 'sniper_tiny'}}).encode()
 
 
 def good_files(folder):
@@ -143,8 +144,8 @@ def good_files(folder):
         'overrides': [('text', b'TRAIN.lr\n0.1\nTEST.SCALES\n[[480, 640], [192, 256]]\nsymbol\nsniper_tiny\ngpus\n0,1\n'
                                b'TRAIN.SCALES\n[2.0, 1.0, 256.0]\ndataset.image_set\na+b\nTRAIN.FLIP\nTrue')],
         'hosts': [('text', b'# machines\na\nuser@b:4\nc slots=2\n')],
-        'catalogue': [('text', b'a:\n  about: x\n  urls: [http://a/b]\n  sha256: ' + b'ab' * 32 + b'\n  file: b\n  into: d\n'
-                               b"  gives: c\n  otherwise: ''\n")],
+        'catalogue': [('text', b'a:\n  about: x\n  urls: [http://a/b]\n  sha256: ' + b'ab' * 32 +
+                       b"\n  file: b\n  into: d\n  gives: c\n  otherwise: ''\n")],
         'side': [('json', side_file(folder)), ('text', side_file(folder))],
         'exported': [('json', exported_file())],
         'archive': [('bytes', zipped(zipfile.ZIP_DEFLATED)), ('bytes', zipped(zipfile.ZIP_STORED)),
