@@ -15,7 +15,6 @@ import zipfile
 import cv2
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 
 from configs import flat_config, load_config
