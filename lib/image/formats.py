@@ -1,8 +1,15 @@
-"""What a file is that OpenCV does not read, by its first bytes: so that a message can say it."""
+"""Which files of a folder are pictures; what a file is that OpenCV does not read, by its first bytes, so that a message
+can say it."""
+import os
 import re
-from typing import Optional
+from typing import List, Optional
 
 from lib.image.header import is_animated_webp
+from lib.utils.errors import SniperError
+
+# What people call pictures; those that OpenCV does not read are named by the reader.
+ENDINGS = ('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.bmp', '.tif', '.tiff', '.webp', '.jp2', '.pgm', '.ppm', '.gif',
+           '.heic', '.heif', '.avif')
 
 _CONVERT = 'which OpenCV does not read: convert it to JPEG or PNG'
 _NO_PICTURE = 'not an image: fetch it again, or leave it out'
@@ -79,3 +86,16 @@ def _text_kind(head):
     if text and all(32 <= letter < 127 or letter in b'\t\r\n\f' for letter in text):
         return f'text, {_NO_PICTURE}'
     return None
+
+
+def picture_files(folder: str) -> List[str]:
+    """Paths of the pictures of a folder by their endings, sorted. SniperError if there are none."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise SniperError(f'folder {folder} cannot be read: {error.strerror or error}') from None
+    found = [os.path.join(folder, name) for name in names
+             if name.lower().endswith(ENDINGS) and not name.startswith('.')]    # hidden: companions of macOS, ...
+    if not found:
+        raise SniperError(f'folder {folder} holds no picture ({" ".join(ENDINGS)})')
+    return found
