@@ -67,23 +67,25 @@ class CocoFile:
         if isinstance(values, list) and values and all(isinstance(value, str) for value in values):
             content = dict(content, categories=[{'id': name, 'name': name} for name in values])
         values, _ = list_of_objects(self.path, content, 'categories')
-        self.categories, self.labels, names = [], {}, {}
+        self.categories, names, label = [], {}, {}
+        warnings = AnnotationWarnings(self.path, 'category')
         for index, category in enumerate(values):
             key, name = self._category(index, category)
             if key in names and names[key] != name:
                 raise SniperError(f'{self.path}: category id {key!r} occurs twice ({names[key]}, {name}); ids must be '
                                   'unique')
             if name == BACKGROUND:
-                self.notes.append(f'{self.path}: the category {BACKGROUND} is left out, every detector has it')
+                warnings.add(f'categories are called {BACKGROUND} and are left out, for every detector has it', key)
                 continue
-            if name in names.values() and key not in names:
-                self.notes.append(f'{self.path}: several categories are called {name!r}; they are one class')
+            if name in label and key not in names:
+                warnings.add('categories have the name of another; they are one class', name)
             elif key not in names:
                 self.categories.append(dict(category, id=key, name=name))
+                label[name] = len(self.categories)
             names[key] = name
         if not self.categories:
             raise SniperError(f'{self.path} lists no categories: a detector needs at least one')
-        label = {category['name']: label for label, category in enumerate(self.categories, 1)}
+        self.notes += warnings.lines()
         self.labels = {key: label[name] for key, name in names.items()}
         return IdFinder(names, {name: key for key, name in reversed(list(names.items()))})
 

@@ -82,9 +82,10 @@ class VocFolder:
             raise SniperError('{} lists no images: there is no XML file in it{}{}'.format(
                 self.annotations.folder, f', but {shortened(files, 3)}' if files else '',
                 "; dataset.dataset coco reads COCO's files" if any(name.endswith('.json') for name in files) else ''))
-        broken = next((image_id for image_id in ids if not image_id.isprintable()), None)
-        if broken is not None:
-            raise SniperError(f'{self.annotations.folder}: the name {broken!r} cannot stand in a list: rename the file')
+        for image_id in ids:
+            if '\n' in image_id or '\r' in image_id or image_id.encode('utf-8', 'replace').decode() != image_id:
+                raise SniperError(f'{self.annotations.folder}: the name {image_id!r:.80} cannot stand in a list: '
+                                  'rename the file')
         return ids
 
     def _from_list(self):
@@ -169,8 +170,10 @@ def _find(dataset_path, parts, image_set):
             return None, image_set, part, None
     names = 'a name is <year>_<set>' if parts[0].year else 'one folder a set' if not plain else os.path.join(
         parts[0].lists[0], image_set + '.txt')
-    raise SniperError('{} has no image set {!r} ({}); sets there: {}'.format(
-        dataset_path, image_set, names, shortened(_nearest(image_set, parts), _SETS_NAMED)))
+    mend = f'; python -m lib.dataset.voc_sets {dataset_path} makes train and test' if plain and not any(
+        part.set_lists() for part in parts) else ''
+    raise SniperError(f'{dataset_path} has no image set {image_set!r:.80} ({names}); sets there: '
+                      f'{shortened(_nearest(image_set, parts), _SETS_NAMED)}{mend}')
 
 
 def _sets_without_list(part):

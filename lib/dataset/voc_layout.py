@@ -13,6 +13,9 @@ from lib.utils.reachable import why_unreadable
 
 IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')  # the first that is there is taken
 ANNOTATION_ENDINGS = ('.xml',)
+# Lower-case names of folders that hold annotations, and images; the better one first.
+_ANNOTATIONS = ('annotations', 'annotation', 'xmls', 'xml', 'labels')
+_IMAGES = ('jpegimages', 'images', 'image', 'imgs', 'img')
 MAX_DEPTH = 16  # of subfolders
 _YEAR = re.compile(r'VOC(\d{4})')
 
@@ -27,7 +30,7 @@ class Part(NamedTuple):
 
     def set_lists(self) -> Dict[str, str]:
         """{set: path of its list}."""
-        found = {}
+        found: Dict[str, str] = {}
         for folder in reversed(self.lists):
             found.update((name[:-len('.txt')], os.path.join(folder, name)) for name in folder_content(folder)[1]
                          if name.endswith('.txt') and not name.startswith('.'))
@@ -66,23 +69,29 @@ def _part(root, name='', year=None):
 
     XML files beside the images, or in a folder `annotations` beside one `images`, are as good as the kit's own names.
     """
-    folders, files = folder_content(root)
+    folders, _ = folder_content(root)
     by_key = {folder.lower(): folder for folder in sorted(folders, reverse=True)}
-    annotations, sets = by_key.get('annotations'), by_key.get('imagesets')
-    beside = annotations is None and any(_ending(file) in ANNOTATION_ENDINGS for file in files)
+    annotations, sets = by_key.get(_ANNOTATIONS[0]), by_key.get('imagesets')
+    beside = annotations is None and _holds(root, ANNOTATION_ENDINGS)
+    if not beside:  # the other names mean annotations only if there are some
+        annotations = annotations or next((by_key[key] for key in _ANNOTATIONS if key in by_key and _holds(
+            os.path.join(root, by_key[key]), ANNOTATION_ENDINGS)), None)
     if not (annotations or sets or beside):
         return None
     annotations = root if beside else os.path.join(root, annotations or 'Annotations')
-    images = by_key.get('jpegimages') or by_key.get('images')
+    images = next((by_key[key] for key in _IMAGES if key in by_key), None)
     if images:
         images = os.path.join(root, images)
     else:
-        holders = (folder for folder, names in ((root, files), (annotations, folder_content(annotations)[1]))
-                   if any(_ending(file) in IMAGE_ENDINGS for file in names))
-        images = next(holders, os.path.join(root, 'JPEGImages'))
+        images = next((folder for folder in (root, annotations) if _holds(folder, IMAGE_ENDINGS)),
+                      os.path.join(root, 'JPEGImages'))
     sets = os.path.join(root, sets or 'ImageSets')
     main = {folder.lower(): folder for folder in folder_content(sets)[0]}.get('main', 'Main')
     return Part(name, year, annotations, images, (os.path.join(sets, main), sets))
+
+
+def _holds(folder, endings):
+    return any(_ending(name) in endings for name in folder_content(folder)[1])
 
 
 def folder_content(folder: str) -> Tuple[List[str], List[str]]:
@@ -107,10 +116,10 @@ class FileIndex:
     def __init__(self, folder: str, endings: Tuple[str, ...]):
         """SniperError: a folder cannot be read."""
         self.folder = folder
-        self._files = {}    # {name with ending: itself}, and by its key
-        self._stems = {}    # {name without ending: names with one of the endings, the first ending first}
-        self._keys = {}     # {key of a name without ending: names without}
-        self._bare = {}     # {key of the last part of it: names without}
+        self._files: Dict[str, str] = {}        # by the key of a name with ending
+        self._stems: Dict[str, List[str]] = {}  # names with one of the endings, the first ending first, by that without
+        self._keys: Dict[str, List[str]] = {}   # names without ending by their key
+        self._bare: Dict[str, List[str]] = {}   # the same by the key of their last part
         for name in _files_below(folder):
             self._files.setdefault(_key(name), name)
             if _ending(name) in endings:

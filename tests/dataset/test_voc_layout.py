@@ -46,6 +46,8 @@ def test_classes_of_subfolders_must_be_in_the_list(tmp_path):
 def test_subfolders_are_split_and_are_sets(tmp_path):
     folder = make_part(tmp_path, {f'{part}/{number}': xml(RING) for part in ('day', 'night') for number in range(5)})
     assert load(folder, 'night').image_ids == [f'night/{number}' for number in range(5)]
+    with pytest.raises(SniperError, match="no image set 'train' .*sets there: day, .*voc_sets .* makes train and"):
+        load(folder, 'train')
     split([folder, '--test', '0.3'])
     assert sorted(load(folder, 'train').image_ids + load(folder, 'test').image_ids) == load(folder).image_ids
     with pytest.raises(SniperError, match="no image set 'nigt' .*sets there: night"):
@@ -89,6 +91,12 @@ def test_endings(tmp_path, name):
     assert images(load(tmp_path)) == ['JPEGImages/' + name]
 
 
+def test_annotations_in_capitals(tmp_path):
+    write(tmp_path / 'Annotations' / 'A.XML', xml(RING))
+    touch(str(tmp_path), 'JPEGImages', 'a.JPG')
+    assert images(load(tmp_path)) == ['JPEGImages/a.JPG']
+
+
 @pytest.mark.parametrize('name', ['a.b', 'img.jpg', 'v1.0 final', 'Ünï', '#1', '{0}', '%s'])
 def test_odd_names(tmp_path, name):
     make_part(tmp_path, {name: xml(RING), 'other': xml(RING)}, {'train': [name]})
@@ -120,12 +128,22 @@ def test_letters_taken_apart(tmp_path):
     assert len(images(dataset)) == 1 and dataset.num_classes == 2
 
 
+@pytest.mark.parametrize('name', [b'a\nb', b'a\rb', b'\xe9'])
+def test_names_that_no_list_can_hold(tmp_path, name):
+    make_part(tmp_path, {'a': xml(RING), 'a\u3000b': xml(RING)})
+    assert len(load(tmp_path).image_ids) == 2
+    write(os.path.join(str(tmp_path), 'Annotations', os.fsdecode(name) + '.xml'), xml(RING))
+    with pytest.raises(SniperError, match='cannot stand in a list: rename the file'):
+        load(tmp_path)
+
+
 # ---- other layouts
 
 
 @pytest.mark.parametrize('annotations, pictures', [
     ('annotations', 'images'), ('Annotations', 'Images'), ('ANNOTATIONS', 'jpegimages'), ('Annotations', ''),
-    ('Annotations', 'Annotations'), ('', ''), ('', 'images'), ('annotations/xmls', 'images')])
+    ('Annotations', 'Annotations'), ('', ''), ('', 'images'), ('annotations/xmls', 'images'), ('xmls', 'imgs'),
+    ('labels', 'images'), ('Annotation', 'JPEGImages')])
 def test_names_of_folders(tmp_path, annotations, pictures):
     write(tmp_path / annotations / 'a.xml', xml(RING))
     touch(str(tmp_path), pictures, 'a.jpg')
