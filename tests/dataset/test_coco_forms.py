@@ -236,3 +236,14 @@ def test_class_list_that_is_no_file(tmp_path):
     (tmp_path / 'classes.txt').mkdir()
     with pytest.raises(SniperError, match='classes.txt is a folder, not a file'):
         load(folder)
+
+
+def test_a_changed_class_list_is_noticed_by_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(roidb_cache, 'WORTHWHILE', 0)
+    folder = make_folder(tmp_path, {'train2017': content({1: [BOX, LARGE]})})
+    for names in ('dog\ncat', 'cat\ndog', 'cow\ncat\ndog'):
+        (tmp_path / 'classes.txt').write_text(names)
+        for _ in range(2):
+            dataset = load(folder)
+            assert list(dataset.classes[1:]) == names.split()
+            assert dataset.roidb()[0]['gt_classes'].tolist() == [dataset.classes.index(name) for name in ('cat', 'dog')]
