@@ -22,7 +22,7 @@ def parse_arguments(argv=None):
 
 
 def main(argv=None):
-    """Run the training -> exit status: 0, 130 or 143 when a signal ended it. Mistakes raise SniperError."""
+    """Run the training -> exit status: 0, 130, 143 or 129 when a signal ended it. Mistakes raise SniperError."""
     args = parse_arguments(argv)
     config = cli.config_from_arguments(args)
     if args.momentum is not None:
@@ -44,28 +44,31 @@ def run_worker(args, config, workers):
     from lib.distributed import consistency
     from lib.engine.devices import check_kvstore, check_precision, contexts
     from lib.iterators import TrainIterator
+    from lib.tasks.seen_report import log_training
+    from lib.train.classes import in_known_classes
+    from lib.train.data_change import training_set_facts
     from lib.train.run import train
     from lib.weights.paths import output_folder
     from symbols import get_detector
     folder = output_folder(config, args.cfg)
-    name = f'{config_name(args.cfg)}_{time.strftime("%Y-%m-%d-%H-%M")}'
-    if workers.rank == 0:
-        cli.setup_logging(os.path.join(folder, name + '.log'))
-    else:
-        cli.setup_logging(os.path.join(folder, f'{name}_rank{workers.rank}.log'), console_level='WARNING')
+    name = f'{config_name(args.cfg)}_{time.strftime("%Y-%m-%d-%H-%M")}' + f'_rank{workers.rank}' * bool(workers.rank)
+    cli.setup_logging(os.path.join(folder, name + '.log'), console_level='WARNING' if workers.rank else 'INFO')
     devices = contexts(config)
     check_precision(config, devices)
     check_kvstore(config, devices)
     consistency.check_program(workers, config, len(devices))
     detector = get_detector(config.symbol)
-    roidb, classes = load_training_roidb(config)
+    prefix = os.path.join(folder, args.save_prefix)
+    roidb, classes = in_known_classes(config, prefix, args.resume, *load_training_roidb(config), workers)
     consistency.check_data(workers, roidb)
+    data = training_set_facts(roidb)
     config.dataset.NUM_CLASSES = len(classes)
-    cli.log_head(config, workers)
+    cli.keep_configuration(os.path.join(folder, name + '.yml'), config, workers, args.overrides)
+    seen = log_training(config, roidb) if workers.rank == 0 else None
     with TrainIterator(roidb, config, config.TRAIN.BATCH_IMAGES * len(devices),
                        shard=(workers.rank, workers.count)) as iterator:
-        return train(config, detector, iterator, classes, os.path.join(folder, args.save_prefix), devices,
-                     display=args.display, resume=args.resume, workers=workers)
+        return train(config, detector, iterator, classes, prefix, devices, display=args.display, resume=args.resume,
+                     workers=workers, data=data, seen=seen)
 
 
 if __name__ == '__main__':

@@ -20,6 +20,7 @@ from typing import List, NamedTuple
 from benchmarks.autofocus_plot import plot_runs
 from benchmarks.timing import json_line, table
 from configs import load_config
+from configs.scales import scale_name
 from lib.cli import run
 from lib.tasks import check_config
 from lib.utils.files import text_writer
@@ -85,10 +86,10 @@ def all_ways(test, args) -> List[Way]:
     scales = len(test.SCALES)
     off = {'AUTO_FOCUS': False, 'DO_PRUNING': [False] * scales}
     ways = [Way(PYRAMID, 'pyramid', off), Way(CONFIGURED, 'configured', {})]
-    for index, pair in enumerate(test.SCALES):
-        keys = dict(off, SCALES=[pair], VALID_RANGES=[(-1, -1)], BATCH_IMAGES=[test.BATCH_IMAGES[index]],
+    for index, scale in enumerate(test.SCALES):
+        keys = dict(off, SCALES=[scale], VALID_RANGES=[(-1, -1)], BATCH_IMAGES=[test.BATCH_IMAGES[index]],
                     DO_PRUNING=[False], USE_CACHE=[False], CHIP_HYPERPARAMS=[(-1, -1, -1)])
-        ways.append(Way('scale {}x{} alone'.format(*pair), 'single', keys))
+        ways.append(Way(f'scale {scale_name(scale)} alone', 'single', keys))
     lists = [('dilation', args.dilations), ('threshold', args.thresholds), ('chip', args.chip_factors)]
     if args.grid:
         changes = [dict(zip(('dilation', 'threshold', 'chip'), values))
@@ -124,7 +125,7 @@ def changed(test, dilation=None, threshold=None, chip=1.0, least=None):
 def measure(args, ways):
     """Run all ways in turn -> a dict of figures each."""
     from lib.dataset import load_test_dataset
-    from lib.inference import PredictorFactory, check_classes, find_weights, use_float32_on_cpu
+    from lib.inference import PredictorFactory, find_weights, use_float32_on_cpu
     from lib.weights.paths import output_folder
     configs = []
     for way in ways:
@@ -135,7 +136,7 @@ def measure(args, ways):
         configs.append(config)
     dataset, roidb = load_test_dataset(configs[0])
     weights = find_weights(configs[0], output_folder(configs[0], args.cfg), args.save_prefix)
-    if check_classes(weights, dataset.classes) != dataset.classes:
+    if weights.classes not in ((), dataset.classes):
         sys.exit(f'{weights.path} was trained on other classes, or in another order, than the data set has')
     runs = [[] for _ in ways]
     for repeat in range(args.repeats):

@@ -1,28 +1,8 @@
 """`python -m configs FILE [--set KEY VALUE ...]`: print the configuration that a run would have."""
 import argparse
 
-import yaml
-
-from configs.keys import ALL_KEYS, plain_value
 from configs.loader import load_config
-from configs.schema import Key
-
-
-def _text(value):
-    """A value as YAML on one line; pairs as lists, which load as pairs again."""
-    text = yaml.safe_dump(plain_value(value), default_flow_style=True, width=float('inf'))
-    return text.replace('\n...', '').strip()
-
-
-def describe(config, keys=None, meanings=False, indent=''):
-    """YAML lines of a configuration; with `meanings` what each key means follows as a comment."""
-    for name, declared in (ALL_KEYS if keys is None else keys).items():
-        if isinstance(declared, Key):
-            line = f'{indent}{name}: {_text(config[name])}'
-            yield f'{line}  # {declared.meaning}' if meanings else line
-        else:
-            yield f'{indent}{name}:'
-            yield from describe(config[name], declared, meanings, indent + '  ')
+from configs.text import describe
 
 
 def main(argv=None):
@@ -39,4 +19,4 @@ def main(argv=None):
 
 if __name__ == '__main__':
     from lib.cli import run
-    run(main)
+    run(main, prints=True)

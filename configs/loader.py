@@ -14,13 +14,16 @@ from easydict import EasyDict
 
 from configs.defaults import KEYS
 from configs.derived import derive
-from configs.keys import ALL_KEYS, key_names
-from configs.schema import FLOAT, INT_OR_INTS, TEXT, ConfigError, Key
+from configs.keys import ALL_KEYS, default_values, key_names
+from configs.schema import FLOAT, INT_OR_INTS, PATH, TEXT, ConfigError, Key
 from configs.yaml_files import read_yaml
+from lib.utils.errors import SniperError
+from lib.utils.user_path import user_path
 
 logger = logging.getLogger(__name__)
 
 BASE = '_base_'
+DEFAULT, INHERITED, FILE, SET = 'default', 'inherited', 'file', '--set'  # where a value comes from, see source_of
 
 
 class Config(EasyDict):
@@ -45,11 +48,24 @@ def load_config(path: Union[str, os.PathLike, None] = None, overrides: Iterable 
     """
     config = _defaults(ALL_KEYS)
     if path is not None:
-        _apply_file(config, os.fspath(path), ())
+        _apply_file(config, user_path(path), ())
     _apply_overrides(config, list(overrides))
     _fit_lists(config.TEST)
     derive(config)
     return _freeze(config)
+
+
+def source_of(config: EasyDict, name: str) -> str:
+    """Where the value of a key ('TEST.TEST_EPOCH') that holds one number or text comes from: SET, FILE (the one that
+    was asked for), INHERITED (from its `_base_`) or DEFAULT. A value that a program has assigned since counts as SET.
+    """
+    *sections, last = name.split('.')
+    for section in sections:
+        config = config[section]
+    source, value = config.__dict__.get('_sources', {}).get(last, (DEFAULT, None))
+    if source == DEFAULT:
+        value = default_values([name])[name]
+    return source if value == config[last] else SET
 
 
 def config_name(path: Union[str, os.PathLike]) -> str:
@@ -85,23 +101,23 @@ def _apply_file(config, path, parents):
     for base in [bases] if isinstance(bases, str) else bases or []:
         if not isinstance(base, str):
             raise ConfigError(f'{path}: {BASE} wants a file name or a list of them')
-        _apply_file(config, os.path.join(os.path.dirname(path), base), parents + (real,))
+        _apply_file(config, os.path.join(os.path.dirname(path), user_path(base)), parents + (real,))
 
     def where(name):
         return f'{path} line {lines[name]}' if name in lines else path
-    _apply_mapping(config, ALL_KEYS, values, '', where)
+    _apply_mapping(config, ALL_KEYS, values, '', where, INHERITED if parents else FILE)
 
 
-def _apply_mapping(config, keys, values, prefix, where):
+def _apply_mapping(config, keys, values, prefix, where, source):
     for name, value in values.items():
         full = f'{prefix}{name}'
         if name not in keys:
             raise ConfigError(f'{where(full)}: there is no configuration key {full}; the nearest valid key is '
                               f'{_nearest(full)}')
         if isinstance(keys[name], Key):
-            config[name] = _convert(full, keys[name], value, where(full))
+            _assign(config, name, _convert(full, keys[name], value, where(full)), source)
         elif isinstance(value, dict):
-            _apply_mapping(config[name], keys[name], value, full + '.', where)
+            _apply_mapping(config[name], keys[name], value, full + '.', where, source)
         else:
             raise ConfigError('{}: {} is a section of keys ({}, ...), not a value'.format(
                 where(full), full, ', '.join(list(keys[name])[:3])))
@@ -127,9 +143,14 @@ def _apply_overrides(config, words):
         if not isinstance(keys[last], Key):
             raise ConfigError(f'--set: {name} is a section; set one of its keys, such as '
                               f'{name}.{next(iter(keys[last]))}')
-        node[last] = _convert(name, keys[last], _parse(text, keys[last]), '--set')
+        _assign(node, last, _convert(name, keys[last], _parse(text, keys[last]), '--set'), SET)
         if keys[last].unused:
             logger.warning('--set %s has no effect: the key is there so that old files load', name)
+
+
+def _assign(section, name, value, source):
+    section[name] = value
+    section.__dict__.setdefault('_sources', {})[name] = source, value  # beside the keys, as _frozen is
 
 
 def _parse(text, declared):
@@ -140,9 +161,9 @@ def _parse(text, declared):
         value = ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
-    if declared.kind is TEXT and isinstance(value, (int, float, tuple)) and not isinstance(value, bool):
+    if declared.kind in (TEXT, PATH) and isinstance(value, (int, float, tuple)) and not isinstance(value, bool):
         return text  # 5.33, 0,1: the key is a text, so what was typed is meant
-    if declared.kind is FLOAT and type(value) is int:
+    if declared.kind is FLOAT and type(value) is int and abs(value) < 2 ** 128:  # beyond, it is none
         return float(value)
     return value
 
@@ -153,6 +174,8 @@ def _convert(name, declared, value, where):
     except (ValueError, OverflowError):
         got = 'nothing' if value is None else f'{value!r:.60} ({type(value).__name__})'
         raise ConfigError(f'{where}: {name} wants {declared.kind.wants}, got {got}') from None
+    except SniperError as error:
+        raise ConfigError(f'{where}: {name}: {error}') from None
     if declared.choices and value not in declared.choices:
         raise ConfigError(f'{where}: {name} is {value!r}; it can be {" or ".join(repr(x) for x in declared.choices)}')
     return value

@@ -19,22 +19,26 @@ shard, a checkpoint or an optimised network filters by these words (`configs.key
 A key that only says what is shown, written or looked at affects nothing of these.
 
 One `Kind` a type says what it wants and converts to it: `Kind.convert(value)` returns the value to store or raises
-ValueError. Conversions are those that lose nothing: a list for a tuple and the reverse, a list for an array, a number
-for a text. A whole number for a float stays whole, as the file wrote it (`--set` makes it a float, see
+ValueError, or SniperError that says what is wrong with it. Conversions are those that lose nothing: a list for a tuple
+and the reverse, a list for an array, a number for a text. A path is what a shell would make of it: lib/utils/user_path.
+ A whole number for a float stays whole, as the file wrote it (`--set` makes it a float, see
 configs/loader.py).
 """
 import math
+import os
 import re
 from typing import Any, Callable, FrozenSet, NamedTuple, Optional
 
 import numpy as np
 
 from lib.utils.errors import SniperError
+from lib.utils.user_path import user_path
 
 AFFECTED = ('graph', 'pixels', 'detections', 'pyramid', 'proposals', 'schedule', 'machine')
 NOTHING = ''
 UNUSED = 'unused'  # how the meaning of a key begins that nothing reads
 
+_LARGEST, _LARGEST_INT = float(np.finfo(np.float32).max), 2 ** 31 - 1  # that MXNet's operators take
 # YAML 1.1 reads 1e-3 (no dot) as text; people write learning rates that way.
 _EXPONENT = re.compile(r'[-+]?\d+(\.\d*)?[eE][-+]?\d+$')
 
@@ -49,15 +53,36 @@ class Kind(NamedTuple):
     convert: Callable
 
 
+class Limits(NamedTuple):
+    """Which numbers a key may hold: `low` or more, `high` or less, more than `above`; None = no such limit."""
+    low: Optional[float] = None
+    high: Optional[float] = None
+    above: Optional[float] = None
+
+    def allow(self, number: float) -> bool:
+        """Whether it is within."""
+        return ((self.low is None or number >= self.low) and (self.high is None or number <= self.high)
+                and (self.above is None or number > self.above))
+
+    def __str__(self) -> str:
+        if self.above is not None:
+            return f'above {self.above}'
+        if self.low is None or self.high is None:
+            return f'{self.low} or more' if self.high is None else f'{self.high} or less'
+        return f'from {self.low} to {self.high}'
+
+
 class Key(NamedTuple):
     """One configuration key: default value, meaning with unit, what it affects, kind, and the only values allowed (or
-    ()). per_scale: a list with an entry for each of the section's SCALES."""
+    ()). per_scale: a list with an entry for each of the section's SCALES. limits: of its number, or of all its numbers
+    (configs.checks)."""
     default: Any
     meaning: str
     affects: FrozenSet[str]
     kind: Kind
     choices: tuple = ()
     per_scale: bool = False
+    limits: Limits = Limits()
 
     @property
     def unused(self) -> bool:
@@ -82,6 +107,14 @@ def _to_float(value):
         value = float(value)
     if not _is_number(value):
         raise ValueError(value)
+    if abs(value) > _LARGEST:
+        raise SniperError(f'{value!r:.20} is beyond what single precision holds')
+    return value
+
+
+def _to_int(value):
+    if abs(_exactly(int)(value)) > _LARGEST_INT:
+        raise SniperError(f'{value!r:.20} is beyond {_LARGEST_INT}')
     return value
 
 
@@ -91,6 +124,11 @@ def _to_text(value):
     if isinstance(value, (list, tuple)) and all(_is_number(x) for x in value):
         return ','.join(str(x) for x in value)
     return _exactly(str)(value)
+
+
+def _to_path(value):
+    return user_path(value if isinstance(value, os.PathLike) else str(value) if _is_number(value) else
+                     _exactly(str)(value))
 
 
 def _items(value):
@@ -145,9 +183,10 @@ def _word(word):
 
 
 BOOL = Kind('True or False', _exactly(bool))
-INT = Kind('a whole number', _exactly(int))
+INT = Kind('a whole number', _to_int)
 FLOAT = Kind('a number', _to_float)
 TEXT = Kind('a text', _to_text)
+PATH = Kind('a path', _to_path)  # of a file or folder, or the beginning of several files' names
 
 INTS = list_of(INT, 'a list of whole numbers')
 FLOATS = list_of(FLOAT, 'a list of numbers')
@@ -155,8 +194,6 @@ TEXTS = list_of(Kind('a text', _exactly(str)), 'a list of texts')
 BOOLS = list_of(BOOL, 'a list of True and False')
 PAIRS = list_of(tuple_of(FLOAT, 2, ''), 'a list of pairs of numbers')
 TRIPLES = list_of(tuple_of(FLOAT, 3, ''), 'a list of triples of numbers')
-FACTORS = list_of(Kind('', lambda value: float(_to_float(value))), 'a list of numbers')
-SCALES = one_of(FACTORS, PAIRS)
 PROCESSES = one_of(INT, _word('auto'))
 INT_OR_INTS = one_of(INT, INTS)
 
@@ -164,10 +201,12 @@ _BY_TYPE = {bool: BOOL, int: INT, float: FLOAT, str: TEXT}
 
 
 def key(default: Any, meaning: str, affects: str, kind: Optional[Kind] = None, choices: tuple = (),
-        per_scale: bool = False) -> Key:
+        per_scale: bool = False, **limits: float) -> Key:
     """Declare a key. affects: words of AFFECTED, or NOTHING; the kind follows from the default where that says enough.
+    limits: fields of Limits.
     """
     words = frozenset(affects.split())
     if not words <= set(AFFECTED):
         raise ValueError(f'{sorted(words - set(AFFECTED))}: a key affects {", ".join(AFFECTED)} or nothing')
-    return Key(default, meaning, words, kind or _BY_TYPE[type(default)], choices, per_scale)
+    return Key(default, meaning, words, kind or _BY_TYPE[type(default)], choices, per_scale,
+               Limits(**limits))

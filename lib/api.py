@@ -12,21 +12,31 @@ MXNet is loaded by `Detector.load`, not by this import.
 import copy
 import os
 import tempfile
-from typing import Sequence, Tuple, Union
+from typing import Iterable, List, Sequence, Tuple, Union
 
 import numpy as np
+import PIL.Image
+import PIL.ImageOps
 
 from configs import load_config
 from lib.bbox.detections import Detections
 from lib.engine.exported_model import is_exported_model, read_configuration
 from lib.engine.precision import prepare
-from lib.image import read_image
+from lib.image import ImageFile, ImageNotices
 from lib.inference import PredictorFactory, detect, find_weights, settle_classes, use_float32_on_cpu
 from lib.tasks import check_config
+from lib.utils.errors import SniperError
 from lib.visualization import write_picture
-from lib.weights.paths import output_folder
+from lib.weights.paths import SAVE_PREFIX, output_folder
 
-Image = Union[str, np.ndarray]
+Image = Union[str, os.PathLike, np.ndarray, PIL.Image.Image]
+
+_PILLOW_MODES = ('1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'CMYK', 'YCbCr')     # of 8 bits
+_WANTED = 'a path, an array (height, width, 3) uint8 of B, G, R, or a picture of Pillow'
+
+
+class NotAnImage(SniperError, ValueError):
+    """What was given for an image is none: of another type, shape or depth."""
 
 
 class Detector:
@@ -46,7 +56,7 @@ class Detector:
         self._predictor = None
 
     @classmethod
-    def load(cls, source, overrides: Sequence = (), save_prefix: str = 'SNIPER') -> 'Detector':
+    def load(cls, source, overrides: Sequence = (), save_prefix: str = SAVE_PREFIX) -> 'Detector':
         """source: path of a configuration, whose checkpoint, or shipped model, is taken as main_test.py takes it; or
         the prefix of a model that scripts/optimize_model.py wrote, which knows its configuration; or a loaded
         configuration, which is copied.
@@ -69,17 +79,21 @@ class Detector:
         prepare(config)
         return cls(config, find_weights(config, folder, save_prefix))
 
-    def detect(self, images: Union[Image, Sequence[Image]]) -> Detections:
-        """Detections of one image or a list of them, best first within a class; `classes` has the names.
+    def detect(self, images: Union[Image, Iterable[Image]]) -> Detections:
+        """Detections of one image or several, best first within a class; `classes` has the names.
 
-        images: paths, or arrays (H, W, 3) uint8 in the order B, G, R. `image` of the result is the position in the
-        list, 0 for a single one. Boxes are in pixels of the image, masks (with TEST.WITH_MASK) codes of lib.masks.
-        SniperError for an image that cannot be read, ValueError for an array of another kind.
+        images: paths, arrays (H, W, 3) uint8 in the order B, G, R, or pictures of Pillow, and lists of these. `image`
+        of the result is the position in the list, 0 for a single one. Boxes are in pixels of the image as viewers show
+        it (turned by its EXIF orientation), masks (with TEST.WITH_MASK) codes of lib.masks.
+        SniperError for an image that cannot be read; NotAnImage, a ValueError too, for what is no image.
         """
-        single = isinstance(images, (str, os.PathLike, np.ndarray))
+        notices = ImageNotices()
         with tempfile.TemporaryDirectory(prefix='sniper_') as folder:
-            roidb = [_record(image, number, folder) for number, image in enumerate([images] if single else images)]
-            return detect(roidb, self._borrow, self.config).replace(classes=self.classes)
+            roidb = [_record(image, number, folder, notices) for number, image in enumerate(_listed(images))]
+            found = detect(roidb, self._borrow, self.config, notices=notices).replace(classes=self.classes)
+        for reason in notices.unreadable.values():      # it could be read a moment ago
+            raise SniperError(reason)
+        return found
 
     def close(self) -> None:
         """Free the network. The next call of `detect` loads it again."""
@@ -113,15 +127,57 @@ class _Borrowed:
         """The owner does."""
 
 
-def _record(image: Image, number: int, folder: str) -> dict:
-    """A roidb record of an image; an array is written to `folder`, without loss, as the readers of images read files.
-    """
-    if isinstance(image, np.ndarray):
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-            raise ValueError(f'an image must be (height, width, 3) uint8, not {image.shape} {image.dtype}')
-        path, shape = os.path.join(folder, f'{number}.png'), image.shape
-        write_picture(path, image)
-    else:
+def _listed(images) -> List[Image]:
+    if isinstance(images, (str, os.PathLike, np.ndarray, PIL.Image.Image)):
+        return [images]
+    if isinstance(images, (bytes, bytearray, memoryview, dict)) or not isinstance(images, Iterable):
+        raise NotAnImage(f'an image must be {_WANTED}, or several in a list, not {_name_of(images)}')
+    return list(images)
+
+
+def _name_of(thing):
+    name = type(thing).__name__
+    return f'{name}: decode it first, by cv2.imdecode' if isinstance(thing, (bytes, bytearray, memoryview)) else name
+
+
+def _record(image: Image, number: int, folder: str, notices: ImageNotices) -> dict:
+    """A roidb record of an image. An array is written to `folder`, without loss, as the readers of images read files;
+    so is a picture that has to be turned, which a record cannot say."""
+    if isinstance(image, (str, os.PathLike)):
         path = os.fspath(image)
-        shape = read_image(path).shape
-    return {'image': path, 'image_id': number, 'width': shape[1], 'height': shape[0], 'flipped': False}
+        if isinstance(path, bytes):
+            path = os.fsdecode(path)
+        file = ImageFile(path)
+        pixels = file.decode().pixels
+        if file.orientation > 1:
+            for notice in file.notices:
+                notices.add(notice)
+            path = ''
+    else:
+        path, pixels = '', _pixels(image)
+    if not path:
+        path = os.path.join(folder, f'{number}.png')
+        write_picture(path, pixels)
+    return {'image': path, 'image_id': number, 'width': pixels.shape[1], 'height': pixels.shape[0], 'flipped': False}
+
+
+def _pixels(image) -> np.ndarray:
+    """(H, W, 3) uint8 B, G, R of an array or a picture of Pillow. NotAnImage for all else."""
+    if isinstance(image, PIL.Image.Image):
+        if image.mode not in _PILLOW_MODES:
+            raise NotAnImage(f'an image must have 8 bits a sample: convert the picture of mode {image.mode!r}')
+        image = np.asarray(PIL.ImageOps.exif_transpose(image).convert('RGB'))[:, :, ::-1]
+    if not isinstance(image, np.ndarray):
+        raise NotAnImage(f'an image must be {_WANTED}, not {_name_of(image)}')
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        mend = ''
+        if image.dtype != np.uint8:
+            mend = ': scale it to 0 ... 255 and convert it by astype(np.uint8)'
+        elif image.ndim == 2 or image.shape[-1] == 1:
+            mend = ': convert it by cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)'
+        elif image.shape[-1] == 4 and image.ndim == 3:
+            mend = ': leave out its transparency, image[:, :, :3]'
+        elif image.ndim == 4:
+            mend = ': give a list of arrays, list(images)'
+        raise NotAnImage(f'an image must be (height, width, 3) uint8, not {image.shape} {image.dtype}{mend}')
+    return image

@@ -3,11 +3,15 @@ import argparse
 import logging
 import os
 import platform
-import select
 import sys
 
-from configs import flat_config, load_config
+from configs import configuration_text, load_config
 from lib.utils.errors import SniperError
+from lib.utils.files import text_writer
+from lib.utils.processes import num_cores
+from lib.utils.standard_streams import open_closed_streams, watched
+from lib.utils.user_path import user_path
+from lib.weights.paths import SAVE_PREFIX
 
 logger = logging.getLogger(__name__)
 
@@ -17,9 +21,9 @@ CUT_SHORT = 141  # what shells report of a program whose reader has gone: 128 + 
 
 def add_config_arguments(parser, default_config=DEFAULT_CONFIG):
     """Add --cfg, --save_prefix and --set, which every command line understands."""
-    parser.add_argument('--cfg', default=default_config, metavar='FILE',
+    parser.add_argument('--cfg', type=user_path, default=default_config, metavar='FILE',
                         help='YAML configuration (default: %(default)s)')
-    parser.add_argument('--save_prefix', default='SNIPER',
+    parser.add_argument('--save_prefix', type=user_path, default=SAVE_PREFIX,
                         help='file prefix of checkpoints (default: %(default)s)')
     # REMAINDER, so that values such as -1e-3 are not taken for options
     parser.add_argument('--set', nargs=argparse.REMAINDER, default=[], metavar='KEY VALUE', dest='overrides',
@@ -51,13 +55,15 @@ def setup_logging(log_file=None, console_level='INFO'):
                         format='%(asctime)s %(message)s', datefmt='%H:%M:%S')
 
 
-def log_head(config, workers):
-    """Log environment and configuration, a key a line."""
-    lines = ['{}: {}'.format(*pair) for pair in _environment()]
+def keep_configuration(path, config, workers, overrides=()):
+    """Write environment and configuration to the YAML file `path`, and log where they are and what --set changed."""
+    facts = _environment()
     if not workers.alone:
-        lines.append(f'rank: {workers.rank} of {workers.count} workers, on {platform.node()}')
-    lines += ['{}: {!r}'.format(*pair) for pair in sorted(flat_config(config).items())]
-    logger.info('Environment and configuration\n%s', '\n'.join('    ' + line for line in lines))
+        facts.append(('rank', f'{workers.rank} of {workers.count} workers, on {platform.node()}'))
+    with text_writer(path) as stream:
+        stream.write(configuration_text(config, facts))
+    changed = ', '.join(map(' '.join, zip(overrides[::2], overrides[1::2])))
+    logger.info('Environment and configuration: %s%s', path, f' (--set {changed})' if changed else '')
 
 
 def _environment():
@@ -68,36 +74,57 @@ def _environment():
     from sniper_mxnet import mx
     return [('command', ' '.join(sys.argv)), ('folder', os.getcwd()), ('Python', platform.python_version()),
             ('MXNet', mx.__version__), ('NumPy', np.__version__), ('OpenCV', cv2.__version__),
-            ('machine', f'{platform.system()} {platform.machine()}, {os.cpu_count()} cores'),
+            ('machine', f'{platform.system()} {platform.machine()}, {num_cores()} of {os.cpu_count()} cores'),
             ('OMP_NUM_THREADS', os.environ.get('OMP_NUM_THREADS', 'not set'))]
 
 
-def run(main, argv=None):
+def run(main, argv=None, prints=False):
     """Run `main(argv)` as a program and leave with its status.
 
     A user's mistake or an incomplete installation becomes one line and status 1; that line, or the traceback of a bug,
-    goes to the log file too. When the reader of standard output has gone (`... | head`) the program ends quietly.
+    goes to the log file too.
+
+    prints: whether what stands on standard output is what the program is for. If so, it ends quietly when the reader
+    has gone (`... | head`), and a full disk is an error. If not, its files are: whatever becomes of standard output and
+    error, closed, full or unread, the work goes on, and a line of warning says what is lost.
     """
+    open_closed_streams()
+    with watched(stdout_raises=prints) as (stdout, stderr):
+        status = _status(main, argv, stdout)
+        lost = stdout.finish()
+        if prints and isinstance(lost, BrokenPipeError):
+            status = status or CUT_SHORT
+        elif prints and lost and not status:
+            _complain(f'error: standard output cannot be written: {_reason(lost)}')
+            status = 1
+        elif lost and not isinstance(lost, BrokenPipeError):
+            _complain(f'standard output cannot be written ({_reason(lost)}): what was printed is lost, files are not')
+        stderr.finish()
+    sys.exit(status)
+
+
+def _status(main, argv, stdout):
+    """Exit status of `main(argv)`; the exception of a bug comes through."""
     try:
-        status = main(argv)
+        return main(argv)
     except SystemExit as leaving:  # argparse, after --help
-        status = leaving.code
+        return leaving.code
     except KeyboardInterrupt:
         _complain('interrupted')
-        status = 130
+        return 130
     except Exception as error:
         message = _one_line(error)
         if message:
             _complain('error: ' + message)
-            status = 1
-        elif isinstance(error, BrokenPipeError) and _reader_has_gone(sys.stdout):
-            status = CUT_SHORT
-        else:
-            _log('ended by a bug', exc_info=True)
-            raise
-    if _reader_has_gone(sys.stdout):
-        status = status or CUT_SHORT
-    sys.exit(status)
+            return 1
+        if error is stdout.lost:  # `run` says it
+            return 0
+        _log('ended by a bug', exc_info=True)
+        raise
+
+
+def _reason(error):
+    return getattr(error, 'strerror', None) or str(error)
 
 
 def _one_line(error):
@@ -124,20 +151,3 @@ def _log(message, exc_info=False):
     """Into the log file, if there is one, and not on standard error, where it stands anyway."""
     if any(isinstance(handler, logging.FileHandler) for handler in logging.getLogger().handlers):
         logger.error(message, exc_info=exc_info, extra={'in_file_only': True})
-
-
-def _reader_has_gone(stream):
-    """Whether nobody reads `stream` any more; it then leads nowhere, so that Python can end without complaint."""
-    try:
-        stream.flush()
-        poll = select.poll()
-        poll.register(stream, 0)  # 0: nothing but errors
-        if not poll.poll(0):
-            return False
-    except BrokenPipeError:
-        pass
-    except (OSError, ValueError):  # no file of the system, or closed
-        return False
-    with open(os.devnull, 'w') as nowhere:
-        os.dup2(nowhere.fileno(), stream.fileno())
-    return True

@@ -23,6 +23,7 @@ from lib.cli import run, setup_logging
 from lib.utils.archive import unpack
 from lib.utils.errors import SniperError
 from lib.utils.http_download import Failed, fetch
+from lib.utils.user_path import user_path
 
 logger = logging.getLogger(__name__)
 
@@ -208,12 +209,14 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog='python scripts/download.py', description=__doc__.split(':')[0])
     parser.add_argument('name', nargs='?', help='what to fetch')
     parser.add_argument('--list', action='store_true', help='what there is')
-    parser.add_argument('--from', dest='source', metavar='FILE', help='use this file, fetched by hand')
+    parser.add_argument('--from', dest='source', type=user_path, metavar='FILE',
+                        help='use this file, fetched by hand')
     parser.add_argument('--sha256', default='', metavar='HEX', help='expected hash, or its first 8 digits or more')
     parser.add_argument('--trust', action='store_true', help='go on where no hash is known')
     parser.add_argument('--url', action='append', default=[], help='address to use in place of the known ones')
-    parser.add_argument('--catalogue', default=CATALOGUE, metavar='FILE', help='default: %(default)s')
-    parser.add_argument('--root', default=ROOT, metavar='FOLDER', help='where to put things, default: the repository')
+    parser.add_argument('--catalogue', type=user_path, default=CATALOGUE, metavar='FILE', help='default: %(default)s')
+    parser.add_argument('--root', type=user_path, default=ROOT, metavar='FOLDER',
+                        help='where to put things, default: the repository')
     args = parser.parse_args(argv)
     setup_logging()
     items = read_catalogue(args.catalogue)

@@ -15,6 +15,7 @@ from lib.cli import run, setup_logging
 from lib.distributed.launch import launchers, plan
 from lib.distributed.launch.supervisor import StopSignal, Supervisor, print_last_lines
 from lib.utils.errors import SniperError
+from lib.utils.user_path import user_path
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,8 @@ def parse_arguments(argv=None):
                         help='processes that sum gradients (default: 1 on one machine, else as many as workers)')
     parser.add_argument('--shards', type=int, metavar='N', help='run COMMAND --shard I/N for I from 1 to N, then '
                         'COMMAND --merge N')
-    parser.add_argument('-H', '--hostfile', metavar='FILE', help='machines, one a line: name, name:4 or name slots=4')
+    parser.add_argument('-H', '--hostfile', type=user_path, metavar='FILE',
+                        help='machines, one a line: name, name:4 or name slots=4')
     parser.add_argument('--launcher', choices=LAUNCHERS, help='default: ssh with a host file, else local')
     parser.add_argument('-p', '--port', type=int, help='of the scheduler, on this machine (default: a free one)')
     parser.add_argument('--address', default='', help='of this machine, for the others (default: found out)')

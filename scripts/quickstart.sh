@@ -26,11 +26,10 @@ step() {
     TIMES="$TIMES$(printf '%-28s %s' "$name" "$(clock $((SECONDS - start)))")"$'\n'
 }
 
-# An image of the split without annotations, copied so that the picture lands in output/ too.
+# An image of the split without annotations.
 draw() {
     local images=("$DATA"/images/test-dev/*.jpg)
-    cp "${images[0]}" "$OUT/demo.jpg"
-    "$PY" demo.py --cfg "$CFG" --im_path "$OUT/demo.jpg" --set "${KEYS[@]}"
+    "$PY" demo.py --cfg "$CFG" --im_path "${images[0]}" --out "$OUT/demo_detections.jpg" --set "${KEYS[@]}"
 }
 
 evaluate() {

@@ -1,11 +1,13 @@
 """lib.api: a detector in a program, from a configuration and from an exported model."""
 import os
+import pathlib
 import subprocess
 import sys
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from configs import load_config
 from lib.api import Detector
@@ -50,6 +52,34 @@ def test_an_image_and_a_list(detector, folder):
 def test_arrays_are_what_files_are(detector, folder):
     path = pictures(folder)[0]
     assert_same(detector.detect(cv2.imread(path)), detector.detect(path))
+
+
+def test_pictures_of_pillow_and_turned_files(detector, folder, tmp_path):
+    path = pictures(folder)[1]      # 64 x 96
+    expected = detector.detect(path)
+    image = Image.open(path)
+    assert_same(detector.detect(image), expected)
+    assert_same(detector.detect([image.convert('RGBA'), pathlib.Path(path)]).of_image(1), detector.detect(
+        [path, path]).of_image(1))
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    image.transpose(Image.ROTATE_180).save(str(tmp_path / 'down.png'), exif=exif)
+    assert_same(detector.detect(str(tmp_path / 'down.png')), expected)
+    assert_same(detector.detect(Image.open(str(tmp_path / 'down.png'))), expected)
+
+
+@pytest.mark.parametrize('thing, words', [(None, 'not NoneType'), (b'\xff\xd8', 'bytes: decode it first'),
+                                          (7, 'not int'),
+                                          ({'a': 1}, 'not dict'), ([None], 'not NoneType'), ([[]], 'not list'),
+                                          (np.zeros((2, 5, 5, 3), np.uint8), 'give a list of arrays'),
+                                          (np.zeros((5, 5), np.uint8), 'COLOR_GRAY2BGR'),
+                                          (np.zeros((5, 5, 4), np.uint8), 'leave out its transparency'),
+                                          (np.zeros((5, 5, 3), np.float32), 'astype'),
+                                          (Image.new('F', (5, 5)), "mode 'F'"),
+                                          (os.path.dirname(ROOT), 'it is a folder')])
+def test_what_is_no_image_is_one_error(detector, thing, words):
+    with pytest.raises(SniperError, match=words):
+        detector.detect(thing)
 
 
 def test_no_image(detector):

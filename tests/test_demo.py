@@ -5,11 +5,13 @@ import shutil
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 import demo
 from demo import detection_table
 from lib.cli import run
 from lib.inference.weights import names_for
+from lib.utils.errors import SniperError
 from tests.detections import flat
 from tests.inference import tiny_data
 
@@ -44,7 +46,8 @@ def failure(capsys, *args, **keys):
 
 def test_picture_and_table(folder, image, capsys):
     assert demo.main(arguments(folder, image, VIS_THRESH=0.0)) == 0
-    path = os.path.join(os.path.dirname(image), 'my.photo_detections.jpg')
+    path = os.path.join(folder, 'out', 'demo', 'my.photo_detections.jpg')
+    assert os.listdir(os.path.dirname(image)) == ['my.photo.png'], 'the folder of the image is its owner\'s'
     assert cv2.imread(path).shape == (64, 96, 3)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ['class', 'score', 'x1', 'y1', 'x2', 'y2'] and len(lines) > 3
@@ -77,11 +80,71 @@ def test_nothing_to_show(folder, image, capsys):
     assert 'no detection with a score of 2.0 or more' in capsys.readouterr().out
 
 
-def test_folder_that_cannot_be_written(folder, image, capsys, monkeypatch):
-    monkeypatch.setattr(os, 'access', lambda path, mode: False)  # root may write everywhere
-    assert demo.main(arguments(folder, image)) == 0
-    path = os.path.join(folder, 'out', 'my.photo_detections.jpg')
-    assert os.path.exists(path) and 'picture: ' + path in capsys.readouterr().out
+def test_a_place_that_cannot_be_written_costs_the_picture_alone(folder, image, tmp_path, capsys):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(SystemExit) as stop:
+        run(demo.main, ['--out', str(tmp_path / 'file' / 'a.jpg')] + arguments(folder, image, VIS_THRESH=0.0))
+    shown = capsys.readouterr()
+    assert stop.value.code == 1 and len(shown.out.splitlines()) > 3 and 'cannot write' in shown.err.splitlines()[-1]
+
+
+def test_several_images_a_folder_and_bad_ones(folder, image, tmp_path, capsys):
+    """All good ones are looked at, names do not clash, and the status is 1 for the bad ones."""
+    place = tmp_path / 'images'
+    os.makedirs(str(place / 'sub'))
+    for name in ('a.png', 'a.bmp', 'sub/a.png', 'notes.txt', '._a.png'):
+        shutil.copy(image, str(place / name))
+    (place / 'b.jpg').write_bytes(b'GIF89a')
+    words = ['--im_path', str(place), str(place / 'sub' / 'a.png'), str(tmp_path / 'gone.png'),
+             '--out', str(tmp_path / 'drawn')] + arguments(folder, image, VIS_THRESH=0.0)[4:]
+    with pytest.raises(SystemExit) as stop:
+        run(demo.main, ['--cfg', tiny_data.CONFIG] + words)
+    shown = capsys.readouterr()
+    assert stop.value.code == 1 and len(set(os.listdir(str(tmp_path / 'drawn')))) == 3
+    assert {name.split('_')[-1] for name in os.listdir(str(tmp_path / 'drawn'))} == {'detections.jpg'}
+    assert shown.out.count('picture: ') == shown.out.count('class ') == 3 and str(place / 'a.bmp') + '\n' in shown.out
+    assert 'b.jpg is a GIF' in shown.err and 'gone.png cannot be read' in shown.err
+    assert shown.err.splitlines()[-1].startswith('error: 2 of 5 images failed (first: image ')
+
+
+@pytest.mark.parametrize('out, words', [('a.webp', 'ends in one of'), ('{image}', 'is the image itself'),
+                                        ('b.png two', 'name a folder')])
+def test_places_that_cannot_be_meant(folder, image, tmp_path, capsys, out, words):
+    out = out.format(image=image)
+    with pytest.raises(SniperError, match=words):
+        demo.check_out(out.split()[0], [image] * len(out.split()))
+    assert demo.picture_paths([image], str(tmp_path / 'x.PNG')) == [str(tmp_path / 'x.PNG')]
+
+
+def turned_photo(path, orientation):
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turn = {1: None, 3: Image.ROTATE_180, 6: Image.ROTATE_90}[orientation]
+    picture = picture.transpose(turn) if turn is not None else picture
+    picture.save(path, exif=exif, **({'lossless': True} if path.endswith('webp') else {}))
+
+
+def test_a_photo_is_looked_at_as_viewers_show_it(folder, tmp_path, capsys):
+    tables = []
+    for name, orientation in (('a.png', 1), ('b.png', 6), ('c.webp', 6), ('d.png', 3)):
+        path = str(tmp_path / name)
+        turned_photo(path, orientation)
+        assert demo.main(['--out', str(tmp_path / 'out.jpg')] + arguments(folder, path, VIS_THRESH=0.0)) == 0
+        shown = capsys.readouterr()
+        tables.append(shown.out)
+        assert cv2.imread(str(tmp_path / 'out.jpg')).shape == (64, 96, 3)
+        assert 'annotated' not in shown.err and (f'orientation {orientation} says' in shown.err) == (orientation > 1)
+    assert len(set(tables)) == 1
+
+
+def test_a_picture_too_long_for_jpeg_is_drawn_smaller(folder, tmp_path, capsys):
+    path = str(tmp_path / 'long.png')
+    cv2.imwrite(path, np.full((20, 66000, 3), 120, np.uint8))
+    assert demo.main(arguments(folder, path, VIS_THRESH=0.0)) == 0
+    shown = capsys.readouterr()
+    assert 'drawn smaller, 65500 x 20 instead of 66000 x 20 pixels' in shown.err and 'picture: ' in shown.out
+    assert cv2.imread(os.path.join(folder, 'out', 'demo', 'long_detections.jpg')).shape == (20, 65500, 3)
 
 
 def test_weights_without_side_file(folder, image, tmp_path, capsys):
@@ -105,7 +168,7 @@ def test_bad_image(folder, tmp_path, capsys, content, message):
             stream.write(content)
     text = failure(capsys, folder, path)
     assert path in text and message in text
-    assert not os.path.exists(str(tmp_path / 'bad_detections.jpg'))
+    assert not os.path.exists(os.path.join(folder, 'out', 'demo', 'bad_detections.jpg'))
 
 
 def test_missing_model(folder, image, capsys):

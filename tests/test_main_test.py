@@ -130,19 +130,10 @@ def test_epochs_and_data_sets_do_not_overwrite_each_other(tmp_path):
     for place, image_set in zip(places, ('val', 'val', 'other')):
         assert sorted(os.listdir(place)) == [f'detections_{image_set}_metrics.json',
                                              f'detections_{image_set}_results.json', 'dets_final', 'dets_scale_48x64',
-                                             'dets_scale_96x128', 'pictures']
+                                             'dets_scale_96x128', 'pictures', 'test.json']
         assert len(os.listdir(os.path.join(place, 'pictures', 'dets_final'))) == 3
     assert sorted(os.listdir(os.path.join(folder, 'out'))) == ['sniper_tiny_e2e']
     assert not os.path.exists(os.path.join(folder, 'cache'))
-
-
-def test_shipped_model(folder, capsys):
-    shipped = os.path.join(folder, 'shipped')
-    source = os.path.join(folder, 'out', 'sniper_tiny_e2e', 'train', 'SNIPER-0001.params')
-    with open(source, 'rb') as stream, open(shipped + '-0000.params', 'wb') as copy:
-        copy.write(stream.read())
-    assert test(folder, TEST_EPOCH=3, SHIPPED_MODEL=shipped) == 0
-    assert f'weights: the shipped model {shipped}-0000.params (there is no trained' in capsys.readouterr().err
 
 
 def test_broken_checkpoint(folder, capsys):
@@ -166,20 +157,50 @@ def test_weights_of_other_network(folder, capsys):
 
 def test_weights_of_other_classes(folder, capsys):
     prefix = os.path.join(folder, 'out', 'sniper_tiny_e2e', 'train', 'SNIPER-0004')
-    for ending, content in (('.params', b''), ('.json', json.dumps({'classes': ['__background__', 'cat']}).encode())):
+    for ending, content in (('.params', b''), ('.json', json.dumps({'classes': ['__background__', 'bird']}).encode())):
         with open(prefix + ending, 'wb') as stream:
             stream.write(content)
     text = failure(capsys, folder, TEST_EPOCH=4)
-    assert 'trained on 2 classes with background (cat), the data set has 3 (cat, dog)' in text
+    assert 'trained on 1 classes and does not know 2 of the 2 of COCO_val: cat (3 objects), dog;' in text
 
 
-def test_broken_image(tmp_path, capsys):
-    tiny_data.write_all(str(tmp_path))
+def test_a_broken_image_is_counted_and_makes_the_status_1(tmp_path, capsys):
+    """The AP is there, over all images; --vis draws the others."""
+    folder = str(tmp_path)
+    tiny_data.write_all(folder)
     broken = tmp_path / 'data' / 'images' / 'val' / 'picture1.png'
-    broken.write_bytes(broken.read_bytes()[:500])
-    assert 'picture1.png is cut short' in failure(capsys, str(tmp_path))
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:500])
+    for words in (['--vis'], ['--shard', '1/1'], ['--merge']):
+        with pytest.raises(SystemExit) as stop:
+            run(main_test.main, ['--cfg', tiny_data.CONFIG] + words + ['--set'] + tiny_data.settings(folder))
+        log = capsys.readouterr().err
+        assert stop.value.code == 1 and log.count('picture1.png is cut short') == 1 + (words != ['--merge'])
+        assert f'\nerror: 1 of 3 images could not be read (image {broken} is cut short' in log
+        assert 'the result is that of all images, where these count as without detections' in log
+        assert ('Average Precision' in log) == (words != ['--shard', '1/1'])
+        assert ('2 pictures in' in log) == (words == ['--vis'])
+        if words != ['--shard', '1/1']:
+            assert {row['image_id'] for row in results(folder)} == {10, 12}
+            os.remove(tiny_data.results(folder, 'detections_val_results.json'))
+    broken.write_bytes(b'GIF89a' + whole)
+    for name in ('picture0.png', 'picture2.png'):
+        (broken.parent / name).write_bytes(b'GIF89a')
+    assert 'none of the 3 images can be read: image ' in failure(capsys, folder)
     broken.unlink()
-    assert 'picture1.png of' in failure(capsys, str(tmp_path))
+    assert 'picture1.png of' in failure(capsys, folder)
+
+
+def test_pictures_that_cannot_be_written_do_not_cost_the_result(tmp_path, capsys):
+    folder = str(tmp_path)
+    tiny_data.write_all(folder)
+    (tmp_path / 'vis').write_text('a file where the folder should be')
+    with pytest.raises(SystemExit) as stop:
+        run(main_test.main, ['--cfg', tiny_data.CONFIG, '--vis', '--set'] + tiny_data.settings(folder) +
+            ['TEST.VISUALIZE_INTERMEDIATE_SCALES', 'True'])
+    log = capsys.readouterr().err
+    assert stop.value.code == 1 and 'Average Precision' in log and results(folder)
+    assert log.splitlines()[-1].startswith('error: 0 of 3 pictures were drawn in ') and 'cannot write' in log
 
 
 def test_absent_gpu(folder, capsys):

@@ -79,7 +79,7 @@ def test_demo_draws_masks(folder, tmp_path, capsys):
     pictures = []
     for with_mask in (False, True):
         assert demo.main(['--cfg', tiny_data.CONFIG, '--im_path', image] + settings(folder, WITH_MASK=with_mask)) == 0
-        pictures.append(cv2.imread(str(tmp_path / 'photo_detections.jpg')))
+        pictures.append(cv2.imread(os.path.join(folder, 'out', 'demo', 'photo_detections.jpg')))
     assert (np.abs(pictures[0].astype(int) - pictures[1]).max(axis=2) > 30).sum() > 100
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import demo
 import main_test
-from lib.dataset.voc_annotations import PASCAL_VOC
+from lib.dataset.voc_classes import PASCAL_VOC
 from tests.dataset.voc_folder import make_part, write, xml
 from tests.inference import tiny_data
 

@@ -43,6 +43,8 @@ class ChipSampler:
     """
 
     nothing = 'has an object that fits TRAIN.VALID_RANGES at TRAIN.SCALES; adapt these'
+    uncovered = 'are in no chip and are not trained on; adapt TRAIN.VALID_RANGES, TRAIN.SCALES or TRAIN.CHIP_SIZE: ' \
+                '`python -m lib.chips.stats` with the same --cfg and --set says why'
 
     def __init__(self, config, stride=None):
         """config: the whole configuration, or ChipSettings. stride: of the candidate grid; None draws one an image.
@@ -122,7 +124,8 @@ class ChipSampler:
                 boxes, objects, rule, scale, width, height, settings.chip_size, stride, settings.single_precision,
                 (seed + index * TRIALS) & SEED_MASK, TRIALS,
                 settings.negative_rows[min(index, 1)] if with_negatives else NO_NEGATIVES, order, negative_order)
-            shape = (height, width) if rule.place == COARSEST else (settings.chip_size, settings.chip_size)
+            size = settings.chip_size  # of the coarsest scale, a chip shows the whole image unless this is larger
+            shape = (min(height, size), min(width, size)) if rule.place == COARSEST else (size, size)
             for chips, records, negative in zip((positives, negatives), found, (False, True)):
                 chips += [Window(box, scale, scale, *shape, index, negative, rows) for box, rows in records]
         return positives, negatives

@@ -7,6 +7,7 @@ Every sampler has, besides what it is made with,
     levels                         number of levels that windows can have
     facts() -> dict                what a log should say of an epoch's sampler
     nothing                        what is wrong if no image gives a window, the end of a sentence
+    uncovered                      the same of objects in no window; not there where other epochs have these
 
 A record is a mapping with boxes (n, 4) in original pixels, max_overlaps (n,), width, height; a row is an object iff its
 max_overlaps is 1. Samplers are sent to worker processes: they are small and picklable.

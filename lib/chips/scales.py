@@ -1,8 +1,10 @@
 """Scale factors of the image pyramid (reference/pipeline.md section 6).
 
-A scale is defined either by a resolution pair (a, b) in pixels or by a factor:
+A scale is defined by a resolution pair (a, b) in pixels, by a factor, or by the long side (configs/scales.py):
     (a, b), a > 0    the short side becomes a, unless the long side would then exceed b (b > 0): it becomes b
     (a, b), a <= 0   the long side becomes b
+    '2x'             the factor itself
+    '256px'          the long side becomes 256 pixels
     number           the factor itself; as the last of the training scales, pixels of the long side
 A factor always comes from the size of the whole image, never from that of a chip.
 
@@ -21,21 +23,18 @@ nothing. A row that may belong goes to the chip that holds the largest share of 
 that chip shows is at least a pixel wide and high and has a side >= low (coarsest) or <= high (others).
 Rows with NaN neither seed nor belong.
 """
-import numbers
+import math
 from typing import List, NamedTuple, Tuple
 
 import numpy as np
 
+from configs.scales import FACTOR, check_last, is_number, read_scale
 from lib.bbox.boxes import as_boxes
 from lib.chips.chips_ext import assign_rows as _assign_rows, seed_rows as _seed_rows
 from lib.utils.errors import SniperError
 
 FINEST, BETWEEN, COARSEST = 0, 1, 2
-
-
-def is_pair(definition) -> bool:
-    """True for a resolution pair, False for a number."""
-    return not isinstance(definition, numbers.Real) and len(definition) == 2
+LARGEST_INPUT = 100000000  # pixels of a whole image in a test; sniper_tiny takes 85 bytes of memory a pixel
 
 
 def resolution_scale(pair, width, height) -> float:
@@ -54,7 +53,10 @@ def resolution_scale(pair, width, height) -> float:
 
 def scale_factor(definition, width, height, last: bool = False) -> float:
     """One scale definition -> factor (float). last: a number means pixels of the long side."""
-    if is_pair(definition):
+    if isinstance(definition, str):
+        unit, value = read_scale(definition)
+        return value if unit == FACTOR else resolution_scale((-1, value), width, height)
+    if not is_number(definition):
         return resolution_scale(definition, width, height)
     if last:
         return resolution_scale((-1, definition), width, height)
@@ -62,20 +64,20 @@ def scale_factor(definition, width, height, last: bool = False) -> float:
 
 
 def training_scales(definitions, width, height) -> List[float]:
-    """Definitions, fine to coarse -> list of factors. SniperError for a mixture of pairs and numbers."""
-    pairs = [is_pair(definition) for definition in definitions]
-    if any(pairs) and not all(pairs):
-        raise SniperError(f'TRAIN.SCALES must be all pairs or all numbers, got {list(definitions)}')
+    """Definitions, fine to coarse -> list of factors. SniperError for a last number after pairs or texts."""
+    check_last(definitions)
     last = len(definitions) - 1
     return [scale_factor(definition, width, height, last=index == last)
             for index, definition in enumerate(definitions)]
 
 
-def test_scale(pair, width, height) -> float:
-    """Factor of a test scale; test scales are resolution pairs only. SniperError for anything else."""
-    if not is_pair(pair):
-        raise SniperError(f'TEST.SCALES must hold pairs such as [800, 1280], got {pair}')
-    return resolution_scale(pair, width, height)
+def test_scale(definition, width, height) -> float:
+    """Factor of a test scale; a number is a factor. SniperError if it is not above 0.
+
+    It is smaller than the definition says where the image would come out larger than LARGEST_INPUT pixels.
+    """
+    scale = scale_factor(definition, width, height)
+    return min(scale, math.sqrt(LARGEST_INPUT / (width * height))) if width * height > 0 else scale
 
 
 test_scale.__test__ = False  # type: ignore[attr-defined]  # not a test case, whatever pytest thinks of the name

@@ -1,10 +1,12 @@
 """Counts over the chips of a whole data set: how many, of what, which objects they leave out and why."""
-from typing import List
+from typing import Dict, List, Tuple
 
 import numpy as np
 
+from configs.scales import PIXELS, read_scale
 from lib.bbox.boxes import as_boxes
-from lib.chips.chip_sampler import ChipSampler
+from lib.chips.chip_sampler import ChipSampler, ChipSettings
+from lib.chips.samplers import RandomCrops, WholeImages, make_sampler
 from lib.chips.scales import COARSEST, FINEST, resolution_scale, scale_rule, scaled_size, seed_rows, training_scales
 from lib.dataset.proposals import with_proposals
 from lib.utils import seeds
@@ -19,8 +21,9 @@ REASONS = (
     'at a scale of its size, it is longer than a chip',
     'at a scale of its size, it is thinner than two pixels',
     'no scale has its size in the valid range',
+    'no random crop that was drawn in this epoch holds its centre',
 )
-NO_NUMBER, CUT, TOO_LONG, TOO_THIN, OUT_OF_RANGE = range(len(REASONS))
+NO_NUMBER, CUT, TOO_LONG, TOO_THIN, OUT_OF_RANGE, NOT_DRAWN = range(len(REASONS))
 
 
 class ChipStatistics:
@@ -33,21 +36,23 @@ class ChipStatistics:
     reasons: REASONS index -> count; examples: REASONS index -> list of (image, box).
     """
 
-    def __init__(self, settings):
-        """settings: ChipSettings."""
-        self.settings = settings
+    def __init__(self, settings, windows: str = 'chips'):
+        """settings: ChipSettings, see also window_settings; windows: what they are, in words."""
+        self.settings, self.windows = settings, windows
         count = len(settings.scales)
-        self.chips_per_image = []
+        self.chips_per_image: List[Tuple[int, int]] = []
         self.chips = np.zeros((count, 2), np.int64)
         self.rows = np.zeros((count, 2), np.int64)
         self.objects = np.zeros(count, np.int64)
         self.pixels = self.full_image = self.pyramid = 0.0
-        self.object_sides, self.covered = [], []
+        self.object_sides: List[np.ndarray] = []
+        self.covered: List[np.ndarray] = []
         self.reasons = np.zeros(len(REASONS), np.int64)
-        self.examples = {}
+        self.examples: Dict[int, list] = {}
 
     def add(self, entry, chips, stride: int) -> None:
-        """One image: roidb entry with proposals as rows, its chips, and the stride they were made with."""
+        """One image: roidb entry with proposals as rows, its windows, and the stride that chips were made with, 0 for
+        windows of another kind."""
         width, height = entry['width'], entry['height']
         scales = training_scales(self.settings.scales, width, height)
         is_object = np.asarray(entry['max_overlaps']) == 1
@@ -71,15 +76,22 @@ class ChipStatistics:
         self.covered.append(covered)
         if covered.all():
             return
-        settings = self.settings
-        rules = [scale_rule(settings.valid_ranges[index], settings.chip_size, stride, scale, index, len(scales))
-                 for index, scale in enumerate(scales)]
         left = boxes[~covered]
-        for box, reason in zip(left, uncovered_reasons(left, rules)):
+        if stride:
+            reasons = self._reasons(left, scales, stride)
+        else:
+            reasons = np.where(np.isfinite(left).all(axis=1), NOT_DRAWN, NO_NUMBER)
+        for box, reason in zip(left, reasons):
             self.reasons[reason] += 1
             named = self.examples.setdefault(int(reason), [])
             if len(named) < EXAMPLES:
                 named.append((entry['image'], box.tolist()))
+
+    def _reasons(self, boxes, scales, stride):
+        settings = self.settings
+        rules = [scale_rule(settings.valid_ranges[index], settings.chip_size, stride, scale, index, len(scales))
+                 for index, scale in enumerate(scales)]
+        return uncovered_reasons(boxes, rules)
 
     @property
     def images(self) -> int:
@@ -102,8 +114,8 @@ class ChipStatistics:
     def table(self) -> List[str]:
         """The figures as lines of text."""
         facts, images = self.facts(), max(1, self.images)
-        lines = ['{} images, {} objects, chips of {} x {} pixels'.format(
-            self.images, facts['objects'], self.settings.chip_size, self.settings.chip_size), '',
+        lines = ['{} images, {} objects, {} of {} x {} pixels'.format(
+            self.images, facts['objects'], self.windows, self.settings.chip_size, self.settings.chip_size), '',
             '{:<26} {:<14} {:>10} {:>10} {:>12} {:>12} {:>14}'.format(
             'scale', 'valid range', 'positive', 'negative', 'chips/image',
                                                       'objects', 'objects/chip')]
@@ -131,6 +143,9 @@ class ChipStatistics:
 
 def scale_text(definition, last: bool) -> str:
     """A scale definition in words: 'x 1.667', 'long side 512', 'short side 800, long 1280'."""
+    if isinstance(definition, str):
+        unit, definition = read_scale(definition)
+        last = unit == PIXELS
     if isinstance(definition, (tuple, list)):
         short, long = definition
         return (f'long side {long:g}' if short <= 0 else f'short side {short:g}' if long <= 0 else
@@ -161,15 +176,27 @@ def uncovered_reasons(boxes, rules) -> np.ndarray:
     return reasons
 
 
-def count_chips(roidb, config, epoch: int = 0, on_image=None) -> ChipStatistics:
-    """Chips of an epoch over a roidb -> ChipStatistics. on_image(number, entry, chips) is called for every image."""
-    sampler = ChipSampler(config)
-    statistics = ChipStatistics(sampler.settings)
-    stride = sampler.draw_stride(seeds.generator(config.TRAIN.SEED, epoch, seeds.STRIDE))
+def window_settings(sampler) -> ChipSettings:
+    """What a sampler's windows are counted by: its own settings, or one scale that takes all where it has none."""
+    if isinstance(sampler, ChipSampler):
+        return sampler.settings
+    size = max(sampler.height, sampler.width)
+    return ChipSettings((f'{size}px',), ((-1, -1),), size)
+
+
+def count_chips(roidb, config, epoch: int = 0, on_image=None, sampler=None) -> ChipStatistics:
+    """Windows of an epoch over a roidb -> ChipStatistics. on_image(number, entry, windows) is called for every image.
+
+    sampler: of the task, a ChipSampler, WholeImages or RandomCrops; None: what TRAIN.SAMPLER says.
+    """
+    sampler = (sampler or make_sampler(config)).of_epoch(seeds.generator(config.TRAIN.SEED, epoch, seeds.STRIDE))
+    names = {WholeImages: 'whole images in inputs', RandomCrops: 'random crops in inputs'}
+    statistics = ChipStatistics(window_settings(sampler), names.get(type(sampler), 'chips'))
+    stride = sampler.stride if isinstance(sampler, ChipSampler) else 0
     for number, record in enumerate(roidb):
         entry = with_proposals(record)
-        chips = sampler.sample(entry, seeds.generator(config.TRAIN.SEED, epoch, seeds.CHIPS, number), stride=stride)
-        statistics.add(entry, chips, stride)
+        windows = sampler.windows(entry, seeds.generator(config.TRAIN.SEED, epoch, seeds.CHIPS, number))
+        statistics.add(entry, windows, stride)
         if on_image:
-            on_image(number, entry, chips)
+            on_image(number, entry, windows)
     return statistics

@@ -1,9 +1,11 @@
-"""What training would make of a data set, without training: chips, pixels, objects that no chip covers.
+"""What training would make of a data set, without training: chips, pixels, objects in no chip, what the network sees.
 
     python -m lib.chips.stats --cfg configs/faster/sniper_tiny_e2e.yml [--draw N FOLDER] [--set KEY VALUE ...]
 
-prints a table, plots it into --out (chips.png) and draws N images with their chips, objects and proposals into FOLDER.
-The chips are those of epoch --epoch with TRAIN.SEED.
+prints two tables and what does not fit (scales, ranges, anchors: a line each with what would), plots the chips into
+--out (chips.png) and draws N images with their chips, objects and proposals into FOLDER. The chips are those of epoch
+--epoch with TRAIN.SEED; with TRAIN.SAMPLER images or crops they are these. At what size the network sees pictures and
+objects in training and test stands at the head of main_train.py and main_test.py too.
 """
 import argparse
 import json
@@ -13,10 +15,10 @@ import os
 import numpy as np
 
 from lib import cli
-from lib.chips.chip_sampler import ChipSampler
-from lib.chips.statistics import count_chips
+from lib.chips.statistics import count_chips, window_settings
 from lib.utils.errors import SniperError
 from lib.utils.files import text_writer
+from lib.utils.user_path import user_path
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +26,9 @@ logger = logging.getLogger(__name__)
 def parse_arguments(argv=None):
     """Command line -> namespace."""
     parser = argparse.ArgumentParser(prog='python -m lib.chips.stats', description=__doc__.splitlines()[0])
-    parser.add_argument('--out', default='chips.png', metavar='FILE', help="plot, .png; '' = none (%(default)s)")
-    parser.add_argument('--json', default='', metavar='FILE', help='write the figures there too')
+    parser.add_argument('--out', type=user_path, default='chips.png', metavar='FILE',
+                        help="plot, .png; '' = none (%(default)s)")
+    parser.add_argument('--json', type=user_path, default='', metavar='FILE', help='write the figures there too')
     parser.add_argument('--draw', nargs=2, default=None, metavar=('N', 'FOLDER'),
                         help='draw N images, spread over the set, into FOLDER')
     parser.add_argument('--epoch', type=int, default=0, metavar='E', help='whose chips, from 0 (%(default)s)')
@@ -36,13 +39,15 @@ def main(argv=None):
     """-> exit status 0. Mistakes raise SniperError."""
     args = parse_arguments(argv)
     cli.setup_logging()
-    wanted = _number(args.draw[0]) if args.draw else 0
+    wanted, folder = (_number(args.draw[0]), user_path(args.draw[1])) if args.draw else (0, '')
     config = cli.config_from_arguments(args)
 
     from lib.dataset import load_training_roidb
-    from lib.tasks import check_config
+    from lib.tasks import check_config, get_task
+    from lib.tasks.seen_report import report_training
     check_config(config, 'train')
     roidb, _ = load_training_roidb(config)
+    sampler = get_task(config).sampler()
     chosen = set(np.linspace(0, len(roidb) - 1, min(wanted, len(roidb))).astype(int).tolist())
 
     def draw(number, entry, chips):
@@ -50,20 +55,23 @@ def main(argv=None):
             from lib.visualization.chips import draw_image_chips
             from lib.visualization.pictures import write_picture
             name = os.path.splitext(os.path.basename(entry['image']))[0]
-            path = os.path.join(args.draw[1], f'{name}{"_mirrored" if entry["flipped"] else ""}.png')
-            write_picture(path, draw_image_chips(entry, chips, ChipSampler(config).settings))
+            path = os.path.join(folder, f'{name}{"_mirrored" if entry["flipped"] else ""}.png')
+            write_picture(path, draw_image_chips(entry, chips, window_settings(sampler)))
 
-    statistics = count_chips(roidb, config, args.epoch, draw if chosen else None)
-    print('\n'.join(statistics.table()))
+    lines, warnings, trained = report_training(config, roidb)
+    statistics = count_chips(roidb, config, args.epoch, draw if chosen else None, sampler)
+    print('\n'.join(statistics.table() + ['', 'What the network sees'] + lines))
+    for line in warnings:
+        logger.warning('%s', line)
     if chosen:
-        print(f'{len(chosen)} pictures in {args.draw[1]}')
+        print(f'{len(chosen)} pictures in {folder}')
     if args.out:
         from lib.visualization.chip_plot import plot_statistics
         plot_statistics(statistics, args.out)
         print(f'plot: {args.out}')
     if args.json:
         with text_writer(args.json) as stream:
-            json.dump(statistics.facts(), stream, indent=4)
+            json.dump(dict(statistics.facts(), seen=trained and trained.facts(), warnings=warnings), stream, indent=4)
             stream.write('\n')
     return 0
 

@@ -11,7 +11,7 @@ class Window(NamedTuple):
 
     box: x1, y1, x2, y2 in pixels of the original image (floats, inclusive corners of the scaled image divided by the
     scale). height, width: size in the network's input that im_info tells; of a chip the chip size, except at the
-    coarsest scale, where it is the scaled image's size.
+    coarsest scale, where it is the scaled image's size if that is smaller.
     """
 
     box: Tuple[float, float, float, float]

@@ -2,7 +2,9 @@
 import abc
 import collections
 import logging
-from typing import Any, Sequence, Tuple
+from typing import Any, List, Mapping, Sequence, Tuple
+
+from lib.utils.errors import SniperError, printable
 
 logger = logging.getLogger(__name__)
 
@@ -17,11 +19,16 @@ class Dataset(abc.ABC):
     name      str, unique: data set and split (original: 'COCO_val2014')
     classes   tuple of str, '__background__' first; a label is a position in it
     image_ids list, ids of the images in the order of roidb()
+
+    and `roidb()` sets
+    not_trained  dict of kind ('crowd regions (iscrowd)', said of several objects) -> {class name: objects that the
+                 annotations have, but that are not among the rows for that reason}
     """
 
     name: str = ''
     classes: Tuple[str, ...] = ('__background__',)
     image_ids: Sequence[Any] = ()
+    not_trained: Mapping[str, Mapping[str, int]] = {}
 
     @property
     def num_classes(self):
@@ -55,20 +62,38 @@ class Dataset(abc.ABC):
 
 
 class AnnotationWarnings:
-    """Counts what is wrong with single annotations; one warning line a kind, naming the file."""
+    """Counts what is wrong with single annotations (or images, by `noun`); one line a kind, naming the file."""
 
-    def __init__(self, path):
+    def __init__(self, path, noun='annotation'):
         self.path = path
+        self.noun = noun
         self.kinds = collections.OrderedDict()
 
     def add(self, kind: str, identity) -> None:
         """kind: what is wrong, said of several ("boxes are ..."); identity: which annotation it is."""
         self.kinds.setdefault(kind, []).append(identity)
 
+    def refuse_most(self, of: int, causes: Mapping[str, str]) -> None:
+        """SniperError if more than half of `of` annotations are of the kinds that `causes` names; it says the likely
+        cause of the most frequent of them."""
+        counts = {kind: len(self.kinds[kind]) for kind in causes if kind in self.kinds}
+        if 2 * sum(counts.values()) > of:
+            kind = max(counts, key=lambda kind: counts[kind])
+            raise SniperError(f'{self.path}: {counts[kind]} of {of} {kind} ({self._named(kind)}): {causes[kind]}')
+
+    def lines(self) -> List[str]:
+        """A line a kind."""
+        return [printable(f'{self.path}: {len(identities)} {kind} ({self._named(kind)})')
+                for kind, identities in self.kinds.items()]
+
     def log(self) -> None:
-        """The warnings."""
-        for kind, identities in self.kinds.items():
-            logger.warning('%s: %d %s (annotation %s)', self.path, len(identities), kind, shortened(identities))
+        """The lines, as warnings."""
+        for line in self.lines():
+            logger.warning('%s', line)
+
+    def _named(self, kind):
+        first = [f'{identity!s:.80}' for identity in self.kinds[kind][:NAMED_IN_WARNING + 1]]
+        return f'{self.noun} {shortened(first)}'
 
 
 def is_number(value) -> bool:

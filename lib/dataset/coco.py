@@ -1,32 +1,35 @@
 """COCO-format data sets: COCO 2014 and 2017, and any set in the same layout.
 
     <dataset_path>/annotations/instances_<set>.json      or image_info_<set>.json for sets without ground truth
-    <dataset_path>/images/<folder>/<file_name>           folder = set, except for the names in FOLDERS
+    <dataset_path>/images/<folder>/<file_name>           folder = set, except for the names in coco_images.FOLDERS
+    <dataset_path>/classes.txt                           optional: names and order of the classes, one a line
 
 Classes are the file's categories in file order; a label is a position, 0 is background (reference/pipeline.md 3.1).
 """
+import collections
 import glob
+import logging
 import os
 
 import numpy as np
 
-from lib.dataset.base import AnnotationWarnings, Dataset
+from lib.dataset.base import AnnotationWarnings, Dataset, shortened
+from lib.dataset.box_units import check_boxes
+from lib.dataset.class_list import BACKGROUND, class_list_path
 from lib.dataset.coco_eval import evaluate
-from lib.dataset.coco_file import CocoFile, polygons
+from lib.dataset.coco_file import CocoFile
+from lib.dataset.coco_images import ImageFinder, picture_size
+from lib.dataset.coco_masks import polygons
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.roidb import make_record, validate
 from lib.dataset.roidb_cache import RoidbCache
-from lib.utils.errors import SniperError
+from lib.utils.errors import SniperError, printable
+from lib.utils.reachable import MISSING, why_unreadable
 
-# Splits that share the images of another.
-FOLDERS = {
-    'minival2014': 'val2014',
-    'sminival2014': 'val2014',
-    'valminusminival2014': 'val2014',
-    'test-dev2015': 'test2015',
-    'test-dev2017': 'test2017',
-}
+logger = logging.getLogger(__name__)
+
 PREFIXES = ('instances_', 'image_info_')
+CROWD = 'crowd regions (iscrowd)'
 # Of Python 2's dictionaries.
 SMALLEST_TABLE = 8
 LARGE = 50000        # keys from which the table only doubles
@@ -45,19 +48,33 @@ class CocoDataset(Dataset):
         self.name = self.name_prefix + image_set
         self.masks = masks
         self._path = self._annotation_path()
+        self._class_list = class_list_path(dataset_path)
+        self._finder = ImageFinder(dataset_path, image_set)
         self._file = None
-        self._cache = RoidbCache(root_path, self.name + '_masks' * masks, self._path, [dataset_path, image_set])
+        self._cache = RoidbCache(root_path, self.name + '_masks' * masks, self._path,
+                                 [dataset_path, image_set, _content(self._class_list)])
         if self._cache.load():
             self.classes = self._cache.classes
+            self._say(self._cache.notes)
         else:
-            self.classes = ('__background__',) + tuple(category['name'] for category in self.file.categories)
+            self.classes = (BACKGROUND,) + tuple(category['name'] for category in self.file.categories)
 
     @property
     def file(self):
         """The annotation file, lib.dataset.coco_file.CocoFile; parsed when it is asked for."""
         if self._file is None:
-            self._file = CocoFile(self._path, self.masks)
+            self._file = self._parse(self.masks)
+            if self._cache.roidb is None:  # else the lines are among the cache's
+                self._say(self._file.notes)
         return self._file
+
+    def _parse(self, masks):
+        return CocoFile(self._path, masks, self._class_list, lambda image: picture_size(self._finder.path(image)),
+                        self._finder.expect)
+
+    def _say(self, notes):
+        for note in notes:
+            logger.warning('%s', note)
 
     @property
     def image_ids(self):
@@ -66,14 +83,22 @@ class CocoDataset(Dataset):
     def roidb(self, with_ignored: bool = False):
         """-> sequence of records (lib.dataset.roidb), a CompactRoidb. A record's image file need not exist.
 
-        with_ignored: crowd regions too (and no cache).
+        with_ignored: crowd regions too (and no cache). SniperError: boxes that cannot be meant so (box_units).
         """
         if with_ignored:
-            return self._with_outlines(CompactRoidb.from_records(self._records(True)))
+            return self._with_outlines(CompactRoidb.from_records(self._records(AnnotationWarnings(self._path), True)))
         if self._cache.roidb is not None:
+            self.not_trained = self._cache.not_trained
             return self._with_outlines(self._cache.roidb)
-        roidb = self._with_outlines(CompactRoidb.from_records(self._records()))
-        self._cache.store(self.classes, roidb)
+        warnings = AnnotationWarnings(self._path)
+        roidb = CompactRoidb.from_records(self._records(warnings))
+        notes = warnings.lines() + self._check_boxes()
+        self._say(notes)
+        self._say_names()
+        self.not_trained = {CROWD: self._crowds()}
+        self._with_outlines(roidb)
+        if not self.file.sizes_read:  # which depend on other files
+            self._cache.store(self.classes, roidb, self.file.notes + notes, self.not_trained)
         return roidb
 
     def _with_outlines(self, roidb):
@@ -84,14 +109,32 @@ class CocoDataset(Dataset):
                               'TRAIN.WITH_MASK')
         return roidb
 
-    def _records(self, with_ignored=False):
-        labels = {category['id']: label for label, category in enumerate(self.file.categories, 1)}
-        warnings = AnnotationWarnings(self.file.path)
+    def _records(self, warnings, with_ignored=False):
         for image in self.file.images:
-            record = self._record(image, labels, warnings, with_ignored)
+            record = self._record(image, warnings, with_ignored)
             validate([record], self.num_classes)
             yield record
-        warnings.log()
+
+    def _check_boxes(self):
+        """Lines about boxes that stick out, see lib.dataset.box_units."""
+        boxes, sizes = [], []
+        for image in self.file.images:
+            of_image = self.file.annotations[image['id']]
+            boxes += [annotation['bbox'] for annotation in of_image]
+            sizes += [(image['width'], image['height'])] * len(of_image)
+        return check_boxes(self._path, np.array(boxes, np.float64), np.array(sizes, np.float64))
+
+    def _crowds(self):
+        """{class name: crowd regions}."""
+        return collections.Counter(
+            self.classes[self.file.labels[annotation['category_id']]]
+            for of_image in self.file.annotations.values() for annotation in of_image if annotation['iscrowd'])
+
+    def _say_names(self):
+        found = self._finder.found_otherwise
+        if found:
+            logger.info('%s: %d pictures lie under other names than their file_name says: %s', self._path, len(found),
+                        printable(shortened([f'{name} is {path}' for name, path in list(found.items())[:3]])))
 
     def original_image_ids(self):
         """Image ids in the order of a Python 2 dictionary filled in file order. ValueError for ids that are texts."""
@@ -100,50 +143,45 @@ class CocoDataset(Dataset):
     def evaluate(self, detections, results_dir):
         """Write detections_<set>_results.json, with masks detections_<set>_segm_results.json too, and, with ground
         truth, score them (lib.dataset.coco_eval)."""
-        file = CocoFile(self._path, True) if detections.mask is not None and not self.masks else self.file
+        file = self._parse(True) if detections.mask is not None and not self.masks else self.file
         return evaluate(file, self.image_set, self.classes, detections, results_dir)
 
     def _annotation_path(self):
         folder = os.path.join(self.dataset_path, 'annotations')
         paths = [os.path.join(folder, prefix + self.image_set + '.json') for prefix in PREFIXES]
         for path in paths:
-            if os.path.isfile(path):
+            reason = why_unreadable(path)
+            if not reason:
                 return path
-        present = sorted({os.path.basename(path)[len(prefix):-len('.json')] for prefix in PREFIXES
-                          for path in glob.glob(os.path.join(glob.escape(folder), prefix + '*.json'))})
+            if reason != MISSING:
+                raise SniperError(f'annotation file {path} {reason}')
+        for needed in (self.dataset_path, folder):
+            reason = why_unreadable(needed, folder=True)
+            if reason:
+                raise SniperError(f'annotation file {paths[0]} is missing: no COCO annotation file is there, for '
+                                  f'{needed} {reason}; check dataset.dataset_path')
+        names = [os.path.basename(path) for path in sorted(glob.glob(os.path.join(glob.escape(folder), '*.json')))]
+        present = sorted({name[len(prefix):-len('.json')] for prefix in PREFIXES for name in names
+                          if name.startswith(prefix)})
         raise SniperError('annotation file {} is missing: {}'.format(
             paths[0], 'sets in that folder: ' + ', '.join(present) if present
-            else 'no COCO annotation file is in that folder; check dataset.dataset_path'))
+            else 'no COCO annotation file is in that folder; check dataset.dataset_path' if not names
+            else f'there is {shortened(names)} in that folder; rename what belongs to the set {self.image_set}'))
 
-    def _image_path(self, image):
-        """Path of an image: the first existing of the usual places, else the first of them."""
-        folder = FOLDERS.get(self.image_set, self.image_set)
-        images = os.path.join(self.dataset_path, 'images')
-        places = []
-        if image.get('file_name'):
-            places.append(os.path.join(images, folder, image['file_name']))
-        if isinstance(image['id'], int):
-            places.append(os.path.join(images, folder, f'COCO_{folder}_{image["id"]:012d}.jpg'))
-        if image.get('file_name'):
-            places.append(os.path.join(images, image['file_name']))
-        if not places:
-            raise SniperError(f'{self.file.path}: image {image["id"]!r} has no file_name')
-        return next((place for place in places if os.path.isfile(place)), places[0])
-
-    def _record(self, image, labels, warnings, with_ignored):
+    def _record(self, image, warnings, with_ignored):
         """Record of one image; boxes without area inside the image are left out, as are crowd regions if not asked."""
         boxes, classes, outlines, crowd = [], [], [], []
         for annotation in self.file.annotations[image['id']]:
-            if annotation.get('iscrowd') and not with_ignored:
+            if annotation['iscrowd'] and not with_ignored:
                 continue
-            box = _corners(annotation, image['width'], image['height'])
+            box = _corners(annotation['bbox'], image['width'], image['height'])
             if box is None:
                 warnings.add('boxes lie outside their image or have no area and are left out',
                              annotation.get('id', f'(no id) of image {image["id"]}'))
                 continue
             boxes.append(box)
-            crowd.append(bool(annotation.get('iscrowd')))
-            classes.append(labels[annotation['category_id']])
+            crowd.append(bool(annotation['iscrowd']))
+            classes.append(self.file.labels[annotation['category_id']])
             if self.masks:
                 outlines.append(polygons(annotation, image['width'], image['height'], warnings))
                 if not outlines[-1]:
@@ -151,25 +189,30 @@ class CocoDataset(Dataset):
                                  annotation.get('id', f'(no id) of image {image["id"]}'))
         # Truncated towards zero, as in the original, which stored whole numbers.
         boxes = np.trunc(np.array(boxes, np.float64).reshape(-1, 4))
-        return make_record(self._image_path(image), image['id'], image['width'], image['height'], boxes, classes,
+        path = self._finder.path(image) or os.path.join(self.dataset_path, 'images', f'(image {image["id"]!r:.40})')
+        return make_record(path, image['id'], image['width'], image['height'], boxes, classes,
                            outlines if self.masks else None, crowd=crowd)
 
 
-def _corners(annotation, width, height):
-    """bbox (x, y, w, h) -> (x1, y1, x2, y2) inside the image, or None if nothing of it is left.
+def _content(path):
+    """Of a file, '' for no path."""
+    if not path:
+        return ''
+    try:
+        with open(path, 'rb') as stream:
+            return stream.read().decode('utf-8', 'replace')
+    except OSError:  # said when it is read for its classes
+        return ''
 
-    A box that sticks out to the left or the top moves in with its size, as in the original; one that lies outside
-    altogether does not.
-    """
-    x, y, w, h = annotation['bbox']
-    if w <= 0 or h <= 0 or x + w <= 0 or y + h <= 0:
+
+def _corners(bbox, width, height):
+    """bbox (x, y, w, h) -> (x1, y1, x2, y2), cut at the border of the image, or None if nothing of it is left."""
+    x, y, w, h = bbox
+    if w <= 0 or h <= 0:
         return None
-    x1 = max(0, x)
-    y1 = max(0, y)
-    x2 = min(width - 1, x1 + max(0, w - 1))
-    y2 = min(height - 1, y1 + max(0, h - 1))
-    area = annotation.get('area', w * h)
-    return (x1, y1, x2, y2) if area > 0 and x2 >= x1 and y2 >= y1 else None
+    x1, y1 = max(0, x), max(0, y)
+    x2, y2 = min(width - 1, x + max(0, w - 1)), min(height - 1, y + max(0, h - 1))
+    return (x1, y1, x2, y2) if x2 >= x1 and y2 >= y1 else None
 
 
 def python2_dict_order(keys) -> list:

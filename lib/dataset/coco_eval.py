@@ -8,8 +8,8 @@ import os
 import numpy as np
 
 from lib.bbox.detections import check_range
-from lib.dataset.base import AnnotationWarnings, is_number, per_class_table
-from lib.dataset.coco_file import MIN_POLYGON_NUMBERS, run_length_mask
+from lib.dataset.base import AnnotationWarnings, per_class_table
+from lib.dataset.coco_masks import rings_of, run_length_mask
 from lib.utils.files import text_writer
 
 logger = logging.getLogger(__name__)
@@ -109,10 +109,10 @@ def score(coco_file, classes, results, kind='bbox'):
     """
     from pycocotools.cocoeval import COCOeval
     image_numbers = {image['id']: number for number, image in enumerate(coco_file.images, 1)}
-    labels = {category['id']: label for label, category in enumerate(coco_file.categories, 1)}
+    labels = coco_file.labels
     images = [{'id': number, 'height': int(image['height']), 'width': int(image['width'])}
               for number, image in enumerate(coco_file.images, 1)]
-    categories = [{'id': label} for label in labels.values()]
+    categories = [{'id': label} for label in range(1, len(classes))]
     truth = true_masks(coco_file) if kind == 'segm' else _true_boxes(coco_file)
     found = found_masks(results) if kind == 'segm' else _found_boxes(results)
     truth, found = ([dict(record, image_id=image_numbers[record['image_id']], category_id=labels[record['category_id']])
@@ -136,9 +136,8 @@ def score(coco_file, classes, results, kind='bbox'):
 def _true_boxes(coco_file):
     for of_image in coco_file.annotations.values():
         for annotation in of_image:
-            box = annotation['bbox']
-            yield {'image_id': annotation['image_id'], 'category_id': annotation['category_id'], 'bbox': box,
-                   'iscrowd': 1 if annotation.get('iscrowd') else 0, 'area': annotation.get('area', box[2] * box[3])}
+            yield {'image_id': annotation['image_id'], 'category_id': annotation['category_id'],
+                   'bbox': annotation['bbox'], 'iscrowd': annotation['iscrowd'], 'area': annotation['area']}
 
 
 def _found_boxes(results):
@@ -219,7 +218,7 @@ def true_masks(coco_file):
         width, height = int(image['width']), int(image['height'])
         for annotation in coco_file.annotations[image['id']]:
             code = true_mask(annotation, width, height)
-            crowd = bool(annotation.get('iscrowd'))
+            crowd = bool(annotation['iscrowd'])
             box = annotation['bbox']
             if code is None:
                 crowd = True
@@ -227,7 +226,7 @@ def true_masks(coco_file):
                 warnings.add('objects have no usable segmentation; masks found there are not scored',
                              annotation.get('id', f'(no id) of image {image["id"]}'))
             yield {'image_id': image['id'], 'category_id': annotation['category_id'], 'bbox': box,
-                   'segmentation': code, 'iscrowd': int(crowd), 'area': annotation.get('area', box[2] * box[3])}
+                   'segmentation': code, 'iscrowd': int(crowd), 'area': annotation['area']}
     warnings.log()
 
 
@@ -241,12 +240,12 @@ def true_mask(annotation, width, height):
     if not isinstance(outline, list):
         return None
     limit = FAR * max(width, height)
-    rings = [np.clip(ring, -limit, limit).tolist() for ring in outline
-             if isinstance(ring, list) and len(ring) >= MIN_POLYGON_NUMBERS and len(ring) % 2 == 0
-             and all(map(is_number, ring))]
+    rings = [np.clip(ring, -limit, limit).tolist() for ring in rings_of(outline)[0]]
     return mask.merge(mask.frPyObjects(rings, height, width)) if rings else None
 
 
 def _box_code(box, width, height):
     from pycocotools import mask
-    return mask.frPyObjects(np.array([box], np.float64), height, width)[0]
+    limit = FAR * max(width, height)
+    corners = np.clip(np.array([box[0], box[1], box[0] + box[2], box[1] + box[3]], np.float64), -limit, limit)
+    return mask.frPyObjects(np.concatenate([corners[:2], corners[2:] - corners[:2]])[None], height, width)[0]

@@ -1,237 +1,253 @@
-"""COCO annotation files, read and checked, and their segmentations as polygons.
+"""COCO annotation files, read, checked, and brought into one form: tools write ids, flags and sizes in many.
 
-The format: https://cocodataset.org/#format-data. Structure that makes a file unusable is a SniperError;
-single broken boxes are left out and counted.
+The format: https://cocodataset.org/#format-data. What makes a file unusable is a SniperError. Single entries that
+cannot be used are left out and counted; if most are so, that is an error too, which names the likely cause.
 """
-import json
-
-import cv2
-import numpy as np
+import collections
+from typing import Callable, Dict, Optional, Sequence
 
 from lib.dataset.base import AnnotationWarnings, is_number, shortened
+from lib.dataset.class_list import BACKGROUND, class_key, read_class_list
+from lib.dataset.coco_json import list_of_objects, read_json
+from lib.dataset.coco_values import IdFinder, box_of, flag_of, identity_of, number_of, printable_text, side_of
 from lib.utils.errors import SniperError
 
-MIN_POLYGON_NUMBERS = 6     # three corners
-MOST_PIXELS = 1 << 28       # of a run-length mask
-MOST_BITS = 40              # of one of its numbers
-_FINE = 4                   # outlines of run-length masks are followed on a grid so many times finer
-_TOLERANCE = 0.25           # pixels by which their staircases are smoothed
-_STICKS_OUT = 1             # pixels, around the mask while its outline is followed
+_NO_BOX = 'boxes are not four finite numbers and are left out'
+_NO_IMAGE = 'annotations belong to no image of the file and are left out'
+_NO_CATEGORY = 'annotations have a category_id that is not among the categories and are left out'
+_SHARED = 'images have the id of another image, where ids must be unique, and are left out with their annotations'
+_NO_SIZE = 'images have no usable width and height, nor a picture that tells them, and are left out'
+_WRONG_ID = 'images have an id that is neither a whole number nor text and are left out'
 
 
 class CocoFile:
     """Checked content of one annotation file.
 
     path              str
-    categories        list of dict (id, name), file order
-    images            list of dict (id, width, height, maybe file_name), sorted by id
-    annotations       image id -> list of dict (image_id, category_id, bbox of four finite numbers, iscrowd,
-                      maybe area), file order; every image id is a key
+    categories        list of dict (id, name), one a class, in the order of the classes: the file's, or the class list's
+    labels            {category id: label}: position in `categories` + 1; several categories may be one class
+    images            list of dict (id, width, height, file_name: maybe ''), sorted by id
+    annotations       image id -> list of dict (image_id, category_id, bbox of four finite numbers, iscrowd 0 or 1,
+                      area), file order; every image id is a key
+    ids_in_file_order of the images
+    notes             lines about what was counted
+    sizes_read        number of images whose size is that of their picture
     """
 
-    def __init__(self, path, masks=False):
-        """Read `path`. Polygons are kept only if `masks`: they are nine tenths of the memory."""
+    def __init__(self, path: str, masks: bool = False, class_list: str = '',
+                 picture_size: Callable[[dict], Optional[tuple]] = lambda image: None,
+                 expect: Callable[[Sequence[str]], None] = lambda names: None):
+        """Read `path`. Polygons are kept only if `masks`: they are nine tenths of the memory.
+
+        class_list: path of a file of classes, or ''. picture_size: image -> (width, height) of its picture or None,
+        asked where the file does not say it; expect: told all file names before.
+        """
         self.path = path
-        content = _read_json(path, () if masks else ('segmentation',))
-        self.categories = self._checked_categories(_list_of_dicts(path, content, 'categories'))
-        self.images = self._checked_images(_list_of_dicts(path, content, 'images'))
-        # Files of test sets ('image_info_...') have no such key.
-        self.annotations = self._checked_annotations(
-            _list_of_dicts(path, content, 'annotations') if 'annotations' in content else [])
+        self.sizes_read = 0
+        content = read_json(path, () if masks else ('segmentation',))
+        if not isinstance(content, dict):
+            raise SniperError(f'annotation file {path} holds a {type(content).__name__}, not an object with images, '
+                              'annotations and categories' + (
+                                  ': it is a file of results; take the one with the ground truth, instances_<set>.json'
+                                  if _is_results(content) else ''))
+        self.notes = []
+        self._category_ids = self._read_categories(content)
+        self.images = self._read_images(content, picture_size, expect)
+        self.annotations = self._read_annotations(content)
+        if class_list:
+            self._follow(class_list)
 
     @property
     def has_annotations(self):
         return any(self.annotations.values())
 
-    def _checked_categories(self, categories):
-        _require_keys(self.path, 'category', categories, ('id', 'name'))
-        _require_unique_ids(self.path, 'category', categories)
-        for category in categories:
-            if not isinstance(category['name'], str):
-                raise SniperError(f'{self.path}: the name of category {category["id"]!r} is not text')
-        if not categories:
+    def _read_categories(self, content):
+        """Sets `categories` and `labels`. -> IdFinder of the categories."""
+        values = content.get('categories')
+        if isinstance(values, list) and values and all(isinstance(value, str) for value in values):
+            content = dict(content, categories=[{'id': name, 'name': name} for name in values])
+        values, _ = list_of_objects(self.path, content, 'categories')
+        self.categories, names, label = [], {}, {}
+        warnings = AnnotationWarnings(self.path, 'category')
+        for index, category in enumerate(values):
+            key, name = self._category(index, category)
+            if key in names and names[key] != name:
+                raise SniperError(f'{self.path}: category id {key!r} occurs twice ({names[key]}, {name}); ids must be '
+                                  'unique')
+            if name == BACKGROUND:
+                warnings.add(f'categories are called {BACKGROUND} and are left out, for every detector has it', key)
+                continue
+            if name in label and key not in names:
+                warnings.add('categories have the name of another; they are one class', name)
+            elif key not in names:
+                self.categories.append(dict(category, id=key, name=name))
+                label[name] = len(self.categories)
+            names[key] = name
+        if not self.categories:
             raise SniperError(f'{self.path} lists no categories: a detector needs at least one')
-        return categories
+        self.notes += warnings.lines()
+        self.labels = {key: label[name] for key, name in names.items()}
+        return IdFinder(names, {name: key for key, name in reversed(list(names.items()))})
 
-    def _checked_images(self, images):
-        if not images:
+    def _category(self, index, category):
+        """-> (id, name) of a category."""
+        for key in ('id', 'name'):
+            if key not in category:
+                raise SniperError(f'{self.path}: category number {index} (id {category.get("id", "unknown")}) has no '
+                                  f'"{key}"')
+        key, name = identity_of(category['id']), category['name']
+        if key is None:
+            raise SniperError(f'{self.path}: category id {category["id"]!r:.80} is neither a whole number nor text')
+        name = str(name) if is_number(name) else name
+        if not isinstance(name, str) or not name.strip():
+            raise SniperError(f'{self.path}: the name of category {key!r} is not text')
+        return key, printable_text(' '.join(name.split()))
+
+    def _read_images(self, content, picture_size, expect):
+        """-> images, sorted; sets ids_in_file_order."""
+        values, others = list_of_objects(self.path, content, 'images')
+        total = len(values) + len(others)
+        if not total:
             raise SniperError(f'{self.path} lists no images')
-        _require_keys(self.path, 'image', images, ('id', 'width', 'height'))
-        _require_unique_ids(self.path, 'image', images)
-        for image in images:
-            for key in ('width', 'height'):
-                if not is_number(image[key]) or image[key] < 1:
-                    raise SniperError('{}: {} of image {!r} is {!r}, not a positive number'.format(
-                        self.path, key, image['id'], image[key]))
-            if not isinstance(image.get('file_name', ''), str):
-                raise SniperError(f'{self.path}: file_name of image {image["id"]!r} is not text')
+        warnings = AnnotationWarnings(self.path, 'image')
+        for place in others:
+            warnings.add('images are no objects and are left out', f'number {place}')
+        images = self._with_unique_ids(values, warnings)
         self.ids_in_file_order = [image['id'] for image in images]
+        expect([image['file_name'] for image in images])
+        images = [image for image in images if self._has_size(image, picture_size, warnings)]
+        repeated = _repeated([image['file_name'] for image in images if image['file_name']])
+        for name in repeated:
+            warnings.add('pictures stand in the file under several ids; the objects of one are background to the '
+                         'other: give each picture one entry', name)
+        warnings.refuse_most(total, {
+            _SHARED: 'ids must be unique: an id occurs twice if several files were joined without counting anew',
+            _WRONG_ID: 'number the images', 'images have no "id" and are left out': 'number the images',
+            _NO_SIZE: 'write width and height in pixels, or check that the pictures lie in images/<set> of '
+                      'dataset.dataset_path'})
+        self.notes += warnings.lines()
         # Numbers before texts: a file may hold either, and the order must not depend on anything else.
         return sorted(images, key=lambda image: (isinstance(image['id'], str), image['id']))
 
-    def _checked_annotations(self, annotations):
-        _require_keys(self.path, 'annotation', annotations, ('image_id', 'category_id', 'bbox'))
-        known = {category['id'] for category in self.categories}
-        by_image = {image['id']: [] for image in self.images}
-        warnings = AnnotationWarnings(self.path)
-        seen = set()
-        for index, annotation in enumerate(annotations):
-            identity = annotation.get('id', f'number {index}')
-            if not _hashable_id(annotation['category_id']) or annotation['category_id'] not in known:
-                raise SniperError('{}: annotation {} has category id {!r}; known ids: {}'.format(
-                    self.path, identity, annotation['category_id'], shortened(sorted(known, key=str))))
-            if _hashable_id(identity) and identity in seen:
-                warnings.add('annotations repeat the id of another (all are used)', identity)
-            elif _hashable_id(identity):
-                seen.add(identity)
-            if not _hashable_id(annotation['image_id']) or annotation['image_id'] not in by_image:
-                warnings.add('annotations belong to no image of the file and are left out', identity)
-            elif not _is_box(annotation['bbox']):
-                warnings.add('boxes are not four finite numbers and are left out', identity)
-            elif not is_number(annotation.get('area', 0)):
-                warnings.add('areas are not numbers; their annotations are left out', identity)
+    def _with_unique_ids(self, values, warnings):
+        """Images that can be told from each other, their ids and names in one form."""
+        images, entries = [], collections.defaultdict(list)
+        for index, image in enumerate(values):
+            key = identity_of(image.get('id'))
+            if key is None:
+                warnings.add(_WRONG_ID if 'id' in image else 'images have no "id" and are left out',
+                             f'number {index}' if 'id' not in image else f'{image["id"]!r:.40}')
+                continue
+            name = image.get('file_name')
+            image = dict(image, id=key, file_name=printable_text(name) if isinstance(name, str) else '')
+            entries[key].append(image)
+            images.append(image)
+        kept = []
+        for image in images:
+            same = entries[image['id']]
+            if len({other['file_name'] for other in same}) > 1:
+                warnings.add(_SHARED, f'id {image["id"]!r} occurs twice' if image is same[1] else image['id'])
+            elif image is same[0]:
+                kept.append(image)
             else:
+                warnings.add('images are listed twice; the first entry counts', image['id'])
+        return kept
+
+    def _has_size(self, image, picture_size, warnings):
+        """Whether the image has a size; sets it as numbers."""
+        sides = side_of(image.get('width')), side_of(image.get('height'))
+        if None in sides:
+            sides = picture_size(image)
+            if sides is None:
+                warnings.add(_NO_SIZE, image['id'])
+                return False
+            self.sizes_read += 1
+            warnings.add('images have no usable width and height: they are read from the pictures', image['id'])
+        image['width'], image['height'] = sides
+        return True
+
+    def _read_annotations(self, content):
+        # Files of test sets ('image_info_...') have no such key.
+        if content.get('annotations') is None:
+            return {image['id']: [] for image in self.images}
+        values, others = list_of_objects(self.path, content, 'annotations')
+        by_image = {image['id']: [] for image in self.images}
+        ids, warnings, seen = IdFinder(by_image), AnnotationWarnings(self.path), set()
+        for index, annotation in enumerate(values):
+            identity = annotation.get('id', f'number {index}')
+            key = identity_of(identity)
+            if key is not None and key in seen:
+                warnings.add('annotations repeat the id of another (all are used)', identity)
+            seen.add(key)
+            if self._usable(annotation, identity, ids, warnings):
                 by_image[annotation['image_id']].append(annotation)
-        warnings.log()
+        for place in others:
+            warnings.add('annotations are no objects and are left out', f'number {place}')
+        self._refuse_most(len(values) + len(others), warnings, by_image)
+        self.notes += warnings.lines()
         return by_image
 
+    def _usable(self, annotation, identity, images, warnings):
+        """Whether an annotation can be used; brings its values into one form."""
+        missing = [key for key in ('image_id', 'category_id', 'bbox') if key not in annotation]
+        if missing:
+            warnings.add(f'annotations have no "{missing[0]}" and are left out', identity)
+            return False
+        image = images.find(annotation['image_id'])
+        category = self._category_ids.find(annotation['category_id'])
+        box = box_of(annotation['bbox'])
+        if image is None or category is None or box is None:
+            warnings.add(_NO_IMAGE if image is None else _NO_CATEGORY if category is None else _NO_BOX, identity)
+            return False
+        crowd = flag_of(annotation.get('iscrowd'))
+        if crowd is None:
+            warnings.add('annotations have an iscrowd that is neither 0 nor 1; it is taken as 0', identity)
+        area = number_of(annotation.get('area'))
+        if area is None or area <= 0:
+            warnings.add('areas are missing or no numbers above 0: width x height of the box is taken', identity)
+            area = box[2] * box[3] if min(box[2:]) > 0 else min(0, *box[2:])  # below 0: not scored
+        annotation.update(image_id=image, category_id=category, bbox=box, iscrowd=int(bool(crowd)), area=area)
+        return True
 
-def _is_box(value):
-    return isinstance(value, list) and len(value) == 4 and all(is_number(number) for number in value)
+    def _refuse_most(self, total, warnings, by_image):
+        """SniperError if most annotations cannot be used."""
+        known = shortened(sorted(self.labels, key=str))
+        causes = {f'annotations have no "{key}" and are left out': f'every annotation needs "{key}"'
+                  for key in ('image_id', 'category_id', 'bbox')}
+        causes.update({
+            'annotations are no objects and are left out': 'each is an object with image_id, category_id and bbox',
+            _NO_BOX: 'bbox is x, y, width, height in pixels of the image',
+            _NO_CATEGORY: f'known ids: {known}; are they counted from another number, or from another file?'})
+        with_objects = sum(map(bool, by_image.values()))
+        if 2 * with_objects < len(by_image):  # else the images are a part of those that the annotations were made for
+            causes[_NO_IMAGE] = (f'image_id has to be the id of an image ({shortened(list(by_image))}): is it counted '
+                                 'from another number, or are the annotations those of other images?')
+        warnings.refuse_most(total, causes)
 
-
-def _hashable_id(value):
-    return isinstance(value, (int, str)) and not isinstance(value, bool)
-
-
-def _read_json(path, dropped_keys):
-    """The object in a JSON file without `dropped_keys` at any depth."""
-    def without(mapping):
-        for key in dropped_keys:
-            mapping.pop(key, None)
-        return mapping
-
-    try:
-        with open(path, encoding='utf-8-sig') as stream:
-            content = json.load(stream, object_hook=without if dropped_keys else None)
-    except FileNotFoundError:
-        raise SniperError(f'annotation file {path} does not exist') from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SniperError(f'annotation file {path} cannot be read: {error}') from None
-    except (ValueError, RecursionError) as error:
-        raise SniperError(f'annotation file {path} is not valid JSON ({error}): is it empty or cut short?') from None
-    if not isinstance(content, dict):
-        raise SniperError(f'annotation file {path} holds a {type(content).__name__}, not an object with images, '
-                          'annotations and categories')
-    return content
-
-
-def _list_of_dicts(path, content, key):
-    if key not in content:
-        raise SniperError(f'annotation file {path} has no "{key}"')
-    values = content[key]
-    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-        raise SniperError(f'annotation file {path}: "{key}" is not a list of objects')
-    return values
-
-
-def _require_keys(path, kind, values, keys):
-    for index, value in enumerate(values):
-        for key in keys:
-            if key not in value:
-                raise SniperError(f'{path}: {kind} number {index} (id {value.get("id", "unknown")}) has no "{key}"')
-
-
-def _require_unique_ids(path, kind, values):
-    seen = set()
-    for value in values:
-        if not _hashable_id(value['id']):
-            raise SniperError(f'{path}: {kind} id {value["id"]!r} is neither a whole number nor text')
-        if value['id'] in seen:
-            raise SniperError(f'{path}: {kind} id {value["id"]!r} occurs twice; ids must be unique')
-        seen.add(value['id'])
-
-
-def polygons(annotation: dict, width, height, warnings: AnnotationWarnings) -> list:
-    """Usable polygons of an object as float64 arrays (2k,): x y x y ..., original pixels; maybe none.
-
-    A list of polygons is taken as it is, without those of less than three corners. (The original has no outline for
-    anything else.) A run-length mask gives the outer border of each of its parts: holes are lost.
-    """
-    parts = annotation.get('segmentation')
-    identity = annotation.get('id', '(no id)')
-    if isinstance(parts, dict):
-        mask = run_length_mask(parts, width, height)
-        if mask is None:
-            warnings.add('run-length masks are damaged or of another size than their image and are left out', identity)
-            return []
-        return mask_outlines(mask)
-    if not isinstance(parts, list):
-        return []
-    found = []
-    for part in parts:
-        if not isinstance(part, list) or len(part) % 2 or not all(is_number(number) for number in part):
-            warnings.add('polygons are not lists of x y pairs and are left out', identity)
-        elif len(part) >= MIN_POLYGON_NUMBERS:
-            found.append(np.array(part, np.float64))
-    return found
+    def _follow(self, class_list):
+        """Order and names of the classes as in a class list."""
+        names = {label: category['name'] for label, category in enumerate(self.categories, 1)}
+        counts = collections.Counter(names[self.labels[annotation['category_id']]]
+                                     for of_image in self.annotations.values() for annotation in of_image)
+        listed = read_class_list(class_list, counts)
+        place = {class_key(name): label for label, name in enumerate(listed, 1)}
+        known: Dict[int, dict] = {}
+        for key in list(self.labels):
+            label = place.get(class_key(names[self.labels[key]]))
+            if label is None:
+                del self.labels[key]
+            else:
+                self.labels[key] = label
+                known.setdefault(label, {'id': key, 'name': listed[label - 1]})
+        free = 1 + max([key for key in self.labels if isinstance(key, int)], default=0)
+        self.categories = [known.get(label, {'id': free + label, 'name': name})
+                           for label, name in enumerate(listed, 1)]
+        self.labels.update((category['id'], label) for label, category in enumerate(self.categories, 1))
 
 
-def run_length_mask(code, width, height):
-    """COCO's run-length code, a dict of size and counts (numbers, or text) -> uint8 (height, width), or None if it does
-    not fit the image."""
-    width, height = int(width), int(height)
-    if code.get('size') != [height, width] or width * height > MOST_PIXELS:
-        return None
-    counts = code.get('counts')
-    if isinstance(counts, str):
-        counts = _read_counts(counts)
-    if (not isinstance(counts, list) or not all(isinstance(count, int) and count >= 0 for count in counts)
-            or sum(counts) != width * height):
-        return None
-    values = np.zeros(len(counts), np.uint8)
-    values[1::2] = 1
-    return np.repeat(values, counts).reshape(width, height).T
+def _is_results(content):
+    return isinstance(content, list) and bool(content) and isinstance(content[0], dict) and 'score' in content[0]
 
 
-def _read_counts(text):
-    """Run lengths of COCO's compressed text, or None.
-
-    Five bits a character, from character 48 on, lowest first; a sixth bit says that the number goes on, the fifth of
-    the last character is the sign. From the fourth run on, the difference to the run before the last is written.
-    """
-    counts, place = [], 0
-    while place < len(text):
-        value, shift, more = 0, 0, True
-        while more:
-            if place == len(text) or shift > MOST_BITS:
-                return None
-            bits = ord(text[place]) - 48
-            if not 0 <= bits < 64:
-                return None
-            value |= (bits & 31) << shift
-            more = bool(bits & 32)
-            place, shift = place + 1, shift + 5
-            if not more and bits & 16:
-                value -= 1 << shift
-        counts.append(value + counts[-2] if len(counts) > 2 else value)
-    return counts
-
-
-def mask_outlines(mask: np.ndarray) -> list:
-    """uint8 mask (H, W) -> outer borders of its parts, float64 (2k,), pixel i covering [i, i + 1)."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return []
-    top, left = int(rows[0]), int(columns[0])
-    inner = mask[top:int(rows[-1]) + 1, left:int(columns[-1]) + 1]
-    fine = np.repeat(np.repeat(np.pad(inner, _STICKS_OUT), _FINE, axis=0), _FINE, axis=1)
-    contours = cv2.findContours(fine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[-2]
-    corner = np.array([left - _STICKS_OUT, top - _STICKS_OUT], np.float64)
-    found = []
-    for contour in contours:
-        contour = cv2.approxPolyDP(contour, _TOLERANCE * _FINE, True).reshape(-1, 2)
-        if 2 * len(contour) >= MIN_POLYGON_NUMBERS:
-            # A contour goes through the middles of the fine pixels.
-            found.append(((contour + 0.5) / _FINE + corner).ravel())
-    return found
+def _repeated(names):
+    return [name for name, count in collections.Counter(names).items() if count > 1]

@@ -97,6 +97,12 @@ class CompactRoidb(collections.abc.Sequence):
         bits = (FLIPPED | _TURN) * bool(horizontal) | (FLIPPED_VERTICAL | _TURN_VERTICAL) * bool(vertical)
         return CompactRoidb(self.columns, self.image, self.flags ^ np.uint8(bits))
 
+    def relabelled(self, labels):
+        """The records with label k replaced by labels[k], an array of integers."""
+        changed = {name: labels[self.columns[name]].astype(np.int32) for name in ('gt_classes', 'max_classes')
+                   if name in self.columns}
+        return CompactRoidb(dict(self.columns, **changed), self.image, self.flags)
+
     def with_proposals(self, boxes, spans):
         """The records with proposals: boxes (K, 4) float32 of unmirrored images, spans (n, 2) int64 rows of each.
 
@@ -142,6 +148,14 @@ def take(roidb: Sequence, numbers) -> Sequence:
     if isinstance(roidb, CompactRoidb):
         return roidb[np.asarray(numbers, np.int64)]
     return [roidb[number] for number in numbers]
+
+
+def relabelled(roidb: Sequence, labels: np.ndarray) -> Sequence:
+    """Records of a list or a CompactRoidb with label k replaced by labels[k]; of the same kind."""
+    if isinstance(roidb, CompactRoidb):
+        return roidb.relabelled(labels)
+    return [dict(record, **{name: labels[record[name]].astype(record[name].dtype)
+                            for name in ('gt_classes', 'max_classes')}) for record in roidb]
 
 
 def image_paths(roidb: Sequence) -> Iterator[str]:

@@ -1,13 +1,16 @@
 """From names and the configuration to records: what main_train.py and main_test.py ask for."""
-import itertools
 import logging
-import os
 
-from lib.dataset.compact import CompactRoidb, image_paths, select
+import numpy as np
+
+from lib.dataset.base import shortened
+from lib.dataset.class_list import unite
+from lib.dataset.compact import CompactRoidb, image_paths, relabelled, select
 from lib.dataset.proposals import add_proposals, find_proposal_file
 from lib.dataset.registry import get_dataset
 from lib.dataset.roidb import mirrored
-from lib.utils.errors import SniperError
+from lib.utils.errors import SniperError, printable
+from lib.utils.reachable import MISSING, why_unreadable
 
 logger = logging.getLogger(__name__)
 
@@ -20,30 +23,32 @@ def load_training_roidb(config) -> tuple:
     Returns (roidb, classes), the roidb a list or a CompactRoidb. The classes are those of the file; a log line says
     so if dataset.NUM_CLASSES is another number. Images without a file are left out with a warning. With
     TRAIN.USE_NEG_CHIPS the records have proposals.
-    SniperError: nothing to train on, parts with different classes, unusable annotation file, no proposal file.
+    Parts with different classes are trained on with those of all (lib.dataset.class_list.unite).
+    SniperError: nothing to train on, unusable annotation file, no proposal file.
     """
     masks = config.TRAIN.WITH_MASK and not config.TRAIN.ONLY_PROPOSAL
-    datasets = (_open(config, name, masks) for name in _part_names(config.dataset.image_set))  # opened one by one
-    first = next(datasets)
-    parts = []
-    for dataset in itertools.chain([first], datasets):
-        if dataset.classes != first.classes:
-            raise SniperError(f'{first.name} and {dataset.name} have different classes ({_shortened(first.classes)}; '
-                              f'{_shortened(dataset.classes)}): they cannot be trained on together')
+    parts, lists, ignored = [], [], []
+    for name in _part_names(config.dataset.image_set):
+        dataset = _open(config, name, masks)
         if config.TRAIN.USE_NEG_CHIPS:
             find_proposal_file(config, dataset.name)  # so that its absence is said before anything takes time
-        records = _with_files(dataset.roidb(), dataset.name)
+        records = dataset.roidb()
+        ignored += _ignored_objects(dataset, records)
+        records = _with_files(records, dataset.name)
         if config.TRAIN.USE_NEG_CHIPS:
             records = add_proposals(config, dataset, records)
         parts.append(with_mirrored_copies(records, bool(config.TRAIN.FLIP), bool(config.TRAIN.FLIP_VERTICAL)))
+        lists.append((dataset.name, tuple(dataset.classes)))
+    classes, parts = _united(lists, parts)
     roidb = (CompactRoidb.concatenate(parts) if all(isinstance(part, CompactRoidb) for part in parts)
              else [record for part in parts for record in part])
     kept = usable_for_training(roidb, config.TRAIN.FG_THRESH, config.TRAIN.BG_THRESH_HI, config.TRAIN.BG_THRESH_LO)
-    _say_number_of_classes(config, first)
+    _say_number_of_classes(config, ' and '.join(name for name, _ in lists), len(classes))
     if not kept:
-        raise SniperError(f'no image of {config.dataset.image_set} has an object that can be trained on: check its '
-                          'annotation file')
-    return kept, first.classes
+        raise SniperError(f'no image of {config.dataset.image_set} has an object that can be trained on: '
+                          + ('; '.join(ignored) + '; set these marks to 0 where they are single objects' if ignored
+                             else 'check its annotation file'))
+    return kept, classes
 
 
 def load_test_dataset(config) -> tuple:
@@ -52,12 +57,13 @@ def load_test_dataset(config) -> tuple:
     SniperError: an image file is missing (named), unusable annotation file.
     """
     dataset = _open(config, config.dataset.test_image_set, masks=False)
-    _say_number_of_classes(config, dataset)
+    _say_number_of_classes(config, dataset.name, dataset.num_classes)
     roidb = dataset.roidb()
-    missing = [path for path in image_paths(roidb) if not os.path.isfile(path)]
+    missing = [path for path in image_paths(roidb) if why_unreadable(path)]
     if missing:
-        raise SniperError(f'image file {missing[0]} of {dataset.name} is missing ({len(missing)} of {len(roidb)} are): '
-                          'check dataset.dataset_path')
+        reason = why_unreadable(missing[0])
+        raise SniperError(f'image file {missing[0]} of {dataset.name} {reason} ({len(missing)} of {len(roidb)} '
+                          f'{"are" if reason == MISSING else "cannot be read"}): {_mend(reason == MISSING)}')
     return dataset, roidb
 
 
@@ -73,31 +79,71 @@ def _open(config, image_set, masks):
     return get_dataset(keys.dataset, image_set, keys.root_path, keys.dataset_path, masks=bool(masks))
 
 
-def _say_number_of_classes(config, dataset):
-    if config.dataset.NUM_CLASSES not in (0, dataset.num_classes):
+def _say_number_of_classes(config, name, count):
+    if config.dataset.NUM_CLASSES not in (0, count):
         logger.warning('dataset.NUM_CLASSES is %d, but %s has %d classes with background: %d are used',
-                       config.dataset.NUM_CLASSES, dataset.name, dataset.num_classes, dataset.num_classes)
+                       config.dataset.NUM_CLASSES, name, count, count)
+
+
+def _ignored_objects(dataset, roidb):
+    """Lines about objects that are in the annotations and are not trained on; they are logged too."""
+    counts = [sum(of_class.values()) for of_class in dataset.not_trained.values()]
+    total = sum(counts) + sum(roidb.row_counts() if isinstance(roidb, CompactRoidb)
+                              else [len(record['boxes']) for record in roidb])
+    lines = []
+    for (kind, of_class), count in zip(dataset.not_trained.items(), counts):
+        if count:
+            names = sorted(of_class, key=lambda name: -of_class[name])
+            named = shortened([f'{of_class[name]} {name}' for name in names])
+            lines.append(f'{dataset.name}: {count} of {total} objects are {kind} and are not trained on ({named})')
+            logger.warning('%s', lines[-1])
+    return lines
+
+
+def _united(lists, parts):
+    """[(name, classes)] and records of all parts -> (classes of all, records with labels among these)."""
+    classes, matches = unite([of_part for _, of_part in lists])
+    (first_name, first), relabelled_parts = lists[0], []
+    for (name, of_part), match, part in zip(lists, matches, parts):
+        labels = np.array(match.labels)
+        if (labels != np.arange(len(labels))).any():
+            part = relabelled(part, labels)
+        relabelled_parts.append(part)
+        if of_part != first:
+            absent = [known for label, known in enumerate(first) if label not in match.labels]
+            said = ([f'only {name} has {shortened(match.unknown)}'] * bool(match.unknown)
+                    + [f'only {first_name} has {shortened(absent)}'] * bool(absent)
+                    + [match.respelt_text()] * bool(match.respelt))
+            logger.warning('%s and %s have different classes, which are matched by name: %s', first_name, name,
+                           '; '.join(said) or 'their order differs')
+    if classes != first:
+        logger.warning('trained on are the classes of all: %s', _shortened(classes))
+    return classes, relabelled_parts
 
 
 def _with_files(roidb, name):
-    """Records whose image file exists; the others are counted in one warning."""
-    present = [os.path.isfile(path) for path in image_paths(roidb)]
-    count = present.count(False)
-    if not count:
+    """Records whose image file can be read; the others are counted in one warning."""
+    reasons = [why_unreadable(path) for path in image_paths(roidb)]
+    absent = [(path, reason) for path, reason in zip(image_paths(roidb), reasons) if reason]
+    if not absent:
         return roidb
-    missing = (path for path, exists in zip(image_paths(roidb), present) if not exists)
+    count, missing = len(absent), all(reason == MISSING for _, reason in absent)
     if count == len(roidb):
-        raise SniperError(f'none of the {count} image files of {name} exists (first: {next(missing)}): check '
-                          'dataset.dataset_path')
-    named = ', '.join(itertools.islice(missing, NAMED_IN_WARNING)) + (', ...' if count > NAMED_IN_WARNING else '')
-    logger.warning('%s: %d of %d image files are missing, training goes on without them: %s',
-                   name, count, len(roidb), named)
-    return select(roidb, present)
+        raise SniperError(f'none of the {count} image files of {name} ' + (
+            f'exists (first: {absent[0][0]})' if missing else 'can be read (first: {} {})'.format(*absent[0]))
+            + f': {_mend(missing)}')
+    named = [path if reason == MISSING else f'{path} {reason}' for path, reason in absent]
+    logger.warning('%s: %d of %d image files %s, training goes on without them: %s', name, count, len(roidb),
+                   'are missing' if missing else 'cannot be read', printable(shortened(named, NAMED_IN_WARNING)))
+    return select(roidb, [not reason for reason in reasons])
+
+
+def _mend(missing):
+    return 'check dataset.dataset_path' if missing else 'mend these files or the rights of their folders'
 
 
 def _shortened(classes):
-    names = classes[1:6]
-    return f'{len(classes) - 1}: {", ".join(names)}{", ..." if len(classes) > 6 else ""}'
+    return f'{len(classes) - 1} ({shortened(classes[1:])})'
 
 
 def with_mirrored_copies(roidb, horizontal: bool = True, vertical: bool = False):

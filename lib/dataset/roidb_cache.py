@@ -2,11 +2,12 @@
 
     <dataset.root_path>/cache/<data set>_<place>_roidb.npz       (lib.utils.npz; <place>: digest of the file's path)
 
-It holds the columns of a CompactRoidb, the `classes`, and the hash of the annotation file that it was made from; it is
-made anew when that, the options or the format is another, or when it is damaged. Processes that write it at the same
-time do not disturb each other.
+It holds the columns of a CompactRoidb, the `classes`, what was `said` about the annotations (JSON), and the hash of the
+annotation file that it was made from; it is made anew when that, the options or the format is another, or when it is
+damaged. Processes that write it at the same time do not disturb each other.
 """
 import hashlib
+import json
 import logging
 import os
 
@@ -18,13 +19,14 @@ from lib.utils.npz import DamagedFile, StaleFile, file_digest, read_npz, write_n
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 2  # raise it when the meaning of the file, or what a loader makes of annotations, changes
+FORMAT = 3  # raise it when the meaning of the file, or what a loader makes of annotations, changes
 WORTHWHILE = 5000000  # bytes of an annotation file; smaller ones are parsed in a fraction of a second
 MEND = 'it is made anew'
 
 
 class RoidbCache:
-    """The file of one data set. `classes` and `roidb` are None until `load` has succeeded.
+    """The file of one data set. `classes` and `roidb` are None until `load` has succeeded, `notes` and `not_trained`
+    (lib.dataset.base) are empty.
 
     root_path: configuration dataset.root_path; name: of the data set; annotation_path: the file to be parsed;
     options: whatever else the records depend on, JSON-able.
@@ -34,6 +36,7 @@ class RoidbCache:
         place = hashlib.sha256(os.path.abspath(annotation_path).encode('utf-8', 'surrogateescape')).hexdigest()[:8]
         self.path = os.path.join(root_path, 'cache', f'{name}_{place}_roidb.npz')
         self.classes, self.roidb = None, None
+        self.notes, self.not_trained = [], {}
         self._annotation_path = annotation_path
         self._options = options
         self._origin = None
@@ -48,6 +51,7 @@ class RoidbCache:
         try:
             columns, _ = read_npz(self.path, origin, MEND)
             classes = tuple(columns.pop('classes').tolist())
+            notes, not_trained = json.loads(str(columns.pop('said')))
             roidb = CompactRoidb(columns)
         except StaleFile as error:
             logger.info('%s', error)
@@ -64,16 +68,17 @@ class RoidbCache:
         if len(roidb) and not os.path.isfile(roidb.path(0)):
             logger.info('%s names images that are not there: %s', self.path, MEND)
             return False
-        self.classes, self.roidb = classes, roidb
+        self.classes, self.roidb, self.notes, self.not_trained = classes, roidb, notes, not_trained
         logger.info('%d records read from %s', len(roidb), self.path)
         return True
 
-    def store(self, classes, roidb):
-        """Write the file, if that is worthwhile and possible."""
+    def store(self, classes, roidb, notes, not_trained):
+        """Write the file, if that is worthwhile and possible; notes: lines that are said whenever it is read."""
         if not self._worthwhile():
             return
         try:
-            write_npz(self.path, dict(roidb.columns, classes=np.array(classes, np.str_)), self._current_origin())
+            write_npz(self.path, dict(roidb.columns, classes=np.array(classes, np.str_),
+                                      said=np.array(json.dumps([notes, not_trained]))), self._current_origin())
             logger.info('%d records written to %s', len(roidb), self.path)
         except (SniperError, OSError) as error:
             logger.warning('%s: the annotations will be parsed again next time', error)

@@ -1,33 +1,20 @@
-"""Annotation files in PASCAL VOC's XML format, and the classes that they name.
+"""Annotation files in PASCAL VOC's XML format.
 
     <annotation> <filename/> <size> <width/> <height/> </size>
         <object> <name/> <difficult/> <bndbox> <xmin/> <ymin/> <xmax/> <ymax/> </bndbox> </object> ... </annotation>
 
-Other elements are skipped. The files are untrusted: defusedxml refuses entities, and depth and size are limited.
-
-The format has no list of classes. In this order:
-1. `<dataset_path>/classes.txt`, one name a line: these, in this order.
-2. Every name in the annotations is one of the twenty of PASCAL VOC: the twenty, in the order of the development kit.
-3. The names in the annotations of all sets, sorted.
-
-Names are compared without regard to case (the original lower-cases them); a name is spelt as in the file, for 3. as
-most objects are.
+Other elements are skipped; prefixes and the case of elements do not count. The files are untrusted: defusedxml refuses
+entities, and depth and size are limited. Any usual encoding is read: lib.dataset.xml_text.
 """
-import collections
-import functools
 import io
-import logging
-import os
 import xml.sax
-from typing import Counter, List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 from defusedxml.common import EntitiesForbidden
 from defusedxml.expatreader import DefusedExpatParser
 
-from lib.dataset.base import shortened
+from lib.dataset.xml_text import UNREADABLE, XmlText
 from lib.utils.errors import SniperError
-
-logger = logging.getLogger(__name__)
 
 MAX_BYTES = 64 << 20  # about 200,000 objects
 MAX_DEPTH = 32
@@ -38,18 +25,20 @@ _BOX = _OBJECT + ('bndbox',)
 # Elements whose text is kept; those of an object's parts (annotation/object/part/...) are not.
 _IMAGE_FIELDS = {('annotation', 'filename'), ('annotation', 'size', 'width'), ('annotation', 'size', 'height')}
 _OBJECT_FIELDS = ({_OBJECT + (name,) for name in ('name', 'difficult')} | {_BOX + (name,) for name in _CORNERS})
-BACKGROUND = '__background__'
-PASCAL_VOC = tuple('''
-    aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person pottedplant sheep
-    sofa train tvmonitor'''.split())
-FILE_NAME = 'classes.txt'
+_DIFFICULT = {'': False, '0': False, 'false': False, 'no': False, '1': True, 'true': True, 'yes': True}
+# What is meant by what the parser says.
+_MENDS = {'no element found': 'it is empty or cut short', 'unclosed token': 'it is cut short',
+          'undefined entity': 'an & is written &amp;',
+          'not well-formed (invalid token)': 'mend it at that place (an & is written &amp;, a < is written &lt;)',
+          'junk after document element': 'a file holds one <annotation>'}
 
 
 class VocObject(NamedTuple):
     """One object of an image, as the file says it."""
     name: str  # class, stripped; '' if there is none
     box: Optional[Tuple[float, float, float, float]]  # xmin ymin xmax ymax, pixels from 1; None: not four numbers
-    difficult: Optional[bool]  # None: neither 0 nor 1
+    difficult: Optional[bool]  # None: neither yes nor no
+    has_bndbox: bool = True  # whether there is such an element, whatever it holds
 
 
 class VocAnnotation(NamedTuple):
@@ -79,21 +68,28 @@ def read_annotation(path: str) -> VocAnnotation:
     parser.setFeature(xml.sax.handler.feature_external_ges, False)
     parser.setContentHandler(handler)
     try:
-        parser.parse(io.BytesIO(content))
+        text = XmlText.decode(content)
+        parser.parse(io.BytesIO(text.content))
     except EntitiesForbidden as error:
         raise SniperError(f'annotation file {path} declares the entity {error.name[:40]}: entities can make a file '
                           'without end and are refused') from None
     except (xml.sax.SAXException, ValueError, LookupError) as error:  # LookupError: an unknown encoding
-        raise SniperError(f'annotation file {path} is not valid XML ({_with_place(error)}): is it empty or cut '
-                          'short?') from None
-    return handler.result()
+        raise SniperError(f'annotation file {path} is not valid XML ({_with_place(error)}): {_mend(error)}') from None
+    return handler.result(text)
 
 
 def _with_place(error):
     """What is wrong with a file, and where."""
     if not isinstance(error, xml.sax.SAXParseException):
-        return error
+        return error.args[0] if isinstance(error, LookupError) and error.args else error
     return f'{error.getMessage()}: line {error.getLineNumber()}, column {error.getColumnNumber()}'
+
+
+def _mend(error):
+    if isinstance(error, LookupError):
+        return 'save it as UTF-8'
+    return _MENDS.get(error.getMessage() if isinstance(error, xml.sax.SAXParseException) else '',
+                      'mend it at that place, or label the image anew')
 
 
 class _Handler(xml.sax.ContentHandler):
@@ -107,24 +103,33 @@ class _Handler(xml.sax.ContentHandler):
         self._image = {}
         self._objects = []
 
-    def result(self):
-        """-> VocAnnotation of what was collected."""
-        objects = [VocObject(fields.get('name', ''), _box(fields), _difficult(fields.get('difficult', '0')))
-                   for fields in self._objects]
+    def result(self, text):
+        """-> VocAnnotation of what was collected from an XmlText. SniperError: letters of a class are not readable."""
+        objects = [VocObject(fields.get('name', ''), _box(fields), _difficult(fields.get('difficult', '0')),
+                             'bndbox' in fields) for fields in self._objects]
+        broken = [item.name for item in objects if UNREADABLE in item.name] if text.problem else []
+        if broken:
+            raise SniperError(f'annotation file {self._path}: the class {broken[0]!r:.60} cannot be read, for '
+                              f'{text.problem}: save the file as UTF-8, or declare its encoding')
+        filename = self._image.get('filename', '')
         width, height = _number(self._image.get('width')), _number(self._image.get('height'))
         known = width is not None and height is not None and min(width, height) >= 1
-        return VocAnnotation(self._image.get('filename', ''), width if known else 0, height if known else 0, objects)
+        return VocAnnotation('' if text.problem and UNREADABLE in filename else filename,
+                             width if known else 0, height if known else 0, objects)
 
     def startElement(self, tag, attrs):
-        self._place += (tag,)
-        if len(self._place) == 1 and tag != 'annotation':
+        self._place += (_local(tag),)
+        if len(self._place) == 1 and self._place != ('annotation',):
+            ours = " (CVAT's own? export it as PASCAL VOC)" if self._place == ('annotations',) else ''
             raise SniperError(f'annotation file {self._path} holds <{tag[:40]}>, not <annotation>: it is not in PASCAL '
-                              'VOC\'s format')
+                              f'VOC\'s format{ours}')
         if len(self._place) > MAX_DEPTH:
             raise SniperError(f'annotation file {self._path} is nested more than {MAX_DEPTH} deep: it is no PASCAL VOC '
                               'annotation')
         if self._place == _OBJECT:
             self._objects.append({})
+        elif self._place == _BOX:
+            self._objects[-1]['bndbox'] = ''
         self._text = [] if self._place in _IMAGE_FIELDS or self._place in _OBJECT_FIELDS else None
 
     def characters(self, text):
@@ -134,9 +139,14 @@ class _Handler(xml.sax.ContentHandler):
     def endElement(self, tag):
         if self._text is not None:
             fields = self._objects[-1] if self._place in _OBJECT_FIELDS else self._image
-            fields[tag] = ' '.join(''.join(self._text).split())  # a line break inside would break every message
+            # In one line: a line break inside would break every message.
+            fields[self._place[-1]] = ' '.join(''.join(self._text).split())
             self._text = None
         self._place = self._place[:-1]
+
+
+def _local(tag):
+    return tag.rpartition(':')[2].lower()
 
 
 def _box(fields):
@@ -147,98 +157,12 @@ def _box(fields):
 def _number(text):
     """Text of an element -> float, None if there is none or it is no finite number of sensible size."""
     try:
-        value = float(text)
-    except (TypeError, ValueError):
+        value = float(text.replace('_', '?'))
+    except (AttributeError, ValueError):
         return None
     return value if -1e9 < value < 1e9 else None
 
 
 def _difficult(text):
-    return {'0': False, '': False, '1': True}.get(text)
-
-
-def find_classes(dataset_path: str, annotation_folders: List[str]) -> tuple:
-    """-> tuple of names, background first. SniperError: broken or incomplete classes.txt, no object anywhere."""
-    counts: Counter = collections.Counter()
-    for folder in annotation_folders:
-        counts.update(_names_in(folder, _state(folder)))
-    path = os.path.join(dataset_path, FILE_NAME)
-    if os.path.exists(path):
-        return (BACKGROUND,) + _from_file(path, counts)
-    if not counts:
-        raise SniperError(('no annotation in {} has an object, so that classes are not known: check '
-                           'dataset.dataset_path, or write the classes into {}, one a line').format(
-                          ', '.join(annotation_folders), path))
-    spellings = _spellings(counts)
-    if set(spellings) <= set(PASCAL_VOC):
-        return (BACKGROUND,) + PASCAL_VOC
-    names = tuple(spellings[key] for key in sorted(spellings))
-    _say_once('classes found in the annotations: {} ({} would fix names and order)'.format(', '.join(
-        f'{name} {_count(counts, name)}' for name in names), path))
-    return (BACKGROUND,) + names
-
-
-def class_key(name: str) -> str:
-    """What two spellings of a class have in common."""
-    return name.lower()
-
-
-def _from_file(path, counts):
-    """Names of a class list; every class of the annotations must be there."""
-    try:
-        with open(path, encoding='utf-8-sig') as stream:
-            names = [' '.join(line.split()) for line in stream if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise SniperError(f'class list {path} cannot be read: {error}') from None
-    names = names[1:] if names[:1] == [BACKGROUND] else names
-    if not names:
-        raise SniperError(f'class list {path} is empty: write one name a line')
-    repeated = [name for name, count in collections.Counter(map(class_key, names)).items() if count > 1]
-    if repeated:
-        raise SniperError(f'class list {path} names {shortened(repeated)} twice')
-    spellings = _spellings(counts)
-    unknown = sorted(set(spellings) - set(map(class_key, names)))
-    if unknown:
-        raise SniperError('class list {} lacks classes of the annotations: {}; add them, or take their objects out'
-            .format(path, shortened([f'{spellings[key]} ({_count(counts, key)} objects)'
-                                              for key in unknown])))
-    return tuple(names)
-
-
-def _spellings(counts):
-    """{key: most frequent spelling}, of equals the first in the alphabet."""
-    best = {}
-    for name in sorted(counts, key=lambda name: (-counts[name], name)):
-        best.setdefault(class_key(name), name)
-    return best
-
-
-def _count(counts, name):
-    return sum(count for spelling, count in counts.items() if class_key(spelling) == class_key(name))
-
-
-@functools.lru_cache(maxsize=16)
-def _say_once(text):
-    """The sets of one folder are opened one by one."""
-    logger.info('%s', text)
-
-
-def _state(folder):
-    """Changes when a file of the folder does."""
-    entries = [(entry.name, entry.stat()) for entry in os.scandir(folder) if entry.name.endswith('.xml')]
-    return len(entries), max((status.st_mtime_ns for _, status in entries), default=0), sum(
-        status.st_size for _, status in entries)
-
-
-@functools.lru_cache(maxsize=16)
-def _names_in(folder, _):
-    """{name: objects} over all files of a folder. A broken file speaks up when its set is loaded, not here."""
-    counts = collections.Counter()
-    for file_name in sorted(os.listdir(folder)):
-        if file_name.endswith('.xml'):
-            try:
-                counts.update(item.name for item in read_annotation(os.path.join(folder, file_name)).objects)
-            except SniperError as error:
-                logger.debug('%s', error)
-    counts.pop('', None)
-    return counts
+    number = _number(text)
+    return {0: False, 1: True}.get(number) if number is not None else _DIFFICULT.get(text.lower())

@@ -9,9 +9,11 @@ import os
 import random
 
 from lib.cli import run
-from lib.dataset.pascal_voc import ALL, VocFolder
+from lib.dataset.voc_folder import ALL, VocFolder
+from lib.dataset.voc_layout import find_parts
 from lib.utils.errors import SniperError
 from lib.utils.files import text_writer
+from lib.utils.user_path import user_path
 
 
 def split(ids, share, seed):
@@ -24,15 +26,17 @@ def split(ids, share, seed):
 def main(argv=None):
     """-> exit status 0; SniperError: no annotations, or lists that are there already."""
     parser = argparse.ArgumentParser(description='Split a folder of PASCAL VOC annotations into train and test.')
-    parser.add_argument('folder', help='holds Annotations and JPEGImages')
+    parser.add_argument('folder', type=user_path, help='holds Annotations and JPEGImages')
     parser.add_argument('--test', type=float, default=0.2, metavar='SHARE', help='share of the test set (0.2)')
     parser.add_argument('--seed', type=int, default=0, help='of the choice (0)')
     args = parser.parse_args(argv)
     if not 0 < args.test < 1:
         raise SniperError(f'--test is {args.test}; it must be between 0 and 1')
-    if not os.path.isdir(os.path.join(args.folder, 'Annotations')):
-        raise SniperError(f'{args.folder} has no folder Annotations with XML files')
-    paths = [os.path.join(args.folder, 'ImageSets', 'Main', name + '.txt') for name in ('train', 'test')]
+    part, *others = find_parts(args.folder)
+    if part.name:
+        raise SniperError(f'{args.folder} holds {len(others) + 1} folders of data ({part.name}, ...), which are sets '
+                          'already, or are split one by one')
+    paths = [os.path.join(part.lists[0], name + '.txt') for name in ('train', 'test')]
     for path in paths:
         if os.path.exists(path):
             raise SniperError(f'{path} exists: remove it first, or use the sets as they are')

@@ -34,8 +34,9 @@ def calibrate(config, symbol, arg_params, aux_params):
                 continue
             with TestIterator(part, config, index, 1, num_workers=0) as batches:
                 for batch in batches:
-                    predictor.predict(batch)
-                    done += 1
+                    if not batch.empty:
+                        predictor.predict(batch)
+                        done += 1
     finally:
         predictor.close()
     logger.info('int8: ranges of %d layer outputs from %d images', len(collector.ranges), done)

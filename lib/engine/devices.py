@@ -4,11 +4,10 @@ import contextlib
 import ctypes
 import functools
 import logging
-import os
 import threading
 
 from lib.utils.errors import SniperError
-from lib.utils.processes import num_cores
+from lib.utils.processes import limit_threads
 
 logger = logging.getLogger(__name__)
 
@@ -40,13 +39,8 @@ def contexts(config):
 
 
 def share_cores(config):
-    """Give each of several CPU devices its share of the cores, unless OMP_NUM_THREADS says otherwise.
-
-    They compute at the same time, and each would take all cores. To be called before MXNet is loaded.
-    """
-    count = _words(config).count('cpu')
-    if count > 1 and not os.environ.get('OMP_NUM_THREADS'):
-        os.environ['OMP_NUM_THREADS'] = str(max(1, num_cores() // count))
+    """Give each CPU device its share of the cores, as they compute at the same time; see limit_threads."""
+    limit_threads(_words(config).count('cpu'))
 
 
 def host_group(devices):

@@ -18,7 +18,7 @@ from lib.engine.predictor import check_shapes
 from lib.engine.winograd import use_winograd
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
-from lib.weights.paths import DEFAULT_OUTPUT_PATH
+from lib.weights.paths import DEFAULT_OUTPUT_PATH, read_sidecar
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +134,8 @@ def export_model(config, weights, prefix, precision, variant='test'):
     write_exported(prefix, *network, facts={
         'classes': list(weights.classes), 'precision': precision, 'variant': variant, 'settings': settings,
         'configuration': values_affecting(config, 'detections'),
-        'source': weights.path, 'source_digest': weights.digest()})
+        'source': weights.path, 'source_digest': weights.digest(),
+        'seen': read_sidecar(weights.prefix, weights.epoch).get('seen')})
     logger.info('%s network in %s-symbol.json, %s-0000.params', precision, prefix, prefix)
 
 

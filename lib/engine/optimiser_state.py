@@ -57,8 +57,8 @@ def set_state(module, entries, source):
 
 
 def in_other_batches(entries, before, now):
-    """State of an optimiser that has made updates of `before` chips, as if they had been of `now` chips: the schedule
-    counts updates."""
+    """State of an optimiser that has made updates of size `before`, as if they had been of size `now`: the schedule
+    counts updates. Sizes are in chips, or in any other share of the training."""
     if before == now:
         return entries
     return {name: mx.nd.array([round(int(value.asscalar()) * before / now)], dtype='int64')

@@ -18,6 +18,7 @@ from configs import values_affecting
 from lib.engine.calibrate import images_named
 from lib.engine.exported_model import read_facts
 from lib.utils.errors import SniperError
+from lib.utils.processes import limit_threads
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,9 @@ def precision_of(config):
 
 
 def prepare(config):
-    """Make this process ready for the configuration's precision, before MXNet loads; see prepare_processor."""
+    """Make this process ready for the configuration's precision, and its threads for the cores that it may use, before
+    MXNet loads; see prepare_processor."""
+    limit_threads()
     return prepare_processor(precision_of(config))
 
 

@@ -3,22 +3,31 @@
 Grey, 16-bit, CMYK and palette files become three 8-bit channels; transparency is dropped.
 """
 import io
-import threading
-import warnings
-from typing import NamedTuple, Optional, Tuple
+import os
+import stat
+from typing import List, NamedTuple, Optional
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, JpegImagePlugin
+from PIL import JpegImagePlugin
 
+from lib.image.formats import unreadable_kind
+from lib.image.header import JPEG, JPEG_END, PNG, PNG_END, TIFF, is_animated_webp, read_header, whole_png_without_end
+from lib.image.notices import DEPTH, END, ORIENTATION, SIZE, Notice
 from lib.utils.errors import SniperError
+
+cv2.setLogLevel(0)  # its lines on files name none; what ends a decode is said by this module
 
 _MEND = 'replace it, or leave it out'
 _REDUCED_FLAGS = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4,
                   8: cv2.IMREAD_REDUCED_COLOR_8}
-_JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
-_PNG_START, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND'
 _LONGEST_WARPED = 32766  # pixels of a side that cv2.warpAffine, which samples reduced pictures, takes
+_DEPTHS = (8, 10, 12, 14, 16)   # bits that cameras, scanners and detectors give
+# Stand where compressed pixels may be missing. None has 0xFF, which begins a marker; zeros alone would end blocks, as
+# decoders do where nothing follows.
+_FILLINGS = (b'', bytes((181 + 73 * place) % 255 for place in range(256)), b'\x6d\xb6\xdb' * 64)
+# What undoes Exif's orientations: (transposed first, then cv2.flip's code or None)
+_TURNS = {2: (False, 1), 3: (False, -1), 4: (False, 0), 5: (True, None), 6: (True, 1), 7: (True, -1), 8: (True, 0)}
 
 
 class Picture(NamedTuple):
@@ -30,56 +39,34 @@ class Picture(NamedTuple):
     reduction: int = 1  # 1, 2, 4 or 8
 
 
-class JpegHeader(NamedTuple):
-    """What a JPEG file says before its pixels begin."""
-
-    size: Optional[Tuple[int, int]]     # (width, height) of the stored pixels; None if Pillow does not understand it
-    orientation: int                    # Exif's 1 to 8; 1 if not told
-    scan: int                           # offset from which on the compressed pixels lie
-
-
-_silence = threading.Lock()     # warnings.catch_warnings is not made for threads
-
-
-def read_jpeg_header(content: bytes) -> JpegHeader:
-    """Bytes of a JPEG file, whole or not -> JpegHeader, by Pillow; nothing is decoded.
-
-    Never fails; what Pillow does not read, OpenCV may, and it has the last word. Takes 25 us, decoding some thousands.
-    """
-    stream, size, orientation = io.BytesIO(content), None, 1
-    with _silence, warnings.catch_warnings():
-        warnings.simplefilter('ignore')     # Pillow's on damaged Exif entries name no file
-        try:
-            header = JpegImagePlugin.JpegImageFile(stream)
-            size = header.size
-            if 'exif' in header.info:
-                exif = Image.Exif()     # not header.getexif(): that believes XMP too, which OpenCV does not
-                exif.load(header.info['exif'])
-                orientation = exif.get(ExifTags.Base.Orientation, 1)
-        except Exception:  # a damaged header ends in whatever error Pillow runs into first
-            pass
-    known = isinstance(orientation, int) and 1 <= orientation <= 8
-    return JpegHeader(size, orientation if known else 1, stream.tell())
-
-
 class ImageFile:
     """An image file in memory, to be decoded once a reduction.
 
     Which way up? Boxes refer either to the stored pixels, or to the picture that viewers show after they turned it
     as the camera's EXIF entry asks. The size in the annotation file (`width`, `height`, if given) decides: pixels
     are turned only if they fit that size turned and do not fit it as stored (reference/pipeline.md, D23).
-    A size cannot tell a picture from itself upside down or mirrored: such entries are ignored; see `doubt`.
+    A size cannot tell a picture from itself upside down or mirrored: such entries are ignored, but those of TIFF
+    files, which every reader obeys; see `notices`. Without an annotation the picture is what viewers show.
     """
 
     def __init__(self, path, width=None, height=None):
-        """Raises SniperError naming the file if it is missing, empty or cut short."""
+        """Raises SniperError naming the file if it is missing, empty, cut short or of samples that make no picture."""
         self.path = path
         self._annotated = None if width is None or height is None else (int(width), int(height))
         self._content = _read_file(path)
-        self._header = read_jpeg_header(self._content) if self._content.startswith(_JPEG_START) else None
+        self._header = read_header(self._content)
         self._pictures = {}
-        if not self._is_complete():
-            raise SniperError(f'image {path} is cut short (its end is missing); {_MEND}')
+        self._notices = {}  # kind -> Notice
+        if self._header.refused:
+            raise SniperError(f'image {path} {self._header.refused}')
+        if is_animated_webp(self._content):
+            raise self._refusal()
+        self._complete()
+
+    @property
+    def orientation(self) -> int:
+        """Exif's 1 to 8: how viewers turn the stored pixels; 1 = not at all."""
+        return self._header.orientation
 
     def decode(self, reduction: int = 1) -> Picture:
         """-> Picture. JPEG files are decoded at 1/2, 1/4 or 1/8 of their size if `reduction` asks for it, which
@@ -90,30 +77,70 @@ class ImageFile:
         return self._pictures[reduction]
 
     @property
-    def doubt(self):
-        """A line that warns if an EXIF entry was ignored although the annotations may follow it, else None."""
-        if self._annotated is None or self._header is None or self._header.orientation == 1:
-            return None
-        turned = self._header.orientation >= 5  # by a quarter: width and height change places
-        if turned and self._annotated[0] != self._annotated[1]:
-            return None
-        return (f'image {self.path} is to be shown turned or mirrored (EXIF orientation {self._header.orientation}), '
-                'which its annotated size does not tell: its boxes are taken to lie on the pixels as stored')
+    def notices(self) -> List[Notice]:
+        """What is to be said of the file, once it is decoded: that it is not of the annotated size, that an entry on
+        its orientation was ignored though the annotations may follow it, how its 16 bits were read, ..."""
+        return list(self._notices.values())
 
     def _possible(self, reduction):
-        size = self._header.size if self._header else None
+        size = self._header.size
         if size is None or max(size) > _LONGEST_WARPED * reduction:
             return 1
         return reduction
 
     def _decode(self, reduction):
-        pixels = self._imdecode(_REDUCED_FLAGS[reduction] | cv2.IMREAD_IGNORE_ORIENTATION)
+        ignore = cv2.IMREAD_IGNORE_ORIENTATION
+        pixels = self._deep(ignore) if self._header.deep else self._imdecode(_REDUCED_FLAGS[reduction] | ignore)
         width, height = self._header.size if reduction > 1 else (pixels.shape[1], pixels.shape[0])
-        if width != height and self._annotated == (height, width):
-            upright = self._imdecode(_REDUCED_FLAGS[reduction])
-            if upright.shape != pixels.shape:
-                return Picture(upright, height, width, reduction)
+        turned, across = self.orientation > 1, self.orientation >= 5
+        if self._header.kind == TIFF and turned:    # OpenCV has turned it, whatever it is asked for
+            if across and width != height and self._annotated == (height, width):
+                pixels, width, height = _stored(pixels, self.orientation), height, width
+        elif turned and (self._annotated is None or
+                         across and width != height and self._annotated == (height, width)):
+            pixels = upright(pixels, self.orientation)
+            width, height = (height, width) if across else (width, height)
+        if self._annotated is not None:
+            self._compare(width, height)
         return Picture(pixels, width, height, reduction)
+
+    def _compare(self, width, height):
+        """Note what the annotated size does not fit or does not tell."""
+        if (width, height) != self._annotated:
+            self._note(SIZE, f'image {self.path} is {width} x {height} pixels but its annotation says '
+                       f'{self._annotated[0]} x {self._annotated[1]}; its boxes are used as they are: check the '
+                       'annotation file', f'{width} x {height}, not {self._annotated[0]} x {self._annotated[1]}')
+        elif self.orientation > 1 and (self.orientation < 5 or width == height):
+            taken = 'as viewers show them' if self._header.kind == TIFF else 'as stored'
+            self._note(ORIENTATION, f'image {self.path} is to be shown turned or mirrored (EXIF orientation '
+                       f'{self.orientation}), which its annotated size does not tell: its boxes are taken to lie on '
+                       f'the pixels {taken}', f'orientation {self.orientation}')
+
+    def _note(self, kind, text, detail=''):
+        self._notices[kind] = Notice(kind, self.path, text, detail)
+
+    def _deep(self, flags):
+        """Pixels of a file that may have 16 bits a sample, scaled by the 8, 10, 12, 14 or 16 bits that hold its highest
+        value. Its high byte alone would leave next to nothing of 10 or 12 bits."""
+        samples = self._imdecode(flags | cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        if samples.dtype == np.uint8:
+            return samples
+        if samples.dtype != np.uint16:
+            raise SniperError(f'image {self.path} holds samples of type {samples.dtype}; convert it to 8 bits')
+        if self._header.packed:
+            return (samples >> 8).astype(np.uint8)
+        highest = int(samples.max())
+        bits = next(bits for bits in _DEPTHS if highest < 1 << bits)
+        if bits == 16:
+            return (samples >> 8).astype(np.uint8) if self._header.kind != TIFF else self._imdecode(flags |
+                                                                                                 cv2.IMREAD_COLOR)
+        pixels = (samples >> (bits - 8)).astype(np.uint8)
+        if highest:
+            share = 100 * highest / 65535
+            detail = f'highest value {highest}, {f"{share:.1g}" if share < 1 else f"{share:.0f}"} %'
+            self._note(DEPTH, f'16-bit image {self.path}: {detail} of the range; it is read as one of {bits} bits, not '
+                       'almost black: convert such images to 8 bits to settle their brightness yourself', detail)
+        return 255 - pixels if self._header.white_is_zero else pixels
 
     def _imdecode(self, flags):
         try:
@@ -124,24 +151,74 @@ class ImageFile:
         except MemoryError:
             raise SniperError(f'image {self.path} is too large for the memory; {_MEND}')
         if pixels is None:
-            raise SniperError(f'image {self.path} is damaged or not an image; {_MEND}')
+            raise self._refusal()
         return pixels
 
-    def _is_complete(self):
-        """False if a JPEG or PNG file ends too early: OpenCV would fill the rest with grey, silently."""
-        if self._header is not None:
-            return self._content.rfind(_JPEG_END, self._header.scan) >= 0     # one before is that of a preview
-        if self._content.startswith(_PNG_START):
-            return self._content.rfind(_PNG_END) >= 0
-        return True
+    def _refusal(self):
+        kind = unreadable_kind(self._content)
+        return SniperError(f'image {self.path} is {kind}' if kind else
+                           f'image {self.path} is damaged or not an image; {_MEND}')
+
+    def _complete(self):
+        """SniperError if a JPEG or PNG file ends too early: OpenCV would fill the rest with grey, silently.
+
+        If it is the mark of the end alone that is missing, it is put there and noted.
+        """
+        header, content, whole = self._header, self._content, None
+        if header.kind == JPEG and content.rfind(JPEG_END, header.scan) < 0:    # one before is that of a preview
+            end, whole = JPEG_END, _whole_jpeg_without_end(content)
+        elif header.kind == PNG and content.rfind(PNG_END) < 0:
+            end, whole = PNG_END, whole_png_without_end(content)
+        else:
+            return
+        if whole is None and PNG_END[4:8] in content:    # it has some end: the decoder may know what to make of it
+            return
+        if whole is None:
+            raise SniperError(f'image {self.path} is cut short (its end is missing); {_MEND}')
+        self._content = whole + end
+        self._note(END, f'image {self.path} lacks the mark of its end, but all its pixels are there: they are used; '
+                   'save it anew to be rid of this line')
+
+
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Stored pixels (H, W, 3) -> as viewers show them by Exif's orientation 1 to 8."""
+    if orientation == 1:
+        return pixels
+    transposed, flip = _TURNS[orientation]
+    pixels = cv2.transpose(pixels) if transposed else pixels
+    return pixels if flip is None else cv2.flip(pixels, flip)
+
+
+def _stored(pixels, orientation):
+    """What `upright` was given."""
+    return upright(pixels, {6: 8, 8: 6}.get(orientation, orientation))
+
+
+def _whole_jpeg_without_end(content):
+    """A JPEG file whose end is missing -> what is there of it; None if pixels are missing too: these would depend on
+    what follows."""
+    content, found = content.rstrip(b'\xff'), []
+    for filling in _FILLINGS:
+        try:
+            found.append(np.asarray(JpegImagePlugin.JpegImageFile(io.BytesIO(content + filling + JPEG_END))))
+        except Exception:  # Pillow ends in many kinds of errors
+            return None
+    return content if all(np.array_equal(found[0], other) for other in found[1:]) else None
 
 
 def _read_file(path):
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):     # a pipe would be waited for
+            kind = 'it is a folder' if os.path.isdir(path) else 'it is no file'
+            raise SniperError(f'image {path} cannot be read ({kind}); {_MEND}')
         with open(path, 'rb') as file:
             content = file.read()
     except OSError as error:
         raise SniperError(f'image {path} cannot be read ({error.strerror or error}); {_MEND}')
+    except ValueError as error:     # a zero byte in the name
+        raise SniperError(f'image {path} cannot be read ({error}); {_MEND}')
+    except MemoryError:
+        raise SniperError(f'image {path} is too large for the memory; {_MEND}')
     if not content:
         raise SniperError(f'image {path} is empty; {_MEND}')
     return content
@@ -155,7 +232,8 @@ def _pixel_limit(error):
 
 
 def read_image(path: str, width: Optional[float] = None, height: Optional[float] = None) -> np.ndarray:
-    """Image file -> (H, W, 3) uint8 B, G, R pixels: as stored, or turned if only so they have the annotated size.
+    """Image file -> (H, W, 3) uint8 B, G, R pixels. With an annotated size as stored, or turned if only so they have
+    that size; without as viewers show them.
 
     Raises SniperError naming the file if it is missing, empty, cut short or not an image.
     """

@@ -21,14 +21,6 @@ def chip_reduction(scale: float) -> int:
     return reduction
 
 
-def size_mismatch(picture, path, width, height):
-    """A line that warns if the Picture at `path` is not of the size its annotation says, else None."""
-    if (picture.width, picture.height) == (int(width), int(height)):
-        return None
-    return (f'image {path} is {picture.width} x {picture.height} pixels but its annotation says {width} x {height}; '
-            'its boxes are used as they are: check the annotation file')
-
-
 def resized_window(picture, box, scale, flipped=False, flipped_vertical=False, scale_y=None):
     """Window of a Picture (see `window_of`) resized by `scale` -> (h, w, 3) uint8; h and w are 0 if it is empty.
 

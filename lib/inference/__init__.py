@@ -4,22 +4,15 @@
 
 scale.py runs one scale of the pyramid (iterator -> predictor -> the task's decode), workers.py several processes of it,
 autofocus.py says which windows the next scale looks at, aggregate.py joins the scales, detection_store.py keeps files,
-evaluate.py is a whole test, shards.py one on several machines, proposals.py extracts proposals instead. A predictor is
-anything with `predict(batch) -> {output name: array}`, `devices` and `close()`, and for masks
-`predict_masks(feature, rois)` (masks.py). MXNet is imported inside functions only, because spawned processes re-import
-the main module.
+classes.py says which classes of a data set those of the weights are, evaluate.py is a whole test, shards.py one on
+several machines, proposals.py extracts proposals instead. A predictor is anything with `predict(batch) -> {output name:
+array}`, `devices` and `close()`, and for masks `predict_masks(feature, rois)` (masks.py). MXNet is imported inside
+functions only, because spawned processes re-import the main module.
 """
 from lib.inference.aggregate import Suppression, aggregate
 from lib.inference.detect import detect
 from lib.inference.detection_store import DetectionStore
-from lib.inference.weights import (
-                                   PredictorFactory,
-                                   Weights,
-                                   check_classes,
-                                   find_weights,
-                                   settle_classes,
-                                   use_float32_on_cpu,
-)
+from lib.inference.weights import PredictorFactory, Weights, find_weights, settle_classes, use_float32_on_cpu
 
-__all__ = ['DetectionStore', 'PredictorFactory', 'Suppression', 'Weights', 'aggregate', 'check_classes',
-           'detect', 'find_weights', 'settle_classes', 'use_float32_on_cpu']
+__all__ = ['DetectionStore', 'PredictorFactory', 'Suppression', 'Weights', 'aggregate', 'detect',
+           'find_weights', 'settle_classes', 'use_float32_on_cpu']

@@ -7,11 +7,12 @@ import numpy as np
 from configs import values_affecting
 from lib.bbox.detections import Detections
 from lib.inference.scale import ScaleResult, makes_chips, runs_on_chips, scale_name
+from lib.inference.unreadable import why_unreadable
 from lib.utils.npz import DamagedFile, StaleFile, digest, read_npz, write_npz
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 3   # raise it when the meaning of a file changes
+FORMAT = 4   # raise it when the meaning of a file changes
 COLUMNS = 6  # of a row: x1 y1 x2 y2 score class
 MEND = 'the scale is run again'
 
@@ -20,18 +21,19 @@ class DetectionStore:
     """Detection files of one test under the folder `root` (lib.weights.paths.results_folder).
 
     root/dets_scale_<a>x<b>/detections.npz: rows (N, 6) x1 y1 x2 y2 score class; rows_per_crop; crops_per_image;
-      network_pixels, see ScaleResult
+      network_pixels, see ScaleResult; unreadable (k,) numbers of images that could not be read
     root/maps_scale_<a>x<b>/maps.npz: values (N,) of the focus maps, one after another; shapes (crops, 2) rows, columns;
       only where the next scale runs on chips
     root/masks_scale_<a>x<b>/masks.npz: codes, all run-length codes as bytes, one after another; lengths (N,) of them, 0
       where a row has no mask; only with TEST.WITH_MASK
     root/dets_final/detections.npz: rows (N, 6); rows_per_image; image_ids (text); classes (names); with masks codes and
       lengths (N,) and image_sizes (images, 2) height, width
-    weights_digest: text that changes with the weights.
+    weights_digest: text that changes with the weights. final_root: in place of root for the final ones, where several
+    tests share it (lib.inference.results).
     """
 
     def __init__(self, root, config, roidb, weights_digest):
-        self.root = root
+        self.root = self.final_root = root
         self._config = config
         self._roidb = roidb
         self._weights = weights_digest
@@ -52,17 +54,18 @@ class DetectionStore:
     @property
     def final_path(self):
         """File of the final detections."""
-        return self._path('dets_final', 'detections.npz')
+        return os.path.join(self.final_root, 'dets_final', 'detections.npz')
 
     def _path(self, folder, name):
         return os.path.join(self.root, folder, name)
 
-    def save_scale(self, index, result):
-        """ScaleResult of scale `index`."""
+    def save_scale(self, index, result, unreadable=()):
+        """ScaleResult of scale `index`; unreadable: numbers of the images that could not be read."""
         origin, found = self.origin(index, result.crops), result.detections
         write_npz(self.scale_path(index), {
             'rows': rows_of(found), 'rows_per_crop': np.bincount(found.image, minlength=int(result.counts.sum())),
-            'crops_per_image': result.counts, 'network_pixels': np.array(result.network_pixels)}, origin)
+            'crops_per_image': result.counts, 'network_pixels': np.array(result.network_pixels),
+            'unreadable': np.array(unreadable, np.int64)}, origin)
         if result.maps is not None:
             write_npz(self.maps_path(index), {
                 'values': np.concatenate([np.zeros(0, np.float32)] + [array.ravel() for array in result.maps]),
@@ -70,13 +73,15 @@ class DetectionStore:
         if found.mask is not None:
             write_npz(self.masks_path(index), pack_codes(found.mask), self._masks_origin(index, origin))
 
-    def load_scale(self, index, crops):
-        """What save_scale wrote, as a ScaleResult with `crops`, or None if a file is missing, damaged, or of other
-        weights, configuration, images or crops; why is logged.
+    def load_scale(self, index, crops, notices=None):
+        """What save_scale wrote, as a ScaleResult with `crops`, or None if a file is missing, damaged, of other
+        weights, configuration, images or crops, or if it lacks an image that can be read by now; why is logged.
+
+        notices: ImageNotices that is told of the images that cannot.
         """
         origin = self.origin(index, crops)
         content = _read(self.scale_path(index), origin, _rows_fit)
-        if content is None:
+        if content is None or not self._still_unreadable(index, content['unreadable'].tolist(), notices):
             return None
         windows = np.repeat(np.arange(len(content['rows_per_crop'])), content['rows_per_crop'])
         maps = masks = None
@@ -95,6 +100,19 @@ class DetectionStore:
             masks = unpack_codes(found)
         return ScaleResult(crops, Detections.from_rows(windows, content['rows'], mask=masks), maps,
                            int(content['network_pixels']))
+
+    def _still_unreadable(self, index, numbers, notices):
+        """Whether none of these images can be read by now."""
+        entries = [self._roidb[number] for number in numbers]
+        reasons = [why_unreadable(entry) for entry in entries]
+        if None in reasons:
+            logger.warning('%s was made when %s could not be read: %s', self.scale_path(index),
+                           entries[reasons.index(None)]['image'], MEND)
+            return False
+        for entry, reason in zip(entries, reasons):
+            if notices is not None:
+                notices.add_unreadable(entry['image'], reason)
+        return True
 
     def save_final(self, detections, classes):
         """The detections of all images, image by image; classes: names."""
@@ -148,7 +166,9 @@ def _rows_fit(content):
     """Whether the counts of a file of detections are those of its rows."""
     counts = content['rows_per_crop']
     return (content['rows'].shape == (counts.sum(), COLUMNS) and counts.min(initial=0) >= 0
-            and len(counts) == content['crops_per_image'].sum())
+            and len(counts) == content['crops_per_image'].sum() and content['unreadable'].ndim == 1
+            and content['unreadable'].min(initial=0) >= 0
+            and content['unreadable'].max(initial=0) < len(content['crops_per_image']))
 
 
 def _maps_fit(content):

@@ -3,25 +3,31 @@ import json
 import logging
 import os
 import time
-from typing import Any, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
 import numpy as np
 
 from configs import load_config
 from lib.bbox.detections import Detections
 from lib.dataset import load_test_dataset
-from lib.image import read_image
+from lib.image import ImageNotices
 from lib.inference.autofocus import PixelReport, focus_recall, small
+from lib.inference.classes import classes_of_test
 from lib.inference.detect import detect
 from lib.inference.detection_store import DetectionStore
-from lib.inference.scale import ScaleResult, scale_name
-from lib.inference.weights import PredictorFactory, check_classes, find_weights, use_float32_on_cpu
+from lib.inference.pictures import draw_all, draw_chips, draw_scales
+from lib.inference.results import take_folder
+from lib.inference.scale import ScaleResult
+from lib.inference.unreadable import check_any_readable, end_with, unreadable_images
+from lib.inference.weights import PredictorFactory, find_weights, use_float32_on_cpu
+from lib.tasks.seen_report import log_test
 from lib.utils.clock import StageClock
 from lib.utils.files import text_writer
-from lib.visualization import draw_detections, draw_focus_chips, picture_names, write_picture
-from lib.weights.paths import output_folder, results_folder
+from lib.weights.paths import output_folder, read_sidecar, results_folder
 
 logger = logging.getLogger(__name__)
+
+COUNTED = 'the result is that of all images, where these count as without detections'
 
 
 class Setup(NamedTuple):
@@ -31,8 +37,9 @@ class Setup(NamedTuple):
     dataset: Any
     roidb: Any       # of the whole data set
     weights: Any
-    classes: tuple   # the data set's, in the order of the weights
-    root: str        # folder of everything that the test writes
+    classes: tuple   # of the network
+    labels: tuple    # for each of these its label in the data set, 0 where that does not have it
+    root: str        # folder of what the test writes; see lib.inference.results for another test's
 
     @property
     def digest(self) -> str:
@@ -51,79 +58,78 @@ class Outcome(NamedTuple):
 
     detections: Detections      # image by image, labels are the data set's
     results: List[ScaleResult]  # of every scale
+    unreadable: Dict[int, str] = {}     # number of an image that could not be read -> why
 
 
 def prepare(config, cfg_path: str, save_prefix: str) -> Setup:
     """-> Setup of the checkpoint of `cfg_path` on dataset.test_image_set.
 
-    Changes `config`, which is this run's own: classes of the data set, precision of the device.
+    Changes `config`, which is this run's own: classes of the network, precision of the device.
     Raises SniperError for whatever a user can mend.
     """
     dataset, roidb = load_test_dataset(config)
-    config.dataset.NUM_CLASSES = dataset.num_classes
     weights = find_weights(config, output_folder(config, cfg_path), save_prefix)
-    classes = check_classes(weights, dataset.classes)
+    tested = classes_of_test(weights, dataset, roidb)
+    config.dataset.NUM_CLASSES = len(tested.names)
     use_float32_on_cpu(config)
-    return Setup(config, dataset, roidb, weights, classes,
-                 results_folder(config, cfg_path, weights.prefix, weights.epoch))
+    log_test(config, roidb, read_sidecar(weights.prefix, weights.epoch))
+    return Setup(config, dataset, roidb, weights, tested.names, tested.labels,
+                 results_folder(config, cfg_path, weights.prefix, weights.epoch,
+                                '' if weights.optimized else weights.treatment.split(' ')[0]))
 
 
 def run_test(config, cfg_path: str, save_prefix: str, draw: bool = False) -> Optional[dict]:
-    """Test a checkpoint, see prepare. -> metrics, None for sets without annotations. draw: pictures of everything."""
+    """Test a checkpoint, see prepare. -> metrics, None for sets without annotations. draw: pictures of everything.
+
+    SniperError when all is done and written, if images could not be read, or pictures not be written.
+    """
     test = prepare(config, cfg_path, save_prefix)
     store = DetectionStore(test.root, config, test.roidb, test.digest)
     found = detect_images(test, test.roidb, store)
-    if config.TEST.VISUALIZE_INTERMEDIATE_SCALES:
-        draw_scales(test, test.roidb, picture_names(test.roidb), found.results)
-    return report(test, store, found, draw)
+    return report(test, store, found, draw, config.TEST.VISUALIZE_INTERMEDIATE_SCALES)
 
 
 def detect_images(test: Setup, roidb, store: DetectionStore) -> Outcome:
     """Detect on `roidb`, all images of the test or a part -> Outcome."""
-    config, clock, results = test.config, StageClock(), []
+    config, clock, results, notices = test.config, StageClock(), [], ImageNotices()
     start = time.perf_counter()
     detections = detect(roidb, PredictorFactory(config, test.weights), config, store, clock,
-                        lambda _, result: results.append(result))
+                        lambda _, result: results.append(result), notices)
     seconds = time.perf_counter() - start
-    if test.classes != test.dataset.classes:
-        labels = np.array([test.dataset.classes.index(name) for name in test.classes])
-        detections = detections.replace(label=labels[detections.label]).in_image_order()
+    labels = np.array(test.labels)
+    if not np.array_equal(labels, np.arange(test.dataset.num_classes)):
+        detections = detections.replace(label=labels[detections.label])
+        detections = detections.take(detections.label > 0).in_image_order()
     logger.info('%d images in %.1f s, %.2f images/s (%s%s)', len(roidb), seconds, len(roidb) / max(seconds, 1e-9),
                 clock.text(), ', summed over jobs' if config.TEST.CONCURRENT_JOBS > 1 else '')
-    return Outcome(detections, results)
+    return Outcome(detections, results, unreadable_images(roidb, notices))
 
 
-def report(test: Setup, store: DetectionStore, found: Outcome, draw: bool) -> Optional[dict]:
-    """Files, pictures and metrics of what was found in all images. -> metrics, None for sets without annotations."""
+def report(test: Setup, store: DetectionStore, found: Outcome, draw: bool, scales: bool = False) -> Optional[dict]:
+    """Files, metrics and pictures of what was found in all images. -> metrics, None for sets without annotations.
+
+    scales: pictures of every scale too. They come last, so that nothing is lost where they cannot be drawn.
+    """
     config, roidb, classes = test.config, test.roidb, test.dataset.classes
+    check_any_readable(roidb, found.unreadable)
+    folder = take_folder(test.root, dict(store.origin(), classes=list(classes)), store.final_path)
+    test, store.final_root = test._replace(root=folder), folder
     store.save_final(found.detections, classes)
     logger.info('detections: %s', store.final_path)
     if any(config.TEST.DO_PRUNING):
         _report_pixels(config, roidb, found.results, test.root)
+    metrics = test.dataset.evaluate(found.detections, test.root)
+    if found.unreadable:
+        logger.warning('%d of %d images could not be read: %s', len(found.unreadable), len(roidb), COUNTED)
+    if scales:
+        draw_scales(test, roidb, found)
     if draw and any(config.TEST.DO_PRUNING):
-        _draw_chips(test, found.results)
+        draw_chips(config, roidb, found, test.pictures)
     if draw:
-        draw_all(roidb, picture_names(roidb), found.detections, classes, config.TEST.VIS_THRESH,
-                 os.path.join(test.pictures, 'dets_final'))
-    return test.dataset.evaluate(found.detections, test.root)
-
-
-def draw_all(roidb, names, detections: Detections, classes, score_thresh: float, folder: str) -> None:
-    """A picture `<folder>/<name>` an image with its detections, see draw_detections."""
-    of_images, none = dict(detections.by_image()), Detections.empty()
-    for index, (entry, name) in enumerate(zip(roidb, names)):
-        pixels = read_image(entry['image'], entry['width'], entry['height'])
-        write_picture(os.path.join(folder, name),
-                      draw_detections(pixels, of_images.get(index, none), classes, score_thresh))
-    logger.info('%d pictures in %s', len(roidb), folder)
-
-
-def draw_scales(test: Setup, roidb, names, results: List[ScaleResult]) -> None:
-    """Pictures of the detections of every scale, before valid ranges and suppression; names: of the pictures."""
-    config = test.config
-    for index, result in enumerate(results):
-        draw_all(roidb, names, result.image_detections.replace(mask=None), test.classes, config.TEST.VIS_THRESH,
-                 os.path.join(test.pictures, 'dets_scale_' + scale_name(config, index)))
+        draw_all(roidb, found.detections, classes, config.TEST.VIS_THRESH, os.path.join(test.pictures, 'dets_final'),
+                 found.unreadable)
+    end_with(roidb, found.unreadable, COUNTED)
+    return metrics
 
 
 def _report_pixels(config, roidb, results, folder):
@@ -142,15 +148,3 @@ def _report_pixels(config, roidb, results, folder):
     with text_writer(os.path.join(folder, 'autofocus_pixels.json')) as stream:
         json.dump(report.figures(), stream, indent=4)
         stream.write('\n')
-
-
-def _draw_chips(test, results):
-    """A picture an image: the chips of all scales that run on chips."""
-    config, roidb = test.config, test.roidb
-    folder = os.path.join(test.pictures, 'focus_chips')
-    focused = [index for index, pruning in enumerate(config.TEST.DO_PRUNING) if pruning]
-    for number, (entry, name) in enumerate(zip(roidb, picture_names(roidb))):
-        chips = [(scale_name(config, index), results[index].crops[number]) for index in focused]
-        pixels = read_image(entry['image'], entry['width'], entry['height'])
-        write_picture(os.path.join(folder, name), draw_focus_chips(pixels, chips))
-    logger.info('%d pictures of FocusChips in %s', len(roidb), folder)

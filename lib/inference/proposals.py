@@ -17,17 +17,20 @@ from lib.bbox import bbox_overlaps
 from lib.dataset import load_test_dataset
 from lib.dataset.compact import take
 from lib.dataset.proposals import FORMAT, ProposalSet, after_nms, read_proposals, write_proposals
+from lib.image import ImageNotices
 from lib.inference.detection_store import images_digest
 from lib.inference.recall_ext import count_recalled
 from lib.inference.scale import in_order, scale_name, whole_images
 from lib.inference.shards import Shard, part_folder
+from lib.inference.unreadable import check_any_readable, end_with, unreadable_images, why_unreadable
 from lib.inference.weights import PredictorFactory, find_weights, use_float32_on_cpu
 from lib.inference.workers import partition_images, run_here, run_in_workers
+from lib.tasks.seen_report import log_test
 from lib.utils.clock import StageClock
 from lib.utils.errors import SniperError
 from lib.utils.files import text_writer
 from lib.utils.npz import differences, read_origin
-from lib.weights.paths import output_folder, results_folder
+from lib.weights.paths import output_folder, read_sidecar, results_folder
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +38,7 @@ THRESHOLDS = np.linspace(0.5, 0.95, 10)  # IoU above which a proposal finds an o
 LIMITS = (100, 300, 1000)                # best proposals an image that count
 # (name, from, below): areas of objects, as COCO has them
 SIZES = (('all', 0, np.inf), ('small', 0, 32 ** 2), ('medium', 32 ** 2, 96 ** 2), ('large', 96 ** 2, np.inf))
+COUNTED = 'the file has no proposals there'
 BLOCK = 4096  # images; starting the network again for the next block costs seconds
 
 
@@ -45,10 +49,11 @@ class Extraction:
     """
 
     def __init__(self, config, cfg_path: str, save_prefix: str):
-        self.config = config
+        self.config, self._notices = config, ImageNotices()
         self.dataset, self.roidb = load_test_dataset(config)
         self.weights = find_weights(config, output_folder(config, cfg_path), save_prefix)
         use_float32_on_cpu(config)
+        log_test(config, self.roidb, read_sidecar(self.weights.prefix, self.weights.epoch))
         self.path = os.path.join(config.TEST.PROPOSAL_SAVE_PATH, f'{self.dataset.name}_rpn.npz')
         self.root = results_folder(config, cfg_path, self.weights.prefix, self.weights.epoch)
         self.origin = proposals_origin(config, self.roidb, self.weights.digest(), self.dataset.name)
@@ -75,7 +80,20 @@ class Extraction:
         parts.remove()
         logger.info('part: %s; when all %d are there: %s', folder.path(shard), shard.count,
                     folder.next_step(shard.count))
+        end_with(self.roidb, self._unreadable(rows, images), f'the part is written, {COUNTED}')
         return folder.path(shard)
+
+    def _unreadable(self, rows, images=None):
+        """rows[image] of some images, by default all -> {number: why it cannot be read}.
+
+        Those without any proposal are looked at again, so that nothing is kept of them in the parts.
+        """
+        numbers, found = range(len(self.roidb)) if images is None else images, {}
+        for number, of_image in zip(numbers, rows):
+            if not len(of_image):
+                entry = self.roidb[number]
+                found[int(number)] = self._notices.unreadable.get(entry['image']) or why_unreadable(entry)
+        return {number: reason for number, reason in found.items() if reason}
 
     def run_merge(self, count, command):
         """Join all shards' parts -> see report_recall. count: of shards, 0 = as many as the files say."""
@@ -99,20 +117,24 @@ class Extraction:
         """rows[image] of the images of `blocks`."""
         clock, start = StageClock(), time.perf_counter()
         factory = PredictorFactory(self.config, self.weights)
-        rows = extract(self.roidb, factory, self.config, parts, clock, blocks)
+        rows = extract(self.roidb, factory, self.config, parts, clock, blocks, self._notices)
         seconds = time.perf_counter() - start
         logger.info('%d images in %.1f s, %.2f images/s (%s)', len(rows), seconds, len(rows) / max(seconds, 1e-9),
                     clock.text())
         return rows
 
     def _finish(self, rows, clean_up=None):
-        """Write and report the proposals of all images."""
+        """Write and report the proposals of all images. SniperError at the end, if some could not be read."""
+        unreadable = self._unreadable(rows)
+        check_any_readable(self.roidb, unreadable)
         ids = [entry['image_id'] for entry in self.roidb]
         write_proposals(self.path, ProposalSet.from_images(rows, ids, self.origin))
         if clean_up:
             clean_up()
         logger.info('proposals: %s', self.path)
-        return report_recall(self.path, self.roidb)
+        recall = report_recall(self.path, self.roidb)
+        end_with(self.roidb, unreadable, COUNTED)
+        return recall
 
 
 def blocks_of(count, length=BLOCK):
@@ -120,14 +142,15 @@ def blocks_of(count, length=BLOCK):
     return [np.arange(first, min(first + length, count)) for first in range(0, count, length)]
 
 
-def extract(roidb, predictor_factory, config, parts, clock, blocks):
+def extract(roidb, predictor_factory, config, parts, clock, blocks, notices=None):
     """rows -> (n, 5) float32 an image of `blocks` (arrays of image numbers), one block after the other: the scales'
     proposals one below the other, in the order of TEST.SCALES.
 
-    parts: Parts, where blocks of images that are done are read and written; None keeps nothing.
+    parts: Parts, where blocks of images that are done are read and written; None keeps nothing. notices: are told of
+    images that cannot be read, which have no proposals.
     """
-    indices = range(len(config.TEST.SCALES))
-    rows = []
+    indices, rows = range(len(config.TEST.SCALES)), []
+    notices = ImageNotices() if notices is None else notices
     for numbers in blocks:
         if not len(numbers):
             continue
@@ -135,15 +158,20 @@ def extract(roidb, predictor_factory, config, parts, clock, blocks):
         done = parts.load_all(indices, first) if parts else {}
         wanted = [index for index in indices if index not in done]
         workers = min(config.TEST.CONCURRENT_JOBS, len(images))
-        source = (run_in_workers(images, whole_images, predictor_factory, config, wanted, clock, workers)
+        source = (run_in_workers(images, whole_images, predictor_factory, config, wanted, clock, workers,
+                                 notices=notices)
                   if workers > 1 else
-                  run_here(images, whole_images, predictor_factory, config, wanted, clock)) if wanted else ()
+                  run_here(images, whole_images, predictor_factory, config, wanted, clock,
+                           notices=notices)) if wanted else ()
         for index, found in source:
             done[index] = np.split(found.detections.rows(), np.searchsorted(found.detections.image,
                                                                             np.arange(1, len(images))))
             if parts:
                 parts.save(index, first, done[index], images)
-        rows += [np.concatenate([done[index][image] for index in indices]) for image in range(len(images))]
+        without = unreadable_images(images, notices)
+        rows += [np.concatenate([done[index][image][:0 if image in without else None] for index in indices])
+                 for image in range(len(images))]
+        notices.summary()
         if len(blocks) > 1:
             logger.info('%d of %d images are done', len(rows), sum(map(len, blocks)))
     return rows

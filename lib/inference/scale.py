@@ -6,8 +6,10 @@ from typing import List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
+from configs.scales import scale_name as name_of
 from lib.bbox.detections import Detections
 from lib.chips.window import Window
+from lib.image import ImageNotices
 from lib.inference.masks import MaskMaker
 from lib.iterators import TestIterator
 from lib.tasks import get_task
@@ -91,8 +93,8 @@ def whole_images(roidb, index=None, previous=None):
 
 
 def scale_name(config, index: int) -> str:
-    """'800x1280' for entry `index` of TEST.SCALES; part of file names."""
-    return '{}x{}'.format(*tuple(config.TEST.SCALES[index]))
+    """'800x1280', '2x' or '256px' for entry `index` of TEST.SCALES; part of file names."""
+    return name_of(config.TEST.SCALES[index])
 
 
 def runs_on_chips(config, index: int) -> bool:
@@ -105,11 +107,13 @@ def makes_chips(config, index: int) -> bool:
     return index + 1 < len(config.TEST.SCALES) and runs_on_chips(config, index + 1)
 
 
-def run_scale(roidb, crops, predictor, config, index, clock, done, num_readers=None) -> ScaleResult:
+def run_scale(roidb, crops, predictor, config, index, clock, done, num_readers=None,
+              notices: Optional[ImageNotices] = None) -> ScaleResult:
     """Scale `index` of the images, with focus maps if the next scale needs them, with masks by TEST.WITH_MASK.
 
     crops[image]: list of windows; an image without one has no detections. clock: StageClock; done(count) is called
     with the number of crops that were finished, first with 0. num_readers: of images, None = TEST.NUM_PROCESS.
+    notices: are told of images that cannot be read, which have no detections, and of others.
     """
     task, pruning = get_task(config, 'test'), runs_on_chips(config, index)
     mask_maker = MaskMaker.of_config(config, index, task.masks, predictor.predict_masks) if (
@@ -123,31 +127,33 @@ def run_scale(roidb, crops, predictor, config, index, clock, done, num_readers=N
     if not missing:
         return ScaleResult(crops, parts[0], maps)
     with TestIterator(roidb, config, index, config.TEST.BATCH_IMAGES[index] * predictor.devices, num_readers, crops,
-                      predictor.devices if pruning else 0) as batches:
+                      predictor.devices, fitted=pruning, notices=notices) as batches:
         source = iter(batches)
         while True:
             with clock.stage('read'):
                 batch = next(source, None)
             if batch is None:
                 break
+            blank = len(batch.empty) == len(batch.windows)     # nothing to see in the whole batch
             with clock.stage('network'):
-                outputs = predictor.predict(batch)
+                outputs = {} if blank else predictor.predict(batch)
             pixels += batch.data[task.pixels.name][:, 0].size
             images, chips = (np.rint(batch.data[name]).astype(np.int64) for name in ('im_ids', 'chip_ids'))
             numbers = starts[images] + chips  # of the windows in the batch, counted through all images
             windows = [window._replace(level=index) for window in batch.windows]
             # Padding repeats a crop with the same result: what is known already is not looked at again.
             fresh = {number: slot for slot, number in enumerate(numbers.tolist()) if number in missing}
+            seen = [slot for slot in fresh.values() if slot not in batch.empty]
             with clock.stage('decode'):
-                found = task.decode(outputs, windows)
+                found = Detections.empty(bool(mask_maker)) if blank else task.decode(outputs, windows)
                 if pruning:
                     found = prune_at_crop_border(found, windows, sizes[images], config.TEST.PRUNING_BORDER)
-                found = found.take(np.isin(found.image, list(fresh.values())))
+                found = found.take(np.isin(found.image, seen))
                 if maps:
-                    of_slots = focus_maps(outputs, task, windows)
+                    of_slots = focus_maps(outputs, task, windows, batch.empty)
                     for number, slot in fresh.items():
                         maps[number] = of_slots[slot]
-            if mask_maker and fresh:
+            if mask_maker and not blank and fresh:
                 with clock.stage('masks'):
                     found = found.replace(mask=mask_maker(outputs, found, windows, sizes[images]))
             parts.append(found.replace(image=numbers[found.image]))
@@ -157,13 +163,14 @@ def run_scale(roidb, crops, predictor, config, index, clock, done, num_readers=N
     return ScaleResult(crops, detections.take(np.argsort(detections.image, kind='stable')), maps, pixels)
 
 
-def focus_maps(outputs, task, windows: Sequence[Window]) -> List[np.ndarray]:
+def focus_maps(outputs, task, windows: Sequence[Window], empty: Sequence[int] = ()) -> List[np.ndarray]:
     """(h, w) float32 of each window: probability of FocusPixels. SniperError if the network does not say.
 
-    Only the cells that show the window; those of padding depend on the rest of the batch.
+    Only the cells that show the window; those of padding depend on the rest of the batch. empty: windows without
+    pixels, where there is nothing to focus on.
     """
     focus = task.focus
-    if focus is None or focus.name not in outputs:
+    if focus is None or (len(empty) < len(windows) and focus.name not in outputs):
         raise SniperError(f'the network has no output {focus.name if focus else "of FocusPixels"}, from which '
                           'TEST.DO_PRUNING makes chips: use a network and weights with AutoFocus (TEST.AUTO_FOCUS, '
                           'TRAIN.AUTO_FOCUS)')
@@ -173,7 +180,8 @@ def focus_maps(outputs, task, windows: Sequence[Window]) -> List[np.ndarray]:
         # A hair less than a whole number of cells, which single precision can give or take.
         rows = math.ceil((y2 - y1) * window.scale_y / focus.stride - 1e-4)
         columns = math.ceil((x2 - x1) * window.scale_x / focus.stride - 1e-4)
-        maps.append(outputs[focus.name][number, 1, :max(rows, 1), :max(columns, 1)].astype(np.float32))
+        maps.append(np.zeros((max(rows, 1), max(columns, 1)), np.float32) if number in empty else
+                    outputs[focus.name][number, 1, :max(rows, 1), :max(columns, 1)].astype(np.float32))
     return maps
 
 

@@ -16,8 +16,10 @@ from configs import values_affecting
 from lib.bbox.detections import Detections
 from lib.dataset.compact import take
 from lib.inference.detection_store import DetectionStore, images_digest, pack_codes, rows_of, unpack_codes
-from lib.inference.evaluate import Outcome, detect_images, draw_scales, prepare, report
+from lib.inference.evaluate import COUNTED, Outcome, detect_images, prepare, report
+from lib.inference.pictures import draw_scales
 from lib.inference.scale import ScaleResult, in_order
+from lib.inference.unreadable import end_with
 from lib.inference.workers import num_devices, partition_images
 from lib.utils.errors import SniperError
 from lib.utils.npz import DamagedFile, read_npz, write_npz
@@ -25,7 +27,7 @@ from lib.visualization import picture_names
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 2    # raise it when the meaning of a file changes
+FORMAT = 3    # raise it when the meaning of a file changes
 LISTED = 5    # images or shards that a message names
 MOST = 9999   # shards: beyond any use, and soon looked through
 _NAME = re.compile(r'^part_(\d+)_of_(\d+)\.npz$')
@@ -167,11 +169,12 @@ def run_shard(config, cfg_path: str, save_prefix: str, shard: Shard, command) ->
     logger.info('shard %s: %d of %d images', shard, len(images), len(test.roidb))
     root = os.path.join(folder.folder, '{}_of_{}'.format(*shard))  # TEST.USE_CACHE reads a shard's own scales
     found = detect_images(test, roidb, DetectionStore(root, config, roidb, test.digest))
-    if config.TEST.VISUALIZE_INTERMEDIATE_SCALES:
-        names = picture_names(test.roidb)
-        draw_scales(test, roidb, [names[image] for image in images], found.results)
     folder.write(shard, images, pack(found, len(images)))
     logger.info('part: %s; when all %d are there: %s', folder.path(shard), shard.count, folder.next_step(shard.count))
+    if config.TEST.VISUALIZE_INTERMEDIATE_SCALES:
+        names = picture_names(test.roidb)
+        draw_scales(test, roidb, found, [names[image] for image in images])
+    end_with(roidb, found.unreadable, f'the part is written, {COUNTED}')
     return folder.path(shard)
 
 
@@ -199,11 +202,14 @@ def pack(found: Outcome, images: int) -> Dict[str, np.ndarray]:
     """Outcome of `images` images -> arrays by name.
 
     rows (N, 6), rows_per_image (m,); with masks `codes` and `lengths`, of the rows; scale by scale windows_0 (W, 4),
-    windows_per_image_0 (m,); network_pixels (scales,).
+    windows_per_image_0 (m,); network_pixels (scales,); of images that could not be read numbers `unreadable` (k,) and
+    `reasons` (text).
     """
     arrays = {'rows': rows_of(found.detections),
               'rows_per_image': np.bincount(found.detections.image, minlength=images),
-              'network_pixels': np.array([result.network_pixels for result in found.results], np.int64)}
+              'network_pixels': np.array([result.network_pixels for result in found.results], np.int64),
+              'unreadable': np.array(list(found.unreadable), np.int64),
+              'reasons': np.array(list(found.unreadable.values()), dtype=np.str_)}
     if found.detections.mask is not None:
         arrays.update(pack_codes(found.detections.mask))
     for index, result in enumerate(found.results):
@@ -223,7 +229,7 @@ def unpack(arrays: Dict[str, np.ndarray], with_mask: bool) -> Outcome:
         ends = np.cumsum(arrays[f'windows_per_image_{index}']).tolist()
         results.append(ScaleResult([windows[first:end] for first, end in zip([0] + ends[:-1], ends)], None, None,
                                    pixels))
-    return Outcome(detections, results)
+    return Outcome(detections, results, dict(zip(arrays['unreadable'].tolist(), arrays['reasons'].tolist())))
 
 
 def join(parts: Sequence[Outcome], numbers) -> Outcome:
@@ -234,4 +240,7 @@ def join(parts: Sequence[Outcome], numbers) -> Outcome:
     results = [ScaleResult(in_order([result.crops for result in of_scale], numbers), None, None,
                            sum(result.network_pixels for result in of_scale))
                for of_scale in zip(*(part.results for part in parts))]
-    return Outcome(detections.take(np.argsort(detections.image, kind='stable')), results)
+    unreadable = {int(of_part[number]): reason for part, of_part in zip(parts, numbers)
+                  for number, reason in part.unreadable.items()}
+    return Outcome(detections.take(np.argsort(detections.image, kind='stable')), results,
+                   dict(sorted(unreadable.items())))

@@ -2,15 +2,26 @@
 import hashlib
 import logging
 import os
-from typing import NamedTuple, Sequence, Tuple
+from typing import NamedTuple, Tuple
 
-from lib.dataset.voc_annotations import BACKGROUND, PASCAL_VOC
+from configs import source_of
+from configs.loader import INHERITED, SET
+from lib.dataset.class_list import BACKGROUND
+from lib.dataset.voc_classes import PASCAL_VOC
 from lib.engine.exported_model import NUMBER, read_facts
 from lib.engine.precision import prepare, treatment
 from lib.inference.masks import MaskingPredictor
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
-from lib.weights.paths import existing_epochs, params_path, read_sidecar
+from lib.dataset.class_names import named
+from lib.weights.paths import (
+                               SAVE_PREFIX,
+                               checkpoints_in,
+                               existing_epochs,
+                               params_path,
+                               read_sidecar,
+                               set_aside_prefixes,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -52,52 +63,60 @@ class Weights(NamedTuple):
 
 
 def find_weights(config, folder: str, save_prefix: str) -> Weights:
-    """The network TEST.OPTIMIZED, else the checkpoint `<folder>/<save_prefix>-<TEST.TEST_EPOCH>.params`, else the model
-    TEST.SHIPPED_MODEL.
+    """The network TEST.OPTIMIZED, or the checkpoint `<folder>/<save_prefix>-<TEST.TEST_EPOCH>.params`, or, if nothing
+    else was asked for, the model TEST.SHIPPED_MODEL, with a warning.
 
-    folder: of the training run. SniperError naming the file if there is none.
+    folder: of the training run. The shipped model is never an answer to a wrong number, prefix or folder: see
+    `_steps_to_shipped_model`. SniperError naming the file looked for, the checkpoints there are, and the mend.
     """
     if config.TEST.OPTIMIZED:
         facts = read_facts(config.TEST.OPTIMIZED)
         logger.info('weights: %s, optimised, in %s', config.TEST.OPTIMIZED, facts['precision'])
-        return Weights(config.TEST.OPTIMIZED, NUMBER, tuple(facts.get('classes') or ()), facts['precision'], True)
-    prefix, epoch = os.path.join(folder, save_prefix), config.TEST.TEST_EPOCH
-    trained = Weights(prefix, epoch, ())
-    shipped = Weights(config.TEST.SHIPPED_MODEL, SHIPPED_EPOCH, ())
-    if os.path.isfile(trained.path):
-        found = trained
+        if source_of(config, 'TEST.TEST_EPOCH') == SET:
+            logger.warning('TEST.TEST_EPOCH %d has no effect beside TEST.OPTIMIZED', config.TEST.TEST_EPOCH)
+        return Weights(config.TEST.OPTIMIZED, NUMBER, _names(facts), facts['precision'], True)
+    found = Weights(os.path.join(folder, save_prefix), config.TEST.TEST_EPOCH, ())
+    is_trained = os.path.isfile(found.path)
+    if not is_trained:
+        found = _shipped_model(config, folder, save_prefix, found)
+    found = found._replace(classes=_names(read_sidecar(found.prefix, found.epoch)), treatment=treatment(config))
+    if is_trained:
         logger.info('weights: %s', found.path)
-    elif shipped.prefix and os.path.isfile(shipped.path):
-        found = shipped
-        logger.info('weights: the shipped model %s (there is no trained %s)', found.path, trained.path)
     else:
-        absent = f'; the shipped model {shipped.path} is missing too' if shipped.prefix else ''
-        raise SniperError(f'weights {trained.path} do not exist{_other_epochs(prefix)}: train first, or set '
-                          f'TEST.TEST_EPOCH, --save_prefix or output_path{absent}')
-    return found._replace(classes=tuple(read_sidecar(found.prefix, found.epoch).get('classes') or ()),
-                          treatment=treatment(config))
+        logger.warning('nothing is trained in %s: the shipped model %s is taken, which knows %s', folder or '.',
+                       found.path, named((found.classes or names_for(config.dataset.NUM_CLASSES))[1:]))
+    return found
 
 
-def check_classes(weights: Weights, classes: Sequence[str]) -> Tuple[str, ...]:
-    """The data set's class names in the order in which the weights give them.
+def _shipped_model(config, folder, save_prefix, trained):
+    """Weights of TEST.SHIPPED_MODEL, if it may stand in for `trained`; else SniperError."""
+    prefix = config.TEST.SHIPPED_MODEL
+    shipped = Weights(prefix, SHIPPED_EPOCH, ())
+    message = (f'weights {trained.path} do not exist{_other_checkpoints(trained)}: train first, or set '
+               'TEST.TEST_EPOCH, --save_prefix or output_path')
+    if not prefix:
+        raise SniperError(message)
+    if not os.path.isfile(shipped.path):
+        raise SniperError(f'{message}; the shipped model {shipped.path} is missing too')
+    steps = _steps_to_shipped_model(config, folder, save_prefix)
+    if steps:
+        raise SniperError(f'{message}. (To take the shipped model {prefix} instead: {", ".join(steps)})')
+    return shipped
 
-    Classes found in annotations may be in another order than those of the file that the weights were trained on:
-    names decide. Other names than the weights' are a warning, and taken as the same in this order; SniperError for
-    another number.
-    """
-    classes = tuple(classes)
-    if not weights.classes or weights.classes == classes:
-        return classes
-    if len(weights.classes) != len(classes):
-        raise SniperError(f'{weights.path} was trained on {len(weights.classes)} classes with background '
-                          f'({_some(weights.classes)}), the data set has {len(classes)} ({_some(classes)}): use '
-                          'weights trained on it')
-    if sorted(weights.classes) == sorted(set(classes)):
-        logger.info('%s has the classes of the data set in another order; they are matched by name', weights.path)
-        return weights.classes
-    logger.warning('%s was trained on the classes %s, the data set has %s: taken as the same in this order',
-                   weights.path, _some(weights.classes), _some(classes))
-    return classes
+
+def _steps_to_shipped_model(config, folder, save_prefix):
+    """What to change so that the shipped model is what was asked for; [] if it is: the configuration file itself names
+    it, no number and no prefix was asked for, and nothing is trained in the folder."""
+    steps = []
+    if source_of(config, 'TEST.SHIPPED_MODEL') == INHERITED:
+        steps.append(f'add --set TEST.SHIPPED_MODEL {config.TEST.SHIPPED_MODEL}, the file only inherits it')
+    if source_of(config, 'TEST.TEST_EPOCH') == SET:
+        steps.append('leave out TEST.TEST_EPOCH')
+    if save_prefix != SAVE_PREFIX:
+        steps.append('leave out --save_prefix')
+    if checkpoints_in(folder):
+        steps.append('set output_path to a folder without checkpoints')
+    return steps
 
 
 def settle_classes(config, weights: Weights) -> Tuple[str, ...]:
@@ -175,11 +194,17 @@ def use_float32_on_cpu(config) -> None:
         config.TRAIN.fp16 = False
 
 
-def _other_epochs(prefix):
+def _names(facts):
+    """Classes that a side file says; () if it does not."""
+    names = facts.get('classes')
+    return tuple(names) if isinstance(names, list) and all(isinstance(name, str) for name in names) else ()
+
+
+def _other_checkpoints(weights):
     """' (there are epochs 1, 2)' for the checkpoints that do exist."""
-    numbers = existing_epochs(prefix)
-    return f' (there are epochs {numbers})' if numbers else ''
-
-
-def _some(classes):
-    return ', '.join(classes[1:5]) + (', ...' if len(classes) > 5 else '')
+    numbers, others = existing_epochs(weights.prefix), checkpoints_in(os.path.dirname(weights.prefix))
+    found = [f'there are epochs {numbers}'] if numbers else [f'there are {named(others)}'] if others else []
+    aside = set_aside_prefixes(weights.prefix, weights.epoch)
+    if aside:
+        found.append(f'an earlier run has it: --save_prefix {aside[-1]}')
+    return f' ({"; ".join(found)})' if found else ''

@@ -7,8 +7,8 @@ detections, of one process. Units of small and large images go to everyone in tu
 what there is (lib.iterators.batching): there, batches differ with the parts.
 
 A worker runs all scales of its part one after another and sends the parent, through a pipe:
-('start', index, crops), ('done', index, crops), ('scale', index, result) and at the end ('clock', seconds),
-('error', text) or ('crash', traceback).
+('start', index, crops), ('done', index, crops), ('notice', notice), ('scale', index, result) and at the end
+('clock', seconds), ('error', text) or ('crash', traceback).
 
 `windows(roidb, index, previous)` gives the crops[image] of scale `index`; previous is the ScaleResult of the scale
 before, None if that is not run: scale.whole_images or autofocus.FocusWindows.
@@ -22,17 +22,26 @@ import os
 import signal
 import traceback
 from multiprocessing.connection import wait
-from typing import Iterator, List, Tuple
+from typing import Iterator, List, Optional, Tuple
 
 import numpy as np
 
 from lib.bbox.detections import Detections
 from lib.dataset.compact import take
+from lib.image import ImageNotices, Notice
+from lib.image.notices import UNREADABLE
 from lib.inference.scale import Progress, ScaleResult, joined, run_scale, scale_name
 from lib.iterators.batching import size_groups
 from lib.utils.clock import StageClock
 from lib.utils.errors import SniperError
-from lib.utils.processes import environment, how_it_ended, num_cores, resolve_workers
+from lib.utils.processes import (
+    environment,
+    how_it_ended,
+    leave_signals,
+    num_cores,
+    resolve_workers,
+    signals_held_back,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -88,10 +97,11 @@ def readers_of_worker(config, images: int, workers: int) -> int:
     return max(1, readers // workers) if readers else 0
 
 
-def run_here(roidb, windows, predictor_factory, config, indices, clock, known=None) -> Results:
+def run_here(roidb, windows, predictor_factory, config, indices, clock, known=None,
+             notices: Optional[ImageNotices] = None) -> Results:
     """Scales `indices`, ascending, in this process; yields (scale index, ScaleResult).
 
-    known: scale index -> ScaleResult of scales that need not be run.
+    known: scale index -> ScaleResult of scales that need not be run. notices: what is to be said of images goes there.
     """
     if not indices or not roidb:
         yield from ((index, ScaleResult([], Detections.empty(), [])) for index in indices)
@@ -105,14 +115,16 @@ def run_here(roidb, windows, predictor_factory, config, indices, clock, known=No
                 crops = windows(roidb, index, results.get(index - 1))
             progress = Progress(f'scale {scale_name(config, index)}')
             progress.expect(sum(map(len, crops)))
-            results[index] = run_scale(roidb, crops, predictor, config, index, clock, progress.add)
+            results[index] = run_scale(roidb, crops, predictor, config, index, clock, progress.add,
+                                       notices=notices)
             progress.finish()
             yield index, results[index]
     finally:
         predictor.close()
 
 
-def run_in_workers(roidb, windows, predictor_factory, config, indices, clock, workers: int, known=None) -> Results:
+def run_in_workers(roidb, windows, predictor_factory, config, indices, clock, workers: int, known=None,
+                   notices: Optional[ImageNotices] = None) -> Results:
     """What run_here does, in `workers` processes; `windows` is picklable. Images of a result are in the
     roidb's order.
 
@@ -121,14 +133,15 @@ def run_in_workers(roidb, windows, predictor_factory, config, indices, clock, wo
     parts = [numbers for numbers in partition_images(roidb, config, workers) if len(numbers)]
     running = _start(roidb, windows, predictor_factory, config, indices, parts, known or {})
     progress = {index: Progress(f'scale {scale_name(config, index)}') for index in indices}
+    notices = ImageNotices() if notices is None else notices
     try:
         for index in indices:
             while not all(index in worker.results for worker in running):
-                _receive(running, progress, clock)
+                _receive(running, progress, clock, notices)
             progress[index].finish()
             yield index, joined([worker.results.pop(index) for worker in running], parts)
         while any(worker.open for worker in running):
-            _receive(running, progress, clock)
+            _receive(running, progress, clock, notices)
     finally:
         _end(running)
 
@@ -146,7 +159,7 @@ def _start(roidb, windows, predictor_factory, config, indices, parts, known):
     context = multiprocessing.get_context('spawn')
     threads = max(1, int(os.environ.get('OMP_NUM_THREADS') or num_cores()) // len(parts))
     running = []
-    with environment(OMP_NUM_THREADS=str(threads)):  # read once, when the process loads MXNet
+    with signals_held_back(), environment(OMP_NUM_THREADS=str(threads)):  # read once, when the process loads MXNet
         for number, images in enumerate(parts):
             ours, theirs = context.Pipe(duplex=False)
             arguments = (theirs, take(roidb, images), windows, predictor_factory, config, indices,
@@ -160,7 +173,7 @@ def _start(roidb, windows, predictor_factory, config, indices, parts, known):
     return running
 
 
-def _receive(running, progress, clock):
+def _receive(running, progress, clock, notices):
     """Take in the next messages of the workers; raises SniperError if one failed or died."""
     by_connection = {worker.connection: worker for worker in running if worker.open}
     for connection in wait(list(by_connection)):
@@ -176,6 +189,8 @@ def _receive(running, progress, clock):
             progress[content[0]].expect(content[1])
         elif kind == 'done':
             progress[content[0]].add(content[1])
+        elif kind == 'notice':
+            notices.add(content[0])
         elif kind == 'scale':
             worker.results[content[0]] = content[1]
         elif kind == 'clock':
@@ -201,9 +216,24 @@ def _end(running):
         worker.connection.close()
 
 
+class _SentNotices:
+    """ImageNotices of the parent, told through a worker's pipe."""
+
+    def __init__(self, connection):
+        self._connection = connection
+
+    def add(self, notice):
+        """A Notice."""
+        self._connection.send(('notice', notice))
+
+    def add_unreadable(self, path, reason):
+        """An image that cannot be read."""
+        self.add(Notice(UNREADABLE, path, reason))
+
+
 def _work(connection, roidb, windows, predictor_factory, config, indices, num_readers, known):
     """Main function of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends its workers
+    leave_signals(signal.SIGINT)  # Ctrl-C reaches the parent, which ends its workers
     try:
         clock = StageClock()
         with clock.stage('set-up'):
@@ -214,7 +244,8 @@ def _work(connection, roidb, windows, predictor_factory, config, indices, num_re
                 crops = windows(roidb, index, previous.get(index - 1))
             connection.send(('start', index, sum(map(len, crops))))
             result = run_scale(roidb, crops, predictor, config, index, clock,
-                               lambda count, index=index: connection.send(('done', index, count)), num_readers)
+                               lambda count, index=index: connection.send(('done', index, count)), num_readers,
+                               _SentNotices(connection))
             connection.send(('scale', index, result))
             previous = {**known, index: result}
         connection.send(('clock', clock.seconds))

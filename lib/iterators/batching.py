@@ -1,6 +1,7 @@
 """Which windows of a test pass make a batch together, in two ways.
 
-`order_crops`: batches of one number of windows by size, as the original (reference/pipeline.md 12.3).
+`order_crops`: batches of one number of windows by size, as the original (reference/pipeline.md 12.3); `bounded` makes
+smaller ones of those that would be very large.
 
 `plan_batches`: windows of many shapes in few shapes, little padding, little left over. Every input shape that is new to
 the network costs time, and so does every pixel of padding and every slot that repeats a window. Windows are split, by
@@ -18,6 +19,7 @@ import numpy as np
 # fixed part 2 ms each. With larger networks the first weighs less, and some more shapes would do.
 SHAPE_COST, SLOT_COST, BATCH_COST = 140000, 15000, 15000
 MAX_SLOTS = 64    # of a batch and device
+MOST_PIXELS = 16000000  # of a batch and device, unless it is one image; sniper_tiny takes 85 bytes of memory a pixel
 
 
 def order_crops(crops, batch_size: int) -> np.ndarray:
@@ -46,6 +48,34 @@ def _fill_up(group, batch_size):
     filled = np.concatenate([group, group[max(0, len(group) - missing):]])
     missing = -len(filled) % batch_size
     return np.concatenate([filled, np.resize(group, missing)])
+
+
+def bounded(batches, sizes, unit: int) -> List[np.ndarray]:
+    """Batches (B, n) of crop numbers, and sizes (crops, 2) height, width in input pixels -> batches, in their order.
+
+    One of more than MOST_PIXELS a device, with its padding, is split as far as need be, into multiples of `unit`
+    (number of devices): large images gain nothing by being many in a batch, and those of other sizes pay for padding.
+    What then only repeats crops of before is left out.
+    """
+    found, seen = [], set()
+    for batch in batches:
+        large = sizes[batch].max(axis=0).prod() * len(batch) > MOST_PIXELS * unit
+        for part in _split_batch(batch, sizes, unit) if large else [batch]:
+            if not large or not seen.issuperset(part.tolist()):
+                found.append(part)
+            seen.update(part.tolist())
+    return found
+
+
+def _split_batch(batch, sizes, unit):
+    first, largest = 0, np.zeros(2, np.int64)
+    for place in range(0, len(batch), unit):
+        of_place = sizes[batch[place:place + unit]].max(axis=0)
+        largest = np.maximum(largest, of_place)
+        if place > first and largest.prod() * (place + unit - first) > MOST_PIXELS * unit:
+            yield batch[first:place]
+            first, largest = place, of_place
+    yield batch[first:]
 
 
 def scaled_size(crop, scale_x: float, scale_y: float, rounded=math.ceil) -> Tuple[int, int]:

@@ -1,8 +1,8 @@
 """What workers do: windows of a slice of images, and the pixels and targets of windows into a batch slot."""
 import collections
-from typing import List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional, Sequence
 
-from lib.image import ImageFile, chip_reduction, jitter_colors, resized_window, size_mismatch, write_planes
+from lib.image import ImageFile, Notice, chip_reduction, jitter_colors, resized_window, write_planes
 from lib.iterators.epoch import WindowTable
 from lib.utils import seeds
 from lib.utils.errors import SniperError
@@ -21,7 +21,7 @@ class SampleReport(NamedTuple):
 
     broken: Optional[str] = None     # the image cannot be read: why
     outside: bool = False            # no pixel of the image lies in the chip (tiny, or wrong size in the annotation)
-    mismatch: Optional[str] = None   # a warning: the image has another size or orientation than the annotation
+    notices: Sequence[Notice] = ()   # warnings: the image has another size or orientation than the annotation, ...
     dropped: int = 0                 # objects that did not fit into gt_boxes
     simplified: int = 0              # objects whose polygons did not fit into gt_masks
 
@@ -77,15 +77,15 @@ class TrainSamples:
         entry = self._roidb.entry(index)
         scales = chip.scale_x, chip.scale_y
         picture = file.decode(chip_reduction(max(scales)) if self._reduced_decode else 1)
-        warning = size_mismatch(picture, file.path, entry['width'], entry['height']) or file.doubt
+        notices = file.notices
         pixels = resized_window(picture, chip.box, scales[0], entry['flipped'], entry['flipped_vertical'], scales[1])
         if pixels.size == 0:
-            return SampleReport(outside=True, mismatch=warning)
+            return SampleReport(outside=True, notices=notices)
         rng = seeds.generator(self._seed, epoch, seeds.SAMPLE, position)
         out = {name: self._slots.view(slot, name, shape)[row] for name, shape in self._layout}
         self._write_pixels(pixels, rng, out.pop(self._pixels.name))
         report = self._task.targets(entry, chip, rng, out)
-        return SampleReport(mismatch=warning, dropped=report.dropped, simplified=report.simplified)
+        return SampleReport(notices=notices, dropped=report.dropped, simplified=report.simplified)
 
     def _write_pixels(self, pixels, rng, out):
         if self._jitter > 0:
@@ -94,11 +94,13 @@ class TrainSamples:
 
 
 class CropReport(NamedTuple):
-    """Size that the crop got in the network input, and a warning if the image has not the size it should have."""
+    """Size that the crop got in the network input, and warnings, see SampleReport."""
 
     height: int
     width: int
-    mismatch: Optional[str] = None
+    notices: Sequence[Notice] = ()
+    broken: Optional[str] = None    # the image cannot be read: why; the crop is empty
+    outside: bool = False           # no pixel of the image lies in the crop, which is empty
 
 
 class CropSamples:
@@ -114,46 +116,51 @@ class CropSamples:
         self._slots = slots
         self._pixels = pixels
         self._reduced_decode = reduced_decode
-        self._recent = collections.OrderedDict()  # (image, reduction) -> Picture and warning, used last comes last
+        self._recent = collections.OrderedDict()  # (image, reduction) -> Picture and notices, used last comes last
         self._recent_bytes, self._held_bytes = recent_bytes, 0
 
     def fill(self, slot: int, index: int, scales, shape: tuple, crops) -> List[CropReport]:
         """Write crops of image `index` into batch slot `slot`, whose pixels have `shape`.
 
         scales: (horizontal, vertical). crops: tuples (row of the batch, box x1, y1, x2, y2). -> list of CropReport.
-        SniperError if the image cannot be read.
         """
         entry = self._roidb.entry(index)
         self.current = entry['image']
-        picture, warning = self._picture(index, entry, chip_reduction(max(scales)) if self._reduced_decode else 1)
         data = self._slots.view(slot, self._pixels.name, shape)
-        sizes = [self._write(picture, entry, crop, scales, data[row]) for row, crop in crops]
-        return [CropReport(height, width, warning) for height, width in sizes]
+        try:
+            picture, notices = self._picture(index, entry, chip_reduction(max(scales)) if self._reduced_decode else 1)
+        except SniperError as error:
+            return [_empty(data[row], broken=str(error)) for row, _ in crops]
+        return [self._write(picture, entry, crop, scales, data[row])._replace(notices=notices) for row, crop in crops]
 
     def _picture(self, index, entry, reduction):
-        """-> Picture of an image, and a warning or None."""
+        """-> Picture of an image, and notices."""
         key = index, reduction
         if key in self._recent:
             self._recent.move_to_end(key)
             return self._recent[key]
         file = ImageFile(entry['image'], entry['width'], entry['height'])
         picture = file.decode(reduction)
-        warning = size_mismatch(picture, file.path, entry['width'], entry['height']) or file.doubt
+        notices = file.notices
         if picture.pixels.nbytes <= self._recent_bytes:
-            self._recent[key] = picture, warning
+            self._recent[key] = picture, notices
             self._held_bytes += picture.pixels.nbytes
             while self._held_bytes > self._recent_bytes:
                 _, (oldest, _) = self._recent.popitem(last=False)
                 self._held_bytes -= oldest.pixels.nbytes
-        return picture, warning
+        return picture, notices
 
     def _write(self, picture, entry, crop, scales, out):
-        """-> height and width of what the crop fills."""
+        """-> CropReport."""
         window = resized_window(picture, crop, scales[0], entry['flipped'], entry['flipped_vertical'], scales[1])
         if window.size == 0:
-            sides = tuple(round(side, 1) for side in crop)
-            raise SniperError(f'crop {sides} lies outside of image {entry["image"]} of {picture.width} x '
-                              f'{picture.height} pixels; check the size in the annotation file')
+            return _empty(out, outside=True)
         # Cutting fractional crop borders to whole pixels can give a window up to one pixel larger than the crop; the
         # tensor is sized by the crop, as in the original, and the surplus is cut off.
-        return write_planes(window, self._pixels.means, out)
+        return CropReport(*write_planes(window, self._pixels.means, out))
+
+
+def _empty(out, **why):
+    """CropReport of a crop without a pixel: all that the tensor `out` (3, h, w) has is left empty."""
+    out[:] = 0
+    return CropReport(out.shape[1], out.shape[2], **why)

@@ -19,6 +19,7 @@ class Batch(NamedTuple):
     index: number of the batch in the epoch
     stats: counts; training: dropped_boxes (objects beyond TRAIN.MAX_GT), replaced (samples without an image)
     windows: at test, the Window that each sample shows; its height and width are those in the network's input
+    empty: at test, rows that show nothing, as their image cannot be read or has no pixel there
     """
 
     data: Dict[str, np.ndarray]
@@ -27,6 +28,7 @@ class Batch(NamedTuple):
     index: int  # type: ignore[assignment]
     stats: Dict[str, Any]
     windows: Sequence[Window] = ()
+    empty: Sequence[int] = ()
 
 
 class BatchSlots:

@@ -6,6 +6,7 @@ from typing import List
 
 import numpy as np
 
+from lib.image import ImageNotices
 from lib.iterators.epoch import EpochPlan, WindowTable, draw_order, summarise
 from lib.iterators.pool import make_pool
 from lib.iterators.prefetch import Prefetcher, group_rows, resolve_prefetch
@@ -19,6 +20,7 @@ from lib.utils.processes import resolve_workers
 logger = logging.getLogger(__name__)
 
 _SLICE = 64  # images per chip task at most: small enough to share out, large enough to be worth a message
+UNCOVERED = 0.03  # share of the objects that may be in no window without a warning
 _WARNINGS_SHOWN = 20  # files named one by one; the rest is counted
 
 
@@ -47,8 +49,9 @@ class TrainIterator:
         self._roidb = PackedRoidb(roidb)
         self._sampler = self._task.sampler()
         self._layout = self.provide_data + self.provide_label
-        self._broken, self._mismatched, self._outside = set(), set(), set()
+        self._broken, self._outside, self._notices = set(), set(), ImageNotices()
         self._plan = None
+        self._said_uncovered, self._most_dropped = False, 0
         self._running = False  # an epoch has begun and was not reported
         workers = resolve_workers(config.TRAIN.NUM_PROCESS, len(roidb)) if num_workers is None else num_workers
         floats = {name: math.prod(shape) for name, shape in self._layout}
@@ -77,9 +80,25 @@ class TrainIterator:
         self.epoch_stats = dict(summarise(slices, table, sampler.levels, len(self._roidb)),
                                 epoch=epoch, **sampler.facts(), batches=batches, dropped_boxes=0, simplified_masks=0,
                                 replaced_samples=0, seconds=time.perf_counter() - started)
+        self._say_uncovered(sampler)
         self._running = True
         self._prefetcher.start(first_batch, batches, self._make_tasks, self._review)
         return batches
+
+    def _say_uncovered(self, sampler):
+        """Once, and by the first trainer: most of them are the same in all epochs."""
+        stats, sentence = self.epoch_stats, getattr(sampler, 'uncovered', '')
+        if sentence and not self._said_uncovered and self._first_row == 0 and (
+                stats['uncovered_boxes'] > UNCOVERED * stats['objects']):
+            self._said_uncovered = True
+            logger.warning('Epoch %d: %d of %d objects (%.0f %%) %s', stats['epoch'] + 1, stats['uncovered_boxes'],
+                           stats['objects'], 100 * stats['uncovered_boxes'] / stats['objects'], sentence)
+
+    def count_batches(self, epoch: int) -> int:
+        """Number of batches of a whole epoch, which is not begun."""
+        sampler = self._sampler.of_epoch(seeds.generator(self._seed, epoch, seeds.STRIDE))
+        table = WindowTable.concatenate([part.table for part in self._sample_windows(epoch, sampler)])
+        return self._order(table, epoch, 0, self.global_batch)[1]
 
     def _order(self, table, epoch, first_chip, order_batch):
         """-> (row of the table at each position, number of batches from `first_chip` on)."""
@@ -137,6 +156,7 @@ class TrainIterator:
         stats = {'dropped_boxes': sum(report.dropped for report in reports),
                  'simplified_masks': sum(report.simplified for report in reports),
                  'replaced': sum(self._plan.release(position) for position in positions)}
+        self._most_dropped = max([self._most_dropped] + [report.dropped for report in reports])
         for name in ('dropped_boxes', 'simplified_masks'):
             self.epoch_stats[name] += stats[name]
         self.epoch_stats['replaced_samples'] += stats['replaced']
@@ -166,8 +186,8 @@ class TrainIterator:
         """Warn of what a sample met; a sample without an image gets the next chip of the order."""
         position = self._position(index, row)
         path = self._plan.path(position)
-        if report.mismatch:
-            self._warn_once(self._mismatched, path, report.mismatch)
+        for notice in report.notices:
+            self._notices.add(notice)
         if report.broken:
             self._warn_once(self._broken, path, f'{report.broken} (its samples are replaced by others)')
         if report.outside:
@@ -192,8 +212,10 @@ class TrainIterator:
         if not self._running:
             return
         self._running = False
+        self._notices.summary()
         stats = self.epoch_stats
-        for line in self._task.left_out(TargetReport(stats['dropped_boxes'], stats['simplified_masks'])):
+        report = TargetReport(stats['dropped_boxes'], stats['simplified_masks'], self._most_dropped)
+        for line in self._task.left_out(report):
             logger.warning('Epoch %d: %s', stats['epoch'] + 1, line)
         if stats['replaced_samples']:
             counts = (len(self._broken), 'broken images'), (len(self._outside), 'images without a pixel in a chip')

@@ -1,19 +1,16 @@
 """A worker process: how it is started, and the loop over tasks from the parent that runs in it.
 
 Tasks are method calls on one object built once per process. Answers are (ticket, value).
-A worker ends when the parent closes the connection or dies; Ctrl-C and SIGTERM concern the
-parent alone, which may still want to finish a batch before it stops its workers.
+A worker ends when the parent closes the connection or dies; Ctrl-C, SIGTERM and SIGHUP concern
+the parent alone, which may still want to finish a batch before it stops its workers.
 """
-import contextlib
 import multiprocessing
-import signal
-import threading
 import traceback
 
 import cv2
 
 from lib.utils.errors import SniperError
-from lib.utils.processes import environment
+from lib.utils.processes import STOP_SIGNALS, environment, leave_signals, signals_held_back
 
 _CHILD_ENVIRONMENT = {name: '1' for name in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS')}
 
@@ -57,8 +54,7 @@ def _describe(error, item):
 
 def run_worker(connection, factory, arguments: tuple) -> None:
     """Body of a worker process: serve (ticket, method, arguments) on `factory(*arguments)`."""
-    for name in ('SIGINT', 'SIGTERM'):
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    leave_signals(*STOP_SIGNALS)
     cv2.setNumThreads(0)  # parallelism is one process a core
     tasks = Tasks(factory, arguments)
     try:
@@ -74,7 +70,7 @@ def start_workers(factory, arguments: tuple, num_workers: int) -> tuple:
     context = multiprocessing.get_context('spawn')
     connections, processes = [], []
     try:
-        with _child_settings():
+        with signals_held_back(), environment(**_CHILD_ENVIRONMENT):
             for number in range(num_workers):
                 ours, theirs = context.Pipe()
                 connections.append(ours)
@@ -90,16 +86,3 @@ def start_workers(factory, arguments: tuple, num_workers: int) -> tuple:
             process.kill()
         raise
     return connections, processes
-
-
-@contextlib.contextmanager
-def _child_settings():
-    """While children start: one numeric thread each, and SIGINT ignored from their first instruction."""
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main_thread else None
-    try:
-        with environment(**_CHILD_ENVIRONMENT):
-            yield
-    finally:
-        if in_main_thread:
-            signal.signal(signal.SIGINT, signal.SIG_DFL if handler is None else handler)

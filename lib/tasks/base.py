@@ -76,9 +76,13 @@ class FocusOutput(NamedTuple):
 
 
 class TargetReport(NamedTuple):
-    """Objects of a window that did not fit into its arrays: left out, and with simplified polygons."""
+    """Objects of a window that did not fit into its arrays: left out, and with simplified polygons.
+
+    most: in a report over an epoch, the largest number that one window had to leave out.
+    """
     dropped: int = 0
     simplified: int = 0
+    most: int = 0
 
 
 class Task:
@@ -86,11 +90,13 @@ class Task:
 
     train_graph, test_graph: which of the detector's graphs is trained and tested (symbols.get_detector(...).symbol).
     exact_sizes: test_scales are made for inputs of certain sizes: scaled sides are rounded to them, not up.
+    tells_classes: the network has outputs for each class of the data set.
     """
 
     name = ''
     train_graph, test_graph = 'train', 'test'
     exact_sizes = False
+    tells_classes = True
 
     def __init__(self, config):
         """config: of a run, which may still change: nothing is kept of it but itself."""
@@ -149,6 +155,17 @@ class Task:
     def box_layer(self) -> Optional[BoxLayer]:
         """The layer whose targets are normalised; None if there is none."""
         return None
+
+    def size_warnings(self, scales, sizes) -> List[str]:
+        """What the family's own keys do not suit of the objects' sizes in training: sentences with figure and mend.
+
+        scales: list of lib.chips.seen_sizes.SeenScale; sizes: lib.dataset.object_sizes.ObjectSizes, with objects.
+        """
+        return []
+
+    def test_size_warnings(self, scales, sizes) -> List[str]:
+        """The same of a test."""
+        return []
 
     # inference
 

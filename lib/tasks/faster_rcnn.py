@@ -9,6 +9,7 @@ import numpy as np
 
 from configs import ConfigError
 from configs.derived import focus_sizes
+from configs.scales import ascending
 from lib.bbox import bbox_pred, clip_boxes
 from lib.bbox.detections import Detections
 from lib.chips.window import Window
@@ -51,9 +52,7 @@ class RcnnTask(AnchorTask):
         return [Input('scale_label', (self.cells[0] * self.cells[1],), 'label')] if self.config.TRAIN.AUTO_FOCUS else []
 
     def advice(self, missing):
-        """For networks that take rois, and weights without AutoFocus."""
-        if 'rois' in missing:
-            return ': use a network with its own proposals (key `symbol`)'
+        """For weights without AutoFocus."""
         return (', or were trained without AutoFocus (test without it: TEST.AUTO_FOCUS, TEST.DO_PRUNING)'
                 if any(name.startswith('conv_new_2') for name in missing) else '')
 
@@ -68,12 +67,9 @@ class RcnnTask(AnchorTask):
             check_focus_chips(self.config.TEST)
             return
         train = self.config.TRAIN
-        at_least(self.config, 'TRAIN', 1, 'BBOX_LOSS_ROIS')
-        at_least(self.config, 'TRAIN', 0, 'BBOX_LOSS_IMAGES')
         for name in ('BBOX_MEANS', 'BBOX_STDS'):
             require(len(train[name]) == 4,
                     f'TRAIN.{name} has {len(train[name])} numbers; it wants 4: dx, dy, dw, dh')
-        require(min(train.BBOX_STDS) > 0, f'TRAIN.BBOX_STDS is {train.BBOX_STDS}; all must be above 0')
         if train.AUTO_FOCUS:
             # From 0: what lies outside a chip is clipped to side 0 on its border, and is to be ignored there.
             low, small, high = focus_sizes(train)
@@ -112,7 +108,7 @@ class FasterRcnnTask(RcnnTask):
         train, lines = self.config.TRAIN, []
         if report.dropped:
             lines.append(f'{report.dropped} objects did not fit into the {train.MAX_GT} rows of gt_boxes; raise '
-                         'TRAIN.MAX_GT')
+                         f'TRAIN.MAX_GT to {train.MAX_GT + report.most}')
         if report.simplified:
             lines.append(f'{report.simplified} times, the polygons of an object did not fit into '
                          f'{train.MAX_POLYGON_LEN} numbers and were simplified; raise TRAIN.MAX_POLYGON_LEN')
@@ -132,18 +128,25 @@ class FasterRcnnTask(RcnnTask):
     def check(self, purpose):
         """Also masks."""
         super().check(purpose)
+        require(self.config.network.ROIS == 'proposals',
+                f"network.ROIS is 'input', but {self.config.symbol} has no graphs that take rois: leave it out")
         if purpose == 'train' and self.config.TRAIN.WITH_MASK:
-            at_least(self.config, 'TRAIN', 1, 'MAX_MASKS')
             at_least(self.config, 'TRAIN', SHORTEST_POLYGON, 'MAX_POLYGON_LEN')
 
 
 class FastRcnnTask(RcnnTask):
-    """Rois are an input, which nothing here provides yet: such a network trains and proposes by its RPN alone.
+    """With network.ROIS 'input', rois come from whoever feeds the graphs; `inputs` says with what. Nothing here does.
 
-    Its graphs can be bound and fed by others; `inputs` says with what.
+    Otherwise, and for the proposal network alone, such a detector is of FasterRcnnTask.
     """
 
     name = 'fast_rcnn'
+
+    @classmethod
+    def for_purpose(cls, config, purpose):
+        """By network.ROIS."""
+        fed = config.network.ROIS == 'input'
+        return super().for_purpose(config, purpose) if fed else FasterRcnnTask.for_purpose(config, purpose)
 
     def inputs(self):
         """data, rois (number in the batch, x1, y1, x2, y2); label of each, bbox_target, bbox_weight,
@@ -167,14 +170,13 @@ class FastRcnnTask(RcnnTask):
         return RCNN_METRICS + (FOCUS_METRICS if self.config.TRAIN.AUTO_FOCUS else [])
 
     def check(self, purpose):
-        """Training is refused."""
+        """Refused: training and testing."""
         super().check(purpose)
-        if purpose == 'train':
-            raise ConfigError(self._no_rois())
+        raise ConfigError(self._no_rois())
 
     def _no_rois(self):
-        return (f'{self.config.symbol} trains on proposals (rois) as an input, which nothing provides here: set '
-                'TRAIN.ONLY_PROPOSAL True, or use a network with its own proposals (key `symbol`)')
+        return (f"network.ROIS is 'input': {self.config.symbol} then takes rois that nothing provides here; leave it "
+                "out, or set it to 'proposals', and the network makes its own")
 
 
 def decode_rcnn(outputs: Dict[str, np.ndarray], windows: Sequence[Window], score_thresh: float) -> Detections:
@@ -209,8 +211,6 @@ def decode_rcnn(outputs: Dict[str, np.ndarray], windows: Sequence[Window], score
 
 def check_focus_chips(test) -> None:
     """Scales that run on chips: their chips come from the focus maps of the scale before."""
-    at_least({'TEST': test}, 'TEST', 1, 'CHIP_SHAPES')
-    at_least({'TEST': test}, 'TEST', 0, 'PRUNING_BORDER')
     focused = [index for index, pruning in enumerate(test.DO_PRUNING) if pruning]
     if not focused:
         return
@@ -220,7 +220,7 @@ def check_focus_chips(test) -> None:
             'that could make its chips; set the first entry to False')
     for index in focused:
         coarse, fine = test.SCALES[index - 1], test.SCALES[index]
-        require(coarse != fine and coarse[0] <= fine[0] and coarse[1] <= fine[1],
+        require(ascending(coarse, fine),
                 f'TEST.SCALES is {test.SCALES}; FocusChips want coarse to fine, but {coarse} comes before {fine}')
         dilation, threshold, smallest = test.CHIP_HYPERPARAMS[index - 1]
         require(dilation >= 1 and smallest >= 1 and dilation % 1 == smallest % 1 == 0 and 0 < threshold <= 1,

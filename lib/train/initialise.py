@@ -20,7 +20,7 @@ from lib.train.resume import load_parameters
 from lib.utils.errors import SniperError
 from lib.weights.checkpoint import load_params
 from lib.weights.parameter_matching import match_parameters, override
-from lib.weights.paths import params_path, read_sidecar
+from lib.weights.paths import params_path, read_sidecar, set_aside_prefixes
 from sniper_mxnet import mx
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,9 @@ def pretrained_values(config, shapes, aux_shapes, new_names):
         return {}, {}
     path = params_path(prefix, config.network.pretrained_epoch)
     if not os.path.exists(path):
-        raise SniperError(f'pretrained weights {path} do not exist: fetch them, or set network.pretrained and '
+        aside = set_aside_prefixes(prefix, config.network.pretrained_epoch)
+        moved = f' (an earlier run has it: {os.path.join(os.path.dirname(prefix), aside[-1])})' if aside else ''
+        raise SniperError(f'pretrained weights {path} do not exist{moved}: fetch them, or set network.pretrained and '
                           "network.pretrained_epoch, or train from scratch with `--set network.pretrained ''`")
     _check_requirements(config, path, read_sidecar(prefix, config.network.pretrained_epoch).get('requires', {}))
     args, auxs = load_params(path)

@@ -1,7 +1,7 @@
 """Going on with a run: from which checkpoint, where, and with which values. (lib.train.saving writes them.)"""
 import logging
 import os
-from typing import NamedTuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 from configs import values_affecting
 from lib.distributed.workers import ALONE, Workers
@@ -11,6 +11,7 @@ from lib.utils.errors import SniperError
 from lib.utils.files import remove_stale_temporaries
 from lib.weights import checkpoint
 from lib.weights.checkpoint import Checkpoint
+from lib.weights.earlier_runs import run_files
 
 logger = logging.getLogger(__name__)
 
@@ -43,21 +44,23 @@ def _prepare_files(prefix, resume):
     folder = os.path.dirname(prefix) or '.'
     os.makedirs(folder, exist_ok=True)
     remove_stale_temporaries(folder)
-    newest, broken = checkpoint.find_newest(prefix)
     if not resume:
-        if newest:
-            logger.warning('%s holds checkpoints of an earlier run: they are overwritten one by one (--resume would '
-                           'continue that run)', folder)
+        if run_files(prefix):
+            logger.warning('%s holds checkpoints of an earlier run: they are set aside when this one saves its first '
+                           '(--resume would continue that run)', folder)
         return None
+    newest, broken = checkpoint.find_newest(prefix)
     if newest:
         logger.info('Resuming from %s-%s: %d epochs and %d batches are done', prefix, newest.tag,
                     newest.sidecar['epoch'], newest.sidecar['batch'])
     elif broken:
         raise SniperError(f'--resume: no checkpoint {prefix}-* is whole, for {", ".join(broken)} '
                           f'{"is" if len(broken) == 1 else "are"} missing or damaged: put back what is missing, or '
-                          'start over without --resume, which overwrites them')
+                          'start over without --resume, which sets them aside')
     else:
-        logger.info('--resume: there is no checkpoint %s-*, training starts from the beginning', prefix)
+        logger.warning('--resume: there is no checkpoint %s-*%s, training starts from the beginning', prefix,
+                       f' of the run that {prefix}-run.json names (delete that file to go on with an earlier one)'
+                       if run_files(prefix) else '')
     return newest
 
 
@@ -68,7 +71,9 @@ def where_to_go_on(sidecar: dict, config, batch_size: int) -> Position:
     """
     if not sidecar:
         return Position(0, 0, 0, batch_size)
-    _say_what_changed(sidecar.get('config', {}), config)
+    changed = changed_keys(sidecar.get('config', {}), config)
+    if changed:
+        logger.warning('The configuration has changed since the checkpoint: %s', ', '.join(changed))
     epoch, batch, old = sidecar['epoch'], sidecar['batch'], sidecar['batch_size']
     first_chip, order_batch = sidecar.get('first_chip', 0), sidecar.get('order_batch', old)
     if old == batch_size:
@@ -80,14 +85,13 @@ def where_to_go_on(sidecar: dict, config, batch_size: int) -> Position:
     return Position(epoch, 0, first_chip + batch * old, order_batch)
 
 
-def _say_what_changed(before, config):
-    """Warn of the keys that change what training computes. before: {dotted name: value} of the checkpoint."""
+def changed_keys(before: Dict[str, Any], config) -> List[str]:
+    """'TRAIN.lr 0.1 -> 0.01' for each key that changes what training computes. before: {dotted name: value} of the
+    checkpoint."""
     now = values_affecting(config, 'schedule')
     if config.TRAIN.LR_POLICY == 'step':
         del now['TRAIN.end_epoch']  # to train for longer is what --resume is for, and moves no learning rate
-    changed = [f'{key} {before.get(key)!r} -> {now[key]!r}' for key in sorted(now) if before.get(key) != now[key]]
-    if changed:
-        logger.warning('The configuration has changed since the checkpoint: %s', ', '.join(changed))
+    return [f'{key} {before.get(key)!r} -> {now[key]!r}' for key in sorted(now) if before.get(key) != now[key]]
 
 
 def load_parameters(step: TrainingStep, prefix: str, tag: str) -> None:
@@ -103,8 +107,12 @@ def load_parameters(step: TrainingStep, prefix: str, tag: str) -> None:
     step.load(arg_params, aux_params)
 
 
-def load_optimiser(step: TrainingStep, prefix: str, found: Checkpoint, batch_size: int, workers: Workers = ALONE):
-    """Give a step the optimiser's state of a checkpoint, from worker 0's file, for updates of `batch_size` chips."""
+def load_optimiser(step: TrainingStep, prefix: str, found: Checkpoint, recount: Tuple[int, int] = (1, 1),
+                   workers: Workers = ALONE):
+    """Give a step the optimiser's state of a checkpoint, from worker 0's file.
+
+    recount: size of an update before and now, as a share of the training; the schedule counts updates.
+    """
     state = checkpoint.load_state(prefix, found.tag) if workers.rank == 0 else {}
-    state = in_other_batches(workers.arrays_from_first(state), found.sidecar['batch_size'], batch_size)
+    state = in_other_batches(workers.arrays_from_first(state), *recount)
     step.set_state(state, f'{prefix}-{found.tag}.states')

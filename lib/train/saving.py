@@ -16,15 +16,16 @@ logger = logging.getLogger(__name__)
 class Saver(Hook):
     """Writes a checkpoint after every epoch, and where one was stopped: worker 0 does, all call it.
 
-    facts: entries of the side file that stay the same during the run; position: where the run went on.
+    facts: entries of the side file that stay the same during the run; position: where the run went on; make_room:
+    called before the first files take the place of an earlier run's.
     """
 
-    def __init__(self, step, config, prefix, metrics, facts, position, workers=ALONE):
+    def __init__(self, step, config, prefix, metrics, facts, position, workers=ALONE, make_room=None):
         flat = flat_config(config)
         self.step, self.prefix, self.metrics, self.workers = step, prefix, metrics, workers
         self.box_layer = get_task(config).box_layer
         self.facts = dict(facts, config=flat, config_hash=config_hash(flat))
-        self.position = position
+        self.position, self.make_room = position, make_room
 
     def after_epoch(self, epoch: Epoch):
         """A checkpoint with the epoch's tag, which makes an `interrupted` one superfluous; or that one."""
@@ -52,5 +53,5 @@ class Saver(Hook):
         if self.step.loss_scale:
             sidecar['loss_scale'] = self.step.loss_scale.get_state()
         checkpoint.save(self.prefix, tag, self.step.symbol, arg_params, aux_params, self.step.state(), sidecar,
-                        self.box_layer)
+                        self.box_layer, self.make_room)
         logger.info('Saved %s-%s.params', self.prefix, tag)

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM ask the training loop to save and leave; several workers do so together."""
+"""SIGINT, SIGTERM and SIGHUP ask the training loop to save and leave; several workers do so together."""
 import logging
 import signal
 from collections import deque
@@ -11,14 +11,17 @@ STOP_VOTE = 1e6  # of a worker that was asked to stop: above any threshold of gr
 
 
 class StopRequest(Hook):
-    """Context manager: `requested` becomes the signal number once SIGINT or SIGTERM has come, else 0.
+    """Context manager: `requested` becomes the signal number once one of SIGNALS has come, else 0.
 
-    A second signal ends the process at once, without saving and without Python, which may be waiting for a long batch;
-    files are whole all the same, and workers end with their parent. Works in the main thread only; elsewhere it never
-    asks.
+    A second SIGINT or SIGTERM ends the process at once, without saving and without Python, which may be waiting for a
+    long batch; files are whole all the same, and workers end with their parent. A second SIGHUP does not: a terminal
+    that closes sends it from shell and kernel, and service managers right after SIGTERM.
+
+    A signal that is ignored stays so: nohup and shells that start background jobs have said that it shall not matter.
+    Works in the main thread only; elsewhere it never asks.
     """
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def __init__(self):
         self.requested = 0
@@ -26,11 +29,13 @@ class StopRequest(Hook):
 
     @property
     def exit_status(self):
-        """What a shell expects of a program that a signal ended: 130 for SIGINT, 143 for SIGTERM."""
+        """What a shell expects of a program that a signal ended: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP."""
         return 128 + self.requested if self.requested else 0
 
     def __enter__(self):
         for number in self.SIGNALS:
+            if signal.getsignal(number) == signal.SIG_IGN:
+                continue
             try:
                 self._previous[number] = signal.signal(number, self._handle)
             except ValueError:  # not the main thread
@@ -42,10 +47,11 @@ class StopRequest(Hook):
             signal.signal(number, handler)
 
     def _handle(self, number, _frame):
-        for again in self.SIGNALS:
-            signal.signal(again, signal.SIG_DFL)
+        for again in self._previous:
+            signal.signal(again, signal.SIG_IGN if again == signal.SIGHUP else signal.SIG_DFL)
         self.requested = int(number)
-        logger.info('%s: saving after the batches under way; once more stops at once', signal.Signals(number).name)
+        logger.info('%s: saving after the batches under way; Ctrl-C or SIGTERM now ends at once',
+                    signal.Signals(number).name)
 
 
 class SharedStop(Hook):

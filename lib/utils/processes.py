@@ -1,22 +1,43 @@
-"""What all child processes share: how many to start, their environment, and how they ended."""
+"""What all child processes share: how many to start, their environment, their signals, and how they ended."""
 import contextlib
 import logging
+import math
 import os
 import signal
+from multiprocessing import resource_tracker
 from typing import Optional
+
+from lib.utils.control_groups import cpu_quota, group_folders, memory_left
 
 logger = logging.getLogger(__name__)
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _AUTO_LIMIT = 32  # this many workers make more chips than a machine full of GPUs trains on; more only cost memory
 _AUTO_MIN_SAMPLES = 16  # below this, starting a process takes longer than the work
 _WORKER_MEMORY = 200 << 20  # bytes: measured are 50 MB with the libraries, and 6 a pixel of a picture in work
 
 
 def num_cores() -> int:
-    """Cores this process may use."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Cores this process may use: `granted_cores`, or what Slurm gave the task if that is fewer."""
+    of_task = os.environ.get('SLURM_CPUS_PER_TASK', '')
+    return max(1, min(granted_cores(), int(of_task) if of_task.isdecimal() else granted_cores()))
+
+
+def granted_cores() -> int:
+    """Cores this process is bound to, or what a quota of its control groups (a container) grants, rounded up, if that
+    is fewer."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    quota = cpu_quota(group_folders('cpu'))
+    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
+
+
+def limit_threads(parts: int = 1) -> None:
+    """Give each of `parts` that compute side by side its share of the cores, unless OMP_NUM_THREADS says otherwise.
+
+    To be called before MXNet is loaded, which takes all cores of the machine by itself.
+    """
+    if not os.environ.get('OMP_NUM_THREADS'):
+        os.environ['OMP_NUM_THREADS'] = str(max(1, num_cores() // max(1, parts)))
 
 
 def resolve_workers(setting, num_samples: int):
@@ -32,7 +53,8 @@ def resolve_workers(setting, num_samples: int):
         return int(min(cores, _AUTO_LIMIT, fitting)) if num_samples >= _AUTO_MIN_SAMPLES else 0
     count = max(0, int(setting))
     if count > cores:
-        logger.info('NUM_PROCESS %d is more than the %d cores there are: starting %d workers', count, cores, cores)
+        logger.info('NUM_PROCESS %d is more than the %d cores that this process may use: starting %d workers', count,
+                    cores, cores)
         return cores
     return count
 
@@ -40,9 +62,9 @@ def resolve_workers(setting, num_samples: int):
 def available_memory() -> Optional[int]:
     """Bytes that this process and its children may still take, None if the system does not say.
 
-    The smaller of what the machine has left and what a memory limit of the control group (a container) leaves.
+    The smaller of what the machine has left and what the memory limits of the control groups (a container) leave.
     """
-    left = [value for value in (_machine_memory(), _group_memory()) if value is not None]
+    left = [value for value in (_machine_memory(), memory_left(group_folders('memory'))) if value is not None]
     return max(0, min(left)) if left else None
 
 
@@ -58,26 +80,6 @@ def _machine_memory():
         return None
 
 
-def _group_memory(root='/sys/fs/cgroup'):
-    """What the control group's limit (version 2, then 1) leaves; file cache counts as free. None = no limit."""
-    for limit, used, stat, cache in (('memory.max', 'memory.current', 'memory.stat', 'inactive_file'),
-                                     ('memory/memory.limit_in_bytes', 'memory/memory.usage_in_bytes',
-                                      'memory/memory.stat', 'total_inactive_file')):
-        try:
-            numbers = [_first_line(os.path.join(root, name)) for name in (limit, used)]
-            with open(os.path.join(root, stat)) as file:
-                reclaimable = dict(line.split() for line in file).get(cache, 0)
-            return int(numbers[0]) - int(numbers[1]) + int(reclaimable)
-        except (OSError, ValueError):  # no such version, or 'max'
-            continue
-    return None
-
-
-def _first_line(path):
-    with open(path) as file:
-        return file.readline().strip()
-
-
 @contextlib.contextmanager
 def environment(**values):
     """Environment variables for the processes that start inside the block."""
@@ -91,6 +93,31 @@ def environment(**values):
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextlib.contextmanager
+def signals_held_back():
+    """Processes that start inside the block get no signal of STOP_SIGNALS before they have called `leave_signals`.
+
+    What this process gets meanwhile comes afterwards.
+    """
+    resource_tracker.ensure_running()  # its start would let SIGTERM through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_signals(*ignored: int) -> None:
+    """In a process that `signals_held_back` started: ignore these from now on, and let the others through.
+
+    A terminal sends its signals to all processes of a program, and so do batch systems: they concern the parent, which
+    may still want to finish a batch before it stops its workers.
+    """
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 def how_it_ended(exitcode: Optional[int]) -> str:

@@ -20,7 +20,7 @@ def draw_image_chips(entry, chips, settings):
 
     entry: roidb entry with proposals as rows; chips: of ChipSampler.sample; settings: ChipSettings.
     """
-    pixels = read_image(entry['image'])
+    pixels = read_image(entry['image'], entry['width'], entry['height'])
     if entry['flipped']:
         pixels = pixels[:, ::-1]
     if entry.get('flipped_vertical'):

@@ -1,14 +1,21 @@
 """Detections, their masks and FocusChips drawn into a picture, each class in a colour of its own."""
 import colorsys
 import unicodedata
+from typing import NamedTuple, Tuple
 
 import cv2
 import numpy as np
 
 from lib.masks import unpack
+from lib.visualization.labels import least_hiding, place_labels
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 SMALL_TEXT, LARGE_TEXT = 0.4, 1.0  # font scales; the picture's size chooses between
+SMALLEST_TEXT = 0.35               # of small objects
+SIDE_OF_FULL_TEXT = 140            # pixels: the longer side of an object whose text has a font scale of 1
+SMALL_BOX = 24                     # pixels of the shorter side: lines go around such boxes
+LINE_SHARE = 30                    # a line takes at most one part in this many of the shorter side
+LEGEND_BACKGROUND, LEGEND_LINE = (40, 40, 40), (90, 230, 90)
 PADDING = 2                        # pixels between a label's text and its edge
 TINT = 0.45                        # share of a mask's colour
 
@@ -21,12 +28,14 @@ SHADE = 0.45       # brightness where no chip is
 TEXT_HEIGHT = 18   # pixels of a line of the legend
 
 
-def draw_detections(pixels, detections, classes, score_thresh=0.0):
+def draw_detections(pixels, detections, classes, score_thresh=0.0, objects=None):
     """(H, W, 3) uint8 B, G, R -> a copy with boxes and labels 'class score'.
 
     detections: lib.bbox.detections.Detections in pixels of the picture; classes: names, '__background__' first. Masks
     are drawn translucent with their outline. Drawn: score >= score_thresh, the best last, so that they are on top; all
-    labels over all boxes, all boxes over all masks.
+    labels over all boxes, all boxes over all masks. Labels stand where they hide neither an object nor each other, see
+    labels.py; where there is no room the score stands alone, or nothing.
+    objects: (boxes (n, 4), labels (n,)) that the annotations have, dashed; a legend tells the two apart.
     """
     picture = np.ascontiguousarray(pixels).copy()
     shown = detections.take(detections.score >= score_thresh)
@@ -34,12 +43,18 @@ def draw_detections(pixels, detections, classes, score_thresh=0.0):
     for label, code in zip(shown.label.tolist(), shown.mask or ()):
         if code:
             _draw_mask(picture, code, class_colour(label))
-    rows = [(score, label, _corners(box, picture))
-            for score, label, box in zip(shown.score.tolist(), shown.label.tolist(), shown.box)]
-    for _, label, (x1, y1, x2, y2) in rows:
-        cv2.rectangle(picture, (x1, y1), (x2, y2), class_colour(label), _line_width(picture))
-    for score, label, corners in rows:
-        _draw_label(picture, corners[:2], f'{class_name(classes, label)} {score:.2f}', class_colour(label))
+    corners = [_corners(box, picture) for box in shown.box]
+    for label, box in zip(shown.label.tolist(), corners):
+        _draw_box(picture, box, class_colour(label))
+    truth = [] if objects is None else [_corners(box, picture) for box in objects[0]]
+    for box, label in zip(truth, () if objects is None else np.asarray(objects[1]).tolist()):
+        _draw_dashed(picture, box, class_colour(label))
+    unnamed, labels = _draw_labels(picture, corners[::-1], shown.label[::-1].tolist(), shown.score[::-1].tolist(),
+                                   classes, truth)
+    signs = [(class_colour(label), class_name(classes, label)) for label in sorted(unnamed)]
+    if objects is not None:
+        signs = [(None, 'detected'), ('dashed', 'annotated')] + signs
+    _draw_legend(picture, signs, corners + truth + labels)
     return picture
 
 
@@ -58,20 +73,102 @@ def _draw_mask(picture, code, colour):
     cv2.drawContours(picture, contours, -1, colour, _line_width(picture))
 
 
-def _draw_label(picture, corner, text, colour):
-    """A filled label above `corner` (x, y), below it where there is no room, always inside the picture."""
+def _draw_box(picture, corners, colour):
+    """Lines by the size of the picture and of the box; around a small one, whose pixels lines would hide."""
+    x1, y1, x2, y2 = corners
+    side = max(min(x2 - x1, y2 - y1), 0)
+    around = 1 if side < SMALL_BOX else 0
+    cv2.rectangle(picture, (x1 - around, y1 - around), (x2 + around, y2 + around), colour,
+                  min(_line_width(picture), max(1, side // LINE_SHARE)))
+
+
+def _draw_dashed(picture, corners, colour):
+    """A box of an annotation: dashes of the class's colour and of white."""
+    x1, y1, x2, y2 = corners
+    width = min(_line_width(picture), max(1, min(x2 - x1, y2 - y1) // LINE_SHARE))
+    dash = max(3, 4 * width)
+    cv2.rectangle(picture, (x1, y1), (x2, y2), (255, 255, 255), width)
+    for first in range(x1, x2, 2 * dash):
+        for y in (y1, y2):
+            cv2.line(picture, (first, y), (min(first + dash - 1, x2), y), colour, width)
+    for first in range(y1, y2, 2 * dash):
+        for x in (x1, x2):
+            cv2.line(picture, (x, first), (x, min(first + dash - 1, y2)), colour, width)
+
+
+class _Text(NamedTuple):
+    """A text and the room that its label takes."""
+
+    text: str
+    scale: float
+    thickness: int
+    height: int     # of the letters
+    size: Tuple[int, int]   # of the label
+
+    @classmethod
+    def of(cls, text, scale):
+        """scale: of the font."""
+        text, thickness = _drawable(text), max(1, int(round(scale * 1.5)))
+        (width, height), baseline = cv2.getTextSize(text, FONT, scale, thickness)
+        return cls(text, scale, thickness, height, (width + 2 * PADDING, height + baseline + 2 * PADDING))
+
+    def draw(self, picture, left, top, colour):
+        """On a background of its class's colour."""
+        width, height = self.size
+        cv2.rectangle(picture, (left, top), (left + width - 1, top + height - 1), colour, cv2.FILLED)
+        cv2.putText(picture, self.text, (left + PADDING, top + PADDING + self.height), FONT, self.scale,
+                    text_colour(colour), self.thickness, cv2.LINE_AA)
+
+
+def _draw_labels(picture, corners, labels, scores, classes, others):
+    """Labels of boxes, the best first -> (set of the classes, by number, whose name does not stand at all of its boxes,
+    corners of the labels). others: boxes that they should not hide either."""
     height, width = picture.shape[:2]
-    font_scale = float(np.clip(min(height, width) / 1000, SMALL_TEXT, LARGE_TEXT))
-    text_thickness = max(1, int(round(font_scale * 1.5)))
-    text = _drawable(text)
-    (text_width, text_height), baseline = cv2.getTextSize(text, FONT, font_scale, text_thickness)
-    label_width, label_height = text_width + 2 * PADDING, text_height + baseline + 2 * PADDING
-    x, y = corner
-    left = min(max(x, 0), max(width - label_width, 0))
-    top = min(y - label_height if y >= label_height else max(y, 0), max(height - label_height, 0))
-    cv2.rectangle(picture, (left, top), (left + label_width - 1, top + label_height - 1), colour, cv2.FILLED)
-    cv2.putText(picture, text, (left + PADDING, top + PADDING + text_height), FONT, font_scale, text_colour(colour),
-                text_thickness, cv2.LINE_AA)
+    texts = []
+    for (x1, y1, x2, y2), label, score in zip(corners, labels, scores):
+        side = max(abs(x2 - x1), abs(y2 - y1))
+        scale = float(np.clip(min(_font_scale(picture), side / SIDE_OF_FULL_TEXT), SMALLEST_TEXT, LARGE_TEXT))
+        texts.append([_Text.of(f'{class_name(classes, label)} {score:.2f}', scale), _Text.of(f'{score:.2f}', scale),
+                      _Text.of(f'{score:.2f}', SMALLEST_TEXT)])
+    places = place_labels(np.array(corners).reshape(-1, 4), [[text.size for text in of_box] for of_box in texts], width,
+                          height, others)
+    drawn = []
+    for place, of_box, label in zip(places, texts, labels):
+        if place:
+            choice, left, top = place
+            of_box[choice].draw(picture, left, top, class_colour(label))
+            drawn.append((left, top, left + of_box[choice].size[0] - 1, top + of_box[choice].size[1] - 1))
+    return {label for place, label in zip(places, labels) if not place or place[0] > 0}, drawn
+
+
+def _draw_legend(picture, signs, corners):
+    """A line in the corner where it hides least. signs: (B, G, R) and a class, or 'dashed' or None and what such boxes
+    are; none where there is no room."""
+    scale = max(SMALL_TEXT, 0.7 * _font_scale(picture))
+    while signs:
+        texts = [_Text.of(text, scale) for _, text in signs]
+        mark = texts[0].size[1]
+        room = sum(text.size[0] + 2 * mark for text in texts), mark
+        place = least_hiding(np.array(corners).reshape(-1, 4), room, picture.shape[1], picture.shape[0])
+        if place:
+            break
+        signs = signs[:-1]
+    else:
+        return
+    left, top = place
+    cv2.rectangle(picture, place, (left + room[0] - 1, top + mark - 1), LEGEND_BACKGROUND, cv2.FILLED)
+    for (colour, _), text in zip(signs, texts):
+        box = (left + 4, top + 4, left + 2 * mark - 6, top + mark - 5)
+        if colour == 'dashed':
+            _draw_dashed(picture, box, LEGEND_LINE)
+        else:
+            cv2.rectangle(picture, box[:2], box[2:], colour or LEGEND_LINE, cv2.FILLED if colour else 1)
+        text.draw(picture, left + 2 * mark - 2, top, LEGEND_BACKGROUND)
+        left += text.size[0] + 2 * mark
+
+
+def _font_scale(picture):
+    return float(np.clip(min(picture.shape[:2]) / 1000, SMALL_TEXT, LARGE_TEXT))
 
 
 def _corners(box, picture):

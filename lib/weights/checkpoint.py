@@ -21,23 +21,23 @@ import json
 import logging
 import os
 import re
-import uuid
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from lib.utils.errors import SniperError
-from lib.utils.files import publish, write_file, write_temporary
+from lib.utils.files import publish, write_temporary
 from lib.weights.parameter_matching import TEST_ENDING
 from lib.weights.params_file import file_checksum, read_arrays, write_arrays
-from lib.weights.paths import existing_epochs, params_path, read_json, read_sidecar
+from lib.weights.paths import INTERRUPTED, existing_epochs, params_path, read_json, read_sidecar
 from sniper_mxnet import mx
 
 logger = logging.getLogger(__name__)
 
-INTERRUPTED = 'interrupted'
 PASSED_OVER = '%s is missing or damaged: its checkpoint is passed over'
 NEEDED_TO_RESUME = {'epoch': int, 'batch': int, 'batch_size': int, 'num_update': int, 'files': dict}
+OPTIONAL_TO_RESUME = {'first_chip': int, 'order_batch': int, 'samples': int, 'config': dict, 'metrics': dict,
+                      'data': dict}
 
 
 class Checkpoint(NamedTuple):
@@ -80,11 +80,13 @@ def load_for_test(prefix: str, epoch: int, box_layer=None) -> Tuple[Dict[str, An
     return arg_params, aux_params
 
 
-def save(prefix: str, tag: str, symbol, arg_params, aux_params, state, sidecar: dict, box_layer=None) -> None:
+def save(prefix: str, tag: str, symbol, arg_params, aux_params, state, sidecar: dict, box_layer=None,
+         make_room: Optional[Callable[[], None]] = None) -> None:
     """Write one checkpoint.
 
     arg_params, aux_params, state: dicts of NDArray, after mx.nd.waitall(); sidecar: dict for JSON, completed by the
-    checksums here; box_layer: of the task (lib.tasks.BoxLayer), whose `_test` arrays are written too.
+    checksums here; box_layer: of the task (lib.tasks.BoxLayer), whose `_test` arrays are written too; make_room: called
+    when all is on the disk under temporary names.
     Raises SniperError when a parameter is not finite (nothing is written) or the disk refuses.
     """
     arrays = {'arg:' + name: array.asnumpy() for name, array in arg_params.items()}
@@ -93,10 +95,11 @@ def save(prefix: str, tag: str, symbol, arg_params, aux_params, state, sidecar: 
     if box_layer:
         arrays.update(_test_arrays(arrays, box_layer, box_layer.means, box_layer.stds))
     base = f'{prefix}-{tag}'
-    write_file(prefix + '-symbol.json', symbol.tojson().encode('utf-8'))
     sidecar = dict(sidecar, files={})
-    staged = []
+    graph, staged = symbol.tojson().encode('utf-8'), []
     try:
+        path = prefix + '-symbol.json'
+        staged.append((write_temporary(path, lambda stream: stream.write(graph))[0], path))
         for suffix, content in (('params', arrays), ('states', state)):
             path = f'{base}.{suffix}'
             temporary, checksum = write_temporary(path, functools.partial(write_arrays, arrays=content))
@@ -104,6 +107,8 @@ def save(prefix: str, tag: str, symbol, arg_params, aux_params, state, sidecar: 
             sidecar['files'][suffix] = list(checksum)
         text = json.dumps(sidecar, indent=1, sort_keys=True).encode('utf-8')
         staged.append((write_temporary(base + '.json', lambda stream: stream.write(text))[0], base + '.json'))
+        if make_room:
+            make_room()
         _remove(base + '.json')
         while staged:
             publish(*staged[0])
@@ -125,20 +130,10 @@ def find_newest(prefix: str) -> Tuple[Optional[Checkpoint], List[str]]:
     Newest: the furthest epoch, then most chips seen in it, whether an epoch's or `interrupted`. Broken ones are passed
     over with a warning. The number of updates does not tell: it is re-scaled when the size of an update changes.
     """
-    run = read_json(prefix + '-run.json').get('run')
-    found, passed_over = [], []
-    for tag in _tags(prefix):
-        path = f'{prefix}-{tag}.'
-        sidecar = read_json(path + 'json')
-        if not all(isinstance(sidecar.get(key), kind) for key, kind in NEEDED_TO_RESUME.items()):
-            # One file alone may be weights that somebody put there, or what a checkpoint that was removed has left.
-            if os.path.exists(path + 'params') and os.path.exists(path + 'states'):
-                passed_over.append(path + 'json')
-        elif run in (None, sidecar.get('run')):
-            found.append(Checkpoint(tag, sidecar))
+    found, passed_over = _of_current_run(prefix)
     for path in passed_over:
         logger.warning(PASSED_OVER, path)
-    for checkpoint in sorted(found, key=_progress, reverse=True):
+    for checkpoint in found:
         broken = _broken_file(prefix, checkpoint)
         if broken is None:
             return checkpoint, passed_over
@@ -147,17 +142,16 @@ def find_newest(prefix: str) -> Tuple[Optional[Checkpoint], List[str]]:
     return None, passed_over
 
 
+def newest_sidecar(prefix: str) -> dict:
+    """Side file of the newest checkpoint of the current run, whole or not; {} if there is none. It is read fast."""
+    found, _ = _of_current_run(prefix)
+    return found[0].sidecar if found else {}
+
+
 def load_state(prefix: str, tag: str) -> Dict[str, Any]:
     """Optimiser state of a checkpoint: dict of NDArray as `optimiser.get_state` made it."""
     return {name: mx.nd.array(array, dtype=array.dtype)
             for name, array in read_arrays(f'{prefix}-{tag}.states').items()}
-
-
-def begin_run(prefix: str) -> str:
-    """Name a new run, so that --resume later passes over checkpoints that an earlier run left. -> its name."""
-    run = uuid.uuid4().hex
-    write_file(prefix + '-run.json', json.dumps({'run': run}).encode('utf-8'))
-    return run
 
 
 def _test_arrays(arrays, box_layer, means, stds):
@@ -216,13 +210,39 @@ def _tags(prefix):
     """Tags of all files of checkpoints, sorted."""
     folder, base = os.path.split(prefix)
     pattern = re.compile(re.escape(base) + fr'-(\d{{4,}}|{INTERRUPTED})\.(json|params|states)$')
-    return sorted({match.group(1) for match in filter(None, map(pattern.match, os.listdir(folder or '.')))})
+    names = os.listdir(folder or '.') if os.path.isdir(folder or '.') else []
+    return sorted({match.group(1) for match in filter(None, map(pattern.match, names))})
+
+
+def _of_current_run(prefix):
+    """([Checkpoint], newest first; side files that are missing or damaged)."""
+    run = read_json(prefix + '-run.json').get('run')
+    found, damaged = [], []
+    for tag in _tags(prefix):
+        path = f'{prefix}-{tag}.'
+        sidecar = read_json(path + 'json')
+        if not _can_be_resumed(sidecar):
+            # One file alone may be weights that somebody put there, or what a checkpoint that was removed has left.
+            if os.path.exists(path + 'params') and os.path.exists(path + 'states'):
+                damaged.append(path + 'json')
+        elif run in (None, sidecar.get('run')):
+            found.append(Checkpoint(tag, sidecar))
+    return sorted(found, key=_progress, reverse=True), damaged
+
+
+def _can_be_resumed(sidecar):
+    """Whether a side file has what resuming reads, of the kinds that it expects."""
+    read = {key: sidecar.get(key) for key in NEEDED_TO_RESUME}
+    read.update({key: sidecar[key] for key in OPTIONAL_TO_RESUME if sidecar.get(key) is not None})
+    kinds = {**NEEDED_TO_RESUME, **OPTIONAL_TO_RESUME}
+    return (all(isinstance(value, kinds[key]) for key, value in read.items())
+            and all(value >= 0 for value in read.values() if isinstance(value, int)) and read['batch_size'] > 0)
 
 
 def _progress(checkpoint):
     """(finished epochs, chips seen in the one that was begun): the same measure whatever the size of an update."""
     sidecar = checkpoint.sidecar
-    return sidecar['epoch'], int(sidecar.get('first_chip') or 0) + sidecar['batch'] * sidecar['batch_size']
+    return sidecar['epoch'], (sidecar.get('first_chip') or 0) + sidecar['batch'] * sidecar['batch_size']
 
 
 def _broken_file(prefix, checkpoint):

@@ -10,6 +10,7 @@ import numpy as np
 
 from lib.cli import run
 from lib.utils.errors import printable
+from lib.utils.user_path import user_path
 from lib.weights.parameter_matching import LISTED, match_networks, shape_text
 from lib.weights.params_file import index_arrays, read_entry
 
@@ -119,11 +120,11 @@ def _size(count):
 def main(argv: Optional[List[str]] = None) -> int:
     """Print the report -> exit status 0."""
     parser = argparse.ArgumentParser(prog='python -m lib.weights.inspect', description=__doc__.split('\n')[0])
-    parser.add_argument('file', metavar='FILE', help='a .params file')
+    parser.add_argument('file', type=user_path, metavar='FILE', help='a .params file')
     for line in inspect(parser.parse_args(argv).file):
         print(line)
     return 0
 
 
 if __name__ == '__main__':
-    run(main)
+    run(main, prints=True)

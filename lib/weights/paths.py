@@ -3,14 +3,20 @@
     <output_path or ./output>/<configuration>/<training image sets>/
         <prefix>-symbol.json, <prefix>-0003.params, ...         checkpoints, see lib.weights.checkpoint
         results/<data set>_<test image sets>/<prefix>-0003/     what tests of the checkpoint of epoch 3 found there
+        before-<date-time>/                                     an earlier run, see lib.weights.earlier_runs
 """
 import json
 import os
 import re
+from typing import List
 
 from configs import config_name
 
 DEFAULT_OUTPUT_PATH = './output'
+SAVE_PREFIX = 'SNIPER'  # of checkpoints, where nobody says another
+RESULTS = 'results'  # folder of what tests found, beside the checkpoints
+ASIDE = 'before-'  # how folders begin into which an earlier run's files were moved
+INTERRUPTED = 'interrupted'  # tag of the checkpoint where a training was stopped within an epoch
 
 
 def output_folder(config, cfg_path: str) -> str:
@@ -22,15 +28,21 @@ def output_folder(config, cfg_path: str) -> str:
     return os.path.join(config.output_path or DEFAULT_OUTPUT_PATH, config_name(cfg_path), '_'.join(image_sets))
 
 
-def results_folder(config, cfg_path: str, prefix: str, epoch: int) -> str:
-    """`<output folder>/results/<data set>_<test image sets>/<checkpoint>`: detections, result files and scores.
+def results_folder(config, cfg_path: str, prefix: str, epoch: int, treatment: str = '') -> str:
+    """`<output folder>/results/<data set>_<test image sets>/<checkpoint>[-<treatment>]`: detections, result files and
+    scores.
 
     prefix, epoch: of the weights that are tested, wherever they lie: a shipped or exported model has a folder of its
-    own. So neither another data set nor another epoch overwrites anything. Nothing is created.
+    own; treatment: a word for what inference does to them, '' for nothing. So neither another data set nor another
+    epoch overwrites anything; further tests of the same are kept apart by lib.inference.results. Results of a run that
+    was set aside (lib.weights.earlier_runs) stay with it. Nothing is created.
     """
     data_set = '_'.join([config.dataset.dataset] + config.dataset.test_image_set.split('+'))
-    return os.path.join(output_folder(config, cfg_path), 'results', data_set,
-                        f'{os.path.basename(prefix)}-{epoch_tag(epoch)}')
+    folder, own = output_folder(config, cfg_path), os.path.dirname(prefix)
+    if os.path.basename(own).startswith(ASIDE) and os.path.abspath(os.path.dirname(own)) == os.path.abspath(folder):
+        folder = own
+    name = '-'.join([os.path.basename(prefix), epoch_tag(epoch)] + [treatment] * bool(treatment))
+    return os.path.join(folder, RESULTS, data_set, name)
 
 
 def epoch_tag(epoch: int) -> str:
@@ -54,6 +66,21 @@ def existing_epochs(prefix: str) -> str:
     pattern = re.compile(re.escape(base) + r'-(\d{4,})\.params$')
     names = sorted(os.listdir(folder or '.')) if os.path.isdir(folder or '.') else []
     return ', '.join(str(int(match.group(1))) for match in filter(None, map(pattern.match, names)))
+
+
+def checkpoints_in(folder: str) -> List[str]:
+    """Sorted names of the parameter files of checkpoints in a folder, of whatever prefix; [] if there is no folder."""
+    pattern = re.compile(fr'.+-(\d{{4,}}|{INTERRUPTED})\.params$')
+    return sorted(filter(pattern.match, os.listdir(folder or '.'))) if os.path.isdir(folder or '.') else []
+
+
+def set_aside_prefixes(prefix: str, epoch: int) -> List[str]:
+    """Prefixes below the folder of `prefix` where a checkpoint of this number was set aside, as --save_prefix has them.
+    """
+    folder, base = os.path.split(prefix)
+    names = sorted(os.listdir(folder or '.')) if os.path.isdir(folder or '.') else []
+    return [os.path.join(name, base) for name in names if name.startswith(ASIDE)
+            and os.path.isfile(params_path(os.path.join(folder, name, base), epoch))]
 
 
 def read_json(path: str) -> dict:

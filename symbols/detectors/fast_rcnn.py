@@ -51,8 +51,8 @@ class FastRcnn(ProposalNetwork):
         `bbox_loss_reshape_output` (B, n, bbox outputs), `blockgrad0_output` (B*n,) the labels.
         """
         if config.TRAIN.WITH_MASK:
-            raise SniperError(f'TRAIN.WITH_MASK is True, but {config.symbol} gets its rois from elsewhere and has no '
-                              'mask head: set it to False, or choose a network with its own proposals')
+            raise SniperError(f'TRAIN.WITH_MASK is True, but with network.ROIS input {config.symbol} has no mask '
+                              'head: set it to False, or network.ROIS to proposals')
         rcnn, _, by_image, feature = self._outputs(config)
         columns, losses = bbox_outputs(config), LossOptions.from_config(config, feature.stride)
         targets = RoiTargets(

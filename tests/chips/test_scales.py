@@ -26,12 +26,23 @@ def test_float_sizes_of_voc():
     assert scale_factor([480, 512], 500.0, 375.0) == pytest.approx(512 / 500.0)
 
 
+def test_texts_are_factors_and_pixels():
+    assert training_scales(['2x', '1x', '256px'], 640, 480) == training_scales([2.0, 1.0, 256.0], 640, 480)
+    assert training_scales(['2x', (480, 640), '0.5x'], 640, 480) == [2, 1, 0.5]
+    assert test_scale('0.33x', 4000, 2250) == 0.33 and test_scale(2.0, 4000, 2250) == 2
+    assert test_scale('256px', 480, 640) == scale_factor((-1, 256), 480, 640) == 0.4
+
+
 def test_mistakes_are_named():
-    with pytest.raises(SniperError, match='all pairs or all numbers'):
+    with pytest.raises(SniperError, match='write 512px'):
         training_scales([(800, 1280), 512.0], 640, 480)
+    with pytest.raises(SniperError, match='write 0.5x'):
+        training_scales(['2x', 0.5], 640, 480)
     with pytest.raises(SniperError, match='above 0'):
         training_scales([0.0, 512.0], 640, 480)
-    with pytest.raises(SniperError, match='pairs such as'):
-        test_scale(3.0, 640, 480)
+    with pytest.raises(SniperError, match='two'):
+        test_scale('two', 640, 480)
     with pytest.raises(SniperError, match='0 x 480'):
         test_scale((800, 1280), 0, 480)
+    with pytest.raises(SniperError, match='0 x 480'):
+        test_scale('256px', 0, 480)

@@ -114,17 +114,33 @@ def test_the_command(synthetic_set, tmp_path, capsys):
     assert stats.main(command) == 0
     text = capsys.readouterr().out
     assert text.startswith('6 images') and 'one pass at 800x1333' in text
+    assert 'What the network sees\npictures           3: ' in text and 'TEST [192, 256]' in text
     with open(out['facts.json']) as stream:
         facts = json.load(stream)
     assert facts['images'] == 6 and facts['chips'] == sum(facts['positive_per_scale'])
+    assert facts['warnings'] == [] and len(facts['seen']['scales']) == 3
     assert cv2.imread(out['plot.png']).shape[2] == 3 and len(os.listdir(out['pictures'])) == 2
 
 
-def test_the_command_counts_the_chips_of_training(synthetic_set):
+@pytest.mark.parametrize('sampler', ['images', 'crops'])
+def test_other_samplers(synthetic_set, tmp_path, capsys, caplog, sampler):
+    command = ['--out', '', '--draw', '1', str(tmp_path), '--set', 'TRAIN.SAMPLER', sampler, 'dataset.dataset_path',
+               synthetic_set, 'TRAIN.VALID_RANGES', '[[-1, 5], [6, 7], [800, -1]]']
+    assert stats.main(['--cfg', 'configs/faster/sniper_tiny_e2e.yml'] + command) == 0
+    text = capsys.readouterr().out
+    windows = {'images': 'whole images', 'crops': 'random crops'}[sampler]
+    assert f'{windows} in inputs of 256 x 256 pixels' in text.splitlines()[0] and 'TRAIN 256px' in text
+    assert ('no random crop that was drawn' in text) == (sampler == 'crops')
+    assert 'VALID_RANGES' not in caplog.text  # they hold for chips only
+
+
+@pytest.mark.parametrize('sampler', ['chips', 'images', 'crops'])
+def test_the_command_counts_the_chips_of_training(synthetic_set, sampler):
     from configs import load_config
     from lib.dataset import load_training_roidb
     from lib.iterators import TrainIterator
-    config = load_config('configs/faster/sniper_tiny_e2e.yml', ['dataset.dataset_path', synthetic_set])
+    config = load_config('configs/faster/sniper_tiny_e2e.yml', ['dataset.dataset_path', synthetic_set, 'TRAIN.SAMPLER',
+                                                                sampler])
     roidb, _ = load_training_roidb(config)
     with TrainIterator(roidb, config, 2, num_workers=0) as iterator:
         iterator.start_epoch(3)

@@ -5,6 +5,8 @@ import pytest
 
 from configs import ConfigError, check_supported, load_config
 from configs.checks import lr_epochs
+from configs.keys import declared_keys, plain_value
+from configs.schema import FLOAT, FLOATS, INT, Limits
 from tests.conftest import ROOT
 
 TINY = os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')
@@ -38,7 +40,8 @@ CONTRADICTIONS = [
     ('train', ['default.worker_timeout', '0'], ['default.worker_timeout is 0']),
     ('test', ['TEST.SCALES', '[(480,512)]'], ['TEST.SCALES has 1', 'TEST.VALID_RANGES has 3']),
     ('test', ['TEST.SCALES', '[(480,512)]', 'TEST.VALID_RANGES', '[(-1,-1)]'], ['TEST.BATCH_IMAGES has 3']),
-    ('test', ['TEST.SCALES', '[(-1,512),(-1,256),(1,1)]'], ['TEST.SCALES', 'training only']),
+    ('test', ['TEST.SCALES', '[(-1,512),(-1,256),(2,1)]'], ['TEST.SCALES', '[2, 1]', 'pixels', '[2x, 1x]']),
+    ('test', ['TEST.SCALES', '[0,1,-1]'], ['TEST.SCALES', '0', 'above 0']),
     ('test', ['TEST.BATCH_IMAGES', '0'], ['TEST.BATCH_IMAGES']),
     ('demo', ['TEST.CONCURRENT_JOBS', '0'], ['TEST.CONCURRENT_JOBS is 0']),
     ('test', ['TEST.NMS', '-1', 'TEST.NMS_SIGMA', '-1'], ['TEST.NMS', 'both off']),
@@ -74,3 +77,30 @@ def test_an_unknown_purpose_is_a_bug():
 
 def test_lr_epochs():
     assert lr_epochs('') == [] and lr_epochs('5.33') == [5.33] and lr_epochs('4,6') == lr_epochs(' 4, 6 ') == [4.0, 6.0]
+
+
+LIMITED = {name: declared for name, declared in declared_keys().items() if declared.limits != Limits()}
+
+
+@pytest.mark.parametrize('name', list(LIMITED))
+def test_numbers_stay_within_what_their_keys_declare(name):
+    declared, purpose = LIMITED[name], 'test' if name.startswith('TEST.') else 'train'
+    low, high, above = declared.limits
+    below, beyond = [] if low is None else [low - 1], [] if high is None else [high + 1]
+    outside = below + beyond + ([] if above is None else [above]) + [2 ** 40]
+    sample = plain_value(declared.kind.convert(declared.default))
+    for number in outside:
+        value = [number] * len(sample) if isinstance(sample, list) else number
+        with pytest.raises(ConfigError, match=f'^(--set: )?{name}') as caught:
+            check_supported(load_config(TINY, [name, value]), purpose)
+            if declared.kind in (FLOAT, FLOATS):
+                raise ConfigError(name)  # large numbers are as good as others there
+        assert '\n' not in str(caught.value) and len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize('name', [name for name, declared in declared_keys().items() if declared.kind in (INT, FLOAT)])
+def test_no_number_is_beyond_what_the_operators_take(name):
+    for text in ('nan', '-inf', '1e39', '1' + '0' * 400, '-99999999999999999999999999999999999999999', '1e400'):
+        with pytest.raises(ConfigError, match=f'^--set: {name}') as caught:
+            load_config(TINY, [name, text])
+        assert len(str(caught.value)) < 200, text

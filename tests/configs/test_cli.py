@@ -1,6 +1,7 @@
 """The arguments that all programs share, and what becomes of errors."""
 import argparse
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -120,3 +121,44 @@ def test_a_reader_that_has_gone(words, buffered):
     process.stdout.close()
     assert process.stderr.read() == b'' and process.wait() == 141
     process.stderr.close()
+
+
+PROGRAM = '''
+import logging, sys
+from lib import cli
+def main(argv):
+    cli.setup_logging()
+    logging.getLogger('x').info('said')
+    print('table ' * 9 + {text!r})
+    with open({saved!r}, 'a') as stream:
+        stream.write('work')
+    sys.stdout.flush()
+    return {status}
+cli.run(main, prints={prints})
+'''
+
+
+@pytest.mark.parametrize('prints, streams, status, complaint', [
+    (False, '>&-', 0, ''), (False, '>&- 2>&- <&-', 3, ''),
+    (False, '>/dev/full', 0, 'No space left on device.: what was printed is lost'),
+    (False, '>/dev/full 2>/dev/full', 0, ''), (False, '2>/dev/full | true', 3, ''),
+    (True, '>&-', 0, ''), (True, '>/dev/full', 1, 'error: standard output cannot be written: No space left'),
+    (True, '2>/dev/full', 0, '')])
+def test_whatever_becomes_of_the_streams_the_work_is_done(tmp_path, prints, streams, status, complaint):
+    own, saved, program = status if status == 3 else 0, tmp_path / 'saved', tmp_path / 'program.py'
+    program.write_text(PROGRAM.format(text='', saved=str(saved), status=own, prints=prints))
+    pause = '(sleep 0.3; exec "$@")' if '|' in streams else '"$@"'
+    done = subprocess.run(['bash', '-c', f'{pause} {streams}; exit ${{PIPESTATUS[0]}}', 'x', sys.executable,
+                           str(program)], cwd=ROOT, env=dict(os.environ, PYTHONPATH=ROOT), text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.returncode == status and (saved.exists() or status in (1, 141))
+    lines = [line for line in done.stderr.splitlines() if not line.endswith(' said')]
+    assert len(lines) == bool(complaint) and re.search(complaint, done.stderr), done.stderr
+    assert not saved.exists() or saved.read_text() == 'work'
+
+
+def test_letters_that_the_terminal_lacks_are_spelt(tmp_path):
+    program = PROGRAM.format(text='\u5199', saved=str(tmp_path / 'saved'), status=0, prints=False)
+    done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+                          env=dict(os.environ, PYTHONIOENCODING='latin-1'))
+    assert done.returncode == 0 and done.stdout == 'table ' * 9 + '\\u5199\n'

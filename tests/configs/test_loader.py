@@ -12,8 +12,9 @@ from easydict import EasyDict
 
 from configs import ConfigError, config_name, load_config
 from configs.__main__ import main as print_config
-from configs.keys import declared_keys, key_names
+from configs.keys import declared_keys, key_names, value_of
 from configs.legacy import LEGACY
+from configs.schema import PATH
 from configs.yaml_files import read_yaml
 from lib.tasks import check_config
 from lib.utils.errors import SniperError
@@ -101,14 +102,12 @@ BAD_FILES = {
     'int for bool': ('TRAIN: {FLIP: 1}', ['TRAIN.FLIP wants True or False', '1 (int)']),
     'bool for int': ('TRAIN: {end_epoch: true}', ['TRAIN.end_epoch wants a whole number', 'True (bool)']),
     'not a number': ('TRAIN: {lr: .nan}', ['TRAIN.lr wants a number', 'nan']),
-    'nothing': ('output_path:', ['output_path wants a text, got nothing']),
+    'nothing': ('output_path:', ['output_path wants a path, got nothing']),
     'mapping for value': ('TRAIN: {lr: {a: 1}}', ['TRAIN.lr wants a number', '(dict)']),
     'value for section': ('TRAIN: 3', ['TRAIN is a section']),
     'section empty': ('TRAIN:', ['TRAIN is a section']),
     'two means': ('network: {PIXEL_MEANS: [1, 2]}', ['network.PIXEL_MEANS wants a list of 3 numbers']),
-    'mixed scales': ('TRAIN: {SCALES: [1.0, [800, 1280]]}',
-                     ['TRAIN.SCALES wants a list of numbers or a list of pairs']),
-    'triples': ('TEST: {SCALES: [[1, 2, 3]]}', ['TEST.SCALES wants a list of pairs']),
+    'triples': ('TEST: {SCALES: [[1, 2, 3]]}', ['TEST.SCALES wants a list of scales', '2x', '256px', 'a pair']),
     'choice': ('TRAIN: {LR_POLICY: cosin}', ['TRAIN.LR_POLICY', "'cosin'", "'step' or 'cosine'"]),
     'key twice': ('TRAIN:\n  lr: 0.1\n  wd: 0.1\n  lr: 0.2\n', ['line 4', 'lr stands twice']),
     'section twice': ('TRAIN: {lr: 0.1}\nTRAIN: {wd: 0.1}\n', ['line 2', 'TRAIN stands twice']),
@@ -163,7 +162,7 @@ BAD_SETS = {
     ('TRAIN.BATCH_IMAGES', '4.0'): ['TRAIN.BATCH_IMAGES wants a whole number', '4.0'],
     ('TRAIN.lr', '1e999'): ['TRAIN.lr wants a number'],
     ('TRAIN.NUM_PROCESS', 'many'): ['TRAIN.NUM_PROCESS', "'auto'"],
-    ('output_path', 'True'): ['output_path wants a text'],
+    ('output_path', 'True'): ['output_path wants a path'],
     ('', '1'): ['nearest valid key'],
     ('TRAIN.lr', '(' * 5000): ['TRAIN.lr wants a number'],
     ('--cfg', 'x.yml'): ['must come last', '--cfg'],
@@ -261,3 +260,38 @@ def test_setting_a_key_without_effect_is_said(caplog):
     caplog.clear()
     load_config(None, ['TRAIN.FLIP', False])
     assert not caplog.text
+
+
+PATH_KEYS = [name for name, declared in declared_keys().items() if declared.kind is PATH]
+
+
+def test_every_key_that_names_a_place_is_a_path():
+    named = [name for name, declared in declared_keys().items()
+             if not declared.unused and re.match(r"(folder|prefix|file)s? of ", declared.meaning)]
+    assert set(named) <= set(PATH_KEYS) and len(PATH_KEYS) >= 10
+
+
+@pytest.mark.parametrize('name', PATH_KEYS)
+def test_paths_are_what_a_shell_makes_of_them(tmp_path, monkeypatch, name):
+    monkeypatch.setenv('HOME', '/home/someone')
+    nested = '{v}'
+    for word in reversed(name.split('.')):
+        nested = f'{{{word}: {nested}}}'
+    for value, found in (('~/x', '/home/someone/x'), ('"~"', '/home/someone'), ('./x', './x'), ('2024', '2024')):
+        (tmp_path / 'a.yml').write_text(nested.replace('{v}', value))
+        assert value_of(load_config(tmp_path / 'a.yml'), name) == found
+        assert value_of(load_config(None, [name, value]), name) == found
+    assert value_of(load_config(None, [name, tmp_path]), name) == str(tmp_path)
+    for value in ('$HOME/x', r'C:\x', 'file:///x'):
+        (tmp_path / 'a.yml').write_text(nested.replace('{v}', f"'{value}'"))
+        with pytest.raises(ConfigError, match=f'a.yml line 1: {name}: .* write '):
+            load_config(tmp_path / 'a.yml')
+        with pytest.raises(ConfigError, match=f'--set: {name}: .* write '):
+            load_config(None, [name, value])
+
+
+def test_the_files_themselves_may_lie_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    (tmp_path / 'base.yml').write_text('symbol: x')
+    (tmp_path / 'a.yml').write_text('_base_: ~/base.yml')
+    assert load_config('~/a.yml').symbol == 'x'

@@ -33,7 +33,11 @@ def test_order_is_that_of_sorted_ids(tmp_path):
 
 
 @pytest.mark.parametrize('box, expected', [
-    ((-5, -5, 20, 20), [0, 0, 19, 19]),  # the corner moves, the size stays
+    ((-5, -5, 20, 20), [0, 0, 14, 14]),
+    ((-40, 30, 60, 40), [0, 30, 19, 69]),
+    ((30, -40, 50, 60), [30, 0, 79, 19]),
+    ((-10, -10, 300, 300), [0, 0, 99, 79]),
+    ((-0.4, 3, 10, 10), [0, 3, 8, 12]),
     ((90, 70, 50, 50), [90, 70, 99, 79]),
     ((1.9, 2.9, 3.9, 3.9), [1, 2, 4, 5]),  # truncated, not rounded
     ((5, 5, 1, 1), [5, 5, 5, 5]),
@@ -45,7 +49,7 @@ def test_corners(tmp_path, box, expected):
 
 
 @pytest.mark.parametrize('box', [(5, 5, 0, 9), (5, 5, 9, 0), (5, 5, -3, 9), (100, 5, 9, 9), (5, 80, 9, 9),
-                                 (-30, 5, 20, 9), (5, -9, 9, 9)])
+                                 (-30, 5, 20, 9), (5, -9, 9, 9), (-20, 5, 20, 9), (5, -8.5, 9, 9)])
 def test_boxes_without_area_in_the_image_are_left_out_and_counted(tmp_path, caplog, box):
     folder = make_folder(tmp_path, {'train2017': content({1: [(1,) + box, (1, 1, 1, 5, 5)]})})
     record, = load(folder).roidb()

@@ -104,7 +104,9 @@ def test_detections_in_crowds_do_not_count(tmp_path):
     assert dataset.evaluate(flat(detections), str(tmp_path / 'out'))['AP'] == pytest.approx(1)
 
 
-def test_agrees_with_pycocotools_on_the_file(tmp_path):
+@pytest.mark.parametrize('sticks_out', [0, 40])
+def test_agrees_with_pycocotools_on_the_file(tmp_path, sticks_out):
+    """Boxes that stick out are cut for training only: they are scored as they are given."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
     seed = 11
@@ -113,6 +115,7 @@ def test_agrees_with_pycocotools_on_the_file(tmp_path):
     def random_boxes():
         count = rng.integers(0, 9)
         corners, sizes = rng.uniform(0, 50, (count, 2)), rng.uniform(5, 45, (count, 2))
+        corners += rng.uniform(-sticks_out, sticks_out, (count, 2))
         boxes = np.concatenate([corners, sizes], axis=1).round(1).tolist()
         return [tuple([int(rng.choice([1, 7]))] + box) for box in boxes]
 

@@ -5,7 +5,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from lib.dataset.base import AnnotationWarnings
-from lib.dataset.coco_file import mask_outlines, polygons, run_length_mask
+from lib.dataset.coco_masks import mask_outlines, polygons, run_length_mask
 
 
 def found(segmentation, width=12, height=10):

@@ -1,10 +1,12 @@
 """What the entry points ask for: training records and the test set."""
 import os
 
+import numpy as np
 import pytest
 
 from configs import load_config
 from lib.dataset import load_test_dataset, load_training_roidb
+from lib.dataset.compact import relabelled
 from lib.utils.errors import SniperError
 from tests.dataset.coco_folder import content, make_folder
 
@@ -43,11 +45,37 @@ def test_number_of_classes(tmp_path, caplog):
     assert 'NUM_CLASSES is 81, but COCO_val2017 has 3 classes' in caplog.text
 
 
-def test_parts_with_different_classes(tmp_path):
-    folder = make_folder(tmp_path, {'train2017': content({1: [BOX]}),
-                                    'val2017': content({1: [BOX]}, categories=[(1, 'cow')])})
-    with pytest.raises(SniperError, match='different classes .*cat, dog.*cow'):
-        load_training_roidb(config_for(folder, dataset__image_set='train2017+val2017'))
+def test_parts_with_different_classes_are_joined_by_name(tmp_path, caplog):
+    other = content({5: [BOX, (2, 1, 1, 9, 9), (3, 1, 1, 8, 8)]}, categories=[(1, 'cow'), (2, 'cat'), (3, 'Dog')])
+    folder = make_folder(tmp_path, {'train2017': content({1: [BOX, (7, 1, 1, 9, 9)]}), 'val2017': other})
+    roidb, classes = load_training_roidb(config_for(folder, dataset__image_set='train2017+val2017', TRAIN__FLIP=False))
+    assert classes == ('__background__', 'cat', 'dog', 'cow')
+    for column in ('gt_classes', 'max_classes'):
+        assert [r[column].tolist() for r in roidb] == [[1, 2], [3, 1, 2]]
+    assert ('COCO_train2017 and COCO_val2017 have different classes, which are matched by name: only COCO_val2017 has '
+            'cow') in caplog.text and 'trained on are the classes of all: 3 (cat, dog, cow)' in caplog.text
+
+
+@pytest.mark.parametrize('categories, expected', [
+    ([(7, 'cat'), (1, 'dog')], [2]),    # other ids
+    ([(7, 'dog'), (1, 'cat')], [1]),    # another order
+    ([(1, 'dog')], [2]),                # fewer
+    ([(1, 'DOG '), (2, 'cat')], [2]),   # another spelling
+    ([(1, 'dogs')], [2]),
+    ([(1, 'Cat'), (2, 'cat')], [3]),    # both spellings: two classes
+])
+def test_names_decide_when_parts_are_joined(tmp_path, categories, expected):
+    folder = make_folder(tmp_path, {'train2017': content({1: [BOX]}), 'val2017': content({5: [BOX]}, categories)})
+    roidb, classes = load_training_roidb(config_for(folder, dataset__image_set='train2017+val2017', TRAIN__FLIP=False))
+    assert classes[:3] == ('__background__', 'cat', 'dog') and roidb[1]['gt_classes'].tolist() == expected
+
+
+def test_lists_of_records_are_relabelled_too(tmp_path):
+    roidb, _ = load_training_roidb(config_for(make_folder(tmp_path, {'train2017': content({1: [BOX]})})))
+    for form in (roidb, list(roidb)):
+        record = relabelled(form, np.array([0, 5, 6]))[0]
+        assert record['gt_classes'].tolist() == record['max_classes'].tolist() == [5]
+        assert record['gt_classes'].dtype == np.int32 and record['max_classes'].dtype == np.int64
 
 
 def test_empty_part(tmp_path):
@@ -73,7 +101,11 @@ def test_missing_images_in_training_are_counted(tmp_path, caplog):
 
 def test_no_image_file_at_all(tmp_path):
     folder = make_folder(tmp_path, {'train2017': content({1: [BOX], 2: [BOX]})}, image_files=False)
-    with pytest.raises(SniperError, match='none of the 2 image files .*1.jpg.*dataset_path'):
+    with pytest.raises(SniperError, match='none of the 2 image files .*exists .*1.jpg.*dataset_path'):
+        load_training_roidb(config_for(folder))
+    for number in (1, 2):
+        os.makedirs(os.path.join(folder, 'images', 'train2017', f'{number}.jpg'))
+    with pytest.raises(SniperError, match=r'none of the 2 image files .*can be read \(first: .*1.jpg is a folder'):
         load_training_roidb(config_for(folder))
 
 
@@ -88,6 +120,9 @@ def test_missing_image_of_a_test_set(tmp_path):
     folder = make_folder(tmp_path, {'val2017': content({2: [], 1: [BOX]})})
     os.remove(os.path.join(folder, 'images', 'val2017', '2.jpg'))
     with pytest.raises(SniperError, match=r'2\.jpg of COCO_val2017 is missing \(1 of 2 are\)'):
+        load_test_dataset(config_for(folder))
+    os.symlink('2.jpg', os.path.join(folder, 'images', 'val2017', '2.jpg'))
+    with pytest.raises(SniperError, match=r'2\.jpg of COCO_val2017 is a link .* itself \(1 of 2 cannot be read\)'):
         load_test_dataset(config_for(folder))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from configs import load_config
 from lib.dataset import get_dataset, load_training_roidb
-from lib.dataset.voc_annotations import PASCAL_VOC
+from lib.dataset.voc_classes import PASCAL_VOC
 from lib.utils.errors import SniperError
 from tests.dataset.voc_folder import make_part, touch, write, write_image, xml
 

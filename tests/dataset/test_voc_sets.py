@@ -4,7 +4,7 @@ import pytest
 from lib.dataset import get_dataset
 from lib.dataset.voc_sets import main
 from lib.utils.errors import SniperError
-from tests.dataset.voc_folder import make_part, xml
+from tests.dataset.voc_folder import make_part, write, xml
 
 
 def ids(folder, name):
@@ -36,5 +36,15 @@ def test_mistakes(tmp_path, annotations, arguments, part):
 
 
 def test_no_annotations(tmp_path):
-    with pytest.raises(SniperError, match='no folder Annotations'):
+    with pytest.raises(SniperError, match='nor a folder Annotations'):
         main([str(tmp_path)])
+    make_part(tmp_path / 'VOC2007', {'a': xml()})
+    with pytest.raises(SniperError, match='holds 1 folders of data'):
+        main([str(tmp_path)])
+
+
+def test_files_beside_each_other(tmp_path):
+    for number in range(4):
+        write(tmp_path / f'{number}.xml', xml(('cell', 1, 1, 9, 9)))
+    main([str(tmp_path)])
+    assert len(ids(str(tmp_path), 'train')) == 3

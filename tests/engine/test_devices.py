@@ -37,10 +37,10 @@ def test_absent_or_malformed_gpus(gpus, present, message, monkeypatch):
     assert '\n' not in str(error.value)
 
 
-@pytest.mark.parametrize('gpus, before, after', [('cpu,cpu', None, '2'), ('cpu', None, None), ('cpu,cpu', '3', '3'),
-                                                ('0,1', None, None), ('cpu,cpu,cpu,cpu,cpu', None, '1')])
+@pytest.mark.parametrize('gpus, before, after', [('cpu,cpu', None, '2'), ('cpu', None, '4'), ('cpu,cpu', '3', '3'),
+                                                ('0,1', None, '4'), ('cpu,cpu,cpu,cpu,cpu', None, '1')])
 def test_cpu_devices_share_the_cores(gpus, before, after, monkeypatch):
-    monkeypatch.setattr(devices_module, 'num_cores', lambda: 4)
+    monkeypatch.setattr('lib.utils.processes.num_cores', lambda: 4)
     monkeypatch.setenv('OMP_NUM_THREADS', before or '')  # so that it is put back
     config = make_config()
     config.gpus = gpus

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lib.image import cut_window, jitter_colors, read_image, resize_by, write_planes
-from lib.image.file import read_jpeg_header
+from lib.image.header import read_jpeg_header
 from lib.utils.errors import SniperError
 from tests.golden import golden_file
 
@@ -41,10 +41,11 @@ def with_exif(jpeg, preview=b'', orientation=6):
     return jpeg[:2] + b'\xff\xe1' + (len(body) + 2).to_bytes(2, 'big') + body + jpeg[2:]
 
 
-def test_exif_orientation_is_ignored(tmp_path):
+def test_exif_orientation_is_ignored_where_the_annotation_does(tmp_path):
     _, content = encoded('.jpg')
-    assert cv2.imdecode(np.frombuffer(with_exif(content), np.uint8), cv2.IMREAD_COLOR).shape == (60, 40, 3)
-    assert read_image(write(tmp_path, 'a.jpg', with_exif(content))).shape == (40, 60, 3)
+    path = write(tmp_path, 'a.jpg', with_exif(content))
+    assert read_image(path, 60, 40).shape == (40, 60, 3)
+    assert read_image(path, 40, 60).shape == read_image(path).shape == (60, 40, 3)
 
 
 @pytest.mark.parametrize('extension', ['.jpg', '.png'])
@@ -59,7 +60,7 @@ def test_truncated_file_is_named(tmp_path, extension, share):
 def test_truncated_jpeg_is_noticed_behind_an_embedded_preview(tmp_path):
     _, content = encoded('.jpg')
     whole = with_exif(content, preview=encoded('.jpg', (8, 8, 3))[1])
-    assert read_image(write(tmp_path, 'whole.jpg', whole)).shape == (40, 60, 3)
+    assert read_image(write(tmp_path, 'whole.jpg', whole)).shape == (60, 40, 3)
     with pytest.raises(SniperError, match='cut short'):
         read_image(write(tmp_path, 'cut.jpg', whole[:-200]))
 

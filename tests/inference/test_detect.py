@@ -1,12 +1,14 @@
 """The loop over scales and the inference processes, with a fake network."""
+import os
 
 import numpy as np
 import pytest
 
+from lib.image import ImageNotices
 from lib.inference.detect import detect
+from lib.inference.detection_store import DetectionStore
 from lib.inference.scale import joined, run_scale, whole_images
 from lib.utils.clock import StageClock
-from lib.utils.errors import SniperError
 from tests.detections import assert_same
 from tests.inference import fakes
 
@@ -41,12 +43,59 @@ def test_no_image():
     assert len(detect([], fakes.FakePredictor, fakes.make_config())) == 0
 
 
-def test_broken_image_is_named(tmp_path):
-    roidb = fakes.make_roidb(tmp_path)
+@pytest.mark.parametrize('jobs, readers', [(1, 0), (1, 2), (2, 0)])
+def test_an_image_that_cannot_be_read_has_no_detections_and_harms_no_other(tmp_path, jobs, readers, caplog):
+    roidb, config = fakes.make_roidb(tmp_path), fakes.make_config(CONCURRENT_JOBS=jobs, NUM_PROCESS=readers)
+    expected = detect(roidb, fakes.FakePredictor, fakes.make_config())
     with open(roidb[3]['image'], 'wb') as stream:
         stream.write(b'not an image')
-    with pytest.raises(SniperError, match='image3.png'):
-        detect(roidb, fakes.FakePredictor, fakes.make_config())
+    notices = ImageNotices()
+    found = detect(roidb, fakes.FakePredictor, config, notices=notices)
+    assert_same(found, expected.take(expected.image != 3))
+    assert list(notices.unreadable) == [roidb[3]['image']]
+    assert caplog.text.count('image3.png is text, not an image') == 1     # though there are two scales
+
+
+def test_an_image_that_vanishes_between_two_scales_has_none_either(tmp_path):
+    roidb = fakes.make_roidb(tmp_path)
+    expected = detect(roidb, fakes.FakePredictor, fakes.make_config())
+    made = []
+
+    class Vanishing(fakes.FakePredictor):
+        def predict(self, batch):
+            made.append(batch)
+            if len(made) == 4 and os.path.exists(roidb[1]['image']):
+                os.remove(roidb[1]['image'])
+            return super().predict(batch)
+    notices = ImageNotices()
+    found = detect(roidb, Vanishing, fakes.make_config(), notices=notices)
+    assert 'image1.png cannot be read (No such file' in notices.unreadable[roidb[1]['image']]
+    assert_same(found, expected.take(expected.image != 1))
+
+
+def test_batches_of_unreadable_images_alone_are_not_run(tmp_path):
+    roidb = fakes.make_roidb(tmp_path)
+    for entry in roidb:
+        os.remove(entry['image'])
+    assert len(detect(roidb, fakes.BuggyPredictor, fakes.make_config())) == 0
+
+
+def test_unreadable_images_and_kept_scales(tmp_path, caplog):
+    """A scale that lacks an image is read again as long as the image is bad, and run again when it is not."""
+    roidb, config = fakes.make_roidb(tmp_path), fakes.make_config(USE_CACHE=[True, True])
+    store = DetectionStore(str(tmp_path / 'kept'), config, roidb, 'weights')
+    with open(roidb[2]['image'], 'rb') as stream:
+        good = stream.read()
+    with open(roidb[2]['image'], 'wb') as stream:
+        stream.write(b'?' * len(good))
+    first = detect(roidb, fakes.FakePredictor, config, store)
+    notices = ImageNotices()
+    assert_same(detect(roidb, fakes.BuggyPredictor, config, store, notices=notices), first)
+    assert list(notices.unreadable) == [roidb[2]['image']]
+    with open(roidb[2]['image'], 'wb') as stream:
+        stream.write(good)
+    found = detect(roidb, fakes.FakePredictor, config, store)
+    assert 'image2.png could not be read: the scale is run again' in caplog.text and 2 in found.image
 
 
 def test_crops(tmp_path):

@@ -118,6 +118,27 @@ def test_the_command_line(tmp_path, capsys):
     assert np.diff(read_proposals(path).start).max() <= 8
 
 
+@pytest.mark.parametrize('jobs', [1, 2])
+def test_an_image_that_cannot_be_read_has_none_and_ends_with_status_1(tmp_path, monkeypatch, jobs, capsys):
+    roidb, config = fakes.make_roidb(tmp_path), fakes.make_config(EXTRACT_PROPOSALS=True, CONCURRENT_JOBS=jobs)
+    expected = run(roidb, config)
+    os.remove(roidb[1]['image'])
+    for image, rows in enumerate(run(roidb, config)):
+        np.testing.assert_array_equal(rows, expected[image][:0 if image == 1 else None])
+    if jobs == 2:
+        return
+    tiny_data.write_all(str(tmp_path))
+    (tmp_path / 'data' / 'images' / 'val' / 'picture1.png').write_bytes(b'GIF89a')
+    words = ['--cfg', tiny_data.CONFIG, '--set'] + tiny_data.settings(str(tmp_path), EXTRACT_PROPOSALS='True') + [
+        'TEST.PROPOSAL_SAVE_PATH', str(tmp_path / 'proposals')]
+    with pytest.raises(SniperError, match=r'1 of 3 images could not be read \(image .*picture1.png is a GIF, .*: '
+                       'the file has no proposals'):
+        main_test.main(words)
+    found = read_proposals(str(tmp_path / 'proposals' / 'COCO_val_rpn.npz'))
+    assert [len(found.rows(image)) > 0 for image in range(3)] == [True, False, True]
+    assert 'average recall' in capsys.readouterr().err
+
+
 def test_weights_that_are_not_there(tmp_path):
     tiny_data.write_data(str(tmp_path / 'data'))
     with pytest.raises(SniperError, match='do not exist'):

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from lib.iterators import TestIterator
-from lib.iterators.batching import BATCH_COST, SHAPE_COST, SLOT_COST, plan_batches
+from lib.iterators.batching import (BATCH_COST, MOST_PIXELS, SHAPE_COST, SLOT_COST, bounded, order_crops,
+                                    plan_batches)
 from tests.iterators.scenes import make_roidb, small_config, snapshot
 
 BUDGET = 2 * 960 * 1280
@@ -80,7 +81,7 @@ def test_pixels_are_those_of_the_other_order(tmp_path, num_workers):
              for count in (5, 0, 9, 2, 0, 1)]
     found = []
     for devices in (0, 2):
-        with TestIterator(roidb, config, 0, 4, num_workers=num_workers, crops=crops, devices=devices) as iterator:
+        with TestIterator(roidb, config, 0, 4, num_workers, crops, max(1, devices), fitted=devices > 0) as iterator:
             chips = {}
             for arrays, _ in map(snapshot, iterator):
                 assert len(arrays['data']) % 2 == 0
@@ -93,3 +94,16 @@ def test_pixels_are_those_of_the_other_order(tmp_path, num_workers):
     for key, (scale, pixels) in found[0].items():
         assert scale == found[1][key][0]
         np.testing.assert_array_equal(pixels, found[1][key][1])
+
+
+def test_batches_of_large_images_are_split():
+    """Images of a large set: no batch is larger than the bound, nothing is lost, and small ones stay as they were."""
+    sizes = np.array([(480, 640)] * 3 + [(2100, 2670)] + [(4200, 5340)] * 3)
+    order = order_crops(np.array([(0, 0, width, height) for height, width in sizes]), 4).reshape(-1, 4)
+    assert order.tolist() == [[0, 1, 2, 3], [4, 5, 6, 6]]
+    assert [part.tolist() for part in bounded(order, sizes, 1)] == [[0, 1, 2], [3], [4], [5], [6]]
+    assert [part.tolist() for part in bounded(order, sizes, 2)] == [[0, 1, 2, 3], [4, 5], [6, 6]]
+    assert [part.tolist() for part in bounded(order[:, :1].repeat(4, 1), sizes, 1)] == [[0] * 4, [4]]
+    assert [part.tolist() for part in bounded(order, sizes // 4, 1)] == order.tolist()
+    assert all(sizes[part].max(axis=0).prod() * len(part) <= MOST_PIXELS or len(part) == 1
+               for part in bounded(order, sizes, 1))

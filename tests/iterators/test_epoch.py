@@ -8,7 +8,7 @@ from lib.iterators.prefetch import resolve_prefetch
 from lib.iterators.shared import PackedRoidb
 from lib.utils import seeds
 from lib.utils.errors import SniperError
-from lib.utils.processes import _group_memory, num_cores, resolve_workers
+from lib.utils.processes import num_cores, resolve_workers
 
 
 @pytest.mark.parametrize('seed', range(5))
@@ -124,13 +124,3 @@ def test_automatic_sizes_follow_cores_and_memory(monkeypatch):
         monkeypatch.setattr('lib.iterators.prefetch.available_memory', lambda free=free: free)
         assert resolve_prefetch('auto', workers, batch_size, 1 << 20) == batches
     assert resolve_prefetch(7, 2, 16, 1 << 20) == 7
-
-
-def test_memory_limit_of_a_container_counts(tmp_path):
-    assert _group_memory(str(tmp_path)) is None
-    (tmp_path / 'memory.max').write_text('max\n')
-    (tmp_path / 'memory.current').write_text('300\n')
-    (tmp_path / 'memory.stat').write_text('anon 100\ninactive_file 50\n')
-    assert _group_memory(str(tmp_path)) is None
-    (tmp_path / 'memory.max').write_text('1000\n')
-    assert _group_memory(str(tmp_path)) == 750

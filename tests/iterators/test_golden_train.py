@@ -104,7 +104,7 @@ def test_golden_batches(tmp_path):
             expected = golden_batch(case, index)
             for row, (image, chip) in enumerate(expected['pick'].tolist()):
                 report, = tasks.fill(0, 0, [(row, image, golden_chip(case, image, chip), row)])
-                assert report.broken is None and report.mismatch is None and report.dropped == 0
+                assert report.broken is None and report.notices == [] and report.dropped == 0
             tensors = {name: slots.view(0, name, shape) for name, shape in layout}
             check_pixels(tensors['data'], expected, config.network.PIXEL_MEANS)
             if config.TRAIN.WITH_MASK:

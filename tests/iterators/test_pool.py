@@ -44,6 +44,7 @@ class Arithmetic:
     def interrupt(self):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGHUP)
         return 'still here'
 
     def environment(self):

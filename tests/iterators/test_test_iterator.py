@@ -88,14 +88,31 @@ def test_wrong_number_of_crop_lists(tmp_path):
 
 
 @pytest.mark.parametrize('num_workers', [0, 1])
-def test_broken_image_is_named(tmp_path, num_workers):
+def test_broken_images_are_empty_and_named_once(tmp_path, num_workers, caplog):
     roidb = make_roidb(tmp_path, 3)
+    expected = all_batches(TestIterator(roidb, small_config(), 0, 2, num_workers=0))
     os.remove(roidb[1]['image'])
     with TestIterator(roidb, small_config(), 0, 2, num_workers=num_workers) as iterator:
-        with pytest.raises(SniperError, match='image001.jpg cannot be read'):
-            list(iterator)
-        with pytest.raises(SniperError, match='image001.jpg'):  # again, not a hang
-            next(iterator)
+        for _ in range(2):
+            for batch, (arrays, images) in zip(iterator, expected):
+                empty = [row for row, path in enumerate(images) if path == roidb[1]['image']]
+                assert batch.empty == empty
+                for row, path in enumerate(batch.images):
+                    assert batch.data['data'][row].any() == (row not in empty)
+                    if row not in empty:
+                        np.testing.assert_array_equal(batch.data['data'][row], arrays['data'][row])
+    assert caplog.text.count('image001.jpg cannot be read (No such file or directory)') == 1
+
+
+def test_crops_beyond_the_picture_are_empty(tmp_path, caplog):
+    """An annotation that claims a larger picture, and a chip there."""
+    write_image(tmp_path / 'a.png', 50, 40, np.random.default_rng(0))
+    roidb = [{'image': str(tmp_path / 'a.png'), 'width': 400, 'height': 300}]
+    crops = [[(0, 0, 40, 40), (200, 200, 300, 250)]]
+    with TestIterator(roidb, small_config(), 0, 2, num_workers=0, crops=crops) as iterator:
+        batch = next(iter(iterator))
+    assert [batch.data['data'][row].any() for row in (0, 1)] == [row not in batch.empty for row in (0, 1)]
+    assert len(batch.empty) == 1 and 'its annotation says 400 x 300' in caplog.text
 
 
 def test_image_of_another_size_is_used_with_a_warning(tmp_path, caplog):
@@ -125,6 +142,34 @@ def test_golden_batches():
         samples = [iterator.sample(crop) for batch in iterator.batches for crop in batch]
         samples = [(image, chip, scale_x) for image, chip, (scale_x, _) in samples]
         np.testing.assert_allclose(samples, case['samples'], rtol=1e-12, err_msg=str(number))
+
+
+def test_a_factor_is_of_each_image_by_itself():
+    """Sets of mixed sizes: what each record is looked at with, and in which shapes."""
+    roidb = [{'image': f'{width}.jpg', 'width': width, 'height': height}
+             for width, height in ((640, 480), (2670, 2100), (320, 256), (200, 900))]
+    config = small_config()
+    config.TEST.SCALES = ['2x', '0.33x', '256px', (480, 640)]
+    wanted = [[2, 2, 2, 2], [0.33] * 4, [256 / 640, 256 / 2670, 0.8, 256 / 900], [1, 480 / 2100, 1.875, 640 / 900]]
+    for index, of_scale in enumerate(wanted):
+        iterator = TestIterator(roidb, config, index, 2, num_workers=0)
+        found = {image: scales for image, _, scales in map(iterator.sample, np.concatenate(iterator.batches))}
+        for image, scale in enumerate(of_scale):
+            assert found[image] == pytest.approx((scale, scale)), (index, image)
+    shapes = TestIterator(roidb, config, 0, 2, num_workers=0).batch_shapes  # 5340 x 4200 alone, in a batch of its own
+    assert shapes == [(2, 3, 960, 1280), (1, 3, 4200, 5340), (2, 3, 1800, 400)]
+
+
+def test_images_too_large_for_any_memory_are_shown_smaller(caplog):
+    roidb = [{'image': f'{width}.jpg', 'width': width, 'height': height}
+             for width, height in ((640, 480), (20000, 9000))]
+    config = small_config()
+    config.TEST.SCALES = ['2x']
+    iterator = TestIterator(roidb, config, 0, 4, num_workers=0)
+    assert iterator.sample(0)[2] == (2, 2) and iterator.sample(1)[2][0] == pytest.approx(0.745, abs=1e-3)
+    assert all(np.prod(shape) <= 3.01e8 for shape in iterator.batch_shapes)
+    line, = [record.getMessage() for record in caplog.records]
+    assert '1 images' in line and '20000.jpg' in line and '2x' in line and '0.75x' in line and 'TEST.SCALES' in line
 
 
 class Squeezed(Task):

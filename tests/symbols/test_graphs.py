@@ -6,7 +6,7 @@ from lib.tasks import get_task
 from lib.utils.errors import SniperError
 from sniper_mxnet import mx
 from symbols import get_detector
-from tests.symbols.helpers import CONFIG_FILES, config_for, shapes_of
+from tests.symbols.helpers import CONFIG_FILES, FED, config_for, shapes_of
 
 VARIANTS = ('train', 'test', 'proposal_train', 'proposal_test')
 FOCUS = ('TRAIN.AUTO_FOCUS', 'True', 'TEST.AUTO_FOCUS', 'True')
@@ -58,8 +58,8 @@ def expected_shapes(name, config, variant, batch, height, width):
     if config.TRAIN.AUTO_FOCUS:
         cells['cls_scale_prob_output'] = (batch, 2, rows * columns)
         maps['scale_prob_output'] = (batch, 2, rows, columns)
-    if name == 'resnext_mx_101':
-        rpn = rpn if variant == 'proposal_train' else {}
+    if config.network.ROIS == 'input':
+        rpn = {}
         rois, boxes = 'rois_reshape_output' if variant == 'test' else rois, 8
     if variant == 'train':
         scores = dict(cells, cls_prob_reshape_output=(batch, 6, classes),
@@ -86,14 +86,19 @@ def test_every_graph_runs(name, variant, focus):
 
 
 @pytest.mark.parametrize('variant', ['train', 'test', 'mask'])
-@pytest.mark.parametrize('name', [name for name in sorted(CONFIG_FILES) if name != 'resnext_mx_101'])
+@pytest.mark.parametrize('name', sorted(CONFIG_FILES))
 def test_every_graph_with_masks_runs(name, variant):
     check_graph(name, variant, config_for(name, *SMALL, *MASK, *FOCUS, 'TEST.MAX_PER_IMAGE', '4'))
 
 
+@pytest.mark.parametrize('variant', ['train', 'test'])
+def test_graphs_that_rois_are_fed_to_run(variant):
+    check_graph('resnext_mx_101', variant, config_for('resnext_mx_101', *SMALL, *WITHOUT_MASK, *FED))
+
+
 def test_rois_from_elsewhere_have_no_masks():
-    with pytest.raises(SniperError, match='TRAIN.WITH_MASK is True, but resnext_mx_101 .* no mask head'):
-        get_detector('resnext_mx_101').train_symbol(config_for('resnext_mx_101', *MASK))
+    with pytest.raises(SniperError, match='TRAIN.WITH_MASK is True, but with network.ROIS input .* no mask head'):
+        get_detector('resnext_mx_101').train_symbol(config_for('resnext_mx_101', *MASK, *FED))
 
 
 def check_graph(name, variant, config):

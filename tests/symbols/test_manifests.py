@@ -3,7 +3,7 @@ import pytest
 
 from lib.train.initialise import frozen_parameters
 from symbols import get_detector
-from tests.symbols.helpers import config_for, manifest, shapes_of
+from tests.symbols.helpers import config_for, manifest, original_rois, shapes_of
 
 PLAIN = {'rcnn_train': 'train', 'rcnn_test': 'test', 'rpn_train': 'proposal_train', 'rpn_test': 'proposal_test'}
 FOCUS = {'rcnn_train_autofocus': 'train', 'rcnn_test_autofocus': 'test'}
@@ -15,8 +15,8 @@ GRAPHS += [(name, variant) for name in ('mobilenetv2_e2e', 'resnext_mx_101') for
 CROWD = 'crowd_boxes'       # asked for by the original's MobileNetV2 and taken by no operator
 
 
-def overrides(variant):
-    return ('TRAIN.AUTO_FOCUS', str(variant in FOCUS), 'TEST.AUTO_FOCUS', str(variant in FOCUS),
+def overrides(name, variant):
+    return (*original_rois(name), 'TRAIN.AUTO_FOCUS', str(variant in FOCUS), 'TEST.AUTO_FOCUS', str(variant in FOCUS),
             'TEST.WITH_MASK', 'False')      # the original has no masks at test
 
 
@@ -25,7 +25,7 @@ def graph(request):
     """(detector name, manifest, configuration, symbol) of one of the original's graphs."""
     name, variant = request.param
     expected = manifest(name, variant)
-    config = config_for(name, 'TRAIN.fp16', 'True', *overrides(variant))
+    config = config_for(name, 'TRAIN.fp16', 'True', *overrides(name, variant))
     return name, expected, config, get_detector(name).symbol(config, VARIANTS[variant])
 
 
@@ -81,6 +81,7 @@ def test_learning_rates_and_frozen_parameters(graph):
 
 def test_single_precision_has_no_half_array(graph):
     name, expected, _, _ = graph
-    symbol = get_detector(name).symbol(config_for(name, *overrides(expected['variant'])), VARIANTS[expected['variant']])
+    variant = expected['variant']
+    symbol = get_detector(name).symbol(config_for(name, *overrides(name, variant)), VARIANTS[variant])
     arguments, _, _ = symbol.infer_type(**{key: 'float32' for key in input_shapes(expected)})
     assert {kind.__name__ for kind in arguments} == {'float32'}

@@ -45,7 +45,7 @@ def listing(name, variant):
 
 def our_graph(name, variant, *more):
     config = config_for(name, 'TRAIN.fp16', 'True', 'TEST.BATCH_IMAGES', '[2, 2, 2]', 'TEST.WITH_MASK', 'False',
-                        'network.BN_MOMENTUM', '0.995', *overrides(variant), *more)
+                        'network.BN_MOMENTUM', '0.995', *overrides(name, variant), *more)
     return read_symbol(get_detector(name).symbol(config, VARIANTS[variant]))
 
 

@@ -102,8 +102,7 @@ def test_new_parameters(name):
     if name != 'sniper_tiny':
         layers.append('offset')
     deformable = deformable_offsets(name)
-    if name != 'resnext_mx_101':
-        layers += proposal_layers
+    layers += proposal_layers
     assert new == {layer + suffix for layer in layers + deformable for suffix in ('_weight', '_bias')}
     with_focus = detector.new_parameters(detector.train_symbol(config_for(name, *AUTO_FOCUS, *WITHOUT_MASK)))
     assert with_focus - new == {layer + suffix for layer in FOCUS_LAYERS for suffix in ('_weight', '_bias')}

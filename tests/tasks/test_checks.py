@@ -32,8 +32,10 @@ CONTRADICTIONS = [
                'TRAIN.AUTO_FOCUS_DC_HIGH', '60'], ['5, 64 and 60']),
     ('train', ['symbol', 'resnet_mx_50_e2e', 'network.RPN_FEAT_STRIDE', '8'],
      ['RPN_FEAT_STRIDE is 8', 'stride 16: set it to 16']),
-    ('train', ['symbol', 'resnext_mx_101', 'network.RPN_FEAT_STRIDE', '16'],
-     ['resnext_mx_101 trains on proposals', 'ONLY_PROPOSAL']),
+    ('train', ['symbol', 'resnext_mx_101', 'network.RPN_FEAT_STRIDE', '16', 'network.ROIS', 'input'],
+     ['network.ROIS', 'resnext_mx_101 then takes rois']),
+    ('test', ['symbol', 'resnext_mx_101', 'network.ROIS', 'input'], ['network.ROIS', 'leave it out']),
+    ('train', ['network.ROIS', 'input'], ['network.ROIS', 'sniper_tiny has no graphs that take rois']),
     ('train', ['TRAIN.WITH_MASK', 'True', 'TRAIN.MAX_POLYGON_LEN', '8'], ['TRAIN.MAX_POLYGON_LEN is 8', '9 or more']),
 ]
 

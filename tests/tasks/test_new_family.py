@@ -68,7 +68,8 @@ def test_demo(folder, tmp_path, capsys):
     image = str(tmp_path / 'photo.png')
     cv2.imwrite(image, np.full((64, 96, 3), 90, np.uint8))
     assert demo.main(['--im_path', image] + arguments(folder, 'TEST.VIS_THRESH', '0.0')) == 0
-    assert os.path.exists(str(tmp_path / 'photo_detections.jpg')) and 'class' in capsys.readouterr().out
+    assert os.listdir(os.path.join(folder, 'out', 'demo')) == ['photo_detections.jpg']
+    assert 'class' in capsys.readouterr().out
 
 
 def test_nobody_else_knows_it():

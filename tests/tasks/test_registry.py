@@ -17,7 +17,10 @@ TINY = 'configs/faster/sniper_tiny_e2e.yml'
 
 def test_tasks_of_our_detectors():
     assert type(get_task(load_config(TINY))) is FasterRcnnTask
-    assert type(get_task(load_config(TINY, ['symbol', 'resnext_mx_101']))) is FastRcnnTask
+    resnext = ['symbol', 'resnext_mx_101']
+    assert type(get_task(load_config(TINY, resnext))) is FasterRcnnTask
+    assert type(get_task(load_config(TINY, resnext + ['network.ROIS', 'input']))) is FastRcnnTask
+    assert type(get_task(load_config(TINY, resnext + ['TRAIN.ONLY_PROPOSAL', 'True']))) is ProposalTask
     only = load_config(TINY, ['TRAIN.ONLY_PROPOSAL', 'True'])
     assert type(get_task(only)) is ProposalTask and type(get_task(only, 'test')) is FasterRcnnTask
     extract = load_config(TINY, ['TEST.EXTRACT_PROPOSALS', 'True'])

@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+from configs import flat_config, load_config
 from lib.utils.errors import SniperError
 from lib.weights.params_file import read_arrays, write_arrays
 from tests.conftest import ROOT
@@ -65,9 +66,22 @@ def test_files_and_log(straight):
         'T-run.json', 'T-symbol.json']
     log, = glob.glob(os.path.join(folder(straight), 'sniper_tiny_e2e_*.log'))
     text = open(log).read()
-    for part in ('MXNet: 1.9.1', 'TRAIN.MAX_BATCHES: 3', 'training from scratch', 'Epoch 2/2 batch 3/3', 'chips/s',
+    for part in (log[:-len('log')] + 'yml (--set output_path ', ', TRAIN.MAX_BATCHES 3, ',
+                 'training from scratch', 'Epoch 2/2 batch 3/3', 'chips/s',
                  'RCNNL1LossCRCNN', 'RPNLogLoss', 'left 0:00'):
         assert part in text, part
+
+
+def test_the_configuration_is_in_a_file_that_loads_again(images, straight):
+    path, = glob.glob(os.path.join(folder(straight), 'sniper_tiny_e2e_*.yml'))
+    settings = arguments(images, straight)
+    wanted = load_config(CONFIG, settings[settings.index('--set') + 1:])
+    wanted.dataset.NUM_CLASSES = 7  # the data set's
+    assert flat_config(load_config(path)) == flat_config(wanted)
+    text = open(path).read()
+    assert '# MXNet: 1.9.1\n' in text and '# OMP_NUM_THREADS: ' in text
+    log, = glob.glob(os.path.join(folder(straight), '*.log'))
+    assert len(open(log).read().splitlines()) < 40
 
 
 def test_parameters_moved_and_are_finite(straight):

@@ -295,3 +295,21 @@ def test_momentum_and_decay_reach_the_right_parameters(tmp_path):
             decayed = name.endswith(('_weight', '_gamma'))
             expected = before[name] * (1 - 0.1 * 0.5 if decayed else 1)
             np.testing.assert_allclose(value.asnumpy(), expected, rtol=1e-6, err_msg=name)
+
+
+def test_a_new_run_sets_the_earlier_one_aside(tmp_path, caplog):
+    """All of it, with its first checkpoint: no later epoch is left, and the earlier run can be gone on with there."""
+    prefix = str(tmp_path / 'S')
+    run(prefix, config=make_config(lr=0.05))
+    earlier = {name: (tmp_path / name).read_bytes() for name in os.listdir(str(tmp_path))}
+    with pytest.raises(Killed):
+        run(prefix, on_batch=at(0, 2, kill))
+    assert earlier == {name: (tmp_path / name).read_bytes() for name in os.listdir(str(tmp_path))}
+    run(prefix, config=make_config(end_epoch=1))
+    assert 'are set aside when this one saves its first' in caplog.text
+    place, = (name for name in os.listdir(str(tmp_path)) if name.startswith('before-'))
+    assert earlier == {name: (tmp_path / place / name).read_bytes() for name in os.listdir(str(tmp_path / place))}
+    assert sorted(set(os.listdir(str(tmp_path))) - {place}) == ['S-0001.json', 'S-0001.params', 'S-0001.states',
+                                                                'S-run.json', 'S-symbol.json']
+    assert run(str(tmp_path / place / 'S'), resume=True, config=make_config(lr=0.05, end_epoch=3))[1].started == [
+        (2, 0)]

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM during training: the first asks, the second ends the process."""
+"""SIGINT, SIGTERM and SIGHUP during training: the first asks, a second one of the first two ends the process."""
 import os
 import signal
 import subprocess
@@ -20,7 +20,7 @@ with StopRequest() as stop:
 '''
 
 
-@pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize('number, status', [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_first_signal_asks_and_handlers_come_back(number, status):
     before = [signal.getsignal(each) for each in StopRequest.SIGNALS]
     with StopRequest() as stop:
@@ -30,10 +30,30 @@ def test_first_signal_asks_and_handlers_come_back(number, status):
     assert [signal.getsignal(each) for each in StopRequest.SIGNALS] == before
 
 
-@pytest.mark.parametrize('first, second', [('SIGINT', 'SIGINT'), ('SIGTERM', 'SIGTERM'), ('SIGTERM', 'SIGINT')])
+@pytest.mark.parametrize('first, second', [('SIGINT', 'SIGINT'), ('SIGTERM', 'SIGINT'),
+                                           ('SIGHUP', 'SIGTERM')])
 def test_second_signal_ends_the_process(first, second):
     process = subprocess.run([sys.executable, '-c', TWICE.format(first, second)], cwd=ROOT, stdout=subprocess.PIPE,
                              text=True)
     number = getattr(signal, first)
     assert process.stdout == f'{number} {128 + number}\n'
     assert process.returncode == -getattr(signal, second)
+
+
+@pytest.mark.parametrize('first', ['SIGHUP', 'SIGTERM', 'SIGINT'])
+def test_a_terminal_that_closes_twice_does_not_insist(first):
+    process = subprocess.run([sys.executable, '-c', TWICE.format(first, 'SIGHUP')], cwd=ROOT, stdout=subprocess.PIPE,
+                             text=True)
+    assert process.returncode == 0 and process.stdout.endswith('not reached\n')
+
+
+@pytest.mark.parametrize('number', StopRequest.SIGNALS)
+def test_what_is_ignored_stays_so(number):
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with StopRequest() as stop:
+            os.kill(os.getpid(), number)
+            assert not stop.requested and signal.getsignal(number) == signal.SIG_IGN
+        assert signal.getsignal(number) == signal.SIG_IGN
+    finally:
+        signal.signal(number, before)

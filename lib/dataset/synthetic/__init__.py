@@ -23,6 +23,7 @@ from lib.dataset.synthetic.scene import CLASSES, draw_to_file, one_thread
 from lib.utils.errors import SniperError
 from lib.utils.files import text_writer
 from lib.utils.processes import num_cores
+from lib.utils.user_path import user_path
 
 logger = logging.getLogger(__name__)
 
@@ -177,7 +178,7 @@ def _write_annotations(path, split, parameters, drawn):
 def main(argv=None):
     """Command line -> exit status 0; raises SniperError for a user's mistake."""
     parser = argparse.ArgumentParser(prog='python -m lib.dataset.synthetic', description=__doc__.split('\n')[0])
-    parser.add_argument('--out', default=DEFAULT_OUT, help='folder to make (default: %(default)s)')
+    parser.add_argument('--out', type=user_path, default=DEFAULT_OUT, help='folder to make (default: %(default)s)')
     for split in SPLITS:
         parser.add_argument('--' + split, type=int, default=DEFAULT_COUNTS[split], metavar='N', dest=split,
                             help=f'number of {split} images (default: %(default)s)')

@@ -21,10 +21,13 @@ import sys
 import time
 from typing import Dict, List, Optional, Tuple
 
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..', '..'))
+sys.path.insert(0, ROOT)
+from lib.utils.processes import granted_cores, num_cores  # noqa: E402  that needs Python's standard library alone
+
 RANK_NAMES = ('OMPI_COMM_WORLD_RANK', 'PMIX_RANK', 'PMI_RANK', 'SLURM_PROCID')  # Open MPI, PMIx, MPICH, Slurm
 LOCAL_SIZE_NAMES = ('OMPI_COMM_WORLD_LOCAL_SIZE', 'MPI_LOCALNRANKS', 'SLURM_STEP_TASKS_PER_NODE')
 PS_ROLES = ('scheduler', 'server')  # run lib.distributed.launch.parameter_server and not the command
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..', '..'))
 DRAIN_SECONDS = 1.0  # for what an ended process has started to end by itself, and as many after SIGTERM
 POLL_INTERVAL = 0.05  # seconds
 PR_SET_PDEATHSIG = 1
@@ -121,7 +124,8 @@ def environment(args: argparse.Namespace) -> Dict[str, str]:
     """Environment of the process."""
     values = dict(os.environ)
     values.update(setting.partition('=')[::2] for setting in args.settings)
-    values.setdefault('OMP_NUM_THREADS', str(max(1, num_cores() // max(1, args.here))))
+    share = max(1, granted_cores() // max(1, args.here))
+    values.setdefault('OMP_NUM_THREADS', str(min(share, num_cores())))
     values['PYTHONUNBUFFERED'] = '1'
     if args.role in PS_ROLES + ('worker',):
         values['DMLC_ROLE'] = args.role
@@ -129,11 +133,6 @@ def environment(args: argparse.Namespace) -> Dict[str, str]:
         if args.towards and 'DMLC_INTERFACE' not in values:
             values['DMLC_NODE_HOST'] = address_towards(args.towards)
     return values
-
-
-def num_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
 def address_towards(address: str) -> str:
@@ -151,7 +150,8 @@ class StopRequests:
         self.grace = None  # seconds, if standard input says
         self._watched = [sys.stdin.fileno()] if watch else []
         for number in STOP_SIGNALS:
-            signal.signal(number, self._on_signal)
+            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+                signal.signal(number, self._on_signal)
 
     def _on_signal(self, *_):
         self.requested = True
@@ -192,8 +192,9 @@ class LinePrefixer:
             lines.append(self._rest)
             self._rest = b''
         if lines:
-            sys.stdout.buffer.write(b''.join(self._prefix + line + b'\n' for line in lines))
-            sys.stdout.buffer.flush()
+            with contextlib.suppress(OSError):  # nobody reads any more: the process runs on
+                sys.stdout.buffer.write(b''.join(self._prefix + line + b'\n' for line in lines))
+                sys.stdout.buffer.flush()
 
 
 def drain_group(group: int) -> None:

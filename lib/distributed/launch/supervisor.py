@@ -49,7 +49,7 @@ class Child:
         for line in self.process.stdout:
             line = line.rstrip(b'\r\n')
             self.last_lines.append(line.decode(errors='replace'))
-            with self._lock, contextlib.suppress(BrokenPipeError):
+            with self._lock, contextlib.suppress(OSError):  # nobody reads, or the terminal is closed: run on
                 sys.stdout.buffer.write(self._prefix + line + b'\n')
                 sys.stdout.buffer.flush()
 
@@ -105,10 +105,13 @@ class Supervisor:
     def __enter__(self):
         def stop(number, _):
             raise StopSignal(STOP_SIGNALS[number])
-        self._handlers = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
+        self._handlers = {number: signal.signal(number, stop) for number in STOP_SIGNALS
+                          if signal.getsignal(number) != signal.SIG_IGN}  # as under nohup
         return self
 
     def __exit__(self, kind, *_):
+        if signal.SIGHUP in self._handlers:  # a terminal that closes sends it twice: that shall not hasten the end
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
             self.stop(self._saving if kind in (KeyboardInterrupt, StopSignal) else self._grace)
         finally:
