@@ -83,7 +83,7 @@ def test_sizes_in_pixels_on_pictures_of_mixed_sizes():
     assert len(found) == 1
     assert 'pictures differ in size, and 256px of TRAIN.SCALES shows them at 0.064 to 0.37' in found[0]
     assert found[0].endswith("--set TRAIN.SCALES '[2x, 1x, 0.33x]'")
-    assert 'TEST.SCALES do not fit' in mended(drone, found[0])[0]
+    assert not mended(drone, found[0])
     crossing = make_pictures((8, 60), ((120, 90), (640, 480)))
     found = warnings(crossing)
     assert len(found) == 1 and 'stand in another order on 50 % of the pictures' in found[0]
@@ -101,7 +101,7 @@ def test_without_objects_a_gap_is_seen_too():
 def test_crowded_pictures():
     from lib.tasks.seen_report import report_test
     crowd = make_pictures((8, 100), count=10, each=250)
-    found = report_test(tiny(), crowd, {})[1]
+    found = report_test(tiny('TEST.MAX_PER_IMAGE', 100, 'TEST.RPN_POST_NMS_TOP_N', 128), crowd, {})[1]
     assert [line for line in found if line.endswith('--set TEST.MAX_PER_IMAGE 300')]
     assert [line for line in found if 'TEST.RPN_POST_NMS_TOP_N is 128 proposals: --set TEST.RPN_POST_NMS_TOP_N' in line]
     assert not any('MAX_PER_IMAGE' in line for line in report_test(tiny('TEST.MAX_PER_IMAGE', 0), crowd, {})[1])

@@ -14,11 +14,12 @@ from lib.tasks.seen_report import report_test, report_training
 from tests.chips.pictures import make_pictures, tiny
 
 SCENES = make_pictures((8, 300), ((750, 600), (660, 500), (890, 700)))
+SIZES = ('TEST.SCALES', '[[960, 1280], [480, 640], [192, 256]]')  # as sniper_tiny_e2e.yml had before it had factors
 TRAINED = {'seen': json.loads(json.dumps(report_training(tiny(), SCENES)[2].facts()))}
 
 
-def found(records, *overrides, sidecar=TRAINED, path='configs/faster/sniper_tiny_e2e.yml'):
-    return [line for line in report_test(tiny(*overrides, path=path), records, sidecar)[1] if 'SCALES' in line]
+def found(records, *overrides, sidecar=TRAINED, first=SIZES, path='configs/faster/sniper_tiny_e2e.yml'):
+    return [line for line in report_test(tiny(*first, *overrides, path=path), records, sidecar)[1] if 'SCALES' in line]
 
 
 def words_of(line):
@@ -26,7 +27,7 @@ def words_of(line):
 
 
 def share_off(records, *overrides):
-    config, sizes = tiny(*overrides), object_sizes(records)
+    config, sizes = tiny(*SIZES, *overrides), object_sizes(records)
     scales = seen_in_test(get_task(config, 'test'), sizes)
     return seen_otherwise(scales, sizes, TrainedSizes.from_facts(TRAINED['seen'])).mean()
 
@@ -39,6 +40,7 @@ def test_the_data_it_was_trained_on_fits():
 def test_objects_of_the_same_sizes_in_other_pictures(sizes):
     """Case 03: the same objects, larger and smaller pictures: the factors of training fit."""
     records = make_pictures((8, min(300, min(map(min, sizes)) / 2)), sizes, seed=1)
+    assert found(records, first=()) == []  # the configuration has factors
     line, = found(records)
     assert re.search(r'TEST.SCALES do not fit what the network was trained on: \d+ % of the objects', line)
     assert re.search(r'objects (up to|of|from) .* pixels are tested at [\d.]+ of their size and were trained at', line)
@@ -80,8 +82,13 @@ def test_only_the_small_objects_are_off():
 def test_autofocus_keeps_its_order():
     path = 'configs/faster/sniper_tiny_autofocus.yml'
     sidecar = {'seen': report_training(tiny(path=path), SCENES)[2].facts()}
-    assert found(SCENES, sidecar=sidecar, path=path) == []
-    line, = found(make_pictures((8, 300), ((2670, 2100),)), sidecar=sidecar, path=path)
+    large = make_pictures((8, 300), ((2670, 2100),))
+    for records in (SCENES, large):
+        assert found(records, sidecar=sidecar, path=path, first=()) == []
+    sizes = ('TEST.SCALES', '[[336, 448], [960, 1280]]', 'TEST.VALID_RANGES', '[[24, -1], [-1, 60]]',
+             'TEST.BATCH_IMAGES', '[8, 2]', 'TEST.DO_PRUNING', '[False, True]', 'TEST.USE_CACHE', '[False, False]',
+             'TEST.CHIP_HYPERPARAMS', '[[3, 0.15, 4], [-1, -1, -1]]')
+    line, = found(large, sidecar=sidecar, path=path, first=sizes)
     assert words_of(line)[1] == '[0.7x, 2x]'
 
 
@@ -98,11 +105,11 @@ def test_checkpoints_that_do_not_say():
     large = make_pictures((8, 300), ((2670, 2100),))
     line, = found(large, sidecar={})
     assert 'TEST.SCALES do not fit TRAIN.SCALES' in line and words_of(line)[1].startswith('[2x, 1x,')
-    assert 'does not say: by TRAIN of this configuration' in report_test(tiny(), large, {})[0][-1]
+    assert 'does not say: by TRAIN of this configuration' in report_test(tiny(*SIZES), large, {})[0][-1]
     kept = {'config': {'TRAIN.SCALES': [4.0, 2.0, 512.0], 'TRAIN.VALID_RANGES': [[-1, 20], [12, 50], [36, -1]]}}
     line, = found(large, sidecar=kept)
     assert words_of(line)[1].startswith('[4x, 2x,')
-    assert 'by TRAIN.SCALES in its side file' in report_test(tiny(), large, kept)[0][-1]
+    assert 'by TRAIN.SCALES in its side file' in report_test(tiny(*SIZES), large, kept)[0][-1]
     assert found(SCENES, 'TRAIN.SCALES', '[9x, 5x, 3x]') == []  # what this configuration would train does not matter
 
 
