@@ -264,7 +264,7 @@ OTHERS = {
     'json.jpg': (html('{"error": 404}'), 'is JSON text, not an image'),
     'lfs.jpg': (html('version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n'), 'git lfs pull'),
     'annex.jpg': (html('/annex/objects/SHA256E-s9--ab.jpg\n'), 'git annex get'),
-    'text.jpg': (html('Not Found\n'), 'is text, not an image'), 'zeros.jpg': (b'\0' * 999, 'nothing but zeros'),
+    'text.jpg': (html('Not Found\n'), 'is damaged or not an image, but text'), 'zeros.jpg': (b'\0' * 999, 'nothing but zeros'),
     '._a.jpg': (b'\0\x05\x16\x07\0\2\0\0Mac OS X' + b'\0' * 99, 'companion file of macOS'),
     'zip.jpg': (b'PK\x03\x04' + b'\1' * 99, 'a zip archive, .*unpack'),
     'gz.jpg': (gzip.compress(b'a'), 'compressed by gzip'),
