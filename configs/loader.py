@@ -163,7 +163,7 @@ def _parse(text, declared):
         return text
     if declared.kind in (TEXT, PATH) and isinstance(value, (int, float, tuple)) and not isinstance(value, bool):
         return text  # 5.33, 0,1: the key is a text, so what was typed is meant
-    if declared.kind is FLOAT and type(value) is int:
+    if declared.kind is FLOAT and type(value) is int and abs(value) < 2 ** 128:  # beyond, it is none
         return float(value)
     return value
 

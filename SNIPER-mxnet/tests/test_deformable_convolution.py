@@ -26,6 +26,9 @@ CASES = [
     (1, 6, 4, 5, 3, (1, 1), (1, 1), (1, 1), (0, 0), 1, 6, False),      # offsets for every channel
     (1, 36, 30, 31, 132, (3, 3), (1, 1), (1, 1), (1, 1), 4, 3, False),  # several tiles of cells and chunks of filters
     (2, 1, 1, 1, 1, (3, 3), (1, 1), (1, 1), (1, 1), 1, 1, True),
+    (2, 192, 7, 9, 34, (3, 3), (1, 2), (2, 1), (2, 1), 1, 3, True),    # channels enough to leave out cells off the map
+    (1, 256, 6, 5, 6, (2, 3), (1, 1), (1, 1), (1, 1), 2, 4, False),    # the same with groups of both kinds
+    (1, 384, 5, 6, 9, (1, 3), (1, 1), (1, 1), (0, 1), 3, 2, False),    # and where they cut across each other
 ]
 
 
@@ -169,6 +172,20 @@ def test_odd_offsets_read_zeros(value):
     for name in inputs:
         np.testing.assert_array_equal(grads[name], expected_grads[name])
     assert (grads['offset'][:, ::6] == 0).all()
+
+
+@pytest.mark.parametrize('case', [CASES[1], CASES[8], CASES[9]])
+def test_nothing_on_the_map(case):
+    """With every point off the map the output is the bias, and only the bias has a gradient: no cell is left to sum."""
+    inputs, attributes = make_case(case, 6)
+    inputs['offset'][:] = -100
+    output, grads = run(mx.nd.DeformableConvolution, inputs, attributes)
+    bias = inputs.get('bias', np.zeros(case[4], np.float32))
+    np.testing.assert_array_equal(output, np.broadcast_to(bias[:, None, None], output.shape))
+    for name in ('data', 'offset', 'weight'):
+        assert (grads[name] == 0).all(), name
+    if 'bias' in inputs:
+        np.testing.assert_array_equal(grads['bias'], np.full(case[4], output[:, 0].size))
 
 
 @pytest.mark.parametrize('name', ['data', 'offset', 'weight', 'bias'])

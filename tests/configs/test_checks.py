@@ -5,6 +5,8 @@ import pytest
 
 from configs import ConfigError, check_supported, load_config
 from configs.checks import lr_epochs
+from configs.keys import declared_keys, plain_value
+from configs.schema import FLOAT, FLOATS, INT, Limits
 from tests.conftest import ROOT
 
 TINY = os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')
@@ -75,3 +77,30 @@ def test_an_unknown_purpose_is_a_bug():
 
 def test_lr_epochs():
     assert lr_epochs('') == [] and lr_epochs('5.33') == [5.33] and lr_epochs('4,6') == lr_epochs(' 4, 6 ') == [4.0, 6.0]
+
+
+LIMITED = {name: declared for name, declared in declared_keys().items() if declared.limits != Limits()}
+
+
+@pytest.mark.parametrize('name', list(LIMITED))
+def test_numbers_stay_within_what_their_keys_declare(name):
+    declared, purpose = LIMITED[name], 'test' if name.startswith('TEST.') else 'train'
+    low, high, above = declared.limits
+    below, beyond = [] if low is None else [low - 1], [] if high is None else [high + 1]
+    outside = below + beyond + ([] if above is None else [above]) + [2 ** 40]
+    sample = plain_value(declared.kind.convert(declared.default))
+    for number in outside:
+        value = [number] * len(sample) if isinstance(sample, list) else number
+        with pytest.raises(ConfigError, match=f'^(--set: )?{name}') as caught:
+            check_supported(load_config(TINY, [name, value]), purpose)
+            if declared.kind in (FLOAT, FLOATS):
+                raise ConfigError(name)  # large numbers are as good as others there
+        assert '\n' not in str(caught.value) and len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize('name', [name for name, declared in declared_keys().items() if declared.kind in (INT, FLOAT)])
+def test_no_number_is_beyond_what_the_operators_take(name):
+    for text in ('nan', '-inf', '1e39', '1' + '0' * 400, '-99999999999999999999999999999999999999999', '1e400'):
+        with pytest.raises(ConfigError, match=f'^--set: {name}') as caught:
+            load_config(TINY, [name, text])
+        assert len(str(caught.value)) < 200, text

@@ -20,6 +20,9 @@ const int64_t kCellsATask = 256;
 const int kMostCells = 256;
 const int kMostDepth = 512;
 
+// The fewest channels that move together for which it pays to leave out the cells whose point is off the map.
+const int kLeastDepth = 64;
+
 // The fewest output cells of a tile where tiles are made small so that every thread gets some.
 const int kLeastCells = 28;
 
@@ -33,28 +36,33 @@ struct NoScratch {};
 
 struct Scratch {
   std::vector<TilePoint> points;
+  std::vector<int> places;  // of the points
   AlignedBuffer columns;  // (cells of the tile, depth of the chunk)
   AlignedBuffer product;  // (panels of the group's filters, cells of the tile, kPanel)
 };
 
 // The columns that are made at a time: taps [first_tap, first_tap + taps) of the channels [channel, channel + channels)
-// of a group.
+// of a group. `together`: one tap, of channels that move together. Cells whose point is off the map are then left out.
 struct Chunk {
   int first_tap, taps, channel, channels;
+  bool together;
 
   int depth() const { return taps * channels; }
 };
 
-// Chunks in the order of the packed weights' rows (tap, channel): whole taps, or parts of one.
-std::vector<Chunk> chunks_of(int taps, int channels) {
+// Chunks of whole taps, or of all parts of one after the other, so that what they read of the data stays in the cache.
+// `shared` channels move together.
+std::vector<Chunk> chunks_of(int taps, int channels, int shared) {
   std::vector<Chunk> chunks;
-  const int parts = (channels + kMostDepth - 1) / kMostDepth;
-  const int step = std::max(1, kMostDepth / channels);
-  for (int tap = 0; tap < taps; tap += step) {
-    for (int part = 0; part < parts; ++part) {
+  const bool together = shared >= kLeastDepth && (channels % shared == 0 || shared % channels == 0);
+  const int unit = together ? std::min(shared, channels) : channels;
+  const int parts = (unit + kMostDepth - 1) / kMostDepth * (channels / unit);
+  const int step = together ? 1 : std::max(1, kMostDepth / channels);
+  for (int part = 0; part < parts; ++part) {
+    for (int tap = 0; tap < taps; tap += step) {
       const int begin = static_cast<int64_t>(channels) * part / parts;
       const int end = static_cast<int64_t>(channels) * (part + 1) / parts;
-      chunks.push_back(Chunk{tap, std::min(step, taps - tap), begin, end - begin});
+      chunks.push_back(Chunk{tap, std::min(step, taps - tap), begin, end - begin, together});
     }
   }
   return chunks;
@@ -75,12 +83,14 @@ class Forward {
  public:
   Forward(const DeformableConvolutionInputs& in, const DeformableConvolutionOptions& options, float* workspace)
       : in_(in), options_(options), groups_(options.num_group), channels_(in.channels / options.num_group),
-        filters_(options.num_filter / options.num_group), rows_(options.taps() * channels_),
-        chunks_(chunks_of(options.taps(), channels_)), tiles_(tiles_of(in, options.num_group)),
+        filters_(options.num_filter / options.num_group), shared_(in.channels / options.num_deformable_group),
+        rows_(options.taps() * channels_), chunks_(chunks_of(options.taps(), channels_, shared_)),
+        tiles_(tiles_of(in, options.num_group)),
         maps_(workspace), packed_(workspace + maps_size(in)) {}
 
   void run(float* out) {
-    cells_first(in_.data, in_.images, in_.channels, in_.cells(), maps_, in_.channels);
+    const int deformable_groups = options_.num_deformable_group;
+    cells_first(in_.data, in_.images * deformable_groups, shared_, in_.cells(), maps_, shared_);
     pack_weights();
     parallel_for<Scratch>(in_.images * groups_ * tiles_, [&](int64_t task, Scratch* scratch) {
       compute_tile(task / tiles_ / groups_, static_cast<int>(task / tiles_ % groups_), task % tiles_, scratch, out);
@@ -88,6 +98,10 @@ class Forward {
   }
 
  private:
+  int64_t first_row(const Chunk& chunk) const {  // of a panel: its rows are (tap, channel)
+    return static_cast<int64_t>(chunk.first_tap) * channels_ + chunk.channel;
+  }
+
   int panels() const { return (filters_ + kPanel - 1) / kPanel; }
 
   // Panel of filters [kPanel * panel, ...) of a group, rows (tap, channel); a last, narrower panel is stored so.
@@ -97,12 +111,18 @@ class Forward {
     return Panel{packed_ + first * rows_, filters, static_cast<int>(rows_), nullptr};
   }
 
-  // Rows [row, row + depth) of a panel, with those of the panel after it as the next.
-  Panel chunk_panel(int group, int number, int64_t row, int depth) const {
-    Panel part = panel(group, number);
-    part.values += row * part.stride;
-    part.depth = depth;
-    if (number + 1 < panels()) part.next = part.values + rows_ * part.stride;
+  // The rows of a panel that belong to chunk `number`. The next ones are those of the panel after it, or of the first
+  // panel for the chunk after it.
+  Panel chunk_panel(int group, size_t number, int panel_number) const {
+    const Chunk& chunk = chunks_[number];
+    Panel part = panel(group, panel_number);
+    part.values += first_row(chunk) * part.stride;
+    part.depth = chunk.depth();
+    if (panel_number + 1 < panels()) {
+      part.next = part.values + rows_ * part.stride;
+    } else if (number + 1 < chunks_.size() && chunks_[number + 1].depth() >= part.depth) {
+      part.next = panel(group, 0).values + first_row(chunks_[number + 1]) * part.stride;
+    }
     return part;
   }
 
@@ -135,21 +155,19 @@ class Forward {
     tile.count = static_cast<int>(cells * (tile_number + 1) / tiles_ - tile.begin);
     tile.out_width = in_.out_width;
     scratch->points.resize(tile.count);
+    scratch->places.resize(tile.count);
     float* product = scratch->product.reserve(static_cast<size_t>(panels()) * tile.count * kPanel);
-    if (in_.bias != nullptr) fill_bias(group, tile.count, product);
-    bool accumulate = in_.bias != nullptr;
-    int row = 0;
-    for (const Chunk& chunk : chunks_) {
+    start_product(group, tile.count, product);
+    for (size_t c = 0; c < chunks_.size(); ++c) {
+      const Chunk& chunk = chunks_[c];
       const int64_t stride = chunk.depth() + kRowPad;
       float* columns = scratch->columns.reserve(tile.count * stride);
-      make_columns(image, group, tile, chunk, scratch->points.data(), columns);
+      const int count = make_columns(image, group, tile, chunk, scratch, columns);
+      const Rows rows = {columns, stride, count, nullptr, false};
       for (int p = 0; p < panels(); ++p) {
-        const Panel part = chunk_panel(group, p, row, chunk.depth());
-        multiply_panel(part, columns, stride, tile.count, product + static_cast<int64_t>(p) * tile.count * kPanel,
-                       kPanel, accumulate);
+        float* target = product + static_cast<int64_t>(p) * tile.count * kPanel;
+        multiply_panel(chunk_panel(group, c, p), rows, Product{target, kPanel, scratch->places.data(), true});
       }
-      row += chunk.depth();
-      accumulate = true;
     }
     const int64_t filter = image * options_.num_filter + static_cast<int64_t>(group) * filters_;
     for (int p = 0; p < panels(); ++p) {
@@ -159,7 +177,10 @@ class Forward {
     }
   }
 
-  void fill_bias(int group, int cells, float* product) const {
+  // Sets the product to the bias or to 0: chunks add to it, each to the cells that it has.
+  void start_product(int group, int cells, float* product) const {
+    std::fill(product, product + static_cast<size_t>(panels()) * cells * kPanel, 0.0f);
+    if (in_.bias == nullptr) return;
     const float* bias = in_.bias + static_cast<int64_t>(group) * filters_;
     for (int f = 0; f < filters_; ++f) {
       float* column = product + static_cast<int64_t>(f / kPanel) * cells * kPanel + f % kPanel;
@@ -167,33 +188,38 @@ class Forward {
     }
   }
 
-  void make_columns(int64_t image, int group, const CellTile& tile, const Chunk& chunk, TilePoint* points,
-                    float* columns) const {
-    const MapSize size = {in_.height, in_.width, in_.channels};
-    const float* map = maps_ + image * in_.cells() * in_.channels;
+  // Rows of columns for the cells scratch->places of the tile. Returns their number.
+  int make_columns(int64_t image, int group, const CellTile& tile, const Chunk& chunk, Scratch* scratch,
+                   float* columns) const {
+    const MapSize size = {in_.height, in_.width, shared_};
     const int64_t cells = in_.out_cells(), stride = chunk.depth() + kRowPad;
-    const int deformable = in_.channels / options_.num_deformable_group;  // channels that move together
     const int first = group * channels_ + chunk.channel, last = first + chunk.channels;
+    TilePoint* points = scratch->points.data();
+    int count = 0;
     for (int channel = first; channel < last;) {
-      const int g = channel / deformable, end = std::min(last, (g + 1) * deformable);
+      const int g = channel / shared_, end = std::min(last, (g + 1) * shared_);
+      const int64_t map = image * options_.num_deformable_group + g;
+      const float* values = maps_ + map * in_.cells() * shared_ + channel % shared_;
       for (int tap = chunk.first_tap; tap < chunk.first_tap + chunk.taps; ++tap) {
-        const float* shifts =
-            in_.offset + ((image * options_.num_deformable_group + g) * options_.taps() + tap) * 2 * cells;
-        tile_points(options_, tile, tap, shifts, shifts + cells, size, points);
-        sample_tile(map + channel, size, points, tile.count, end - channel,
+        const float* shifts = in_.offset + (map * options_.taps() + tap) * 2 * cells;
+        count = tile_points(options_, tile, tap, shifts, shifts + cells, size, !chunk.together, points,
+                            scratch->places.data());
+        sample_tile(values, size, points, count, end - channel,
                     columns + (tap - chunk.first_tap) * chunk.channels + channel - first, stride);
       }
       channel = end;
     }
+    return count;
   }
 
   const DeformableConvolutionInputs& in_;
   const DeformableConvolutionOptions& options_;
   const int groups_, channels_, filters_;  // channels and filters of one group
+  const int shared_;                       // channels that move together: of one deformable group
   const int64_t rows_;                     // of its packed weights
   const std::vector<Chunk> chunks_;
   const int64_t tiles_;
-  float* maps_;    // (images, cells, channels)
+  float* maps_;    // (images, deformable groups, cells, shared_): the caches hold what a tile reads of it
   float* packed_;  // (groups, panels, rows_, filters of the panel)
 };
 

@@ -67,10 +67,10 @@ std::vector<Run> runs_of(int channels, const DeformableConvolutionOptions& optio
 
 struct Scratch {
   std::vector<TilePoint> points;
+  std::vector<int> places;  // of the points
   AlignedBuffer product;  // gradient of one tap's columns: (cells of the tile, kPanel)
   AlignedBuffer columns;  // (cells of the chunk, channels of the block)
   AlignedBuffer map;      // channel-last gradient of one run: (cells, channels of the run)
-  AlignedBuffer rows;     // gradient of the output: (filters, cells of the chunk)
   AlignedBuffer sums;     // gradient of the weights: (taps, filters, kPanel)
 };
 
@@ -78,7 +78,7 @@ int64_t grad_stride(const DeformableConvolutionOptions& options) { return option
 
 // Sizes of the parts of the working memory, in floats.
 struct Parts {
-  size_t maps;         // data: (images, cells, channels)
+  size_t maps;         // data: (images, runs, cells, channels of the run)
   size_t packed;       // weights: (blocks, taps, filters of a group, channels of the block)
   size_t last_grad;    // gradient of the output: (images, cells of the output, grad_stride)
   size_t shift_grads;  // (images, runs, taps, 2, cells of the output)
@@ -110,9 +110,9 @@ class Backward {
   }
 
   void run() {
-    cells_first(in_.data, in_.images, in_.channels, in_.cells(), maps_, in_.channels);
+    rearrange_data();
+    cells_first(out_grad_, in_.images, options_.num_filter, cells_, last_grad_, grad_stride(options_));
     if (grads_.data != nullptr || grads_.offset != nullptr) {
-      cells_first(out_grad_, in_.images, options_.num_filter, cells_, last_grad_, grad_stride(options_));
       pack_weights();
       const int64_t runs = runs_.size();
       parallel_for<Scratch>(in_.images * runs, [&](int64_t task, Scratch* scratch) {
@@ -125,16 +125,32 @@ class Backward {
   }
 
  private:
-  MapSize map_size() const { return MapSize{in_.height, in_.width, in_.channels}; }
+  void rearrange_data() {
+    const int64_t runs = runs_.size();
+    parallel_for<NoScratch>(in_.images * runs, [&](int64_t task, NoScratch*) {
+      const Run& run = runs_[task % runs];
+      const int64_t first = (task / runs * in_.channels + run.begin) * in_.cells();
+      transpose(in_.data + first, run.count, static_cast<int>(in_.cells()), in_.cells(), maps_ + first, run.count);
+    });
+  }
 
-  const float* map(int64_t image, int channel) const {
-    return maps_ + image * in_.cells() * in_.channels + channel;
+  MapSize map_size(const Run& run) const { return MapSize{in_.height, in_.width, run.count}; }
+
+  // The data of a block of the run, channel-last.
+  const float* map(int64_t image, const Run& run, const Block& block) const {
+    return maps_ + (image * in_.channels + run.begin) * in_.cells() + block.begin - run.begin;
+  }
+
+  // Gradients of all filters for an output cell; those of the next cell follow after grad_stride floats.
+  const float* out_grad(int64_t image, int64_t cell) const {
+    return last_grad_ + (image * cells_ + cell) * grad_stride(options_);
   }
 
   // Rows are the filters of the block's group, columns its channels.
   Panel panel(const Block& block, int tap) const {
-    const float* values = packed_ + static_cast<int64_t>(block.begin) * filters_ * taps_;
-    return Panel{values + static_cast<int64_t>(tap) * filters_ * block.count, block.count, filters_, nullptr};
+    const int64_t size = static_cast<int64_t>(filters_) * block.count;
+    const float* values = packed_ + static_cast<int64_t>(block.begin) * filters_ * taps_ + tap * size;
+    return Panel{values, block.count, filters_, tap + 1 < taps_ ? values + size : nullptr};
   }
 
   // Weights of filter f of the block's group, of which the block has `count` x taps values.
@@ -157,13 +173,14 @@ class Backward {
     std::fill(packed_end_, packed_end_ + kPanel, 0.0f);
   }
 
-  const TilePoint* points_of(int64_t image, int deformable_group, int tap, const CellTile& tile,
-                             Scratch* scratch) const {
+  // Makes the points of the tile's cells that are on the map, and their places. Returns their number.
+  int find_points(int64_t image, const Run& run, int tap, const CellTile& tile, Scratch* scratch) const {
     scratch->points.resize(std::max<size_t>(scratch->points.size(), tile.count));
+    scratch->places.resize(scratch->points.size());
     const float* shifts =
-        in_.offset + ((image * options_.num_deformable_group + deformable_group) * taps_ + tap) * 2 * cells_;
-    tile_points(options_, tile, tap, shifts, shifts + cells_, map_size(), scratch->points.data());
-    return scratch->points.data();
+        in_.offset + ((image * options_.num_deformable_group + run.deformable_group) * taps_ + tap) * 2 * cells_;
+    return tile_points(options_, tile, tap, shifts, shifts + cells_, map_size(run), false, scratch->points.data(),
+                       scratch->places.data());
   }
 
   void data_task(int64_t image, int64_t run_number, Scratch* scratch) {
@@ -189,15 +206,17 @@ class Backward {
   // Adds what the tile gives to the run's part of the data gradient and to the shifts of the tap.
   void data_tile(int64_t image, const Run& run, const CellTile& tile, int tap, Scratch* scratch, float* map_grad,
                  float* shift_grad) {
-    const TilePoint* points = points_of(image, run.deformable_group, tap, tile, scratch);
+    const int count = find_points(image, run, tap, tile, scratch);
+    const TilePoint* points = scratch->points.data();
+    const int* places = scratch->places.data();
     float* product = scratch->product.reserve(kTileCells * kPanel);
     for (const Block& block : run.blocks) {
-      const float* rows = last_grad_ + (image * cells_ + tile.begin) * grad_stride(options_) +
-                          static_cast<int64_t>(block.group) * filters_;
-      multiply_panel(panel(block, tap), rows, grad_stride(options_), tile.count, product, kPanel, false);
-      scatter_tile(product, kPanel, points, tile.count, block.count, map_grad + block.begin - run.begin, run.count);
-      slopes_tile(map(image, block.begin), map_size(), points, tile.count, block.count, product, kPanel, shift_grad,
-                  shift_grad + cells_);
+      const float* rows = out_grad(image, tile.begin) + static_cast<int64_t>(block.group) * filters_;
+      multiply_panel(panel(block, tap), Rows{rows, grad_stride(options_), count, places, false},
+                     Product{product, kPanel, nullptr, false});
+      scatter_tile(product, kPanel, points, count, block.count, map_grad + block.begin - run.begin, run.count);
+      slopes_tile(map(image, run, block), map_size(run), points, count, block.count, product, kPanel, places,
+                  shift_grad, shift_grad + cells_);
     }
   }
 
@@ -230,31 +249,28 @@ class Backward {
     parallel_for<Scratch>(static_cast<int64_t>(blocks) * parts, [&](int64_t i, Scratch* scratch) {
       const Task& task = tasks[i / parts];
       const int part = static_cast<int>(i % parts);
-      weight_task(task.run->deformable_group, *task.block, static_cast<int64_t>(filters_) * part / parts,
+      weight_task(*task.run, *task.block, static_cast<int64_t>(filters_) * part / parts,
                   static_cast<int64_t>(filters_) * (part + 1) / parts, scratch);
     });
   }
 
   // Filters [first, last) of the block's group.
-  void weight_task(int deformable_group, const Block& block, int first, int last, Scratch* scratch) {
-    const int64_t row_stride = std::min<int64_t>(kChunkCells, cells_) + kRowPad;
+  void weight_task(const Run& run, const Block& block, int first, int last, Scratch* scratch) {
     const int filters = last - first;
-    float* rows = scratch->rows.reserve(filters * row_stride);
-    float* columns = scratch->columns.reserve(row_stride * block.count + kPanel);
+    float* columns = scratch->columns.reserve(std::min<int64_t>(kChunkCells, cells_) * block.count + kPanel);
     float* sums = scratch->sums.reserve(static_cast<size_t>(taps_) * filters * kPanel);
     for (int64_t image = 0; image < in_.images; ++image) {
       for (int64_t begin = 0; begin < cells_; begin += kChunkCells) {
         const CellTile tile = {begin, static_cast<int>(std::min<int64_t>(kChunkCells, cells_ - begin)), in_.out_width};
-        const int64_t filter = image * options_.num_filter + static_cast<int64_t>(block.group) * filters_ + first;
-        const float* source = out_grad_ + filter * cells_ + begin;
-        for (int f = 0; f < filters; ++f) {
-          std::copy(source + f * cells_, source + f * cells_ + tile.count, rows + f * row_stride);
-        }
+        const float* grads = out_grad(image, begin) + static_cast<int64_t>(block.group) * filters_ + first;
         for (int tap = 0; tap < taps_; ++tap) {
-          const TilePoint* points = points_of(image, deformable_group, tap, tile, scratch);
-          sample_tile(map(image, block.begin), map_size(), points, tile.count, block.count, columns, block.count);
-          multiply_panel(Panel{columns, block.count, tile.count, nullptr}, rows, row_stride, filters,
-                         sums + static_cast<int64_t>(tap) * filters * kPanel, kPanel, image + begin > 0);
+          const int count = find_points(image, run, tap, tile, scratch);
+          sample_tile(map(image, run, block), map_size(run), scratch->points.data(), count, block.count, columns,
+                      block.count);
+          multiply_panel(Panel{columns, block.count, count, nullptr},
+                         Rows{grads, grad_stride(options_), filters, scratch->places.data(), true},
+                         Product{sums + static_cast<int64_t>(tap) * filters * kPanel, kPanel, nullptr,
+                                 image + begin > 0});
         }
       }
     }

@@ -13,11 +13,12 @@ SNIPER_INLINE Vector& target(float* place) { return *reinterpret_cast<Vector*>(p
 
 }  // namespace
 
-void tile_points(const DeformableConvolutionOptions& options, const CellTile& tile, int tap, const float* rows,
-                 const float* columns, const MapSize& size, TilePoint* points) {
+int tile_points(const DeformableConvolutionOptions& options, const CellTile& tile, int tap, const float* rows,
+                const float* columns, const MapSize& size, bool all, TilePoint* points, int* places) {
   const int tap_row = tap / options.kernel_w * options.dilate_h - options.pad_h;
   const int tap_column = tap % options.kernel_w * options.dilate_w - options.pad_w;
   int row = static_cast<int>(tile.begin / tile.out_width), column = static_cast<int>(tile.begin % tile.out_width);
+  int count = 0;
   for (int i = 0; i < tile.count; ++i) {
     const float y = row * options.stride_h + tap_row + rows[tile.begin + i];
     const float x = column * options.stride_w + tap_column + columns[tile.begin + i];
@@ -25,10 +26,13 @@ void tile_points(const DeformableConvolutionOptions& options, const CellTile& ti
       column = 0;
       ++row;
     }
-    TilePoint& point = points[i];
     BilinearPoint corners;
+    const bool on_map = bilinear_point(y, x, size.height, size.width, &corners);
+    if (!on_map && !all) continue;
+    TilePoint& point = points[count];
+    places[count++] = i;
     point.cells[0] = -1;
-    if (!bilinear_point(y, x, size.height, size.width, &corners)) continue;
+    if (!on_map) continue;
     point.cells[0] = corners.top * size.width + corners.left;
     point.cells[1] = corners.top * size.width + corners.right;
     point.cells[2] = corners.bottom * size.width + corners.left;
@@ -41,6 +45,7 @@ void tile_points(const DeformableConvolutionOptions& options, const CellTile& ti
     point.down = corners.down;
     point.across = corners.across;
   }
+  return count;
 }
 
 SNIPER_CLONES void sample_tile(const float* map, const MapSize& size, const TilePoint* points, int count, int channels,
@@ -81,7 +86,7 @@ SNIPER_CLONES void scatter_tile(const float* grad, int64_t grad_stride, const Ti
 }
 
 SNIPER_CLONES void slopes_tile(const float* map, const MapSize& size, const TilePoint* points, int count, int channels,
-                               const float* grad, int64_t grad_stride, float* down, float* across) {
+                               const float* grad, int64_t grad_stride, const int* places, float* down, float* across) {
   for (int i = 0; i < count; ++i, grad += grad_stride) {
     const TilePoint& point = points[i];
     if (point.cells[0] < 0) continue;
@@ -108,8 +113,8 @@ SNIPER_CLONES void slopes_tile(const float* map, const MapSize& size, const Tile
       sum_y += grad[c] * ((in[2][c] - in[0][c]) * (1.0f - point.across) + (in[3][c] - in[1][c]) * point.across);
       sum_x += grad[c] * ((in[1][c] - in[0][c]) * (1.0f - point.down) + (in[3][c] - in[2][c]) * point.down);
     }
-    down[i] += sum_y;
-    across[i] += sum_x;
+    down[places[i]] += sum_y;
+    across[places[i]] += sum_x;
   }
 }
 

@@ -29,9 +29,10 @@ struct TilePoint {
 };
 
 // The points of tap `tap`, moved by the offset planes `rows` and `columns` of its deformable group (whole planes of the
-// image's output).
-void tile_points(const DeformableConvolutionOptions& options, const CellTile& tile, int tap, const float* rows,
-                 const float* columns, const MapSize& size, TilePoint* points);
+// image's output), for the cells of the tile whose point lies on the map, or for all. Point i belongs to cell places[i]
+// of the tile. Returns their number.
+int tile_points(const DeformableConvolutionOptions& options, const CellTile& tile, int tap, const float* rows,
+                const float* columns, const MapSize& size, bool all, TilePoint* points, int* places);
 
 // out[i * out_stride + c] = value of channel c at point i, for `channels` channels from `map` on.
 void sample_tile(const float* map, const MapSize& size, const TilePoint* points, int count, int channels, float* out,
@@ -42,10 +43,10 @@ void sample_tile(const float* map, const MapSize& size, const TilePoint* points,
 void scatter_tile(const float* grad, int64_t grad_stride, const TilePoint* points, int count, int channels, float* map,
                   int64_t map_stride);
 
-// down[i], across[i] += derivative of sum over c of grad[i * grad_stride + c] * value(i, c) with respect to moving
-// point i down and across.
+// down[places[i]], across[places[i]] += derivative of sum over c of grad[i * grad_stride + c] * value(i, c) with
+// respect to moving point i down and across.
 void slopes_tile(const float* map, const MapSize& size, const TilePoint* points, int count, int channels,
-                 const float* grad, int64_t grad_stride, float* down, float* across);
+                 const float* grad, int64_t grad_stride, const int* places, float* down, float* across);
 
 }  // namespace sniper
 

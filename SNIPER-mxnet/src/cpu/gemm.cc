@@ -43,16 +43,14 @@ const Choice& chosen() {
 
 }  // namespace
 
-void multiply_portable(const Panel& panel, const float* rows, int64_t row_stride, int count, float* out,
-                       int64_t out_stride, bool accumulate) {
-  multiply_blocks(panel, rows, row_stride, count, out, out_stride, accumulate);
+void multiply_portable(const Panel& panel, const Rows& rows, const Product& product) {
+  multiply_blocks(panel, rows, product);
 }
 
 }  // namespace gemm
 
-void multiply_panel(const Panel& panel, const float* rows, int64_t row_stride, int count, float* out,
-                    int64_t out_stride, bool accumulate) {
-  gemm::chosen().kernel(panel, rows, row_stride, count, out, out_stride, accumulate);
+void multiply_panel(const Panel& panel, const Rows& rows, const Product& product) {
+  gemm::chosen().kernel(panel, rows, product);
 }
 
 const char* gemm_kernel_name() { return gemm::chosen().name; }

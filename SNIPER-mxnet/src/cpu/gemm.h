@@ -23,11 +23,29 @@ struct Panel {
   const float* next;  // depth * stride floats that come after these, to be fetched into the cache meanwhile, or null
 };
 
-// out[n * out_stride + j] (+)= sum over r of rows[n * row_stride + r] * panel[r][j] for n < count, j < kPanel.
-// Every sum runs over r in order, whatever `count` is; how it is rounded (with or without fused multiply-add) depends
-// on the machine.
-void multiply_panel(const Panel& panel, const float* rows, int64_t row_stride, int count, float* out,
-                    int64_t out_stride, bool accumulate);
+// The other factor: `count` rows, whose value at depth r is
+//   values[place(n) * stride + r], or values[place(r) * stride + n] where it is turned;
+// place(i) is places[i], or i where places is null; turned rows need places.
+struct Rows {
+  const float* values;
+  int64_t stride;
+  int count;
+  const int* places;
+  bool turned;
+};
+
+// Where the product goes: row n at values + place(n) * stride, added to what is there or instead of it.
+struct Product {
+  float* values;
+  int64_t stride;
+  const int* places;
+  bool accumulate;
+};
+
+// product[n][j] (+)= sum over r of rows[n][r] * panel[r][j] for n < rows.count, j < kPanel.
+// Every sum runs over r in order, whatever the number of rows is; how it is rounded (with or without fused
+// multiply-add) depends on the machine.
+void multiply_panel(const Panel& panel, const Rows& rows, const Product& product);
 
 // Which of the kernels below this machine runs: "avx512f", "avx2" or "portable".
 const char* gemm_kernel_name();
@@ -35,8 +53,7 @@ const char* gemm_kernel_name();
 namespace gemm {
 
 // One signature a kernel; each is compiled for its own instruction set and must only be called where that exists.
-typedef void Kernel(const Panel& panel, const float* rows, int64_t row_stride, int count, float* out,
-                    int64_t out_stride, bool accumulate);
+typedef void Kernel(const Panel& panel, const Rows& rows, const Product& product);
 Kernel multiply_portable;
 #if defined(__x86_64__) && defined(__GNUC__)
 #define SNIPER_GEMM_X86 1

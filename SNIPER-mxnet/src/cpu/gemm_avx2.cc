@@ -26,9 +26,8 @@ SNIPER_GEMM_TARGET inline __attribute__((always_inline)) Vector multiply_add(Vec
 
 }  // namespace
 
-void multiply_avx2(const Panel& panel, const float* rows, int64_t row_stride, int count, float* out,
-                     int64_t out_stride, bool accumulate) {
-  multiply_blocks(panel, rows, row_stride, count, out, out_stride, accumulate);
+void multiply_avx2(const Panel& panel, const Rows& rows, const Product& product) {
+  multiply_blocks(panel, rows, product);
 }
 
 }  // namespace gemm

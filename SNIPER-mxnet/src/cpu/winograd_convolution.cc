@@ -154,8 +154,10 @@ class Convolution {
       for (int p = begin; p < end; ++p) {
         const float* weights = in_.weight + ((point * panels_ + p) * in_.channels + first) * kPanel;
         const float* next = p + 1 < end ? weights + static_cast<int64_t>(in_.channels) * kPanel : nullptr;
-        multiply_panel(Panel{weights, kPanel, depth, next}, transformed + point * row_, data_stride_, tiles,
-                       products + point * product_stride_ + static_cast<int64_t>(p) * tiles * kPanel, kPanel, part > 0);
+        multiply_panel(
+            Panel{weights, kPanel, depth, next}, Rows{transformed + point * row_, data_stride_, tiles, nullptr, false},
+            Product{products + point * product_stride_ + static_cast<int64_t>(p) * tiles * kPanel, kPanel, nullptr,
+                    part > 0});
       }
     });
   }
