@@ -60,8 +60,8 @@ def focus_warnings(scales: Sequence[SeenScale], pruning: Sequence[bool]) -> List
             medians = sorted(np.median(scale.factor) for scale in scales)
             ordered = [_at(scale, median) for scale, median in zip(scales, medians)]
             return [f'{definition_text(fine.definition)} of TEST.SCALES is no finer than '
-                    f'{definition_text(coarse.definition)} on {100 * crossed.mean():.0f} % of the pictures, but AutoFocus '
-                    f'goes from coarse to fine: --set {_setting("TEST", ordered, ranges=False)}']
+                    f'{definition_text(coarse.definition)} on {100 * crossed.mean():.0f} % of the pictures, but '
+                    f'AutoFocus goes from coarse to fine: --set {_setting("TEST", ordered, ranges=False)}']
     return []
 
 
