@@ -77,6 +77,9 @@ class CocoFile:
             if name == BACKGROUND:
                 warnings.add(f'categories are called {BACKGROUND} and are left out, for every detector has it', key)
                 continue
+            if not name:
+                warnings.add('categories have an empty name and are left out', key)
+                continue
             if name in label and key not in names:
                 warnings.add('categories have the name of another; they are one class', name)
             elif key not in names:
@@ -99,7 +102,7 @@ class CocoFile:
         if key is None:
             raise SniperError(f'{self.path}: category id {category["id"]!r:.80} is neither a whole number nor text')
         name = str(name) if is_number(name) else name
-        if not isinstance(name, str) or not name.strip():
+        if not isinstance(name, str):
             raise SniperError(f'{self.path}: the name of category {key!r} is not text')
         return key, printable_text(' '.join(name.split()))
 
@@ -138,7 +141,7 @@ class CocoFile:
                 warnings.add(_WRONG_ID if 'id' in image else 'images have no "id" and are left out',
                              f'number {index}' if 'id' not in image else f'{image["id"]!r:.40}')
                 continue
-            name = image.get('file_name')
+            name = image.get('file_name') or _name_in_address(image.get('coco_url'))
             image = dict(image, id=key, file_name=printable_text(name) if isinstance(name, str) else '')
             entries[key].append(image)
             images.append(image)
@@ -243,6 +246,11 @@ class CocoFile:
         self.categories = [known.get(label, {'id': free + label, 'name': name})
                            for label, name in enumerate(listed, 1)]
         self.labels.update((category['id'], label) for label, category in enumerate(self.categories, 1))
+
+
+def _name_in_address(address):
+    """Folder and name of a picture of COCO; LVIS has nothing else."""
+    return '/'.join(address.split('/')[-2:]) if isinstance(address, str) else ''
 
 
 def _is_results(content):

@@ -84,7 +84,7 @@ def _text_kind(head):
         if re.match(pattern, text):
             return f'{what}, {mend}'
     if text and all(32 <= letter < 127 or letter in b'\t\r\n\f' for letter in text):
-        return f'text, {_NO_PICTURE}'
+        return 'damaged or not an image, but text: fetch it again, or leave it out'
     return None
 
 
