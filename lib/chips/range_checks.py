@@ -50,6 +50,21 @@ def order_warnings(section: str, scales: Sequence[SeenScale]) -> List[str]:
     return []
 
 
+def focus_warnings(scales: Sequence[SeenScale], pruning: Sequence[bool]) -> List[str]:
+    """Of a test: scales that run on chips of the one before, which is no coarser on many pictures; pruning: a scale
+    each. Of scales in one form configs.checks knows it; where a factor follows pixels it depends on the pictures."""
+    for place in [place for place, focused in enumerate(pruning) if focused and 0 < place < len(scales)]:
+        coarse, fine = scales[place - 1], scales[place]
+        crossed = fine.factor <= coarse.factor
+        if crossed.mean() > CROSSED:
+            medians = sorted(np.median(scale.factor) for scale in scales)
+            ordered = [_at(scale, median) for scale, median in zip(scales, medians)]
+            return [f'{definition_text(fine.definition)} of TEST.SCALES is no finer than '
+                    f'{definition_text(coarse.definition)} on {100 * crossed.mean():.0f} % of the pictures, but '
+                    f'AutoFocus goes from coarse to fine: --set {_setting("TEST", ordered, ranges=False)}']
+    return []
+
+
 def _same(scales, order):
     """The scales without those that enlarge every picture as another does, whose ranges are joined; None if there are
     none."""
