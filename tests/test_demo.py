@@ -76,7 +76,7 @@ def test_autofocus(image, tmp_path, capsys, monkeypatch):
 
 
 def test_nothing_to_show(folder, image, capsys):
-    assert demo.main(arguments(folder, image, VIS_THRESH=1.0)) == 0
+    assert demo.main(arguments(folder, image, SCORE_THRESH=1.0, VIS_THRESH=1.0)) == 0
     assert 'no detection with a score of 1.0 or more' in capsys.readouterr().out
 
 
