@@ -67,8 +67,9 @@ class TrainedSizes(NamedTuple):
             width, height = map(float, facts['picture'])
         except (KeyError, TypeError, ValueError, IndexError, SniperError):
             return None
+        lengths = [width, height] + [scale.factor for scale in scales]
         sound = (scales and sides.shape == sizes.shape == SHARES.shape and np.isfinite([sides, sizes]).all() and
-                 min([sizes[1], width, height] + [scale.factor for scale in scales]) > 0)
+                 np.isfinite(lengths).all() and min(lengths + [sizes[1]]) > 0)
         return cls((width, height), sides, sizes, scales) if sound else None
 
 
