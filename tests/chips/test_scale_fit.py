@@ -67,6 +67,7 @@ def test_pictures_of_a_higher_resolution():
     records = make_pictures((40, 1500), ((3750, 3000),))
     line, = found(records)
     words = words_of(line)
+    assert re.search('were trained at 0.[0-4]', line)
     assert 'TEST.VALID_RANGES' in words and found(records, *words) == [] and share_off(records, *words) < 0.1
 
 
