@@ -67,6 +67,7 @@ def test_pictures_of_a_higher_resolution():
     records = make_pictures((40, 1500), ((3750, 3000),))
     line, = found(records)
     words = words_of(line)
+    assert re.search('were trained at 0.[0-4]', line)
     assert 'TEST.VALID_RANGES' in words and found(records, *words) == [] and share_off(records, *words) < 0.1
 
 
@@ -117,7 +118,8 @@ def test_checkpoints_that_do_not_say():
 @pytest.mark.parametrize('spoil', [
     lambda facts: facts.pop('scales'), lambda facts: facts.update(scales=[]), lambda facts: facts.update(sizes=[1, 2]),
     lambda facts: facts.update(sides=[float('nan')] * 21), lambda facts: facts['scales'][0].update(factor=0),
-    lambda facts: facts.update(picture='large'), lambda facts: facts['scales'][0].update(scale=7),
+    lambda facts: facts.update(picture='large'), lambda facts: facts.update(picture=[float('inf'), 1]),
+    lambda facts: facts['scales'][0].update(scale=7),
     lambda facts: facts['scales'][0].update(scale='twice')])
 def test_damaged_facts_are_none(spoil):
     facts = json.loads(json.dumps(TRAINED['seen']))
