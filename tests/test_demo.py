@@ -76,8 +76,8 @@ def test_autofocus(image, tmp_path, capsys, monkeypatch):
 
 
 def test_nothing_to_show(folder, image, capsys):
-    assert demo.main(arguments(folder, image, VIS_THRESH=2.0)) == 0
-    assert 'no detection with a score of 2.0 or more' in capsys.readouterr().out
+    assert demo.main(arguments(folder, image, SCORE_THRESH=1.0, VIS_THRESH=1.0)) == 0
+    assert 'no detection with a score of 1.0 or more' in capsys.readouterr().out
 
 
 def test_a_place_that_cannot_be_written_costs_the_picture_alone(folder, image, tmp_path, capsys):
