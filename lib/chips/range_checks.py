@@ -52,6 +52,21 @@ def order_warnings(section: str, scales: Sequence[SeenScale]) -> List[str]:
     return []
 
 
+def focus_warnings(scales: Sequence[SeenScale], pruning: Sequence[bool]) -> List[str]:
+    """Of a test: scales that run on chips of the one before, which is no coarser on many pictures; pruning: a scale
+    each. Of scales in one form configs.checks knows it; where a factor follows pixels it depends on the pictures."""
+    for place in [place for place, focused in enumerate(pruning) if focused and 0 < place < len(scales)]:
+        coarse, fine = scales[place - 1], scales[place]
+        crossed = fine.factor <= coarse.factor
+        if crossed.mean() > CROSSED:
+            medians = sorted(np.median(scale.factor) for scale in scales)
+            ordered = [_at(scale, median) for scale, median in zip(scales, medians)]
+            return [f'{definition_text(fine.definition)} of TEST.SCALES is no finer than '
+                    f'{definition_text(coarse.definition)} on {100 * crossed.mean():.0f} % of the pictures, but '
+                    f'AutoFocus goes from coarse to fine: --set {_setting("TEST", ordered, ranges=False)}']
+    return []
+
+
 def _same(scales, order):
     """The scales without those that enlarge every picture as another does, whose ranges are joined; None if there are
     none."""
@@ -80,10 +95,11 @@ def _setting(section, changed, scales=True, ranges=True):
 def missed_warnings(section: str, scales: Sequence[SeenScale], sizes: ObjectSizes) -> List[str]:
     """Objects in no valid range: many, or some between the ranges of two scales. Without objects: any such gap."""
     key = f'{section}.VALID_RANGES'
-    closed = f': --set {key} {ranges_text(closed_ranges(scales))}'
+    what = 'for which no scale makes chips' if section == 'TRAIN' else 'which no scale takes'
+    closed = f'{what}: --set {key} {ranges_text(closed_ranges(scales))}'
     gaps = _gaps(scales)
     if not len(sizes.image):
-        return [f'{key} leave out objects with sides of {low:g} to {high:g} pixels, which no scale takes' + closed
+        return [f'{key} leave out objects with sides of {low:g} to {high:g} pixels, ' + closed
                 for low, high in gaps[:1]]
     missed = ~np.any([scale.taken for scale in scales], axis=0)
     in_gap = np.zeros(len(missed), bool)
@@ -93,7 +109,7 @@ def missed_warnings(section: str, scales: Sequence[SeenScale], sizes: ObjectSize
         return []
     sides = sizes.sides[missed]
     return [f'{key} leave out {_share(missed)} of the objects, with sides of {number(sides.min())} to '
-            f'{number(sides.max())} pixels, which no scale takes' + closed]
+            f'{number(sides.max())} pixels, {closed}']
 
 
 def _gaps(scales) -> List[Tuple[float, float]]:

@@ -88,14 +88,13 @@ def test_numbers_stay_within_what_their_keys_declare(name):
     declared, purpose = LIMITED[name], 'test' if name.startswith('TEST.') else 'train'
     low, high, above = declared.limits
     below, beyond = [] if low is None else [low - 1], [] if high is None else [high + 1]
-    outside = below + beyond + ([] if above is None else [above]) + [2 ** 40]
+    outside = below + beyond + ([] if above is None else [above])
+    outside += [] if declared.kind in (FLOAT, FLOATS) else [2 ** 40]
     sample = plain_value(declared.kind.convert(declared.default))
     for number in outside:
         value = [number] * len(sample) if isinstance(sample, list) else number
         with pytest.raises(ConfigError, match=f'^(--set: )?{name}') as caught:
-            check_supported(load_config(TINY, [name, value]), purpose)
-            if declared.kind in (FLOAT, FLOATS):
-                raise ConfigError(name)  # large numbers are as good as others there
+            check_supported(load_config(None, [name, value]), purpose)
         assert '\n' not in str(caught.value) and len(str(caught.value)) < 200
 
 
@@ -103,5 +102,5 @@ def test_numbers_stay_within_what_their_keys_declare(name):
 def test_no_number_is_beyond_what_the_operators_take(name):
     for text in ('nan', '-inf', '1e39', '1' + '0' * 400, '-99999999999999999999999999999999999999999', '1e400'):
         with pytest.raises(ConfigError, match=f'^--set: {name}') as caught:
-            load_config(TINY, [name, text])
+            load_config(None, [name, text])
         assert len(str(caught.value)) < 200, text
