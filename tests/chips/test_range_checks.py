@@ -100,12 +100,12 @@ def test_without_objects_a_gap_is_seen_too():
 def test_autofocus_on_pictures_where_the_finer_scale_is_coarser():
     path = 'configs/faster/sniper_tiny_autofocus.yml'
     large = make_pictures((8, 250), ((2000, 1500), (640, 480)))
-    config = tiny('TEST.SCALES', '[0.5x, 1000px]', path=path)
+    config = tiny('TEST.SCALES', '[64px, 0.5x, 1000px]', path=path)
     line, = [line for line in report_test(config, large, {})[1] if 'AutoFocus' in line]
     assert '1000px of TEST.SCALES is no finer than 0.5x on 50 % of the pictures' in line
     again = tiny(*shlex.split(line.partition('--set ')[2]), path=path)
     assert not any('AutoFocus' in line for line in report_test(again, large, {})[1])
-    config.TEST.DO_PRUNING = [False, False]  # the order matters to AutoFocus alone
+    config.TEST.DO_PRUNING = [False, False, False]  # the order matters to AutoFocus alone
     assert not any('AutoFocus' in line for line in report_test(config, large, {})[1])
 
 
