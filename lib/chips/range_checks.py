@@ -93,10 +93,11 @@ def _setting(section, changed, scales=True, ranges=True):
 def missed_warnings(section: str, scales: Sequence[SeenScale], sizes: ObjectSizes) -> List[str]:
     """Objects in no valid range: many, or some between the ranges of two scales. Without objects: any such gap."""
     key = f'{section}.VALID_RANGES'
-    closed = f': --set {key} {ranges_text(closed_ranges(scales))}'
+    what = 'for which no scale makes chips' if section == 'TRAIN' else 'which no scale takes'
+    closed = f'{what}: --set {key} {ranges_text(closed_ranges(scales))}'
     gaps = _gaps(scales)
     if not len(sizes.image):
-        return [f'{key} leave out objects with sides of {low:g} to {high:g} pixels, which no scale takes' + closed
+        return [f'{key} leave out objects with sides of {low:g} to {high:g} pixels, ' + closed
                 for low, high in gaps[:1]]
     missed = ~np.any([scale.taken for scale in scales], axis=0)
     in_gap = np.zeros(len(missed), bool)
@@ -106,7 +107,7 @@ def missed_warnings(section: str, scales: Sequence[SeenScale], sizes: ObjectSize
         return []
     sides = sizes.sides[missed]
     return [f'{key} leave out {_share(missed)} of the objects, with sides of {number(sides.min())} to '
-            f'{number(sides.max())} pixels, which no scale takes' + closed]
+            f'{number(sides.max())} pixels, {closed}']
 
 
 def _gaps(scales) -> List[Tuple[float, float]]:

@@ -5,7 +5,8 @@ A checkpoint with the tag `0003` (after epoch 3) or `interrupted` is
     <prefix>-symbol.json        the training graph
     <prefix>-<tag>.params       'arg:<name>', 'aux:<name>' in MXNet's array format; also the box layer's `_test` arrays
     <prefix>-<tag>.states       the optimiser: 'momentum:<name>', 'master:<name>', 'count:<name>' in the same format
-    <prefix>-<tag>.json         progress, classes, configuration; sizes and checksums of the two files above
+    <prefix>-<tag>.json         progress, classes, configuration, sizes of what was trained on (`seen`, see
+                                lib.chips.scale_fit); lengths and checksums of the two files above
 
 Everything is written under temporary names first. Then the old side file is deleted, the new files are renamed, the
 side file last: a process killed at any moment leaves either the old checkpoint, none with this tag, or the new one.

@@ -23,7 +23,7 @@ def mended(records, line, *overrides):
 
 
 @pytest.mark.parametrize('overrides, expected', [
-    ((RANGES, '[[-1, 20], [40, 100], [72, -1]]'), r'RANGES leave out 2\d % .* 2\d to \d\d pixels, which no'),
+    ((RANGES, '[[-1, 20], [40, 100], [72, -1]]'), r'RANGES leave out 2\d % .* 2\d to \d\d pixels, for which no'),
     ((RANGES, '[[-1, 9], [10, 20], [150, -1]]'), r'leave out 6\d % .* sides of [\d.]+ to 14\d pixels'),
     ((RANGES, '[[-1, 40], [24, 60], [60.5, -1]]'), None),  # a gap of half a pixel holds next to nothing
     (('TEST.VALID_RANGES', '[[60, 80], [70, 120], [100, 160]]'), r'TEST.VALID_RANGES leave out 7\d %'),
