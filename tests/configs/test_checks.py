@@ -101,7 +101,7 @@ def test_numbers_stay_within_what_their_keys_declare(name):
 
 @pytest.mark.parametrize('name', [name for name, declared in declared_keys().items() if declared.kind in (INT, FLOAT)])
 def test_no_number_is_beyond_what_the_operators_take(name):
-    for text in ('nan', '-inf', '1e39', '1' + '0' * 400, '-99999999999999999999999999999999999999999', '1e400'):
+    for text in ('nan', '-inf', '1e39', '1e-38', '1' + '0' * 400, '-9' + '9' * 40, '1e400'):
         with pytest.raises(ConfigError, match=f'^--set: {name}') as caught:
             load_config(None, [name, text])
         assert len(str(caught.value)) < 200, text
