@@ -103,8 +103,9 @@ def with_bar(metrics, test_minutes, **bars):
 
 
 def read_metrics(out):
-    """The metrics that main_test.py wrote below `out`."""
-    path, = glob.glob(os.path.join(ROOT, out, '*', '*', 'results', '*', '*', '*_metrics.json'))
+    """The metrics that main_test.py wrote below `out` last."""
+    paths = glob.glob(os.path.join(ROOT, out, '*', '*', 'results', '*', '*', '*_metrics.json'))
+    path = max(paths, key=os.path.getmtime)
     with open(path) as stream:
         return json.load(stream)
 

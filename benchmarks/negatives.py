@@ -67,7 +67,8 @@ def trained(args, name, proposals):
         str(args.batches))
     run('main_test.py', '--cfg', CONFIGURATION, '--set', *keys, *FROM_SCRATCH, 'TEST.TEST_EPOCH', str(EPOCHS))
     metrics = read_metrics(out)
-    detections, = glob.glob(os.path.join(ROOT, out, '*', '*', 'results', '*', '*', '*_results.json'))
+    detections = max(glob.glob(os.path.join(ROOT, out, '*', '*', 'results', '*', '*', '*_results.json')),
+                     key=os.path.getmtime)
     return {'AP': metrics['AP'], 'AP50': metrics['AP50'],
             'false_positives': false_positives('data/synthetic/annotations/instances_val.json', detections)}
 

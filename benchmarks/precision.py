@@ -150,7 +150,8 @@ def measure_ap(out):
         clean = {name: value for name, value in os.environ.items() if name != MAX_ISA}
         if subprocess.call(command, cwd=ROOT, env=clean):
             sys.exit(f'this command failed: {" ".join(command)}')
-        path, = glob.glob(os.path.join(ROOT, folder, '*', '*', 'results', '*', '*', '*_metrics.json'))
+        path = max(glob.glob(os.path.join(ROOT, folder, '*', '*', 'results', '*', '*', '*_metrics.json')),
+                   key=os.path.getmtime)
         with open(path) as stream:
             found[precision] = json.load(stream)['AP']
     return found

@@ -7,8 +7,9 @@ from typing import List
 from easydict import EasyDict
 
 from configs.defaults import KEYS
+from configs.keys import declared_keys, plain_value, value_of
 from configs.scales import check_scales
-from configs.schema import ConfigError
+from configs.schema import PROCESSES, ConfigError, Limits
 
 PURPOSES = ('train', 'test', 'demo')
 
@@ -20,6 +21,7 @@ def check_supported(config: EasyDict, purpose: str) -> None:
     """
     if purpose not in PURPOSES:
         raise ValueError(f'purpose {purpose!r} is none of {PURPOSES}')
+    _check_limits(config, 'TEST' if purpose == 'train' else 'TRAIN')
     _check_network(config)
     if purpose == 'train':
         _check_train(config)
@@ -43,10 +45,16 @@ def _require(condition, message, *values):
         raise ConfigError(message % values)
 
 
-def _at_least(config, section, low, names):
-    for name in names.split():
-        value = config[section][name]
-        _require(value >= low, '%s.%s is %s; it must be %s or more', section, name, value, low)
+def _check_limits(config, unused_section):
+    """Numbers are within what their keys declare."""
+    for name, declared in declared_keys().items():
+        if declared.limits == Limits() or name.startswith(unused_section + '.'):
+            continue
+        value = plain_value(value_of(config, name))
+        numbers = value if isinstance(value, list) else [value]
+        _require(all(isinstance(number, str) or declared.limits.allow(number) for number in numbers),
+                 '%s is %s; %s must be %s%s', name, value, 'all' if isinstance(value, list) else 'it', declared.limits,
+                 ", or 'auto'" if declared.kind is PROCESSES else '')
 
 
 def _check_network(config):
@@ -61,19 +69,13 @@ def _check_network(config):
 
 def _check_train(config):
     train = config.TRAIN
-    _at_least(config, 'TRAIN', 1, 'BATCH_IMAGES CHIP_SIZE LR_REFERENCE_BATCH LOSS_SCALE_INTERVAL')
-    _at_least(config, 'TRAIN', 0, 'begin_epoch end_epoch MAX_BATCHES SEED lr warmup_lr warmup_step '
-                                  'wd CLIP_GRADIENT COLOR_JITTER NEG_CHIPS_PER_IMAGE')
     _check_exchange(config)
-    _check_processes('TRAIN.NUM_PROCESS', train.NUM_PROCESS)
-    _require(train.PREFETCH == 'auto' or train.PREFETCH >= 1, "TRAIN.PREFETCH is %s; it must be 1 or more, or 'auto'",
-             train.PREFETCH)
     _check_scales('TRAIN', train)
     _require(train.CHIP_STRIDES and min(train.CHIP_STRIDES) > 0 and max(train.CHIP_STRIDES) < train.CHIP_SIZE,
              'TRAIN.CHIP_STRIDES is %s; it wants strides from 1 to below TRAIN.CHIP_SIZE, %d',
              train.CHIP_STRIDES, train.CHIP_SIZE)
-    _require(len(train.NEG_CHIP_MIN_ROWS) == 2 and min(train.NEG_CHIP_MIN_ROWS) >= 0,
-             'TRAIN.NEG_CHIP_MIN_ROWS is %s; it wants two numbers from 0: of the finest scale and of the others',
+    _require(len(train.NEG_CHIP_MIN_ROWS) == 2,
+             'TRAIN.NEG_CHIP_MIN_ROWS is %s; it wants two numbers: of the finest scale and of the others',
              train.NEG_CHIP_MIN_ROWS)
     lr_epochs(train.lr_step)
 
@@ -83,14 +85,11 @@ def _check_exchange(config):
     default = config.default
     _require(config.TRAIN.LOSS_SCALING == 'static' or not default.kvstore.startswith('dist'), 'TRAIN.LOSS_SCALING is '
              "'dynamic', which workers of default.kvstore %r do not agree about; use 'static'", default.kvstore)
-    _require(default.worker_timeout > 0, 'default.worker_timeout is %s; it must be above 0', default.worker_timeout)
     if default.kvstore == 'dist_async':
         _require(not config.TRAIN.fp16, "TRAIN.fp16 is True, but the workers of default.kvstore 'dist_async' send "
                  "changes of weights, which half precision would swallow; use 'dist_sync' or 'dist_device_sync'")
     if default.gradient_compression == 'none':
         return
-    _require(default.compression_threshold > 0, 'default.compression_threshold is %s; it must be above 0',
-             default.compression_threshold)
     _require(default.kvstore in ('device', 'dist_sync', 'dist_device_sync'),
              "default.gradient_compression is %r, which default.kvstore %r does not have; use 'device', 'dist_sync' or "
              "'dist_device_sync', or set it to 'none'", default.gradient_compression, default.kvstore)
@@ -104,12 +103,8 @@ def _check_test(config):
     for name in [name for name, declared in KEYS['TEST'].items() if declared.per_scale and name != 'VALID_RANGES']:
         _require(len(test[name]) == scales, 'TEST.%s has %d entries, but TEST.SCALES has %d; give one entry a scale',
                  name, len(test[name]), scales)
-    _require(min(test.BATCH_IMAGES) >= 1, 'TEST.BATCH_IMAGES is %s; all must be 1 or more', test.BATCH_IMAGES)
-    _require(test.CALIBRATION_COUNT >= 1, 'TEST.CALIBRATION_COUNT is %d; it must be 1 or more', test.CALIBRATION_COUNT)
-    _require(test.CONCURRENT_JOBS >= 1, 'TEST.CONCURRENT_JOBS is %d; it must be 1 or more', test.CONCURRENT_JOBS)
     _require(test.NMS > 0 or test.NMS_SIGMA > 0 or test.NMS_METHOD in ('hard', 'linear'),
              'TEST.NMS, %s, and TEST.NMS_SIGMA, %s, are both off; set one above 0', test.NMS, test.NMS_SIGMA)
-    _check_processes('TEST.NUM_PROCESS', test.NUM_PROCESS)
 
 
 def _check_scales(section, values):
@@ -123,7 +118,3 @@ def _check_scales(section, values):
         _require(high == -1 or low < high, '%s.VALID_RANGES has the entry %s; the second number must be above the '
                  'first, or -1 for no limit', section, (low, high))
     return scales
-
-
-def _check_processes(name, value):
-    _require(value == 'auto' or value >= 0, "%s is %s; it must be 0 or more, or 'auto'", name, value)

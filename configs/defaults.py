@@ -27,16 +27,17 @@ from configs.schema import (
 NETWORK = {
     'pretrained': key('', "prefix of the initial weights' files; '' trains from scratch", 'graph schedule machine',
                       PATH),
-    'pretrained_epoch': key(0, 'number in the name of the initial weights, PREFIX-0000.params', 'schedule'),
+    'pretrained_epoch': key(0, 'number in the name of the initial weights, PREFIX-0000.params', 'schedule', low=0),
     'KEEP_HEADS': key(False, 'heads start from the initial weights too where these have them; False = always anew',
                       'schedule'),
     'PIXEL_MEANS': key([0, 0, 0], 'subtracted from pixels, 0 to 255, in the order blue, green, red',
                        'pixels detections proposals schedule', array_of(3)),
     'FIXED_PARAMS': key(['gamma', 'beta'], 'parameters whose name contains one of these are not trained', 'schedule',
                         TEXTS),
-    'ANCHOR_RATIOS': key([0.5, 1, 2], 'anchor shapes, height / width', 'graph detections proposals schedule', FLOATS),
+    'ANCHOR_RATIOS': key([0.5, 1, 2], 'anchor shapes, height / width', 'graph detections proposals schedule', FLOATS,
+                         above=0),
     'ANCHOR_SCALES': key([8, 16, 32], 'anchor sizes in feature strides', 'graph detections proposals schedule',
-                         FLOATS),
+                         FLOATS, above=0),
     'FIX_BN': key(False, 'batch norms keep the statistics of the initial weights and use them in training too: for a '
                   'head trained on a network that stays as it is', 'graph schedule'),
     'ROIS': key('proposals', "what the R-CNN looks at: 'proposals' = the network's own; 'input' = rois that somebody "
@@ -55,7 +56,7 @@ DATASET = {
     'root_path': key('./data', 'folder of caches', 'machine', PATH),
     'dataset_path': key('./data/VOCdevkit', 'folder of images and annotations', 'machine', PATH),
     'NUM_CLASSES': key(21, 'classes with the background; the annotation file, or the weights in demo.py, know better',
-                       'graph detections schedule'),
+                       'graph detections schedule', low=0, high=100000),
     'proposal': key('rpn', 'where proposals for negative chips come from', 'schedule', choices=('rpn',)),
 }
 
@@ -64,16 +65,16 @@ TRAIN = {
     'ONLY_PROPOSAL': key(False, 'train the proposal network alone', 'graph schedule'),
     'WITH_MASK': key(False, 'train a mask head too', 'graph schedule'),
     'MAX_MASKS': key(50, 'proposals a chip that masks are trained on, at most and on average over a batch',
-                     'graph schedule'),
+                     'graph schedule', low=1, high=100000),
     'MAX_POLYGON_LEN': key(500, "numbers that an object's polygons may have; longer ones are simplified and counted",
-                           'graph schedule'),
+                           'graph schedule', low=0, high=1000000),
     'AUTO_FOCUS': key(False, 'train the head that predicts where small objects are', 'graph schedule'),
     'AUTO_FOCUS_SMALL_THRESH': key(-1, 'objects of a side below this, chip pixels, are focus targets; -1 = 64',
-                                   'schedule'),
+                                   'schedule', low=-1),
     'AUTO_FOCUS_DC_LOW': key(-1, 'objects of a side up to this, chip pixels, are ignored by focus targets; -1 = 5',
-                             'schedule'),
+                             'schedule', low=-1),
     'AUTO_FOCUS_DC_HIGH': key(-1, 'objects from SMALL_THRESH up to this side, chip pixels, are ignored too; -1 = 90',
-                              'schedule'),
+                              'schedule', low=-1),
 
     # images and chips
     'SCALES': key([3.0, 1.667, 512.0], 'fine to coarse: factors, 2x; pixels of the long side, 256px; or pairs '
@@ -84,84 +85,86 @@ TRAIN = {
     'SAMPLER': key('chips', "what an epoch is made of: 'chips' around objects, whole 'images', or random 'crops', "
                    'resized to CHIP_SIZE; VALID_RANGES hold for chips only', 'schedule',
                    choices=('chips', 'images', 'crops')),
-    'CHIP_SIZE': key(512, 'side of a chip, pixels', 'graph schedule'),
+    'CHIP_SIZE': key(512, 'side of a chip, pixels', 'graph schedule', low=1, high=16384),
     'CHIP_STRIDES': key([56, 57, 58, 59], 'pixels between candidate chips; one of these is drawn an epoch', 'schedule',
                         INTS),
     'CPP_CHIPS': key(False, 'boxes are tested for lying in a chip in single precision, as by C++ chips of the '
                      'original', 'schedule'),
     'USE_NEG_CHIPS': key(True, 'add chips of background where proposals are; needs proposal files', 'schedule'),
-    'NEG_CHIPS_PER_IMAGE': key(2, 'of those, an image and epoch at most; drawn anew every epoch', 'schedule'),
+    'NEG_CHIPS_PER_IMAGE': key(2, 'of those, an image and epoch at most; drawn anew every epoch', 'schedule', low=0),
     'NEG_CHIP_MIN_ROWS': key([25, 10], 'such a chip holds more proposals than this: at the finest scale, at the '
-                             'others', 'schedule', INTS),
+                             'others', 'schedule', INTS, low=0),
     'MIN_OBJECT_SIDE': key(10, 'what a chip shows of an object is passed over if a side is shorter, chip pixels',
-                           'schedule'),
-    'MAX_GT': key(100, 'objects a chip at most; those beyond are counted and reported', 'graph schedule'),
+                           'schedule', low=1),
+    'MAX_GT': key(100, 'objects a chip at most; those beyond are counted and reported', 'graph schedule',
+                  low=1, high=100000),
     'FLIP': key(True, 'train on mirrored copies too', 'schedule'),
     'FLIP_VERTICAL': key(False, 'train on copies turned upside down too', 'schedule'),
     'COLOR_JITTER': key(0.0, 'largest share by which brightness, contrast and saturation change; 0 = off',
-                        'schedule'),
-    'FG_THRESH': key(0.5, 'images with a box that overlaps an object so much (IoU) are trained on', 'schedule'),
-    'BG_THRESH_HI': key(0.5, 'images with a box of an overlap in [LO + 0.0001, HI) too', 'schedule'),
-    'BG_THRESH_LO': key(0.0, 'see BG_THRESH_HI', 'schedule'),
+                        'schedule', low=0, high=1),
+    'FG_THRESH': key(0.5, 'images with a box that overlaps an object so much (IoU) are trained on', 'schedule',
+                     low=0, high=1),
+    'BG_THRESH_HI': key(0.5, 'images with a box of an overlap in [LO + 0.0001, HI) too', 'schedule', low=0, high=1),
+    'BG_THRESH_LO': key(0.0, 'see BG_THRESH_HI', 'schedule', low=0, high=1),
 
     # processes
     'NUM_PROCESS': key(64, "worker processes, at most the cores; 'auto' = cores, at most 32, as memory allows; 0 = "
-                       "none", 'machine', PROCESSES),
+                       "none", 'machine', PROCESSES, low=0),
     'PREFETCH': key('auto', "batches prepared ahead; 'auto' = as keeps the workers busy and memory allows", 'machine',
-                    PROCESSES),
+                    PROCESSES, low=1),
     'REDUCED_DECODE': key(True, 'decode JPEG files at 1/2, 1/4 or 1/8 of their size for chips of a scale up to that: '
                           'faster, and small scales alias less', 'schedule'),
-    'SEED': key(0, 'of chips, order, sampling and new weights', 'schedule'),
-    'MAX_BATCHES': key(0, 'batches an epoch at most, for trials; 0 = all', 'schedule'),
+    'SEED': key(0, 'of chips, order, sampling and new weights', 'schedule', low=0),
+    'MAX_BATCHES': key(0, 'batches an epoch at most, for trials; 0 = all', 'schedule', low=0),
 
     # optimiser and schedule
-    'lr': key(0, 'learning rate', 'schedule', FLOAT),
+    'lr': key(0, 'learning rate', 'schedule', FLOAT, low=0),
     'lr_step': key('', "epochs, joined by ',', fractions too, after which lr is multiplied by lr_factor", 'schedule'),
-    'lr_factor': key(0.1, 'see lr_step', 'schedule'),
+    'lr_factor': key(0.1, 'see lr_step', 'schedule', low=0),
     'LR_POLICY': key('step', "'step' as lr_step says; 'cosine' from lr to lr x LR_FINAL at end_epoch", 'schedule',
                      choices=('step', 'cosine')),
-    'LR_FINAL': key(0.01, 'last share of lr, for cosine', 'schedule'),
+    'LR_FINAL': key(0.01, 'last share of lr, for cosine', 'schedule', low=0, high=1),
     'LR_SCALING': key('none', "'linear' multiplies lr by chips an update, of all devices and workers, / "
                       "LR_REFERENCE_BATCH; goes with LOSS_MEAN 'update'", 'schedule', choices=('none', 'linear')),
-    'LR_REFERENCE_BATCH': key(128, 'chips an update that lr is meant for', 'schedule'),
+    'LR_REFERENCE_BATCH': key(128, 'chips an update that lr is meant for', 'schedule', low=1),
     'LOSS_MEAN': key('device', "'device': losses are means over the labels of a device's chips, gradients of devices "
                      "and workers are summed, as in the original; 'update': sums over constants and all chips of an "
                      "update, whatever devices and workers share these", 'graph schedule',
                      choices=('device', 'update')),
     'warmup': key(False, 'raise the learning rate from warmup_lr to lr over warmup_step batches', 'schedule'),
-    'warmup_lr': key(0, 'see warmup', 'schedule', FLOAT),
-    'warmup_step': key(0, 'see warmup', 'schedule'),
-    'momentum': key(0.9, 'of SGD', 'schedule'),
-    'wd': key(0.0005, 'weight decay', 'schedule', FLOAT),
-    'CLIP_GRADIENT': key(0.0, 'largest absolute gradient of a weight; 0 = no limit', 'schedule', FLOAT),
+    'warmup_lr': key(0, 'see warmup', 'schedule', FLOAT, low=0),
+    'warmup_step': key(0, 'see warmup', 'schedule', low=0),
+    'momentum': key(0.9, 'of SGD', 'schedule', low=0, high=1),
+    'wd': key(0.0005, 'weight decay', 'schedule', FLOAT, low=0),
+    'CLIP_GRADIENT': key(0.0, 'largest absolute gradient of a weight; 0 = no limit', 'schedule', FLOAT, low=0),
     'fp16': key(False, 'half precision, on GPUs only', 'graph detections proposals schedule'),
-    'scale': key(1.0, 'factor on the losses with fp16', 'graph schedule'),
+    'scale': key(1.0, 'factor on the losses with fp16', 'graph schedule', above=0),
     'LOSS_SCALING': key('static', "with fp16: 'static' = scale all the time; 'dynamic' = scale at first, halved when "
                         "gradients overflow (that update is left out), doubled after LOSS_SCALE_INTERVAL good ones",
                         'graph schedule', choices=('static', 'dynamic')),
-    'LOSS_SCALE_INTERVAL': key(2000, 'updates; see LOSS_SCALING', 'schedule'),
-    'begin_epoch': key(0, 'shifts lr_step only; --resume finds its epoch itself', 'schedule'),
-    'end_epoch': key(0, 'epochs to train', 'schedule'),
-    'BATCH_IMAGES': key(2, 'chips a batch and device', 'graph schedule'),
+    'LOSS_SCALE_INTERVAL': key(2000, 'updates; see LOSS_SCALING', 'schedule', low=1),
+    'begin_epoch': key(0, 'shifts lr_step only; --resume finds its epoch itself', 'schedule', low=0),
+    'end_epoch': key(0, 'epochs to train', 'schedule', low=0),
+    'BATCH_IMAGES': key(2, 'chips a batch and device', 'graph schedule', low=1),
 
     # proposal network: labels, sampling, proposals
-    'RPN_BATCH_SIZE': key(256, 'anchors a chip in the loss', 'graph schedule'),
-    'RPN_FG_FRACTION': key(0.5, 'largest share of positives among them', 'schedule'),
-    'RPN_POSITIVE_OVERLAP': key(0.7, 'anchors of an IoU from this up are positive', 'schedule'),
-    'RPN_NEGATIVE_OVERLAP': key(0.3, 'anchors of an IoU below this are negative', 'schedule'),
+    'RPN_BATCH_SIZE': key(256, 'anchors a chip in the loss', 'graph schedule', low=1),
+    'RPN_FG_FRACTION': key(0.5, 'largest share of positives among them', 'schedule', low=0, high=1),
+    'RPN_POSITIVE_OVERLAP': key(0.7, 'anchors of an IoU from this up are positive', 'schedule', low=0, high=1),
+    'RPN_NEGATIVE_OVERLAP': key(0.3, 'anchors of an IoU below this are negative', 'schedule', low=0, high=1),
     'RPN_PRE_NMS_TOP_N': key(12000, 'best proposals that reach NMS; -1 = all', 'graph schedule'),
-    'RPN_POST_NMS_TOP_N': key(2000, 'proposals a chip after NMS', 'graph schedule'),
-    'RPN_NMS_THRESH': key(0.7, 'IoU above which NMS drops a proposal', 'graph schedule'),
-    'RPN_MIN_SIZE': key(16, 'proposals narrower or lower than this, chip pixels, are dropped', 'graph schedule'),
+    'RPN_POST_NMS_TOP_N': key(2000, 'proposals a chip after NMS', 'graph schedule', low=1, high=1000000),
+    'RPN_NMS_THRESH': key(0.7, 'IoU above which NMS drops a proposal', 'graph schedule', low=0, high=1),
+    'RPN_MIN_SIZE': key(16, 'proposals narrower or lower than this, chip pixels, are dropped', 'graph schedule', low=0),
 
     # box regression
     'BBOX_MEANS': key([0.0, 0.0, 0.0, 0.0], 'of box targets dx, dy, dw, dh', 'schedule', FLOATS),
-    'BBOX_STDS': key([0.1, 0.1, 0.2, 0.2], 'box targets are divided by these', 'graph schedule', FLOATS),
+    'BBOX_STDS': key([0.1, 0.1, 0.2, 0.2], 'box targets are divided by these', 'graph schedule', FLOATS, above=0),
     'ALIGNED_TARGETS': key(False, 'take out the half pixel by which released weights learnt object centres too far '
                            'right and down; for networks trained anew', 'graph schedule'),
-    'BBOX_LOSS_ROIS': key(188, 'the box loss of R-CNN is divided by this x BBOX_LOSS_IMAGES', 'graph schedule'),
+    'BBOX_LOSS_ROIS': key(188, 'the box loss of R-CNN is divided by this x BBOX_LOSS_IMAGES', 'graph schedule', low=1),
     'BBOX_LOSS_IMAGES': key(16, "see BBOX_LOSS_ROIS; 0 = BATCH_IMAGES, and so it is with LOSS_MEAN 'update'",
-                            'graph schedule'),
+                            'graph schedule', low=0),
 }
 
 TEST = {
@@ -171,12 +174,12 @@ TEST = {
     'VALID_RANGES': key([(-1, 90), (32, 180), (75, -1)], 'a pair a scale: detections of these sides, original '
                         'pixels, count; -1 = open', 'detections pyramid', PAIRS, per_scale=True),
     'BATCH_IMAGES': key([2, 2, 4], 'images a batch and device, one entry a scale; one number for all',
-                        'graph detections proposals', INT_OR_INTS, per_scale=True),
-    'CONCURRENT_JOBS': key(2, 'processes, each with its own copy of the network', 'machine'),
-    'NUM_PROCESS': key('auto', 'worker processes, see TRAIN', 'machine', PROCESSES),
+                        'graph detections proposals', INT_OR_INTS, per_scale=True, low=1),
+    'CONCURRENT_JOBS': key(2, 'processes, each with its own copy of the network', 'machine', low=1, high=1024),
+    'NUM_PROCESS': key('auto', 'worker processes, see TRAIN', 'machine', PROCESSES, low=0),
     'REDUCED_DECODE': key(False, 'see TRAIN; False = the pixels that released weights were tested with',
                           'pixels detections proposals'),
-    'TEST_EPOCH': key(7, 'number of the checkpoint to load', NOTHING),
+    'TEST_EPOCH': key(7, 'number of the checkpoint to load', NOTHING, low=0),
     'SHIPPED_MODEL': key('', "prefix of weights, PREFIX-0000.params, to test with, as a warning says, where nothing is "
                          "trained and no TEST_EPOCH was set; files that name this one as _base_ do not inherit it; '' "
                          "= none", 'machine', PATH),
@@ -190,26 +193,26 @@ TEST = {
                      "checkpoint; '' = none", 'machine', PATH),
     'CALIBRATION_IMAGES': key('', "folder of images that int8 takes its ranges from; '' = of the training set",
                               'machine', PATH),
-    'CALIBRATION_COUNT': key(32, 'of those, at most', 'detections proposals'),
+    'CALIBRATION_COUNT': key(32, 'of those, at most', 'detections proposals', low=1),
 
     # proposals
     'RPN_PRE_NMS_TOP_N': key(6000, 'best proposals that reach NMS; -1 = all', 'graph detections proposals'),
-    'RPN_POST_NMS_TOP_N': key(300, 'proposals an image after NMS', 'graph detections proposals'),
-    'RPN_NMS_THRESH': key(0.7, 'IoU above which NMS drops a proposal', 'graph detections proposals'),
+    'RPN_POST_NMS_TOP_N': key(300, 'proposals an image after NMS', 'graph detections proposals', low=1, high=1000000),
+    'RPN_NMS_THRESH': key(0.7, 'IoU above which NMS drops a proposal', 'graph detections proposals', low=0, high=1),
     'RPN_MIN_SIZE': key(16, 'proposals narrower or lower than this, input pixels, are dropped',
-                        'graph detections proposals'),
+                        'graph detections proposals', low=0),
     'EXTRACT_PROPOSALS': key(False, 'write proposals instead of detections', NOTHING),
     'PROPOSAL_SAVE_PATH': key('output/proposals', 'folder of those', 'machine', PATH),
-    'N_PROPOSAL_PER_SCALE': key(300, 'proposals an image and scale that are written', 'proposals'),
+    'N_PROPOSAL_PER_SCALE': key(300, 'proposals an image and scale that are written', 'proposals', low=1),
 
     # detections
-    'SCORE_THRESH': key(0.001, 'detections of a lower score are dropped', 'detections'),
-    'NMS': key(0.3, 'IoU of hard NMS when positive; otherwise soft-NMS', 'detections pyramid'),
+    'SCORE_THRESH': key(0.001, 'detections of a lower score are dropped', 'detections', high=1),
+    'NMS': key(0.3, 'IoU of hard NMS when positive; otherwise soft-NMS', 'detections pyramid', high=1),
     'NMS_SIGMA': key(0.6, 'of the Gaussian of soft-NMS', 'detections pyramid', FLOAT),
     'NMS_METHOD': key('', "'' = hard where NMS > 0, else gaussian; or one of the three", 'detections pyramid',
                       choices=('', 'hard', 'linear', 'gaussian')),
     'MAX_PER_IMAGE': key(200, 'detections an image at most; 0 or less = no limit', 'detections pyramid'),
-    'VIS_THRESH': key(0.5, 'detections of a lower score are not drawn', NOTHING),
+    'VIS_THRESH': key(0.5, 'detections of a lower score are not drawn', NOTHING, low=0, high=1),
     'VISUALIZATION_PATH': key('./debug/visualization', 'folder of pictures; as it is here, `pictures` '
                               'beside the results', 'machine', PATH),
     'VISUALIZE_INTERMEDIATE_SCALES': key(False, "draw every scale's detections too", NOTHING),
@@ -224,9 +227,9 @@ TEST = {
     'DO_PRUNING': key([False, False, False], 'a scale each: run on focus chips, drop detections at their borders',
                       'detections', BOOLS, per_scale=True),
     'PRUNING_BORDER': key(10.0, 'of those, detections that end so close, original pixels, to a side inside the image',
-                          'detections', FLOAT),
+                          'detections', FLOAT, low=0),
     'CHIP_SHAPES': key(32, 'input shapes that the chips of a scale are batched into at most: more mean less padding, '
-                       'but more set-up and memory', 'detections'),
+                       'but more set-up and memory', 'detections', low=1),
     'CHIP_HYPERPARAMS': key([(-1, -1, -1), (-1, -1, -1), (-1, -1, -1)], 'entry i makes the chips of scale i + 1: '
                             'dilation in cells, threshold, smallest chip side in cells', 'detections pyramid', TRIPLES,
                             per_scale=True),
@@ -238,8 +241,9 @@ DEFAULT = {
                    'schedule', choices=('local', 'device', 'nccl', 'dist_sync', 'dist_device_sync', 'dist_async')),
     'gradient_compression': key('none', "'2bit' sends 2 bits a gradient: -, 0 or + compression_threshold; what that "
                                 "leaves out is added to the next", 'schedule', choices=('none', '2bit')),
-    'compression_threshold': key(0.5, 'see gradient_compression', 'schedule', FLOAT),
-    'worker_timeout': key(1800, 'seconds that a worker waits for the others before it gives up', 'machine', FLOAT),
+    'compression_threshold': key(0.5, 'see gradient_compression', 'schedule', FLOAT, above=0),
+    'worker_timeout': key(1800, 'seconds that a worker waits for the others before it gives up', 'machine', FLOAT,
+                          above=0),
 }
 
 KEYS = {

@@ -38,6 +38,8 @@ AFFECTED = ('graph', 'pixels', 'detections', 'pyramid', 'proposals', 'schedule',
 NOTHING = ''
 UNUSED = 'unused'  # how the meaning of a key begins that nothing reads
 
+_LARGEST, _LARGEST_INT = float(np.finfo(np.float32).max), 2 ** 31 - 1  # that MXNet's operators take
+_SMALLEST = float(np.finfo(np.float32).tiny)
 # YAML 1.1 reads 1e-3 (no dot) as text; people write learning rates that way.
 _EXPONENT = re.compile(r'[-+]?\d+(\.\d*)?[eE][-+]?\d+$')
 
@@ -52,15 +54,36 @@ class Kind(NamedTuple):
     convert: Callable
 
 
+class Limits(NamedTuple):
+    """Which numbers a key may hold: `low` or more, `high` or less, more than `above`; None = no such limit."""
+    low: Optional[float] = None
+    high: Optional[float] = None
+    above: Optional[float] = None
+
+    def allow(self, number: float) -> bool:
+        """Whether it is within."""
+        return ((self.low is None or number >= self.low) and (self.high is None or number <= self.high)
+                and (self.above is None or number > self.above))
+
+    def __str__(self) -> str:
+        if self.above is not None:
+            return f'above {self.above}'
+        if self.low is None or self.high is None:
+            return f'{self.low} or more' if self.high is None else f'{self.high} or less'
+        return f'from {self.low} to {self.high}'
+
+
 class Key(NamedTuple):
     """One configuration key: default value, meaning with unit, what it affects, kind, and the only values allowed (or
-    ()). per_scale: a list with an entry for each of the section's SCALES."""
+    ()). per_scale: a list with an entry for each of the section's SCALES. limits: of its number, or of all its numbers
+    (configs.checks)."""
     default: Any
     meaning: str
     affects: FrozenSet[str]
     kind: Kind
     choices: tuple = ()
     per_scale: bool = False
+    limits: Limits = Limits()
 
     @property
     def unused(self) -> bool:
@@ -85,6 +108,14 @@ def _to_float(value):
         value = float(value)
     if not _is_number(value):
         raise ValueError(value)
+    if abs(value) > _LARGEST or 0 < abs(value) < _SMALLEST:
+        raise SniperError(f'{value!r:.20} is beyond what single precision holds')
+    return value
+
+
+def _to_int(value):
+    if abs(_exactly(int)(value)) > _LARGEST_INT:
+        raise SniperError(f'{value!r:.20} is beyond {_LARGEST_INT}')
     return value
 
 
@@ -153,7 +184,7 @@ def _word(word):
 
 
 BOOL = Kind('True or False', _exactly(bool))
-INT = Kind('a whole number', _exactly(int))
+INT = Kind('a whole number', _to_int)
 FLOAT = Kind('a number', _to_float)
 TEXT = Kind('a text', _to_text)
 PATH = Kind('a path', _to_path)  # of a file or folder, or the beginning of several files' names
@@ -171,10 +202,12 @@ _BY_TYPE = {bool: BOOL, int: INT, float: FLOAT, str: TEXT}
 
 
 def key(default: Any, meaning: str, affects: str, kind: Optional[Kind] = None, choices: tuple = (),
-        per_scale: bool = False) -> Key:
+        per_scale: bool = False, **limits: float) -> Key:
     """Declare a key. affects: words of AFFECTED, or NOTHING; the kind follows from the default where that says enough.
+    limits: fields of Limits.
     """
     words = frozenset(affects.split())
     if not words <= set(AFFECTED):
         raise ValueError(f'{sorted(words - set(AFFECTED))}: a key affects {", ".join(AFFECTED)} or nothing')
-    return Key(default, meaning, words, kind or _BY_TYPE[type(default)], choices, per_scale)
+    return Key(default, meaning, words, kind or _BY_TYPE[type(default)], choices, per_scale,
+               Limits(**limits))

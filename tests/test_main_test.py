@@ -89,7 +89,7 @@ def test_jobs_give_what_one_process_gives(folder):
 
 
 def test_nothing_found_is_evaluated(folder, capsys):
-    assert test(folder, SCORE_THRESH=2.0) == 0
+    assert test(folder, SCORE_THRESH=1.0) == 0
     assert results(folder) == []
     assert 'Average Precision' in capsys.readouterr().err
 
@@ -130,7 +130,7 @@ def test_epochs_and_data_sets_do_not_overwrite_each_other(tmp_path):
     for place, image_set in zip(places, ('val', 'val', 'other')):
         assert sorted(os.listdir(place)) == [f'detections_{image_set}_metrics.json',
                                              f'detections_{image_set}_results.json', 'dets_final', 'dets_scale_48x64',
-                                             'dets_scale_96x128', 'pictures']
+                                             'dets_scale_96x128', 'pictures', 'test.json']
         assert len(os.listdir(os.path.join(place, 'pictures', 'dets_final'))) == 3
     assert sorted(os.listdir(os.path.join(folder, 'out'))) == ['sniper_tiny_e2e']
     assert not os.path.exists(os.path.join(folder, 'cache'))

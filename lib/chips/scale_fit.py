@@ -67,8 +67,9 @@ class TrainedSizes(NamedTuple):
             width, height = map(float, facts['picture'])
         except (KeyError, TypeError, ValueError, IndexError, SniperError):
             return None
+        lengths = [width, height] + [scale.factor for scale in scales]
         sound = (scales and sides.shape == sizes.shape == SHARES.shape and np.isfinite([sides, sizes]).all() and
-                 min([sizes[1], width, height] + [scale.factor for scale in scales]) > 0)
+                 np.isfinite(lengths).all() and min(lengths + [sizes[1]]) > 0)
         return cls((width, height), sides, sizes, scales) if sound else None
 
 
@@ -111,12 +112,18 @@ def seen_otherwise(scales: Sequence[SeenScale], sizes: ObjectSizes, trained: Tra
     same at another resolution: if all is well then, all is well.
     """
     off = _seen_otherwise(scales, sizes, trained, sizes.sides)
-    stretch = _stretch(sizes, trained)
-    larger = np.sqrt(np.prod(sizes.median_picture) / np.prod(trained.picture))
-    if max(stretch, 1 / stretch) > RESOLUTION and 1 / NEAR < stretch * larger < NEAR and off.any():
+    stretch = _resolution(sizes, trained)
+    if stretch != 1 and off.any():
         other = _seen_otherwise(scales, sizes, trained, sizes.sides * stretch)
         return other if other.mean() < off.mean() else off
     return off
+
+
+def _resolution(sizes, trained):
+    """How many times as large objects and pictures of training are, where they seem to be the same; else 1."""
+    stretch = _stretch(sizes, trained)
+    larger = np.sqrt(np.prod(sizes.median_picture) / np.prod(trained.picture))
+    return stretch if max(stretch, 1 / stretch) > RESOLUTION and 1 / NEAR < stretch * larger < NEAR else 1.0
 
 
 def _stretch(sizes, trained):
@@ -169,7 +176,9 @@ def misfit(scales: Sequence[SeenScale], sizes: ObjectSizes, trained: TrainedSize
         return []
     concerned = off & scales[worst].taken
     tested = float(np.median(scales[worst].factor[sizes.image[concerned]]))
-    learnt = trained.scales[_trained_place(tested, sizes.sides[concerned], trained)].factor
+    stretch = _resolution(sizes, trained)
+    place = _trained_place(tested / stretch, stretch * sizes.sides[concerned], trained)
+    learnt = stretch * trained.scales[place].factor
     known = 'what the network was trained on' if trained.known else 'TRAIN.SCALES'
     mend = _mend(scales, sizes, trained, off.mean(), test)
     return [f'TEST.SCALES do not fit {known}: {100 * off.mean():.0f} % of the objects are shown at sizes at which it '

@@ -44,9 +44,9 @@ def check_boxes(path: str, boxes: np.ndarray, sizes: np.ndarray) -> List[str]:
         return _unused_space(path, ends, sizes)
     line = (f'{path}: {sticks_out.sum()} of {len(boxes)} boxes stick out of their images by more than '
             f'{STICKS_OUT[0]} pixels and {STICKS_OUT[1]:.0%} of the side; they are cut')
-    if sticks_out.sum() <= MANY * len(boxes):
-        return [line]
     cause = _cause(boxes, sizes)
+    if sticks_out.sum() <= MANY * len(boxes) and not (cause is _CENTRES and _chance_of_centres(boxes, sizes)):
+        return [line]
     if 2 * sticks_out.sum() > len(boxes) >= FEW and cause is _CORNERS:
         raise SniperError(f'{path}: {sticks_out.sum()} of {len(boxes)} boxes stick out of their images: {cause}')
     return [f'{line}: {cause}']
@@ -90,8 +90,17 @@ def _cause(boxes, sizes) -> str:
         return _CENTRES
     factor = np.percentile(((start + size) / sizes).max(axis=1), 99)
     if factor > 1.2 and nearly_all(start >= -slack):
-        return f'were they made on a copy about {factor:.1f} times as large? They have to be in pixels of the image'
+        grid = [name for grid, name in GRIDS.items() if 0.9 * grid < (start + size).max() <= grid + 0.5]
+        other = ''.join(f', or are they {name}' for name in grid)
+        return (f'were they made on a copy about {factor:.1f} times as large{other}? They have to be in pixels of the '
+                'image')
     return 'do boxes and images belong together? bbox is x, y, width, height in pixels of the image'
+
+
+def _chance_of_centres(boxes, sizes) -> bool:
+    """Whether chance hardly explains that boxes keep half their size away from the left and the top."""
+    room = np.maximum(sizes - boxes[:, 2:], boxes[:, 2:])
+    return float(np.log1p(-np.minimum(0.5, boxes[:, 2:] / 2 / room)).sum()) < 2 * UNLIKELY
 
 
 def _unused_space(path, ends, sizes) -> List[str]:

@@ -89,9 +89,15 @@ def _pair_by_form(names, known, labels, form: Callable[[str], str]):
 def _pair_plurals(names, known, labels):
     """Pair those of which one is the other's plural, and nobody else's."""
     one, other = _open(names, known, labels)
-    pairs = [(index, label) for index in one for label in other
-             if _is_plural(_closed(names[index]), _closed(known[label]))
-             or _is_plural(_closed(known[label]), _closed(names[index]))]
+    of_one, of_other = collections.defaultdict(list), collections.defaultdict(list)
+    for index in one:
+        of_one[_closed(names[index])].append(index)
+    for label in other:
+        of_other[_closed(known[label])].append(label)
+    pairs = {(index, label) for text, indices in of_one.items() for many in _plurals(text)
+             for label in of_other.get(many, ()) for index in indices}
+    pairs |= {(index, label) for text, labels_of_text in of_other.items() for many in _plurals(text)
+              for index in of_one.get(many, ()) for label in labels_of_text}
     times = collections.Counter(('one', index) for index, _ in pairs)
     times.update(('other', label) for _, label in pairs)
     for index, label in pairs:
@@ -111,7 +117,8 @@ def _closed(name):
     return _NOT_BETWEEN_DIGITS.sub('', _plain(name))
 
 
-def _is_plural(many, one):
+def _plurals(one):
     """'boxes' of 'box', 'cars' of 'car', 'berries' of 'berry'. A single letter has none."""
-    return len(one) > 1 and one[-1].isalpha() and (
-        many in (one + 's', one + 'es') or one[-1] == 'y' and many == one[:-1] + 'ies')
+    if len(one) < 2 or not one[-1].isalpha():
+        return ()
+    return (one + 's', one + 'es') + ((one[:-1] + 'ies',) if one[-1] == 'y' else ())

@@ -8,8 +8,8 @@ import os
 import numpy as np
 
 from lib.bbox.detections import check_range
-from lib.dataset.base import AnnotationWarnings, is_number, per_class_table
-from lib.dataset.coco_masks import MIN_POLYGON_NUMBERS, run_length_mask
+from lib.dataset.base import AnnotationWarnings, per_class_table
+from lib.dataset.coco_masks import rings_of, run_length_mask
 from lib.utils.files import text_writer
 
 logger = logging.getLogger(__name__)
@@ -240,12 +240,12 @@ def true_mask(annotation, width, height):
     if not isinstance(outline, list):
         return None
     limit = FAR * max(width, height)
-    rings = [np.clip(ring, -limit, limit).tolist() for ring in outline
-             if isinstance(ring, list) and len(ring) >= MIN_POLYGON_NUMBERS and len(ring) % 2 == 0
-             and all(map(is_number, ring))]
+    rings = [np.clip(ring, -limit, limit).tolist() for ring in rings_of(outline)[0]]
     return mask.merge(mask.frPyObjects(rings, height, width)) if rings else None
 
 
 def _box_code(box, width, height):
     from pycocotools import mask
-    return mask.frPyObjects(np.array([box], np.float64), height, width)[0]
+    limit = FAR * max(width, height)
+    corners = np.clip(np.array([box[0], box[1], box[0] + box[2], box[1] + box[3]], np.float64), -limit, limit)
+    return mask.frPyObjects(np.concatenate([corners[:2], corners[2:] - corners[:2]])[None], height, width)[0]

@@ -4,7 +4,7 @@ The format: https://cocodataset.org/#format-data. What makes a file unusable is 
 cannot be used are left out and counted; if most are so, that is an error too, which names the likely cause.
 """
 import collections
-from typing import Callable, Dict, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence
 
 from lib.dataset.base import AnnotationWarnings, is_number, shortened
 from lib.dataset.class_list import BACKGROUND, class_key, read_class_list
@@ -50,7 +50,7 @@ class CocoFile:
                               'annotations and categories' + (
                                   ': it is a file of results; take the one with the ground truth, instances_<set>.json'
                                   if _is_results(content) else ''))
-        self.notes = []
+        self.notes: List[str] = []
         self._category_ids = self._read_categories(content)
         self.images = self._read_images(content, picture_size, expect)
         self.annotations = self._read_annotations(content)
@@ -67,23 +67,28 @@ class CocoFile:
         if isinstance(values, list) and values and all(isinstance(value, str) for value in values):
             content = dict(content, categories=[{'id': name, 'name': name} for name in values])
         values, _ = list_of_objects(self.path, content, 'categories')
-        self.categories, self.labels, names = [], {}, {}
+        self.categories, names, label = [], {}, {}
+        warnings = AnnotationWarnings(self.path, 'category')
         for index, category in enumerate(values):
             key, name = self._category(index, category)
             if key in names and names[key] != name:
                 raise SniperError(f'{self.path}: category id {key!r} occurs twice ({names[key]}, {name}); ids must be '
                                   'unique')
             if name == BACKGROUND:
-                self.notes.append(f'{self.path}: the category {BACKGROUND} is left out, every detector has it')
+                warnings.add(f'categories are called {BACKGROUND} and are left out, for every detector has it', key)
                 continue
-            if name in names.values() and key not in names:
-                self.notes.append(f'{self.path}: several categories are called {name!r}; they are one class')
+            if not name:
+                warnings.add('categories have an empty name and are left out', key)
+                continue
+            if name in label and key not in names:
+                warnings.add('categories have the name of another; they are one class', name)
             elif key not in names:
                 self.categories.append(dict(category, id=key, name=name))
+                label[name] = len(self.categories)
             names[key] = name
         if not self.categories:
             raise SniperError(f'{self.path} lists no categories: a detector needs at least one')
-        label = {category['name']: label for label, category in enumerate(self.categories, 1)}
+        self.notes += warnings.lines()
         self.labels = {key: label[name] for key, name in names.items()}
         return IdFinder(names, {name: key for key, name in reversed(list(names.items()))})
 
@@ -97,7 +102,7 @@ class CocoFile:
         if key is None:
             raise SniperError(f'{self.path}: category id {category["id"]!r:.80} is neither a whole number nor text')
         name = str(name) if is_number(name) else name
-        if not isinstance(name, str) or not name.strip():
+        if not isinstance(name, str):
             raise SniperError(f'{self.path}: the name of category {key!r} is not text')
         return key, printable_text(' '.join(name.split()))
 
@@ -136,7 +141,7 @@ class CocoFile:
                 warnings.add(_WRONG_ID if 'id' in image else 'images have no "id" and are left out',
                              f'number {index}' if 'id' not in image else f'{image["id"]!r:.40}')
                 continue
-            name = image.get('file_name')
+            name = image.get('file_name') or _name_in_address(image.get('coco_url'))
             image = dict(image, id=key, file_name=printable_text(name) if isinstance(name, str) else '')
             entries[key].append(image)
             images.append(image)
@@ -241,6 +246,11 @@ class CocoFile:
         self.categories = [known.get(label, {'id': free + label, 'name': name})
                            for label, name in enumerate(listed, 1)]
         self.labels.update((category['id'], label) for label, category in enumerate(self.categories, 1))
+
+
+def _name_in_address(address):
+    """Folder and name of a picture of COCO; LVIS has nothing else."""
+    return '/'.join(address.split('/')[-2:]) if isinstance(address, str) else ''
 
 
 def _is_results(content):

@@ -2,6 +2,8 @@
 
 The format: https://cocodataset.org/#format-data.
 """
+from typing import List, Tuple
+
 import cv2
 import numpy as np
 
@@ -31,13 +33,24 @@ def polygons(annotation: dict, width, height, warnings: AnnotationWarnings) -> l
         return mask_outlines(mask)
     if not isinstance(parts, list):
         return []
-    found = []
+    found, broken = rings_of(parts)
+    if broken:
+        warnings.add('polygons are not lists of x y pairs and are left out', identity)
+    return [np.array(part, np.float64) for part in found]
+
+
+def rings_of(parts: list) -> Tuple[List[list], bool]:
+    """A segmentation that is a list -> (its polygons of three corners and more as lists x y x y ..., whether something
+    in it is no polygon). One polygon without the list around it is understood too."""
+    if parts and all(map(is_number, parts)):
+        parts = [parts]
+    found, broken = [], False
     for part in parts:
-        if not isinstance(part, list) or len(part) % 2 or not all(is_number(number) for number in part):
-            warnings.add('polygons are not lists of x y pairs and are left out', identity)
+        if not isinstance(part, list) or len(part) % 2 or not all(map(is_number, part)):
+            broken = True
         elif len(part) >= MIN_POLYGON_NUMBERS:
-            found.append(np.array(part, np.float64))
-    return found
+            found.append(part)
+    return found, broken
 
 
 def run_length_mask(code, width, height):

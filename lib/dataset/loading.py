@@ -9,7 +9,7 @@ from lib.dataset.compact import CompactRoidb, image_paths, relabelled, select
 from lib.dataset.proposals import add_proposals, find_proposal_file
 from lib.dataset.registry import get_dataset
 from lib.dataset.roidb import mirrored
-from lib.utils.errors import SniperError
+from lib.utils.errors import SniperError, printable
 from lib.utils.reachable import MISSING, why_unreadable
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def load_test_dataset(config) -> tuple:
     if missing:
         reason = why_unreadable(missing[0])
         raise SniperError(f'image file {missing[0]} of {dataset.name} {reason} ({len(missing)} of {len(roidb)} '
-                          f'{"are" if reason == MISSING else "cannot be read"}): check dataset.dataset_path')
+                          f'{"are" if reason == MISSING else "cannot be read"}): {_mend(reason == MISSING)}')
     return dataset, roidb
 
 
@@ -131,11 +131,15 @@ def _with_files(roidb, name):
     if count == len(roidb):
         raise SniperError(f'none of the {count} image files of {name} ' + (
             f'exists (first: {absent[0][0]})' if missing else 'can be read (first: {} {})'.format(*absent[0]))
-            + ': check dataset.dataset_path')
+            + f': {_mend(missing)}')
     named = [path if reason == MISSING else f'{path} {reason}' for path, reason in absent]
     logger.warning('%s: %d of %d image files %s, training goes on without them: %s', name, count, len(roidb),
-                   'are missing' if missing else 'cannot be read', shortened(named, NAMED_IN_WARNING))
+                   'are missing' if missing else 'cannot be read', printable(shortened(named, NAMED_IN_WARNING)))
     return select(roidb, [not reason for reason in reasons])
+
+
+def _mend(missing):
+    return 'check dataset.dataset_path' if missing else 'mend these files or the rights of their folders'
 
 
 def _shortened(classes):

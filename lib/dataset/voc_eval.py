@@ -41,6 +41,7 @@ def evaluate(dataset, detections, results_dir):
         AP50_11point, AP50_area, AP70_11point, AP70_area    the same by each rule
         per_class               {class: AP at 0.5}; per_class_AP70: at 0.7
         classes_without_objects names of classes without an object that counts
+        difficult_objects       how many do not count, found or not
         images_left_out         images of the set that cannot be scored, for their truth cannot be read
     """
     check_range(detections, dataset.num_classes, len(dataset.image_ids))
@@ -88,9 +89,10 @@ def write_results(path, image_ids, rows):
 def score(dataset, rows, rule):
     """Metrics as in `evaluate`. rows[label - 1]: what `rounded_rows` gives."""
     ap = {name: np.zeros((len(THRESHOLDS), dataset.num_classes - 1)) for name in RULES}
-    without, truth = [], dataset.objects_by_class()[1:]
+    without, difficult_objects, truth = [], 0, dataset.objects_by_class()[1:]
     for index, name in enumerate(dataset.classes[1:]):
         positives = sum(int(np.count_nonzero(~difficult)) for _, difficult in truth[index].values())
+        difficult_objects += sum(len(difficult) for _, difficult in truth[index].values()) - positives
         if not positives:
             without.append(name)
             continue
@@ -106,6 +108,7 @@ def score(dataset, rows, rule):
     metrics['per_class'] = dict(zip(dataset.classes[1:], ap[rule][0].tolist()))
     metrics['per_class_AP70'] = dict(zip(dataset.classes[1:], ap[rule][1].tolist()))
     metrics['classes_without_objects'] = without
+    metrics['difficult_objects'] = difficult_objects
     metrics['images_left_out'] = dataset.left_out
     return metrics
 
@@ -177,6 +180,8 @@ def _report(metrics):
     if metrics['classes_without_objects']:
         lines.append('{} classes have no object in this set; their AP counts as 0 in the means'.format(
             len(metrics['classes_without_objects'])))
+    if metrics['difficult_objects']:
+        lines.append(f'{metrics["difficult_objects"]} objects are marked as difficult: they do not count, found or not')
     if metrics['images_left_out']:
         lines.append(f'{metrics["images_left_out"]} images are left out of the score: they or their annotations cannot '
                      'be read, as said at the start')

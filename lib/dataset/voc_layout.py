@@ -30,7 +30,7 @@ class Part(NamedTuple):
 
     def set_lists(self) -> Dict[str, str]:
         """{set: path of its list}."""
-        found = {}
+        found: Dict[str, str] = {}
         for folder in reversed(self.lists):
             found.update((name[:-len('.txt')], os.path.join(folder, name)) for name in folder_content(folder)[1]
                          if name.endswith('.txt') and not name.startswith('.'))
@@ -116,10 +116,10 @@ class FileIndex:
     def __init__(self, folder: str, endings: Tuple[str, ...]):
         """SniperError: a folder cannot be read."""
         self.folder = folder
-        self._files = {}    # {name with ending: itself}, and by its key
-        self._stems = {}    # {name without ending: names with one of the endings, the first ending first}
-        self._keys = {}     # {key of a name without ending: names without}
-        self._bare = {}     # {key of the last part of it: names without}
+        self._files: Dict[str, str] = {}        # by the key of a name with ending
+        self._stems: Dict[str, List[str]] = {}  # names with one of the endings, the first ending first, by that without
+        self._keys: Dict[str, List[str]] = {}   # names without ending by their key
+        self._bare: Dict[str, List[str]] = {}   # the same by the key of their last part
         for name in _files_below(folder):
             self._files.setdefault(_key(name), name)
             if _ending(name) in endings:

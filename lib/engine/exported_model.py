@@ -17,6 +17,7 @@ from lib.weights.params_file import file_checksum, write_arrays
 from lib.weights.paths import params_path, read_sidecar
 
 NUMBER = 0  # in the names of the files, as of shipped models
+_FACTS = {'graph': str, 'params': list, 'precision': str, 'settings': dict, 'configuration': dict, 'classes': list}
 FORMAT = 1  # raise it when the meaning of the files changes
 
 
@@ -40,8 +41,12 @@ def write_exported(prefix, symbol, arg_params, aux_params, facts):
 
 
 def read_facts(prefix):
-    """Side file of a network -> dict; SniperError if there is none or it is of another program."""
+    """Side file of a network -> dict; SniperError if there is none, it is damaged, or of another program."""
     facts = read_sidecar(prefix, NUMBER)
+    for name, kind in _FACTS.items():
+        if not isinstance(facts.get(name, kind()), kind):
+            raise SniperError(f'{prefix}-{NUMBER:04d}.json is damaged ("{name}" is no {kind.__name__}): write it again '
+                              'with scripts/optimize_model.py')
     if facts.get('optimized') != FORMAT:
         raise SniperError('TEST.OPTIMIZED is {}, but {}-{:04d}.json is {}: write it with scripts/optimize_model.py'
             .format(prefix, prefix, NUMBER, 'missing or damaged' if not facts else

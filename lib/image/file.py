@@ -21,6 +21,7 @@ cv2.setLogLevel(0)  # its lines on files name none; what ends a decode is said b
 _MEND = 'replace it, or leave it out'
 _REDUCED_FLAGS = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4,
                   8: cv2.IMREAD_REDUCED_COLOR_8}
+_PIXELS_A_BYTE = 512     # of a JPEG at most: a bit for a block of 8 x 8
 _LONGEST_WARPED = 32766  # pixels of a side that cv2.warpAffine, which samples reduced pictures, takes
 _DEPTHS = (8, 10, 12, 14, 16)   # bits that cameras, scanners and detectors give
 # Stand where compressed pixels may be missing. None has 0xFF, which begins a marker; zeros alone would end blocks, as
@@ -166,7 +167,7 @@ class ImageFile:
         """
         header, content, whole = self._header, self._content, None
         if header.kind == JPEG and content.rfind(JPEG_END, header.scan) < 0:    # one before is that of a preview
-            end, whole = JPEG_END, _whole_jpeg_without_end(content)
+            end, whole = JPEG_END, _whole_jpeg_without_end(content, header.size)
         elif header.kind == PNG and content.rfind(PNG_END) < 0:
             end, whole = PNG_END, whole_png_without_end(content)
         else:
@@ -194,16 +195,22 @@ def _stored(pixels, orientation):
     return upright(pixels, {6: 8, 8: 6}.get(orientation, orientation))
 
 
-def _whole_jpeg_without_end(content):
-    """A JPEG file whose end is missing -> what is there of it; None if pixels are missing too: these would depend on
-    what follows."""
-    content, found = content.rstrip(b'\xff'), []
+def _whole_jpeg_without_end(content, size):
+    """A JPEG file of (width, height) `size` whose end is missing -> what is there of it; None if pixels are missing
+    too: these would depend on what follows."""
+    content, first = content.rstrip(b'\xff'), None
+    if size is None or size[0] * size[1] > _PIXELS_A_BYTE * len(content):
+        return None
     for filling in _FILLINGS:
         try:
-            found.append(np.asarray(JpegImagePlugin.JpegImageFile(io.BytesIO(content + filling + JPEG_END))))
+            pixels = np.asarray(JpegImagePlugin.JpegImageFile(io.BytesIO(content + filling + JPEG_END)))
         except Exception:  # Pillow ends in many kinds of errors
             return None
-    return content if all(np.array_equal(found[0], other) for other in found[1:]) else None
+        if first is None:
+            first = pixels
+        elif not np.array_equal(pixels, first):
+            return None
+    return content
 
 
 def _read_file(path):

@@ -28,11 +28,12 @@ class DetectionStore:
       where a row has no mask; only with TEST.WITH_MASK
     root/dets_final/detections.npz: rows (N, 6); rows_per_image; image_ids (text); classes (names); with masks codes and
       lengths (N,) and image_sizes (images, 2) height, width
-    weights_digest: text that changes with the weights.
+    weights_digest: text that changes with the weights. final_root: in place of root for the final ones, where several
+    tests share it (lib.inference.results).
     """
 
     def __init__(self, root, config, roidb, weights_digest):
-        self.root = root
+        self.root = self.final_root = root
         self._config = config
         self._roidb = roidb
         self._weights = weights_digest
@@ -53,7 +54,7 @@ class DetectionStore:
     @property
     def final_path(self):
         """File of the final detections."""
-        return self._path('dets_final', 'detections.npz')
+        return os.path.join(self.final_root, 'dets_final', 'detections.npz')
 
     def _path(self, folder, name):
         return os.path.join(self.root, folder, name)

@@ -16,6 +16,7 @@ from lib.inference.classes import classes_of_test
 from lib.inference.detect import detect
 from lib.inference.detection_store import DetectionStore
 from lib.inference.pictures import draw_all, draw_chips, draw_scales
+from lib.inference.results import take_folder
 from lib.inference.scale import ScaleResult
 from lib.inference.unreadable import check_any_readable, end_with, unreadable_images
 from lib.inference.weights import PredictorFactory, find_weights, use_float32_on_cpu
@@ -38,7 +39,7 @@ class Setup(NamedTuple):
     weights: Any
     classes: tuple   # of the network
     labels: tuple    # for each of these its label in the data set, 0 where that does not have it
-    root: str        # folder of everything that the test writes
+    root: str        # folder of what the test writes; see lib.inference.results for another test's
 
     @property
     def digest(self) -> str:
@@ -73,7 +74,8 @@ def prepare(config, cfg_path: str, save_prefix: str) -> Setup:
     use_float32_on_cpu(config)
     log_test(config, roidb, read_sidecar(weights.prefix, weights.epoch))
     return Setup(config, dataset, roidb, weights, tested.names, tested.labels,
-                 results_folder(config, cfg_path, weights.prefix, weights.epoch))
+                 results_folder(config, cfg_path, weights.prefix, weights.epoch,
+                                '' if weights.optimized else weights.treatment.split(' ')[0]))
 
 
 def run_test(config, cfg_path: str, save_prefix: str, draw: bool = False) -> Optional[dict]:
@@ -110,6 +112,8 @@ def report(test: Setup, store: DetectionStore, found: Outcome, draw: bool, scale
     """
     config, roidb, classes = test.config, test.roidb, test.dataset.classes
     check_any_readable(roidb, found.unreadable)
+    folder = take_folder(test.root, dict(store.origin(), classes=list(classes)), store.final_path)
+    test, store.final_root = test._replace(root=folder), folder
     store.save_final(found.detections, classes)
     logger.info('detections: %s', store.final_path)
     if any(config.TEST.DO_PRUNING):

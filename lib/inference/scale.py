@@ -137,7 +137,7 @@ def run_scale(roidb, crops, predictor, config, index, clock, done, num_readers=N
             blank = len(batch.empty) == len(batch.windows)     # nothing to see in the whole batch
             with clock.stage('network'):
                 outputs = {} if blank else predictor.predict(batch)
-            pixels += batch.data[task.pixels.name][:, 0].size
+            pixels += 0 if blank else batch.data[task.pixels.name][:, 0].size
             images, chips = (np.rint(batch.data[name]).astype(np.int64) for name in ('im_ids', 'chip_ids'))
             numbers = starts[images] + chips  # of the windows in the batch, counted through all images
             windows = [window._replace(level=index) for window in batch.windows]

@@ -67,12 +67,9 @@ class RcnnTask(AnchorTask):
             check_focus_chips(self.config.TEST)
             return
         train = self.config.TRAIN
-        at_least(self.config, 'TRAIN', 1, 'BBOX_LOSS_ROIS')
-        at_least(self.config, 'TRAIN', 0, 'BBOX_LOSS_IMAGES')
         for name in ('BBOX_MEANS', 'BBOX_STDS'):
             require(len(train[name]) == 4,
                     f'TRAIN.{name} has {len(train[name])} numbers; it wants 4: dx, dy, dw, dh')
-        require(min(train.BBOX_STDS) > 0, f'TRAIN.BBOX_STDS is {train.BBOX_STDS}; all must be above 0')
         if train.AUTO_FOCUS:
             # From 0: what lies outside a chip is clipped to side 0 on its border, and is to be ignored there.
             low, small, high = focus_sizes(train)
@@ -134,7 +131,6 @@ class FasterRcnnTask(RcnnTask):
         require(self.config.network.ROIS == 'proposals',
                 f"network.ROIS is 'input', but {self.config.symbol} has no graphs that take rois: leave it out")
         if purpose == 'train' and self.config.TRAIN.WITH_MASK:
-            at_least(self.config, 'TRAIN', 1, 'MAX_MASKS')
             at_least(self.config, 'TRAIN', SHORTEST_POLYGON, 'MAX_POLYGON_LEN')
 
 
@@ -215,8 +211,6 @@ def decode_rcnn(outputs: Dict[str, np.ndarray], windows: Sequence[Window], score
 
 def check_focus_chips(test) -> None:
     """Scales that run on chips: their chips come from the focus maps of the scale before."""
-    at_least({'TEST': test}, 'TEST', 1, 'CHIP_SHAPES')
-    at_least({'TEST': test}, 'TEST', 0, 'PRUNING_BORDER')
     focused = [index for index, pruning in enumerate(test.DO_PRUNING) if pruning]
     if not focused:
         return

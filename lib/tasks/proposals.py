@@ -10,7 +10,7 @@ import numpy as np
 from lib.bbox.detections import Detections
 from lib.targets.chip_targets import ChipTargets, TargetSettings
 from lib.tasks.anchor_fit import anchor_warnings, proposal_warnings
-from lib.tasks.base import Input, Metric, TargetReport, Task, at_least, require
+from lib.tasks.base import Input, Metric, TargetReport, Task, require
 from symbols.registry import feature_stride
 
 METRICS = [Metric('RPNAcc', 'accuracy', 'rpn_cls_prob_output', 'label'),
@@ -87,8 +87,7 @@ class AnchorTask(Task):
         require(network.NUM_ANCHORS in (0, ratios * scales),
                 f'network.NUM_ANCHORS is {network.NUM_ANCHORS}, but {ratios} ANCHOR_RATIOS x {scales} ANCHOR_SCALES '
                 f'make {ratios * scales}; set it to {ratios * scales}')
-        require(ratios * scales > 0 and min(network.ANCHOR_RATIOS + network.ANCHOR_SCALES) > 0,
-                'network.ANCHOR_RATIOS and ANCHOR_SCALES must not be empty and must be above 0')
+        require(ratios * scales > 0, 'network.ANCHOR_RATIOS and ANCHOR_SCALES must not be empty')
         require(network.RPN_FEAT_STRIDE in (0, stride),
                 f'network.RPN_FEAT_STRIDE is {network.RPN_FEAT_STRIDE}, but the features of {self.config.symbol} have '
                 f'stride {stride}: set it to {stride}')
@@ -96,9 +95,6 @@ class AnchorTask(Task):
     def check_anchor_labels(self):
         """Training: which anchors are objects, and how many count."""
         train, stride = self.config.TRAIN, self.stride
-        require(0 <= train.RPN_FG_FRACTION <= 1,
-                f'TRAIN.RPN_FG_FRACTION is {train.RPN_FG_FRACTION}; it must be from 0 to 1')
-        at_least(self.config, 'TRAIN', 1, 'MIN_OBJECT_SIDE MAX_GT RPN_BATCH_SIZE')
         require(train.CHIP_SIZE % stride == 0,
                 f'TRAIN.CHIP_SIZE is {train.CHIP_SIZE}; it must be a multiple of the stride of {self.config.symbol}, '
                 f'{stride}')
@@ -112,10 +108,6 @@ def check_proposals(config, section):
     values = config[section]
     require(values.RPN_PRE_NMS_TOP_N == -1 or values.RPN_PRE_NMS_TOP_N >= 1,
             f'{section}.RPN_PRE_NMS_TOP_N is {values.RPN_PRE_NMS_TOP_N}; it must be 1 or more, or -1 for all')
-    at_least(config, section, 1, 'RPN_POST_NMS_TOP_N')
-    at_least(config, section, 0, 'RPN_MIN_SIZE')
-    require(0 <= values.RPN_NMS_THRESH <= 1,
-            f'{section}.RPN_NMS_THRESH is {values.RPN_NMS_THRESH}; it must be from 0 to 1')
 
 
 class ProposalTask(AnchorTask):

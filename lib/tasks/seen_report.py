@@ -97,7 +97,8 @@ def report_test(config, roidb, sidecar: dict) -> Tuple[List[str], List[str]]:
         lines += _trained_line(trained, f'{source}, on these pictures')
     else:
         lines += _trained_line(trained, 'on pictures of {:.0f}x{:.0f}'.format(*trained.picture))
-    warnings = range_checks.order_warnings('TEST', tested) or range_checks.missed_warnings('TEST', tested, sizes)
+    warnings = range_checks.order_warnings('TEST', tested) or range_checks.focus_warnings(
+        tested, config.TEST.DO_PRUNING) or range_checks.missed_warnings('TEST', tested, sizes)
     if trained and not warnings:
         scales = tested if judged is sizes else seen_in_test(task, judged)
         warnings += misfit(scales, judged, trained, config.TEST)

@@ -1,4 +1,5 @@
 """The one exception type for mistakes a user can mend."""
+import re
 
 
 class SniperError(Exception):
@@ -6,11 +7,14 @@ class SniperError(Exception):
 
     Entry points print the message and exit with status 1; a traceback is only for bugs. Names in files from elsewhere
     may hold line breaks or what commands a terminal: in the message, white space becomes a space, anything else that
-    cannot be printed a question mark.
+    cannot be printed a question mark. The middle of a word without end is left out.
     """
 
     def __init__(self, message: str):
-        super().__init__(printable(message))
+        super().__init__(_ENDLESS.sub(r'\1...\2', printable(message)))
+
+
+_ENDLESS = re.compile(r'(\S{200})\S{200,}(\S{100})')  # paths are rarely as long, values in damaged files are
 
 
 def printable(text) -> str:

@@ -5,7 +5,8 @@ A checkpoint with the tag `0003` (after epoch 3) or `interrupted` is
     <prefix>-symbol.json        the training graph
     <prefix>-<tag>.params       'arg:<name>', 'aux:<name>' in MXNet's array format; also the box layer's `_test` arrays
     <prefix>-<tag>.states       the optimiser: 'momentum:<name>', 'master:<name>', 'count:<name>' in the same format
-    <prefix>-<tag>.json         progress, classes, configuration; sizes and checksums of the two files above
+    <prefix>-<tag>.json         progress, classes, configuration, sizes of what was trained on (`seen`, see
+                                lib.chips.scale_fit); lengths and checksums of the two files above
 
 Everything is written under temporary names first. Then the old side file is deleted, the new files are renamed, the
 side file last: a process killed at any moment leaves either the old checkpoint, none with this tag, or the new one.
@@ -36,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 PASSED_OVER = '%s is missing or damaged: its checkpoint is passed over'
 NEEDED_TO_RESUME = {'epoch': int, 'batch': int, 'batch_size': int, 'num_update': int, 'files': dict}
+OPTIONAL_TO_RESUME = {'first_chip': int, 'order_batch': int, 'samples': int, 'config': dict, 'metrics': dict,
+                      'data': dict}
 
 
 class Checkpoint(NamedTuple):
@@ -219,7 +222,7 @@ def _of_current_run(prefix):
     for tag in _tags(prefix):
         path = f'{prefix}-{tag}.'
         sidecar = read_json(path + 'json')
-        if not all(isinstance(sidecar.get(key), kind) for key, kind in NEEDED_TO_RESUME.items()):
+        if not _can_be_resumed(sidecar):
             # One file alone may be weights that somebody put there, or what a checkpoint that was removed has left.
             if os.path.exists(path + 'params') and os.path.exists(path + 'states'):
                 damaged.append(path + 'json')
@@ -228,10 +231,19 @@ def _of_current_run(prefix):
     return sorted(found, key=_progress, reverse=True), damaged
 
 
+def _can_be_resumed(sidecar):
+    """Whether a side file has what resuming reads, of the kinds that it expects."""
+    read = {key: sidecar.get(key) for key in NEEDED_TO_RESUME}
+    read.update({key: sidecar[key] for key in OPTIONAL_TO_RESUME if sidecar.get(key) is not None})
+    kinds = {**NEEDED_TO_RESUME, **OPTIONAL_TO_RESUME}
+    return (all(isinstance(value, kinds[key]) for key, value in read.items())
+            and all(value >= 0 for value in read.values() if isinstance(value, int)) and read['batch_size'] > 0)
+
+
 def _progress(checkpoint):
     """(finished epochs, chips seen in the one that was begun): the same measure whatever the size of an update."""
     sidecar = checkpoint.sidecar
-    return sidecar['epoch'], int(sidecar.get('first_chip') or 0) + sidecar['batch'] * sidecar['batch_size']
+    return sidecar['epoch'], (sidecar.get('first_chip') or 0) + sidecar['batch'] * sidecar['batch_size']
 
 
 def _broken_file(prefix, checkpoint):

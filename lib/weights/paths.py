@@ -28,18 +28,21 @@ def output_folder(config, cfg_path: str) -> str:
     return os.path.join(config.output_path or DEFAULT_OUTPUT_PATH, config_name(cfg_path), '_'.join(image_sets))
 
 
-def results_folder(config, cfg_path: str, prefix: str, epoch: int) -> str:
-    """`<output folder>/results/<data set>_<test image sets>/<checkpoint>`: detections, result files and scores.
+def results_folder(config, cfg_path: str, prefix: str, epoch: int, treatment: str = '') -> str:
+    """`<output folder>/results/<data set>_<test image sets>/<checkpoint>[-<treatment>]`: detections, result files and
+    scores.
 
     prefix, epoch: of the weights that are tested, wherever they lie: a shipped or exported model has a folder of its
-    own. So neither another data set nor another epoch overwrites anything. Results of a run that was set aside
-    (lib.weights.earlier_runs) stay with it. Nothing is created.
+    own; treatment: a word for what inference does to them, '' for nothing. So neither another data set nor another
+    epoch overwrites anything; further tests of the same are kept apart by lib.inference.results. Results of a run that
+    was set aside (lib.weights.earlier_runs) stay with it. Nothing is created.
     """
     data_set = '_'.join([config.dataset.dataset] + config.dataset.test_image_set.split('+'))
     folder, own = output_folder(config, cfg_path), os.path.dirname(prefix)
     if os.path.basename(own).startswith(ASIDE) and os.path.abspath(os.path.dirname(own)) == os.path.abspath(folder):
         folder = own
-    return os.path.join(folder, RESULTS, data_set, f'{os.path.basename(prefix)}-{epoch_tag(epoch)}')
+    name = '-'.join([os.path.basename(prefix), epoch_tag(epoch)] + [treatment] * bool(treatment))
+    return os.path.join(folder, RESULTS, data_set, name)
 
 
 def epoch_tag(epoch: int) -> str:

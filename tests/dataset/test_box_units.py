@@ -86,6 +86,12 @@ def test_centres():
     boxes = right_boxes()
     line, = said(np.hstack([boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:]]))
     assert 'is bbox the centre, width and height (as YOLO has it)?' in line
+    for seed in range(5):
+        boxes = right_boxes(300, seed, largest=0.1)
+        line, = said(np.hstack([boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:]]))
+        assert 'is bbox the centre, width and height' in line
+        boxes[:3, 0] = 630
+        assert said(boxes)[0].endswith('they are cut')
 
 
 def test_copies_of_other_sizes():
@@ -104,6 +110,7 @@ def test_percent_and_thousandths():
     shares = right_boxes() / np.tile(SIZE, 2)
     assert 'are they percent of the image, as Label Studio writes?' in said(shares * 100)[0]
     assert 'are they percent of the image' in said(shares * 100, np.array([160., 128.]))[0]
+    assert 'thousandths of the image?' in refused(np.round(shares * 1000))
     assert 'are they thousandths of the image?' in said(np.round(shares * 1000), np.array([4000., 3000.]))[0]
 
 

@@ -181,7 +181,7 @@ def test_categories_of_one_name_are_one_class(tmp_path, caplog):
     dataset = load(make_folder(tmp_path, {'train2017': file}))
     assert dataset.classes == ('__background__', 'cell', 'dog')
     assert dataset.roidb()[0]['gt_classes'].tolist() == [1, 1, 2]
-    assert "several categories are called 'cell'; they are one class" in caplog.text
+    assert '1 categories have the name of another; they are one class (category cell)' in caplog.text
     assert dataset.evaluate(all_found(dataset), str(tmp_path / 'out'))['per_class'] == pytest.approx(
         {'cell': 1, 'dog': 1})
 
@@ -193,9 +193,25 @@ def test_categories_as_names(tmp_path):
     assert dataset.classes == ('__background__', 'cat', 'dog') and dataset.roidb()[0]['gt_classes'].tolist() == [2]
 
 
+def test_categories_without_a_name(tmp_path, caplog):
+    file = content({1: [BOX, (3, 1, 1, 9, 9), (7, 1, 1, 8, 8)]}, categories=[(3, ' '), (1, 'cat'), (7, 'dog')])
+    dataset = load(make_folder(tmp_path, {'train2017': file}))
+    assert dataset.classes == ('__background__', 'cat', 'dog') and dataset.roidb()[0]['gt_classes'].tolist() == [1, 2]
+    assert '1 categories have an empty name and are left out (category 3)' in caplog.text
+
+
+def test_addresses_instead_of_names(tmp_path):
+    file = file_with()
+    for image in file['images']:
+        image['coco_url'] = 'http://images.cocodataset.org/val2017/' + image.pop('file_name')
+    folder = make_folder(tmp_path, {'train2017': file}, image_files=False)
+    expected = [touch(folder, 'images', 'val2017', '1.jpg'), touch(folder, 'images', 'train2017', '2.jpg')]
+    assert [record['image'] for record in load(folder).roidb()] == expected
+
+
 def test_background_is_no_class(tmp_path, caplog):
     dataset = load(make_folder(tmp_path, {'train2017': content({1: [BOX]}, [(0, '__background__'), (1, 'cat')])}))
-    assert dataset.classes == ('__background__', 'cat') and 'the category __background__ is left out' in caplog.text
+    assert dataset.classes == ('__background__', 'cat') and 'called __background__ and are left out' in caplog.text
 
 
 @pytest.mark.parametrize('names, labels', [
@@ -236,3 +252,14 @@ def test_class_list_that_is_no_file(tmp_path):
     (tmp_path / 'classes.txt').mkdir()
     with pytest.raises(SniperError, match='classes.txt is a folder, not a file'):
         load(folder)
+
+
+def test_a_changed_class_list_is_noticed_by_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(roidb_cache, 'WORTHWHILE', 0)
+    folder = make_folder(tmp_path, {'train2017': content({1: [BOX, LARGE]})})
+    for names in ('dog\ncat', 'cat\ndog', 'cow\ncat\ndog'):
+        (tmp_path / 'classes.txt').write_text(names)
+        for _ in range(2):
+            dataset = load(folder)
+            assert list(dataset.classes[1:]) == names.split()
+            assert dataset.roidb()[0]['gt_classes'].tolist() == [dataset.classes.index(name) for name in ('cat', 'dog')]

@@ -165,12 +165,21 @@ def test_objects_without_usable_outline(tmp_path, segmentation, caplog):
     ([[10, 10, 1e6, 10, 10, 1e6]], (80 * 60, 80 * 60)),           # corners far outside: moved in
     ([[0, 0, 20, 20, 20, 0, 0, 20]], (150, 250)),                  # crosses itself
     ([[10, 10, 12, 12], TRIANGLE[0]], (400, 440)),                 # a part of two points is left out
+    (TRIANGLE[0], (400, 440)),                                     # no list around it
 ])
 def test_odd_outlines(tmp_path, segmentation, area):
     path = os.path.join(make_folder(tmp_path, {'val': content(annotation(1, 3, 1, segmentation))}), 'annotations',
                         'instances_val.json')
     record, = true_masks(CocoFile(path, True))
     assert area[0] <= coco_mask.area(record['segmentation']) <= area[1]
+
+
+def test_a_box_far_outside_instead_of_an_outline(tmp_path):
+    """pycocotools walks along the border step by step."""
+    file = content(dict(annotation(1, 3, 1, []), bbox=[-5e8, 10, 9e8, 20]))
+    path = os.path.join(make_folder(tmp_path, {'val': file}), 'annotations', 'instances_val.json')
+    record, = true_masks(CocoFile(path, True))
+    assert coco_mask.area(record['segmentation']) == 20 * WIDTH
 
 
 def test_many_corners(tmp_path):

@@ -88,13 +88,15 @@ def test_a_recall_of_three_tenths_does_not_reach_the_fourth_point():
 # ---- matching
 
 
-def test_matching(tmp_path):
+def test_matching(tmp_path, caplog):
+    caplog.set_level('INFO')
     dataset = open_plain(tmp_path, {'a': xml(('cell', 11, 11, 20, 20), ('cell', 51, 51, 60, 60, 1)), 'b': xml()})
     detections = no_detections(dataset)
     detections[1][0] = [[10, 10, 19, 19, 0.5], [10, 10, 19, 19, 0.9],   # found, and found again
                         [50, 50, 59, 59, 0.8], [50, 50, 59, 59, 0.7]]   # difficult: neither right nor wrong
     metrics = dataset.evaluate(flat(detections), str(tmp_path))
-    assert metrics['AP50'] == metrics['AP70'] == metrics['AP50_11point'] == 1
+    assert metrics['AP50'] == metrics['AP70'] == metrics['AP50_11point'] == 1 and metrics['difficult_objects'] == 1
+    assert '1 objects are marked as difficult: they do not count' in caplog.text
     detections[1][1] = [[0, 0, 9, 9, 0.95]]  # no object there
     assert dataset.evaluate(flat(detections), str(tmp_path))['AP50'] == 0.5
 

@@ -91,6 +91,12 @@ def test_endings(tmp_path, name):
     assert images(load(tmp_path)) == ['JPEGImages/' + name]
 
 
+def test_annotations_in_capitals(tmp_path):
+    write(tmp_path / 'Annotations' / 'A.XML', xml(RING))
+    touch(str(tmp_path), 'JPEGImages', 'a.JPG')
+    assert images(load(tmp_path)) == ['JPEGImages/a.JPG']
+
+
 @pytest.mark.parametrize('name', ['a.b', 'img.jpg', 'v1.0 final', 'Ünï', '#1', '{0}', '%s'])
 def test_odd_names(tmp_path, name):
     make_part(tmp_path, {name: xml(RING), 'other': xml(RING)}, {'train': [name]})

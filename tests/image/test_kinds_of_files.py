@@ -264,13 +264,19 @@ OTHERS = {
     'json.jpg': (html('{"error": 404}'), 'is JSON text, not an image'),
     'lfs.jpg': (html('version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n'), 'git lfs pull'),
     'annex.jpg': (html('/annex/objects/SHA256E-s9--ab.jpg\n'), 'git annex get'),
-    'text.jpg': (html('Not Found\n'), 'is text, not an image'), 'zeros.jpg': (b'\0' * 999, 'nothing but zeros'),
+    'text.jpg': (html('Not Found\n'), 'is damaged or not an image, but text'),
+    'zeros.jpg': (b'\0' * 999, 'nothing but zeros'),
     '._a.jpg': (b'\0\x05\x16\x07\0\2\0\0Mac OS X' + b'\0' * 99, 'companion file of macOS'),
     'zip.jpg': (b'PK\x03\x04' + b'\1' * 99, 'a zip archive, .*unpack'),
     'gz.jpg': (gzip.compress(b'a'), 'compressed by gzip'),
     'dicom.png': (b'\0' * 128 + b'DICM' + b'\1' * 9, 'a DICOM file'),
     'npy.png': (b'\x93NUMPY\1\0' + b'\1' * 99, 'an array of NumPy'), 'psd.png': (b'8BPS\0\1' + b'\1' * 99, 'Photoshop'),
     'exr.png': (b'\x76\x2f\x31\x01' + b'\2' * 99, 'OpenEXR'), 'ico.png': (pillow(IMAGE, 'ICO'), 'an icon'),
+    '12.jpg': (opencv('.jpg', scene()).replace(b'\xff\xc0\0\x11\x08', b'\xff\xc0\0\x11\x0c'),
+               'a JPEG of 12 bits, which'),
+    'lossless.jpg': (opencv('.jpg', scene()).replace(b'\xff\xc0\0\x11\x08', b'\xff\xc3\0\x11\x0e'), 'a lossless JPEG'),
+    'zstd.tif': (tiff(grey()).replace(struct.pack('<HHII', 259, 4, 1, 1), struct.pack('<HHII', 259, 4, 1, 50000)),
+                 'a TIFF compressed by Zstandard, which'),
     'odd.jpg': (b'\x01\xfe\x9a' * 40, 'damaged or not an image'), 'empty.jpg': (b'', 'is empty')}
 
 

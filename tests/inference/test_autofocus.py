@@ -93,6 +93,20 @@ def test_results_do_not_depend_on_batches_and_jobs(tmp_path):
         assert_same(alone, together.of_image(index).replace(image=np.zeros_like(alone.image)))
 
 
+@pytest.mark.parametrize('jobs', [1, 2])
+def test_unreadable_images_are_not_looked_at_again(tmp_path, jobs):
+    roidb = fakes.make_roidb(tmp_path)
+    expected, all_results = results_of(roidb, fakes.make_focus_config())
+    for number in (1, 2):
+        with open(roidb[number]['image'], 'wb') as stream:
+            stream.write(b'%PDF-1.4')
+    detections, results = results_of(roidb, fakes.make_focus_config(CONCURRENT_JOBS=jobs))
+    assert_same(detections, expected.take(~np.isin(expected.image, (1, 2))))
+    for result, of_all in zip(results[1:], all_results[1:]):
+        assert [list(crops) for crops in result.crops] == [[] if number in (1, 2) else list(crops)
+                                                           for number, crops in enumerate(of_all.crops)]
+
+
 def test_detections_at_chip_borders_are_dropped(tmp_path):
     roidb = fakes.make_roidb(tmp_path)
     _, kept = results_of(roidb, fakes.make_focus_config(PRUNING_BORDER=0))

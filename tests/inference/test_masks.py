@@ -1,4 +1,6 @@
 """Masks of detections, with a fake network: the right ones for the right boxes, whatever the way."""
+import os
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,16 @@ def test_masks_belong_to_their_detections(tmp_path, keys):
     detections = detect(roidb, fakes.MaskPredictor, config)
     assert check(detections, roidb, config) > 10
     assert_same(detections.replace(mask=None), detect(roidb, fakes.FakePredictor, fakes.make_config(**keys)))
+
+
+def test_an_unreadable_image_has_no_masks_and_the_others_theirs(tmp_path):
+    roidb, config = fakes.make_roidb(tmp_path), make_config()
+    expected = detect(roidb, fakes.MaskPredictor, config)
+    for number in (0, 3):
+        os.remove(roidb[number]['image'])
+    kept = [(image, code) for image, code in zip(expected.image.tolist(), expected.mask) if image not in (0, 3)]
+    found = detect(roidb, fakes.MaskPredictor, config)
+    assert list(zip(found.image.tolist(), found.mask)) == kept and len(kept) > 10
 
 
 def test_no_masks_without_the_key(tmp_path):

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lib.chips.chip_sampler import ChipSampler
 from lib.image import ImageFile, chip_reduction, read_image, resize_by, resized_window
 from lib.iterators import TestIterator, TrainIterator
+from lib.visualization.chips import draw_image_chips
 from tests.image.test_image import with_exif
 from tests.iterators.scenes import epoch_batches, make_entry, small_config, snapshot
 from tests.iterators.test_pool import ROOT
@@ -104,6 +106,15 @@ def test_the_annotated_size_says_which_way_up(tmp_path, orientation, reduction, 
     run(make_entry(path, WIDTH, HEIGHT, BOXES))
     run(make_entry(path, HEIGHT, WIDTH, [[10, 10, 40, 50]]))
     assert caplog.text == ''
+
+
+def test_chips_are_drawn_on_the_picture_that_is_trained_on(tmp_path):
+    path, upright = rotated_file(tmp_path, 6)
+    cv2.imwrite(str(tmp_path / 'upright.png'), upright)
+    settings = ChipSampler(small_config()).settings
+    turned, right = (draw_image_chips(make_entry(name, WIDTH, HEIGHT, BOXES), [], settings)
+                     for name in (path, str(tmp_path / 'upright.png')))
+    assert turned.shape == right.shape and abs(turned.astype(int) - right).max() <= 20
 
 
 @pytest.mark.parametrize('orientation, warned', [(1, False), (3, True), (2, True)])

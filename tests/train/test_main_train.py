@@ -68,8 +68,11 @@ def test_files_and_log(straight):
     text = open(log).read()
     for part in (log[:-len('log')] + 'yml (--set output_path ', ', TRAIN.MAX_BATCHES 3, ',
                  'training from scratch', 'Epoch 2/2 batch 3/3', 'chips/s',
-                 'RCNNL1LossCRCNN', 'RPNLogLoss', 'left 0:00'):
+                 'RCNNL1LossCRCNN', 'RPNLogLoss', 'left 0:00', 'What the network sees\n    pictures           6: '):
         assert part in text, part
+    with open(os.path.join(folder(straight), 'T-0002.json')) as stream:  # what a test compares its scales with
+        seen = json.load(stream)['seen']
+    assert [scale['scale'] for scale in seen['scales']] == ['2x', '1x', '256px'] and len(seen['sizes']) == 21
 
 
 def test_the_configuration_is_in_a_file_that_loads_again(images, straight):
@@ -152,14 +155,15 @@ def far_away(content):
 
 
 def unknown_category(content):
-    content['annotations'][0]['category_id'] = 99
+    for annotation in content['annotations']:
+        annotation['category_id'] = 99
 
 
 @pytest.mark.parametrize('spoil, message', [
     (None, 'is missing'), (b'', 'is it empty or cut short?'), (b'{"images": [', 'is not valid JSON'),
     (without('images'), 'lists no images'), (without('annotations'), 'no image of train has an object'),
-    (without('categories'), 'lists no categories'), (far_away, 'no image of train has an object'),
-    (unknown_category, 'has category id 99; known ids: 1, 2')])
+    (without('categories'), 'lists no categories'), (far_away, 'boxes lie outside their images'),
+    (unknown_category, 'have a category_id that is not among the categories')])
 def test_unusable_annotation_file(images, tmp_path, capsys, spoil, message):
     import main_train
     from lib import cli

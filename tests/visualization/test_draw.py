@@ -10,6 +10,7 @@ from lib.bbox.detections import Detections
 from lib.utils.errors import SniperError
 from lib.visualization import class_colour, class_name, draw_detections, draw_focus_chips, picture_names, write_picture
 from lib.visualization.draw import CHIP_COLOURS, text_colour
+from lib.visualization.labels import place_labels
 
 CLASSES = ('__background__', 'cat', 'dög')
 
@@ -78,9 +79,19 @@ def test_bad_files(tmp_path):
         write_picture(str(tmp_path / 'file' / 'a.jpg'), np.zeros((2, 2, 3), np.uint8))
 
 
+@pytest.mark.parametrize('ending, longest', [('.jpg', 65500), ('.png', 1000000)])
+@pytest.mark.parametrize('across', [False, True])
+def test_pictures_beyond_a_format_are_made_smaller(tmp_path, ending, longest, across, caplog):
+    shape = (longest * 2 + 7, 1, 3) if across else (3, longest + 1, 3)
+    write_picture(str(tmp_path / ('a' + ending)), np.full(shape, 80, np.uint8))
+    assert max(cv2.imread(str(tmp_path / ('a' + ending))).shape) == longest
+    assert f'a{ending} is drawn smaller' in caplog.text and f'instead of {shape[1]} x {shape[0]} pixels' in caplog.text
+
+
 def test_names_are_distinct():
     roidb = [{'image': path, 'image_id': number} for number, path in
              enumerate(['a/1.jpg', 'b/1.jpg', 'c/1_1.png', 'a/2.x.png'])]
+    assert picture_names([roidb[0], dict(roidb[1], image_id='sub/1')]) == ['1.jpg', '1_sub_1.jpg']
     names = picture_names(roidb)
     assert names[0] == '1.jpg' and names[3] == '2.x.jpg' and len(set(names)) == 4
 
@@ -113,6 +124,54 @@ def test_masks_of_weak_detections_are_not_drawn_nor_are_absent_ones():
     for code in (b'', code_of(np.zeros((80, 80), bool))):
         assert (draw_detections(grey, weak(code), CLASSES, 0) == draw_detections(grey, weak(None), CLASSES)).all()
     assert (draw_detections(grey, weak(full), CLASSES, 0) != 100).any(axis=2).all()
+
+
+def test_labels_hide_no_neighbour():
+    """Small objects in a row, closer than a label is high or wide."""
+    boxes = [(40 + 22 * column, 60 + 22 * row, 57 + 22 * column, 77 + 22 * row)
+             for row in range(4) for column in range(6)]
+    found = Detections(np.zeros(24, int), np.tile([1, 2], 12), np.array(boxes, np.float32), np.linspace(0.5, 1, 24))
+    picture = draw_detections(np.full((220, 260, 3), 127, np.uint8), found, CLASSES)
+    for x1, y1, x2, y2 in boxes:
+        assert (picture[y1:y2 + 1, x1:x2 + 1] == 127).all(axis=2).mean() > 0.9
+    assert (picture != 127).any(axis=2).mean() > 0.1, 'no label where there is room'
+
+
+def test_labels_are_placed_without_overlap():
+    rng = np.random.default_rng(1)
+    low = rng.integers(0, 300, (40, 2))
+    boxes = np.hstack([low, low + rng.integers(5, 80, (40, 2))])
+    places = place_labels(boxes, [[(60, 14), (30, 14)]] * 40, 380, 380)
+    labels = [(x, y, x + (60, 30)[choice], y + 14) for choice, x, y in filter(None, places)]
+    assert len(labels) > 10 and places[0]
+    for number, (x1, y1, x2, y2) in enumerate(labels):
+        assert 0 <= x1 and 0 <= y1 and x2 <= 380 and y2 <= 380
+        for a1, b1, a2, b2 in labels[:number]:
+            assert x2 <= a1 or a2 <= x1 or y2 <= b1 or b2 <= y1
+    assert place_labels([(0, 0, 3, 3)], [[(60, 14)]], 40, 40) == [None]     # no room at all
+    assert place_labels([], [], 40, 40) == []
+
+
+def test_objects_of_the_annotations_are_dashed_and_a_legend_says_so():
+    grey = np.full((300, 400, 3), 127, np.uint8)
+    found = one((100, 80, 180, 150))
+    truth = np.array([[240, 200, 320, 260]], np.float32), np.array([2])
+    plain, picture = draw_detections(grey, found, CLASSES), draw_detections(grey, found, CLASSES, objects=truth)
+    line = picture[200, 240:321]
+    assert (line == 255).all(axis=1).any() and (line == class_colour(2)).all(axis=1).any()
+    assert (picture[205:255, 245:315] == 127).all() and picture.shape == grey.shape
+    changed = (picture != plain).any(axis=2)
+    changed[199:262, 239:322] = False
+    rows, columns = np.nonzero(changed)
+    assert len(rows) and (rows.min() > 260 or rows.max() < 40), 'the legend is in a corner'
+    none = np.zeros((0, 4)), np.zeros(0, int)
+    assert (draw_detections(grey, found.take(np.zeros(1, bool)), CLASSES, objects=none) != 127).any()
+    assert draw_detections(grey[:20, :30], found, CLASSES, objects=truth).shape == (20, 30, 3)
+
+
+def test_lines_go_around_small_objects():
+    picture = draw_detections(np.full((900, 900, 3), 127, np.uint8), one((400, 400, 409, 411)), CLASSES)
+    assert (picture[400:412, 400:410] == 127).all() and tuple(picture[405, 399]) == class_colour(1)
 
 
 def test_chips_are_outlined_and_the_rest_is_dark():
