@@ -4,7 +4,7 @@ The format: https://cocodataset.org/#format-data. What makes a file unusable is 
 cannot be used are left out and counted; if most are so, that is an error too, which names the likely cause.
 """
 import collections
-from typing import Callable, Dict, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence
 
 from lib.dataset.base import AnnotationWarnings, is_number, shortened
 from lib.dataset.class_list import BACKGROUND, class_key, read_class_list
@@ -50,7 +50,7 @@ class CocoFile:
                               'annotations and categories' + (
                                   ': it is a file of results; take the one with the ground truth, instances_<set>.json'
                                   if _is_results(content) else ''))
-        self.notes = []
+        self.notes: List[str] = []
         self._category_ids = self._read_categories(content)
         self.images = self._read_images(content, picture_size, expect)
         self.annotations = self._read_annotations(content)

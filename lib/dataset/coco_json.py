@@ -69,7 +69,7 @@ def _text(path, content):
 def _what_is_wrong(text, error) -> str:
     """What is wrong with a text that is not valid JSON, the place, and the mend."""
     if not text.strip():
-        return 'it is not valid JSON, it is empty'
+        return 'it is not valid JSON: is it empty or cut short?'
     place, before = f'line {error.lineno}, column {error.colno}', text[max(0, error.pos - 200):error.pos]
     if _is_cut(text, error):
         return f'it is not valid JSON, it ends in the middle ({place}): is it cut short? get it again'

@@ -34,7 +34,7 @@ class ChipPictures:
     def draw(self, entry, chips):
         """See draw_image_chips; the file has the name of the image, and its id where names are equal."""
         base = os.path.splitext(os.path.basename(entry['image']))[0] + ('_mirrored' if entry['flipped'] else '')
-        name = base if base not in self._taken else f'{base}_{os.path.basename(str(entry["image_id"]))}'
+        name = base if base not in self._taken else f'{base}_{entry["image_id"]}'.replace(os.sep, '_')
         while name in self._taken:
             name += '_'
         self._taken.add(name)

@@ -155,14 +155,15 @@ def far_away(content):
 
 
 def unknown_category(content):
-    content['annotations'][0]['category_id'] = 99
+    for annotation in content['annotations']:
+        annotation['category_id'] = 99
 
 
 @pytest.mark.parametrize('spoil, message', [
     (None, 'is missing'), (b'', 'is it empty or cut short?'), (b'{"images": [', 'is not valid JSON'),
     (without('images'), 'lists no images'), (without('annotations'), 'no image of train has an object'),
-    (without('categories'), 'lists no categories'), (far_away, 'no image of train has an object'),
-    (unknown_category, 'has category id 99; known ids: 1, 2')])
+    (without('categories'), 'lists no categories'), (far_away, 'boxes lie outside their images'),
+    (unknown_category, 'have a category_id that is not among the categories')])
 def test_unusable_annotation_file(images, tmp_path, capsys, spoil, message):
     import main_train
     from lib import cli
