@@ -84,7 +84,7 @@ def _refused(path, error):
 
 
 def _remove(path):
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+    with contextlib.suppress(OSError):  # another error is on its way
         os.remove(path)
 
 
