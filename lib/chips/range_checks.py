@@ -41,7 +41,9 @@ def order_warnings(section: str, scales: Sequence[SeenScale]) -> List[str]:
         fixed = [scale._replace(definition=f'{np.median(scale.factor[~crossed]):.2g}x') for scale in scales]
         return [f'TRAIN.SCALES stand in another order on {100 * crossed.mean():.0f} % of the pictures, for factors and '
                 f'sizes in pixels cross there: --set {_setting(section, fixed, ranges=False)}']
-    ranges = [(scales[place].low, scales[place].high) for place in order]
+    # A factor and a long side stand in either order, by the picture; factors among themselves do not.
+    alike = [place for place in order if is_factor(scales[place].definition)] or order
+    ranges = [(scales[place].low, scales[place].high) for place in alike]
     if any(coarse[0] < fine[0] or coarse[1] < fine[1] for fine, coarse in zip(ranges, ranges[1:])):
         ascending = _ascending([scales[place] for place in order])
         mended = [ascending[list(order).index(place)] for place in range(len(scales))]

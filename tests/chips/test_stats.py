@@ -129,7 +129,7 @@ def test_the_command(synthetic_set, tmp_path, capsys):
     assert stats.main(command) == 0
     text = capsys.readouterr().out
     assert text.startswith('6 images') and 'one pass at 800x1333' in text
-    assert 'What the network sees\npictures           3: ' in text and 'TEST [192, 256]' in text
+    assert 'What the network sees\npictures           3: ' in text and 'TEST 0.33x' in text
     with open(out['facts.json']) as stream:
         facts = json.load(stream)
     assert facts['images'] == 6 and facts['chips'] == sum(facts['positive_per_scale'])

@@ -28,7 +28,8 @@ CONTRADICTIONS = [
     ('train', ['TRAIN.NEG_CHIP_MIN_ROWS', '[10]'], ['TRAIN.NEG_CHIP_MIN_ROWS', 'two numbers']),
     ('train', ['TRAIN.NEG_CHIPS_PER_IMAGE', '-1'], ['TRAIN.NEG_CHIPS_PER_IMAGE is -1']),
     ('train', ['TRAIN.NUM_PROCESS', '-2'], ['TRAIN.NUM_PROCESS is -2', "'auto'"]),
-    ('test', ['TEST.VALID_RANGES', '[(50,10),(20,120),(60,-1)]'], ['TEST.VALID_RANGES', '(50, 10)', 'above the first']),
+    ('test', ['TEST.VALID_RANGES', '[(50,10),(20,120),(60,640),(480,-1)]'],
+     ['TEST.VALID_RANGES', '(50, 10)', 'above the first']),
     ('train', ['default.kvstore', 'local', 'default.gradient_compression', '2bit'],
      ["gradient_compression is '2bit'", "kvstore 'local' does not have", 'dist_sync']),
     ('train', ['default.kvstore', 'dist_async', 'default.gradient_compression', '2bit'],
@@ -38,8 +39,9 @@ CONTRADICTIONS = [
      ['compression_threshold']),
     ('train', ['default.kvstore', 'dist_async', 'TRAIN.fp16', 'True'], ['TRAIN.fp16', 'dist_async', 'dist_sync']),
     ('train', ['default.worker_timeout', '0'], ['default.worker_timeout is 0']),
-    ('test', ['TEST.SCALES', '[(480,512)]'], ['TEST.SCALES has 1', 'TEST.VALID_RANGES has 3']),
-    ('test', ['TEST.SCALES', '[(480,512)]', 'TEST.VALID_RANGES', '[(-1,-1)]'], ['TEST.BATCH_IMAGES has 3']),
+    ('test', ['TEST.SCALES', '[4x,3x,2x,1x,256px]'], ['TEST.SCALES has 5', 'TEST.VALID_RANGES has 4']),
+    ('test', ['TEST.SCALES', '[1x]', 'TEST.VALID_RANGES', '[(-1,-1)]', 'TEST.BATCH_IMAGES', '[1,1,1]'],
+     ['TEST.BATCH_IMAGES has 3']),
     ('test', ['TEST.SCALES', '[(-1,512),(-1,256),(2,1)]'], ['TEST.SCALES', '[2, 1]', 'pixels', '[2x, 1x]']),
     ('test', ['TEST.SCALES', '[0,1,-1]'], ['TEST.SCALES', '0', 'above 0']),
     ('test', ['TEST.BATCH_IMAGES', '0'], ['TEST.BATCH_IMAGES']),
@@ -67,7 +69,7 @@ def test_kinds_of_exchange_that_there_are_not(key, value):
 
 def test_what_a_purpose_does_not_use_is_not_looked_at():
     check_supported(load_config(TINY, ['TRAIN.SCALES', '[2.0, 256.0]']), 'test')
-    check_supported(load_config(TINY, ['TEST.SCALES', '[(480,512)]']), 'train')
+    check_supported(load_config(TINY, ['TEST.SCALES', '[4x,3x,2x,1x,256px]']), 'train')
 
 
 def test_an_unknown_purpose_is_a_bug():
