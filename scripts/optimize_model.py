@@ -23,7 +23,8 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--precision', choices=('fp32', 'bf16', 'int8'),
                         help='of the products (default: TEST.PRECISION of the configuration)')
-    parser.add_argument('--out', type=file_prefix, required=True, metavar='PREFIX', help='of the files that are written')
+    parser.add_argument('--out', type=file_prefix, required=True, metavar='PREFIX',
+                        help='of the files that are written')
     args = add_config_arguments(parser).parse_args(argv)
     setup_logging()
     config = config_from_arguments(args)
