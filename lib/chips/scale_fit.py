@@ -256,10 +256,11 @@ def _words(scales, changed, test):
     ranges = [[(scale.low, scale.high) for scale in those] for those in (scales, changed)]
     if ranges[0] != ranges[1]:
         words.append('TEST.VALID_RANGES ' + ranges_text(ranges[1]))
-    if len(changed) != len(scales):
-        one_each = {'USE_CACHE': False, 'DO_PRUNING': False, 'CHIP_HYPERPARAMS': [-1, -1, -1]}
-        words.append('TEST.BATCH_IMAGES 1')
-        return ' '.join(words + [f"TEST.{key} '{[value] * len(changed)}'" for key, value in one_each.items()])
+    if len(changed) != len(scales):  # what is off at every scale fits any number (configs.loader)
+        for key, off in (('USE_CACHE', False), ('CHIP_HYPERPARAMS', (-1, -1, -1))):
+            if any(value != off for value in test[key]):
+                words.append(f"TEST.{key} '{[list(off) if off else off] * len(changed)}'")
+        return ' '.join(words + ['TEST.BATCH_IMAGES 1'])
     more = [np.median(new.factor) ** 2 / np.median(old.factor) ** 2 for old, new in zip(scales, changed)]
     fewer = [max(1, int(batch / ratio)) if ratio > 2 else batch for batch, ratio in zip(test.BATCH_IMAGES, more)]
     return ' '.join(words + ([f"TEST.BATCH_IMAGES '{fewer}'"] if fewer != list(test.BATCH_IMAGES) else []))

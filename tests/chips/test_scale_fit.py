@@ -9,7 +9,7 @@ import pytest
 from lib.chips.scale_fit import TrainedSizes, seen_otherwise
 from lib.chips.seen_sizes import seen_in_test
 from lib.dataset.object_sizes import object_sizes
-from lib.tasks import get_task
+from lib.tasks import check_config, get_task
 from lib.tasks.seen_report import report_test, report_training
 from tests.chips.pictures import make_pictures, tiny
 
@@ -76,8 +76,10 @@ def test_one_scale_for_all():
     one = ('TEST.SCALES', '[[480, 640]]', 'TEST.VALID_RANGES', '[[-1, -1]]', 'TEST.BATCH_IMAGES', 1, 'TEST.USE_CACHE',
            '[False]', 'TEST.DO_PRUNING', '[False]', 'TEST.CHIP_HYPERPARAMS', '[[-1, -1, -1]]')
     line, = found(SCENES, *one)
-    again = tiny(*PAIRS, *one, *words_of(line))  # every key a scale has its length
-    assert [len(again.TEST[key]) for key in ('SCALES', 'VALID_RANGES', 'BATCH_IMAGES', 'USE_CACHE')] == [3, 3, 3, 3]
+    for cached in ([], ['TEST.USE_CACHE', '[True]'], ['TEST.CHIP_HYPERPARAMS', '[[3, 0.15, 4]]']):
+        again = tiny(*PAIRS, *one, *cached, *words_of(found(SCENES, *one, *cached)[0]))
+        check_config(again, 'test')  # every key a scale has its length
+        assert len(again.TEST.SCALES) == len(again.TEST.USE_CACHE) == 3
     assert found(SCENES, *one, *words_of(line)) == []
 
 
