@@ -29,8 +29,8 @@ class BoxFormat(NamedTuple):
 
 
 XYWH = BoxFormat('bbox has to be x, y, width, height from the upper left corner', True, True, False)
-CORNERS = BoxFormat('are they x, y, width, height, or are the corners in another order? <bndbox> has to hold xmin, ymin, '
-                    'xmax, ymax', False, False, True)
+CORNERS = BoxFormat('are they x, y, width, height, or are the corners in another order? <bndbox> has to hold xmin, '
+                    'ymin, xmax, ymax', False, False, True)
 
 
 def check_boxes(path: str, boxes: np.ndarray, sizes: np.ndarray, images: Optional[np.ndarray] = None,
@@ -86,8 +86,8 @@ def _shares(path, boxes, sizes) -> List[str]:
                           'shares of the image? They have to be in pixels: multiply by its width and height')
     # A pixel in the corner may be meant, but has no fractions.
     count = int((shares & (boxes[:, 2:] > 0).all(axis=1) & (boxes != np.floor(boxes)).any(axis=1)).sum())
-    return [f'{path}: the numbers of {count} of {len(boxes)} boxes lie between 0 and 1: if they are shares of the image, '
-            'multiply them by its width and height; as pixels, they are nothing but its corner'] if count else []
+    return [f'{path}: the numbers of {count} of {len(boxes)} boxes lie between 0 and 1: if they are shares of the '
+            'image, multiply them by its width and height; as pixels, they are nothing but its corner'] if count else []
 
 
 def _refuse_empty(path, boxes, form):
