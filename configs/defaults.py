@@ -174,7 +174,7 @@ TEST = {
     'VALID_RANGES': key([(-1, 90), (32, 180), (75, -1)], 'a pair a scale: detections of these sides, original '
                         'pixels, count; -1 = open', 'detections pyramid', PAIRS, per_scale=True),
     'BATCH_IMAGES': key([2, 2, 4], 'images a batch and device, one entry a scale; one number for all',
-                        'graph detections proposals', INT_OR_INTS, per_scale=True, low=1),
+                        'graph detections proposals', INT_OR_INTS, per_scale=True, low=1, high=4096),
     'CONCURRENT_JOBS': key(2, 'processes, each with its own copy of the network', 'machine', low=1, high=1024),
     'NUM_PROCESS': key('auto', 'worker processes, see TRAIN', 'machine', PROCESSES, low=0),
     'REDUCED_DECODE': key(False, 'see TRAIN; False = the pixels that released weights were tested with',

@@ -39,6 +39,8 @@ def main(argv=None):
     args = parse_arguments(argv)
     cli.setup_logging()
     wanted, folder = (_number(args.draw[0]), user_path(args.draw[1])) if args.draw else (0, '')
+    if args.epoch < 0:
+        raise SniperError(f'--epoch {args.epoch}: epochs count from 0')
     config = cli.config_from_arguments(args)
 
     from lib.dataset import load_training_roidb

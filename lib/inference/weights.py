@@ -17,6 +17,7 @@ from lib.dataset.class_names import named
 from lib.weights.paths import (
                                SAVE_PREFIX,
                                checkpoints_in,
+                               current_run,
                                existing_epochs,
                                params_path,
                                read_sidecar,
@@ -79,9 +80,12 @@ def find_weights(config, folder: str, save_prefix: str) -> Weights:
     is_trained = os.path.isfile(found.path)
     if not is_trained:
         found = _shipped_model(config, folder, save_prefix, found)
-    found = found._replace(classes=_names(read_sidecar(found.prefix, found.epoch)), treatment=treatment(config))
+    sidecar = read_sidecar(found.prefix, found.epoch)
+    found = found._replace(classes=_names(sidecar), treatment=treatment(config))
     if is_trained:
         logger.info('weights: %s', found.path)
+        if current_run(found.prefix) not in (None, sidecar.get('run')):
+            logger.warning('%s is of an earlier training than the one that was begun last in its folder', found.path)
     else:
         logger.warning('nothing is trained in %s: the shipped model %s is taken, which knows %s', folder or '.',
                        found.path, named((found.classes or names_for(config.dataset.NUM_CLASSES))[1:]))

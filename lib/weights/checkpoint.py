@@ -30,7 +30,14 @@ from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_temporary
 from lib.weights.parameter_matching import TEST_ENDING
 from lib.weights.params_file import file_checksum, read_arrays, write_arrays
-from lib.weights.paths import INTERRUPTED, existing_epochs, params_path, read_json, read_sidecar
+from lib.weights.paths import (
+                               INTERRUPTED,
+                               current_run,
+                               existing_epochs,
+                               params_path,
+                               read_json,
+                               read_sidecar,
+)
 from sniper_mxnet import mx
 
 logger = logging.getLogger(__name__)
@@ -217,7 +224,7 @@ def _tags(prefix):
 
 def _of_current_run(prefix):
     """([Checkpoint], newest first; side files that are missing or damaged)."""
-    run = read_json(prefix + '-run.json').get('run')
+    run = current_run(prefix)
     found, damaged = [], []
     for tag in _tags(prefix):
         path = f'{prefix}-{tag}.'

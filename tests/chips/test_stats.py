@@ -168,3 +168,5 @@ def test_the_command_counts_the_chips_of_training(synthetic_set, sampler):
 def test_mistakes(synthetic_set):
     with pytest.raises(SniperError, match='--draw wants a number'):
         stats.main(['--draw', 'many', 'folder', '--set', 'dataset.dataset_path', synthetic_set])
+    with pytest.raises(SniperError, match='--epoch -1: epochs count from 0'):
+        stats.main(['--epoch', '-1', '--set', 'dataset.dataset_path', synthetic_set])

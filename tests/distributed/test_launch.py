@@ -336,8 +336,9 @@ def test_address_that_is_a_name(place):
     (['-n', '2', '--launcher', 'ssh', 'python', 'x.py'], '--launcher ssh needs --hostfile'),
     (['-n', '2', '--launcher', 'slurm', '-H', 'x', 'python', 'x.py'], 'takes no host file: Slurm chooses'),
     (['-n', '2', '--launcher', 'local', '-H', 'x', 'python', 'x.py'], 'takes no host file'),
-    (['-n', '2', '--grace', '-1', 'python', 'x.py'], '--grace -1 is negative'),
-    (['-n', '2', '--saving', '-1', 'python', 'x.py'], '--saving -1 is negative'),
+    (['-n', '2', '--grace', '-1', 'python', 'x.py'], '--grace is -1; it must be 0 or more'),
+    (['-n', '2', '--grace', 'nan', 'python', 'x.py'], '--grace is nan'),
+    (['-n', '2', '--saving', '-1', 'python', 'x.py'], '--saving is -1; it must be 0 or more'),
     (['-n', '2', 'no-such-program', 'x'], "the command 'no-such-program' is not found")])
 def test_arguments_that_do_not_fit(arguments, message):
     with pytest.raises(SniperError) as failure:

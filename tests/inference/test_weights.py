@@ -108,6 +108,18 @@ def test_trained_weights_come_first(tmp_path, shipped):
     assert (found.prefix, found.epoch) == (str(tmp_path / 'SNIPER'), 4) and found.classes[1] == 'cell'
 
 
+def test_weights_of_an_earlier_run(tmp_path, shipped, caplog):
+    """Left in the folder by a version that did not set them aside, or the new run has saved nothing yet."""
+    path = write_config(tmp_path, shipped)
+    put(str(tmp_path / 'SNIPER-0004'))
+    for side, current, said in (('a', 'b', True), ('a', 'a', False), ('a', None, False), (None, 'b', True)):
+        caplog.clear()
+        (tmp_path / 'SNIPER-0004.json').write_text(json.dumps({'run': side} if side else {}))
+        (tmp_path / 'SNIPER-run.json').write_text(json.dumps({'run': current} if current else {}))
+        find(path, tmp_path)
+        assert ('SNIPER-0004.params is of an earlier training' in caplog.text) == said
+
+
 def test_a_side_file_of_another_program(tmp_path, shipped):
     path = write_config(tmp_path, shipped)
     for content in ('{"classes": "cat"}', '{"classes": [1, 2]}', '[]', '{'):

@@ -97,6 +97,27 @@ def test_parameters_moved_and_are_finite(straight):
                                second['arg:bbox_pred_weight'] * np.array([[.1], [.1], [.2], [.2]]), rtol=1e-6)
 
 
+def test_categories_in_another_order_resume_exactly(images, straight, tmp_path, capsys):
+    """The data are exported anew between two epochs: other ids, the reverse order, one name spelt otherwise."""
+    data = shutil.copytree(images, str(tmp_path / 'data'))
+    path = os.path.join(data, 'annotations', 'instances_train.json')
+    with open(path) as stream:
+        content = json.load(stream)
+    content['categories'] = [dict(category, id=100 + category['id'], name=category['name'].replace('disc', 'Disc'))
+                             for category in reversed(content['categories'])]
+    for annotation in content['annotations']:
+        annotation['category_id'] += 100
+    with open(path, 'w') as stream:
+        json.dump(content, stream)
+    shutil.copytree(folder(straight), folder(tmp_path / 'out'), ignore=lambda *_: ['T-0002.params', 'T-0002.states',
+                                                                                   'T-0002.json'])
+    assert train(data, tmp_path / 'out', resume=True) == 0
+    assert_same_end(straight, tmp_path / 'out')
+    log = capsys.readouterr().err
+    assert 'spelt differently (Disc is disc); the classes of the data set came in another order' in log
+    assert 'another than that of the checkpoint' not in log and 'An epoch had' not in log
+
+
 @pytest.mark.parametrize('number, status, moment', [(signal.SIGTERM, 143, 'Epoch 1/2 batch 1/3'),
                                                     (signal.SIGKILL, -9, 'Epoch 2/2 batch 1/3')])
 def test_stopped_process_resumes_exactly(images, straight, tmp_path, number, status, moment):
