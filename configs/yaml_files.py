@@ -9,7 +9,6 @@ import yaml
 
 from configs.schema import ConfigError
 
-
 MOST_VALUES, MOST_CHARACTERS = 100000, 1000000  # believed of a file
 
 

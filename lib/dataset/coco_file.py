@@ -12,6 +12,7 @@ from lib.dataset.coco_json import list_of_objects, read_json
 from lib.dataset.coco_values import IdFinder, box_of, flag_of, identity_of, number_of, printable_text, side_of
 from lib.utils.errors import SniperError
 
+SEEN = 16   # pixels of a box, from which on its object covers one at least
 _NO_BOX = 'boxes are not four finite numbers and are left out'
 _NO_IMAGE = 'annotations belong to no image of the file and are left out'
 _NO_CATEGORY = 'annotations have a category_id that is not among the categories and are left out'
@@ -206,8 +207,10 @@ class CocoFile:
         if crowd is None:
             warnings.add('annotations have an iscrowd that is neither 0 nor 1; it is taken as 0', identity)
         area = number_of(annotation.get('area'))
-        if area is None or area <= 0:
-            warnings.add('areas are missing or no numbers above 0: width x height of the box is taken', identity)
+        share = area is not None and 0 < area < 1 and box[2] * box[3] >= SEEN
+        if area is None or area <= 0 or share:
+            warnings.add(f'areas are {"shares of the image" if share else "missing or no numbers above 0"}: width x '
+                         'height of the box is taken', identity)
             area = box[2] * box[3] if min(box[2:]) > 0 else min(0, *box[2:])  # below 0: not scored
         annotation.update(image_id=image, category_id=category, bbox=box, iscrowd=int(bool(crowd)), area=area)
         return True

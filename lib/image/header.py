@@ -18,7 +18,8 @@ PNG_END = b'\0\0\0\0IEND\xaeB`\x82'
 _PNG_START = b'\x89PNG\r\n\x1a\n'
 _TIFF_STARTS = {b'II*\0': '<', b'MM\0*': '>', b'II+\0': '<', b'MM\0+': '>'}     # with + 64-bit offsets
 _DEEP_STARTS = (b'P2', b'P3', b'P5', b'P6', b'P7', b'\0\0\0\x0cjP  ', b'\xff\x4f\xff\x51')  # PNM, JPEG 2000: any depth
-_FLOAT_STARTS = (b'PF\n', b'Pf\n', b'PF ', b'Pf ')    # portable float maps
+_FLOAT_STARTS = (b'PF\n', b'Pf\n', b'PF ', b'Pf ',     # portable float maps, Radiance
+                 b'#?RADIANCE', b'#?RGBE')
 
 # Tags of TIFF 6.0, section 8
 _BITS, COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _CHANNELS, _FORMAT = 258, 259, 262, 274, 277, 339

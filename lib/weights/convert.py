@@ -16,6 +16,7 @@ import numpy as np
 from lib.cli import file_prefix, run, setup_logging
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_file, write_temporary
+from lib.utils.processes import limit_threads
 from lib.utils.user_path import user_path
 from lib.weights.conversion.architectures import recognise
 from lib.weights.conversion.formats import read_weights
@@ -118,6 +119,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser.add_argument('--order', choices=('RGB', 'BGR'), help="channels of the source's input, if not the usual ones")
     args = parser.parse_args(argv)
     setup_logging()
+    limit_threads()
     convert_file(args.file, args.to, args.network, args.pixel_means, args.order)
     return 0
 

@@ -18,6 +18,7 @@ CONTRADICTIONS = [
     ('train', ['TRAIN.SCALES', '[2.0, 256.0]'], ['TRAIN.SCALES has 2', 'TRAIN.VALID_RANGES has 3']),
     ('train', ['TRAIN.SCALES', '[]', 'TRAIN.VALID_RANGES', '[]'], ['TRAIN.SCALES is empty']),
     ('train', ['TRAIN.SCALES', '[2.0, -1.0, 256.0]'], ['TRAIN.SCALES', '-1.0']),
+    ('train', ['dataset.dataset_path', ' '], ['dataset.dataset_path', 'name a folder']),
     ('train', ['TRAIN.lr_step', 'four'], ['TRAIN.lr_step', "'four'", '4,5.33']),
     ('train', ['TRAIN.lr_step', '4,,6'], ['TRAIN.lr_step']),
     ('train', ['TRAIN.lr_step', "'-1'"], ['TRAIN.lr_step']),

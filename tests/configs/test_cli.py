@@ -150,7 +150,7 @@ def test_whatever_becomes_of_the_streams_the_work_is_done(tmp_path, prints, stre
     pause = '(sleep 0.3; exec "$@")' if '|' in streams else '"$@"'
     done = subprocess.run(['bash', '-c', f'{pause} {streams}; exit ${{PIPESTATUS[0]}}', 'x', sys.executable,
                            str(program)], cwd=ROOT, env=dict(os.environ, PYTHONPATH=ROOT), text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                          capture_output=True)
     assert done.returncode == status and (saved.exists() or status in (1, 141))
     lines = [line for line in done.stderr.splitlines() if not line.endswith(' said')]
     assert len(lines) == bool(complaint) and re.search(complaint, done.stderr), done.stderr

@@ -59,6 +59,12 @@ def test_boxes_count_without_area(tmp_path, caplog, area):
     assert metrics['APm'] == pytest.approx(1) or area == '441'    # LARGE has 3000 pixels
 
 
+def test_areas_in_shares_of_the_image(tmp_path, caplog):
+    dataset = load(make_folder(tmp_path, {'train2017': file_with(area=0.0004)}))
+    assert 'areas are shares of the image: width x height of the box is taken' in caplog.text
+    assert dataset.evaluate(all_found(dataset), str(tmp_path / 'out'))['APm'] == pytest.approx(1)
+
+
 def test_a_given_area_counts_in_the_evaluation(tmp_path):
     dataset = load(make_folder(tmp_path, {'train2017': file_with(area=5000)}))
     metrics = dataset.evaluate(all_found(dataset), str(tmp_path / 'out'))

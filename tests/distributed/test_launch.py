@@ -17,6 +17,7 @@ import pytest
 
 from lib.distributed.launch import agent
 from lib.distributed.launch.plan import assign_hosts, read_hostfile, scheduler_port, shard_command, with_flags
+from lib.distributed.launch.supervisor import Supervisor
 from lib.utils.errors import SniperError
 from scripts.launch import parse_arguments
 from tests.conftest import ROOT
@@ -425,3 +426,13 @@ def test_roles_of_ranks():
         ('server', 0), ('server', 1), ('worker', 0), ('worker', 1)]
     with pytest.raises(LookupError):
         agent.role_of_rank('server=2,worker=2', 4)
+
+
+def test_nohup_is_respected():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Supervisor(1, 1):
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -104,6 +104,23 @@ def test_colours_of_12_bits_with_transparency(tmp_path):
     np.testing.assert_array_equal(read_image(save(tmp_path, 'a.png', opencv('.png', samples))), scene())
 
 
+@pytest.mark.parametrize('ending', ['.png', '.tif'])
+def test_next_to_no_contrast_is_said(tmp_path, ending):
+    """One hot pixel of 65535 hides that there are 12 bits; a thermal camera's picture lies between 28000 and 30000."""
+    hot = grey().astype(np.uint16) * 16
+    hot[3, 4] = 65535
+    for samples in (hot, 28000 + grey().astype(np.uint16) * 8):
+        image = ImageFile(save(tmp_path, 'a' + ending, opencv(ending, samples)))
+        image.decode()
+        notice, = image.notices
+        assert 'has next to no contrast in 8 bits (99.8 % of it within' in notice.text
+    bright = np.where(grey() > 200, 65535, grey().astype(np.uint16) * 16)   # a tenth of the picture: it may be so
+    for samples in (bright, np.full((HEIGHT, WIDTH), 40000, np.uint16)):
+        image = ImageFile(save(tmp_path, 'a' + ending, opencv(ending, samples)))
+        image.decode()
+        assert not image.notices
+
+
 @pytest.mark.parametrize('order', ['<', '>'])
 def test_white_is_zero(tmp_path, order):
     for bits in (16, 12):
@@ -123,7 +140,7 @@ REFUSED = {
                                                                             'floating-point'),
     'grey.tif': (pillow(Image.fromarray(FLOATS[:, :, 0]), 'TIFF'), 'floating-point'),
     'half.tif': (tiff(FLOATS[:, :, 0].astype(np.float16), 1, 3, '>'), 'floating-point'),
-    'map.pfm': (opencv('.pfm', FLOATS), 'floating-point'),
+    'map.pfm': (opencv('.pfm', FLOATS), 'floating-point'), 'radiance.hdr': (opencv('.hdr', FLOATS), 'floating-point'),
     'int32.tif': (pillow(Image.fromarray(grey().astype(np.int32)), 'TIFF'), 'signed whole numbers'),
     'uint32.tif': (tiff(grey().astype(np.uint32)), '32 bits a sample'),
     'int16.tif': (tiff(grey().astype(np.int16), 1, 2), 'signed'), 'int8.tif': (tiff(grey().astype(np.int8), 1, 2),
@@ -229,6 +246,17 @@ def test_a_jpeg_without_its_end_mark_is_whole_if_no_pixel_is_missing(tmp_path, o
     for missing in (4, 6, 10, 20, 40, 80):
         with pytest.raises(SniperError, match='cut short'):
             read_image(save(tmp_path, 'a.jpg', content[:-missing]))
+
+
+@pytest.mark.parametrize('options', [(), (cv2.IMWRITE_JPEG_PROGRESSIVE, 1)])
+def test_zeros_do_not_stand_for_pixels(tmp_path, options):
+    """Downloads keep room for the rest of a file."""
+    content = opencv('.jpg', np.random.RandomState(0).randint(0, 255, (64, 64, 3)).astype(np.uint8), *options)
+    padded = ImageFile(save(tmp_path, 'a.jpg', content[:-2] + bytes(500)))
+    assert np.array_equal(padded.decode().pixels, cv2.imdecode(np.frombuffer(content, np.uint8), 1))
+    half = len(content) // 2
+    with pytest.raises(SniperError, match='is cut short'):
+        ImageFile(save(tmp_path, 'a.jpg', content[:half] + bytes(half)))
 
 
 def test_a_png_without_its_end(tmp_path):
