@@ -2,7 +2,7 @@
 
 Source: reference/m2det.md sections 1, 3.3 and 4.
 """
-from typing import NamedTuple, Optional, Tuple
+from typing import Dict, NamedTuple, Optional, Tuple
 
 from easydict import EasyDict
 
@@ -14,11 +14,11 @@ STRIDE = 8                  # of the largest map
 PRIORS_A_CELL = 6
 ATTENTION = 16              # SFAM's hidden layer has so many times fewer channels
 # Input side: steps of the maps in pixels, sizes of the priors as shares of the side, one more than there are maps.
-SHIPPED = {
+SHIPPED: Dict[int, Tuple[Tuple[float, ...], Tuple[float, ...]]] = {
     320: ((8, 16, 32, 64, 107, 320), (0.08, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)),
     512: ((8, 16, 32, 64, 128, 256), (0.06, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)),
     704: ((8, 16, 32, 64, 117, 176), (0.04, 0.11, 0.23, 0.39, 0.58, 0.80, 1.05)),
-    800: ((8, 16, 32, 64, 115, 160), (0.04, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)),
+    800: ((8, 16, 32, 62, 115, 160), (0.04, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)),
 }
 
 
@@ -47,8 +47,8 @@ class Pyramid(NamedTuple):
         steps = tuple(keys.step_pattern) or usual_steps
         sizes = tuple(keys.size_pattern) or usual_sizes
         if len(steps) != scales:
-            raise ConfigError(f'M2DET.step_pattern has {len(steps)} entries, but M2DET.num_scales is {scales}; give one '
-                              'step a map')
+            raise ConfigError(f'M2DET.step_pattern has {len(steps)} entries, but M2DET.num_scales is {scales}; give '
+                              'one step a map')
         cells = [round(size / step) for step in steps]
         if cells != list(sides):
             raise ConfigError(f'M2DET.step_pattern {list(steps)} gives priors for maps of {_text(cells)} cells a side, '
@@ -74,10 +74,15 @@ def map_sides(size: int, scales: int) -> Tuple[int, ...]:
     while len(sides) < scales - 1:
         sides.append(-(-sides[-1] // 2))
     if sides[-1] < 3:
-        least = 2 * STRIDE * (2 ** (scales - 2) + 1)
-        raise ConfigError(f'M2DET.input_size {size} is too small for {scales} maps (M2DET.num_scales): the last but one '
-                          f'has {sides[-1]} cells a side, and the last one 2 less; take {least} or more, or fewer maps')
+        raise ConfigError(f'M2DET.input_size {size} is too small for {scales} maps (M2DET.num_scales): the last but '
+                          f'one has {sides[-1]} cells a side, and the last one 2 less; take {least_size(scales)} or '
+                          'more, or fewer maps')
     return (*sides, sides[-1] - 2)
+
+
+def least_size(scales: int) -> int:
+    """Smallest input side with which the last of `scales` maps has a cell."""
+    return 2 * STRIDE * (2 ** (scales - 2) + 1)
 
 
 def check_m2det(config: EasyDict) -> None:
@@ -87,11 +92,13 @@ def check_m2det(config: EasyDict) -> None:
     if keys.planes % 2:
         raise ConfigError(f'M2DET.planes is {keys.planes}; a level begins with half of it, so it must be even')
     if keys.sfam and keys.planes * keys.num_levels % ATTENTION:
-        raise ConfigError(f'M2DET.sfam is True, but M2DET.planes x M2DET.num_levels is {keys.planes * keys.num_levels}, '
-                          f'no multiple of {ATTENTION}; set it to False, or planes to a multiple of {ATTENTION}')
+        raise ConfigError(f'M2DET.sfam is True, but M2DET.planes x M2DET.num_levels is {keys.planes * keys.num_levels}'
+                          f', no multiple of {ATTENTION}; set it to False, or planes to a multiple of {ATTENTION}')
     if keys.width != 1 and keys.backbone != 'vgg16':
         raise ConfigError(f'M2DET.width is {keys.width}, but {keys.backbone} has one width only; set it to 1, or '
                           'M2DET.backbone to vgg16')
+    if len(keys.variance) != 2:
+        raise ConfigError(f'M2DET.variance has {len(keys.variance)} entries; it wants two: of centres and of sides')
     if keys.width * 64 % 1:
         raise ConfigError(f'M2DET.width is {keys.width}; the narrowest layer has 64 channels times that, which must be '
                           'a whole number')

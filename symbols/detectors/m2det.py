@@ -2,7 +2,9 @@
 
 Parameters are named as in the files of the original, `unet1.layers.0.conv.weight`, and the input is blue, green, red,
 minus means, as there. What the file repeats for a shared layer, `leach.1` to `leach.7`, is here once, as `leach.0`; the
-classifier of a ResNet, which no output depends on, is not here at all (`unused_parameters`). Source: reference/m2det.md.
+classifier of a ResNet, which no output depends on, is not here at all (`unused_parameters`).
+
+Source: reference/m2det.md.
 
 Letters: B images, S input side, P priors, C classes with background.
 """

@@ -2,7 +2,7 @@
 import re
 from typing import Any, Dict, List
 
-from configs.m2det import PRIORS_A_CELL
+from configs.m2det import PRIORS_A_CELL, least_size
 from symbols.backbones.residual import FORMS, STAGE_WIDTHS
 from symbols.variants import MOST_CLASSES, Variant
 
@@ -52,7 +52,7 @@ def variants_of(shapes: Dict[str, tuple]) -> List[Variant]:
     """The variant of M2Det that a file with these arrays is, or is nearest to."""
     settings = settings_of(shapes)
     classes = f'{settings["dataset.NUM_CLASSES"]} classes with background'
-    sized = {'M2DET.input_size': 32 * 2 ** settings['M2DET.num_scales'], 'M2DET.step_pattern': (),
+    sized = {'M2DET.input_size': least_size(settings['M2DET.num_scales']), 'M2DET.step_pattern': (),
              'M2DET.size_pattern': tuple(0.1 * (1 + place) for place in range(settings['M2DET.num_scales'] + 1))}
     return [Variant('whole', ('test',), tuple({**settings, **sized}.items()),
                     (classes,) if shapes.get('conf.0.weight') else ())]

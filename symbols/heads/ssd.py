@@ -1,7 +1,7 @@
 """Heads of single-shot detectors (Liu et al. 2016, "SSD"): a box and class scores for each prior of every map.
 
 Letters: B images, P priors of all maps together, C classes with background, k priors of a cell. Order of the priors:
-map (largest first), row, column, prior of the cell. Channels of a cell: k * 4 offsets and k * C scores, the prior first.
+map (largest first), row, column, prior of the cell. Channels of a cell: k * 4 offsets and k * C scores, prior by prior.
 """
 from typing import Any, NamedTuple
 

@@ -4,4 +4,6 @@
     architectures    which network the arrays are of, and where each of its layers lies in the file
     weight_mapping   arrays of such a network -> arrays of our backbone, input normalisation included
     verify           the source network itself on a seeded image, beside ours: how far apart are their features?
+    m2det            the same for whole M2Dets and their backbones (m2det_names, m2det_reference)
+    converted        what either gives
 """
