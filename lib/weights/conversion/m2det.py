@@ -20,7 +20,7 @@ from symbols.registry import get_detector
 
 NETWORK = 'm2det'
 SEED, SIDE = 20190129, 96               # of the picture for a backbone; a detector's is as small as its maps allow
-EXACT, FOLDED = 1e-4, 1e-3              # of the largest magnitude; see lib.weights.conversion.verify
+MOST = 1e-4                             # of the largest magnitude: float32 through a hundred layers
 MEANS = (104.0, 117.0, 123.0)           # blue, green, red
 BASE = 'base.'
 TESTED = 'to test with it: symbol m2det, --set TEST.SHIPPED_MODEL {prefix}'
@@ -68,7 +68,7 @@ def _detector(arrays, path):
     keys = {key: value for key, value in variant.keys if key.startswith('M2DET.') and key in _SAID}
     return Converted(f'M2Det with {config.M2DET.backbone}, {config.dataset.NUM_CLASSES} classes with background',
                      f'm2det_{config.M2DET.backbone}', args, auxs, dict(keys, **{'network.PIXEL_MEANS': list(MEANS)}),
-                     rows, EXACT, (_use(TESTED, keys), _use(TRAINED, keys)))
+                     rows, MOST, (_use(TESTED, keys), _use(TRAINED, keys)))
 
 
 _SAID = ('M2DET.backbone', 'M2DET.width', 'M2DET.planes', 'M2DET.num_levels', 'M2DET.num_scales', 'M2DET.smooth',
@@ -92,22 +92,20 @@ def _backbone(arrays, path):
     _check({key[len(BASE):]: shape for key, shape in wanted.items()},
            {key: shape for key, shape in given.items() if key not in unused}, path, f'{name}, a backbone of M2Det')
     made = {key: _finite(arrays[key[len(BASE):]], key[len(BASE):], path) for key in wanted}
-    picture = _picture(SIDE)
-    if name == 'vgg16':
-        data = picture[:, ::-1] - np.reshape(MEANS, (3, 1, 1))
-        most = EXACT
-    else:
+    picture, border = _picture(SIDE), (0, 0, 0)
+    data = given_data = picture[:, ::-1] - np.reshape(MEANS, (3, 1, 1))
+    if name != 'vgg16':
         data = (picture - np.reshape(IMAGENET_MEAN, (3, 1, 1))) / np.reshape(IMAGENET_STD, (3, 1, 1))
-        most = FOLDED
+        border = np.subtract(MEANS[::-1], IMAGENET_MEAN) / IMAGENET_STD     # what zeros around ours stand for
         _fold_input(made, BASE if f'{BASE}conv1.weight' in made else f'{BASE}layer0.')
-    theirs = backbone_maps(arrays, data.astype(np.float32), name)
+    theirs = backbone_maps(arrays, data, name, border=border)
     auxs = {key: made.pop(key) for key in symbol.list_auxiliary_states()}
-    ours = _run(outputs, made, auxs, picture[:, ::-1] - np.reshape(MEANS, (3, 1, 1)))
+    ours = _run(outputs, made, auxs, given_data)
     rows = [FeatureDifference.between(key, one.asnumpy(), other)
             for key, one, other in zip(('shallow', 'deep'), theirs, ours)]
     keys = {'M2DET.backbone': name}
     return Converted(f'{name}, a backbone of M2Det', f'm2det_base_{name}', made, auxs,
-                     dict(keys, **{'network.PIXEL_MEANS': list(MEANS)}), rows, most, (_use(TRAINED, keys),))
+                     dict(keys, **{'network.PIXEL_MEANS': list(MEANS)}), rows, MOST, (_use(TRAINED, keys),))
 
 
 def _use(text, keys):
@@ -136,8 +134,8 @@ def _finite(array, name, path):
 
 
 def _fold_input(made, stem):
-    """Make the first convolution of a network that wants (R, G, B - mean) / std take B, G, R - MEANS. What a border of
-    zeros stands for changes a little."""
+    """Make the first convolution of a network that wants (R, G, B - mean) / std take B, G, R - MEANS. Only what zeros
+    around the picture stand for changes: by less than one of 255."""
     weight = made[f'{stem}conv1.weight'].astype(np.float64) / np.reshape(IMAGENET_STD, (3, 1, 1))
     shift = (weight * np.reshape(np.subtract(MEANS[::-1], IMAGENET_MEAN), (3, 1, 1))).sum(axis=(1, 2, 3))
     made[f'{stem}conv1.weight'] = np.ascontiguousarray(weight[:, ::-1], np.float32)

@@ -9,11 +9,15 @@ from lib.weights.conversion.torch_layers import TorchLayers
 GROUPS = {'resnet': 1, 'se_resnet': 1, 'se_resnext': 32, 'senet': 64}      # groups of the 3x3 convolutions
 
 
-def backbone_maps(arrays, data, backbone, prefix=''):
-    """(shallow, deep) of an input (1, 3, H, W); arrays {name: array}, whose names begin with `prefix`."""
+def backbone_maps(arrays, data, backbone, prefix='', border=(0, 0, 0)):
+    """(shallow, deep) of an input (1, 3, H, W); arrays {name: array}, whose names begin with `prefix`.
+
+    border: what a ResNet's first layer sees around the picture, a number a channel.
+    """
     net = TorchLayers(arrays)
-    data = net.nd.array(data)
-    return _vgg(net, data, prefix) if backbone == 'vgg16' else _residual(net, data, backbone, prefix)
+    if backbone == 'vgg16':
+        return _vgg(net, net.nd.array(data), prefix)
+    return _residual(net, data, backbone, prefix, border)
 
 
 def raw_outputs(arrays, data, backbone):
@@ -86,16 +90,18 @@ def _vgg(net, data, prefix):
     return shallow, data
 
 
-def _residual(net, data, backbone, prefix):
+def _residual(net, data, backbone, prefix, border):
     """Stages 2 and 4 of a network whose stages have strides 1, 2, 1, 2."""
     family = next(kind for kind in sorted(GROUPS, key=len, reverse=True) if backbone.startswith(kind))
     excited = f'{prefix}layer1.0.se_module.fc1.weight' in net.arrays
     stem = f'{prefix}layer0.' if excited else prefix
-    for number in (1, 2, 3):
+    pad = net.arrays[f'{stem}conv1.weight'].shape[2] // 2
+    wide = np.tile(np.reshape(border, (3, 1, 1)), (data.shape[2] + 2 * pad, data.shape[3] + 2 * pad))[None]
+    wide[:, :, pad:-pad, pad:-pad] = data
+    data = net.nd.relu(net.norm(net.conv(net.nd.array(wide), f'{stem}conv1', stride=2), f'{stem}bn1'))
+    for number in (2, 3):
         if f'{stem}conv{number}.weight' in net.arrays:
-            kernel = net.arrays[f'{stem}conv{number}.weight'].shape[2]
-            body = net.conv(data, f'{stem}conv{number}', stride=2 if number == 1 else 1, pad=kernel // 2)
-            data = net.nd.relu(net.norm(body, f'{stem}bn{number}'))
+            data = net.nd.relu(net.norm(net.conv(data, f'{stem}conv{number}', pad=1), f'{stem}bn{number}'))
     data = net.pool(data, 3, 2, ceil=True) if excited else net.pool(data, 3, 2, 1)
     maps = []
     for stage, strides in enumerate((1, 2, 1, 2), start=1):

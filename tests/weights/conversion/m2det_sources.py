@@ -38,6 +38,8 @@ def m2det_arrays(**settings):
         if same[0] == 'leach' or same[0] == 'sfam_module':
             same[1 if same[0] == 'leach' else 2] = '0'
         arrays[name] = value('.'.join(same), shape)
+        if name in ('base.bn1.running_var', 'base.layer0.bn1.running_var'):
+            arrays[name] *= 1e4     # of pixels that are not divided
         if name.endswith('running_var'):
             arrays[name.replace('running_var', 'num_batches_tracked')] = np.array(7, np.int64)
     return arrays
