@@ -108,7 +108,7 @@ def bound(overrides, batch=2, variant='train'):
 def with_targets(executor):
     """Four priors of each image become objects."""
     classes = np.zeros(executor.arg_dict['cls_target'].shape, np.float32)
-    classes[:, 5:400:100] = [1, 2, 3, 2]
+    classes[:, [5, 200, 400, 490]] = [1, 2, 3, 2]       # on all three maps
     executor.arg_dict['cls_target'][:] = classes
     executor.arg_dict['loc_target'][:] = np.random.RandomState(2).normal(0, 1, executor.arg_dict['loc_target'].shape)
     return classes
