@@ -1,8 +1,9 @@
 """Layers whose parameters are named as PyTorch's modules name them, for networks whose trained files come from there.
 
 A module `<name>` has `<name>.weight`, `<name>.bias` and, of a BatchNorm, the statistics `<name>.running_mean` and
-`<name>.running_var`: so a file's own names are those of the graph. MXNet takes weight decay off all names that do not end
-as its own do; here the weights of convolutions say that they have it, all others where a scope of `decayed` says so.
+`<name>.running_var`: so a file's own names are those of the graph. MXNet takes weight decay off all names that do not
+end as its own do; here the weights of convolutions say that they have it, all others where a scope of `decayed` says
+so.
 """
 from sniper_mxnet import mx
 from symbols.layers import parameter, relu, same_pad

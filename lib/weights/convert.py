@@ -43,6 +43,9 @@ def convert_file(path: str, prefix: Optional[str] = None, network: Optional[str]
     """
     kind, arrays = read_weights(path)
     if is_m2det(arrays, network):
+        if order or tuple(pixel_means) != PIXEL_MEANS:
+            raise SniperError(f'{path}: M2Det takes blue, green, red minus its own means; leave out --pixel_means and '
+                              '--order')
         converted = convert_m2det(arrays, path)
     else:
         converted = _convert_backbone(arrays, path, network, pixel_means, order)

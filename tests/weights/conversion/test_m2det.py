@@ -96,8 +96,7 @@ def test_damaged_detectors_are_named(tmp_path, change, complaint):
 
 
 def test_a_wrong_mapping_is_found_out(monkeypatch, tmp_path):
-    monkeypatch.setattr(m2det, 'raw_outputs', lambda arrays, data, backbone: [
-        np.zeros((1, *shape[:0]), np.float32) for shape in ((), ())])
+    monkeypatch.setattr(m2det, 'raw_outputs', lambda *_: [np.zeros(1, np.float32)] * 2)
     path = torch_file(tmp_path / 'm2det.pth', m2det_arrays(M2DET__num_levels=2))
     with pytest.raises(SniperError, match='differ by inf of the largest value in loc .* nothing was written'):
         convert.convert_file(path, str(tmp_path / 'out'))
@@ -111,11 +110,21 @@ def test_backbones(tmp_path, name):
     assert max(row.relative for row in rows) < 1e-4
     facts = json.loads((tmp_path / 'out-0000.json').read_text())
     assert facts['requires'] == {'M2DET.backbone': name, 'network.PIXEL_MEANS': [104, 117, 123]}
+    if name == 'resnet18':
+        assert any('fits m2det, variant whole, as network.pretrained' in line
+                   for line in inspect(prefix + '-0000.params'))
     if name == 'vgg16':     # a renaming and no more
         written = read_arrays(prefix + '-0000.params')
         assert len(written) == 30
         for key, array in written.items():
             np.testing.assert_array_equal(array, arrays[key[len('arg:base.'):]])
+
+
+def test_input_is_no_choice(tmp_path):
+    path = torch_file(tmp_path / 'v.pth', {'loc.0.weight': np.zeros(3, np.float32)})
+    for settings in (dict(order='RGB'), dict(pixel_means=(1, 2, 3))):
+        with pytest.raises(SniperError, match='leave out --pixel_means and --order'):
+            convert.convert_file(path, network='m2det', **settings)
 
 
 def test_a_file_of_something_else_does_not_become_a_backbone(tmp_path):
