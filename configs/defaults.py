@@ -7,7 +7,7 @@ there where the default's type does not say it.
 Words: side = square root of width x height of a box; original pixels = those of the image file; chip
 pixels = after resizing; a chip is a window of CHIP_SIZE pixels.
 """
-from configs.m2det import BACKBONES
+from configs.m2det_keys import BACKBONES
 from configs.scales import TEST_SCALES, TRAIN_SCALES
 from configs.schema import (
                             BOOLS,

@@ -2,7 +2,7 @@
 import re
 from typing import Any, Dict, List
 
-from configs.m2det import PRIORS_A_CELL, least_size
+from configs.m2det_keys import PRIORS_A_CELL, least_size
 from symbols.backbones.residual import FORMS, STAGE_WIDTHS
 from symbols.variants import MOST_CLASSES, Variant
 
@@ -41,7 +41,7 @@ def backbone_of(shapes: Dict[str, tuple], prefix: str = '') -> str:
         units.append(sum(bool(pattern.match(name)) for name in shapes))
     middle = shapes.get(f'{prefix}layer1.0.conv2.weight') or (0, 0)
     basic = f'{prefix}layer1.0.conv3.weight' not in shapes
-    groups = middle[0] // middle[1] if len(middle) > 1 and middle[1] else 0
+    groups = _first(shapes, f'{prefix}layer1.0.conv1.weight') // middle[1] if len(middle) > 1 and middle[1] else 0
     for name, form in FORMS.items():
         if (form.units, form.squeeze, form.basic, form.groups) == (tuple(units), squeezed, basic, groups):
             return name

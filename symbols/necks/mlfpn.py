@@ -1,7 +1,7 @@
 """Multi-level feature pyramid network (Zhao et al. 2019, "M2Det"): two maps of a backbone -> a map a scale that mixes
 several depths. Source: reference/m2det.md sections 3.1 to 3.6, whose module names the layers have.
 
-Letters: B images, S input side, L levels, p planes. Sides of the maps: configs.m2det.
+Letters: B images, S input side, L levels, p planes. Sides of the maps: configs.m2det_keys.
 """
 from typing import Any, NamedTuple, Tuple
 

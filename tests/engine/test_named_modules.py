@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from configs.m2det import Pyramid
+from configs.m2det_keys import Pyramid
 from lib.engine.fold import fold_batch_norms, fuse_relu
 from lib.engine.loss_scale import with_loss_scale
 from lib.engine.lower_precision import RangeCollector, fused_graph, to_bfloat16, to_int8, wanted_ranges

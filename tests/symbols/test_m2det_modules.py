@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from configs.m2det import map_sides
+from configs.m2det_keys import map_sides
 from sniper_mxnet import mx
 from symbols import resizing
 from symbols.detectors.m2det import BASE, backbone_features

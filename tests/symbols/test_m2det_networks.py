@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from configs.m2det import Pyramid
+from configs.m2det_keys import Pyramid
 from sniper_mxnet import mx
 from symbols import get_detector
 from symbols.detectors.m2det import unused_parameters

@@ -5,16 +5,17 @@ import os
 import numpy as np
 import pytest
 
+from configs.m2det_keys import BACKBONES
 from lib.utils.errors import SniperError
 from lib.weights import convert
 from lib.weights.conversion import m2det
 from lib.weights.conversion.m2det_names import original_names, our_name
 from lib.weights.inspect import inspect
 from lib.weights.params_file import read_arrays
-from symbols.detectors.m2det_variants import settings_of
+from symbols.detectors.m2det_variants import backbone_of, settings_of
 from tests.golden import reference_file
 from tests.weights.conversion import torch_pickle
-from tests.weights.conversion.m2det_sources import backbone_arrays, m2det_arrays
+from tests.weights.conversion.m2det_sources import backbone_arrays, m2det_arrays, m2det_shapes
 
 
 def torch_file(path, arrays, legacy=False):
@@ -74,6 +75,14 @@ def test_other_detectors(settings):
     assert [row.feature for row in converted.rows] == ['loc', 'conf']
     assert max(row.relative for row in converted.rows) < converted.most
     assert min(row.magnitude for row in converted.rows) > 1e-3
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_every_backbone_is_told_by_its_arrays(name):
+    shapes = m2det_shapes(M2DET__backbone=name, M2DET__width=1.0, M2DET__num_levels=1)
+    assert settings_of(shapes)['M2DET.backbone'] == name
+    alone = {entry[len('base.'):]: shape for entry, shape in shapes.items() if entry.startswith('base.')}
+    assert backbone_of(alone) == name
 
 
 @pytest.mark.parametrize('change, complaint', [

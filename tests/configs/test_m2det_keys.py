@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from configs import load_config
-from configs.m2det import SHIPPED, Pyramid, check_m2det, map_sides, own_size
+from configs.m2det_keys import SHIPPED, Pyramid, check_m2det, map_sides, own_size
 from configs.schema import ConfigError
 from lib.bbox.priors import map_sides as sides_of_steps, ssd_priors
 from lib.tasks.registry import check_config
