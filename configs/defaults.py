@@ -7,6 +7,7 @@ there where the default's type does not say it.
 Words: side = square root of width x height of a box; original pixels = those of the image file; chip
 pixels = after resizing; a chip is a window of CHIP_SIZE pixels.
 """
+from configs.m2det_keys import BACKBONES
 from configs.scales import TEST_SCALES, TRAIN_SCALES
 from configs.schema import (
                             BOOLS,
@@ -235,6 +236,34 @@ TEST = {
                             per_scale=True),
 }
 
+M2DET = {
+    'backbone': key('vgg16', 'of M2Det; vgg16 is the one with reduced fully connected layers',
+                    'graph detections schedule', choices=BACKBONES),
+    'width': key(1.0, 'factor on the channels of vgg16 and of the base feature behind it, for small networks',
+                 'graph detections schedule', FLOAT, above=0, high=4),
+    'input_size': key(512, "side of the network's input, pixels; 320, 512, 704, 800 were published, other multiples of "
+                      '16 follow the same rule', 'graph pixels detections schedule', low=32, high=8192),
+    'planes': key(256, "channels of a level's maps", 'graph detections schedule', low=2, high=4096),
+    'num_levels': key(8, 'U-shaped modules in a row', 'graph detections schedule', low=1, high=64),
+    'num_scales': key(6, 'maps of each', 'graph detections schedule', low=2, high=10),
+    'smooth': key(True, 'a 1x1 convolution behind each sum of a module', 'graph detections schedule'),
+    'sfam': key(False, "attention over each scale's channels", 'graph detections schedule'),
+    'step_pattern': key([], 'pixels a cell of each map, finest first; [] = the published ones, else input_size / side '
+                        'of the map', 'detections schedule', FLOATS, above=0),
+    'size_pattern': key([], 'sizes of priors, shares of the input, one a map and one more; [] = the published ones of '
+                        'the nearest input_size', 'detections schedule', FLOATS, above=0),
+    'variance': key([0.1, 0.2], 'units of box offsets: of centres in sides of the prior, of sides in logarithms',
+                    'detections schedule', FLOATS, above=0),
+    'neg_pos': key(3, 'background priors of an image in the class loss, a positive one', 'graph schedule', FLOAT,
+                   low=0, high=1000000),
+    'loss_positives': key(25.0, "with TRAIN.LOSS_MEAN 'update': losses are divided by this x BATCH_IMAGES, not by the "
+                          'positive priors of a batch', 'graph schedule', FLOAT, above=0),
+    'decay': key('all', "what weight decay reaches: 'all' parameters, as the authors have it, or 'convolutions', their "
+                 'weights alone, as the port', 'graph schedule', choices=('all', 'convolutions')),
+    'init': key('original', "first values of all but the backbone: 'original' = the authors', by fan-out, heads "
+                "uniform; 'port' = Gaussian of deviation 0.001", 'schedule', choices=('original', 'port')),
+}
+
 DEFAULT = {
     'kvstore': key('device', "where gradients are summed: 'local' on the CPU, 'device' and 'nccl' on the devices; "
                    "'dist_*' on the servers of scripts/launch.py, after each worker did so on its CPU or its devices",
@@ -256,6 +285,7 @@ KEYS = {
                           'one', 'graph detections schedule'),
     'default': DEFAULT,
     'network': NETWORK,
+    'M2DET': M2DET,
     'dataset': DATASET,
     'TRAIN': TRAIN,
     'TEST': TEST,

@@ -22,7 +22,8 @@ class Detector:
 
     @staticmethod
     def new_parameters(symbol) -> set:
-        """Names of the arguments that are initialised anew over any pretrained file: heads and deformable offsets.
+        """Names of the arguments and statistics that are initialised anew over any pretrained file: heads and
+        deformable offsets. Those of layers that a file may lack as a whole: symbols.layers.optional_parameters.
 
         Their initialisers sit on the variables.
         """

@@ -1,22 +1,35 @@
 """Layers with explicit names and initialisers, the same in every network.
 
 A parameter's initialiser travels with its variable (`init=`). Parameters of layers that no pretrained file is asked for
-(heads, deformable offsets) are marked as new; `new_parameters(symbol)` finds them again in any graph.
+(heads, deformable offsets) are marked as new, and those that a file either has or has not as a whole (a neck behind a
+backbone) as optional; `new_parameters(symbol)` and `optional_parameters(symbol)` find them again in any graph.
 """
 from sniper_mxnet import mx
 
 NEW_LAYER = '__new_layer__'     # variable attribute; MXNet wants two underscores on both sides
+OPTIONAL = 'optional'           # its value for layers that are new where the file has none of them, else 'True'
 
 
-def parameter(name, init=None, new=False, lr_mult=None):
-    """Variable of a learnable array; `new` marks it as initialised over any pretrained file."""
-    return mx.sym.var(name, init=init, lr_mult=lr_mult, **({NEW_LAYER: 'True'} if new else {}))
+def parameter(name, init=None, new=False, lr_mult=None, wd_mult=None):
+    """Variable of a learnable array, or of a statistic. new: True = initialised over any pretrained file; OPTIONAL =
+    initialised where the file has none of the arrays marked so."""
+    return mx.sym.var(name, init=init, lr_mult=lr_mult, wd_mult=wd_mult, **({NEW_LAYER: str(new)} if new else {}))
 
 
 def new_parameters(symbol):
-    """Names of the arguments of `symbol` that are initialised anew whatever the pretrained file says."""
+    """Names of the arguments and statistics of `symbol` that are initialised anew whatever the pretrained file says."""
+    return _marked(symbol, str(True))
+
+
+def optional_parameters(symbol):
+    """Names of the arguments and statistics of `symbol` that a pretrained file has all of, or none."""
+    return _marked(symbol, OPTIONAL)
+
+
+def _marked(symbol, mark):
     attributes = symbol.attr_dict()
-    return {name for name in symbol.list_arguments() if NEW_LAYER in attributes.get(name, {})}
+    return {name for name in symbol.list_arguments() + symbol.list_auxiliary_states()
+            if attributes.get(name, {}).get(NEW_LAYER) == mark}
 
 
 def convolution(data, name, channels, kernel=1, stride=1, dilate=1, groups=1, bias=False, init=None, new=False):

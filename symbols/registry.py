@@ -34,6 +34,7 @@ DETECTORS: Dict[str, Entry] = {
     'resnext_mx_101': _own('resnext_mx_101', 'fast_rcnn', 16),
     'mobilenetv2_e2e': _own('mobilenetv2_e2e', 'faster_rcnn', 32),
     'sniper_tiny': _own('sniper_tiny', 'faster_rcnn', 8),
+    'm2det': _own('m2det', 'm2det', 8),
 }
 
 

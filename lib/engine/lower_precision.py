@@ -158,7 +158,7 @@ def float_nodes(fused, float32_layers):
 def _layer_name(nodes, node):
     """Name of the layer in a fused node: that of its weight without the ending."""
     names = [nodes[entry[0]]['name'] for entry in node['inputs']]
-    return next(name[:-len('_weight')] for name in names if name.endswith('_weight'))
+    return next(name[:-len('_weight')] for name in names if name.endswith(('_weight', '.weight')))
 
 
 def _reads_image(nodes, number, layers):

@@ -2,9 +2,10 @@
 scratch), and which of them stay frozen.
 
 Source: reference/networks.md sections 3 (frozen parameters), 9 and 13. New layers (`detector.new_parameters`) are
-initialised anew even where the pretrained file has an entry of that name; the rest must come from the file. With
-`network.KEEP_HEADS`, which the original does not have, new layers come from the file where it has them: so a trained
-detector is trained further, or gets one more head.
+initialised anew even where the pretrained file has an entry of that name; the rest must come from the file, but for
+layers that it may lack as a whole (`symbols.layers.optional_parameters`): a neck, if the file is of a backbone alone.
+With `network.KEEP_HEADS`, which the original does not have, new layers come from the file where it has them: so a
+trained detector is trained further, or gets one more head.
 """
 import contextlib
 import logging
@@ -22,6 +23,7 @@ from lib.weights.checkpoint import load_params
 from lib.weights.parameter_matching import match_parameters, override
 from lib.weights.paths import params_path, read_sidecar, set_aside_prefixes
 from sniper_mxnet import mx
+from symbols.layers import optional_parameters
 
 logger = logging.getLogger(__name__)
 
@@ -71,11 +73,12 @@ def frozen_parameters(config, names):
     return frozen
 
 
-def pretrained_values(config, shapes, aux_shapes, new_names):
+def pretrained_values(config, shapes, aux_shapes, new_names, optional_names=()):
     """Values that the pretrained file gives: (arg_params, aux_params), both empty from scratch.
 
-    shapes, aux_shapes: {name: shape} of all parameters and auxiliary states; new_names: parameters that are
-    initialised anew. Raises one SniperError that lists what is missing or has another shape.
+    shapes, aux_shapes: {name: shape} of all parameters and auxiliary states; new_names: those that are initialised
+    anew; optional_names: those that are if the file has none of them. Raises one SniperError that lists what is missing
+    or has another shape.
     """
     prefix = config.network.pretrained
     if not prefix:
@@ -88,18 +91,24 @@ def pretrained_values(config, shapes, aux_shapes, new_names):
                           "network.pretrained_epoch, or train from scratch with `--set network.pretrained ''`")
     _check_requirements(config, path, read_sidecar(prefix, config.network.pretrained_epoch).get('requires', {}))
     args, auxs = load_params(path)
+    given = dict(args, **auxs)
+    new_names = set(new_names)
     if config.network.KEEP_HEADS:
-        new_names = [name for name in new_names if name not in args]
-    wanted = {name: shape for name, shape in shapes.items() if name not in new_names}
-    _check_complete(path, dict(wanted, **aux_shapes), dict(args, **auxs))
-    logger.info('Weights from %s: %d arrays; %d new ones are initialised', path, len(wanted) + len(aux_shapes),
-                len(shapes) - len(wanted))
-    return {name: args[name] for name in wanted}, {name: auxs[name] for name in aux_shapes}
+        new_names -= set(given)
+    if not any(name in given for name in optional_names):
+        new_names |= set(optional_names)
+    wanted, statistics = ({name: shape for name, shape in entries.items() if name not in new_names}
+                          for entries in (shapes, aux_shapes))
+    _check_complete(path, dict(wanted, **statistics), given)
+    logger.info('Weights from %s: %d arrays; %d new ones are initialised', path, len(wanted) + len(statistics),
+                len(shapes) + len(aux_shapes) - len(wanted) - len(statistics))
+    return {name: args[name] for name in wanted}, {name: auxs[name] for name in statistics}
 
 
 def init_parameters(step, detector, config):
     """Fill a bound TrainingStep: pretrained values where there are some, initialisers (seeded) for the rest."""
-    args, auxs = pretrained_values(config, *step.shapes(), set(detector.new_parameters(step.symbol)))
+    args, auxs = pretrained_values(config, *step.shapes(), detector.new_parameters(step.symbol),
+                                   optional_parameters(step.symbol))
     mx.random.seed(config.TRAIN.SEED)
     np.random.seed(config.TRAIN.SEED)  # some of MXNet's initialisers draw from NumPy
     step.initialise(detector.initializer(), args, auxs)

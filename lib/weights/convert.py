@@ -1,4 +1,4 @@
-"""Weights from PyTorch, safetensors, ONNX or Gluon files -> a parameter file of one of our backbones.
+"""Weights from PyTorch, safetensors, ONNX or Gluon files -> a parameter file of one of our backbones, or of M2Det.
 
     python -m lib.weights.convert FILE
 
@@ -19,8 +19,10 @@ from lib.utils.files import publish, write_file, write_temporary
 from lib.utils.processes import limit_threads
 from lib.utils.user_path import user_path
 from lib.weights.conversion.architectures import recognise
+from lib.weights.conversion.converted import Converted, FeatureDifference
 from lib.weights.conversion.formats import read_weights
-from lib.weights.conversion.verify import FeatureDifference, compare_features, largest_difference
+from lib.weights.conversion.m2det import convert_m2det, is_m2det
+from lib.weights.conversion.verify import compare_features, largest_difference
 from lib.weights.conversion.weight_mapping import PIXEL_MEANS, map_weights, target_of
 from lib.weights.parameter_matching import override
 from lib.weights.params_file import write_arrays
@@ -34,13 +36,38 @@ DEFAULTS = {'network.STRIDE_IN_1X1': False, 'network.PIXEL_MEANS': list(PIXEL_ME
 
 def convert_file(path: str, prefix: Optional[str] = None, network: Optional[str] = None, pixel_means=PIXEL_MEANS,
                  order: Optional[str] = None) -> Tuple[str, List[FeatureDifference]]:
-    """Convert `path` and write `<prefix>-0000.params` and its side file -> (prefix, list of verify.FeatureDifference).
+    """Convert `path` and write `<prefix>-0000.params` and its side file -> (prefix, list of FeatureDifference).
 
     network: the detector it must fit, if any. pixel_means: network.PIXEL_MEANS in the order R, G, B. order: 'RGB' or
-    'BGR' where the source's input is known to differ from what is usual. Nothing is written unless both networks agree.
-    SniperError: broken file, another architecture, features that differ.
+    'BGR' where the source's input is known to differ from what is usual; M2Det's files leave no choice of either.
+    Nothing is written unless both networks agree. SniperError: broken file, another architecture, features that differ.
     """
     kind, arrays = read_weights(path)
+    if is_m2det(arrays, network):
+        if order or tuple(pixel_means) != PIXEL_MEANS:
+            raise SniperError(f'{path}: M2Det takes blue, green, red minus its own means; leave out --pixel_means and '
+                              '--order')
+        converted = convert_m2det(arrays, path)
+    else:
+        converted = _convert_backbone(arrays, path, network, pixel_means, order)
+    logger.info('%s: %s file, %s', path, kind, converted.name)
+    for row in converted.rows:
+        logger.info('  %-8s %-20s largest difference %.3g of %.3g (%.1e)', row.feature, row.shape, row.difference,
+                    row.magnitude, row.relative)
+    worst = max(converted.rows, key=lambda row: row.relative)
+    if not worst.relative <= converted.most or not np.isfinite(worst.magnitude):
+        raise SniperError(f'{path}: our network and the source differ by {worst.relative:.1e} of the largest value in '
+                          f'{worst.feature} (at most {converted.most:.0e} is the same function); nothing was written')
+    prefix = prefix or os.path.join(FOLDER, converted.prefix)
+    _write(prefix, path, converted)
+    logger.info('written: %s', params_path(prefix, 0))
+    for line in converted.use:
+        logger.info(line.format(prefix=prefix))
+    return prefix, converted.rows
+
+
+def _convert_backbone(arrays, path, network, pixel_means, order):
+    """Converted of a backbone in architectures; see convert_file."""
     architecture, arrays = recognise(arrays, path)
     if order:
         architecture = _reordered(architecture, order, path)
@@ -49,19 +76,8 @@ def convert_file(path: str, prefix: Optional[str] = None, network: Optional[str]
         _check_network(network, architecture, target, path)
     args, auxs = map_weights(architecture, arrays, target, path, pixel_means)
     rows = compare_features(architecture, arrays, target, args, auxs, pixel_means)
-    logger.info('%s: %s file, %s', path, kind, architecture.name)
-    for row in rows:
-        logger.info('  %-8s %-20s largest difference %.3g of %.3g (%.1e)', row.feature, row.shape, row.difference,
-                    row.magnitude, row.relative)
-    worst = max(rows, key=lambda row: row.relative)
-    if not worst.relative <= largest_difference(architecture) or not np.isfinite(worst.magnitude):
-        raise SniperError(f'{path}: our network and the source differ by {worst.relative:.1e} of the largest value in '
-                          f'{worst.feature} (at most {largest_difference(architecture):.0e} is '
-                          'the same function); nothing was written')
-    prefix = prefix or os.path.join(FOLDER, target.prefix)
-    _write(prefix, args, auxs, path, architecture, target)
-    _say_what_next(prefix, architecture, target)
-    return prefix, rows
+    return Converted(architecture.name, target.prefix, args, auxs, target.requires, rows,
+                     largest_difference(architecture), (_use(target),))
 
 
 def _reordered(architecture, order, path):
@@ -86,10 +102,10 @@ def _check_network(network, architecture, target, path):
     raise SniperError(f'{path} is a {architecture.name} and cannot become {network}: {reason}')
 
 
-def _write(prefix, args, auxs, path, architecture, target):
-    arrays = {'arg:' + name: array for name, array in args.items()}
-    arrays.update({'aux:' + name: array for name, array in auxs.items()})
-    facts = {'converted_from': os.path.basename(path), 'architecture': architecture.name, 'requires': target.requires}
+def _write(prefix, path, converted):
+    arrays = {'arg:' + name: array for name, array in converted.args.items()}
+    arrays.update({'aux:' + name: array for name, array in converted.auxs.items()})
+    facts = {'converted_from': os.path.basename(path), 'architecture': converted.name, 'requires': converted.requires}
     temporary, _ = write_temporary(params_path(prefix, 0), lambda stream: write_arrays(stream, arrays))
     with contextlib.suppress(FileNotFoundError):    # never weights beside another file's requirements
         os.remove(params_path(prefix, 0))
@@ -97,14 +113,13 @@ def _write(prefix, args, auxs, path, architecture, target):
     publish(temporary, params_path(prefix, 0))
 
 
-def _say_what_next(prefix, architecture, target):
-    settings = [f'network.pretrained {prefix}'] + [override(*pair) for pair in target.requires.items()
-                                                     if pair not in DEFAULTS.items()]
-    logger.info('written: %s', params_path(prefix, 0))
-    if target.detectors:
-        logger.info('use it with symbol %s, --set %s', ' or '.join(target.detectors), ' '.join(settings))
-    else:
-        logger.info('no detector here has this backbone yet: %s', type(target.backbone).__name__)
+def _use(target):
+    if not target.detectors:
+        return f'no detector here has this backbone yet: {type(target.backbone).__name__}' + (
+            "; for M2Det's add --network m2det" if target.prefix == 'vgg16_reducedfc' else '')
+    settings = ['network.pretrained {prefix}'] + [override(*pair) for pair in target.requires.items()
+                                                    if pair not in DEFAULTS.items()]
+    return f'use it with symbol {" or ".join(target.detectors)}, --set {" ".join(settings)}'
 
 
 def main(argv: Optional[List[str]] = None) -> int:

@@ -104,21 +104,23 @@ def shortened(names, joint=', ', listed=LISTED) -> str:
 @functools.lru_cache(maxsize=320)
 def _wanted(name, variant):
     """({name: shape} of all that a variant's graphs want, the same without newly initialised layers)."""
-    detector, config = get_detector(name), _config(name, variant)
+    from symbols.layers import optional_parameters  # loads MXNet
+    detector, config = get_detector(name), config_of(name, variant)
     whole, trunk = {}, {}
     for graph in variant.graphs:
         inputs, symbol = detector.input_shapes(config, 1, SIDE, SIDE, graph), detector.symbol(config, graph)
         arguments, _, auxiliary = symbol.infer_shape(**inputs)
         wanted = {key: shape for key, shape in zip(symbol.list_arguments(), arguments) if key not in inputs}
         wanted.update(zip(symbol.list_auxiliary_states(), auxiliary))
-        new = detector.new_parameters(symbol)
+        new = detector.new_parameters(symbol) | optional_parameters(symbol)
         whole.update(wanted)
         trunk.update((key, shape) for key, shape in wanted.items() if key not in new)
     return whole, trunk
 
 
-def _config(name, variant):
-    """Configuration of a variant, with as many classes and the like as the file has, where it says."""
+def config_of(name, variant):
+    """Configuration of a Variant of the detector `name`, with as many classes and the like as the file has, where it
+    says."""
     config = load_config(None, ['symbol', name])
     for key, value in variant.keys:
         section, _, last = key.rpartition('.')

@@ -1,8 +1,9 @@
 """VGG-16 (Simonyan and Zisserman 2014), plain or with its fully connected layers reduced to convolutions (Liu et al.
 2015, "ParseNet"; the trunk of SSD and M2Det). Layer names are those of the first release: `conv1_1` ... `conv5_3`,
-`fc6`, `fc7`.
+`fc6`, `fc7`; or, as SSD's and M2Det's files have them, places in the list of all layers, ReLU and pooling included.
 """
 from sniper_mxnet import mx
+from symbols import module_layers
 from symbols.feature import Feature
 from symbols.layers import convolution, he_normal, relu, to_half
 
@@ -18,39 +19,57 @@ def layer_names(reduced_fc=False):
     return names + (['fc6', 'fc7'] if reduced_fc else [])
 
 
+def layer_places():
+    """{name: place in the list of all layers} of the convolutions, `fc6` and `fc7` included."""
+    places, place = {}, 0
+    for block, (count, _) in enumerate(BLOCKS, start=1):
+        for index in range(1, count + 1):
+            places[f'conv{block}_{index}'] = place
+            place += 2
+        place += 1
+    return dict(places, fc6=place, fc7=place + 2)
+
+
 class VGG16:
     """Features 'conv3_3', 'conv4_3', 'conv5_3' at strides 4, 8, 16, after the ReLU, and 'fc7' at 16 with `reduced_fc`.
 
     ceil_pools: numbers of the poolings that round up. The first release (and SSH) rounds all up, SSD and M2Det only the
-    third, torchvision none.
+    third, torchvision none. width: factor on all channels. list_name: layers are named `<list_name>.<place>` in the
+    list of all layers, with parameters as in symbols.module_layers; '' = by the names of the first release.
     """
 
-    def __init__(self, reduced_fc=False, ceil_pools=(1, 2, 3, 4)):
+    def __init__(self, reduced_fc=False, ceil_pools=(1, 2, 3, 4), width=1.0, list_name=''):
         self.reduced_fc = reduced_fc
         self.ceil_pools = ceil_pools
+        self.width = width
+        self.list_name = list_name
 
     def __call__(self, data, options):
         features, body, stride = {}, data, 1
         for block, (count, channels) in enumerate(BLOCKS, start=1):
+            channels = round(channels * self.width)
             if block > 1:
                 body, stride = self._pool(body, block - 1), 2 * stride
             for index in range(1, count + 1):
-                body = _layer(body, f'conv{block}_{index}', channels, 3)
+                body = self._layer(body, f'conv{block}_{index}', channels, 3)
                 if block == index == 1:
                     body = to_half(body, options.half_precision)
             if block > 2:
                 features[f'conv{block}_{count}'] = Feature(body, stride, channels)
         if self.reduced_fc:
+            channels = round(FC_CHANNELS * self.width)
             body = mx.sym.Pooling(data=body, kernel=(3, 3), stride=(1, 1), pad=(1, 1), pool_type='max', name='pool5')
-            body = _layer(body, 'fc6', FC_CHANNELS, 3, FC6_DILATE)
-            features['fc7'] = Feature(_layer(body, 'fc7', FC_CHANNELS, 1), stride, FC_CHANNELS)
+            body = self._layer(body, 'fc6', channels, 3, FC6_DILATE)
+            features['fc7'] = Feature(self._layer(body, 'fc7', channels, 1), stride, channels)
         return features
 
     def _pool(self, data, number):
         return mx.sym.Pooling(data=data, kernel=(2, 2), stride=(2, 2), pool_type='max', name=f'pool{number}',
                               pooling_convention='full' if number in self.ceil_pools else 'valid')
 
-
-def _layer(data, name, channels, kernel, dilate=1):
-    body = convolution(data, name, channels, kernel, dilate=dilate, bias=True, init=he_normal())
-    return relu(body, name + '_relu')
+    def _layer(self, data, name, channels, kernel, dilate=1):
+        make = convolution
+        if self.list_name:
+            name, make = f'{self.list_name}.{layer_places()[name]}', module_layers.convolution
+        body = make(data, name, channels, kernel, dilate=dilate, bias=True, init=he_normal())
+        return relu(body, name + '_relu')

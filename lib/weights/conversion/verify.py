@@ -5,29 +5,19 @@ without a look at the mapping in `architectures`: layers are found by the names 
 are MXNet's own. Stage 4 of a ResNet keeps the stride of stage 3 and is dilated by 2 instead, as it is in our detectors;
 with zero offsets our deformable convolutions are plain ones.
 """
-from typing import Dict, List, NamedTuple
+from typing import Dict, List
 
 import numpy as np
 
 from lib.weights.conversion.architectures import Architecture, gluon_network
+from lib.weights.conversion.converted import FeatureDifference
+from lib.weights.conversion.torch_layers import TorchLayers
 from lib.weights.conversion.weight_mapping import Target, backbone_outputs
 
 SEED, SIDE = 20180523, 96
 EXACT = 1e-4        # of the largest magnitude: float32 through a hundred layers
 FOLDED = 1e-3       # where the input's normalisation is folded into a convolution with padding
 DILATE = 2          # of stage 4
-
-
-class FeatureDifference(NamedTuple):
-    """Of one feature map: the largest difference between the networks, and the source's largest magnitude."""
-    feature: str
-    shape: tuple
-    difference: float
-    magnitude: float
-
-    @property
-    def relative(self):
-        return self.difference / max(self.magnitude, 1e-30)
 
 
 def compare_features(architecture: Architecture, arrays, target: Target, args, auxs, pixel_means,
@@ -47,9 +37,7 @@ def compare_features(architecture: Architecture, arrays, target: Target, args, a
         array[:] = auxs[name]
     data = image - np.reshape(pixel_means, (3, 1, 1))
     ours = executor.forward(is_train=False, data=mx.nd.array(data.astype(np.float32)))
-    return [FeatureDifference(name, theirs[name].shape, float(np.abs(theirs[name] - array.asnumpy()).max())
-                if theirs[name].shape == array.shape else np.inf, float(np.abs(theirs[name]).max()))
-            for name, array in zip(names, ours)]
+    return [FeatureDifference.between(name, theirs[name], array.asnumpy()) for name, array in zip(names, ours)]
 
 
 def largest_difference(architecture: Architecture) -> float:
@@ -64,39 +52,11 @@ def reference_features(architecture: Architecture, arrays, image: np.ndarray) ->
     data = (data if wanted.order == 'RGB' else data[:, ::-1]).astype(np.float32)
     if architecture.layout == 'gluon':
         return _gluon(architecture, arrays, data)
-    net = _Torch(arrays)
+    net = TorchLayers(arrays)
     data = net.nd.array(data)
     features = {'resnet_v1': _torch_resnet, 'mobilenet_v2': _torch_mobilenet, 'vgg16': _torch_vgg}[architecture.family](
         net, data, architecture)
     return {name: feature.asnumpy() for name, feature in features.items()}
-
-
-class _Torch:
-    """Layers of PyTorch by name, on MXNet's arrays."""
-
-    def __init__(self, arrays):
-        from sniper_mxnet import mx
-        self.nd, self.arrays = mx.nd, arrays
-
-    def get(self, name):
-        return self.nd.array(np.asarray(self.arrays[name], np.float32))
-
-    def conv(self, data, name, stride=1, pad=0, dilate=1, groups=1):
-        weight = self.get(name + '.weight')
-        bias = [self.get(name + '.bias')] if name + '.bias' in self.arrays else []
-        return self.nd.Convolution(data, weight, *bias, num_filter=weight.shape[0], kernel=weight.shape[2:],
-                                   stride=(stride, stride), pad=(pad, pad), dilate=(dilate, dilate), num_group=groups,
-                                   no_bias=not bias)
-
-    def norm(self, data, name):
-        weight, bias, mean, var = [self.get(f'{name}.{part}').reshape((1, -1, 1, 1))
-                                   for part in ('weight', 'bias', 'running_mean', 'running_var')]
-        return self.nd.broadcast_add(self.nd.broadcast_mul(self.nd.broadcast_sub(data, mean), weight
-                                                           / self.nd.sqrt(var + 1e-5)), bias)
-
-    def pool(self, data, kernel, stride, pad=0, ceil=False):
-        return self.nd.Pooling(data, kernel=(kernel, kernel), stride=(stride, stride), pad=(pad, pad), pool_type='max',
-                               pooling_convention='full' if ceil else 'valid')
 
 
 def _torch_resnet(net, data, _):

@@ -1,0 +1,30 @@
+"""Layers of PyTorch in test mode, evaluated from a file's own arrays, for networks written out as their authors did."""
+import numpy as np
+
+
+class TorchLayers:
+    """Layers by the names that they have in `arrays` {name: NumPy array}; `nd` is MXNet's module of arrays."""
+
+    def __init__(self, arrays):
+        from sniper_mxnet import mx
+        self.nd, self.arrays = mx.nd, arrays
+
+    def get(self, name):
+        return self.nd.array(np.asarray(self.arrays[name], np.float32))
+
+    def conv(self, data, name, stride=1, pad=0, dilate=1, groups=1):
+        weight = self.get(name + '.weight')
+        bias = [self.get(name + '.bias')] if name + '.bias' in self.arrays else []
+        return self.nd.Convolution(data, weight, *bias, num_filter=weight.shape[0], kernel=weight.shape[2:],
+                                   stride=(stride, stride), pad=(pad, pad), dilate=(dilate, dilate), num_group=groups,
+                                   no_bias=not bias)
+
+    def norm(self, data, name):
+        weight, bias, mean, var = [self.get(f'{name}.{part}').reshape((1, -1, 1, 1))
+                                   for part in ('weight', 'bias', 'running_mean', 'running_var')]
+        return self.nd.broadcast_add(self.nd.broadcast_mul(self.nd.broadcast_sub(data, mean), weight
+                                                           / self.nd.sqrt(var + 1e-5)), bias)
+
+    def pool(self, data, kernel, stride, pad=0, ceil=False):
+        return self.nd.Pooling(data, kernel=(kernel, kernel), stride=(stride, stride), pad=(pad, pad), pool_type='max',
+                               pooling_convention='full' if ceil else 'valid')
