@@ -4,7 +4,7 @@ from typing import List, NamedTuple, Optional, Sequence
 
 import cv2
 
-from lib.image import ImageFile, Notice, chip_reduction, jitter_colors, resized_window, write_planes
+from lib.image import ImageFile, Notice, chip_reduction, jitter_colors, resized_window
 from lib.iterators.epoch import WindowTable
 from lib.utils import seeds
 from lib.utils.errors import SniperError
@@ -103,7 +103,7 @@ class TrainSamples:
     def _write_pixels(self, pixels, rng, out):
         if self._jitter > 0:
             pixels = jitter_colors(pixels[:out.shape[1], :out.shape[2]], self._jitter, rng)
-        write_planes(pixels, self._pixels.means, out)
+        self._pixels.write(pixels, out)
 
 
 class CropReport(NamedTuple):
@@ -171,7 +171,7 @@ class CropSamples:
             return _empty(out, outside=True)
         # Cutting fractional crop borders to whole pixels can give a window up to one pixel larger than the crop; the
         # tensor is sized by the crop, as in the original, and the surplus is cut off.
-        return CropReport(*write_planes(window, self._pixels.means, out))
+        return CropReport(*self._pixels.write(window, out))
 
 
 def _empty(out, **why):

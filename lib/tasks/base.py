@@ -11,6 +11,7 @@ from lib.bbox.detections import Detections
 from lib.chips.samplers import make_sampler
 from lib.chips.scales import test_scale
 from lib.chips.window import Window
+from lib.image import write_planes
 
 
 class Input(NamedTuple):
@@ -26,7 +27,8 @@ class Metric(NamedTuple):
     kind: 'accuracy' (share of largest classes that are the label), 'log_loss' (-log(p + 1e-14) of the labelled class),
         'l1' (sum of the output).
     output: the graph's output that is summed up. label: name of a label input, or of a graph output where the graph
-        makes the labels itself; '' with kind 'l1' divides by the number of samples.
+        makes the labels itself; '' with kind 'l1' divides by the rows of the output: samples, or
+        devices where it is their mean (1,).
     class_axis: of the output, for the first two kinds.
     """
     name: str
@@ -51,9 +53,20 @@ class BoxLayer(NamedTuple):
 
 
 class Pixels(NamedTuple):
-    """What is done to the pixels of a window. means: (3,) float32 blue, green, red, subtracted; name: of the input."""
+    """What is done to the pixels of a window. means: (3,) float32 blue, green, red, subtracted; name: of the input;
+    order: of its three planes, 'RGB' or 'BGR'."""
     means: np.ndarray
     name: str = 'data'
+    order: str = 'RGB'
+
+    def write(self, pixels: np.ndarray, out: np.ndarray) -> Tuple[int, int]:
+        """(H, W, 3) uint8 B, G, R -> top left of out (3, h, w) float32, in `order`, minus means; -> (height, width).
+
+        What does not fit is cut off, what is not reached is zero.
+        """
+        if self.order == 'BGR':     # the planes of the swapped picture
+            return write_planes(np.ascontiguousarray(pixels[:, :, ::-1]), self.means[::-1], out)
+        return write_planes(pixels, self.means, out)
 
 
 class MaskGraph(NamedTuple):

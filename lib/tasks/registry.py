@@ -4,10 +4,11 @@ from typing import Dict, Type
 from configs.checks import check_supported
 from lib.tasks.base import Task
 from lib.tasks.faster_rcnn import FasterRcnnTask, FastRcnnTask
+from lib.tasks.m2det import M2DetTask
 from lib.utils.errors import SniperError
 from symbols.registry import detector_entry
 
-TASKS: Dict[str, Type[Task]] = {task.name: task for task in (FasterRcnnTask, FastRcnnTask)}
+TASKS: Dict[str, Type[Task]] = {task.name: task for task in (FasterRcnnTask, FastRcnnTask, M2DetTask)}
 
 
 def register_task(name: str, task: Type[Task]) -> None:

@@ -1,0 +1,115 @@
+"""M2Det: a single-shot detector on priors of a multi-level pyramid (Zhao et al. 2019), of which a box and a class each.
+
+The network sees a whole picture, both sides resized to M2DET.input_size on their own, in the order blue, green, red.
+Letters: S input side, P priors, C classes with background. Sources: reference/m2det.md sections 4 to 8 and 10.
+"""
+from typing import Optional, Sequence
+
+import numpy as np
+
+from configs.m2det_keys import Pyramid, check_m2det
+from lib.bbox.detections import Detections
+from lib.bbox.priors import ssd_priors
+from lib.bbox.ssd_coding import decode_ssd
+from lib.chips.samplers import RandomCrops, WholeImages
+from lib.chips.window import Window
+from lib.targets.prior_matching import PriorTargets
+from lib.tasks.base import Input, Metric, Pixels, TargetReport, Task, require
+
+METRICS = [Metric('ConfLoss', 'l1', 'conf_loss_output', ''), Metric('LocLoss', 'l1', 'loc_loss_output', '')]
+
+
+class M2DetTask(Task):
+    """Whole pictures in, a class and offsets for each prior."""
+
+    name = 'm2det'
+    exact_sizes = True
+
+    def __init__(self, config):
+        super().__init__(config)
+        self._prior_targets: Optional[PriorTargets] = None
+
+    @property
+    def prior_targets(self) -> PriorTargets:
+        """Made when first asked for: it holds scratch memory."""
+        if self._prior_targets is None:
+            pyramid = Pyramid.from_config(self.config)
+            self._prior_targets = PriorTargets(ssd_priors(pyramid.size, pyramid.steps, pyramid.sizes))
+        return self._prior_targets
+
+    @property
+    def side(self) -> int:
+        """S."""
+        return self.config.M2DET.input_size
+
+    @property
+    def input_size(self):
+        """(S, S)."""
+        return self.side, self.side
+
+    def sampler(self):
+        """Whole pictures, or with TRAIN.SAMPLER 'crops' random pieces; both fill the input."""
+        if self.config.TRAIN.SAMPLER == 'crops':
+            return RandomCrops(self.side, self.side)
+        return WholeImages(self.side, self.side, fill=True)
+
+    def inputs(self):
+        """data; cls_target (P,), 0 = background; loc_target (P, 4), offsets."""
+        priors = Pyramid.from_config(self.config).priors
+        return [Input('data', (3, self.side, self.side)), Input('cls_target', (priors,), 'label'),
+                Input('loc_target', (priors, 4), 'label')]
+
+    def targets(self, record, window, rng, out):
+        """Objects of the window, cut at its border, matched to the priors.
+
+        Corners are divided by the window's sides as they are, without the + 1 of inclusive ones, as in the original.
+        """
+        rows = window.rows
+        origin, sides = np.array(window.box[:2], np.float64), np.subtract(window.box[2:], window.box[:2])
+        shares = (np.asarray(record['boxes'], np.float64)[rows] - np.tile(origin, 2)) / np.tile(sides, 2)
+        truths = np.column_stack([np.clip(shares, 0, 1), np.asarray(record['gt_classes'])[rows]])
+        out['cls_target'][:], out['loc_target'][:] = self.prior_targets.match(truths)
+        return TargetReport()
+
+    def metrics(self):
+        """Both losses: of the classes, and of the boxes."""
+        return list(METRICS)
+
+    def decode(self, outputs, windows):
+        """See `decode_priors`."""
+        keys = self.config.M2DET
+        return decode_priors(outputs['loc_output'], outputs['conf_output'], windows, self.prior_targets.priors,
+                             keys.variance, self.config.TEST.SCORE_THRESH)
+
+    def test_scales(self, index, width, height):
+        """Both sides become S."""
+        return self.side / width, self.side / height
+
+    def float32_layers(self, names):
+        """The heads."""
+        return {name for name in names if name.startswith(('loc.', 'conf.'))}
+
+    @property
+    def pixels(self):
+        """Blue, green, red."""
+        return super().pixels._replace(order='BGR')
+
+    def check(self, purpose):
+        """Keys of the section M2DET, and those of other sections that have no meaning here."""
+        check_m2det(self.config)
+        if purpose == 'train':
+            require(self.config.TRAIN.SAMPLER != 'chips', "TRAIN.SAMPLER is 'chips', but m2det looks at whole images; "
+                    "set it to 'images', or to 'crops'")
+
+
+def decode_priors(loc, conf, windows: Sequence[Window], priors, variance, score_thresh: float) -> Detections:
+    """Offsets (B, P, 4) and scores (B, P, C) -> detections of score > score_thresh, see Task.decode.
+
+    In a class, detections come in the order of the priors. Boxes are not clipped, as in the original.
+    """
+    image, label, prior = np.nonzero(conf.transpose(0, 2, 1)[:, 1:] > score_thresh)
+    label += 1
+    corners = decode_ssd(loc[image, prior], priors[prior], variance)
+    boxes = np.array([window.box for window in windows], np.float32).reshape(-1, 4)[image]
+    sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+    return Detections(image, label, corners * sides + np.tile(boxes[:, :2], 2), conf[image, prior, label])
