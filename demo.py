@@ -15,7 +15,7 @@ from lib.bbox.detections import Detections
 from lib.cli import add_config_arguments, run, setup_logging
 from lib.image import ImageFile
 from lib.image.formats import picture_files
-from lib.utils.errors import SniperError
+from lib.utils.errors import SniperError, printable
 from lib.utils.user_path import user_path
 from lib.visualization import class_name, draw_detections, picture_names, write_picture
 from lib.visualization.pictures import ENDINGS
@@ -58,13 +58,13 @@ def look_at(image: str, path: str, detector: Detector, several: bool) -> List[st
         logger.info('%s is turned as its EXIF orientation %d says, as viewers show it', image, file.orientation)
     found, score_thresh = detector.detect(image), detector.config.TEST.VIS_THRESH
     if several:
-        print(image)
+        print(printable(image))
     print(detection_table(found, detector.classes, score_thresh), flush=True)
     try:
         write_picture(path, draw_detections(pixels, found, detector.classes, score_thresh))
     except SniperError as error:
         return _failed(error, several)
-    print(f'picture: {path}', flush=True)
+    print(f'picture: {printable(path)}', flush=True)
     return []
 
 

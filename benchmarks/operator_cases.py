@@ -56,9 +56,9 @@ def _convolution():
     for images in (1, 4):
         name = f'DeformableConvolution 512->512, 3x3, dilate 2, ({images},512,32,32)'
         rows.append(Case(name + ', forward', lambda images=images: convolution.forward(images),
-                         (Bar('faster', 4, 'stock'), Bar('within', 2, 'plain'))))
+                         (Bar('within', 1.2, 'plain'),)))
         rows.append(Case(name + ', backward', lambda images=images: convolution.backward(images),
-                         (Bar('faster', 4, 'stock'),)))
+                         (Bar('within', 1.2, 'plain'),)))
     for channels, filters in ((256, 256), (3072, 512)):
         rows.append(Case(f'WinogradConvolution {channels}->{filters}, 3x3, (1,{channels},32,32)',
                          lambda sizes=(channels, filters): convolution.winograd(*sizes),

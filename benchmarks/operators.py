@@ -1,9 +1,10 @@
 """Every operator timed against what a user would otherwise call: python -m benchmarks.operators [--only WORD] [--list]
 
-Within one run, calls of ours and of the others alternate; a row holds medians in milliseconds, the ratio to the other,
-and the bar that benchmarks/RESULTS.md claims. The others are stock MXNet's operators where they exist, a plain
-convolution or ROIAlign, or loops in NumPy and C++ (baselines/). Columns of PyTorch, torchvision and mmcv appear
-where these can be imported; nothing here needs them. The last line is JSON. Exit status 1 if a bar is missed.
+Within one run, calls of ours and of the others alternate; a row holds the bar that benchmarks/RESULTS.md claims,
+medians in milliseconds, ours first, and the ratio that was reached: this machine's column there. The others are stock
+MXNet's operators where they exist, a plain convolution or ROIAlign, or loops in NumPy and C++ (baselines/). PyTorch,
+torchvision and mmcv appear where these can be imported; nothing here needs them. The last line is JSON. Exit status 1
+if a bar is missed.
 """
 import argparse
 import sys
@@ -30,7 +31,8 @@ def main(argv=None):
         row = measure(case, args.budget)
         rows.append(row)
         print(describe(row), flush=True)
-    print('\n'.join([''] + timing.table(HEADER, [cells(row) for row in rows])))
+    header = ('operator and size', 'bar', timing.machine()['processor'])
+    print('\n'.join([''] + timing.table(header, [cells(row) for row in rows])))
     print(timing.json_line('operators', rows=rows))
     return 0 if all(bar['holds'] for row in rows for bar in row['bars']) else 1
 
@@ -43,15 +45,12 @@ def measure(case, budget):
     return {'name': case.name, 'ms': milliseconds, 'bars': [bar.check(milliseconds) for bar in case.bars]}
 
 
-HEADER = ('operator and size', 'ours, ms', 'others, ms', 'bar', 'reached', 'holds')
-
-
 def cells(row):
-    """One line of the table."""
+    """One line of the table: name, bars, and what this machine's column of benchmarks/RESULTS.md says of the row."""
     others = ', '.join(f'{name} {value:.2f}' for name, value in row['ms'].items() if name != 'ours')
-    return (row['name'], f'{row["ms"]["ours"]:.3f}', others, '; '.join(bar['bar'] for bar in row['bars']) or '-',
-            '; '.join(str(bar['reached']) for bar in row['bars']) or '-',
-            '; '.join('yes' if bar['holds'] else 'NO' for bar in row['bars']) or '-')
+    reached = '; '.join(f'{bar["reached"]}{"" if bar["holds"] else " (MISSED)"}' for bar in row['bars'])
+    figures = f'{row["ms"]["ours"]:.3f}' + (f' ({others})' if others else '') + (f': {reached}' if reached else '')
+    return row['name'], '; '.join(bar['bar'] for bar in row['bars']) or '-', figures
 
 
 def describe(row):

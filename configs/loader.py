@@ -49,7 +49,9 @@ def load_config(path: Union[str, os.PathLike, None] = None, overrides: Iterable 
     config = _defaults(ALL_KEYS)
     if path is not None:
         _apply_file(config, user_path(path), ())
-    _apply_overrides(config, list(overrides))
+    overrides = list(overrides)
+    _apply_overrides(config, overrides)
+    _leave_out_scales(config.TEST, set(map(str, overrides[::2])))
     _fit_lists(config.TEST)
     derive(config)
     return _freeze(config)
@@ -179,6 +181,21 @@ def _convert(name, declared, value, where):
     if declared.choices and value not in declared.choices:
         raise ConfigError(f'{where}: {name} is {value!r}; it can be {" or ".join(repr(x) for x in declared.choices)}')
     return value
+
+
+def _leave_out_scales(test, named):
+    """Where --set (the keys `named`) gives fewer TEST.SCALES than the file has, and no ranges: those of the first, the
+    last one without a limit, so that commands made for three scales hold for files with four."""
+    scales = len(test.SCALES)
+    if 'TEST.SCALES' not in named or any(test.DO_PRUNING):  # AutoFocus goes from coarse to fine
+        return
+    if 'TEST.VALID_RANGES' not in named and 0 < scales < len(test.VALID_RANGES):
+        ranges = test.VALID_RANGES[:scales]
+        test.VALID_RANGES = ranges[:-1] + [(ranges[-1][0] if scales > 1 else -1, -1)]
+        logger.info('TEST.SCALES has %d entries and no TEST.VALID_RANGES beside it: these are %s', scales,
+                    test.VALID_RANGES)
+    if 'TEST.BATCH_IMAGES' not in named and not isinstance(test.BATCH_IMAGES, int):
+        test.BATCH_IMAGES = test.BATCH_IMAGES[:scales]
 
 
 def _fit_lists(test):

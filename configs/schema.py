@@ -39,6 +39,7 @@ NOTHING = ''
 UNUSED = 'unused'  # how the meaning of a key begins that nothing reads
 
 _LARGEST, _LARGEST_INT = float(np.finfo(np.float32).max), 2 ** 31 - 1  # that MXNet's operators take
+_SMALLEST = float(np.finfo(np.float32).tiny)
 # YAML 1.1 reads 1e-3 (no dot) as text; people write learning rates that way.
 _EXPONENT = re.compile(r'[-+]?\d+(\.\d*)?[eE][-+]?\d+$')
 
@@ -107,7 +108,7 @@ def _to_float(value):
         value = float(value)
     if not _is_number(value):
         raise ValueError(value)
-    if abs(value) > _LARGEST:
+    if abs(value) > _LARGEST or 0 < abs(value) < _SMALLEST:
         raise SniperError(f'{value!r:.20} is beyond what single precision holds')
     return value
 

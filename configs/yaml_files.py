@@ -2,11 +2,14 @@
 
 Files are untrusted: the safe loader plus `!!python/tuple`, which the original's files write pairs with.
 """
+import math
 from typing import Dict, Tuple
 
 import yaml
 
 from configs.schema import ConfigError
+
+MOST_VALUES, MOST_CHARACTERS = 100000, 1000000  # believed of a file
 
 
 class _Loader(yaml.SafeLoader):
@@ -47,25 +50,47 @@ def read_yaml(path: str) -> Tuple[dict, Dict[str, int]]:
     """
     try:
         with open(path, encoding='utf-8') as stream:
-            text = stream.read()
+            text = stream.read(MOST_CHARACTERS + 1)
     except FileNotFoundError:
-        raise ConfigError(f'the configuration file {path} does not exist; see configs/ for those there are') from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f'cannot read the configuration file {path}: {error}') from None
+        raise ConfigError(f'the configuration file {path or repr(path)} does not exist; see configs/ for those there '
+                          'are') from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f'cannot read the configuration file {path}: it is no text in UTF-8 ({error}); save it as '
+                          'that') from None
+    except OSError as error:
+        raise ConfigError(f'cannot read the configuration file {path:.200}: {error.strerror or error}') from None
+    if len(text) > MOST_CHARACTERS:
+        raise ConfigError(f'{path} has more than {MOST_CHARACTERS} characters: it is no configuration file')
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
+        _unfolded_size(node, {})
         value = None if node is None else loader.construct_document(node)
     except yaml.YAMLError as error:
         raise ConfigError(_yaml_message(path, error)) from None
-    except (RecursionError, ValueError) as error:  # nesting without end; 2001-99-99 as a date
-        raise ConfigError(f'{path}: not a usable YAML file ({type(error).__name__})') from None
+    except RecursionError:
+        raise ConfigError(f'{path}: not a usable YAML file: its values are nested too deeply') from None
+    except ValueError as error:  # 2001-99-99 as a date
+        raise ConfigError(f'{path}: not a usable YAML file: {error}') from None
     if value is None:
         raise ConfigError(f'{path}: the configuration file is empty')
     if not isinstance(value, dict):
         raise ConfigError(f'{path}: the top level must be a mapping of keys, as in TRAIN: {{lr: 0.01}}, not a '
                           f'{type(value).__name__}')
     return value, _key_lines(node)
+
+
+def _unfolded_size(node, sizes):
+    """Values below a node, those behind aliases counted every time; refused if they are more than anyone writes."""
+    if id(node) not in sizes:
+        sizes[id(node)] = math.inf  # until it is known: an alias of a value within itself meets this
+        parts = getattr(node, 'value', ()) if isinstance(node, yaml.CollectionNode) else ()
+        sizes[id(node)] = 1 + sum(_unfolded_size(part, sizes) for pair in parts
+                                  for part in (pair if isinstance(pair, tuple) else (pair,)))
+        if sizes[id(node)] > MOST_VALUES:
+            raise yaml.constructor.ConstructorError(
+                None, None, f'its aliases (*name) unfold to more than {MOST_VALUES} values', node.start_mark)
+    return sizes[id(node)]
 
 
 def _yaml_message(path, error):

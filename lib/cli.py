@@ -1,12 +1,14 @@
 """What the command lines share: arguments, logging, and one-line errors."""
 import argparse
+import errno
 import logging
 import os
 import platform
+import re
 import sys
 
 from configs import configuration_text, load_config
-from lib.utils.errors import SniperError
+from lib.utils.errors import SniperError, printable
 from lib.utils.files import text_writer
 from lib.utils.processes import num_cores
 from lib.utils.standard_streams import open_closed_streams, watched
@@ -16,6 +18,9 @@ from lib.weights.paths import SAVE_PREFIX
 logger = logging.getLogger(__name__)
 
 DEFAULT_CONFIG = 'configs/faster/sniper_res101_e2e.yml'
+_NO_MEMORY = re.compile('out of memory|allocat|bad_alloc', re.IGNORECASE)
+_SYSTEM_REFUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.EIO,
+                   errno.EMFILE, errno.ENFILE, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EAGAIN)
 CUT_SHORT = 141  # what shells report of a program whose reader has gone: 128 + SIGPIPE
 
 
@@ -23,12 +28,20 @@ def add_config_arguments(parser, default_config=DEFAULT_CONFIG):
     """Add --cfg, --save_prefix and --set, which every command line understands."""
     parser.add_argument('--cfg', type=user_path, default=default_config, metavar='FILE',
                         help='YAML configuration (default: %(default)s)')
-    parser.add_argument('--save_prefix', type=user_path, default=SAVE_PREFIX,
+    parser.add_argument('--save_prefix', type=file_prefix, default=SAVE_PREFIX,
                         help='file prefix of checkpoints (default: %(default)s)')
     # REMAINDER, so that values such as -1e-3 are not taken for options
     parser.add_argument('--set', nargs=argparse.REMAINDER, default=[], metavar='KEY VALUE', dest='overrides',
                         help='configuration keys and values that win over the file; must come last')
     return parser
+
+
+def file_prefix(text):
+    """Argument type: the beginning of files' names, with a folder or not."""
+    path = user_path(text)
+    if os.path.basename(path) in ('', '.', '..'):
+        raise SniperError(f'{text!r} names no files: a prefix such as SNIPER gives SNIPER-0001.params')
+    return path
 
 
 def config_from_arguments(args):
@@ -113,12 +126,12 @@ def _status(main, argv, stdout):
         _complain('interrupted')
         return 130
     except Exception as error:
+        if error is stdout.lost:  # `run` says it
+            return 0
         message = _one_line(error)
         if message:
             _complain('error: ' + message)
             return 1
-        if error is stdout.lost:  # `run` says it
-            return 0
         _log('ended by a bug', exc_info=True)
         raise
 
@@ -131,6 +144,11 @@ def _one_line(error):
     """What is wrong and how to mend it, or None if the error is a bug."""
     if isinstance(error, SniperError):
         return str(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == 'MXNetError' and _NO_MEMORY.search(str(error)):
+        return ('memory ran out: lower BATCH_IMAGES, TRAIN.CHIP_SIZE or the sizes in TEST.SCALES, or the number of '
+                'processes (NUM_PROCESS, TEST.CONCURRENT_JOBS)')
+    if isinstance(error, OSError) and error.errno in _SYSTEM_REFUSES:
+        return ': '.join(printable(part) for part in (error.filename, error.strerror) if part)
     if isinstance(error, ImportError):
         name = error.name or ''
         if name.startswith('lib.') and name.endswith('_ext'):

@@ -65,8 +65,8 @@ def _check(args):
     if args.port is not None and not 0 < args.port < 65536:
         raise SniperError(f'--port {args.port} is no port: choose one from 1 to 65535')
     for flag, seconds in (('--grace', args.grace), ('--saving', args.saving)):
-        if seconds < 0:
-            raise SniperError(f'{flag} {seconds:g} is negative')
+        if not 0 <= seconds < float('inf'):
+            raise SniperError(f'{flag} is {seconds:g}; it must be 0 or more seconds')
     if args.hostfile and args.launcher in ('local', 'slurm'):
         raise SniperError('--launcher {} takes no host file{}'.format(
             args.launcher, ': Slurm chooses the machines' if args.launcher == 'slurm' else ''))

@@ -11,11 +11,10 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from lib.cli import add_config_arguments, config_from_arguments, run, setup_logging
+from lib.cli import add_config_arguments, config_from_arguments, file_prefix, run, setup_logging
 from lib.engine.precision import prepare
 from lib.tasks import check_config
 from lib.utils.errors import SniperError
-from lib.utils.user_path import user_path
 from lib.weights.paths import output_folder
 
 
@@ -24,7 +23,8 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--precision', choices=('fp32', 'bf16', 'int8'),
                         help='of the products (default: TEST.PRECISION of the configuration)')
-    parser.add_argument('--out', type=user_path, required=True, metavar='PREFIX', help='of the files that are written')
+    parser.add_argument('--out', type=file_prefix, required=True, metavar='PREFIX',
+                        help='of the files that are written')
     args = add_config_arguments(parser).parse_args(argv)
     setup_logging()
     config = config_from_arguments(args)

@@ -9,6 +9,7 @@ from PIL import Image
 
 import demo
 from demo import detection_table
+from lib.api import Detector
 from lib.cli import run
 from lib.inference.weights import names_for
 from lib.utils.errors import SniperError
@@ -76,8 +77,8 @@ def test_autofocus(image, tmp_path, capsys, monkeypatch):
 
 
 def test_nothing_to_show(folder, image, capsys):
-    assert demo.main(arguments(folder, image, VIS_THRESH=2.0)) == 0
-    assert 'no detection with a score of 2.0 or more' in capsys.readouterr().out
+    assert demo.main(arguments(folder, image, SCORE_THRESH=1.0, VIS_THRESH=1.0)) == 0
+    assert 'no detection with a score of 1.0 or more' in capsys.readouterr().out
 
 
 def test_a_place_that_cannot_be_written_costs_the_picture_alone(folder, image, tmp_path, capsys):
@@ -105,6 +106,18 @@ def test_several_images_a_folder_and_bad_ones(folder, image, tmp_path, capsys):
     assert shown.out.count('picture: ') == shown.out.count('class ') == 3 and str(place / 'a.bmp') + '\n' in shown.out
     assert 'b.jpg is a GIF' in shown.err and 'gone.png cannot be read' in shown.err
     assert shown.err.splitlines()[-1].startswith('error: 2 of 5 images failed (first: image ')
+
+
+@pytest.mark.parametrize('name', [b'caf\xe9.png', b'a' * 250 + b'.png', '\u732b \U0001f408'.encode() * 15 + b'.png',
+                                  b'a\nb.png'])
+def test_names_that_are_no_text_or_very_long(folder, image, tmp_path, capsys, name):
+    path = os.fsdecode(os.path.join(os.fsencode(str(tmp_path)), name))
+    shutil.copy(image, path)
+    detector = Detector.load(tiny_data.CONFIG, tiny_data.settings(folder))
+    place, = demo.picture_paths([path], str(tmp_path / 'out'))
+    assert demo.look_at(path, place, detector, several=True) == []
+    capsys.readouterr().out.encode('utf-8')
+    assert len(os.listdir(str(tmp_path / 'out'))) == 1
 
 
 @pytest.mark.parametrize('out, words', [('a.webp', 'ends in one of'), ('{image}', 'is the image itself'),

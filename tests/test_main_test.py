@@ -89,7 +89,7 @@ def test_jobs_give_what_one_process_gives(folder):
 
 
 def test_nothing_found_is_evaluated(folder, capsys):
-    assert test(folder, SCORE_THRESH=2.0) == 0
+    assert test(folder, SCORE_THRESH=1.0) == 0
     assert results(folder) == []
     assert 'Average Precision' in capsys.readouterr().err
 

@@ -41,12 +41,29 @@ def order_warnings(section: str, scales: Sequence[SeenScale]) -> List[str]:
         fixed = [scale._replace(definition=f'{np.median(scale.factor[~crossed]):.2g}x') for scale in scales]
         return [f'TRAIN.SCALES stand in another order on {100 * crossed.mean():.0f} % of the pictures, for factors and '
                 f'sizes in pixels cross there: --set {_setting(section, fixed, ranges=False)}']
-    ranges = [(scales[place].low, scales[place].high) for place in order]
+    # A factor and a long side stand in either order, by the picture; factors among themselves do not.
+    alike = [place for place in order if is_factor(scales[place].definition)] or order
+    ranges = [(scales[place].low, scales[place].high) for place in alike]
     if any(coarse[0] < fine[0] or coarse[1] < fine[1] for fine, coarse in zip(ranges, ranges[1:])):
         ascending = _ascending([scales[place] for place in order])
         mended = [ascending[list(order).index(place)] for place in range(len(scales))]
         return [f'{section}.VALID_RANGES give a coarser scale smaller objects ({factors}): --set '
                 f'{_setting(section, mended, scales=False)}']
+    return []
+
+
+def focus_warnings(scales: Sequence[SeenScale], pruning: Sequence[bool]) -> List[str]:
+    """Of a test: scales that run on chips of the one before, which is no coarser on many pictures; pruning: a scale
+    each. Of scales in one form configs.checks knows it; where a factor follows pixels it depends on the pictures."""
+    for place in [place for place, focused in enumerate(pruning) if focused and 0 < place < len(scales)]:
+        coarse, fine = scales[place - 1], scales[place]
+        crossed = fine.factor <= coarse.factor
+        if crossed.mean() > CROSSED:
+            medians = sorted(np.median(scale.factor) for scale in scales)
+            ordered = [_at(scale, median) for scale, median in zip(scales, medians)]
+            return [f'{definition_text(fine.definition)} of TEST.SCALES is no finer than '
+                    f'{definition_text(coarse.definition)} on {100 * crossed.mean():.0f} % of the pictures, but '
+                    f'AutoFocus goes from coarse to fine: --set {_setting("TEST", ordered, ranges=False)}']
     return []
 
 
@@ -78,10 +95,11 @@ def _setting(section, changed, scales=True, ranges=True):
 def missed_warnings(section: str, scales: Sequence[SeenScale], sizes: ObjectSizes) -> List[str]:
     """Objects in no valid range: many, or some between the ranges of two scales. Without objects: any such gap."""
     key = f'{section}.VALID_RANGES'
-    closed = f': --set {key} {ranges_text(closed_ranges(scales))}'
+    what = 'for which no scale makes chips' if section == 'TRAIN' else 'which no scale takes'
+    closed = f'{what}: --set {key} {ranges_text(closed_ranges(scales))}'
     gaps = _gaps(scales)
     if not len(sizes.image):
-        return [f'{key} leave out objects with sides of {low:g} to {high:g} pixels, which no scale takes' + closed
+        return [f'{key} leave out objects with sides of {low:g} to {high:g} pixels, ' + closed
                 for low, high in gaps[:1]]
     missed = ~np.any([scale.taken for scale in scales], axis=0)
     in_gap = np.zeros(len(missed), bool)
@@ -91,7 +109,7 @@ def missed_warnings(section: str, scales: Sequence[SeenScale], sizes: ObjectSize
         return []
     sides = sizes.sides[missed]
     return [f'{key} leave out {_share(missed)} of the objects, with sides of {number(sides.min())} to '
-            f'{number(sides.max())} pixels, which no scale takes' + closed]
+            f'{number(sides.max())} pixels, {closed}']
 
 
 def _gaps(scales) -> List[Tuple[float, float]]:
@@ -180,7 +198,7 @@ def small_warnings(scales: Sequence[SeenScale], sizes: ObjectSizes, least: int) 
             f'{_setting("TRAIN", [finer] + list(scales[1:]), ranges=False)}{keep}']
 
 
-def spread_warnings(scales: Sequence[SeenScale], chip_size: int) -> List[str]:
+def spread_warnings(scales: Sequence[SeenScale], sizes: ObjectSizes, chip_size: int) -> List[str]:
     """Of a training: a scale by the size of the picture among factors, where pictures differ in size."""
     for place, scale in enumerate(scales):
         low, high = np.quantile(scale.factor, (0.05, 0.95))
@@ -188,7 +206,9 @@ def spread_warnings(scales: Sequence[SeenScale], chip_size: int) -> List[str]:
         if not mixed or high <= SPREAD * low or scale.low <= 0:
             continue
         finer = [other.low * np.median(other.factor) for other in scales[:place] if other.low > 0]
-        fixed = [_at(other, min(finer + [chip_size / 10]) / scale.low) if other is scale else other for other in scales]
+        fits = chip_size / ROOM / quantiles(sizes.objects.max(axis=1))[-2] if len(sizes.image) else np.inf
+        fixed = [_at(other, min(min(finer + [chip_size / 10]) / scale.low, fits)) if other is scale else other
+                 for other in scales]
         return [f'pictures differ in size, and {definition_text(scale.definition)} of TRAIN.SCALES shows them at '
                 f'{low:.2g} to {high:.2g} of it, objects of {scale.low:g} pixels so as {number(scale.low * low)} to '
                 f'{number(scale.low * high)}: --set {_setting("TRAIN", fixed, ranges=False)}']

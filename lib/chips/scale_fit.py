@@ -67,8 +67,9 @@ class TrainedSizes(NamedTuple):
             width, height = map(float, facts['picture'])
         except (KeyError, TypeError, ValueError, IndexError, SniperError):
             return None
+        lengths = [width, height] + [scale.factor for scale in scales]
         sound = (scales and sides.shape == sizes.shape == SHARES.shape and np.isfinite([sides, sizes]).all() and
-                 min([sizes[1], width, height] + [scale.factor for scale in scales]) > 0)
+                 np.isfinite(lengths).all() and min(lengths + [sizes[1]]) > 0)
         return cls((width, height), sides, sizes, scales) if sound else None
 
 
@@ -111,12 +112,18 @@ def seen_otherwise(scales: Sequence[SeenScale], sizes: ObjectSizes, trained: Tra
     same at another resolution: if all is well then, all is well.
     """
     off = _seen_otherwise(scales, sizes, trained, sizes.sides)
-    stretch = _stretch(sizes, trained)
-    larger = np.sqrt(np.prod(sizes.median_picture) / np.prod(trained.picture))
-    if max(stretch, 1 / stretch) > RESOLUTION and 1 / NEAR < stretch * larger < NEAR and off.any():
+    stretch = _resolution(sizes, trained)
+    if stretch != 1 and off.any():
         other = _seen_otherwise(scales, sizes, trained, sizes.sides * stretch)
         return other if other.mean() < off.mean() else off
     return off
+
+
+def _resolution(sizes, trained):
+    """How many times as large objects and pictures of training are, where they seem to be the same; else 1."""
+    stretch = _stretch(sizes, trained)
+    larger = np.sqrt(np.prod(sizes.median_picture) / np.prod(trained.picture))
+    return stretch if max(stretch, 1 / stretch) > RESOLUTION and 1 / NEAR < stretch * larger < NEAR else 1.0
 
 
 def _stretch(sizes, trained):
@@ -169,7 +176,9 @@ def misfit(scales: Sequence[SeenScale], sizes: ObjectSizes, trained: TrainedSize
         return []
     concerned = off & scales[worst].taken
     tested = float(np.median(scales[worst].factor[sizes.image[concerned]]))
-    learnt = trained.scales[_trained_place(tested, sizes.sides[concerned], trained)].factor
+    stretch = _resolution(sizes, trained)
+    place = _trained_place(tested / stretch, stretch * sizes.sides[concerned], trained)
+    learnt = stretch * trained.scales[place].factor
     known = 'what the network was trained on' if trained.known else 'TRAIN.SCALES'
     mend = _mend(scales, sizes, trained, off.mean(), test)
     return [f'TEST.SCALES do not fit {known}: {100 * off.mean():.0f} % of the objects are shown at sizes at which it '
@@ -247,10 +256,11 @@ def _words(scales, changed, test):
     ranges = [[(scale.low, scale.high) for scale in those] for those in (scales, changed)]
     if ranges[0] != ranges[1]:
         words.append('TEST.VALID_RANGES ' + ranges_text(ranges[1]))
-    if len(changed) != len(scales):
-        one_each = {'USE_CACHE': False, 'DO_PRUNING': False, 'CHIP_HYPERPARAMS': [-1, -1, -1]}
-        words.append('TEST.BATCH_IMAGES 1')
-        return ' '.join(words + [f"TEST.{key} '{[value] * len(changed)}'" for key, value in one_each.items()])
+    if len(changed) != len(scales):  # what is off at every scale fits any number (configs.loader)
+        for key, off in (('USE_CACHE', False), ('CHIP_HYPERPARAMS', (-1, -1, -1))):
+            if any(value != off for value in test[key]):
+                words.append(f"TEST.{key} '{[list(off) if off else off] * len(changed)}'")
+        return ' '.join(words + ['TEST.BATCH_IMAGES 1'])
     more = [np.median(new.factor) ** 2 / np.median(old.factor) ** 2 for old, new in zip(scales, changed)]
     fewer = [max(1, int(batch / ratio)) if ratio > 2 else batch for batch, ratio in zip(test.BATCH_IMAGES, more)]
     return ' '.join(words + ([f"TEST.BATCH_IMAGES '{fewer}'"] if fewer != list(test.BATCH_IMAGES) else []))

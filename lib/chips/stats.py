@@ -10,7 +10,6 @@ objects in training and test stands at the head of main_train.py and main_test.p
 import argparse
 import json
 import logging
-import os
 
 import numpy as np
 
@@ -40,6 +39,8 @@ def main(argv=None):
     args = parse_arguments(argv)
     cli.setup_logging()
     wanted, folder = (_number(args.draw[0]), user_path(args.draw[1])) if args.draw else (0, '')
+    if args.epoch < 0:
+        raise SniperError(f'--epoch {args.epoch}: epochs count from 0')
     config = cli.config_from_arguments(args)
 
     from lib.dataset import load_training_roidb
@@ -50,21 +51,22 @@ def main(argv=None):
     sampler = get_task(config).sampler()
     chosen = set(np.linspace(0, len(roidb) - 1, min(wanted, len(roidb))).astype(int).tolist())
 
+    pictures = None
+    if chosen:
+        from lib.visualization.chips import ChipPictures
+        pictures = ChipPictures(folder, window_settings(sampler))
+
     def draw(number, entry, chips):
         if number in chosen:
-            from lib.visualization.chips import draw_image_chips
-            from lib.visualization.pictures import write_picture
-            name = os.path.splitext(os.path.basename(entry['image']))[0]
-            path = os.path.join(folder, f'{name}{"_mirrored" if entry["flipped"] else ""}.png')
-            write_picture(path, draw_image_chips(entry, chips, window_settings(sampler)))
+            pictures.draw(entry, chips)
 
     lines, warnings, trained = report_training(config, roidb)
     statistics = count_chips(roidb, config, args.epoch, draw if chosen else None, sampler)
     print('\n'.join(statistics.table() + ['', 'What the network sees'] + lines))
     for line in warnings:
         logger.warning('%s', line)
-    if chosen:
-        print(f'{len(chosen)} pictures in {folder}')
+    if pictures:
+        print(f'{pictures.count} pictures in {folder}')
     if args.out:
         from lib.visualization.chip_plot import plot_statistics
         plot_statistics(statistics, args.out)
@@ -73,6 +75,8 @@ def main(argv=None):
         with text_writer(args.json) as stream:
             json.dump(dict(statistics.facts(), seen=trained and trained.facts(), warnings=warnings), stream, indent=4)
             stream.write('\n')
+    if pictures:
+        pictures.check()
     return 0
 
 

@@ -12,6 +12,8 @@ from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
 
 SHOWN = 10  # names in a message
 NOWHERE = -1
+SHORTEST = 3        # letters of a word that has a plural
+_ANOTHER_THING = ('glass', 'short', 'good')     # glasses are worn, shorts too
 
 # Between letters or digits: 'traffic_light', 'traffic-light', 'traffic light'. Not in front: -1 is not 1.
 _SEPARATORS = re.compile(r'(?<=[^\W_])[\s_./\-\u2010-\u2015]+(?=[^\W_])')
@@ -118,7 +120,10 @@ def _closed(name):
 
 
 def _plurals(one):
-    """'boxes' of 'box', 'cars' of 'car', 'berries' of 'berry'. A single letter has none."""
-    if len(one) < 2 or not one[-1].isalpha():
+    """'boxes' of 'box', 'cars' of 'car', 'berries' of 'berry'. Codes of one or two letters have none, nor have words
+    whose plural is another thing."""
+    if len(one) < SHORTEST or not one[-1].isalpha() or one.endswith(_ANOTHER_THING):
         return ()
-    return (one + 's', one + 'es') + ((one[:-1] + 'ies',) if one[-1] == 'y' else ())
+    hissing = one.endswith(('s', 'x', 'z', 'ch', 'sh'))
+    return (() if hissing else (one + 's',)) + ((one + 'es',) if hissing or one[-1] == 'o' else ()) + (
+        (one[:-1] + 'ies',) if one[-1] == 'y' else ())

@@ -117,12 +117,13 @@ class CocoDataset(Dataset):
 
     def _check_boxes(self):
         """Lines about boxes that stick out, see lib.dataset.box_units."""
-        boxes, sizes = [], []
-        for image in self.file.images:
+        boxes, sizes, images = [], [], []
+        for number, image in enumerate(self.file.images):
             of_image = self.file.annotations[image['id']]
             boxes += [annotation['bbox'] for annotation in of_image]
             sizes += [(image['width'], image['height'])] * len(of_image)
-        return check_boxes(self._path, np.array(boxes, np.float64), np.array(sizes, np.float64))
+            images += [number] * len(of_image)
+        return check_boxes(self._path, np.array(boxes, np.float64), np.array(sizes, np.float64), np.array(images))
 
     def _crowds(self):
         """{class name: crowd regions}."""

@@ -4,7 +4,7 @@ The format: https://cocodataset.org/#format-data. What makes a file unusable is 
 cannot be used are left out and counted; if most are so, that is an error too, which names the likely cause.
 """
 import collections
-from typing import Callable, Dict, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence
 
 from lib.dataset.base import AnnotationWarnings, is_number, shortened
 from lib.dataset.class_list import BACKGROUND, class_key, read_class_list
@@ -12,6 +12,7 @@ from lib.dataset.coco_json import list_of_objects, read_json
 from lib.dataset.coco_values import IdFinder, box_of, flag_of, identity_of, number_of, printable_text, side_of
 from lib.utils.errors import SniperError
 
+SEEN = 16   # pixels of a box, from which on its object covers one at least
 _NO_BOX = 'boxes are not four finite numbers and are left out'
 _NO_IMAGE = 'annotations belong to no image of the file and are left out'
 _NO_CATEGORY = 'annotations have a category_id that is not among the categories and are left out'
@@ -50,7 +51,7 @@ class CocoFile:
                               'annotations and categories' + (
                                   ': it is a file of results; take the one with the ground truth, instances_<set>.json'
                                   if _is_results(content) else ''))
-        self.notes = []
+        self.notes: List[str] = []
         self._category_ids = self._read_categories(content)
         self.images = self._read_images(content, picture_size, expect)
         self.annotations = self._read_annotations(content)
@@ -77,6 +78,9 @@ class CocoFile:
             if name == BACKGROUND:
                 warnings.add(f'categories are called {BACKGROUND} and are left out, for every detector has it', key)
                 continue
+            if not name:
+                warnings.add('categories have an empty name and are left out', key)
+                continue
             if name in label and key not in names:
                 warnings.add('categories have the name of another; they are one class', name)
             elif key not in names:
@@ -99,7 +103,7 @@ class CocoFile:
         if key is None:
             raise SniperError(f'{self.path}: category id {category["id"]!r:.80} is neither a whole number nor text')
         name = str(name) if is_number(name) else name
-        if not isinstance(name, str) or not name.strip():
+        if not isinstance(name, str):
             raise SniperError(f'{self.path}: the name of category {key!r} is not text')
         return key, printable_text(' '.join(name.split()))
 
@@ -138,7 +142,7 @@ class CocoFile:
                 warnings.add(_WRONG_ID if 'id' in image else 'images have no "id" and are left out',
                              f'number {index}' if 'id' not in image else f'{image["id"]!r:.40}')
                 continue
-            name = image.get('file_name')
+            name = image.get('file_name') or _name_in_address(image.get('coco_url'))
             image = dict(image, id=key, file_name=printable_text(name) if isinstance(name, str) else '')
             entries[key].append(image)
             images.append(image)
@@ -203,8 +207,10 @@ class CocoFile:
         if crowd is None:
             warnings.add('annotations have an iscrowd that is neither 0 nor 1; it is taken as 0', identity)
         area = number_of(annotation.get('area'))
-        if area is None or area <= 0:
-            warnings.add('areas are missing or no numbers above 0: width x height of the box is taken', identity)
+        share = area is not None and 0 < area < 1 and box[2] * box[3] >= SEEN
+        if area is None or area <= 0 or share:
+            warnings.add(f'areas are {"shares of the image" if share else "missing or no numbers above 0"}: width x '
+                         'height of the box is taken', identity)
             area = box[2] * box[3] if min(box[2:]) > 0 else min(0, *box[2:])  # below 0: not scored
         annotation.update(image_id=image, category_id=category, bbox=box, iscrowd=int(bool(crowd)), area=area)
         return True
@@ -243,6 +249,11 @@ class CocoFile:
         self.categories = [known.get(label, {'id': free + label, 'name': name})
                            for label, name in enumerate(listed, 1)]
         self.labels.update((category['id'], label) for label, category in enumerate(self.categories, 1))
+
+
+def _name_in_address(address):
+    """Folder and name of a picture of COCO; LVIS has nothing else."""
+    return '/'.join(address.split('/')[-2:]) if isinstance(address, str) else ''
 
 
 def _is_results(content):

@@ -17,6 +17,7 @@ _OTHER_CONTENT = (
     (b'\x1f\x8b', 'it is compressed: unpack it with gunzip'),
     (b'<', 'it is a web page or an XML file: download the annotations again, or set dataset.dataset'),
 )
+LONGEST_WORD = 4     # 'true', 'null'; of 'false' something is missing
 _COMMA = re.compile(r',\s*$')
 
 
@@ -68,9 +69,9 @@ def _text(path, content):
 def _what_is_wrong(text, error) -> str:
     """What is wrong with a text that is not valid JSON, the place, and the mend."""
     if not text.strip():
-        return 'it is not valid JSON, it is empty'
+        return 'it is not valid JSON: is it empty or cut short?'
     place, before = f'line {error.lineno}, column {error.colno}', text[max(0, error.pos - 200):error.pos]
-    if not text[error.pos:].strip() or error.msg.startswith('Unterminated string') and _is_last(text, error.pos):
+    if _is_cut(text, error):
         return f'it is not valid JSON, it ends in the middle ({place}): is it cut short? get it again'
     if error.msg == 'Extra data':
         return (f'it is not valid JSON, it goes on after the end at {place}: several objects, as in JSON lines, have '
@@ -80,9 +81,12 @@ def _what_is_wrong(text, error) -> str:
     return f'it is not valid JSON ({error.msg}: {place})'
 
 
-def _is_last(text, start) -> bool:
-    """Whether the string that begins at `start` has no end."""
-    return '"' not in text[start + 1:].replace('\\"', '')
+def _is_cut(text, error) -> bool:
+    """Whether the text ends where something has to follow: nothing, a string without end, half a word."""
+    rest = text[error.pos:].strip()
+    if error.msg.startswith('Unterminated string'):
+        return '"' not in rest[1:].replace('\\"', '')
+    return not rest or len(rest) <= LONGEST_WORD and rest.isalpha() and len(text) > len(rest)
 
 
 def list_of_objects(path: str, content: dict, key: str) -> Tuple[list, List[int]]:

@@ -54,16 +54,19 @@ def load_training_roidb(config) -> tuple:
 def load_test_dataset(config) -> tuple:
     """The split named by dataset.test_image_set. Returns (dataset, roidb), all images, never mirrored.
 
-    SniperError: an image file is missing (named), unusable annotation file.
+    Image files that cannot be read are named in a warning: the test counts them as without detections. SniperError:
+    half of them or more are so, unusable annotation file.
     """
     dataset = _open(config, config.dataset.test_image_set, masks=False)
     _say_number_of_classes(config, dataset.name, dataset.num_classes)
     roidb = dataset.roidb()
-    missing = [path for path in image_paths(roidb) if why_unreadable(path)]
-    if missing:
-        reason = why_unreadable(missing[0])
-        raise SniperError(f'image file {missing[0]} of {dataset.name} {reason} ({len(missing)} of {len(roidb)} '
+    absent = [(path, reason) for path, reason in _why_unreadable(roidb) if reason]
+    if absent and 2 * len(absent) >= len(roidb):
+        path, reason = absent[0]
+        raise SniperError(f'image file {path} of {dataset.name} {reason} ({len(absent)} of {len(roidb)} '
                           f'{"are" if reason == MISSING else "cannot be read"}): {_mend(reason == MISSING)}')
+    if absent:
+        _say_absent(dataset.name, roidb, absent, 'the test goes on without detections there')
     return dataset, roidb
 
 
@@ -123,19 +126,33 @@ def _united(lists, parts):
 
 def _with_files(roidb, name):
     """Records whose image file can be read; the others are counted in one warning."""
-    reasons = [why_unreadable(path) for path in image_paths(roidb)]
-    absent = [(path, reason) for path, reason in zip(image_paths(roidb), reasons) if reason]
+    reasons = _why_unreadable(roidb)
+    absent = [(path, reason) for path, reason in reasons if reason]
+    if absent and len(absent) == len(roidb):
+        path, reason = absent[0]
+        raise SniperError(f'none of the {len(absent)} image files of {name} '
+                          + ('exists (first: {})' if _all_missing(absent) else 'can be read (first: {} {})').format(
+                              path, reason) + f': {_mend(_all_missing(absent))}')
     if not absent:
         return roidb
-    count, missing = len(absent), all(reason == MISSING for _, reason in absent)
-    if count == len(roidb):
-        raise SniperError(f'none of the {count} image files of {name} ' + (
-            f'exists (first: {absent[0][0]})' if missing else 'can be read (first: {} {})'.format(*absent[0]))
-            + f': {_mend(missing)}')
+    _say_absent(name, roidb, absent, 'training goes on without them')
+    return select(roidb, [not reason for _, reason in reasons])
+
+
+def _why_unreadable(roidb):
+    """[(path, why its file cannot be read or None)] of every record."""
+    return [(path, why_unreadable(path)) for path in image_paths(roidb)]
+
+
+def _all_missing(absent):
+    return all(reason == MISSING for _, reason in absent)
+
+
+def _say_absent(name, roidb, absent, consequence):
     named = [path if reason == MISSING else f'{path} {reason}' for path, reason in absent]
-    logger.warning('%s: %d of %d image files %s, training goes on without them: %s', name, count, len(roidb),
-                   'are missing' if missing else 'cannot be read', printable(shortened(named, NAMED_IN_WARNING)))
-    return select(roidb, [not reason for reason in reasons])
+    logger.warning('%s: %d of %d image files %s, %s: %s', name, len(absent), len(roidb),
+                   'are missing' if _all_missing(absent) else 'cannot be read', consequence,
+                   printable(shortened(named, NAMED_IN_WARNING)))
 
 
 def _mend(missing):

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from lib.dataset.base import AnnotationWarnings, Dataset, shortened
+from lib.dataset.box_units import CORNERS, check_boxes
 from lib.dataset.class_list import class_key
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.roidb import make_record, validate
@@ -64,7 +65,10 @@ class PascalVocDataset(Dataset):
                            zip(self.image_ids, self.annotations))
         roidb = [self._record(image_id, annotation, warnings, with_ignored)
                  for image_id, annotation in zip(self.image_ids, sized)]
+        lines = self._check_boxes(sized)
         warnings.log()
+        for line in lines:
+            logger.warning('%s', line)
         self.not_trained = {'marked as difficult (<difficult>)': {} if with_ignored else self._difficult_objects()}
         validate(roidb, self.num_classes)
         return CompactRoidb.from_records(roidb)
@@ -102,7 +106,6 @@ class PascalVocDataset(Dataset):
                 return NO_ANNOTATION
 
         self.annotations = self._each(read, zip(self.image_ids))
-        self._check_units()
         warnings = AnnotationWarnings(f'{self.name} of {self.dataset_path}')
         for image_id, annotation in zip(self.image_ids, self.annotations):
             if annotation is NO_ANNOTATION:
@@ -178,14 +181,17 @@ class PascalVocDataset(Dataset):
             if item.difficult is None:
                 warnings.add('objects have a <difficult> that is neither 0 nor 1; it is taken as 0', identity)
 
-    def _check_units(self):
-        """SniperError if boxes are shares of the image."""
-        boxes = [(image_id, item.box) for image_id, annotation in zip(self.image_ids, self.annotations)
-                 for item in annotation.objects if item.box]
-        if boxes and all(0 <= min(box) and max(box) <= 1 for _, box in boxes):
-            raise SniperError(f'the corners of all {len(boxes)} boxes of {self.name} lie between 0 and 1 (first: '
-                              f'{self.folder.annotation_path(boxes[0][0])}): they seem to be shares of the image; '
-                              'PASCAL VOC has pixels, so multiply them by width and height')
+    def _check_boxes(self, annotations):
+        """Lines about boxes of annotations with a size, see lib.dataset.box_units. SniperError: they cannot be meant
+        so."""
+        boxes, sizes, images = [], [], []
+        for number, annotation in enumerate(annotations):
+            of_image = [item.box for item in annotation.objects if item.box]
+            boxes += [(xmin, ymin, xmax - xmin, ymax - ymin) for xmin, ymin, xmax, ymax in of_image]
+            sizes += [(annotation.width, annotation.height)] * len(of_image)
+            images += [number] * len(of_image)
+        return check_boxes(f'{self.name} of {self.dataset_path}', np.array(boxes, np.float64),
+                           np.array(sizes, np.float64), np.array(images), CORNERS)
 
     def _difficult_objects(self):
         """{class: objects marked as difficult}."""

@@ -31,6 +31,7 @@ from lib.dataset.roidb import ROW_COLUMNS, default_rows, mirrored_boxes
 from lib.utils.errors import SniperError
 from lib.utils.npz import DamagedFile, StaleFile, read_npz, read_origin, write_npz
 from lib.utils.processes import num_cores
+from lib.utils.reachable import MISSING, why_unreadable
 from lib.utils.restricted_pickle import read_plain_pickle
 
 logger = logging.getLogger(__name__)
@@ -144,8 +145,11 @@ def find_proposal_file(config, dataset_name: str) -> str:
     """Path of the file in proposal_path for a data set. SniperError with the ways to get one if there is none."""
     paths = [os.path.join(config.proposal_path, dataset_name + ending % config.dataset.proposal) for ending in ENDINGS]
     for path in paths:
-        if os.path.isfile(path):
+        reason = why_unreadable(path)
+        if not reason:
             return path
+        if reason != MISSING:
+            raise SniperError(f'proposal file {path} {reason}')
     raise SniperError(
         f'TRAIN.USE_NEG_CHIPS is True, but there is no proposal file {paths[0]} (or .pkl): (1) let bash '
         'scripts/train_neg_props_and_sniper.sh --cfg FILE make it and train, (2) extract it with main_test.py --set '

@@ -61,6 +61,8 @@ def read_annotation(path: str) -> VocAnnotation:
         raise
     except OSError as error:
         raise SniperError(f'annotation file {path} cannot be read: {error.strerror or error}') from None
+    if content.startswith(b'version https://git-lfs'):
+        raise SniperError(f'annotation file {path} is a pointer of Git LFS, not the annotation: run git lfs pull')
     if len(content) > MAX_BYTES:
         raise SniperError(f'annotation file {path} has more than {MAX_BYTES >> 20} MB: it is no PASCAL VOC annotation')
     handler = _Handler(path)

@@ -38,6 +38,7 @@ def evaluate(dataset, detections, results_dir):
     Returns None without ground truth, else a dict, which is also written to metrics_<set>.json beside the files:
         rule                    '11point' or 'area': what AP50, AP70 and per_class are made by
         AP50, AP70              mean over the classes of AP at IoU 0.5 and 0.7; a class without objects counts as 0
+        AP50_present, AP70_present  the same over the classes that have objects, 0 if none has
         AP50_11point, AP50_area, AP70_11point, AP70_area    the same by each rule
         per_class               {class: AP at 0.5}; per_class_AP70: at 0.7
         classes_without_objects names of classes without an object that counts
@@ -102,8 +103,10 @@ def score(dataset, rows, rule):
             ap['11point'][number, index] = eleven_point_ap(recall, precision)
             ap['area'][number, index] = area_ap(recall, precision)
     metrics = {'rule': rule}
+    present = np.array([name not in without for name in dataset.classes[1:]], bool)
     for number, name in enumerate(('AP50', 'AP70')):
         metrics[name] = float(ap[rule][number].mean())
+        metrics[name + '_present'] = float(ap[rule][number][present].mean()) if present.any() else 0.0
         metrics.update((f'{name}_{other}', float(ap[other][number].mean())) for other in RULES)
     metrics['per_class'] = dict(zip(dataset.classes[1:], ap[rule][0].tolist()))
     metrics['per_class_AP70'] = dict(zip(dataset.classes[1:], ap[rule][1].tolist()))
@@ -178,8 +181,9 @@ def _file_part(name):
 def _report(metrics):
     lines = per_class_table(metrics['per_class'], 'AP at IoU 0.5 per class')
     if metrics['classes_without_objects']:
-        lines.append('{} classes have no object in this set; their AP counts as 0 in the means'.format(
-            len(metrics['classes_without_objects'])))
+        lines.append('{} classes have no object in this set; their AP counts as 0 in the means. Over the others: '
+                     'mean AP at IoU 0.5 = {:.4f}, at IoU 0.7 = {:.4f}'.format(
+                         len(metrics['classes_without_objects']), metrics['AP50_present'], metrics['AP70_present']))
     if metrics['difficult_objects']:
         lines.append(f'{metrics["difficult_objects"]} objects are marked as difficult: they do not count, found or not')
     if metrics['images_left_out']:

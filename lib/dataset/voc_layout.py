@@ -8,10 +8,12 @@ import re
 import unicodedata
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
+from lib.image.formats import ENDINGS
 from lib.utils.errors import SniperError
 from lib.utils.reachable import why_unreadable
 
-IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')  # the first that is there is taken
+# The first that is there is taken; the reader names what it cannot read.
+IMAGE_ENDINGS = tuple(dict.fromkeys(('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp') + ENDINGS))
 ANNOTATION_ENDINGS = ('.xml',)
 # Lower-case names of folders that hold annotations, and images; the better one first.
 _ANNOTATIONS = ('annotations', 'annotation', 'xmls', 'xml', 'labels')

@@ -54,9 +54,9 @@ def code_hash():
 
 def boxes_number(roidb):
     """A number of BITS bits that depends on the boxes and classes of all records."""
-    columns = getattr(roidb, 'columns', None)
-    arrays = [columns[name] for name in ('boxes', 'gt_classes')] if columns else [
-        np.asarray(entry[name]) for entry in roidb for name in ('boxes', 'gt_classes')]
+    columns, kinds = getattr(roidb, 'columns', None), {'boxes': np.float32, 'gt_classes': np.int32}
+    arrays = [np.asarray(entry[name], kind) for entry in ([columns] if columns else roidb)
+              for name, kind in kinds.items()]
     checksum = 0
     for array in arrays:
         checksum = zlib.crc32(np.ascontiguousarray(array).tobytes(), checksum)

@@ -85,8 +85,14 @@ def _of_folder(folder):
     roidb = []
     for number, name in enumerate(_image_names(folder)):
         path = os.path.join(folder, name)
-        height, width = read_image(path).shape[:2]
+        try:
+            height, width = read_image(path).shape[:2]
+        except SniperError as error:
+            logger.warning('%s (int8 is not calibrated on it)', error)
+            continue
         roidb.append({'image': path, 'image_id': number, 'width': width, 'height': height, 'flipped': False})
+    if not roidb:
+        raise SniperError(f'TEST.CALIBRATION_IMAGES is {folder}, where no image can be read')
     return roidb
 
 

@@ -21,8 +21,11 @@ cv2.setLogLevel(0)  # its lines on files name none; what ends a decode is said b
 _MEND = 'replace it, or leave it out'
 _REDUCED_FLAGS = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4,
                   8: cv2.IMREAD_REDUCED_COLOR_8}
+_FEW_ZEROS = 16          # bytes that may be compressed pixels
+_PIXELS_A_BYTE = 512     # of a JPEG at most: a bit for a block of 8 x 8
 _LONGEST_WARPED = 32766  # pixels of a side that cv2.warpAffine, which samples reduced pictures, takes
 _DEPTHS = (8, 10, 12, 14, 16)   # bits that cameras, scanners and detectors give
+_CONTRAST = 0.001, 16           # share of pixels left out at either end, levels of 256 that the others span at least
 # Stand where compressed pixels may be missing. None has 0xFF, which begins a marker; zeros alone would end blocks, as
 # decoders do where nothing follows.
 _FILLINGS = (b'', bytes((181 + 73 * place) % 255 for place in range(256)), b'\x6d\xb6\xdb' * 64)
@@ -123,8 +126,13 @@ class ImageFile:
         """Pixels of a file that may have 16 bits a sample, scaled by the 8, 10, 12, 14 or 16 bits that hold its highest
         value. Its high byte alone would leave next to nothing of 10 or 12 bits."""
         samples = self._imdecode(flags | cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-        if samples.dtype == np.uint8:
-            return samples
+        pixels = self._eight_bits(samples, flags) if samples.dtype != np.uint8 else samples
+        if samples.dtype != np.uint8 or self._header.kind == TIFF:
+            self._note_contrast(pixels)
+        return pixels
+
+    def _eight_bits(self, samples, flags):
+        """(H, W, 3) of more bits -> uint8."""
         if samples.dtype != np.uint16:
             raise SniperError(f'image {self.path} holds samples of type {samples.dtype}; convert it to 8 bits')
         if self._header.packed:
@@ -141,6 +149,16 @@ class ImageFile:
             self._note(DEPTH, f'16-bit image {self.path}: {detail} of the range; it is read as one of {bits} bits, not '
                        'almost black: convert such images to 8 bits to settle their brightness yourself', detail)
         return 255 - pixels if self._header.white_is_zero else pixels
+
+    def _note_contrast(self, pixels):
+        """Note a picture of next to no contrast: one bright pixel, or warmth of 280 to 300 K in a range of 655."""
+        counts = np.cumsum(np.bincount(pixels.ravel(), minlength=256))
+        low, high = np.searchsorted(counts, [_CONTRAST[0] * counts[-1], (1 - _CONTRAST[0]) * counts[-1]])
+        if high - low >= _CONTRAST[1] or pixels.min() == pixels.max():
+            return
+        detail = f'{100 * (1 - 2 * _CONTRAST[0]):.1f} % of it within {100 * (high - low + 1) / 256:.0f} % of the range'
+        self._note(DEPTH, f'16-bit image {self.path} has next to no contrast in 8 bits ({detail}): stretch such images '
+                   'to the whole range and save them with 8 bits', detail)
 
     def _imdecode(self, flags):
         try:
@@ -166,7 +184,7 @@ class ImageFile:
         """
         header, content, whole = self._header, self._content, None
         if header.kind == JPEG and content.rfind(JPEG_END, header.scan) < 0:    # one before is that of a preview
-            end, whole = JPEG_END, _whole_jpeg_without_end(content)
+            end, whole = JPEG_END, _whole_jpeg_without_end(content, header.size)
         elif header.kind == PNG and content.rfind(PNG_END) < 0:
             end, whole = PNG_END, whole_png_without_end(content)
         else:
@@ -194,16 +212,25 @@ def _stored(pixels, orientation):
     return upright(pixels, {6: 8, 8: 6}.get(orientation, orientation))
 
 
-def _whole_jpeg_without_end(content):
-    """A JPEG file whose end is missing -> what is there of it; None if pixels are missing too: these would depend on
-    what follows."""
-    content, found = content.rstrip(b'\xff'), []
+def _whole_jpeg_without_end(content, size):
+    """A JPEG file of (width, height) `size` whose end is missing -> what is there of it; None if pixels are missing
+    too: these would depend on what follows."""
+    written = content.rstrip(b'\0')
+    if len(content) - len(written) > _FEW_ZEROS:    # room that a download kept for the rest, or padding
+        content = written
+    content, first = content.rstrip(b'\xff'), None
+    if size is None or size[0] * size[1] > _PIXELS_A_BYTE * len(content):
+        return None
     for filling in _FILLINGS:
         try:
-            found.append(np.asarray(JpegImagePlugin.JpegImageFile(io.BytesIO(content + filling + JPEG_END))))
+            pixels = np.asarray(JpegImagePlugin.JpegImageFile(io.BytesIO(content + filling + JPEG_END)))
         except Exception:  # Pillow ends in many kinds of errors
             return None
-    return content if all(np.array_equal(found[0], other) for other in found[1:]) else None
+        if first is None:
+            first = pixels
+        elif not np.array_equal(pixels, first):
+            return None
+    return content
 
 
 def _read_file(path):

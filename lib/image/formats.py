@@ -4,7 +4,7 @@ import os
 import re
 from typing import List, Optional
 
-from lib.image.header import is_animated_webp
+from lib.image.header import COMPRESSION, is_animated_webp, jpeg_process, tiff_tags
 from lib.utils.errors import SniperError
 
 # What people call pictures; those that OpenCV does not read are named by the reader.
@@ -45,6 +45,7 @@ _STARTS = (
 )
 _BRANDS = {b'avif': 'an AVIF picture', b'avis': 'an AVIF picture', b'crx ': 'a raw file of a camera'}
 _HEIF = (b'heic', b'heix', b'hevc', b'hevx', b'heim', b'heis', b'mif1', b'msf1', b'heif')
+_COMPRESSIONS = {34712: 'JPEG 2000', 34887: 'LERC', 34925: 'LZMA', 50000: 'Zstandard', 50001: 'WebP', 50002: 'JPEG XL'}
 _TEXT = ((rb'<!doctype html|<html|<head|<body', 'an HTML page', _NO_PICTURE), (rb'<svg', 'an SVG drawing', _CONVERT),
          (rb'<\?xml|<', 'an XML document', _NO_PICTURE), (rb'[{\[]', 'JSON text', _NO_PICTURE))
 
@@ -60,6 +61,12 @@ def unreadable_kind(content: bytes) -> Optional[str]:
         known = next((_BRANDS[brand] for brand in brands if brand in _BRANDS), None)
         heif = 'a HEIC picture' if any(brand in _HEIF for brand in brands) else 'a video'
         return f'{known or heif}, {_CONVERT}'
+    if content.startswith(b'\xff\xd8'):
+        process = jpeg_process(content)
+        return process and f'{process}, {_CONVERT}'
+    compression = (tiff_tags(content).get(COMPRESSION) or [0])[0]
+    if compression in _COMPRESSIONS:
+        return f'a TIFF compressed by {_COMPRESSIONS[compression]}, {_CONVERT}'
     if is_animated_webp(content):
         return f'an animated WebP, {_CONVERT}'
     if content[:4] == b'RIFF' and content[8:12] in (b'AVI ', b'CDXA'):
@@ -84,7 +91,7 @@ def _text_kind(head):
         if re.match(pattern, text):
             return f'{what}, {mend}'
     if text and all(32 <= letter < 127 or letter in b'\t\r\n\f' for letter in text):
-        return f'text, {_NO_PICTURE}'
+        return 'damaged or not an image, but text: fetch it again, or leave it out'
     return None
 
 

@@ -18,10 +18,11 @@ PNG_END = b'\0\0\0\0IEND\xaeB`\x82'
 _PNG_START = b'\x89PNG\r\n\x1a\n'
 _TIFF_STARTS = {b'II*\0': '<', b'MM\0*': '>', b'II+\0': '<', b'MM\0+': '>'}     # with + 64-bit offsets
 _DEEP_STARTS = (b'P2', b'P3', b'P5', b'P6', b'P7', b'\0\0\0\x0cjP  ', b'\xff\x4f\xff\x51')  # PNM, JPEG 2000: any depth
-_FLOAT_STARTS = (b'PF\n', b'Pf\n', b'PF ', b'Pf ')    # portable float maps
+_FLOAT_STARTS = (b'PF\n', b'Pf\n', b'PF ', b'Pf ',     # portable float maps, Radiance
+                 b'#?RADIANCE', b'#?RGBE')
 
 # Tags of TIFF 6.0, section 8
-_BITS, _PHOTOMETRIC, _ORIENTATION, _CHANNELS, _FORMAT = 258, 262, 274, 277, 339
+_BITS, COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _CHANNELS, _FORMAT = 258, 259, 262, 274, 277, 339
 _TYPE_BYTES = {1: 'B', 3: 'H', 4: 'I', 16: 'Q'}
 _WHITE_IS_ZERO, _LAB, _LOG_LUV = 0, (8, 9, 10), (32844, 32845)
 _SAMPLES = {2: 'signed whole numbers', 3: 'floating-point numbers', 5: 'complex numbers', 6: 'complex numbers'}
@@ -77,6 +78,21 @@ def read_jpeg_header(content: bytes) -> ImageHeader:
     return ImageHeader(size, _known(orientation), stream.tell(), JPEG)
 
 
+def jpeg_process(content: bytes) -> str:
+    """'a lossless JPEG' or 'a JPEG of 12 bits' by the frame header of a JPEG file; '' for a common one."""
+    place = 2
+    while place + 5 < len(content) and content[place] == 0xff:
+        marker, length = content[place + 1], int.from_bytes(content[place + 2:place + 4], 'big')
+        if 0xc0 <= marker <= 0xcf and marker not in (0xc4, 0xc8, 0xcc):
+            if marker in (0xc3, 0xc7, 0xcb, 0xcf):
+                return 'a lossless JPEG'
+            return f'a JPEG of {content[place + 4]} bits' if content[place + 4] != 8 else ''
+        if marker == 0xda or length < 2:
+            break
+        place += 2 + length
+    return ''
+
+
 def _known(orientation):
     return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
@@ -85,7 +101,7 @@ def _exif_orientation(exif):
     """Orientation of an Exif block, which is a TIFF file; 1 if there is none."""
     if exif.startswith(b'Exif\0\0'):    # JPEG's prefix, which some tools leave there in WebP files
         exif = exif[6:]
-    return _known((_tiff_tags(exif).get(_ORIENTATION) or [1])[0])
+    return _known((tiff_tags(exif).get(_ORIENTATION) or [1])[0])
 
 
 def _png_chunks(content):
@@ -132,7 +148,7 @@ def is_animated_webp(content: bytes) -> bool:
 
 
 def _tiff_header(content):
-    tags = _tiff_tags(content)
+    tags = tiff_tags(content)
     bits, channels = (max(tags.get(_BITS) or [1])), (tags.get(_CHANNELS) or [1])[0]
     samples, colours = (tags.get(_FORMAT) or [1])[0], (tags.get(_PHOTOMETRIC) or [1])[0]
     samples, refused = 3 if colours in _LOG_LUV else samples, ''    # how floats are packed, by OpenCV too
@@ -148,7 +164,7 @@ def _tiff_header(content):
                        packed=8 < bits < 16, white_is_zero=colours == _WHITE_IS_ZERO, refused=refused)
 
 
-def _tiff_tags(content) -> Dict[int, Sequence[int]]:
+def tiff_tags(content: bytes) -> Dict[int, Sequence[int]]:
     """{tag: numbers} of those tags of the first directory that are few whole numbers; {} if it is not understood."""
     order, big = _TIFF_STARTS.get(content[:4]), content[2:4] in (b'+\0', b'\0+')
     tags: Dict[int, Sequence[int]] = {}

@@ -1,15 +1,12 @@
 """Images of a test that could not be read: the test goes on without detections there, and says so at its end."""
-import logging
 import os
-from typing import Dict, NoReturn, Optional
+from typing import Dict, Optional
 
 import numpy as np
 
 from lib.bbox.detections import Detections
 from lib.image import ImageFile, ImageNotices
 from lib.utils.errors import SniperError
-
-logger = logging.getLogger(__name__)
 
 NAMED = 5   # images that the last line names
 
@@ -47,11 +44,8 @@ def end_with(roidb, unreadable: Dict[int, str], consequence: str) -> None:
 
     consequence: what became of them, 'they count as ...'.
     """
-    if unreadable:
-        _complain(roidb, unreadable, consequence)
-
-
-def _complain(roidb, unreadable, consequence) -> NoReturn:
+    if not unreadable:
+        return
     numbers = list(unreadable)
     others = [os.path.basename(roidb[number]['image']) for number in numbers[1:NAMED]]
     if len(numbers) > NAMED:

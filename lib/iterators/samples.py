@@ -2,10 +2,23 @@
 import collections
 from typing import List, NamedTuple, Optional, Sequence
 
+import cv2
+
 from lib.image import ImageFile, Notice, chip_reduction, jitter_colors, resized_window, write_planes
 from lib.iterators.epoch import WindowTable
 from lib.utils import seeds
 from lib.utils.errors import SniperError
+
+# What an image can end in; of another size than the others, it may also be too large to be resized.
+BAD_IMAGE = (SniperError, cv2.error, MemoryError)
+
+
+def why_bad(entry, error: BaseException) -> str:
+    """One of BAD_IMAGE as a line that names the image."""
+    if isinstance(error, SniperError):
+        return str(error)
+    reason = getattr(error, 'err', '') or 'there is not enough memory'
+    return f'image {entry["image"]} cannot be resized ({reason}): make it smaller, or leave it out'
 
 
 class WindowSlice(NamedTuple):
@@ -70,8 +83,8 @@ class TrainSamples:
         try:
             file = ImageFile(entry['image'], entry['width'], entry['height'])
             return [self._fill_row(file, slot, epoch, *sample) for sample in samples]
-        except SniperError as error:
-            return [SampleReport(broken=str(error)) for _ in samples]
+        except BAD_IMAGE as error:
+            return [SampleReport(broken=why_bad(entry, error)) for _ in samples]
 
     def _fill_row(self, file, slot, epoch, row, index, chip, position):
         entry = self._roidb.entry(index)
@@ -129,9 +142,10 @@ class CropSamples:
         data = self._slots.view(slot, self._pixels.name, shape)
         try:
             picture, notices = self._picture(index, entry, chip_reduction(max(scales)) if self._reduced_decode else 1)
-        except SniperError as error:
-            return [_empty(data[row], broken=str(error)) for row, _ in crops]
-        return [self._write(picture, entry, crop, scales, data[row])._replace(notices=notices) for row, crop in crops]
+            return [self._write(picture, entry, crop, scales, data[row])._replace(notices=notices)
+                    for row, crop in crops]
+        except BAD_IMAGE as error:
+            return [_empty(data[row], broken=why_bad(entry, error)) for row, _ in crops]
 
     def _picture(self, index, entry, reduction):
         """-> Picture of an image, and notices."""

@@ -57,7 +57,7 @@ def _training_warnings(task, sampler, scales, sizes):
         size = sampler.settings.chip_size
         found = range_checks.order_warnings('TRAIN', scales) or range_checks.empty_scale_warnings(scales, size) or \
             range_checks.missed_warnings('TRAIN', scales, sizes) or (
-                range_checks.chip_warnings(scales, sizes, size) + range_checks.spread_warnings(scales, size)
+                range_checks.chip_warnings(scales, sizes, size) + range_checks.spread_warnings(scales, sizes, size)
                 + range_checks.small_warnings(scales, sizes, task.config.TRAIN.MIN_OBJECT_SIDE))
     return found or task.size_warnings(scales, sizes)
 
@@ -68,13 +68,6 @@ def _tested(config, sizes):
         return seen_in_test(get_task(config, 'test'), sizes)
     except SniperError:
         return []
-
-
-def _chip_warnings(scales, sizes, sampler, config):
-    found = (range_checks.empty_scale_warnings(scales) or range_checks.order_warnings(scales, sizes)
-             or range_checks.missed_warnings('TRAIN', scales, sizes))
-    return (found + range_checks.chip_warnings(scales, sizes, sampler.settings.chip_size)
-            + range_checks.small_warnings(scales, sizes, config.TRAIN.MIN_OBJECT_SIDE))
 
 
 def report_test(config, roidb, sidecar: dict) -> Tuple[List[str], List[str]]:
@@ -97,7 +90,8 @@ def report_test(config, roidb, sidecar: dict) -> Tuple[List[str], List[str]]:
         lines += _trained_line(trained, f'{source}, on these pictures')
     else:
         lines += _trained_line(trained, 'on pictures of {:.0f}x{:.0f}'.format(*trained.picture))
-    warnings = range_checks.order_warnings('TEST', tested) or range_checks.missed_warnings('TEST', tested, sizes)
+    warnings = range_checks.order_warnings('TEST', tested) or range_checks.focus_warnings(
+        tested, config.TEST.DO_PRUNING) or range_checks.missed_warnings('TEST', tested, sizes)
     if trained and not warnings:
         scales = tested if judged is sizes else seen_in_test(task, judged)
         warnings += misfit(scales, judged, trained, config.TEST)

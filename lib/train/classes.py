@@ -37,8 +37,9 @@ def in_known_classes(config, prefix: str, resume: bool, roidb: Sequence, classes
         raise SniperError(f'the classes of the training set are not those of {source}. The data: {_listed(classes)}; '
                           f'there: {_listed(known)}; not known there: {named(match.unknown)}. Outputs of the network '
                           f'cannot change their meaning: {mend}')
-    for text in _differences(match):
-        logger.warning('%s: training goes on with the classes of %s, in its order', text, source)
+    if workers.rank == 0:
+        logger.warning('%s: training goes on with the classes of %s, in its order', '; '.join(_differences(match)),
+                       source)
     return relabelled(roidb, np.array(match.labels)), known
 
 

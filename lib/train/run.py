@@ -41,7 +41,8 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
         found, position = find_start(config, prefix, resume, batch_size, workers)
         before = found.sidecar if found else {}
         if position.epoch >= config.TRAIN.end_epoch:
-            logger.info('All %d epochs are trained already: nothing to do', config.TRAIN.end_epoch)
+            logger.info('All %d epochs are trained already: nothing to do (a higher TRAIN.end_epoch trains on)',
+                        config.TRAIN.end_epoch)
             return 0
         with initialised_step(config, detector, iterator, devices, prefix, found, workers) as step, NewRun(
                 prefix, begin=not found and workers.rank == 0) as new_run:

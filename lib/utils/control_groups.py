@@ -44,9 +44,9 @@ def memory_left(folders: List[str]) -> Optional[int]:
         for limit, used, cache in (('memory.max', 'memory.current', 'inactive_file'),
                                    ('memory.limit_in_bytes', 'memory.usage_in_bytes', 'total_inactive_file')):
             try:
-                limit, used = (int(_lines(os.path.join(folder, name))[0]) for name in (limit, used))
-                reclaimable = dict(line.split() for line in _lines(os.path.join(folder, 'memory.stat'))).get(cache, 0)
-                left.append(limit - used + int(reclaimable))
+                numbers = [int(_lines(os.path.join(folder, name))[0]) for name in (limit, used)]
+                statistics = dict(line.split() for line in _lines(os.path.join(folder, 'memory.stat')))
+                left.append(numbers[0] - numbers[1] + int(statistics.get(cache, '0')))
             except (IndexError, ValueError):  # no such file, 'max'
                 continue
     return min(left, default=None)

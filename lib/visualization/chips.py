@@ -1,10 +1,14 @@
 """Pictures of training chips over their image: a panel a scale."""
+import os
+
 import cv2
 import numpy as np
 
 from lib.chips.statistics import scale_text
 from lib.image import read_image
+from lib.utils.errors import SniperError
 from lib.visualization.draw import FONT
+from lib.visualization.pictures import write_picture
 
 VALID, INVALID, UNCOVERED = (80, 220, 60), (40, 160, 255), (230, 60, 230)   # B, G, R
 POSITIVE, NEGATIVE, PROPOSAL = (255, 170, 40), (50, 50, 255), (225, 225, 140)
@@ -13,6 +17,38 @@ LEGEND = ((POSITIVE, 'chip'), (NEGATIVE, 'negative chip'), (VALID, 'valid object
 PANEL_LONG = 640     # pixels: long side that an image is drawn with
 HEADER, MARGIN = 26, 8
 FADE = 0.55          # brightness of the image under the lines
+
+
+class ChipPictures:
+    """Pictures of images with their chips in a folder. What cannot be read or written is told by `check`, at the end:
+    the figures do not depend on it.
+
+    count: of pictures that were written. settings: ChipSettings.
+    """
+
+    def __init__(self, folder, settings):
+        self.count = 0
+        self._folder, self._settings = folder, settings
+        self._taken, self._failed = set(), []
+
+    def draw(self, entry, chips):
+        """See draw_image_chips; the file has the name of the image, and its id where names are equal."""
+        base = os.path.splitext(os.path.basename(entry['image']))[0] + ('_mirrored' if entry['flipped'] else '')
+        name = base if base not in self._taken else f'{base}_{entry["image_id"]}'.replace(os.sep, '_')
+        while name in self._taken:
+            name += '_'
+        self._taken.add(name)
+        try:
+            write_picture(os.path.join(self._folder, name + '.png'), draw_image_chips(entry, chips, self._settings))
+            self.count += 1
+        except SniperError as error:
+            self._failed.append(str(error))
+
+    def check(self):
+        """SniperError if a picture could not be drawn."""
+        if self._failed:
+            raise SniperError(f'{len(self._failed)} of {len(self._failed) + self.count} pictures could not be drawn '
+                              f'(first: {self._failed[0]})')
 
 
 def draw_image_chips(entry, chips, settings):

@@ -5,6 +5,7 @@ import numpy as np
 
 MOST_HIDDEN = 0.05   # share of a neighbour that a label may cover: the edge of a large box around it, no small one
 MOST_OF_OWN = 0.15   # of the label's own box, if it lies inside
+MOST_LABELS = 300    # of a picture; with more nobody sees anything, and each takes its time
 
 
 def place_labels(boxes: np.ndarray, sizes: Sequence[Sequence[Tuple[int, int]]], width: int, height: int,
@@ -20,18 +21,25 @@ def place_labels(boxes: np.ndarray, sizes: Sequence[Sequence[Tuple[int, int]]], 
     boxes = np.clip(boxes, 0, [width - 1, height - 1] * 2)
     low, high = np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:]) + 1
     areas = (high - low).prod(axis=1)
-    taken = np.zeros((0, 4))
-    places: List[Optional[Tuple[int, int, int]]] = []
-    for number, of_box in enumerate(sizes):
-        found = None
+    allowed = MOST_HIDDEN * areas
+    taken: List[Tuple[int, int, int, int]] = []
+    places: List[Optional[Tuple[int, int, int]]] = [None] * len(sizes)
+    for number, of_box in enumerate(sizes[:MOST_LABELS]):
+        reach = np.max(of_box, axis=0)
+        near = ((low < high[number] + reach) & (high > low[number] - reach)).all(axis=1)
+        mine = allowed[near]
+        mine[np.count_nonzero(near[:number])] = MOST_OF_OWN * areas[number]
+        labels = np.array(taken, np.float64).reshape(-1, 4)
         for choice, size in enumerate(of_box):
             corners = _corners(low[number], high[number], size, width, height)
-            free = corners[_free(corners, size, number, low, high, areas, taken)]
-            if len(free):
-                found = (choice, int(free[0][0]), int(free[0][1]))
-                taken = np.concatenate([taken, [[*free[0], free[0][0] + size[0], free[0][1] + size[1]]]])
+            ends = corners + size
+            free = ((_overlaps(corners, ends, low[near], high[near]) <= mine).all(axis=1) &
+                    (_overlaps(corners, ends, labels[:, :2], labels[:, 2:]) == 0).all(axis=1))
+            if free.any():
+                x, y = corners[int(np.argmax(free))].astype(int).tolist()
+                places[number] = (choice, x, y)
+                taken.append((x, y, x + size[0], y + size[1]))
                 break
-        places.append(found)
     return places
 
 
@@ -46,15 +54,6 @@ def _corners(low, high, size, width, height):
                        (right, y1), (left, y1), (right, y2 - label_height), (left, y2 - label_height),
                        (x1, y1), (x2 - label_width, y1), (x1, y2 - label_height)])
     return np.clip(places, 0, room)
-
-
-def _free(corners, size, number, low, high, areas, taken):
-    """(c,) bool: places where a label hides nothing that it should not."""
-    ends = corners + size
-    hidden = _overlaps(corners, ends, low, high) / areas
-    allowed = np.full(len(areas), MOST_HIDDEN)
-    allowed[number] = MOST_OF_OWN
-    return (hidden <= allowed).all(axis=1) & (_overlaps(corners, ends, taken[:, :2], taken[:, 2:]) == 0).all(axis=1)
 
 
 def _overlaps(low, high, other_low, other_high):

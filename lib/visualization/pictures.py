@@ -12,6 +12,7 @@ logger = logging.getLogger(__name__)
 
 ENDINGS = ('.jpg', '.jpeg', '.png')
 JPEG_QUALITY = 92
+LONGEST_NAME = 150  # bytes of an image's name that its picture's name keeps; a file system takes 255
 LONGEST_JPEG, LONGEST_PNG = 65500, 1000000  # pixels of a side that OpenCV and libpng write
 
 
@@ -50,11 +51,13 @@ def _fitting(path, pixels, longest):
 
 
 def picture_names(roidb):
-    """A distinct file name an image: the image's own base name + '.jpg', with the image id where two would be equal."""
+    """A distinct file name an image: the image's own base name + '.jpg', with the image id where two would be equal,
+    and no longer than file systems take."""
     names, taken = [], set()
     for entry in roidb:
-        base = os.path.splitext(os.path.basename(entry['image']))[0]
-        name = base if base not in taken else f'{base}_{entry["image_id"]}'
+        base = os.fsencode(os.path.splitext(os.path.basename(entry['image']))[0])[:LONGEST_NAME]
+        base = base.decode('utf-8', 'replace')
+        name = base if base not in taken else f'{base}_{entry["image_id"]}'.replace(os.sep, '_')
         while name in taken:
             name += '_'
         taken.add(name)

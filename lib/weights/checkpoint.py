@@ -5,7 +5,8 @@ A checkpoint with the tag `0003` (after epoch 3) or `interrupted` is
     <prefix>-symbol.json        the training graph
     <prefix>-<tag>.params       'arg:<name>', 'aux:<name>' in MXNet's array format; also the box layer's `_test` arrays
     <prefix>-<tag>.states       the optimiser: 'momentum:<name>', 'master:<name>', 'count:<name>' in the same format
-    <prefix>-<tag>.json         progress, classes, configuration; sizes and checksums of the two files above
+    <prefix>-<tag>.json         progress, classes, configuration, sizes of what was trained on (`seen`, see
+                                lib.chips.scale_fit); lengths and checksums of the two files above
 
 Everything is written under temporary names first. Then the old side file is deleted, the new files are renamed, the
 side file last: a process killed at any moment leaves either the old checkpoint, none with this tag, or the new one.
@@ -29,7 +30,14 @@ from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_temporary
 from lib.weights.parameter_matching import TEST_ENDING
 from lib.weights.params_file import file_checksum, read_arrays, write_arrays
-from lib.weights.paths import INTERRUPTED, existing_epochs, params_path, read_json, read_sidecar
+from lib.weights.paths import (
+                               INTERRUPTED,
+                               current_run,
+                               existing_epochs,
+                               params_path,
+                               read_json,
+                               read_sidecar,
+)
 from sniper_mxnet import mx
 
 logger = logging.getLogger(__name__)
@@ -216,7 +224,7 @@ def _tags(prefix):
 
 def _of_current_run(prefix):
     """([Checkpoint], newest first; side files that are missing or damaged)."""
-    run = read_json(prefix + '-run.json').get('run')
+    run = current_run(prefix)
     found, damaged = [], []
     for tag in _tags(prefix):
         path = f'{prefix}-{tag}.'

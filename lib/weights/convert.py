@@ -13,9 +13,10 @@ from typing import List, Optional, Tuple
 
 import numpy as np
 
-from lib.cli import run, setup_logging
+from lib.cli import file_prefix, run, setup_logging
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_file, write_temporary
+from lib.utils.processes import limit_threads
 from lib.utils.user_path import user_path
 from lib.weights.conversion.architectures import recognise
 from lib.weights.conversion.formats import read_weights
@@ -110,7 +111,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Command line -> exit status."""
     parser = argparse.ArgumentParser(prog='python -m lib.weights.convert', description=__doc__.split('\n')[0])
     parser.add_argument('file', type=user_path, help='.pth, .safetensors, .onnx, or .params of Gluon')
-    parser.add_argument('--to', type=user_path, metavar='PREFIX',
+    parser.add_argument('--to', type=file_prefix, metavar='PREFIX',
                         help=f'write PREFIX-0000.params (default: {FOLDER}/<network>)')
     parser.add_argument('--network', metavar='NAME', help='refuse unless it fits this detector')
     parser.add_argument('--pixel_means', nargs=3, type=float, default=PIXEL_MEANS, metavar=('R', 'G', 'B'),
@@ -118,6 +119,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser.add_argument('--order', choices=('RGB', 'BGR'), help="channels of the source's input, if not the usual ones")
     args = parser.parse_args(argv)
     setup_logging()
+    limit_threads()
     convert_file(args.file, args.to, args.network, args.pixel_means, args.order)
     return 0
 

@@ -8,7 +8,7 @@
 import json
 import os
 import re
-from typing import List
+from typing import List, Optional
 
 from configs import config_name
 
@@ -72,6 +72,11 @@ def checkpoints_in(folder: str) -> List[str]:
     """Sorted names of the parameter files of checkpoints in a folder, of whatever prefix; [] if there is no folder."""
     pattern = re.compile(fr'.+-(\d{{4,}}|{INTERRUPTED})\.params$')
     return sorted(filter(pattern.match, os.listdir(folder or '.'))) if os.path.isdir(folder or '.') else []
+
+
+def current_run(prefix: str) -> Optional[str]:
+    """Name of the run that was begun last, which its checkpoints' side files have as `run`; None if nobody says."""
+    return read_json(prefix + '-run.json').get('run')
 
 
 def set_aside_prefixes(prefix: str, epoch: int) -> List[str]:

@@ -5,7 +5,7 @@ import shlex
 import numpy as np
 import pytest
 
-from lib.tasks.seen_report import report_training
+from lib.tasks.seen_report import report_test, report_training
 from tests.chips.pictures import make_pictures, tiny
 
 GOOD = make_pictures((8, 250))
@@ -23,7 +23,7 @@ def mended(records, line, *overrides):
 
 
 @pytest.mark.parametrize('overrides, expected', [
-    ((RANGES, '[[-1, 20], [40, 100], [72, -1]]'), r'RANGES leave out 2\d % .* 2\d to \d\d pixels, which no'),
+    ((RANGES, '[[-1, 20], [40, 100], [72, -1]]'), r'RANGES leave out 2\d % .* 2\d to \d\d pixels, for which no'),
     ((RANGES, '[[-1, 9], [10, 20], [150, -1]]'), r'leave out 6\d % .* sides of [\d.]+ to 14\d pixels'),
     ((RANGES, '[[-1, 40], [24, 60], [60.5, -1]]'), None),  # a gap of half a pixel holds next to nothing
     (('TEST.VALID_RANGES', '[[60, 80], [70, 120], [100, 160]]'), r'TEST.VALID_RANGES leave out 7\d %'),
@@ -83,7 +83,10 @@ def test_sizes_in_pixels_on_pictures_of_mixed_sizes():
     assert len(found) == 1
     assert 'pictures differ in size, and 256px of TRAIN.SCALES shows them at 0.064 to 0.37' in found[0]
     assert found[0].endswith("--set TRAIN.SCALES '[2x, 1x, 0.33x]'")
-    assert 'TEST.SCALES do not fit' in mended(drone, found[0])[0]
+    assert not mended(drone, found[0])
+    whole = make_pictures((100, 1000), ((1280, 1280), (320, 212)), each=20)     # objects that fill the pictures
+    line, = [line for line in warnings(whole) if 'differ in size' in line]
+    assert not any('longer than' in line for line in mended(whole, line))
     crossing = make_pictures((8, 60), ((120, 90), (640, 480)))
     found = warnings(crossing)
     assert len(found) == 1 and 'stand in another order on 50 % of the pictures' in found[0]
@@ -91,17 +94,27 @@ def test_sizes_in_pixels_on_pictures_of_mixed_sizes():
 
 
 def test_without_objects_a_gap_is_seen_too():
-    from lib.tasks.seen_report import report_test
     bare = make_pictures((8, 250), each=0)
     config = tiny('TEST.VALID_RANGES', '[[-1, 20], [40, 120], [60, -1]]')
     line, = [line for line in report_test(config, bare, {})[1] if 'leave out' in line]
     assert 'sides of 20 to 40 pixels' in line and report_test(tiny(), bare, {})[1] == []
 
 
+def test_autofocus_on_pictures_where_the_finer_scale_is_coarser():
+    path = 'configs/faster/sniper_tiny_autofocus.yml'
+    large = make_pictures((8, 250), ((2000, 1500), (640, 480)))
+    config = tiny('TEST.SCALES', '[64px, 0.5x, 1000px]', path=path)
+    line, = [line for line in report_test(config, large, {})[1] if 'AutoFocus' in line]
+    assert '1000px of TEST.SCALES is no finer than 0.5x on 50 % of the pictures' in line
+    again = tiny(*shlex.split(line.partition('--set ')[2]), path=path)
+    assert not any('AutoFocus' in line for line in report_test(again, large, {})[1])
+    config.TEST.DO_PRUNING = [False, False, False]  # the order matters to AutoFocus alone
+    assert not any('AutoFocus' in line for line in report_test(config, large, {})[1])
+
+
 def test_crowded_pictures():
-    from lib.tasks.seen_report import report_test
     crowd = make_pictures((8, 100), count=10, each=250)
-    found = report_test(tiny(), crowd, {})[1]
+    found = report_test(tiny('TEST.MAX_PER_IMAGE', 100, 'TEST.RPN_POST_NMS_TOP_N', 128), crowd, {})[1]
     assert [line for line in found if line.endswith('--set TEST.MAX_PER_IMAGE 300')]
     assert [line for line in found if 'TEST.RPN_POST_NMS_TOP_N is 128 proposals: --set TEST.RPN_POST_NMS_TOP_N' in line]
     assert not any('MAX_PER_IMAGE' in line for line in report_test(tiny('TEST.MAX_PER_IMAGE', 0), crowd, {})[1])
@@ -125,6 +138,5 @@ def test_nothing_breaks_on_odd_data_and_scales(seed):
     config.TEST.BATCH_IMAGES = [1] * count
     lines, found, trained = report_training(config, records)
     assert len(lines) >= 3 + count and all(isinstance(line, str) and '\n' not in line for line in found)
-    from lib.tasks.seen_report import report_test
     for sidecar in ({}, {'seen': trained.facts()} if trained else {}, {'config': {'TRAIN.SCALES': 'nonsense'}}):
         report_test(config, records, sidecar)

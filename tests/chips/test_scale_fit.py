@@ -9,16 +9,25 @@ import pytest
 from lib.chips.scale_fit import TrainedSizes, seen_otherwise
 from lib.chips.seen_sizes import seen_in_test
 from lib.dataset.object_sizes import object_sizes
-from lib.tasks import get_task
+from lib.tasks import check_config, get_task
 from lib.tasks.seen_report import report_test, report_training
 from tests.chips.pictures import make_pictures, tiny
 
+# Test scales by the size of the picture, made for pictures of about 750x600, and a training by factors.
+PAIRS = ('TRAIN.SCALES', '[2.0, 1.0, 256.0]', 'TRAIN.VALID_RANGES', '[[-1, 40], [24, 100], [72, -1]]',
+         'TEST.SCALES', '[[960, 1280], [480, 640], [192, 256]]', 'TEST.VALID_RANGES', '[[-1, 48], [20, 120], [60, -1]]',
+         'TEST.BATCH_IMAGES', '[2, 4, 8]', 'TEST.USE_CACHE', '[False, False, False]', 'TEST.DO_PRUNING',
+         '[False, False, False]', 'TEST.CHIP_HYPERPARAMS', '[[-1, -1, -1], [-1, -1, -1], [-1, -1, -1]]')
+FOCUS = ('TRAIN.SCALES', '[2.0, 0.7, 256.0]', 'TRAIN.VALID_RANGES', '[[-1, 48], [20, 340], [72, -1]]',
+         'TEST.SCALES', '[[336, 448], [960, 1280]]', 'TEST.VALID_RANGES', '[[24, -1], [-1, 60]]',
+         'TEST.BATCH_IMAGES', '[8, 2]', 'TEST.USE_CACHE', '[False, False]', 'TEST.DO_PRUNING', '[False, True]',
+         'TEST.CHIP_HYPERPARAMS', '[[3, 0.15, 4], [-1, -1, -1]]', 'TEST.AUTO_FOCUS', 'True')
 SCENES = make_pictures((8, 300), ((750, 600), (660, 500), (890, 700)))
-TRAINED = {'seen': json.loads(json.dumps(report_training(tiny(), SCENES)[2].facts()))}
+TRAINED = {'seen': json.loads(json.dumps(report_training(tiny(*PAIRS), SCENES)[2].facts()))}
 
 
-def found(records, *overrides, sidecar=TRAINED, path='configs/faster/sniper_tiny_e2e.yml'):
-    return [line for line in report_test(tiny(*overrides, path=path), records, sidecar)[1] if 'SCALES' in line]
+def found(records, *overrides, sidecar=TRAINED, base=PAIRS):
+    return [line for line in report_test(tiny(*base, *overrides), records, sidecar)[1] if 'SCALES' in line]
 
 
 def words_of(line):
@@ -26,7 +35,7 @@ def words_of(line):
 
 
 def share_off(records, *overrides):
-    config, sizes = tiny(*overrides), object_sizes(records)
+    config, sizes = tiny(*PAIRS, *overrides), object_sizes(records)
     scales = seen_in_test(get_task(config, 'test'), sizes)
     return seen_otherwise(scales, sizes, TrainedSizes.from_facts(TRAINED['seen'])).mean()
 
@@ -39,6 +48,7 @@ def test_the_data_it_was_trained_on_fits():
 def test_objects_of_the_same_sizes_in_other_pictures(sizes):
     """Case 03: the same objects, larger and smaller pictures: the factors of training fit."""
     records = make_pictures((8, min(300, min(map(min, sizes)) / 2)), sizes, seed=1)
+    assert found(records, base=()) == []  # sniper_tiny_e2e.yml has the factors of training
     line, = found(records)
     assert re.search(r'TEST.SCALES do not fit what the network was trained on: \d+ % of the objects', line)
     assert re.search(r'objects (up to|of|from) .* pixels are tested at [\d.]+ of their size and were trained at', line)
@@ -58,6 +68,7 @@ def test_pictures_of_a_higher_resolution():
     records = make_pictures((40, 1500), ((3750, 3000),))
     line, = found(records)
     words = words_of(line)
+    assert re.search('were trained at 0.[0-4]', line)
     assert 'TEST.VALID_RANGES' in words and found(records, *words) == [] and share_off(records, *words) < 0.1
 
 
@@ -65,8 +76,10 @@ def test_one_scale_for_all():
     one = ('TEST.SCALES', '[[480, 640]]', 'TEST.VALID_RANGES', '[[-1, -1]]', 'TEST.BATCH_IMAGES', 1, 'TEST.USE_CACHE',
            '[False]', 'TEST.DO_PRUNING', '[False]', 'TEST.CHIP_HYPERPARAMS', '[[-1, -1, -1]]')
     line, = found(SCENES, *one)
-    again = tiny(*one, *words_of(line))  # every key a scale has its length
-    assert [len(again.TEST[key]) for key in ('SCALES', 'VALID_RANGES', 'BATCH_IMAGES', 'USE_CACHE')] == [3, 3, 3, 3]
+    for cached in ([], ['TEST.USE_CACHE', '[True]'], ['TEST.CHIP_HYPERPARAMS', '[[3, 0.15, 4]]']):
+        again = tiny(*PAIRS, *one, *cached, *words_of(found(SCENES, *one, *cached)[0]))
+        check_config(again, 'test')  # every key a scale has its length
+        assert len(again.TEST.SCALES) == len(again.TEST.USE_CACHE) == 3
     assert found(SCENES, *one, *words_of(line)) == []
 
 
@@ -78,10 +91,9 @@ def test_only_the_small_objects_are_off():
 
 
 def test_autofocus_keeps_its_order():
-    path = 'configs/faster/sniper_tiny_autofocus.yml'
-    sidecar = {'seen': report_training(tiny(path=path), SCENES)[2].facts()}
-    assert found(SCENES, sidecar=sidecar, path=path) == []
-    line, = found(make_pictures((8, 300), ((2670, 2100),)), sidecar=sidecar, path=path)
+    sidecar = {'seen': report_training(tiny(*FOCUS), SCENES)[2].facts()}
+    assert found(SCENES, sidecar=sidecar, base=FOCUS) == []
+    line, = found(make_pictures((8, 300), ((2670, 2100),)), sidecar=sidecar, base=FOCUS)
     assert words_of(line)[1] == '[0.7x, 2x]'
 
 
@@ -98,18 +110,19 @@ def test_checkpoints_that_do_not_say():
     large = make_pictures((8, 300), ((2670, 2100),))
     line, = found(large, sidecar={})
     assert 'TEST.SCALES do not fit TRAIN.SCALES' in line and words_of(line)[1].startswith('[2x, 1x,')
-    assert 'does not say: by TRAIN of this configuration' in report_test(tiny(), large, {})[0][-1]
+    assert 'does not say: by TRAIN of this configuration' in report_test(tiny(*PAIRS), large, {})[0][-1]
     kept = {'config': {'TRAIN.SCALES': [4.0, 2.0, 512.0], 'TRAIN.VALID_RANGES': [[-1, 20], [12, 50], [36, -1]]}}
     line, = found(large, sidecar=kept)
     assert words_of(line)[1].startswith('[4x, 2x,')
-    assert 'by TRAIN.SCALES in its side file' in report_test(tiny(), large, kept)[0][-1]
+    assert 'by TRAIN.SCALES in its side file' in report_test(tiny(*PAIRS), large, kept)[0][-1]
     assert found(SCENES, 'TRAIN.SCALES', '[9x, 5x, 3x]') == []  # what this configuration would train does not matter
 
 
 @pytest.mark.parametrize('spoil', [
     lambda facts: facts.pop('scales'), lambda facts: facts.update(scales=[]), lambda facts: facts.update(sizes=[1, 2]),
     lambda facts: facts.update(sides=[float('nan')] * 21), lambda facts: facts['scales'][0].update(factor=0),
-    lambda facts: facts.update(picture='large'), lambda facts: facts['scales'][0].update(scale=7),
+    lambda facts: facts.update(picture='large'), lambda facts: facts.update(picture=[float('inf'), 1]),
+    lambda facts: facts['scales'][0].update(scale=7),
     lambda facts: facts['scales'][0].update(scale='twice')])
 def test_damaged_facts_are_none(spoil):
     facts = json.loads(json.dumps(TRAINED['seen']))
@@ -119,7 +132,7 @@ def test_damaged_facts_are_none(spoil):
 
 
 def test_facts_come_back():
-    trained = report_training(tiny(), SCENES)[2]
+    trained = report_training(tiny(*PAIRS), SCENES)[2]
     again = TrainedSizes.from_facts(json.loads(json.dumps(trained.facts())))
     np.testing.assert_allclose(again.sizes, trained.sizes, atol=0.05)
     assert again.scales[2].high == np.inf and again.scales[0].definition == '2x' and again.picture == trained.picture

@@ -78,10 +78,10 @@ def test_table():
     sizes = object_sizes(make_pictures((8, 300), ((640, 480), (800, 600))))
     training = seen_in_training(ChipSampler(config), sizes)
     lines = table([('TRAIN', training), ('TEST', seen_in_test(get_task(config, 'test'), sizes))], sizes)
-    assert len(lines) == 3 + 3 + 3
+    assert len(lines) == 3 + 3 + 4
     assert lines[0].split() == 'pictures 60: 640x480 to 800x600, median 800x600 pixels'.split()
     assert lines[3].startswith('TRAIN 2x           2 ') and 'up to 40' in lines[3] and ' %' in lines[3]
-    assert '0.32 to 0.4' in lines[5] and 'from 72' in lines[5] and lines[6].startswith('TEST [960, 1280]')
+    assert '0.32 to 0.4' in lines[5] and 'from 72' in lines[5] and lines[6].startswith('TEST 2x')
 
 
 def test_table_without_objects_and_without_pictures():

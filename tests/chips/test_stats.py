@@ -21,7 +21,7 @@ from lib.chips.statistics import (
 )
 from lib.utils.errors import SniperError
 from lib.visualization.chip_plot import plot_statistics
-from lib.visualization.chips import NEGATIVE, POSITIVE, UNCOVERED, draw_image_chips
+from lib.visualization.chips import NEGATIVE, POSITIVE, UNCOVERED, ChipPictures, draw_image_chips
 
 SETTINGS = ChipSettings((2.0, 1.0, 128.0), ((-1, 20), (16, 60), (70, -1)), 128, (20,), negatives=2,
                         negative_rows=(5, 3))
@@ -99,6 +99,21 @@ def test_picture_shows_what_there_is(tmp_path):
     np.testing.assert_array_equal(turned, picture)  # a black image
 
 
+def test_pictures_that_cannot_be_drawn_are_told_at_the_end(tmp_path):
+    entries = []
+    for number, name in enumerate(('a/x.png', 'b/x.png', 'c.png')):
+        os.makedirs(str(tmp_path / name[0]), exist_ok=True)
+        entries.append(dict(make_entry(str(tmp_path / name)), image_id=number))
+        cv2.imwrite(entries[-1]['image'], np.zeros((300, 400, 3), np.uint8))
+    os.remove(entries[2]['image'])
+    pictures = ChipPictures(str(tmp_path / 'out'), SETTINGS)
+    for entry in entries:
+        pictures.draw(entry, [])
+    assert pictures.count == 2 and sorted(os.listdir(str(tmp_path / 'out'))) == ['x.png', 'x_1.png']
+    with pytest.raises(SniperError, match='1 of 3 pictures could not be drawn .first: image .*c.png cannot be read'):
+        pictures.check()
+
+
 @pytest.fixture(scope='module')
 def synthetic_set(tmp_path_factory):
     from lib.dataset import synthetic
@@ -114,7 +129,7 @@ def test_the_command(synthetic_set, tmp_path, capsys):
     assert stats.main(command) == 0
     text = capsys.readouterr().out
     assert text.startswith('6 images') and 'one pass at 800x1333' in text
-    assert 'What the network sees\npictures           3: ' in text and 'TEST [192, 256]' in text
+    assert 'What the network sees\npictures           3: ' in text and 'TEST 0.33x' in text
     with open(out['facts.json']) as stream:
         facts = json.load(stream)
     assert facts['images'] == 6 and facts['chips'] == sum(facts['positive_per_scale'])
@@ -153,3 +168,5 @@ def test_the_command_counts_the_chips_of_training(synthetic_set, sampler):
 def test_mistakes(synthetic_set):
     with pytest.raises(SniperError, match='--draw wants a number'):
         stats.main(['--draw', 'many', 'folder', '--set', 'dataset.dataset_path', synthetic_set])
+    with pytest.raises(SniperError, match='--epoch -1: epochs count from 0'):
+        stats.main(['--epoch', '-1', '--set', 'dataset.dataset_path', synthetic_set])

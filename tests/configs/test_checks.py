@@ -18,6 +18,7 @@ CONTRADICTIONS = [
     ('train', ['TRAIN.SCALES', '[2.0, 256.0]'], ['TRAIN.SCALES has 2', 'TRAIN.VALID_RANGES has 3']),
     ('train', ['TRAIN.SCALES', '[]', 'TRAIN.VALID_RANGES', '[]'], ['TRAIN.SCALES is empty']),
     ('train', ['TRAIN.SCALES', '[2.0, -1.0, 256.0]'], ['TRAIN.SCALES', '-1.0']),
+    ('train', ['dataset.dataset_path', ' '], ['dataset.dataset_path', 'name a folder']),
     ('train', ['TRAIN.lr_step', 'four'], ['TRAIN.lr_step', "'four'", '4,5.33']),
     ('train', ['TRAIN.lr_step', '4,,6'], ['TRAIN.lr_step']),
     ('train', ['TRAIN.lr_step', "'-1'"], ['TRAIN.lr_step']),
@@ -28,7 +29,8 @@ CONTRADICTIONS = [
     ('train', ['TRAIN.NEG_CHIP_MIN_ROWS', '[10]'], ['TRAIN.NEG_CHIP_MIN_ROWS', 'two numbers']),
     ('train', ['TRAIN.NEG_CHIPS_PER_IMAGE', '-1'], ['TRAIN.NEG_CHIPS_PER_IMAGE is -1']),
     ('train', ['TRAIN.NUM_PROCESS', '-2'], ['TRAIN.NUM_PROCESS is -2', "'auto'"]),
-    ('test', ['TEST.VALID_RANGES', '[(50,10),(20,120),(60,-1)]'], ['TEST.VALID_RANGES', '(50, 10)', 'above the first']),
+    ('test', ['TEST.VALID_RANGES', '[(50,10),(20,120),(60,640),(480,-1)]'],
+     ['TEST.VALID_RANGES', '(50, 10)', 'above the first']),
     ('train', ['default.kvstore', 'local', 'default.gradient_compression', '2bit'],
      ["gradient_compression is '2bit'", "kvstore 'local' does not have", 'dist_sync']),
     ('train', ['default.kvstore', 'dist_async', 'default.gradient_compression', '2bit'],
@@ -38,8 +40,9 @@ CONTRADICTIONS = [
      ['compression_threshold']),
     ('train', ['default.kvstore', 'dist_async', 'TRAIN.fp16', 'True'], ['TRAIN.fp16', 'dist_async', 'dist_sync']),
     ('train', ['default.worker_timeout', '0'], ['default.worker_timeout is 0']),
-    ('test', ['TEST.SCALES', '[(480,512)]'], ['TEST.SCALES has 1', 'TEST.VALID_RANGES has 3']),
-    ('test', ['TEST.SCALES', '[(480,512)]', 'TEST.VALID_RANGES', '[(-1,-1)]'], ['TEST.BATCH_IMAGES has 3']),
+    ('test', ['TEST.SCALES', '[4x,3x,2x,1x,256px]'], ['TEST.SCALES has 5', 'TEST.VALID_RANGES has 4']),
+    ('test', ['TEST.SCALES', '[1x]', 'TEST.VALID_RANGES', '[(-1,-1)]', 'TEST.BATCH_IMAGES', '[1,1,1]'],
+     ['TEST.BATCH_IMAGES has 3']),
     ('test', ['TEST.SCALES', '[(-1,512),(-1,256),(2,1)]'], ['TEST.SCALES', '[2, 1]', 'pixels', '[2x, 1x]']),
     ('test', ['TEST.SCALES', '[0,1,-1]'], ['TEST.SCALES', '0', 'above 0']),
     ('test', ['TEST.BATCH_IMAGES', '0'], ['TEST.BATCH_IMAGES']),
@@ -67,7 +70,7 @@ def test_kinds_of_exchange_that_there_are_not(key, value):
 
 def test_what_a_purpose_does_not_use_is_not_looked_at():
     check_supported(load_config(TINY, ['TRAIN.SCALES', '[2.0, 256.0]']), 'test')
-    check_supported(load_config(TINY, ['TEST.SCALES', '[(480,512)]']), 'train')
+    check_supported(load_config(TINY, ['TEST.SCALES', '[4x,3x,2x,1x,256px]']), 'train')
 
 
 def test_an_unknown_purpose_is_a_bug():
@@ -87,20 +90,19 @@ def test_numbers_stay_within_what_their_keys_declare(name):
     declared, purpose = LIMITED[name], 'test' if name.startswith('TEST.') else 'train'
     low, high, above = declared.limits
     below, beyond = [] if low is None else [low - 1], [] if high is None else [high + 1]
-    outside = below + beyond + ([] if above is None else [above]) + [2 ** 40]
+    outside = below + beyond + ([] if above is None else [above])
+    outside += [] if declared.kind in (FLOAT, FLOATS) else [2 ** 40]
     sample = plain_value(declared.kind.convert(declared.default))
     for number in outside:
         value = [number] * len(sample) if isinstance(sample, list) else number
         with pytest.raises(ConfigError, match=f'^(--set: )?{name}') as caught:
-            check_supported(load_config(TINY, [name, value]), purpose)
-            if declared.kind in (FLOAT, FLOATS):
-                raise ConfigError(name)  # large numbers are as good as others there
+            check_supported(load_config(None, [name, value]), purpose)
         assert '\n' not in str(caught.value) and len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize('name', [name for name, declared in declared_keys().items() if declared.kind in (INT, FLOAT)])
 def test_no_number_is_beyond_what_the_operators_take(name):
-    for text in ('nan', '-inf', '1e39', '1' + '0' * 400, '-99999999999999999999999999999999999999999', '1e400'):
+    for text in ('nan', '-inf', '1e39', '1e-38', '1' + '0' * 400, '-9' + '9' * 40, '1e400'):
         with pytest.raises(ConfigError, match=f'^--set: {name}') as caught:
-            load_config(TINY, [name, text])
+            load_config(None, [name, text])
         assert len(str(caught.value)) < 200, text

@@ -150,7 +150,7 @@ def test_whatever_becomes_of_the_streams_the_work_is_done(tmp_path, prints, stre
     pause = '(sleep 0.3; exec "$@")' if '|' in streams else '"$@"'
     done = subprocess.run(['bash', '-c', f'{pause} {streams}; exit ${{PIPESTATUS[0]}}', 'x', sys.executable,
                            str(program)], cwd=ROOT, env=dict(os.environ, PYTHONPATH=ROOT), text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                          capture_output=True)
     assert done.returncode == status and (saved.exists() or status in (1, 141))
     lines = [line for line in done.stderr.splitlines() if not line.endswith(' said')]
     assert len(lines) == bool(complaint) and re.search(complaint, done.stderr), done.stderr
@@ -162,3 +162,34 @@ def test_letters_that_the_terminal_lacks_are_spelt(tmp_path):
     done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, stdout=subprocess.PIPE, text=True,
                           env=dict(os.environ, PYTHONIOENCODING='latin-1'))
     assert done.returncode == 0 and done.stdout == 'table ' * 9 + '\\u5199\n'
+
+
+class MXNetError(Exception):
+    """Stands in for mxnet.MXNetError, which need not be loaded."""
+
+
+@pytest.mark.parametrize('error, line', [
+    (MemoryError(), 'memory ran out: lower BATCH_IMAGES'),
+    (MXNetError('Check failed: cudaMalloc failed: out of memory\nStack trace:'), 'memory ran out'),
+    (OSError(28, 'No space left on device'), 'No space left on device'),
+    (PermissionError(13, 'Permission denied', 'a/b\n'), 'a/b : Permission denied')])
+def test_what_the_system_refuses_is_one_line(capsys, error, line):
+    def main(argv):
+        raise error
+    with pytest.raises(SystemExit) as leaving:
+        cli.run(main)
+    text = capsys.readouterr().err
+    assert leaving.value.code == 1 and text.count('\n') == 1 and text.startswith('error: ' + line)
+
+
+def test_other_errors_of_mxnet_are_bugs():
+    def main(argv):
+        raise MXNetError('shapes do not match')
+    with pytest.raises(MXNetError):
+        cli.run(main)
+
+
+@pytest.mark.parametrize('prefix', ['', ' ', '/', 'a/', '.', '..'])
+def test_a_prefix_has_letters(prefix):
+    with pytest.raises(SniperError, match='names no files'):
+        parse(['--save_prefix', prefix])

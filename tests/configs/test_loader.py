@@ -92,7 +92,18 @@ def test_numbers_become_texts_where_a_text_is_meant(tmp_path):
     assert load_config(write(tmp_path, 'TRAIN: {lr_step: [4, 6]}')).TRAIN.lr_step == '4,6'
 
 
+def aliases_of_aliases(first, joint):
+    """Ten lines that unfold to 9 ** 9 values."""
+    names = 'abcdefghij'
+    lines = [f'{name}: &{name} ' + joint % ', '.join(['*' + before] * 9) for before, name in zip(names, names[1:])]
+    return '\n'.join([f'a: &a {first}'] + lines)
+
+
 BAD_FILES = {
+    'aliases': (aliases_of_aliases('[x, x]', '[%s]') + '\ngpus: *j', ['aliases', 'unfold', '100000']),
+    'merged aliases': (aliases_of_aliases('{x: 1}', '{<<: [%s]}'), ['aliases', 'unfold']),
+    'alias of itself': ('TRAIN: &t\n  lr: *t\n', ['line 1', 'aliases']),
+    'without end': ('#' * 1000001, ['1000000 characters', 'no configuration file']),
     'misspelt inner key': ('TRAIN:\n  lr: 0.1\n  LRR: 1\n', ['experiment.yml line 3', 'TRAIN.LRR', 'TRAIN.lr']),
     'misspelt section': ('TRIAN: {lr: 0.1}', ['line 1', 'TRIAN', 'nearest valid key is TRAIN']),
     'key outside its section': ('lr: 0.1', ['lr', 'nearest valid key is TRAIN.lr']),

@@ -102,3 +102,21 @@ def test_names_and_order():
     assert not ascending('2x', '2x') and not ascending('2x', '0.5x') and not ascending((480, 640), (400, 800))
     assert ascending('2x', '256px') and ascending('256px', '2x')  # which is finer depends on the image
     assert read_scale(' 2 X ') == ('x', 2) and read_scale('256px') == ('px', 256)
+
+
+@pytest.mark.parametrize('scales, ranges', [
+    ('[[3360,4480],[1680,2240],[672,896]]', [(-1, 48), (20, 120), (60, -1)]), ('[1x]', [(-1, -1)]),
+    ('[2x,1x,0.33x,256px]', [(-1, 48), (20, 120), (60, 640), (480, -1)])])
+def test_fewer_test_scales_than_the_file_has(scales, ranges):
+    """Commands that were made for three scales, or one, without ranges."""
+    config = load_config(TINY, ['TEST.SCALES', scales])
+    check_supported(config, 'test')
+    assert config.TEST.VALID_RANGES == ranges and len(config.TEST.BATCH_IMAGES) == len(ranges)
+    config = load_config(TINY, ['TEST.SCALES', '[2x,1x]', 'TEST.VALID_RANGES', '[(-1,30),(20,-1)]'])
+    assert config.TEST.VALID_RANGES == [(-1, 30), (20, -1)]
+
+
+def test_scales_of_autofocus_are_not_left_out():
+    words = ['TEST.SCALES', '[2x]']
+    with pytest.raises(ConfigError, match='give one range a scale'):
+        check_supported(load_config(TINY.replace('e2e', 'autofocus'), words), 'test')

@@ -70,8 +70,10 @@ def test_what_is_in_the_way_of_the_annotation_file(tmp_path):
 
 
 @pytest.mark.parametrize('text, said', [
-    ('', 'it is empty'), (' \n', 'it is empty'), ('{"images": [', 'ends in the middle (line 1, column 13)'),
-    ('{"images": [\n"abc', 'ends in the middle'), ('no json', 'Expecting value: line 1, column 1'), ('\x00\x01', ''),
+    ('', 'is it empty or cut short?'), (' \n', 'is it empty'),
+    ('{"images": [', 'ends in the middle (line 1, column 13)'),
+    ('{"images": [\n"abc', 'ends in the middle'), ('{"images": [1, tru', 'ends in the middle'),
+    ('no json', 'Expecting value: line 1, column 1'), ('\x00\x01', ''),
     ('[' * 200000, ''), ('{"images": [\n1,\n2,\n]}', 'take away the comma before the bracket'),
     ('{"images": [],\n}', 'take away the comma before the bracket'), ('{"images": 1}\n{"images": 2}', 'JSON lines'),
     ('version https://git-lfs.github.com/spec/v1\noid sha256:1', 'git lfs pull'), ('PK\x03\x04', 'unpack it'),

@@ -6,6 +6,7 @@ from lib.dataset import get_dataset
 from lib.dataset.box_units import check_boxes
 from lib.utils.errors import SniperError
 from tests.dataset.coco_folder import content, make_folder
+from tests.dataset.voc_folder import make_part, xml
 
 SIZE = np.array([640., 480.])
 
@@ -117,7 +118,53 @@ def test_percent_and_thousandths():
 def test_boxes_without_sides():
     boxes = right_boxes()
     boxes[:40, 2:] *= -1
-    assert '40 of 60 boxes have no width or height above 0' in refused(boxes)
+    assert '40 of 60 boxes have no width or height' in refused(boxes)
+
+
+def test_pictures_whose_objects_keep_together():
+    """A crowd in a corner of one picture is no proof of another unit; the same in many pictures is."""
+    for size in (SIZE, np.array([8000., 6000.])):
+        crowd, sizes = right_boxes(60, largest=0.1) * 0.4, np.tile(size, (60, 1))
+        assert check_boxes('a.json', crowd, sizes, np.zeros(60, int)) == []
+        assert len(check_boxes('a.json', crowd, sizes, np.arange(60) // 5)) == 1
+
+
+def test_some_shares_are_counted():
+    boxes = right_boxes(40)
+    boxes[:15] /= np.tile(SIZE, 2)
+    assert 'the numbers of 15 of 40 boxes lie between 0 and 1' in said(boxes)[0]
+    boxes[:15] = [0, 0, 1, 1]
+    assert said(boxes) == []
+
+
+def load_voc(folder, corners):
+    """corners: (n, 4) xmin ymin xmax ymax, five an image of 640 x 480."""
+    make_part(folder, {f'i{number}': xml(*(('a',) + tuple(corner) for corner in corners[number:number + 5].tolist()),
+                                         size=(640, 480)) for number in range(0, len(corners), 5)})
+    return get_dataset('PascalVOC', 'all', str(folder), str(folder)).roidb()
+
+
+@pytest.mark.parametrize('change, said_of_it', [
+    (lambda corners: corners / np.tile(SIZE, 2), 'are boxes shares of the image?'),
+    (lambda corners: np.hstack([corners[:, :2], corners[:, 2:] - corners[:, :2]]), 'are they x, y, width, height'),
+    (lambda corners: corners[:, [2, 3, 0, 1]], 'are the corners in another order?'),
+    (lambda corners: corners * 3, 'were they made on a copy about 3.0 times as large?'),
+    (lambda corners: corners / np.tile(SIZE, 2) * 100, 'are they percent of the image'),
+    (lambda corners: corners / 2, 'were they made on a smaller copy?')])
+def test_voc_is_asked_too(tmp_path, caplog, change, said_of_it):
+    boxes = np.round(right_boxes())
+    try:
+        load_voc(tmp_path, change(np.hstack([boxes[:, :2] + 1, boxes[:, :2] + boxes[:, 2:]])))
+    except SniperError as error:
+        assert said_of_it in str(error)
+    else:
+        assert said_of_it in caplog.text
+
+
+def test_right_voc_boxes_pass(tmp_path, caplog):
+    boxes = np.round(right_boxes())
+    load_voc(tmp_path, np.hstack([boxes[:, :2] + 1, boxes[:, :2] + boxes[:, 2:]]))
+    assert not [record for record in caplog.records if record.levelname == 'WARNING']
 
 
 def load(tmp_path, boxes):

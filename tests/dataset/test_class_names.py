@@ -39,7 +39,8 @@ def test_written_differently(name, known):
 @pytest.mark.parametrize('names, known', [
     (['Kasten'], ['box']), (['cat'], ['dog']), (['1'], ['-1']), (['1-0'], ['10']), (['c'], ['c++']), (['A-'], ['A']),
     (['s'], ['']), (['1s'], ['1']), (['grass'], ['gras s ed']), (['Dog', 'DOG'], ['dog']), (['dog'], ['Dog', 'DOG']),
-    (['car', 'car'], ['a', 'b'])])
+    (['car', 'car'], ['a', 'b']), (['glass'], ['glasses']), (['shorts'], ['short']), (['princes'], ['princess']),
+    (['AB'], ['ABS'])])
 def test_not_the_same(names, known):
     found = match_classes(names, known)
     assert set(found.labels) == {NOWHERE}

@@ -59,6 +59,12 @@ def test_boxes_count_without_area(tmp_path, caplog, area):
     assert metrics['APm'] == pytest.approx(1) or area == '441'    # LARGE has 3000 pixels
 
 
+def test_areas_in_shares_of_the_image(tmp_path, caplog):
+    dataset = load(make_folder(tmp_path, {'train2017': file_with(area=0.0004)}))
+    assert 'areas are shares of the image: width x height of the box is taken' in caplog.text
+    assert dataset.evaluate(all_found(dataset), str(tmp_path / 'out'))['APm'] == pytest.approx(1)
+
+
 def test_a_given_area_counts_in_the_evaluation(tmp_path):
     dataset = load(make_folder(tmp_path, {'train2017': file_with(area=5000)}))
     metrics = dataset.evaluate(all_found(dataset), str(tmp_path / 'out'))
@@ -191,6 +197,22 @@ def test_categories_as_names(tmp_path):
     file['categories'] = ['cat', 'dog']
     dataset = load(make_folder(tmp_path, {'train2017': file}))
     assert dataset.classes == ('__background__', 'cat', 'dog') and dataset.roidb()[0]['gt_classes'].tolist() == [2]
+
+
+def test_categories_without_a_name(tmp_path, caplog):
+    file = content({1: [BOX, (3, 1, 1, 9, 9), (7, 1, 1, 8, 8)]}, categories=[(3, ' '), (1, 'cat'), (7, 'dog')])
+    dataset = load(make_folder(tmp_path, {'train2017': file}))
+    assert dataset.classes == ('__background__', 'cat', 'dog') and dataset.roidb()[0]['gt_classes'].tolist() == [1, 2]
+    assert '1 categories have an empty name and are left out (category 3)' in caplog.text
+
+
+def test_addresses_instead_of_names(tmp_path):
+    file = file_with()
+    for image in file['images']:
+        image['coco_url'] = 'http://images.cocodataset.org/val2017/' + image.pop('file_name')
+    folder = make_folder(tmp_path, {'train2017': file}, image_files=False)
+    expected = [touch(folder, 'images', 'val2017', '1.jpg'), touch(folder, 'images', 'train2017', '2.jpg')]
+    assert [record['image'] for record in load(folder).roidb()] == expected
 
 
 def test_background_is_no_class(tmp_path, caplog):

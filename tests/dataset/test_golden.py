@@ -12,7 +12,6 @@ from tests.dataset.coco_folder import make_folder, touch
 from tests.detections import flat
 from tests.golden import golden_file
 
-
 # Of METRICS, those over objects of all sizes: the original takes an object of `area` 0 as small, whatever its box.
 ALL_SIZES = [0, 1, 2, 6, 7, 8]
 

@@ -126,6 +126,14 @@ def test_missing_image_of_a_test_set(tmp_path):
         load_test_dataset(config_for(folder))
 
 
+def test_a_few_missing_images_do_not_end_a_test(tmp_path, caplog):
+    folder = make_folder(tmp_path, {'val2017': content({1: [BOX], 2: [], 3: [BOX]})})
+    os.remove(os.path.join(folder, 'images', 'val2017', '3.jpg'))
+    _, roidb = load_test_dataset(config_for(folder))
+    assert [record['image_id'] for record in roidb] == [1, 2, 3]
+    assert '1 of 3 image files are missing, the test goes on without detections there: ' in caplog.text
+
+
 def test_masks_when_configured(tmp_path):
     folder = make_folder(tmp_path, {'train2017': content({1: [BOX]})})
     assert 'gt_masks' not in load_training_roidb(config_for(folder))[0][0]

@@ -227,6 +227,11 @@ def test_ours_is_preferred_and_absence_names_the_ways(coco):
     config, dataset = coco
     with pytest.raises(SniperError) as caught:
         find_proposal_file(config, dataset.name)
+    path = os.path.join(config.proposal_path, dataset.name + '_rpn.npz')
+    os.makedirs(path)
+    with pytest.raises(SniperError, match='proposal file .*_rpn.npz is a folder, not a file'):
+        find_proposal_file(config, dataset.name)
+    os.rmdir(path)
     message = str(caught.value)
     assert '\n' not in message
     for part in ('train_neg_props_and_sniper.sh', 'TEST.EXTRACT_PROPOSALS True', 'COCO_train2014_rpn.pkl',

@@ -98,8 +98,8 @@ def test_broken_boxes_are_counted(tmp_path, caplog, corners):
 
 
 def test_inverted_boxes_are_counted(tmp_path, caplog):
-    make_part(tmp_path, {'a': xml(('cat', 30, 1, 9, 9), ('cat', 1, 9, 9, 3), CAT)}, {'train': ['a']})
-    assert [len(record['boxes']) for record in load(tmp_path)] == [1]
+    make_part(tmp_path, {'a': xml(('cat', 30, 1, 9, 9), ('cat', 1, 9, 9, 3), CAT, CAT)}, {'train': ['a']})
+    assert [len(record['boxes']) for record in load(tmp_path)] == [2]
     assert '2 boxes have their corners in the wrong order and are left out' in caplog.text
     assert 'outside' not in caplog.text
 
@@ -250,8 +250,8 @@ def test_difficult_objects_are_counted(tmp_path, caplog):
 
 def test_boxes_in_shares_of_the_image(tmp_path):
     make_part(tmp_path, {'a': xml(('cat', 0.1, 0.2, 0.5, 1)), 'b': xml(('cat', 0, 0, 0.25, 0.5))})
-    with pytest.raises(SniperError, match='all 2 boxes of PASCALVOC_all lie between 0 and 1 .*a.xml.*shares'):
-        opened(tmp_path)
+    with pytest.raises(SniperError, match='PASCALVOC_all of .* 2 of 2 boxes lie between 0 and 1: are boxes shares'):
+        load(tmp_path, 'all')
 
 
 @pytest.mark.parametrize('corners, said', [

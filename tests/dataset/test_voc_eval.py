@@ -120,6 +120,7 @@ def test_no_detection_and_classes_without_objects(tmp_path, caplog):
     detections[1][0], detections[2][0] = [[0, 0, 9, 9, 1]], [[0, 0, 9, 9, 1]]
     metrics = dataset.evaluate(flat(detections), str(tmp_path))
     assert metrics['per_class'] == {'cell': 1, 'ghost': 0} and metrics['AP50'] == 0.5
+    assert metrics['AP50_present'] == 1 and 'Over the others: mean AP at IoU 0.5 = 1.0000' in caplog.text
     assert metrics['classes_without_objects'] == ['ghost']
     assert '1 classes have no object in this set' in caplog.text
 

@@ -84,7 +84,8 @@ def test_hidden_files_are_none(tmp_path):
 # ---- names of images
 
 
-@pytest.mark.parametrize('name', ['a.Jpg', 'a.JPEG', 'a.tif', 'a.TIFF', 'a.webp', 'a.Bmp', 'A.jpg'])
+@pytest.mark.parametrize('name', ['a.Jpg', 'a.JPEG', 'a.tif', 'a.TIFF', 'a.webp', 'a.Bmp', 'A.jpg', 'a.jfif', 'a.JP2',
+                                  'a.gif'])
 def test_endings(tmp_path, name):
     make_part(tmp_path, {'a': xml(RING)}, image_files=False)
     touch(str(tmp_path), 'JPEGImages', name)

@@ -17,6 +17,7 @@ import pytest
 
 from lib.distributed.launch import agent
 from lib.distributed.launch.plan import assign_hosts, read_hostfile, scheduler_port, shard_command, with_flags
+from lib.distributed.launch.supervisor import Supervisor
 from lib.utils.errors import SniperError
 from scripts.launch import parse_arguments
 from tests.conftest import ROOT
@@ -336,8 +337,9 @@ def test_address_that_is_a_name(place):
     (['-n', '2', '--launcher', 'ssh', 'python', 'x.py'], '--launcher ssh needs --hostfile'),
     (['-n', '2', '--launcher', 'slurm', '-H', 'x', 'python', 'x.py'], 'takes no host file: Slurm chooses'),
     (['-n', '2', '--launcher', 'local', '-H', 'x', 'python', 'x.py'], 'takes no host file'),
-    (['-n', '2', '--grace', '-1', 'python', 'x.py'], '--grace -1 is negative'),
-    (['-n', '2', '--saving', '-1', 'python', 'x.py'], '--saving -1 is negative'),
+    (['-n', '2', '--grace', '-1', 'python', 'x.py'], '--grace is -1; it must be 0 or more'),
+    (['-n', '2', '--grace', 'nan', 'python', 'x.py'], '--grace is nan'),
+    (['-n', '2', '--saving', '-1', 'python', 'x.py'], '--saving is -1; it must be 0 or more'),
     (['-n', '2', 'no-such-program', 'x'], "the command 'no-such-program' is not found")])
 def test_arguments_that_do_not_fit(arguments, message):
     with pytest.raises(SniperError) as failure:
@@ -424,3 +426,13 @@ def test_roles_of_ranks():
         ('server', 0), ('server', 1), ('worker', 0), ('worker', 1)]
     with pytest.raises(LookupError):
         agent.role_of_rank('server=2,worker=2', 4)
+
+
+def test_nohup_is_respected():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Supervisor(1, 1):
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -1,9 +1,12 @@
 """Which images int8 is calibrated on, and when it has to be calibrated again."""
 import os
 
+import cv2
+import numpy as np
 import pytest
 
 from configs import load_config
+from lib.engine.calibrate import calibration_roidb
 from lib.engine.precision import treatment
 from lib.utils.errors import SniperError
 
@@ -45,3 +48,14 @@ def test_other_pixels_are_another_treatment(pair):
 
 def test_what_comes_after_the_network_is_no_matter():
     assert words('TEST.NMS', '0.2', 'TRAIN.lr', '1.0') == words()
+
+
+def test_a_bad_image_of_the_folder_is_left_out(tmp_path, caplog):
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((20, 30, 3), np.uint8))
+    (tmp_path / 'b.jpg').write_bytes(b'GIF89a')
+    config = load_config(None, ['TEST.CALIBRATION_IMAGES', str(tmp_path)])
+    assert [entry['image'] for entry in calibration_roidb(config)] == [str(tmp_path / 'a.png')]
+    assert 'b.jpg is a GIF' in caplog.text
+    (tmp_path / 'a.png').unlink()
+    with pytest.raises(SniperError, match='where no image can be read'):
+        calibration_roidb(config)

@@ -104,6 +104,23 @@ def test_colours_of_12_bits_with_transparency(tmp_path):
     np.testing.assert_array_equal(read_image(save(tmp_path, 'a.png', opencv('.png', samples))), scene())
 
 
+@pytest.mark.parametrize('ending', ['.png', '.tif'])
+def test_next_to_no_contrast_is_said(tmp_path, ending):
+    """One hot pixel of 65535 hides that there are 12 bits; a thermal camera's picture lies between 28000 and 30000."""
+    hot = grey().astype(np.uint16) * 16
+    hot[3, 4] = 65535
+    for samples in (hot, 28000 + grey().astype(np.uint16) * 8):
+        image = ImageFile(save(tmp_path, 'a' + ending, opencv(ending, samples)))
+        image.decode()
+        notice, = image.notices
+        assert 'has next to no contrast in 8 bits (99.8 % of it within' in notice.text
+    bright = np.where(grey() > 200, 65535, grey().astype(np.uint16) * 16)   # a tenth of the picture: it may be so
+    for samples in (bright, np.full((HEIGHT, WIDTH), 40000, np.uint16)):
+        image = ImageFile(save(tmp_path, 'a' + ending, opencv(ending, samples)))
+        image.decode()
+        assert not image.notices
+
+
 @pytest.mark.parametrize('order', ['<', '>'])
 def test_white_is_zero(tmp_path, order):
     for bits in (16, 12):
@@ -123,7 +140,7 @@ REFUSED = {
                                                                             'floating-point'),
     'grey.tif': (pillow(Image.fromarray(FLOATS[:, :, 0]), 'TIFF'), 'floating-point'),
     'half.tif': (tiff(FLOATS[:, :, 0].astype(np.float16), 1, 3, '>'), 'floating-point'),
-    'map.pfm': (opencv('.pfm', FLOATS), 'floating-point'),
+    'map.pfm': (opencv('.pfm', FLOATS), 'floating-point'), 'radiance.hdr': (opencv('.hdr', FLOATS), 'floating-point'),
     'int32.tif': (pillow(Image.fromarray(grey().astype(np.int32)), 'TIFF'), 'signed whole numbers'),
     'uint32.tif': (tiff(grey().astype(np.uint32)), '32 bits a sample'),
     'int16.tif': (tiff(grey().astype(np.int16), 1, 2), 'signed'), 'int8.tif': (tiff(grey().astype(np.int8), 1, 2),
@@ -231,6 +248,17 @@ def test_a_jpeg_without_its_end_mark_is_whole_if_no_pixel_is_missing(tmp_path, o
             read_image(save(tmp_path, 'a.jpg', content[:-missing]))
 
 
+@pytest.mark.parametrize('options', [(), (cv2.IMWRITE_JPEG_PROGRESSIVE, 1)])
+def test_zeros_do_not_stand_for_pixels(tmp_path, options):
+    """Downloads keep room for the rest of a file."""
+    content = opencv('.jpg', np.random.RandomState(0).randint(0, 255, (64, 64, 3)).astype(np.uint8), *options)
+    padded = ImageFile(save(tmp_path, 'a.jpg', content[:-2] + bytes(500)))
+    assert np.array_equal(padded.decode().pixels, cv2.imdecode(np.frombuffer(content, np.uint8), 1))
+    half = len(content) // 2
+    with pytest.raises(SniperError, match='is cut short'):
+        ImageFile(save(tmp_path, 'a.jpg', content[:half] + bytes(half)))
+
+
 def test_a_png_without_its_end(tmp_path):
     content = opencv('.png', scene())
     for missing in (1, 5, 8, 12):
@@ -264,13 +292,19 @@ OTHERS = {
     'json.jpg': (html('{"error": 404}'), 'is JSON text, not an image'),
     'lfs.jpg': (html('version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n'), 'git lfs pull'),
     'annex.jpg': (html('/annex/objects/SHA256E-s9--ab.jpg\n'), 'git annex get'),
-    'text.jpg': (html('Not Found\n'), 'is text, not an image'), 'zeros.jpg': (b'\0' * 999, 'nothing but zeros'),
+    'text.jpg': (html('Not Found\n'), 'is damaged or not an image, but text'),
+    'zeros.jpg': (b'\0' * 999, 'nothing but zeros'),
     '._a.jpg': (b'\0\x05\x16\x07\0\2\0\0Mac OS X' + b'\0' * 99, 'companion file of macOS'),
     'zip.jpg': (b'PK\x03\x04' + b'\1' * 99, 'a zip archive, .*unpack'),
     'gz.jpg': (gzip.compress(b'a'), 'compressed by gzip'),
     'dicom.png': (b'\0' * 128 + b'DICM' + b'\1' * 9, 'a DICOM file'),
     'npy.png': (b'\x93NUMPY\1\0' + b'\1' * 99, 'an array of NumPy'), 'psd.png': (b'8BPS\0\1' + b'\1' * 99, 'Photoshop'),
     'exr.png': (b'\x76\x2f\x31\x01' + b'\2' * 99, 'OpenEXR'), 'ico.png': (pillow(IMAGE, 'ICO'), 'an icon'),
+    '12.jpg': (opencv('.jpg', scene()).replace(b'\xff\xc0\0\x11\x08', b'\xff\xc0\0\x11\x0c'),
+               'a JPEG of 12 bits, which'),
+    'lossless.jpg': (opencv('.jpg', scene()).replace(b'\xff\xc0\0\x11\x08', b'\xff\xc3\0\x11\x0e'), 'a lossless JPEG'),
+    'zstd.tif': (tiff(grey()).replace(struct.pack('<HHII', 259, 4, 1, 1), struct.pack('<HHII', 259, 4, 1, 50000)),
+                 'a TIFF compressed by Zstandard, which'),
     'odd.jpg': (b'\x01\xfe\x9a' * 40, 'damaged or not an image'), 'empty.jpg': (b'', 'is empty')}
 
 

@@ -53,7 +53,7 @@ def test_an_image_that_cannot_be_read_has_no_detections_and_harms_no_other(tmp_p
     found = detect(roidb, fakes.FakePredictor, config, notices=notices)
     assert_same(found, expected.take(expected.image != 3))
     assert list(notices.unreadable) == [roidb[3]['image']]
-    assert caplog.text.count('image3.png is text, not an image') == 1     # though there are two scales
+    assert caplog.text.count('image3.png is damaged or not an image, but text') == 1     # though there are two scales
 
 
 def test_an_image_that_vanishes_between_two_scales_has_none_either(tmp_path):

@@ -109,11 +109,11 @@ def other(value):
         return [other(item) for item in value]
     if isinstance(value, bool):
         return not value
-    return value + '1' if isinstance(value, str) else value + 1
+    return ('1' + value if value.endswith('x') else value + '1') if isinstance(value, str) else value + 1
 
 
 def test_a_scale_does_not_depend_on_the_others():
-    scales = '[(960, 1280), (480, 640), (192, 257)]'
+    scales = '[2x, 1x, 0.34x, 256px]'
     assert origin(['TEST.SCALES', scales], 0) == origin([], 0)
     assert origin(['TEST.SCALES', scales], 2) != origin([], 2)
 

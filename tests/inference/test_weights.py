@@ -108,6 +108,32 @@ def test_trained_weights_come_first(tmp_path, shipped):
     assert (found.prefix, found.epoch) == (str(tmp_path / 'SNIPER'), 4) and found.classes[1] == 'cell'
 
 
+def test_weights_of_an_earlier_run(tmp_path, shipped, caplog):
+    """Left in the folder by a version that did not set them aside, or the new run has saved nothing yet."""
+    path = write_config(tmp_path, shipped)
+    put(str(tmp_path / 'SNIPER-0004'))
+    for side, current, said in (('a', 'b', True), ('a', 'a', False), ('a', None, False), (None, 'b', True)):
+        caplog.clear()
+        (tmp_path / 'SNIPER-0004.json').write_text(json.dumps({'run': side} if side else {}))
+        (tmp_path / 'SNIPER-run.json').write_text(json.dumps({'run': current} if current else {}))
+        find(path, tmp_path)
+        assert ('SNIPER-0004.params is of an earlier training' in caplog.text) == said
+
+
+def test_values_that_training_had_otherwise(tmp_path, shipped, caplog):
+    """Keys that change what the same arrays compute; other keys, and weights of elsewhere, are no matter."""
+    path = write_config(tmp_path, shipped)
+    put(str(tmp_path / 'SNIPER-0004'), NAMES)
+    before = {'network.PIXEL_MEANS': [1.0, 2.0, 3.5], 'network.ANCHOR_RATIOS': [0.5, 1, 2], 'TRAIN.lr': 3, 'x': 1,
+              'symbol': 'sniper_other', 'dataset.NUM_CLASSES': 9}
+    for config, expected in ((before, ['--set network.PIXEL_MEANS [1.0,2.0,3.5]']), ([], []), (None, [])):
+        with open(str(tmp_path / 'SNIPER-0004.json'), 'w') as stream:
+            json.dump({'classes': NAMES, 'config': config}, stream)
+        caplog.clear()
+        find(path, tmp_path, 'network.ANCHOR_RATIOS', '[0.5,1.0,2]')
+        assert [record.getMessage().split('learnt: ')[1] for record in caplog.records] == expected
+
+
 def test_a_side_file_of_another_program(tmp_path, shipped):
     path = write_config(tmp_path, shipped)
     for content in ('{"classes": "cat"}', '{"classes": [1, 2]}', '[]', '{'):

@@ -59,7 +59,8 @@ def test_autofocus_can_be_left_out():
 
 
 FOCUS = ['TEST.AUTO_FOCUS', 'True', 'TEST.SCALES', '[(192,256),(480,640),(960,1280)]', 'TEST.DO_PRUNING',
-         '[False,True,True]', 'TEST.CHIP_HYPERPARAMS', '[(3,0.1,4),(3,0.1,8),(-1,-1,-1)]']
+         '[False,True,True]', 'TEST.VALID_RANGES', '[(60,-1),(20,120),(-1,48)]', 'TEST.BATCH_IMAGES', '4',
+         'TEST.CHIP_HYPERPARAMS', '[(3,0.1,4),(3,0.1,8),(-1,-1,-1)]']
 
 
 @pytest.mark.parametrize('words, parts', [

@@ -47,7 +47,7 @@ def test_shipped_models_say_what_they_were_trained_on(path):
 def test_in_the_log(caplog):
     caplog.set_level(logging.INFO)
     assert log_training(tiny(), SYNTHETIC).picture == (644, 699)
-    log_test(tiny('TEST.SCALES', '[0.2x, 0.1x, 0.05x]'), SYNTHETIC, {})
+    log_test(tiny('TEST.SCALES', '[0.2x, 0.1x, 0.05x, 0.025x]'), SYNTHETIC, {})
     levels = [record.levelname for record in caplog.records]
     assert levels == ['INFO', 'INFO', 'WARNING']
     assert caplog.messages[0].startswith('What the network sees\n    pictures')

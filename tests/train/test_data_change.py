@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from configs import flat_config
+from lib.dataset.compact import CompactRoidb, relabelled
 from lib.dataset.roidb import make_record
 from lib.train.data_change import Length, settle_length, training_set_facts
 from lib.train.resume import Position
@@ -28,6 +29,9 @@ def test_facts_follow_names_boxes_and_classes():
         assert training_set_facts(records(**change)) != facts
     assert training_set_facts(records() * 2) != facts
     json.dumps(facts)
+    compact = CompactRoidb.from_records(records())
+    again = relabelled(relabelled(compact, np.array([0, 2, 1])), np.array([0, 2, 1]))
+    assert training_set_facts(compact) == training_set_facts(again) == facts
 
 
 def settle(batches, now, config=None, position=Position(1, 0, 0, 2), before=ONE):

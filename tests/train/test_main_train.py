@@ -68,8 +68,11 @@ def test_files_and_log(straight):
     text = open(log).read()
     for part in (log[:-len('log')] + 'yml (--set output_path ', ', TRAIN.MAX_BATCHES 3, ',
                  'training from scratch', 'Epoch 2/2 batch 3/3', 'chips/s',
-                 'RCNNL1LossCRCNN', 'RPNLogLoss', 'left 0:00'):
+                 'RCNNL1LossCRCNN', 'RPNLogLoss', 'left 0:00', 'What the network sees\n    pictures           6: '):
         assert part in text, part
+    with open(os.path.join(folder(straight), 'T-0002.json')) as stream:  # what a test compares its scales with
+        seen = json.load(stream)['seen']
+    assert [scale['scale'] for scale in seen['scales']] == ['2x', '1x', '256px'] and len(seen['sizes']) == 21
 
 
 def test_the_configuration_is_in_a_file_that_loads_again(images, straight):
@@ -92,6 +95,27 @@ def test_parameters_moved_and_are_finite(straight):
     assert not unmoved
     np.testing.assert_allclose(second['arg:bbox_pred_weight_test'],
                                second['arg:bbox_pred_weight'] * np.array([[.1], [.1], [.2], [.2]]), rtol=1e-6)
+
+
+def test_categories_in_another_order_resume_exactly(images, straight, tmp_path, capsys):
+    """The data are exported anew between two epochs: other ids, the reverse order, one name spelt otherwise."""
+    data = shutil.copytree(images, str(tmp_path / 'data'))
+    path = os.path.join(data, 'annotations', 'instances_train.json')
+    with open(path) as stream:
+        content = json.load(stream)
+    content['categories'] = [dict(category, id=100 + category['id'], name=category['name'].replace('disc', 'Disc'))
+                             for category in reversed(content['categories'])]
+    for annotation in content['annotations']:
+        annotation['category_id'] += 100
+    with open(path, 'w') as stream:
+        json.dump(content, stream)
+    shutil.copytree(folder(straight), folder(tmp_path / 'out'), ignore=lambda *_: ['T-0002.params', 'T-0002.states',
+                                                                                   'T-0002.json'])
+    assert train(data, tmp_path / 'out', resume=True) == 0
+    assert_same_end(straight, tmp_path / 'out')
+    log = capsys.readouterr().err
+    assert 'spelt differently (Disc is disc); the classes of the data set came in another order' in log
+    assert 'another than that of the checkpoint' not in log and 'An epoch had' not in log
 
 
 @pytest.mark.parametrize('number, status, moment', [(signal.SIGTERM, 143, 'Epoch 1/2 batch 1/3'),
@@ -152,14 +176,15 @@ def far_away(content):
 
 
 def unknown_category(content):
-    content['annotations'][0]['category_id'] = 99
+    for annotation in content['annotations']:
+        annotation['category_id'] = 99
 
 
 @pytest.mark.parametrize('spoil, message', [
     (None, 'is missing'), (b'', 'is it empty or cut short?'), (b'{"images": [', 'is not valid JSON'),
     (without('images'), 'lists no images'), (without('annotations'), 'no image of train has an object'),
-    (without('categories'), 'lists no categories'), (far_away, 'no image of train has an object'),
-    (unknown_category, 'has category id 99; known ids: 1, 2')])
+    (without('categories'), 'lists no categories'), (far_away, 'boxes lie outside their images'),
+    (unknown_category, 'have a category_id that is not among the categories')])
 def test_unusable_annotation_file(images, tmp_path, capsys, spoil, message):
     import main_train
     from lib import cli

@@ -313,3 +313,15 @@ def test_a_new_run_sets_the_earlier_one_aside(tmp_path, caplog):
                                                                 'S-run.json', 'S-symbol.json']
     assert run(str(tmp_path / place / 'S'), resume=True, config=make_config(lr=0.05, end_epoch=3))[1].started == [
         (2, 0)]
+
+
+def test_resume_beside_the_checkpoints_of_another_run(straight, tmp_path, caplog):
+    """A run that was killed before its first checkpoint begins again; how to go on with the earlier one is said."""
+    prefix = str(tmp_path / 'S')
+    run(prefix, config=make_config(lr=0.05, end_epoch=1))
+    (tmp_path / 'S-run.json').write_text('{"run": "killed"}')
+    assert run(prefix, resume=True)[1].started == [(0, 0), (1, 0)]
+    assert 'of the run that' in caplog.text and 'S-run.json names (delete that file to go on with' in caplog.text
+    assert_same_end(straight, prefix)
+    assert [os.path.exists(str(tmp_path / name / 'S-0001.params')) for name in os.listdir(str(tmp_path))
+            if name.startswith('before-')] == [True]

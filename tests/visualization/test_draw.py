@@ -91,6 +91,7 @@ def test_pictures_beyond_a_format_are_made_smaller(tmp_path, ending, longest, ac
 def test_names_are_distinct():
     roidb = [{'image': path, 'image_id': number} for number, path in
              enumerate(['a/1.jpg', 'b/1.jpg', 'c/1_1.png', 'a/2.x.png'])]
+    assert picture_names([roidb[0], dict(roidb[1], image_id='sub/1')]) == ['1.jpg', '1_sub_1.jpg']
     names = picture_names(roidb)
     assert names[0] == '1.jpg' and names[3] == '2.x.jpg' and len(set(names)) == 4
 

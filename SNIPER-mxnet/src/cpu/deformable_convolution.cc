@@ -21,7 +21,7 @@ const int kMostCells = 256;
 const int kMostDepth = 512;
 
 // The fewest channels that move together for which it pays to leave out the cells whose point is off the map.
-const int kLeastDepth = 64;
+const int kLeastDepth = 32;
 
 // The fewest output cells of a tile where tiles are made small so that every thread gets some.
 const int kLeastCells = 28;
@@ -37,8 +37,8 @@ struct NoScratch {};
 struct Scratch {
   std::vector<TilePoint> points;
   std::vector<int> places;  // of the points
-  AlignedBuffer columns;  // (cells of the tile, depth of the chunk)
-  AlignedBuffer product;  // (panels of the group's filters, cells of the tile, kPanel)
+  AlignedBuffer columns;    // (cells of the tile, depth of the chunk)
+  AlignedBuffer product;    // (panels of the group's filters, cells of the tile, kPanel)
 };
 
 // The columns that are made at a time: taps [first_tap, first_tap + taps) of the channels [channel, channel + channels)
@@ -54,8 +54,9 @@ struct Chunk {
 // `shared` channels move together.
 std::vector<Chunk> chunks_of(int taps, int channels, int shared) {
   std::vector<Chunk> chunks;
-  const bool together = shared >= kLeastDepth && (channels % shared == 0 || shared % channels == 0);
-  const int unit = together ? std::min(shared, channels) : channels;
+  const int common = std::min(shared, channels);
+  const bool together = common >= kLeastDepth && channels % common == 0 && shared % common == 0;
+  const int unit = together ? common : channels;
   const int parts = (unit + kMostDepth - 1) / kMostDepth * (channels / unit);
   const int step = together ? 1 : std::max(1, kMostDepth / channels);
   for (int part = 0; part < parts; ++part) {
