@@ -93,8 +93,8 @@ def expand_scene(scene: Scene, chance: float, means: np.ndarray, draws: Draws) -
         aspect = np.sqrt(draws.uniform(max(0.5, scale ** -2), min(2, scale ** 2)))
         if min(scale * aspect, scale / aspect) < 1:
             continue
-        canvas = int(scale * aspect * width), int(scale / aspect * height)
-        place = draws.between(0, canvas[0] - width), draws.between(0, canvas[1] - height)
+        canvas: Tuple[int, ...] = int(scale * aspect * width), int(scale / aspect * height)
+        place: Tuple[int, ...] = draws.between(0, canvas[0] - width), draws.between(0, canvas[1] - height)
         shrink = np.sqrt(MOST_PIXELS / (canvas[0] * canvas[1]))
         if shrink < 1:
             scene = _shrunk(scene, shrink)
