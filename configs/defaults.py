@@ -146,8 +146,8 @@ TRAIN = {
                  "'convolutions' = weights of layers, no biases and nothing of batch norms; 'all' parameters",
                  'schedule', choices=('weights', 'convolutions', 'all')),
     'CLIP_GRADIENT': key(0.0, 'largest absolute gradient of a weight; 0 = no limit', 'schedule', FLOAT, low=0),
-    'CLIP_NORM': key(0.0, 'largest norm of all gradients of a device together, before those of other devices are added; '
-                     'longer ones are shortened; 0 = no limit', 'schedule', FLOAT, low=0),
+    'CLIP_NORM': key(0.0, 'largest norm of all gradients of a device together, before those of other devices are '
+                     'added; longer ones are shortened; 0 = no limit', 'schedule', FLOAT, low=0),
     'fp16': key(False, 'half precision, on GPUs only', 'graph detections proposals schedule'),
     'scale': key(1.0, 'factor on the losses with fp16', 'graph schedule', above=0),
     'LOSS_SCALING': key('static', "with fp16: 'static' = scale all the time; 'dynamic' = scale at first, halved when "

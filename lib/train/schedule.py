@@ -2,8 +2,8 @@
 
 Source: reference/pipeline.md section 11, reference/networks.md section 9, reference/m2det.md section 9. Updates are
 numbered 1, 2, ... as MXNet's optimisers count them. Weight decay reaches only parameters named `*_weight` and
-`*_gamma`, unless TRAIN.WD_ON says otherwise: MXNet gives every other name a multiplier of 0 by itself. Gradients are summed over devices and workers and not averaged (`rescale_grad` 1), unless
-TRAIN.LOSS_MEAN 'update' asks for it.
+`*_gamma`, unless TRAIN.WD_ON says otherwise: MXNet gives every other name a multiplier of 0 by itself. Gradients are
+summed over devices and workers and not averaged (`rescale_grad` 1), unless TRAIN.LOSS_MEAN 'update' asks for it.
 """
 import logging
 import math
