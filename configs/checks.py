@@ -79,7 +79,9 @@ def _check_train(config):
     _require(len(train.NEG_CHIP_MIN_ROWS) == 2,
              'TRAIN.NEG_CHIP_MIN_ROWS is %s; it wants two numbers: of the finest scale and of the others',
              train.NEG_CHIP_MIN_ROWS)
-    lr_epochs(train.lr_step)
+    epochs, factors = lr_epochs(train.lr_step), train.lr_factor
+    _require(not isinstance(factors, list) or len(factors) == len(epochs), 'TRAIN.lr_factor is %s, but TRAIN.lr_step '
+             'has %d epochs; give one factor for each, or one number for all', factors, len(epochs))
 
 
 def _check_exchange(config):

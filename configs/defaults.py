@@ -16,6 +16,7 @@ from configs.schema import (
                             INT_OR_INTS,
                             INTS,
                             NOTHING,
+                            NUMBER_OR_NUMBERS,
                             PAIRS,
                             PATH,
                             PROCESSES,
@@ -121,7 +122,8 @@ TRAIN = {
     # optimiser and schedule
     'lr': key(0, 'learning rate', 'schedule', FLOAT, low=0),
     'lr_step': key('', "epochs, joined by ',', fractions too, after which lr is multiplied by lr_factor", 'schedule'),
-    'lr_factor': key(0.1, 'see lr_step', 'schedule', low=0),
+    'lr_factor': key(0.1, 'see lr_step; a list has one factor for each of its epochs', 'schedule', NUMBER_OR_NUMBERS,
+                     low=0),
     'LR_POLICY': key('step', "'step' as lr_step says; 'cosine' from lr to lr x LR_FINAL at end_epoch", 'schedule',
                      choices=('step', 'cosine')),
     'LR_FINAL': key(0.01, 'last share of lr, for cosine', 'schedule', low=0, high=1),
@@ -135,9 +137,18 @@ TRAIN = {
     'warmup': key(False, 'raise the learning rate from warmup_lr to lr over warmup_step batches', 'schedule'),
     'warmup_lr': key(0, 'see warmup', 'schedule', FLOAT, low=0),
     'warmup_step': key(0, 'see warmup', 'schedule', low=0),
+    'WARMUP_EPOCHS': key(0.0, 'where above 0: warmup lasts so many epochs, whatever warmup_step says', 'schedule',
+                         low=0),
+    'WARMUP_FROM_LR': key(False, 'the first update of warmup has warmup_lr itself; False = it is one step above',
+                          'schedule'),
     'momentum': key(0.9, 'of SGD', 'schedule', low=0, high=1),
     'wd': key(0.0005, 'weight decay', 'schedule', FLOAT, low=0),
+    'WD_ON': key('weights', "what wd holds for: 'weights' = parameters that are called *_weight or *_gamma; "
+                 "'convolutions' = weights of layers, no biases and nothing of batch norms; 'all' parameters",
+                 'schedule', choices=('weights', 'convolutions', 'all')),
     'CLIP_GRADIENT': key(0.0, 'largest absolute gradient of a weight; 0 = no limit', 'schedule', FLOAT, low=0),
+    'CLIP_NORM': key(0.0, 'largest norm of all gradients of a device together, before those of other devices are '
+                     'added; longer ones are shortened; 0 = no limit', 'schedule', FLOAT, low=0),
     'fp16': key(False, 'half precision, on GPUs only', 'graph detections proposals schedule'),
     'scale': key(1.0, 'factor on the losses with fp16', 'graph schedule', above=0),
     'LOSS_SCALING': key('static', "with fp16: 'static' = scale all the time; 'dynamic' = scale at first, halved when "

@@ -197,6 +197,7 @@ PAIRS = list_of(tuple_of(FLOAT, 2, ''), 'a list of pairs of numbers')
 TRIPLES = list_of(tuple_of(FLOAT, 3, ''), 'a list of triples of numbers')
 PROCESSES = one_of(INT, _word('auto'))
 INT_OR_INTS = one_of(INT, INTS)
+NUMBER_OR_NUMBERS = one_of(FLOAT, FLOATS)
 
 _BY_TYPE = {bool: BOOL, int: INT, float: FLOAT, str: TEXT}
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from lib.engine import optimiser_state
 from lib.engine.devices import host_group, wait_at_exit, wait_for_engine
+from lib.engine.gradient_norm import clip_to_norm
 from lib.engine.loss_scale import NAME as LOSS_SCALE, with_loss_scale
 from sniper_mxnet import mx
 
@@ -71,7 +72,7 @@ class TrainingStep:
         self._devices = list(devices)
         self._feeder = _BatchFeeder(data, labels)
         self._sync = LocalUpdate()
-        self._rescale = None
+        self._rescale, self._clip_norm = None, 0
         self._module = mx.mod.Module(
             with_loss_scale(symbol) if loss_scale else symbol, data_names=[name for name, _ in data],
             label_names=[name for name, _ in labels], state_names=[LOSS_SCALE] if loss_scale else [],
@@ -136,12 +137,16 @@ class TrainingStep:
 
     # Optimiser
 
-    def init_optimiser(self, settings, kvstore=None, sync=None):
+    def init_optimiser(self, settings, kvstore=None, sync=None, decayed=None, clip_norm=0):
         """Give the step its SGD. settings: keyword arguments of mx.optimizer.SGD; kvstore: kind that sums over the
-        devices of this process, None for plain updates; sync: LocalUpdate or alike, which takes in other workers."""
-        self._sync = sync or self._sync
+        devices of this process, None for plain updates; sync: LocalUpdate or alike, which takes in other workers;
+        decayed: names of the parameters that weight decay holds for, None for MXNet's rule (*_weight and *_gamma);
+        clip_norm: largest joint norm of a device's gradients, 0 for no limit, without the factor of `loss_scale`."""
+        self._sync, self._clip_norm = sync or self._sync, clip_norm
         self._module._compression_params = self._sync.compression
         self._module.init_optimizer(kvstore=kvstore, optimizer='sgd', optimizer_params=settings)
+        if decayed is not None:
+            self._optimizer.set_wd_mult({name: float(name in decayed) for name in self._module._param_names})
         if self.loss_scale:
             self._rescale = self._optimizer.rescale_grad
             self._apply_loss_scale()
@@ -174,11 +179,18 @@ class TrainingStep:
     def update(self):
         """Update the parameters by the gradients; with a loss scale, unless one of them is not finite."""
         if self.loss_scale is None:
-            self._sync.update(self._module.update)
+            self._apply_gradients()
             return
         if self.loss_scale.update(self._gradients_finite()):
-            self._sync.update(self._module.update)
+            self._apply_gradients()
         self._apply_loss_scale()
+
+    def _apply_gradients(self):
+        if self._clip_norm > 0:
+            bound = self._clip_norm * (self._rescale / self._optimizer.rescale_grad if self.loss_scale else 1)
+            for of_device in zip(*[grads for _, grads, _ in self.trained_arrays()]):
+                clip_to_norm(of_device, bound)
+        self._sync.update(self._module.update)
 
     def outputs(self, names):
         """Outputs of the last batch by name -> Outputs; the copies are made when the engine gets there."""

@@ -104,12 +104,15 @@ class Task:
     train_graph, test_graph: which of the detector's graphs is trained and tested (symbols.get_detector(...).symbol).
     exact_sizes: test_scales are made for inputs of certain sizes: scaled sides are rounded to them, not up.
     tells_classes: the network has outputs for each class of the data set.
+    largest_batch: samples an update, of all devices and workers, up to which published rates are known to hold; a
+        training with more, and its rate not scaled, warns. None: nothing is known.
     """
 
     name = ''
     train_graph, test_graph = 'train', 'test'
     exact_sizes = False
     tells_classes = True
+    largest_batch: Optional[int] = None
 
     def __init__(self, config):
         """config: of a run, which may still change: nothing is kept of it but itself."""

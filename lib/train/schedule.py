@@ -1,9 +1,9 @@
 """The learning rate as a function of the update number (warm-up, then steps or a cosine), and SGD's other settings.
 
-Source: reference/pipeline.md section 11, reference/networks.md section 9. Updates are numbered 1, 2, ... as MXNet's
-optimisers count them. Weight decay reaches only parameters named `*_weight` and `*_gamma`: MXNet gives every other name
-a multiplier of 0 by itself. Gradients are summed over devices and workers and not averaged (`rescale_grad` 1), unless
-TRAIN.LOSS_MEAN 'update' asks for it.
+Source: reference/pipeline.md section 11, reference/networks.md section 9, reference/m2det.md section 9. Updates are
+numbered 1, 2, ... as MXNet's optimisers count them. Weight decay reaches only parameters named `*_weight` and
+`*_gamma`, unless TRAIN.WD_ON says otherwise: MXNet gives every other name a multiplier of 0 by itself. Gradients are
+summed over devices and workers and not averaged (`rescale_grad` 1), unless TRAIN.LOSS_MEAN 'update' asks for it.
 """
 import logging
 import math
@@ -11,6 +11,7 @@ import math
 from configs.checks import lr_epochs
 from configs.derived import loss_factor
 from lib.distributed.workers import ALONE
+from lib.tasks import get_task
 from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
@@ -24,33 +25,40 @@ def step_updates(epochs, begin_epoch, samples, batch_size):
 class LearningRate:
     """Callable `rate(update) -> float`; passes for an MXNet lr_scheduler (it has `base_lr`).
 
-    base_lr: rate after warm-up; warmup_lr, warmup_updates: for u < warmup_updates the rate is
-    warmup_lr + u * (base_lr - warmup_lr) / warmup_updates.
-    policy 'step': base_lr * factor ** (number of `steps` that are < u).
+    base_lr: rate after warm-up; warmup_lr, warmup_updates: for n < warmup_updates the rate is
+    warmup_lr + n * (base_lr - warmup_lr) / warmup_updates, with n the update's number, from 0 with warmup_from_lr.
+    policy 'step': base_lr * factor ** (number of `steps` that are < u). factor: one a step, or one for all.
     policy 'cosine': from base_lr after warm-up down to base_lr * final at update `total`.
     loss_factor: what the training graph multiplies its losses by; the rates are divided by it already.
     """
 
     def __init__(self, base_lr, policy='step', steps=(), factor=0.1, warmup_lr=0.0, warmup_updates=0,
-                 total=0, final=0.01, loss_factor=1.0):
+                 total=0, final=0.01, loss_factor=1.0, warmup_from_lr=False):
         if policy not in ('step', 'cosine'):
             raise SniperError(f"TRAIN.LR_POLICY {policy!r} is unknown: use 'step' or 'cosine'")
         self.base_lr = base_lr
         self.policy = policy
-        self.steps = sorted(steps)
-        self.factor = factor
+        factors = factor if isinstance(factor, (list, tuple)) else [factor] * len(steps)
+        self.drops = sorted(zip(steps, factors))
         self.warmup_lr = warmup_lr
         self.warmup_updates = warmup_updates
+        self.first = 0 if warmup_from_lr else 1     # number of the first update, as far as warm-up goes
         self.total = total
         self.final = final
         self.loss_factor = loss_factor
 
+    @property
+    def steps(self):
+        """Update numbers after which the rate drops, ascending."""
+        return [step for step, _ in self.drops]
+
     def __call__(self, update):
-        if update < self.warmup_updates:
-            return self.warmup_lr + update * (self.base_lr - self.warmup_lr) / self.warmup_updates
+        warm = update - 1 + self.first
+        if warm < self.warmup_updates:
+            return self.warmup_lr + warm * (self.base_lr - self.warmup_lr) / self.warmup_updates
         if self.policy == 'cosine':
             return self._cosine(update)
-        return self.base_lr * self.factor ** sum(update > step for step in self.steps)
+        return self.base_lr * math.prod(factor for step, factor in self.drops if update > step)
 
     def _cosine(self, update):
         done = (update - self.warmup_updates) / max(self.total - self.warmup_updates, 1)
@@ -72,12 +80,26 @@ def learning_rate(config, samples, batch_size):
         divisor *= float(train.LR_REFERENCE_BATCH) / batch_size
     if train.lr <= 0:
         raise SniperError(f'TRAIN.lr is {train.lr}: give a positive learning rate, for example `--set TRAIN.lr 0.01`')
+    epochs = lr_epochs(train.lr_step)
     return LearningRate(
         base_lr=train.lr / divisor, policy=train.LR_POLICY,
-        steps=step_updates(lr_epochs(train.lr_step), train.begin_epoch, samples, batch_size),
-        factor=train.lr_factor, warmup_lr=train.warmup_lr / divisor,
-        warmup_updates=train.warmup_step if train.warmup else 0,
+        steps=step_updates(epochs, train.begin_epoch, samples, batch_size),
+        factor=_factors_to_come(train, epochs), warmup_lr=train.warmup_lr / divisor,
+        warmup_updates=_warmup_updates(train, samples / batch_size), warmup_from_lr=train.WARMUP_FROM_LR,
         total=int(train.end_epoch * samples / batch_size), final=train.LR_FINAL, loss_factor=factor)
+
+
+def _factors_to_come(train, epochs):
+    """One for all steps, or of each that lies after begin_epoch."""
+    if not isinstance(train.lr_factor, list):
+        return train.lr_factor
+    return [factor for epoch, factor in zip(epochs, train.lr_factor) if epoch > train.begin_epoch]
+
+
+def _warmup_updates(train, updates_an_epoch):
+    if not train.warmup:
+        return 0
+    return int(train.WARMUP_EPOCHS * updates_an_epoch) if train.WARMUP_EPOCHS > 0 else train.warmup_step
 
 
 def sgd_settings(config, schedule, parts=1):
@@ -99,11 +121,19 @@ def sgd_settings(config, schedule, parts=1):
     }
 
 
+def decayed_parameters(rule, shapes):
+    """Names of the parameters, {name: shape}, that weight decay holds for by TRAIN.WD_ON; None for MXNet's own rule."""
+    if rule == 'weights':
+        return None
+    return {name for name, shape in shapes.items() if rule == 'all' or len(shape) > 1}
+
+
 def init_optimiser(step, config, schedule, workers=ALONE, sync=None):
     """Give an initialised TrainingStep its SGD. sync: of lib.distributed.gradient_sync, None for a worker alone."""
-    parts = step.num_devices * workers.count
+    parts, train = step.num_devices * workers.count, config.TRAIN
     _warn_of_odd_settings(config, parts, workers)
-    step.init_optimiser(sgd_settings(config, schedule, parts), config.default.kvstore if workers.alone else None, sync)
+    step.init_optimiser(sgd_settings(config, schedule, parts), config.default.kvstore if workers.alone else None, sync,
+                        decayed_parameters(train.WD_ON, step.shapes()[0]), train.CLIP_NORM * schedule.loss_factor)
 
 
 def _warn_of_odd_settings(config, parts, workers):
@@ -113,3 +143,9 @@ def _warn_of_odd_settings(config, parts, workers):
         logger.warning("TRAIN.LR_SCALING 'linear' raises the rate with the number of chips, and with LOSS_MEAN "
                        "'device' the gradients of %d devices are summed too: a step grows with both; "
                        "LR_SCALING is meant for LOSS_MEAN 'update'", parts)
+    largest = get_task(config).largest_batch
+    if largest and config.TRAIN.LR_SCALING == 'none' and parts * config.TRAIN.BATCH_IMAGES > largest:
+        logger.warning('An update has %d chips, and TRAIN.lr %g is meant for %d at most: more are known to cost '
+                       'accuracy; lower TRAIN.BATCH_IMAGES, or set TRAIN.LR_SCALING linear and '
+                       'TRAIN.LR_REFERENCE_BATCH %d', parts * config.TRAIN.BATCH_IMAGES, config.TRAIN.lr, largest,
+                       largest)

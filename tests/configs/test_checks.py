@@ -6,7 +6,7 @@ import pytest
 from configs import ConfigError, check_supported, load_config
 from configs.checks import lr_epochs
 from configs.keys import declared_keys, plain_value
-from configs.schema import FLOAT, FLOATS, INT, Limits
+from configs.schema import FLOAT, FLOATS, INT, NUMBER_OR_NUMBERS, Limits
 from tests.conftest import ROOT
 
 TINY = os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')
@@ -91,7 +91,7 @@ def test_numbers_stay_within_what_their_keys_declare(name):
     low, high, above = declared.limits
     below, beyond = [] if low is None else [low - 1], [] if high is None else [high + 1]
     outside = below + beyond + ([] if above is None else [above])
-    outside += [] if declared.kind in (FLOAT, FLOATS) else [2 ** 40]
+    outside += [] if declared.kind in (FLOAT, FLOATS, NUMBER_OR_NUMBERS) else [2 ** 40]
     sample = plain_value(declared.kind.convert(declared.default))
     for number in outside:
         value = [number] * len(sample) if isinstance(sample, list) else number

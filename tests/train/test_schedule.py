@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from configs import flat_config
+from configs import check_supported, flat_config
 from lib.train.schedule import LearningRate, learning_rate
 from lib.utils.errors import SniperError
 from tests.golden import golden_file
@@ -78,3 +78,69 @@ def test_clipping_follows_the_loss_scale():
     config.TRAIN.CLIP_GRADIENT, config.TRAIN.fp16, config.TRAIN.scale = 2.0, True, 100.0
     assert sgd_settings(config, learning_rate(config, 10, 2))['clip_gradient'] == 200.0
     assert math.isclose(sgd_settings(config, learning_rate(config, 10, 2))['wd'], config.TRAIN.wd * 100)
+
+
+SHARES = (0.5, 0.2, 0.1, 0.1)    # of the authors' list .004 .002 .0004 .00004 .000004, and the port's gamma
+
+
+def rates_of(config, updates, samples=80, batch=4):
+    schedule = learning_rate(config, samples, batch)
+    return np.array([schedule(update) for update in range(1, updates + 1)])
+
+
+def single_shot_config(**train):
+    return make_config(lr_step='90,110,130,150', lr_factor=list(SHARES), end_epoch=160, warmup=True, WARMUP_EPOCHS=5,
+                       warmup_step=7, **train)
+
+
+def test_golden_schedules_of_m2det():
+    golden = np.load(golden_file('m2det/lr_schedule.npz'))
+    batch, samples = 4, 4 * int(golden['epoch_size'])
+    authors = rates_of(single_shot_config(lr=0.004, warmup_lr=1e-6, WARMUP_FROM_LR=True), 3200, samples, batch)
+    np.testing.assert_allclose(authors, golden['original_512'], rtol=1e-12)
+    port = rates_of(single_shot_config(lr=1e-3, warmup_lr=0.0), 3200, samples, batch)
+    np.testing.assert_allclose(port, golden['port_single_device_lr1e3'], rtol=1e-6)
+    eight = single_shot_config(lr=1e-3, warmup_lr=0.0, LR_SCALING='linear', LR_REFERENCE_BATCH=7, LOSS_MEAN='update')
+    np.testing.assert_allclose(rates_of(eight, 3200, 20 * 56, 56), golden['port_eight_devices_lr1e3'], rtol=1e-6)
+
+
+def test_warmup_in_epochs_and_batches():
+    by_batches = rates_of(make_config(warmup_step=4, warmup_lr=0.0, lr=0.4, lr_step='9'), 5)
+    np.testing.assert_allclose(by_batches, [.1, .2, .3, .4, .4])
+    from_lr = rates_of(make_config(WARMUP_EPOCHS=0.2, WARMUP_FROM_LR=True, warmup_lr=0.0, lr=0.4, lr_step='9'), 6)
+    np.testing.assert_allclose(from_lr, [0, .1, .2, .3, .4, .4])
+
+
+def test_a_factor_of_each_step():
+    config = make_config(lr=1.0, lr_step='1,3,2', lr_factor=[0.5, 0.1, 0.2], warmup=False)
+    np.testing.assert_allclose(rates_of(config, 8, 8, 4), [1, 1, .5, .5, .1, .1, .01, .01])
+    config.TRAIN.begin_epoch = 1    # its factor has passed
+    np.testing.assert_allclose(rates_of(config, 6, 8, 4), [1, 1, .2, .2, .02, .02])
+    config.TRAIN.lr_factor = [0.5, 0.1]
+    with pytest.raises(SniperError, match='lr_factor.*3 epochs'):
+        check_supported(config, 'train')
+
+
+def test_which_parameters_decay():
+    from lib.train.schedule import decayed_parameters
+    shapes = {'reduce.conv.weight': (4, 3, 1, 1), 'loc.0.bias': (24,), 'Norm.weight': (8,), 'fc_weight': (5, 4)}
+    assert decayed_parameters('weights', shapes) is None
+    assert decayed_parameters('convolutions', shapes) == {'reduce.conv.weight', 'fc_weight'}
+    assert decayed_parameters('all', shapes) == set(shapes)
+
+
+def test_a_large_update_with_the_rate_of_a_small_one(caplog, monkeypatch):
+    from lib.tasks.proposals import ProposalTask
+    from lib.train import schedule
+    config = make_config(BATCH_IMAGES=8)
+    schedule._warn_of_odd_settings(config, 5, schedule.ALONE)
+    assert not caplog.text      # nothing is known of this family
+    monkeypatch.setattr(ProposalTask, 'largest_batch', 32)
+    schedule._warn_of_odd_settings(config, 4, schedule.ALONE)
+    assert not caplog.text
+    schedule._warn_of_odd_settings(config, 5, schedule.ALONE)
+    assert 'An update has 40 chips' in caplog.text and 'LR_REFERENCE_BATCH 32' in caplog.text
+    caplog.clear()
+    config.TRAIN.LR_SCALING, config.TRAIN.LOSS_MEAN = 'linear', 'update'
+    schedule._warn_of_odd_settings(config, 5, schedule.ALONE)
+    assert not caplog.text

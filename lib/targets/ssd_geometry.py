@@ -1,0 +1,127 @@
+"""Random crops, larger canvases and mirrored pictures, with their boxes: SSD's, as M2Det has them.
+
+Source: reference/m2det.md 8.2, steps 1, 3 and 4; draws are taken in the order documented there. Boxes are (G, 4)
+float64 x1, y1, x2, y2 in pixels without the + 1 of inclusive corners (width = x2 - x1).
+"""
+from typing import NamedTuple, Optional, Tuple
+
+import cv2
+import numpy as np
+
+from lib.utils.draws import Draws
+
+TRIES = 50
+SMALLEST_CROP = 0.3             # share of the picture, along a side
+LARGEST_CANVAS = 4              # factor along a side
+MOST_PIXELS = 1 << 25           # of a canvas: 100 MB; above this, picture and canvas are shrunk alike
+# Ways to crop: the smallest IoU that all boxes must have with the window; 0 = any; None = the picture as it is.
+CROPS: Tuple[Optional[float], ...] = (None, 0.1, 0.3, 0.5, 0.7, 0.9, 0.0)
+
+
+class Scene(NamedTuple):
+    """A picture (H, W, 3) uint8 with its objects: boxes (G, 4), labels (G,)."""
+
+    pixels: np.ndarray
+    boxes: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def size(self) -> Tuple[int, int]:
+        """(width, height)."""
+        return self.pixels.shape[1], self.pixels.shape[0]
+
+
+def crop_scene(scene: Scene, draws: Draws) -> Scene:
+    """Cut a random window out; objects whose centre lies in it stay, cut at its border.
+
+    One of seven ways is chosen, CROPS; if 50 windows fail its condition, a way is chosen again. At least one centre
+    lies in the window. A picture without objects stays as it is, without a draw.
+    """
+    if not len(scene.boxes):
+        return scene
+    while True:
+        smallest = draws.choice(CROPS)
+        if smallest is None:
+            return scene
+        for _ in range(TRIES):
+            window = _draw_window(scene.size, draws)
+            inside = _centres_inside(scene.boxes, window)
+            if inside.any() and (_overlaps(scene.boxes, window) >= smallest).all():
+                return _cut(scene, window, inside)
+
+
+def _draw_window(size, draws):
+    """x1, y1, x2, y2 in whole pixels. The original raised where a window is as wide or as high as the picture."""
+    width, height = size
+    scale = draws.uniform(SMALLEST_CROP, 1.0)
+    aspect = np.sqrt(draws.uniform(max(0.5, scale ** 2), min(2, scale ** -2)))
+    window = max(1, int(scale * aspect * width)), max(1, int(scale / aspect * height))
+    left, top = (draws.below(whole - part) if whole > part else 0 for whole, part in zip(size, window))
+    return np.array([left, top, left + window[0], top + window[1]])
+
+
+def _centres_inside(boxes, window):
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    return ((window[:2] < centres) & (centres < window[2:])).all(axis=1)
+
+
+def _overlaps(boxes, window):
+    """IoU of each box with the window."""
+    sides = np.minimum(boxes[:, 2:], window[2:]) - np.maximum(boxes[:, :2], window[:2])
+    shared = np.where((sides > 0).all(axis=1), sides.prod(axis=1), 0)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    return shared / (areas + (window[2:] - window[:2]).prod() - shared)
+
+
+def _cut(scene, window, inside):
+    boxes = np.hstack([np.maximum(scene.boxes[inside, :2], window[:2]),
+                       np.minimum(scene.boxes[inside, 2:], window[2:])]) - np.tile(window[:2], 2)
+    x1, y1, x2, y2 = window
+    return Scene(scene.pixels[y1:y2, x1:x2], boxes, scene.labels[inside])
+
+
+def expand_scene(scene: Scene, chance: float, means: np.ndarray, draws: Draws) -> Scene:
+    """With this chance, put the picture on a random place of a canvas of up to four times its sides.
+
+    means: (3,) blue, green, red of the canvas, truncated to uint8.
+    """
+    if draws.share() > chance:
+        return scene
+    width, height = scene.size
+    for _ in range(TRIES):
+        scale = draws.uniform(1, LARGEST_CANVAS)
+        aspect = np.sqrt(draws.uniform(max(0.5, scale ** -2), min(2, scale ** 2)))
+        if min(scale * aspect, scale / aspect) < 1:
+            continue
+        canvas: Tuple[int, ...] = int(scale * aspect * width), int(scale / aspect * height)
+        place: Tuple[int, ...] = draws.between(0, canvas[0] - width), draws.between(0, canvas[1] - height)
+        shrink = np.sqrt(MOST_PIXELS / (canvas[0] * canvas[1]))
+        if shrink < 1:
+            scene = _shrunk(scene, shrink)
+            canvas, place = (tuple(int(value * shrink) for value in pair) for pair in (canvas, place))
+        return _on_canvas(scene, canvas, place, means)
+    return scene
+
+
+def _shrunk(scene, factor):
+    size = tuple(max(1, int(side * factor)) for side in scene.size)
+    return Scene(cv2.resize(np.ascontiguousarray(scene.pixels), size, interpolation=cv2.INTER_AREA),
+                 scene.boxes * np.tile(np.divide(size, scene.size), 2), scene.labels)
+
+
+def _on_canvas(scene, size, place, means):
+    """size, place: (width, height) of the canvas, (left, top) of the picture on it."""
+    (width, height), (left, top) = scene.size, place
+    canvas = np.empty((max(size[1], top + height), max(size[0], left + width), 3), np.uint8)
+    canvas[:] = np.asarray(means).astype(np.uint8)
+    canvas[top:top + height, left:left + width] = scene.pixels
+    return Scene(canvas, scene.boxes + np.tile(place, 2), scene.labels)
+
+
+def mirror_scene(scene: Scene, draws: Draws) -> Scene:
+    """With a chance of one half, swap left and right."""
+    if not draws.coin():
+        return scene
+    boxes = scene.boxes.copy()
+    boxes[:, [0, 2]] = scene.size[0] - scene.boxes[:, [2, 0]]
+    return Scene(scene.pixels[:, ::-1], boxes, scene.labels)
