@@ -265,6 +265,9 @@ M2DET = {
                         'the nearest input_size', 'detections schedule', FLOATS, above=0),
     'variance': key([0.1, 0.2], 'units of box offsets: of centres in sides of the prior, of sides in logarithms',
                     'detections schedule', FLOATS, above=0),
+    'augment': key(True, 'training pictures are cropped, distorted in colour, put on larger canvases and mirrored at '
+                   'random, as in SSD', 'schedule'),
+    'expand': key(0.6, 'chance of a larger canvas among these', 'schedule', low=0, high=1),
     'neg_pos': key(3, 'background priors of an image in the class loss, a positive one', 'graph schedule', FLOAT,
                    low=0, high=1000000),
     'loss_positives': key(25.0, "with TRAIN.LOSS_MEAN 'update': losses are divided by this x BATCH_IMAGES, not by the "

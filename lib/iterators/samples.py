@@ -4,7 +4,7 @@ from typing import List, NamedTuple, Optional, Sequence
 
 import cv2
 
-from lib.image import ImageFile, Notice, chip_reduction, jitter_colors, resized_window
+from lib.image import ImageFile, Notice, Picture, chip_reduction, cut_window, jitter_colors, resized_window
 from lib.iterators.epoch import WindowTable
 from lib.utils import seeds
 from lib.utils.errors import SniperError
@@ -88,13 +88,11 @@ class TrainSamples:
 
     def _fill_row(self, file, slot, epoch, row, index, chip, position):
         entry = self._roidb.entry(index)
-        scales = chip.scale_x, chip.scale_y
-        picture = file.decode(chip_reduction(max(scales)) if self._reduced_decode else 1)
+        rng = seeds.generator(self._seed, epoch, seeds.SAMPLE, position)
+        pixels, entry, chip = picture_of_window(file, entry, chip, self._task, self._reduced_decode, rng)
         notices = file.notices
-        pixels = resized_window(picture, chip.box, scales[0], entry['flipped'], entry['flipped_vertical'], scales[1])
         if pixels.size == 0:
             return SampleReport(outside=True, notices=notices)
-        rng = seeds.generator(self._seed, epoch, seeds.SAMPLE, position)
         out = {name: self._slots.view(slot, name, shape)[row] for name, shape in self._layout}
         self._write_pixels(pixels, rng, out.pop(self._pixels.name))
         report = self._task.targets(entry, chip, rng, out)
@@ -104,6 +102,23 @@ class TrainSamples:
         if self._jitter > 0:
             pixels = jitter_colors(pixels[:out.shape[1], :out.shape[2]], self._jitter, rng)
         self._pixels.write(pixels, out)
+
+
+def picture_of_window(file: ImageFile, record, window, task, reduced_decode: bool, rng):
+    """A window of a training image as the network will see it -> (pixels (h, w, 3) uint8, record, window), the last two
+    other ones where the task draws pictures of its own. The pixels have size 0 if the window misses the image."""
+    if task.draws_pictures:
+        picture = file.decode()
+        pixels = cut_window(picture.pixels, window.box, record['flipped'], record['flipped_vertical'])
+        if pixels.size == 0:
+            return pixels, record, window
+        pixels, record, window = task.drawn_picture(pixels, record, window, rng)
+        picture = Picture(pixels, pixels.shape[1], pixels.shape[0])
+    else:
+        picture = file.decode(chip_reduction(max(window.scale_x, window.scale_y)) if reduced_decode else 1)
+    pixels = resized_window(picture, window.box, window.scale_x, record['flipped'], record['flipped_vertical'],
+                            window.scale_y)
+    return pixels, record, window
 
 
 class CropReport(NamedTuple):

@@ -25,9 +25,14 @@ class SsdAugmentation(NamedTuple):
     expand: float = 0.6
 
     def __call__(self, pixels: np.ndarray, boxes, labels, draws: Draws) -> Tuple[np.ndarray, np.ndarray]:
-        """pixels (H, W, 3) uint8, boxes (G, 4), labels (G,) from 1 on -> (planes, truths).
+        """What `picture` makes, as planes (3, side, side) float32, and its truths."""
+        resized, truths = self.picture(pixels, boxes, labels, draws)
+        return _planes(resized, self.means), truths
 
-        planes (3, side, side) float32; truths (K, 5) float32 x1, y1, x2, y2 in shares of the picture, label. If no
+    def picture(self, pixels: np.ndarray, boxes, labels, draws: Draws) -> Tuple[np.ndarray, np.ndarray]:
+        """pixels (H, W, 3) uint8, boxes (G, 4), labels (G,) from 1 on -> (pixels (side, side, 3) uint8, truths).
+
+        truths (K, 5) float32 x1, y1, x2, y2 in shares of the picture, label. If no
         object is left, the picture comes as it was, with all its boxes that have an area: the original kept those
         without, and then learnt from an infinite loss. Without any there is one row of zeros.
         """
@@ -37,13 +42,13 @@ class SsdAugmentation(NamedTuple):
         scene = crop_scene(whole, draws)
         scene = scene._replace(pixels=distort_colors(scene.pixels, draws))
         scene = mirror_scene(expand_scene(scene, self.expand, self.means, draws), draws)
-        planes, truths = self._resized(scene, draws), _truths(scene, SMALLEST_SIDE)
+        resized, truths = self._resized(scene, draws), _truths(scene, SMALLEST_SIDE)
         if not len(truths):
-            planes, truths = self._resized(whole, draws), _truths(whole, 0)
-        return planes, truths if len(truths) else _NO_TRUTH.copy()
+            resized, truths = self._resized(whole, draws), _truths(whole, 0)
+        return resized, truths if len(truths) else _NO_TRUTH.copy()
 
     def _resized(self, scene, draws):
-        return to_planes(scene.pixels, self.side, self.means, draws.choice(METHODS))
+        return _square(scene.pixels, self.side, draws.choice(METHODS))
 
 
 def to_planes(pixels: np.ndarray, side: int, means: Sequence[float], method: int = cv2.INTER_LINEAR) -> np.ndarray:
@@ -51,8 +56,15 @@ def to_planes(pixels: np.ndarray, side: int, means: Sequence[float], method: int
 
     With the bilinear method, this is all that is done to the pictures of a test.
     """
-    resized = cv2.resize(np.ascontiguousarray(pixels), (side, side), interpolation=method).astype(np.float32)
-    return np.ascontiguousarray((resized - np.asarray(means, np.float32)).transpose(2, 0, 1))
+    return _planes(_square(pixels, side, method), means)
+
+
+def _square(pixels, side, method):
+    return cv2.resize(np.ascontiguousarray(pixels), (side, side), interpolation=method)
+
+
+def _planes(pixels, means):
+    return np.ascontiguousarray((pixels.astype(np.float32) - np.asarray(means, np.float32)).transpose(2, 0, 1))
 
 
 _NO_TRUTH = np.zeros((1, 5), np.float32)

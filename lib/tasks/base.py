@@ -104,6 +104,7 @@ class Task:
     train_graph, test_graph: which of the detector's graphs is trained and tested (symbols.get_detector(...).symbol).
     exact_sizes: test_scales are made for inputs of certain sizes: scaled sides are rounded to them, not up.
     tells_classes: the network has outputs for each class of the data set.
+    draws_pictures: training pictures are made of windows at random, see `drawn_picture`.
     largest_batch: samples an update, of all devices and workers, up to which published rates are known to hold; a
         training with more, and its rate not scaled, warns. None: nothing is known.
     """
@@ -112,6 +113,7 @@ class Task:
     train_graph, test_graph = 'train', 'test'
     exact_sizes = False
     tells_classes = True
+    draws_pictures = False
     largest_batch: Optional[int] = None
 
     def __init__(self, config):
@@ -148,6 +150,15 @@ class Task:
         """`inputs` of a batch: (data, labels), each a list of (name, shape with the batch)."""
         return tuple([(name, (batch_size, *shape)) for name, shape, role in self.inputs() if role == wanted]
                      for wanted in ('data', 'label'))
+
+    def drawn_picture(self, pixels: np.ndarray, record, window: Window, rng) -> Tuple[np.ndarray, dict, Window]:
+        """A training picture made at random of a window, where `draws_pictures` says so, in place of the window.
+
+        pixels: (H, W, 3) uint8 B, G, R, of the window at the size of the image file; record, rng: see `targets`.
+        -> (pixels of the new picture, its record with width, height and boxes in pixels of it, the window of the new
+        picture that `targets` and the network's input are made of).
+        """
+        raise NotImplementedError
 
     def targets(self, record, window: Window, rng, out: Dict[str, np.ndarray]) -> TargetReport:
         """Fill the arrays of one sample, all of `inputs` but the pixels.

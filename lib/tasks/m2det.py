@@ -14,7 +14,9 @@ from lib.bbox.ssd_coding import decode_ssd
 from lib.chips.samplers import RandomCrops, WholeImages
 from lib.chips.window import Window
 from lib.targets.prior_matching import PriorTargets
+from lib.targets.ssd_augmentation import SsdAugmentation
 from lib.tasks.base import Input, Metric, Pixels, TargetReport, Task, require
+from lib.utils.draws import Draws
 
 METRICS = [Metric('ConfLoss', 'l1', 'conf_loss_output', ''), Metric('LocLoss', 'l1', 'loc_loss_output', '')]
 
@@ -24,6 +26,7 @@ class M2DetTask(Task):
 
     name = 'm2det'
     exact_sizes = True
+    largest_batch = 32
 
     def __init__(self, config):
         super().__init__(config)
@@ -59,15 +62,29 @@ class M2DetTask(Task):
         return [Input('data', (3, self.side, self.side)), Input('cls_target', (priors,), 'label'),
                 Input('loc_target', (priors, 4), 'label')]
 
+    @property
+    def draws_pictures(self):
+        """By M2DET.augment."""
+        return self.config.M2DET.augment
+
+    def drawn_picture(self, pixels, record, window, rng):
+        """SSD's augmentation: crop, colours, larger canvas, mirror, resizing by one of five methods."""
+        augmentation = SsdAugmentation(self.side, self.pixels.means, self.config.M2DET.expand)
+        pixels, truths = augmentation.picture(pixels, *_objects(record, window), Draws(rng))
+        truths = truths[truths[:, 4] > 0]
+        record = dict(record, boxes=truths[:, :4].astype(np.float64) * self.side, width=self.side, height=self.side,
+                      gt_classes=truths[:, 4].astype(np.int32), max_overlaps=np.ones(len(truths), np.float32),
+                      flipped=False, flipped_vertical=False)
+        return pixels, record, WholeImages(self.side, self.side, fill=True).windows(record, rng)[0]
+
     def targets(self, record, window, rng, out):
         """Objects of the window, cut at its border, matched to the priors.
 
         Corners are divided by the window's sides as they are, without the + 1 of inclusive ones, as in the original.
         """
-        rows = window.rows
-        origin, sides = np.array(window.box[:2], np.float64), np.subtract(window.box[2:], window.box[:2])
-        shares = (np.asarray(record['boxes'], np.float64)[rows] - np.tile(origin, 2)) / np.tile(sides, 2)
-        truths = np.column_stack([np.clip(shares, 0, 1), np.asarray(record['gt_classes'])[rows]])
+        boxes, labels = _objects(record, window)
+        sides = np.tile(np.subtract(window.box[2:], window.box[:2]), 2)
+        truths = np.column_stack([np.clip(boxes / sides, 0, 1), labels])
         out['cls_target'][:], out['loc_target'][:] = self.prior_targets.match(truths)
         return TargetReport()
 
@@ -100,6 +117,12 @@ class M2DetTask(Task):
         if purpose == 'train':
             require(self.config.TRAIN.SAMPLER != 'chips', "TRAIN.SAMPLER is 'chips', but m2det looks at whole images; "
                     "set it to 'images', or to 'crops'")
+
+
+def _objects(record, window):
+    """-> boxes (n, 4) float64 from the window's corner on, pixels of the image, and labels (n,), of its rows."""
+    boxes = np.asarray(record['boxes'], np.float64)[window.rows] - np.tile(window.box[:2], 2)
+    return boxes, np.asarray(record['gt_classes'])[window.rows]
 
 
 def decode_priors(loc, conf, windows: Sequence[Window], priors, variance, score_thresh: float) -> Detections:
