@@ -223,6 +223,9 @@ TEST = {
     'NMS_SIGMA': key(0.6, 'of the Gaussian of soft-NMS', 'detections pyramid', FLOAT),
     'NMS_METHOD': key('', "'' = hard where NMS > 0, else gaussian; or one of the three", 'detections pyramid',
                       choices=('', 'hard', 'linear', 'gaussian')),
+    'NMS_SCORE_THRESH': key(-1.0, 'soft-NMS drops a detection that overlaps a better one and falls below this score; '
+                            'below 0 = SCORE_THRESH', 'detections pyramid', high=1),
+    'MAX_PER_CLASS': key(0, 'detections of a class an image at most; 0 = no limit', 'detections pyramid', low=0),
     'MAX_PER_IMAGE': key(200, 'detections an image at most; 0 or less = no limit', 'detections pyramid'),
     'VIS_THRESH': key(0.5, 'detections of a lower score are not drawn', NOTHING, low=0, high=1),
     'VISUALIZATION_PATH': key('./debug/visualization', 'folder of pictures; as it is here, `pictures` '

@@ -18,16 +18,22 @@ class Suppression(NamedTuple):
     iou_thresh: float    # of hard and linear
     sigma: float         # of gaussian
     score_thresh: float  # soft methods drop an overlapped row below it
+    most: int = 0        # rows that are left at most, the best; 0 = no limit
 
     @classmethod
     def from_config(cls, config):
         """TEST.NMS_METHOD, or by its '' the original's rule: TEST.NMS > 0 is hard, else Gaussian with NMS_SIGMA."""
         test = config.TEST
         method = test.NMS_METHOD or ('hard' if test.NMS > 0 else 'gaussian')
-        return cls(method, test.NMS if test.NMS > 0 else DEFAULT_IOU, test.NMS_SIGMA, test.SCORE_THRESH)
+        score_thresh = test.SCORE_THRESH if test.NMS_SCORE_THRESH < 0 else test.NMS_SCORE_THRESH
+        return cls(method, test.NMS if test.NMS > 0 else DEFAULT_IOU, test.NMS_SIGMA, score_thresh, test.MAX_PER_CLASS)
 
     def __call__(self, dets):
         """(n, 5) float32 x1, y1, x2, y2, score -> (rows left, best first; which rows of `dets` they were)."""
+        left, index = self._all(dets)
+        return (left[:self.most], index[:self.most]) if self.most > 0 else (left, index)
+
+    def _all(self, dets):
         if self.method == 'hard':
             index = nms(dets, self.iou_thresh)
             return dets[index], index

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from easydict import EasyDict
 
+from lib.bbox import ssd_priors, ssd_rows
 from lib.bbox.detections import Detections
 from lib.inference.aggregate import Suppression, aggregate, aggregate_with_index, cap, in_valid_range
 from tests.detections import assert_same
@@ -122,8 +123,11 @@ def test_suppression(suppress, scores):
     (dict(NMS=0.3, NMS_SIGMA=0.55, NMS_METHOD='gaussian'), ('gaussian', 0.3)),
 ])
 def test_suppression_from_config(keys, expected):
-    suppress = Suppression.from_config(EasyDict(TEST=dict(keys, SCORE_THRESH=0.001)))
+    test = dict(keys, SCORE_THRESH=0.002, NMS_SCORE_THRESH=-1.0, MAX_PER_CLASS=7)
+    suppress = Suppression.from_config(EasyDict(TEST=test))
     assert (suppress.method, suppress.iou_thresh) == expected
+    assert (suppress.score_thresh, suppress.most) == (0.002, 7)
+    assert Suppression.from_config(EasyDict(TEST=dict(test, NMS_SCORE_THRESH=0.0))).score_thresh == 0
 
 
 def test_threads_do_not_change_the_result():
@@ -161,3 +165,24 @@ def test_index_says_which_rows_they_were(method, most):
     were = Detections.concatenate(scales).take(index)
     for name in ('image', 'label', 'box'):
         np.testing.assert_array_equal(getattr(detections, name), getattr(were, name), f'seed {seed}')
+
+
+@pytest.mark.parametrize('name', 'ab')
+def test_recorded_post_processing_of_m2det(name):
+    """Decoding, linear soft-NMS at 0.3, 50 of a class, and a limit over all classes with ties kept."""
+    case = np.load(golden_file(f'm2det/postprocess_{name}.npz'))
+    rows = ssd_rows(case['probabilities'], case['loc'], ssd_priors(64, [16, 32, 64], [10, 22, 40, 60]), 0.1)
+    found = Detections(np.zeros(len(rows.label)), rows.label, rows.box * np.tile(case['image_wh'], 2), rows.score)
+    suppress = Suppression('linear', 0.3, 0.45, 0.001, 50)
+    for limit, expected in ((0, case['detections_all']), (15, case['detections_top15'])):
+        final = aggregate([found], [(-1, -1)], suppress, limit)
+        np.testing.assert_array_equal(final.label, expected[:, 0])
+        np.testing.assert_allclose(final.box, expected[:, 1:5], rtol=0, atol=2e-4)
+        np.testing.assert_allclose(final.score, expected[:, 5], rtol=0, atol=1e-6)
+
+
+def test_so_many_of_each_class():
+    rows = rows_of(*[[9 * k, 0, 9 * k + 5, 5, .5 + .01 * k, label] for label in (1, 2) for k in range(4)])
+    found = aggregate([found_in([rows])], [(-1, -1)], Suppression('linear', 0.3, 0, 0.001, 3), 0)
+    assert found.label.tolist() == [1] * 3 + [2] * 3
+    np.testing.assert_allclose(found.score, [.53, .52, .51] * 2)
