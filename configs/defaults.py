@@ -182,7 +182,7 @@ TRAIN = {
 TEST = {
     # images
     'SCALES': key([(1400, 2000), (800, 1280), (480, 512)], 'as TRAIN.SCALES, but all numbers are factors; '
-                  'AutoFocus: coarse to fine', 'pixels detections proposals', TEST_SCALES, per_scale=True),
+                  "AutoFocus: coarse to fine; 'input' for networks that see all images at one size", 'pixels detections proposals', TEST_SCALES, per_scale=True),
     'VALID_RANGES': key([(-1, 90), (32, 180), (75, -1)], 'a pair a scale: detections of these sides, original '
                         'pixels, count; -1 = open', 'detections pyramid', PAIRS, per_scale=True),
     'BATCH_IMAGES': key([2, 2, 4], 'images a batch and device, one entry a scale; one number for all',
@@ -271,6 +271,8 @@ M2DET = {
     'augment': key(True, 'training pictures are cropped, distorted in colour, put on larger canvases and mirrored at '
                    'random, as in SSD', 'schedule'),
     'expand': key(0.6, 'chance of a larger canvas among these', 'schedule', low=0, high=1),
+    'overlap_thresh': key(0.5, 'priors that overlap an object so much (IoU) are of it', 'schedule', FLOAT, above=0,
+                          high=1),
     'neg_pos': key(3, 'background priors of an image in the class loss, a positive one', 'graph schedule', FLOAT,
                    low=0, high=1000000),
     'loss_positives': key(25.0, "with TRAIN.LOSS_MEAN 'update': losses are divided by this x BATCH_IMAGES, not by the "

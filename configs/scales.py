@@ -4,6 +4,7 @@
                     [-1, long] = the long side alone
     2x              a factor of each image by itself
     256px           pixels of the long side
+    input           both sides become those of the network's input, where a network has one size only (lib.tasks)
     2.0             a number is a factor; but the last of TRAIN.SCALES is pixels of the long side, the original's rule
 
 A configuration holds pairs as tuples, numbers of TRAIN.SCALES as they are, and texts in one spelling: '2x', '256px'.
@@ -21,6 +22,7 @@ from configs.schema import FLOAT, ConfigError, Kind, tuple_of
 Definition = Union[float, str, Tuple[float, float]]
 
 FACTOR, PIXELS = 'x', 'px'
+INPUT = 'input'           # of TEST.SCALES
 LEAST_SIDE = 32           # a bare number from here up is meant as pixels, one below as a factor
 FEWEST, MOST = 8, 65535   # pixels of a side
 LARGEST = 100             # factor
@@ -81,6 +83,10 @@ def _of_test(value):
     return _spelled(value, FACTOR)
 
 
+def _entry_of_test(item):
+    return INPUT if isinstance(item, str) and item.strip().lower() == INPUT else _of_test(_entry(item))
+
+
 def _items(value):
     """A list of entries; a text, as --set has it where units stand without quotes, is taken apart."""
     if isinstance(value, str):
@@ -105,7 +111,7 @@ def _items(value):
 
 WANTS = f'a list of scales, each {FORMS}'
 TRAIN_SCALES = Kind(WANTS, lambda value: [_entry(item) for item in _items(value)])
-TEST_SCALES = Kind(WANTS, lambda value: [_of_test(_entry(item)) for item in _items(value)])
+TEST_SCALES = Kind(WANTS, lambda value: [_entry_of_test(item) for item in _items(value)])
 
 
 def check_scales(section: str, definitions: Sequence[Definition]) -> None:

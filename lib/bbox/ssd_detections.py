@@ -2,11 +2,11 @@
 
 Letters: P priors, C classes with the background, n rows.
 """
-from typing import NamedTuple
+from typing import NamedTuple, Sequence
 
 import numpy as np
 
-from lib.bbox.ssd_coding import decode_ssd
+from lib.bbox.ssd_coding import VARIANCES, decode_ssd
 
 
 class SsdRows(NamedTuple):
@@ -19,7 +19,7 @@ class SsdRows(NamedTuple):
     prior: np.ndarray
 
 
-def ssd_rows(scores, offsets, priors, threshold: float) -> SsdRows:
+def ssd_rows(scores, offsets, priors, threshold: float, variances: Sequence[float] = VARIANCES) -> SsdRows:
     """scores (P, C) as probabilities, offsets (P, 4), priors (P, 4) cx, cy, w, h -> a row for each score above the
     threshold, but for the background's, class 0.
 
@@ -32,6 +32,6 @@ def ssd_rows(scores, offsets, priors, threshold: float) -> SsdRows:
     # Most priors are background: the few others are found by the best of their scores.
     rows = np.flatnonzero(scores[:, 1:].max(axis=1, initial=-np.inf) > limit)
     label, place = np.nonzero(scores[rows, 1:].T > limit)
-    boxes = decode_ssd(np.asarray(offsets, np.float32)[rows], np.asarray(priors)[rows])
+    boxes = decode_ssd(np.asarray(offsets, np.float32)[rows], np.asarray(priors)[rows], variances)
     label += 1
     return SsdRows(boxes[place], label, scores[rows[place], label], rows[place])

@@ -48,7 +48,8 @@ class TestIterator:
         self._pixel_input = task.pixels.name
         self._rounded = round if task.exact_sizes else math.ceil
         self._scales = [task.test_scales(scale_index, *size) for size in self._image_sizes]
-        _say_what_is_too_large(config.TEST.SCALES[scale_index], roidb)
+        if not task.exact_sizes:
+            _say_what_is_too_large(config.TEST.SCALES[scale_index], roidb)
         if fitted:
             self.batches, self.batch_shapes = self._fitted(batch_images, devices, config.TEST.CHIP_SHAPES)
         else:

@@ -10,7 +10,7 @@ import numpy as np
 from configs.m2det_keys import Pyramid, check_m2det
 from lib.bbox.detections import Detections
 from lib.bbox.priors import ssd_priors
-from lib.bbox.ssd_coding import decode_ssd
+from lib.bbox.ssd_detections import ssd_rows
 from lib.chips.samplers import RandomCrops, WholeImages
 from lib.chips.window import Window
 from lib.targets.prior_matching import PriorTargets
@@ -19,6 +19,9 @@ from lib.tasks.base import Input, Metric, Pixels, TargetReport, Task, require
 from lib.utils.draws import Draws
 
 METRICS = [Metric('ConfLoss', 'l1', 'conf_loss_output', ''), Metric('LocLoss', 'l1', 'loc_loss_output', '')]
+
+NOT_HERE = {'TRAIN': ('ONLY_PROPOSAL', 'WITH_MASK', 'AUTO_FOCUS'),
+            'TEST': ('EXTRACT_PROPOSALS', 'WITH_MASK', 'AUTO_FOCUS')}
 
 
 class M2DetTask(Task):
@@ -85,7 +88,8 @@ class M2DetTask(Task):
         boxes, labels = _objects(record, window)
         sides = np.tile(np.subtract(window.box[2:], window.box[:2]), 2)
         truths = np.column_stack([np.clip(boxes / sides, 0, 1), labels])
-        out['cls_target'][:], out['loc_target'][:] = self.prior_targets.match(truths)
+        out['cls_target'][:], out['loc_target'][:] = self.prior_targets.match(
+            truths, self.config.M2DET.overlap_thresh)
         return TargetReport()
 
     def metrics(self):
@@ -112,11 +116,14 @@ class M2DetTask(Task):
         return super().pixels._replace(order='BGR')
 
     def check(self, purpose):
-        """Keys of the section M2DET, and those of other sections that have no meaning here."""
+        """Keys of the section M2DET, and switches of other families."""
         check_m2det(self.config)
-        if purpose == 'train':
-            require(self.config.TRAIN.SAMPLER != 'chips', "TRAIN.SAMPLER is 'chips', but m2det looks at whole images; "
-                    "set it to 'images', or to 'crops'")
+        section = 'TRAIN' if purpose == 'train' else 'TEST'
+        for name in NOT_HERE[section]:
+            require(not self.config[section][name],
+                    f'{section}.{name} is True, but {self.config.symbol} has nothing of the kind: set it to False')
+        require(purpose != 'train' or self.config.TRAIN.SAMPLER != 'chips', "TRAIN.SAMPLER is 'chips', but "
+                f"{self.config.symbol} looks at whole images: set it to 'images', or to 'crops'")
 
 
 def _objects(record, window):
@@ -130,9 +137,10 @@ def decode_priors(loc, conf, windows: Sequence[Window], priors, variance, score_
 
     In a class, detections come in the order of the priors. Boxes are not clipped, as in the original.
     """
-    image, label, prior = np.nonzero(conf.transpose(0, 2, 1)[:, 1:] > score_thresh)
-    label += 1
-    corners = decode_ssd(loc[image, prior], priors[prior], variance)
-    boxes = np.array([window.box for window in windows], np.float32).reshape(-1, 4)[image]
-    sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
-    return Detections(image, label, corners * sides + np.tile(boxes[:, :2], 2), conf[image, prior, label])
+    found = [Detections.empty()]
+    for number, window in enumerate(windows):
+        rows = ssd_rows(conf[number], loc[number], priors, score_thresh, variance)
+        corner, end = (np.asarray(part, np.float32) for part in (window.box[:2], window.box[2:]))
+        found.append(Detections(np.full(len(rows.label), number), rows.label,
+                                rows.box * np.tile(end - corner, 2) + np.tile(corner, 2), rows.score))
+    return Detections.concatenate(found)

@@ -2,6 +2,8 @@
 from typing import Dict, Type
 
 from configs.checks import check_supported
+from configs.scales import INPUT
+from configs.schema import ConfigError
 from lib.tasks.base import Task
 from lib.tasks.faster_rcnn import FasterRcnnTask, FastRcnnTask
 from lib.tasks.m2det import M2DetTask
@@ -36,4 +38,18 @@ def check_config(config, purpose: str) -> None:
     purpose: 'train', 'test' or 'demo'; what the purpose does not use is not looked at.
     """
     check_supported(config, purpose)
-    get_task(config, purpose).check(purpose)
+    task = get_task(config, purpose)
+    if purpose != 'train':
+        _check_test_scales(config, task)
+    task.check(purpose)
+
+
+def _check_test_scales(config, task):
+    """One entry 'input' where the network sees all images at one size, none elsewhere."""
+    scales = config.TEST.SCALES
+    if task.exact_sizes and scales != [INPUT]:
+        raise ConfigError(f'TEST.SCALES is {scales}, but {config.symbol} sees every image once, at the size of its '
+                          f"input: set it to '[{INPUT}]'")
+    if not task.exact_sizes and INPUT in scales:
+        raise ConfigError(f'TEST.SCALES is {scales}, but {config.symbol} takes images of any size: say at which, by '
+                          'factors such as 2x, or pixels of the long side such as 256px')

@@ -45,7 +45,7 @@ def report_training(config, roidb) -> Tuple[List[str], List[str], Optional[Train
     found = _training_warnings(task, sampler, scales, sizes)
     if tested:
         found += range_checks.order_warnings('TEST', tested) or range_checks.missed_warnings('TEST', tested, sizes)
-    if tested and trained and not found:
+    if tested and trained and not found and not task.exact_sizes:
         found += misfit(tested, sizes, trained, config.TEST)
     return lines, found, trained
 
@@ -92,7 +92,7 @@ def report_test(config, roidb, sidecar: dict) -> Tuple[List[str], List[str]]:
         lines += _trained_line(trained, 'on pictures of {:.0f}x{:.0f}'.format(*trained.picture))
     warnings = range_checks.order_warnings('TEST', tested) or range_checks.focus_warnings(
         tested, config.TEST.DO_PRUNING) or range_checks.missed_warnings('TEST', tested, sizes)
-    if trained and not warnings:
+    if trained and not warnings and not task.exact_sizes:     # those cannot be shown otherwise
         scales = tested if judged is sizes else seen_in_test(task, judged)
         warnings += misfit(scales, judged, trained, config.TEST)
     if not config.TEST.EXTRACT_PROPOSALS:
