@@ -85,19 +85,18 @@ class CocoDataset(Dataset):
 
         with_ignored: crowd regions too (and no cache). SniperError: boxes that cannot be meant so (box_units).
         """
-        if with_ignored:
-            return self._with_outlines(CompactRoidb.from_records(self._records(AnnotationWarnings(self._path), True)))
-        if self._cache.roidb is not None:
+        usual = self.whole_pixels and not with_ignored  # what the cache is of
+        if usual and self._cache.roidb is not None:
             self.not_trained = self._cache.not_trained
             return self._with_outlines(self._cache.roidb)
         warnings = AnnotationWarnings(self._path)
-        roidb = CompactRoidb.from_records(self._records(warnings))
+        roidb = CompactRoidb.from_records(self._records(warnings, with_ignored))
         notes = warnings.lines() + self._check_boxes()
         self._say(notes)
         self._say_names()
-        self.not_trained = {CROWD: self._crowds()}
+        self.not_trained = {CROWD: {} if with_ignored else self._crowds()}
         self._with_outlines(roidb)
-        if not self.file.sizes_read:  # which depend on other files
+        if usual and not self.file.sizes_read:  # which depend on other files
             self._cache.store(self.classes, roidb, self.file.notes + notes, self.not_trained)
         return roidb
 
@@ -188,8 +187,7 @@ class CocoDataset(Dataset):
                 if not outlines[-1]:
                     warnings.add('objects have no usable segmentation; they are trained without a mask',
                                  annotation.get('id', f'(no id) of image {image["id"]}'))
-        # Truncated towards zero, as in the original, which stored whole numbers.
-        boxes = np.trunc(np.array(boxes, np.float64).reshape(-1, 4))
+        boxes = self.in_pixels(boxes)
         path = self._finder.path(image) or os.path.join(self.dataset_path, 'images', f'(image {image["id"]!r:.40})')
         return make_record(path, image['id'], image['width'], image['height'], boxes, classes,
                            outlines if self.masks else None, crowd=crowd)

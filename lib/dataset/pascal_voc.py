@@ -220,10 +220,8 @@ class PascalVocDataset(Dataset):
             boxes.append(box)
             difficult.append(bool(item.difficult))
             labels.append(self._labels[class_key(item.name)])
-        # Truncated towards zero, as in the original, which stored whole numbers.
-        boxes = np.trunc(np.array(boxes, np.float64).reshape(-1, 4))
         return make_record(self.folder.image_path(image_id, annotation.filename), image_id, annotation.width,
-                           annotation.height, boxes, labels, difficult=difficult)
+                           annotation.height, self.in_pixels(boxes), labels, difficult=difficult)
 
 
 def _in_order(box):
