@@ -4,27 +4,31 @@ import logging
 import os
 from typing import NamedTuple, Tuple
 
-from configs import source_of
+from configs import source_of, values_affecting
 from configs.loader import INHERITED, SET
 from lib.dataset.class_list import BACKGROUND
+from lib.dataset.class_names import named
 from lib.dataset.voc_classes import PASCAL_VOC
 from lib.engine.exported_model import NUMBER, read_facts
 from lib.engine.precision import prepare, treatment
 from lib.inference.masks import MaskingPredictor
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
-from lib.dataset.class_names import named
+from lib.weights.parameter_matching import override
 from lib.weights.paths import (
-                               SAVE_PREFIX,
-                               checkpoints_in,
-                               current_run,
-                               existing_epochs,
-                               params_path,
-                               read_sidecar,
-                               set_aside_prefixes,
+    SAVE_PREFIX,
+    checkpoints_in,
+    current_run,
+    existing_epochs,
+    params_path,
+    read_sidecar,
+    set_aside_prefixes,
 )
 
 logger = logging.getLogger(__name__)
+
+# A weight file of another symbol or number of classes does not fit, and precision is a matter of each test.
+SAID_ELSEWHERE = ('symbol', 'dataset.NUM_CLASSES', 'TRAIN.fp16')
 
 SHIPPED_EPOCH = 0  # of shipped models: <prefix>-0000.params
 
@@ -84,12 +88,27 @@ def find_weights(config, folder: str, save_prefix: str) -> Weights:
     found = found._replace(classes=_names(sidecar), treatment=treatment(config))
     if is_trained:
         logger.info('weights: %s', found.path)
+        _warn_of_other_values(config, sidecar, found.path)
         if current_run(found.prefix) not in (None, sidecar.get('run')):
             logger.warning('%s is of an earlier training than the one that was begun last in its folder', found.path)
     else:
         logger.warning('nothing is trained in %s: the shipped model %s is taken, which knows %s', folder or '.',
                        found.path, named((found.classes or names_for(config.dataset.NUM_CLASSES))[1:]))
     return found
+
+
+def _warn_of_other_values(config, sidecar, path):
+    """Of keys that training and detection must have alike: with others the arrays may fit, and compute something
+    else. Weights without a side file do not say."""
+    before = sidecar.get('config')
+    if not isinstance(before, dict):
+        return
+    now = values_affecting(config, 'schedule', among='detections')
+    changed = [override(key, before[key]) for key, value in now.items()
+               if key in before and key not in SAID_ELSEWHERE and before[key] != value]
+    if changed:
+        logger.warning('%s was trained with other values than the configuration has, which give other detections than '
+                       'it learnt: --set %s', path, ' '.join(changed))
 
 
 def _shipped_model(config, folder, save_prefix, trained):

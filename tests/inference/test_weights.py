@@ -120,6 +120,20 @@ def test_weights_of_an_earlier_run(tmp_path, shipped, caplog):
         assert ('SNIPER-0004.params is of an earlier training' in caplog.text) == said
 
 
+def test_values_that_training_had_otherwise(tmp_path, shipped, caplog):
+    """Keys that change what the same arrays compute; other keys, and weights of elsewhere, are no matter."""
+    path = write_config(tmp_path, shipped)
+    put(str(tmp_path / 'SNIPER-0004'), NAMES)
+    before = {'network.PIXEL_MEANS': [1.0, 2.0, 3.5], 'network.ANCHOR_RATIOS': [0.5, 1, 2], 'TRAIN.lr': 3, 'x': 1,
+              'symbol': 'sniper_other', 'dataset.NUM_CLASSES': 9}
+    for config, expected in ((before, ['--set network.PIXEL_MEANS [1.0,2.0,3.5]']), ([], []), (None, [])):
+        with open(str(tmp_path / 'SNIPER-0004.json'), 'w') as stream:
+            json.dump({'classes': NAMES, 'config': config}, stream)
+        caplog.clear()
+        find(path, tmp_path, 'network.ANCHOR_RATIOS', '[0.5,1.0,2]')
+        assert [record.getMessage().split('learnt: ')[1] for record in caplog.records] == expected
+
+
 def test_a_side_file_of_another_program(tmp_path, shipped):
     path = write_config(tmp_path, shipped)
     for content in ('{"classes": "cat"}', '{"classes": [1, 2]}', '[]', '{'):

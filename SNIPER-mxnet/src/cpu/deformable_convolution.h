@@ -2,7 +2,8 @@
 //
 // The operator is a matrix product of the weights with the columns, the values that every tap reads for every output
 // cell. Columns are made a tile at a time, in a thread's cache, and never stand in memory as a whole: they would take
-// taps times the size of the data.
+// taps times the size of the data. Cells whose point is off the map take no part, as the padding of a plain convolution
+// takes none: with the map's edge and offsets of a few cells they are a tenth of 32 x 32.
 #ifndef SNIPER_CPU_DEFORMABLE_CONVOLUTION_H_
 #define SNIPER_CPU_DEFORMABLE_CONVOLUTION_H_
 
