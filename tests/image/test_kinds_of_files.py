@@ -115,7 +115,10 @@ def test_next_to_no_contrast_is_said(tmp_path, ending):
         notice, = image.notices
         assert 'has next to no contrast in 8 bits (99.8 % of it within' in notice.text
     bright = np.where(grey() > 200, 65535, grey().astype(np.uint16) * 16)   # a tenth of the picture: it may be so
-    for samples in (bright, np.full((HEIGHT, WIDTH), 40000, np.uint16)):
+    blank = np.full((HEIGHT, WIDTH), 65000, np.uint16)
+    spot = blank.copy()
+    spot[5, 6] = 2000
+    for samples in (bright, blank, spot):
         image = ImageFile(save(tmp_path, 'a' + ending, opencv(ending, samples)))
         image.decode()
         assert not image.notices
