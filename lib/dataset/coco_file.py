@@ -87,7 +87,7 @@ class CocoFile:
                 self.categories.append(dict(category, id=key, name=name))
                 label[name] = len(self.categories)
             names[key] = name
-        if not self.categories:
+        if not self.categories and (content.get('annotations') or warnings.lines()):
             raise SniperError(f'{self.path} lists no categories: a detector needs at least one')
         self.notes += warnings.lines()
         self.labels = {key: label[name] for key, name in names.items()}

@@ -7,23 +7,23 @@ from typing import NamedTuple, Tuple
 from configs import source_of, values_affecting
 from configs.loader import INHERITED, SET
 from lib.dataset.class_list import BACKGROUND
+from lib.dataset.class_names import named
 from lib.dataset.voc_classes import PASCAL_VOC
 from lib.engine.exported_model import NUMBER, read_facts
 from lib.engine.precision import prepare, treatment
 from lib.inference.masks import MaskingPredictor
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
-from lib.dataset.class_names import named
 from lib.weights.parameter_matching import override
 from lib.weights.params_file import file_checksum
 from lib.weights.paths import (
-                               SAVE_PREFIX,
-                               checkpoints_in,
-                               current_run,
-                               existing_epochs,
-                               params_path,
-                               read_sidecar,
-                               set_aside_prefixes,
+    SAVE_PREFIX,
+    checkpoints_in,
+    current_run,
+    existing_epochs,
+    params_path,
+    read_sidecar,
+    set_aside_prefixes,
 )
 
 logger = logging.getLogger(__name__)
