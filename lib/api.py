@@ -142,7 +142,7 @@ def _path_of(source) -> str:
         raise SniperError(f'a detector is loaded from the path of a configuration, not from {source!r}')
     path = os.fsdecode(os.fspath(source))
     if path.endswith('.params'):
-        raise SniperError(f'{path} holds weights alone: load the configuration that they were trained with, which finds '
+        raise SniperError(f'{path} holds weights alone: load the configuration they were trained with, which finds '
                           'them by output_path and TEST.TEST_EPOCH')
     return path
 
