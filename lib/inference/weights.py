@@ -15,6 +15,7 @@ from lib.inference.masks import MaskingPredictor
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
 from lib.weights.parameter_matching import override
+from lib.weights.params_file import file_checksum
 from lib.weights.paths import (
     SAVE_PREFIX,
     checkpoints_in,
@@ -88,13 +89,27 @@ def find_weights(config, folder: str, save_prefix: str) -> Weights:
     found = found._replace(classes=_names(sidecar), treatment=treatment(config))
     if is_trained:
         logger.info('weights: %s', found.path)
+        _warn_of_side_file(found, sidecar)
         _warn_of_other_values(config, sidecar, found.path)
-        if current_run(found.prefix) not in (None, sidecar.get('run')):
-            logger.warning('%s is of an earlier training than the one that was begun last in its folder', found.path)
     else:
         logger.warning('nothing is trained in %s: the shipped model %s is taken, which knows %s', folder or '.',
                        found.path, named((found.classes or names_for(config.dataset.NUM_CLASSES))[1:]))
     return found
+
+
+def _warn_of_side_file(found, sidecar):
+    """Where it does not say the classes, belongs to other weights, or these are of an earlier run."""
+    if not found.classes:
+        logger.warning('%s has no side file %s.json that names its classes (files of the original have none): they are '
+                       'taken to be those of the data set, or as many as dataset.NUM_CLASSES says, in that order',
+                       found.path, os.path.splitext(found.path)[0])
+    elif current_run(found.prefix) not in (None, sidecar.get('run')):
+        logger.warning('%s is of an earlier training than the one that was begun last in its folder', found.path)
+    files = sidecar.get('files')
+    written = files.get('params') if isinstance(files, dict) else None
+    if written is not None and written != list(file_checksum(found.path)):
+        logger.warning('%s is not the file that was saved with its side file: its classes may be others, and --resume '
+                       'will pass it over', found.path)
 
 
 def _warn_of_other_values(config, sidecar, path):
