@@ -12,7 +12,8 @@ import numpy as np
 from PIL import JpegImagePlugin
 
 from lib.image.formats import unreadable_kind
-from lib.image.header import JPEG, JPEG_END, PNG, PNG_END, TIFF, is_animated_webp, read_header, whole_png_without_end
+from lib.image.header import (JPEG, JPEG_END, PNG, PNG_END, TIFF, has_all_scans, is_animated_webp, read_header,
+                              whole_png_without_end)
 from lib.image.notices import DEPTH, END, ORIENTATION, SIZE, Notice
 from lib.utils.errors import SniperError
 
@@ -223,9 +224,9 @@ def _whole_jpeg_without_end(content, size):
     too: these would depend on what follows."""
     written = content.rstrip(b'\0')
     if len(content) - len(written) > _FEW_ZEROS:    # room that a download kept for the rest, or padding
-        content = written
+        content = written + b'\0' * written.endswith(b'\xff')   # which is a byte of pixels only with a zero
     content, first = content.rstrip(b'\xff'), None
-    if size is None or size[0] * size[1] > _PIXELS_A_BYTE * len(content):
+    if size is None or size[0] * size[1] > _PIXELS_A_BYTE * len(content) or not has_all_scans(content):
         return None
     for filling in _FILLINGS:
         try:

@@ -262,6 +262,16 @@ def test_zeros_do_not_stand_for_pixels(tmp_path, options):
         ImageFile(save(tmp_path, 'a.jpg', content[:half] + bytes(half)))
 
 
+def test_a_progressive_jpeg_without_its_last_scans_is_cut(tmp_path):
+    content = opencv('.jpg', scene(), cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+    starts = [place for place in range(len(content)) if content[place:place + 2] == b'\xff\xda']
+    tables = [place for place in range(starts[0], len(content)) if content[place:place + 2] == b'\xff\xc4']
+    assert len(starts) > 4
+    for end in starts[1:] + tables:
+        with pytest.raises(SniperError, match='is cut short'):
+            ImageFile(save(tmp_path, 'a.jpg', content[:end]))
+
+
 def test_a_png_without_its_end(tmp_path):
     content = opencv('.png', scene())
     for missing in (1, 5, 8, 12):
