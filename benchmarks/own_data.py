@@ -106,7 +106,8 @@ def write_set(folder: str, pictures: List[Picture], categories) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(os.path.join(folder, 'images', 'val'))
     os.makedirs(os.path.join(folder, 'annotations'))
-    images, rows = [], []
+    images: List[dict] = []
+    rows: List[dict] = []
     for number, picture in enumerate(pictures, 1):
         name = f'{number:04d}.jpg'
         cv2.imwrite(os.path.join(folder, 'images', 'val', name), picture.pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])

@@ -14,7 +14,7 @@ import functools
 import math
 import numbers
 import re
-from typing import Sequence, Tuple, Union
+from typing import Sequence, Tuple, Union, cast
 
 from configs.schema import FLOAT, ConfigError, Kind, tuple_of
 
@@ -111,7 +111,7 @@ TEST_SCALES = Kind(WANTS, lambda value: [_of_test(_entry(item)) for item in _ite
 def check_scales(section: str, definitions: Sequence[Definition]) -> None:
     """Raise ConfigError if a scale is not above 0, or a number can hardly be meant as it would be read."""
     for scale in definitions:
-        if is_number(scale) and not scale > 0:
+        if isinstance(scale, float) and not scale > 0:
             raise ConfigError(f'{section}.SCALES has the entry {scale}; it must be above 0')
         if isinstance(scale, tuple) and not FEWEST <= max(scale) <= MOST:
             raise ConfigError(f'{section}.SCALES has the pair {list(scale)}, which are the short and the long side in '
@@ -123,7 +123,7 @@ def check_scales(section: str, definitions: Sequence[Definition]) -> None:
 def check_last(definitions: Sequence[Definition]) -> None:
     """Raise ConfigError for TRAIN.SCALES whose last is a bare number while others are not: which would it be?"""
     last = definitions[-1]
-    if is_number(last) and not all(map(is_number, definitions)):
+    if isinstance(last, float) and not all(map(is_number, definitions)):
         raise ConfigError(f'TRAIN.SCALES is {_shown(definitions)}: a last number is pixels of the long side only where '
                           f'all are numbers; write {last:g}{FACTOR if last < LEAST_SIDE else PIXELS}')
 
@@ -155,7 +155,7 @@ def scale_name(definition: Definition, between: str = 'x', pair: str = '{}') -> 
         return definition
     if is_number(definition):
         return f'{definition:g}'
-    return pair.format(between.join(str(side) for side in definition))
+    return pair.format(between.join(str(side) for side in cast(Tuple[float, float], definition)))
 
 
 def ascending(coarse: Definition, fine: Definition) -> bool:

@@ -198,7 +198,7 @@ def small_warnings(scales: Sequence[SeenScale], sizes: ObjectSizes, least: int) 
             f'{_setting("TRAIN", [finer] + list(scales[1:]), ranges=False)}{keep}']
 
 
-def spread_warnings(scales: Sequence[SeenScale], chip_size: int) -> List[str]:
+def spread_warnings(scales: Sequence[SeenScale], sizes: ObjectSizes, chip_size: int) -> List[str]:
     """Of a training: a scale by the size of the picture among factors, where pictures differ in size."""
     for place, scale in enumerate(scales):
         low, high = np.quantile(scale.factor, (0.05, 0.95))
@@ -206,7 +206,9 @@ def spread_warnings(scales: Sequence[SeenScale], chip_size: int) -> List[str]:
         if not mixed or high <= SPREAD * low or scale.low <= 0:
             continue
         finer = [other.low * np.median(other.factor) for other in scales[:place] if other.low > 0]
-        fixed = [_at(other, min(finer + [chip_size / 10]) / scale.low) if other is scale else other for other in scales]
+        fits = chip_size / ROOM / quantiles(sizes.objects.max(axis=1))[-2] if len(sizes.image) else np.inf
+        fixed = [_at(other, min(min(finer + [chip_size / 10]) / scale.low, fits)) if other is scale else other
+                 for other in scales]
         return [f'pictures differ in size, and {definition_text(scale.definition)} of TRAIN.SCALES shows them at '
                 f'{low:.2g} to {high:.2g} of it, objects of {scale.low:g} pixels so as {number(scale.low * low)} to '
                 f'{number(scale.low * high)}: --set {_setting("TRAIN", fixed, ranges=False)}']

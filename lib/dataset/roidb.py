@@ -7,7 +7,6 @@ columns, save those whose default is ABSENT, which are there only if somebody as
 Objects come first among the rows; a row is an object iff max_overlaps equals exactly 1. Records are never changed in
 place; a step makes new ones, which may share arrays with the old.
 """
-import os
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
@@ -172,18 +171,3 @@ def mirrored_points(points, width, height, horizontal, vertical):
     if vertical:
         points[1::2] = height - points[1::2] - 1
     return points
-
-
-def image_identity(record: dict, folder: bool = True) -> list:
-    """What names an image and its content well enough to notice a change, fit for JSON.
-
-    folder: whether the folder of its file counts, which may be another on another machine. A file that is not there
-    has the size -1.
-    """
-    path = str(record['image'])
-    try:
-        size = os.path.getsize(path)
-    except OSError:
-        size = -1
-    return [str(record['image_id']), path if folder else os.path.basename(path), float(record['width']),
-            float(record['height']), size]

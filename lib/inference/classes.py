@@ -4,8 +4,8 @@ from typing import NamedTuple, Tuple
 
 import numpy as np
 
-from lib.utils.errors import SniperError
 from lib.dataset.class_names import NOWHERE, match_classes, named
+from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
 

@@ -218,11 +218,11 @@ class Progress:
         if now - self._last >= SECONDS_BETWEEN_LINES and self._done < self._total:
             self._last = now
             rate = self._done / (now - self._start)
-            logger.info('%s: %d of %d, %.1f windows/s, %s left', self._name, self._done, self._total, rate,
+            logger.info('%s: %d of %d windows, %.2g windows/s, %s left', self._name, self._done, self._total, rate,
                         duration((self._total - self._done) / rate))
 
     def finish(self):
         """The last line; a window is a whole image, or a chip."""
         seconds = time.perf_counter() - (self._start or time.perf_counter())
-        logger.info('%s: %d in %.1f s, %.1f windows/s', self._name, self._done, seconds,
-                    self._done / max(seconds, 1e-9))
+        logger.info('%s: %d window%s in %.1f s, %.2g windows/s', self._name, self._done, '' if self._done == 1 else 's',
+                    seconds, self._done / max(seconds, 1e-9))

@@ -11,7 +11,7 @@ made at about the same time, from pixels decoded once.
 """
 import heapq
 import math
-from typing import List, NamedTuple, Tuple
+from typing import List, NamedTuple, Set, Tuple
 
 import numpy as np
 
@@ -57,7 +57,8 @@ def bounded(batches, sizes, unit: int) -> List[np.ndarray]:
     (number of devices): large images gain nothing by being many in a batch, and those of other sizes pay for padding.
     What then only repeats crops of before is left out.
     """
-    found, seen = [], set()
+    found: List[np.ndarray] = []
+    seen: Set[int] = set()
     for batch in batches:
         large = sizes[batch].max(axis=0).prod() * len(batch) > MOST_PIXELS * unit
         for part in _split_batch(batch, sizes, unit) if large else [batch]:

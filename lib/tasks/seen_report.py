@@ -57,7 +57,7 @@ def _training_warnings(task, sampler, scales, sizes):
         size = sampler.settings.chip_size
         found = range_checks.order_warnings('TRAIN', scales) or range_checks.empty_scale_warnings(scales, size) or \
             range_checks.missed_warnings('TRAIN', scales, sizes) or (
-                range_checks.chip_warnings(scales, sizes, size) + range_checks.spread_warnings(scales, size)
+                range_checks.chip_warnings(scales, sizes, size) + range_checks.spread_warnings(scales, sizes, size)
                 + range_checks.small_warnings(scales, sizes, task.config.TRAIN.MIN_OBJECT_SIDE))
     return found or task.size_warnings(scales, sizes)
 
@@ -68,13 +68,6 @@ def _tested(config, sizes):
         return seen_in_test(get_task(config, 'test'), sizes)
     except SniperError:
         return []
-
-
-def _chip_warnings(scales, sizes, sampler, config):
-    found = (range_checks.empty_scale_warnings(scales) or range_checks.order_warnings(scales, sizes)
-             or range_checks.missed_warnings('TRAIN', scales, sizes))
-    return (found + range_checks.chip_warnings(scales, sizes, sampler.settings.chip_size)
-            + range_checks.small_warnings(scales, sizes, config.TRAIN.MIN_OBJECT_SIDE))
 
 
 def report_test(config, roidb, sidecar: dict) -> Tuple[List[str], List[str]]:

@@ -45,8 +45,8 @@ def memory_left(folders: List[str]) -> Optional[int]:
                                    ('memory.limit_in_bytes', 'memory.usage_in_bytes', 'total_inactive_file')):
             try:
                 numbers = [int(_lines(os.path.join(folder, name))[0]) for name in (limit, used)]
-                reclaimable = dict(line.split() for line in _lines(os.path.join(folder, 'memory.stat'))).get(cache, 0)
-                left.append(numbers[0] - numbers[1] + int(reclaimable))
+                statistics = dict(line.split() for line in _lines(os.path.join(folder, 'memory.stat')))
+                left.append(numbers[0] - numbers[1] + int(statistics.get(cache, '0')))
             except (IndexError, ValueError):  # no such file, 'max'
                 continue
     return min(left, default=None)

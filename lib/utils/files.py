@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import re
+import shutil
 from typing import Any, BinaryIO, Callable, Iterator, TextIO, Tuple
 
 from lib.utils.errors import SniperError
@@ -40,8 +41,16 @@ def write_temporary(path: str, write: Callable[[BinaryIO], Any]) -> Tuple[str, A
 
 
 def publish(temporary: str, path: str) -> None:
-    """Rename a finished temporary file to its name, and make the rename itself durable."""
+    """Rename a finished temporary file to its name, and make the rename itself durable.
+
+    What is no file but takes writing (/dev/null, a pipe) stays what it is and is written to.
+    """
     try:
+        if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+            with open(temporary, 'rb') as source, open(path, 'wb') as target:
+                shutil.copyfileobj(source, target)
+            os.remove(temporary)
+            return
         os.replace(temporary, path)
         folder = os.open(os.path.dirname(path) or '.', os.O_RDONLY)
         try:

@@ -84,6 +84,9 @@ def test_sizes_in_pixels_on_pictures_of_mixed_sizes():
     assert 'pictures differ in size, and 256px of TRAIN.SCALES shows them at 0.064 to 0.37' in found[0]
     assert found[0].endswith("--set TRAIN.SCALES '[2x, 1x, 0.33x]'")
     assert not mended(drone, found[0])
+    whole = make_pictures((100, 1000), ((1280, 1280), (320, 212)), each=20)     # objects that fill the pictures
+    line, = [line for line in warnings(whole) if 'differ in size' in line]
+    assert not any('longer than' in line for line in mended(whole, line))
     crossing = make_pictures((8, 60), ((120, 90), (640, 480)))
     found = warnings(crossing)
     assert len(found) == 1 and 'stand in another order on 50 % of the pictures' in found[0]

@@ -265,6 +265,15 @@ def test_odd_boxes_are_counted(tmp_path, caplog, corners, said):
     assert said in caplog.text and '(annotation a object 2)' in caplog.text
 
 
+@pytest.mark.parametrize('spoil, said', [
+    (lambda text: text.replace('<xmin>1', '<xmin>1,5'), '3 of 3 boxes are not four finite numbers .* a point before'),
+    (lambda text: text.replace('bndbox', 'robndbox'), '3 of 3 objects have no <bndbox> .* exported as boxes')])
+def test_most_boxes_are_none(tmp_path, spoil, said):
+    make_part(tmp_path, {'a': spoil(xml(*[('cat', 1, 2, 30, 40)] * 3))})
+    with pytest.raises(SniperError, match=said):
+        load(tmp_path, 'all')
+
+
 def test_floats_and_exponents(tmp_path, caplog):
     make_part(tmp_path, {'a': xml(('cat', '12.5', '1e1', ' 20.0 ', '+3.0e+1'))})
     assert load(tmp_path, 'all')[0]['boxes'].tolist() == [[11, 9, 19, 29]] and not caplog.records

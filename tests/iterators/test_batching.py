@@ -3,8 +3,7 @@ import numpy as np
 import pytest
 
 from lib.iterators import TestIterator
-from lib.iterators.batching import (BATCH_COST, MOST_PIXELS, SHAPE_COST, SLOT_COST, bounded, order_crops,
-                                    plan_batches)
+from lib.iterators.batching import BATCH_COST, MOST_PIXELS, SHAPE_COST, SLOT_COST, bounded, order_crops, plan_batches
 from tests.iterators.scenes import make_roidb, small_config, snapshot
 
 BUDGET = 2 * 960 * 1280

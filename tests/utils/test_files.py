@@ -28,6 +28,17 @@ def test_new_and_replaced(tmp_path, monkeypatch, write):
     assert (tmp_path / 'here').read_text() == 'x'
 
 
+@pytest.mark.parametrize('write', [write_text, write_bytes])
+def test_a_pipe_stays_one(tmp_path, write):
+    """As /dev/null does, which a rename would take from everybody."""
+    path = str(tmp_path / 'pipe')
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    write(path, 'text')
+    assert os.read(reader, 9) == b'text' and os.listdir(str(tmp_path)) == ['pipe']
+    os.close(reader)
+
+
 @pytest.mark.parametrize('error', [KeyError, KeyboardInterrupt])
 def test_a_failed_write_leaves_the_old_file(tmp_path, error):
     path = tmp_path / 'file'
