@@ -173,6 +173,9 @@ def _find(dataset_path, parts, image_set):
         parts[0].lists[0], image_set + '.txt')
     mend = f'; python -m lib.dataset.voc_sets {dataset_path} makes train and test' if plain and not any(
         part.set_lists() for part in parts) else ''
+    files = [name.lower() for part in parts for name in folder_content(part.annotations)[1]]
+    if any(name.endswith('.json') for name in files) and not any(name.endswith(ANNOTATION_ENDINGS) for name in files):
+        mend = "; there are JSON files and no XML: set dataset.dataset coco, if they are in COCO's format"
     raise SniperError(f'{dataset_path} has no image set {image_set!r:.80} ({names}); sets there: '
                       f'{shortened(_nearest(image_set, parts), _SETS_NAMED)}{mend}')
 

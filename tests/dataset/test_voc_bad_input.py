@@ -8,6 +8,7 @@ from configs import load_config
 from lib.dataset import get_dataset, load_training_roidb
 from lib.dataset.voc_annotations import read_annotation
 from lib.utils.errors import SniperError
+from tests.dataset.coco_folder import content, make_folder
 from tests.dataset.voc_folder import make_part, write, write_image, xml
 from tests.detections import flat
 
@@ -284,3 +285,13 @@ def test_outlines_without_a_box(tmp_path, caplog):
     make_part(tmp_path, {'a': xml(CAT), 'b': outline})
     assert [len(record['boxes']) for record in load(tmp_path, 'all')] == [1, 0]
     assert '1 objects have no <bndbox> and are left out (annotation b object 1)' in caplog.text
+
+
+def test_data_of_the_other_format_says_so(tmp_path):
+    make_folder(tmp_path / 'coco', {'train': content({1: []})})
+    with pytest.raises(SniperError, match='there are JSON files and no XML: set dataset.dataset coco'):
+        load(tmp_path / 'coco')
+    for place, part in (('plain', ''), ('kit', 'VOC2007')):
+        make_part(tmp_path / place / part, {'good': xml(CAT)})
+        with pytest.raises(SniperError, match='or set dataset.dataset PascalVOC: there are XML files such as good.xml'):
+            get_dataset('coco', 'train', str(tmp_path / place), str(tmp_path)).roidb()
