@@ -23,6 +23,7 @@ from lib.dataset.coco_masks import polygons
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.roidb import make_record, validate
 from lib.dataset.roidb_cache import RoidbCache
+from lib.dataset.voc_layout import ANNOTATION_ENDINGS, find_parts, folder_content
 from lib.utils.errors import SniperError, printable
 from lib.utils.reachable import MISSING, why_unreadable
 
@@ -159,14 +160,24 @@ class CocoDataset(Dataset):
             reason = why_unreadable(needed, folder=True)
             if reason:
                 raise SniperError(f'annotation file {paths[0]} is missing: no COCO annotation file is there, for '
-                                  f'{needed} {reason}; check dataset.dataset_path')
+                                  f'{needed} {reason}; check dataset.dataset_path{self._voc_hint()}')
         names = [os.path.basename(path) for path in sorted(glob.glob(os.path.join(glob.escape(folder), '*.json')))]
         present = sorted({name[len(prefix):-len('.json')] for prefix in PREFIXES for name in names
                           if name.startswith(prefix)})
         raise SniperError('annotation file {} is missing: {}'.format(
             paths[0], 'sets in that folder: ' + ', '.join(present) if present
-            else 'no COCO annotation file is in that folder; check dataset.dataset_path' if not names
+            else f'no COCO annotation file is in that folder; check dataset.dataset_path{self._voc_hint()}' if not names
             else f'there is {shortened(names)} in that folder; rename what belongs to the set {self.image_set}'))
+
+    def _voc_hint(self):
+        """', or ...' where annotations in the other format lie there."""
+        try:
+            parts = find_parts(self.dataset_path)
+        except SniperError:
+            return ''
+        found = [name for part in parts for name in folder_content(part.annotations)[1]
+                 if name.lower().endswith(ANNOTATION_ENDINGS)]
+        return f', or set dataset.dataset PascalVOC: there are XML files such as {found[0]}' if found else ''
 
     def _record(self, image, warnings, with_ignored):
         """Record of one image; boxes without area inside the image are left out, as are crowd regions if not asked."""

@@ -193,6 +193,6 @@ def usable_for_training(roidb, fg_thresh: float, bg_thresh_hi: float, bg_thresh_
         kept = roidb[roidb.any_row(usable)]
     else:
         kept = select(roidb, [bool(usable(record['max_overlaps']).any()) for record in roidb])
-    logger.info('training images: %d of %d records hold objects, %d without are left out',
+    logger.info('training images: %d of %d (mirrored copies count) hold objects, %d without are left out',
                 len(kept), len(roidb), len(roidb) - len(kept))
     return kept

@@ -75,7 +75,7 @@ def run(name, variant, path, args, auxs):
     from lib.weights.checkpoint import load_for_test
     from sniper_mxnet import mx
     few = ('TRAIN.RPN_POST_NMS_TOP_N', '8', 'TEST.RPN_POST_NMS_TOP_N', '8', 'TRAIN.MAX_MASKS', '4')
-    config = config_for(name, *few, *overrides(variant))
+    config = config_for(name, *few, *overrides(name, variant))
     detector, graph = get_detector(name), VARIANTS[variant]
     symbol = detector.symbol(config, graph)
     if graph.endswith('test'):
