@@ -104,6 +104,10 @@ TRAIN = {
     'FLIP_VERTICAL': key(False, 'train on copies turned upside down too', 'schedule'),
     'COLOR_JITTER': key(0.0, 'largest share by which brightness, contrast and saturation change; 0 = off',
                         'schedule', low=0, high=1),
+    'IGNORED_OBJECTS': key(False, 'train on objects that do not count in a test as on others: crowd regions of COCO, '
+                           'difficult ones of PASCAL VOC', 'schedule'),
+    'EMPTY_IMAGES': key(False, 'train on images without objects too', 'schedule'),
+    'WHOLE_PIXELS': key(True, 'corners of objects are truncated to whole pixels', 'schedule'),
     'FG_THRESH': key(0.5, 'images with a box that overlaps an object so much (IoU) are trained on', 'schedule',
                      low=0, high=1),
     'BG_THRESH_HI': key(0.5, 'images with a box of an overlap in [LO + 0.0001, HI) too', 'schedule', low=0, high=1),
@@ -182,7 +186,8 @@ TRAIN = {
 TEST = {
     # images
     'SCALES': key([(1400, 2000), (800, 1280), (480, 512)], 'as TRAIN.SCALES, but all numbers are factors; '
-                  "AutoFocus: coarse to fine; 'input' for networks that see all images at one size", 'pixels detections proposals', TEST_SCALES, per_scale=True),
+                  "AutoFocus: coarse to fine; 'input' for networks that see all images at one size",
+                  'pixels detections proposals', TEST_SCALES, per_scale=True),
     'VALID_RANGES': key([(-1, 90), (32, 180), (75, -1)], 'a pair a scale: detections of these sides, original '
                         'pixels, count; -1 = open', 'detections pyramid', PAIRS, per_scale=True),
     'BATCH_IMAGES': key([2, 2, 4], 'images a batch and device, one entry a scale; one number for all',

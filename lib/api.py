@@ -61,11 +61,13 @@ class Detector:
         the prefix of a model that scripts/optimize_model.py wrote, which knows its configuration; or a loaded
         configuration, which is copied.
 
-        overrides: flat list of keys and values that win, as after --set; not for a loaded configuration.
+        overrides: flat list of keys and values that win, as after --set, or a dict; not for a loaded configuration.
         save_prefix: of the checkpoint's files; with a loaded configuration, which does not know its name, with folder.
         Raises SniperError (ConfigError is one) for whatever a user can mend.
         """
-        folder = ''
+        folder, overrides = '', _flat(overrides)
+        if not hasattr(source, 'items'):
+            source = _path_of(source)
         if hasattr(source, 'items'):
             if overrides:
                 raise ValueError('overrides are for load_config, a loaded configuration is taken as it is')
@@ -125,6 +127,24 @@ class _Borrowed:
 
     def close(self):
         """The owner does."""
+
+
+def _flat(overrides) -> list:
+    if isinstance(overrides, str) or not isinstance(overrides, Iterable):
+        raise SniperError(f"overrides are a list such as ['gpus', 'cpu'], or a dict, not {overrides!r}")
+    if isinstance(overrides, dict):
+        return [word for pair in overrides.items() for word in pair]
+    return list(overrides)
+
+
+def _path_of(source) -> str:
+    if not isinstance(source, (str, os.PathLike)):
+        raise SniperError(f'a detector is loaded from the path of a configuration, not from {source!r}')
+    path = os.fsdecode(os.fspath(source))
+    if path.endswith('.params'):
+        raise SniperError(f'{path} holds weights alone: load the configuration they were trained with, which finds '
+                          'them by output_path and TEST.TEST_EPOCH')
+    return path
 
 
 def _listed(images) -> List[Image]:

@@ -57,6 +57,7 @@ def setup_logging(log_file=None, console_level='INFO'):
     console = logging.StreamHandler()
     console.setLevel(console_level)
     console.addFilter(lambda record: not getattr(record, 'in_file_only', False))
+    logging.getLogger('matplotlib').setLevel(logging.WARNING)   # it tells of its fonts
     handlers = [console]
     if log_file:
         try:

@@ -1,6 +1,7 @@
 """lib.api: a detector in a program, from a configuration and from an exported model."""
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -140,3 +141,15 @@ def test_a_loaded_configuration(detector, folder):
 def test_the_import_does_not_load_mxnet():
     code = 'import sys, lib.api; sys.exit("mxnet" in sys.modules)'
     assert subprocess.call([sys.executable, '-c', code], cwd=ROOT) == 0
+
+
+@pytest.mark.parametrize('source, overrides, words', [
+    ('out/SNIPER-0001.params', [], 'holds weights alone: load the configuration'),
+    (None, [], 'from the path of a configuration, not from None'),
+    ('a.yml', 'gpus cpu', "a list such as ['gpus', 'cpu'], or a dict, not 'gpus cpu'"),
+    ('configs/faster/sniper_tiny_e2e.yml', {'TEST.TEST_EPOCH': 'two'}, 'TEST.TEST_EPOCH wants a whole number'),
+])
+def test_what_no_detector_can_be_loaded_from(source, overrides, words, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SniperError, match=re.escape(words)):
+        Detector.load(source, overrides)

@@ -12,4 +12,5 @@ from lib.bbox.ssd_detections import SsdRows, ssd_rows
 from lib.bbox.transform import bbox_pred, bbox_transform
 
 __all__ = ['SsdRows', 'anchor_base', 'bbox_overlaps', 'bbox_pred', 'bbox_transform', 'clip_boxes', 'decode_ssd',
-           'encode_ssd', 'generate_anchors', 'ignore_overlaps', 'large_enough', 'nms', 'soft_nms', 'ssd_priors', 'ssd_rows']
+           'encode_ssd', 'generate_anchors', 'ignore_overlaps', 'large_enough', 'nms', 'soft_nms', 'ssd_priors',
+           'ssd_rows']

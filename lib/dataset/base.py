@@ -4,6 +4,8 @@ import collections
 import logging
 from typing import Any, List, Mapping, Sequence, Tuple
 
+import numpy as np
+
 from lib.utils.errors import SniperError, printable
 
 logger = logging.getLogger(__name__)
@@ -20,6 +22,8 @@ class Dataset(abc.ABC):
     classes   tuple of str, '__background__' first; a label is a position in it
     image_ids list, ids of the images in the order of roidb()
 
+    whole_pixels: bool; boxes of records are truncated to whole pixels, as in the original; may be set before roidb()
+
     and `roidb()` sets
     not_trained  dict of kind ('crowd regions (iscrowd)', said of several objects) -> {class name: objects that the
                  annotations have, but that are not among the rows for that reason}
@@ -29,6 +33,7 @@ class Dataset(abc.ABC):
     classes: Tuple[str, ...] = ('__background__',)
     image_ids: Sequence[Any] = ()
     not_trained: Mapping[str, Mapping[str, int]] = {}
+    whole_pixels: bool = True
 
     @property
     def num_classes(self):
@@ -42,6 +47,12 @@ class Dataset(abc.ABC):
         with_ignored: crowd regions and difficult objects, which are neither trained on nor count when detections are
         scored, are among the rows, and the columns `crowd` and `difficult` say which they are; else they are left out.
         """
+
+    def in_pixels(self, boxes) -> np.ndarray:
+        """List of boxes of an image -> (n, 4) float64; with `whole_pixels` truncated towards zero, for the original
+        stored whole numbers."""
+        array = np.array(boxes, np.float64).reshape(-1, 4)
+        return np.trunc(array) if self.whole_pixels else array
 
     def original_image_ids(self):
         """Image ids in the order in which the original went through them, which its proposal files go by.

@@ -23,6 +23,7 @@ from lib.dataset.coco_masks import polygons
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.roidb import make_record, validate
 from lib.dataset.roidb_cache import RoidbCache
+from lib.dataset.voc_layout import ANNOTATION_ENDINGS, find_parts, folder_content
 from lib.utils.errors import SniperError, printable
 from lib.utils.reachable import MISSING, why_unreadable
 
@@ -85,19 +86,18 @@ class CocoDataset(Dataset):
 
         with_ignored: crowd regions too (and no cache). SniperError: boxes that cannot be meant so (box_units).
         """
-        if with_ignored:
-            return self._with_outlines(CompactRoidb.from_records(self._records(AnnotationWarnings(self._path), True)))
-        if self._cache.roidb is not None:
+        usual = self.whole_pixels and not with_ignored  # what the cache is of
+        if usual and self._cache.roidb is not None:
             self.not_trained = self._cache.not_trained
             return self._with_outlines(self._cache.roidb)
         warnings = AnnotationWarnings(self._path)
-        roidb = CompactRoidb.from_records(self._records(warnings))
+        roidb = CompactRoidb.from_records(self._records(warnings, with_ignored))
         notes = warnings.lines() + self._check_boxes()
         self._say(notes)
         self._say_names()
-        self.not_trained = {CROWD: self._crowds()}
+        self.not_trained = {CROWD: {} if with_ignored else self._crowds()}
         self._with_outlines(roidb)
-        if not self.file.sizes_read:  # which depend on other files
+        if usual and not self.file.sizes_read:  # which depend on other files
             self._cache.store(self.classes, roidb, self.file.notes + notes, self.not_trained)
         return roidb
 
@@ -160,14 +160,24 @@ class CocoDataset(Dataset):
             reason = why_unreadable(needed, folder=True)
             if reason:
                 raise SniperError(f'annotation file {paths[0]} is missing: no COCO annotation file is there, for '
-                                  f'{needed} {reason}; check dataset.dataset_path')
+                                  f'{needed} {reason}; check dataset.dataset_path{self._voc_hint()}')
         names = [os.path.basename(path) for path in sorted(glob.glob(os.path.join(glob.escape(folder), '*.json')))]
         present = sorted({name[len(prefix):-len('.json')] for prefix in PREFIXES for name in names
                           if name.startswith(prefix)})
         raise SniperError('annotation file {} is missing: {}'.format(
             paths[0], 'sets in that folder: ' + ', '.join(present) if present
-            else 'no COCO annotation file is in that folder; check dataset.dataset_path' if not names
+            else f'no COCO annotation file is in that folder; check dataset.dataset_path{self._voc_hint()}' if not names
             else f'there is {shortened(names)} in that folder; rename what belongs to the set {self.image_set}'))
+
+    def _voc_hint(self):
+        """', or ...' where annotations in the other format lie there."""
+        try:
+            parts = find_parts(self.dataset_path)
+        except SniperError:
+            return ''
+        found = [name for part in parts for name in folder_content(part.annotations)[1]
+                 if name.lower().endswith(ANNOTATION_ENDINGS)]
+        return f', or set dataset.dataset PascalVOC: there are XML files such as {found[0]}' if found else ''
 
     def _record(self, image, warnings, with_ignored):
         """Record of one image; boxes without area inside the image are left out, as are crowd regions if not asked."""
@@ -188,8 +198,7 @@ class CocoDataset(Dataset):
                 if not outlines[-1]:
                     warnings.add('objects have no usable segmentation; they are trained without a mask',
                                  annotation.get('id', f'(no id) of image {image["id"]}'))
-        # Truncated towards zero, as in the original, which stored whole numbers.
-        boxes = np.trunc(np.array(boxes, np.float64).reshape(-1, 4))
+        boxes = self.in_pixels(boxes)
         path = self._finder.path(image) or os.path.join(self.dataset_path, 'images', f'(image {image["id"]!r:.40})')
         return make_record(path, image['id'], image['width'], image['height'], boxes, classes,
                            outlines if self.masks else None, crowd=crowd)

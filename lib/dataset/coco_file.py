@@ -12,6 +12,7 @@ from lib.dataset.coco_json import list_of_objects, read_json
 from lib.dataset.coco_values import IdFinder, box_of, flag_of, identity_of, number_of, printable_text, side_of
 from lib.utils.errors import SniperError
 
+_KINDS = {list: 'a list', str: 'a text', type(None): 'nothing (null)', bool: 'true or false'}
 SEEN = 16   # pixels of a box, from which on its object covers one at least
 _NO_BOX = 'boxes are not four finite numbers and are left out'
 _NO_IMAGE = 'annotations belong to no image of the file and are left out'
@@ -47,7 +48,8 @@ class CocoFile:
         self.sizes_read = 0
         content = read_json(path, () if masks else ('segmentation',))
         if not isinstance(content, dict):
-            raise SniperError(f'annotation file {path} holds a {type(content).__name__}, not an object with images, '
+            kind = _KINDS.get(type(content), 'a number')
+            raise SniperError(f'annotation file {path} holds {kind}, not an object with images, '
                               'annotations and categories' + (
                                   ': it is a file of results; take the one with the ground truth, instances_<set>.json'
                                   if _is_results(content) else ''))
@@ -87,7 +89,7 @@ class CocoFile:
                 self.categories.append(dict(category, id=key, name=name))
                 label[name] = len(self.categories)
             names[key] = name
-        if not self.categories:
+        if not self.categories and (content.get('annotations') or warnings.lines()):
             raise SniperError(f'{self.path} lists no categories: a detector needs at least one')
         self.notes += warnings.lines()
         self.labels = {key: label[name] for key, name in names.items()}

@@ -32,7 +32,8 @@ def load_training_roidb(config) -> tuple:
         dataset = _open(config, name, masks)
         if config.TRAIN.USE_NEG_CHIPS:
             find_proposal_file(config, dataset.name)  # so that its absence is said before anything takes time
-        records = dataset.roidb()
+        dataset.whole_pixels = config.TRAIN.WHOLE_PIXELS
+        records = dataset.roidb(with_ignored=config.TRAIN.IGNORED_OBJECTS)
         ignored += _ignored_objects(dataset, records)
         records = _with_files(records, dataset.name)
         if config.TRAIN.USE_NEG_CHIPS:
@@ -42,9 +43,10 @@ def load_training_roidb(config) -> tuple:
     classes, parts = _united(lists, parts)
     roidb = (CompactRoidb.concatenate(parts) if all(isinstance(part, CompactRoidb) for part in parts)
              else [record for part in parts for record in part])
-    kept = usable_for_training(roidb, config.TRAIN.FG_THRESH, config.TRAIN.BG_THRESH_HI, config.TRAIN.BG_THRESH_LO)
+    kept = roidb if config.TRAIN.EMPTY_IMAGES else usable_for_training(
+        roidb, config.TRAIN.FG_THRESH, config.TRAIN.BG_THRESH_HI, config.TRAIN.BG_THRESH_LO)
     _say_number_of_classes(config, ' and '.join(name for name, _ in lists), len(classes))
-    if not kept:
+    if not kept or not _has_objects(kept):
         raise SniperError(f'no image of {config.dataset.image_set} has an object that can be trained on: '
                           + ('; '.join(ignored) + '; set these marks to 0 where they are single objects' if ignored
                              else 'check its annotation file'))
@@ -68,6 +70,11 @@ def load_test_dataset(config) -> tuple:
     if absent:
         _say_absent(dataset.name, roidb, absent, 'the test goes on without detections there')
     return dataset, roidb
+
+
+def _has_objects(roidb):
+    return bool(roidb.row_counts().any()) if isinstance(roidb, CompactRoidb) else any(
+        len(record['boxes']) for record in roidb)
 
 
 def _part_names(image_set):
@@ -186,6 +193,6 @@ def usable_for_training(roidb, fg_thresh: float, bg_thresh_hi: float, bg_thresh_
         kept = roidb[roidb.any_row(usable)]
     else:
         kept = select(roidb, [bool(usable(record['max_overlaps']).any()) for record in roidb])
-    logger.info('training images: %d of %d records hold objects, %d without are left out',
+    logger.info('training images: %d of %d (mirrored copies count) hold objects, %d without are left out',
                 len(kept), len(roidb), len(roidb) - len(kept))
     return kept

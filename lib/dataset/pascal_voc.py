@@ -30,6 +30,8 @@ from lib.utils.errors import SniperError
 logger = logging.getLogger(__name__)
 
 NO_ANNOTATION = VocAnnotation('', 0, 0, [])
+_NO_NUMBERS = 'boxes are not four finite numbers and are left out'
+_NO_BOX = 'objects have no <bndbox> and are left out'
 TOLERATED = 2  # pixels by which a box may stick out before it is counted
 
 
@@ -111,6 +113,9 @@ class PascalVocDataset(Dataset):
             if annotation is NO_ANNOTATION:
                 warnings.add('images have no annotation file and count as images without objects', image_id)
             self._check_objects(image_id, annotation, warnings)
+        warnings.refuse_most(sum(len(annotation.objects) for annotation in self.annotations), {
+            _NO_NUMBERS: '<bndbox> has to hold xmin, ymin, xmax, ymax in pixels, with a point before decimals',
+            _NO_BOX: 'outlines and turned boxes have to be exported as boxes'})
         if any(annotation is not NO_ANNOTATION for annotation in self.annotations):  # a test set has none at all
             warnings.log()
 
@@ -171,8 +176,7 @@ class PascalVocDataset(Dataset):
                 raise SniperError(f'{self.folder.annotation_path(image_id)}: object {number} is of the class '
                                   f'{item.name!r}, which is not among the classes of the data set')
             if item.box is None:
-                warnings.add('boxes are not four finite numbers and are left out' if item.has_bndbox
-                             else 'objects have no <bndbox> and are left out', identity)
+                warnings.add(_NO_NUMBERS if item.has_bndbox else _NO_BOX, identity)
             elif not _in_order(item.box):
                 warnings.add('boxes have their corners in the wrong order and are left out', identity)
             elif 0 in item.box[:2]:
@@ -220,10 +224,8 @@ class PascalVocDataset(Dataset):
             boxes.append(box)
             difficult.append(bool(item.difficult))
             labels.append(self._labels[class_key(item.name)])
-        # Truncated towards zero, as in the original, which stored whole numbers.
-        boxes = np.trunc(np.array(boxes, np.float64).reshape(-1, 4))
         return make_record(self.folder.image_path(image_id, annotation.filename), image_id, annotation.width,
-                           annotation.height, boxes, labels, difficult=difficult)
+                           annotation.height, self.in_pixels(boxes), labels, difficult=difficult)
 
 
 def _in_order(box):

@@ -120,14 +120,15 @@ class VocFolder:
             raise SniperError(f'{place}: {" ".join(text.split())!r} says whether an image shows a class, and such a '
                               f'list is no set: ask for one that has names alone, or write {meant}')
         folders = [os.path.basename(index.folder) for index in (self.images, self.annotations)]
-        if meant and (stem != image_id or parts[0] in folders or re.search(r'[\s,;]', text)):
+        if meant and (stem != image_id or parts[0] in folders or re.search(r'[\s,;"\']', text)):
             raise SniperError(f'{place}: {text!r:.80} is more than the name of an image; write {meant}')
         return image_id
 
     def _meant(self, text):
         """Name of an image there is, out of a line that has folders, an ending or more around it; '' if none is."""
         flagged = _FLAGGED.fullmatch(text)
-        for field in ([flagged.group(1)] if flagged else []) + [text, text.split()[0], re.split('[,;]', text)[0]]:
+        for field in ([flagged.group(1)] if flagged else []) + [text, text.split()[0], re.split('[,;]', text)[0],
+                                                                text.strip('"\'').strip()]:
             parts = _parts_of(field)
             for name in ('/'.join(parts[first:]) for first in range(len(parts))):
                 for stem in (name, _without_ending(name)):
@@ -172,6 +173,9 @@ def _find(dataset_path, parts, image_set):
         parts[0].lists[0], image_set + '.txt')
     mend = f'; python -m lib.dataset.voc_sets {dataset_path} makes train and test' if plain and not any(
         part.set_lists() for part in parts) else ''
+    files = [name.lower() for part in parts for name in folder_content(part.annotations)[1]]
+    if any(name.endswith('.json') for name in files) and not any(name.endswith(ANNOTATION_ENDINGS) for name in files):
+        mend = "; there are JSON files and no XML: set dataset.dataset coco, if they are in COCO's format"
     raise SniperError(f'{dataset_path} has no image set {image_set!r:.80} ({names}); sets there: '
                       f'{shortened(_nearest(image_set, parts), _SETS_NAMED)}{mend}')
 

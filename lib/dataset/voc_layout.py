@@ -85,7 +85,8 @@ def _part(root, name='', year=None):
     if images:
         images = os.path.join(root, images)
     else:
-        images = next((folder for folder in (root, annotations) if _holds(folder, IMAGE_ENDINGS)),
+        data = os.path.join(root, by_key.get('data', 'data'))   # FiftyOne's
+        images = next((folder for folder in (root, annotations, data) if _holds(folder, IMAGE_ENDINGS)),
                       os.path.join(root, 'JPEGImages'))
     sets = os.path.join(root, sets or 'ImageSets')
     main = {folder.lower(): folder for folder in folder_content(sets)[0]}.get('main', 'Main')

@@ -12,7 +12,8 @@ import numpy as np
 from PIL import JpegImagePlugin
 
 from lib.image.formats import unreadable_kind
-from lib.image.header import JPEG, JPEG_END, PNG, PNG_END, TIFF, is_animated_webp, read_header, whole_png_without_end
+from lib.image.header import (JPEG, JPEG_END, PNG, PNG_END, TIFF, has_all_scans, is_animated_webp, read_header,
+                              whole_png_without_end)
 from lib.image.notices import DEPTH, END, ORIENTATION, SIZE, Notice
 from lib.utils.errors import SniperError
 
@@ -128,7 +129,7 @@ class ImageFile:
         samples = self._imdecode(flags | cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
         pixels = self._eight_bits(samples, flags) if samples.dtype != np.uint8 else samples
         if samples.dtype != np.uint8 or self._header.kind == TIFF:
-            self._note_contrast(pixels)
+            self._note_contrast(samples, pixels)
         return pixels
 
     def _eight_bits(self, samples, flags):
@@ -150,11 +151,11 @@ class ImageFile:
                        'almost black: convert such images to 8 bits to settle their brightness yourself', detail)
         return 255 - pixels if self._header.white_is_zero else pixels
 
-    def _note_contrast(self, pixels):
-        """Note a picture of next to no contrast: one bright pixel, or warmth of 280 to 300 K in a range of 655."""
-        counts = np.cumsum(np.bincount(pixels.ravel(), minlength=256))
-        low, high = np.searchsorted(counts, [_CONTRAST[0] * counts[-1], (1 - _CONTRAST[0]) * counts[-1]])
-        if high - low >= _CONTRAST[1] or pixels.min() == pixels.max():
+    def _note_contrast(self, samples, pixels):
+        """Note a picture that loses nearly all its contrast: one bright pixel, or warmth of 280 to 300 K in a range of
+        655. samples: as the file has them, of which `pixels` were made."""
+        low, high = _range_of_most(pixels)
+        if high - low >= _CONTRAST[1] or len(set(_range_of_most(samples))) == 1:    # a blank page has none
             return
         detail = f'{100 * (1 - 2 * _CONTRAST[0]):.1f} % of it within {100 * (high - low + 1) / 256:.0f} % of the range'
         self._note(DEPTH, f'16-bit image {self.path} has next to no contrast in 8 bits ({detail}): stretch such images '
@@ -198,6 +199,12 @@ class ImageFile:
                    'save it anew to be rid of this line')
 
 
+def _range_of_most(values):
+    """Lowest and highest of whole numbers (any shape), but for a small share at either end."""
+    counts = np.cumsum(np.bincount(values.ravel()))
+    return np.searchsorted(counts, [_CONTRAST[0] * counts[-1], (1 - _CONTRAST[0]) * counts[-1]])
+
+
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """Stored pixels (H, W, 3) -> as viewers show them by Exif's orientation 1 to 8."""
     if orientation == 1:
@@ -217,9 +224,9 @@ def _whole_jpeg_without_end(content, size):
     too: these would depend on what follows."""
     written = content.rstrip(b'\0')
     if len(content) - len(written) > _FEW_ZEROS:    # room that a download kept for the rest, or padding
-        content = written
+        content = written + b'\0' * written.endswith(b'\xff')   # which is a byte of pixels only with a zero
     content, first = content.rstrip(b'\xff'), None
-    if size is None or size[0] * size[1] > _PIXELS_A_BYTE * len(content):
+    if size is None or size[0] * size[1] > _PIXELS_A_BYTE * len(content) or not has_all_scans(content):
         return None
     for filling in _FILLINGS:
         try:

@@ -7,7 +7,7 @@ import struct
 import threading
 import warnings
 import zlib
-from typing import Dict, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, NamedTuple, Optional, Sequence, Set, Tuple
 
 from PIL import ExifTags, Image, JpegImagePlugin
 
@@ -91,6 +91,34 @@ def jpeg_process(content: bytes) -> str:
             break
         place += 2 + length
     return ''
+
+
+def has_all_scans(content: bytes) -> bool:
+    """Whether no scan of a progressive JPEG file is missing, which holds every coefficient to its last bit in some;
+    True for other JPEG files."""
+    missing: Set[Tuple[int, int]] = set()   # (component, coefficient)
+    for marker, body in _jpeg_segments(content):
+        if marker == 0xc2:
+            missing = {(component, number) for component in body[6::3] for number in range(64)}
+        elif marker == 0xda and len(body) >= 4:
+            components, (first, last, bits) = body[1:-3:2], body[-3:]
+            if bits & 15 == 0:
+                missing -= {(component, number) for component in components for number in range(first, last + 1)}
+    return not missing
+
+
+def _jpeg_segments(content):
+    """(marker, body) of every segment, those between scans too."""
+    place = 2
+    while 0 <= place < len(content) - 3:
+        marker = content[place + 1]
+        if marker in (0, 1, 0xff) or 0xd0 <= marker <= 0xd9:    # none, or one without a body
+            place += 1 if marker == 0xff else 2
+        else:
+            length = int.from_bytes(content[place + 2:place + 4], 'big')
+            yield marker, content[place + 4:place + 2 + length]
+            place += 2 + length
+        place = content.find(b'\xff', place)
 
 
 def _known(orientation):

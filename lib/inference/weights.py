@@ -4,7 +4,7 @@ import logging
 import os
 from typing import NamedTuple, Tuple
 
-from configs import source_of, values_affecting
+from configs import source_of
 from configs.loader import INHERITED, SET
 from lib.dataset.class_list import BACKGROUND
 from lib.dataset.class_names import named
@@ -14,7 +14,7 @@ from lib.engine.precision import prepare, treatment
 from lib.inference.masks import MaskingPredictor
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
-from lib.weights.parameter_matching import override
+from lib.weights.params_file import file_checksum
 from lib.weights.paths import (
     SAVE_PREFIX,
     checkpoints_in,
@@ -24,11 +24,9 @@ from lib.weights.paths import (
     read_sidecar,
     set_aside_prefixes,
 )
+from lib.weights.trained_with import warn_of_other_values
 
 logger = logging.getLogger(__name__)
-
-# A weight file of another symbol or number of classes does not fit, and precision is a matter of each test.
-SAID_ELSEWHERE = ('symbol', 'dataset.NUM_CLASSES', 'TRAIN.fp16')
 
 SHIPPED_EPOCH = 0  # of shipped models: <prefix>-0000.params
 
@@ -79,6 +77,7 @@ def find_weights(config, folder: str, save_prefix: str) -> Weights:
         logger.info('weights: %s, optimised, in %s', config.TEST.OPTIMIZED, facts['precision'])
         if source_of(config, 'TEST.TEST_EPOCH') == SET:
             logger.warning('TEST.TEST_EPOCH %d has no effect beside TEST.OPTIMIZED', config.TEST.TEST_EPOCH)
+        warn_of_other_values(config, facts.get('configuration'), config.TEST.OPTIMIZED)
         return Weights(config.TEST.OPTIMIZED, NUMBER, _names(facts), facts['precision'], True)
     found = Weights(os.path.join(folder, save_prefix), config.TEST.TEST_EPOCH, ())
     is_trained = os.path.isfile(found.path)
@@ -88,27 +87,27 @@ def find_weights(config, folder: str, save_prefix: str) -> Weights:
     found = found._replace(classes=_names(sidecar), treatment=treatment(config))
     if is_trained:
         logger.info('weights: %s', found.path)
-        _warn_of_other_values(config, sidecar, found.path)
-        if current_run(found.prefix) not in (None, sidecar.get('run')):
-            logger.warning('%s is of an earlier training than the one that was begun last in its folder', found.path)
+        _warn_of_side_file(found, sidecar)
+        warn_of_other_values(config, sidecar.get('config'), found.path)
     else:
         logger.warning('nothing is trained in %s: the shipped model %s is taken, which knows %s', folder or '.',
                        found.path, named((found.classes or names_for(config.dataset.NUM_CLASSES))[1:]))
     return found
 
 
-def _warn_of_other_values(config, sidecar, path):
-    """Of keys that training and detection must have alike: with others the arrays may fit, and compute something
-    else. Weights without a side file do not say."""
-    before = sidecar.get('config')
-    if not isinstance(before, dict):
-        return
-    now = values_affecting(config, 'schedule', among='detections')
-    changed = [override(key, before[key]) for key, value in now.items()
-               if key in before and key not in SAID_ELSEWHERE and before[key] != value]
-    if changed:
-        logger.warning('%s was trained with other values than the configuration has, which give other detections than '
-                       'it learnt: --set %s', path, ' '.join(changed))
+def _warn_of_side_file(found, sidecar):
+    """Where it does not say the classes, belongs to other weights, or these are of an earlier run."""
+    if not found.classes:
+        logger.warning('%s has no side file %s.json that names its classes (files of the original have none): they are '
+                       'taken to be those of the data set, or as many as dataset.NUM_CLASSES says, in that order',
+                       found.path, os.path.splitext(found.path)[0])
+    elif current_run(found.prefix) not in (None, sidecar.get('run')):
+        logger.warning('%s is of an earlier training than the one that was begun last in its folder', found.path)
+    files = sidecar.get('files')
+    written = files.get('params') if isinstance(files, dict) else None
+    if written is not None and written != list(file_checksum(found.path)):
+        logger.warning('%s is not the file that was saved with its side file: its classes may be others, and --resume '
+                       'will pass it over', found.path)
 
 
 def _shipped_model(config, folder, save_prefix, trained):

@@ -22,6 +22,7 @@ from lib.utils.errors import SniperError
 from lib.weights.checkpoint import load_params
 from lib.weights.parameter_matching import match_parameters, override
 from lib.weights.paths import params_path, read_sidecar, set_aside_prefixes
+from lib.weights.trained_with import warn_of_other_values
 from sniper_mxnet import mx
 from symbols.layers import optional_parameters
 
@@ -64,8 +65,9 @@ def frozen_parameters(config, names):
     Without pretrained weights nothing is frozen: layers that keep random values would be of no use.
     """
     if not config.network.pretrained:
-        logger.info('network.pretrained is empty: training from scratch, network.FIXED_PARAMS (%s) is not applied',
-                    ', '.join(config.network.FIXED_PARAMS) or 'empty')
+        if config.network.FIXED_PARAMS:
+            logger.info('network.pretrained is empty: network.FIXED_PARAMS (%s) is not applied',
+                        ', '.join(config.network.FIXED_PARAMS))
         return []
     frozen = [name for name in names if any(part in name for part in config.network.FIXED_PARAMS)]
     logger.info('%d of %d parameters are frozen (network.FIXED_PARAMS: %s)',
@@ -82,6 +84,7 @@ def pretrained_values(config, shapes, aux_shapes, new_names, optional_names=()):
     """
     prefix = config.network.pretrained
     if not prefix:
+        logger.info('network.pretrained is empty: training from scratch')
         return {}, {}
     path = params_path(prefix, config.network.pretrained_epoch)
     if not os.path.exists(path):
@@ -89,11 +92,13 @@ def pretrained_values(config, shapes, aux_shapes, new_names, optional_names=()):
         moved = f' (an earlier run has it: {os.path.join(os.path.dirname(prefix), aside[-1])})' if aside else ''
         raise SniperError(f'pretrained weights {path} do not exist{moved}: fetch them, or set network.pretrained and '
                           "network.pretrained_epoch, or train from scratch with `--set network.pretrained ''`")
-    _check_requirements(config, path, read_sidecar(prefix, config.network.pretrained_epoch).get('requires', {}))
+    sidecar = read_sidecar(prefix, config.network.pretrained_epoch)
+    _check_requirements(config, path, sidecar.get('requires', {}))
     args, auxs = load_params(path)
     given = dict(args, **auxs)
     new_names = set(new_names)
     if config.network.KEEP_HEADS:
+        warn_of_other_values(config, sidecar.get('config'), path)
         new_names -= set(given)
     if not any(name in given for name in optional_names):
         new_names |= set(optional_names)

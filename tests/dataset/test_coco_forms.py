@@ -269,3 +269,15 @@ def test_a_changed_class_list_is_noticed_by_the_cache(tmp_path, monkeypatch):
             dataset = load(folder)
             assert list(dataset.classes[1:]) == names.split()
             assert dataset.roidb()[0]['gt_classes'].tolist() == [dataset.classes.index(name) for name in ('cat', 'dog')]
+
+
+def test_a_file_of_pictures_without_objects_lists_no_classes(tmp_path, caplog):
+    """Exports that name the classes that occur name none where none occurs; such pictures may be joined to others."""
+    empty = dict(content({1: [], 2: []}), annotations=[], categories=[])
+    folder = make_folder(tmp_path, {'train2017': content({1: [BOX]}), 'empty': empty})
+    dataset = get_dataset('coco', 'empty', folder, folder)
+    assert len(dataset.roidb()) == 2 and len(dataset.classes) == 1
+    _, classes = load_training_roidb(load_config(overrides=[
+        'dataset.dataset', 'coco', 'dataset.dataset_path', folder, 'dataset.root_path', folder,
+        'dataset.image_set', 'train2017+empty', 'TRAIN.USE_NEG_CHIPS', 'False']))
+    assert classes == get_dataset('coco', 'train2017', folder, folder).classes

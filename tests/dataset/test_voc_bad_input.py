@@ -8,6 +8,7 @@ from configs import load_config
 from lib.dataset import get_dataset, load_training_roidb
 from lib.dataset.voc_annotations import read_annotation
 from lib.utils.errors import SniperError
+from tests.dataset.coco_folder import content, make_folder
 from tests.dataset.voc_folder import make_part, write, write_image, xml
 from tests.detections import flat
 
@@ -265,6 +266,15 @@ def test_odd_boxes_are_counted(tmp_path, caplog, corners, said):
     assert said in caplog.text and '(annotation a object 2)' in caplog.text
 
 
+@pytest.mark.parametrize('spoil, said', [
+    (lambda text: text.replace('<xmin>1', '<xmin>1,5'), '3 of 3 boxes are not four finite numbers .* a point before'),
+    (lambda text: text.replace('bndbox', 'robndbox'), '3 of 3 objects have no <bndbox> .* exported as boxes')])
+def test_most_boxes_are_none(tmp_path, spoil, said):
+    make_part(tmp_path, {'a': spoil(xml(*[('cat', 1, 2, 30, 40)] * 3))})
+    with pytest.raises(SniperError, match=said):
+        load(tmp_path, 'all')
+
+
 def test_floats_and_exponents(tmp_path, caplog):
     make_part(tmp_path, {'a': xml(('cat', '12.5', '1e1', ' 20.0 ', '+3.0e+1'))})
     assert load(tmp_path, 'all')[0]['boxes'].tolist() == [[11, 9, 19, 29]] and not caplog.records
@@ -275,3 +285,13 @@ def test_outlines_without_a_box(tmp_path, caplog):
     make_part(tmp_path, {'a': xml(CAT), 'b': outline})
     assert [len(record['boxes']) for record in load(tmp_path, 'all')] == [1, 0]
     assert '1 objects have no <bndbox> and are left out (annotation b object 1)' in caplog.text
+
+
+def test_data_of_the_other_format_says_so(tmp_path):
+    make_folder(tmp_path / 'coco', {'train': content({1: []})})
+    with pytest.raises(SniperError, match='there are JSON files and no XML: set dataset.dataset coco'):
+        load(tmp_path / 'coco')
+    for place, part in (('plain', ''), ('kit', 'VOC2007')):
+        make_part(tmp_path / place / part, {'good': xml(CAT)})
+        with pytest.raises(SniperError, match='or set dataset.dataset PascalVOC: there are XML files such as good.xml'):
+            get_dataset('coco', 'train', str(tmp_path / place), str(tmp_path)).roidb()

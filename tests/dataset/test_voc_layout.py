@@ -144,7 +144,7 @@ def test_names_that_no_list_can_hold(tmp_path, name):
 @pytest.mark.parametrize('annotations, pictures', [
     ('annotations', 'images'), ('Annotations', 'Images'), ('ANNOTATIONS', 'jpegimages'), ('Annotations', ''),
     ('Annotations', 'Annotations'), ('', ''), ('', 'images'), ('annotations/xmls', 'images'), ('xmls', 'imgs'),
-    ('labels', 'images'), ('Annotation', 'JPEGImages')])
+    ('labels', 'images'), ('labels', 'data'), ('Annotation', 'JPEGImages')])
 def test_names_of_folders(tmp_path, annotations, pictures):
     write(tmp_path / annotations / 'a.xml', xml(RING))
     touch(str(tmp_path), pictures, 'a.jpg')

@@ -44,6 +44,7 @@ def test_names_with_dots_and_blanks(folder):
     ('C:\\x\\img0.jpg', 'is not the name of an image in this folder; write img0'),
     ('../JPEGImages/img0', 'is not the name of an image in this folder; write img0'),
     ('JPEGImages/img0.jpg Annotations/img0.xml', 'is more than the name of an image; write img0'),
+    ('"img0"', 'is more than the name of an image; write img0'),
     ('img0.jpg,img1.jpg', 'is more than the name of an image; write img0'),
     ('/nowhere/{x}.jpg', 'write names as they are below the folder of images, without ending')])
 def test_refused_with_the_mend(folder, line, said):

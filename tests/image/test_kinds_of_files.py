@@ -115,7 +115,10 @@ def test_next_to_no_contrast_is_said(tmp_path, ending):
         notice, = image.notices
         assert 'has next to no contrast in 8 bits (99.8 % of it within' in notice.text
     bright = np.where(grey() > 200, 65535, grey().astype(np.uint16) * 16)   # a tenth of the picture: it may be so
-    for samples in (bright, np.full((HEIGHT, WIDTH), 40000, np.uint16)):
+    blank = np.full((HEIGHT, WIDTH), 65000, np.uint16)
+    spot = blank.copy()
+    spot[5, 6] = 2000
+    for samples in (bright, blank, spot):
         image = ImageFile(save(tmp_path, 'a' + ending, opencv(ending, samples)))
         image.decode()
         assert not image.notices
@@ -257,6 +260,16 @@ def test_zeros_do_not_stand_for_pixels(tmp_path, options):
     half = len(content) // 2
     with pytest.raises(SniperError, match='is cut short'):
         ImageFile(save(tmp_path, 'a.jpg', content[:half] + bytes(half)))
+
+
+def test_a_progressive_jpeg_without_its_last_scans_is_cut(tmp_path):
+    content = opencv('.jpg', scene(), cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+    starts = [place for place in range(len(content)) if content[place:place + 2] == b'\xff\xda']
+    tables = [place for place in range(starts[0], len(content)) if content[place:place + 2] == b'\xff\xc4']
+    assert len(starts) > 4
+    for end in starts[1:] + tables:
+        with pytest.raises(SniperError, match='is cut short'):
+            ImageFile(save(tmp_path, 'a.jpg', content[:end]))
 
 
 def test_a_png_without_its_end(tmp_path):

@@ -42,6 +42,10 @@ def find(path, folder, *words, save_prefix='SNIPER'):
     return find_weights(load_config(path, words), str(folder), save_prefix)
 
 
+def warned(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelname == 'WARNING']
+
+
 def refusal(path, folder, *words, **more):
     with pytest.raises(SniperError) as error:
         find(path, folder, *words, **more)
@@ -114,10 +118,27 @@ def test_weights_of_an_earlier_run(tmp_path, shipped, caplog):
     put(str(tmp_path / 'SNIPER-0004'))
     for side, current, said in (('a', 'b', True), ('a', 'a', False), ('a', None, False), (None, 'b', True)):
         caplog.clear()
-        (tmp_path / 'SNIPER-0004.json').write_text(json.dumps({'run': side} if side else {}))
+        (tmp_path / 'SNIPER-0004.json').write_text(json.dumps({'classes': NAMES, **({'run': side} if side else {})}))
         (tmp_path / 'SNIPER-run.json').write_text(json.dumps({'run': current} if current else {}))
         find(path, tmp_path)
         assert ('SNIPER-0004.params is of an earlier training' in caplog.text) == said
+
+
+def test_a_side_file_that_is_lost_or_of_another_file(tmp_path, shipped, caplog):
+    """Then classes go by their place, or by what was written for other weights."""
+    path, base = write_config(tmp_path, shipped), str(tmp_path / 'SNIPER-0004')
+    put(base)
+    with open(str(tmp_path / 'SNIPER-run.json'), 'w') as stream:
+        json.dump({'run': 'now'}, stream)
+    find(path, tmp_path)
+    line, = warned(caplog)
+    assert f'{base}.params has no side file {base}.json that names its classes' in line
+    for size, expected in ((0, 0), (9, 1)):
+        with open(base + '.json', 'w') as stream:
+            json.dump({'classes': NAMES, 'run': 'now', 'files': {'params': [size, 0]}}, stream)
+        caplog.clear()
+        find(path, tmp_path)
+        assert ['is not the file that was saved' in line for line in warned(caplog)] == [True] * expected
 
 
 def test_values_that_training_had_otherwise(tmp_path, shipped, caplog):
@@ -131,7 +152,7 @@ def test_values_that_training_had_otherwise(tmp_path, shipped, caplog):
             json.dump({'classes': NAMES, 'config': config}, stream)
         caplog.clear()
         find(path, tmp_path, 'network.ANCHOR_RATIOS', '[0.5,1.0,2]')
-        assert [record.getMessage().split('learnt: ')[1] for record in caplog.records] == expected
+        assert [line.split('learnt: ')[1] for line in warned(caplog)] == expected
 
 
 def test_a_side_file_of_another_program(tmp_path, shipped):

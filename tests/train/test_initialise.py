@@ -1,4 +1,6 @@
 """Pretrained files, frozen parameters and first values."""
+import json
+
 import numpy as np
 import pytest
 
@@ -95,3 +97,12 @@ def test_missing_file_and_damaged_file(tmp_path):
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(SniperError, match='weights-0002.params is cut off'):
         first_values(config)
+
+
+def test_heads_of_a_network_with_other_anchors_are_said(tmp_path, caplog):
+    config = pretrained_config(tmp_path)
+    config.network.KEEP_HEADS = True
+    (tmp_path / 'weights-0002.json').write_text(json.dumps({'config': {'network.ANCHOR_RATIOS': [3, 4]}}))
+    first_values(config)
+    assert 'weights-0002.params was trained with other values' in caplog.text
+    assert '--set network.ANCHOR_RATIOS [3,4]' in caplog.text

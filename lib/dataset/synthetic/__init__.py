@@ -75,7 +75,7 @@ def generate(out=DEFAULT_OUT, counts=None, seed=0, processes=None, force=False):
             shutil.rmtree(out)
         os.rename(partial, out)
     except OSError as error:
-        raise SniperError(f'{out} cannot be made: {error}') from error
+        raise SniperError(f'{out} cannot be made: {error.strerror or error}') from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     logger.info('made %s: %s images', out, ', '.join(f'{counts[split]} {split}' for split in SPLITS))

@@ -1,0 +1,27 @@
+"""What weights were trained with, beside what they are used with."""
+import logging
+from typing import Any
+
+from configs import values_affecting
+from lib.weights.parameter_matching import override
+
+logger = logging.getLogger(__name__)
+
+# A weight file of another symbol or number of classes does not fit, and precision is a matter of each use.
+SAID_ELSEWHERE = ('symbol', 'dataset.NUM_CLASSES', 'TRAIN.fp16')
+
+
+def warn_of_other_values(config, before: Any, path: str) -> None:
+    """Of keys that a training and a use of its weights must have alike, such as anchors: with others the arrays may
+    fit, and compute something else.
+
+    before: {dotted name: value} of the training, from the side file of the weights `path`; anything else says nothing.
+    """
+    if not isinstance(before, dict):
+        return
+    now = values_affecting(config, 'schedule', among='detections')
+    changed = [override(key, before[key]) for key, value in now.items()
+               if key in before and key not in SAID_ELSEWHERE and before[key] != value]
+    if changed:
+        logger.warning('%s was trained with other values than the configuration has, which give other detections than '
+                       'it learnt: --set %s', path, ' '.join(changed))
