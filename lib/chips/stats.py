@@ -3,9 +3,10 @@
     python -m lib.chips.stats --cfg configs/faster/sniper_tiny_e2e.yml [--draw N FOLDER] [--set KEY VALUE ...]
 
 prints two tables and what does not fit (scales, ranges, anchors: a line each with what would), plots the chips into
---out (chips.png) and draws N images with their chips, objects and proposals into FOLDER. The chips are those of epoch
---epoch with TRAIN.SEED; with TRAIN.SAMPLER images or crops they are these. At what size the network sees pictures and
-objects in training and test stands at the head of main_train.py and main_test.py too.
+--out (chips.png) and draws N images with their chips, objects and proposals into FOLDER, beside what the network sees
+of them where that is drawn at random. The chips are those of epoch --epoch with TRAIN.SEED; with TRAIN.SAMPLER images
+or crops they are these. At what size the network sees pictures and objects in training and test stands at the head of
+main_train.py and main_test.py too.
 """
 import argparse
 import json
@@ -15,11 +16,14 @@ import numpy as np
 
 from lib import cli
 from lib.chips.statistics import count_chips, window_settings
+from lib.utils import seeds
 from lib.utils.errors import SniperError
 from lib.utils.files import text_writer
 from lib.utils.user_path import user_path
 
 logger = logging.getLogger(__name__)
+
+DRAWS = 4   # pictures of an image, where the task draws them at random
 
 
 def parse_arguments(argv=None):
@@ -48,7 +52,8 @@ def main(argv=None):
     from lib.tasks.seen_report import report_training
     check_config(config, 'train')
     roidb, _ = load_training_roidb(config)
-    sampler = get_task(config).sampler()
+    task = get_task(config)
+    sampler = task.sampler()
     chosen = set(np.linspace(0, len(roidb) - 1, min(wanted, len(roidb))).astype(int).tolist())
 
     pictures = None
@@ -58,7 +63,8 @@ def main(argv=None):
 
     def draw(number, entry, chips):
         if number in chosen:
-            pictures.draw(entry, chips)
+            seen = _seen(task, entry, chips[0], number) if task.draws_pictures and chips else ()
+            pictures.draw(entry, chips, seen)
 
     lines, warnings, trained = report_training(config, roidb)
     statistics = count_chips(roidb, config, args.epoch, draw if chosen else None, sampler)
@@ -78,6 +84,18 @@ def main(argv=None):
     if pictures:
         pictures.check()
     return 0
+
+
+def _seen(task, record, window, number):
+    """DRAWS pictures that the task draws of a window, each with its boxes, both in network pixels."""
+    from lib.image import ImageFile
+    from lib.iterators.samples import picture_of_window
+    file, seen = ImageFile(record['image'], record['width'], record['height']), []
+    for draw in range(DRAWS):
+        rng = seeds.generator(task.config.TRAIN.SEED, draw, seeds.SAMPLE, number)
+        pixels, drawn, window_of_it = picture_of_window(file, record, window, task, False, rng)
+        seen.append((pixels, drawn['boxes'] * np.tile((window_of_it.scale_x, window_of_it.scale_y), 2)))
+    return seen
 
 
 def _number(text):

@@ -31,8 +31,11 @@ class ChipPictures:
         self._folder, self._settings = folder, settings
         self._taken, self._failed = set(), []
 
-    def draw(self, entry, chips):
-        """See draw_image_chips; the file has the name of the image, and its id where names are equal."""
+    def draw(self, entry, chips, seen=()):
+        """See draw_image_chips; the file has the name of the image, and its id where names are equal.
+
+        seen: pictures that the task draws of the image, see draw_seen; they get a file `<name>_seen.png`.
+        """
         base = os.path.splitext(os.path.basename(entry['image']))[0] + ('_mirrored' if entry['flipped'] else '')
         name = base if base not in self._taken else f'{base}_{entry["image_id"]}'.replace(os.sep, '_')
         while name in self._taken:
@@ -41,6 +44,8 @@ class ChipPictures:
         try:
             write_picture(os.path.join(self._folder, name + '.png'), draw_image_chips(entry, chips, self._settings))
             self.count += 1
+            if len(seen):
+                write_picture(os.path.join(self._folder, name + '_seen.png'), draw_seen(seen))
         except SniperError as error:
             self._failed.append(str(error))
 
@@ -77,6 +82,18 @@ def draw_image_chips(entry, chips, settings):
         panels.append(_titled(_panel(base.copy(), entry, of_scale, covered, factor), title))
     joined = np.concatenate(panels, axis=1)
     return np.concatenate([joined, _legend(joined.shape[1])])
+
+
+def draw_seen(seen):
+    """Pictures (h, w, 3) uint8 B, G, R of one size as a network sees them, each with the boxes (n, 4) that it is told,
+    in pixels of the picture -> one picture, side by side."""
+    panels = []
+    for number, (pixels, boxes) in enumerate(seen):
+        picture = np.ascontiguousarray(pixels).copy()
+        for box in boxes:
+            _rectangle(picture, box, 1, VALID, 1)
+        panels.append(_titled(picture, f'draw {number + 1}'))
+    return np.concatenate(panels, axis=1)
 
 
 def _panel(picture, entry, chips, covered, factor):
