@@ -1,0 +1,144 @@
+"""M2Det by the command lines: training that is killed and resumed, tests on COCO and VOC, shards, pictures, the API."""
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import demo
+import main_test
+import main_train
+from lib.api import Detector
+from lib.chips import stats
+from lib.dataset.synthetic import generate
+from lib.utils.errors import SniperError
+from lib.weights.params_file import read_arrays
+from tests.conftest import ROOT
+
+CONFIG = os.path.join(ROOT, 'configs', 'm2det', 'm2det_tiny.yml')
+SMALL = {'M2DET.input_size': '64', 'M2DET.num_scales': '3', 'M2DET.size_pattern': '[0.15, 0.4, 0.7, 0.9]',
+         'M2DET.planes': '16', 'TRAIN.BATCH_IMAGES': '2', 'TRAIN.MAX_BATCHES': '3', 'TRAIN.end_epoch': '2',
+         'TRAIN.NUM_PROCESS': '1', 'TEST.NUM_PROCESS': '0', 'TEST.BATCH_IMAGES': '2', 'TEST.TEST_EPOCH': '2',
+         'TEST.SCORE_THRESH': '0.05', 'gpus': 'cpu'}
+
+
+@pytest.fixture(scope='module')
+def images(tmp_path_factory):
+    path = str(tmp_path_factory.mktemp('data') / 'synthetic')
+    generate(path, counts={'train': 6, 'val': 4, 'test-dev': 1}, processes=1)
+    return path
+
+
+def arguments(images, output, *words, flags=(), **changed):
+    keys = dict(SMALL, **{'output_path': str(output), 'dataset.dataset_path': images, 'dataset.root_path': str(output)})
+    keys.update(zip(words[::2], words[1::2]))
+    return ['--cfg', CONFIG, *flags, '--set'] + [word for pair in keys.items() for word in pair]
+
+
+def folder(output, *names):
+    return os.path.join(str(output), 'm2det_tiny', 'train', *names)
+
+
+def detections(output, *names):
+    with np.load(folder(output, 'results', 'synthetic_val', 'SNIPER-0002', 'dets_final', 'detections.npz')) as file:
+        return file['rows']
+
+
+@pytest.fixture(scope='module')
+def trained(images, tmp_path_factory):
+    """Output path of an uninterrupted run."""
+    output = tmp_path_factory.mktemp('straight')
+    assert main_train.main(arguments(images, output)) == 0
+    return output
+
+
+def test_it_trained(trained):
+    first, second = (read_arrays(folder(trained, f'SNIPER-000{epoch}.params')) for epoch in (1, 2))
+    assert set(first) == set(second) and {'arg:conf.2.weight', 'arg:base.0.weight', 'aux:Norm.running_var'} <= set(first)
+    assert all(np.isfinite(array).all() for array in second.values())
+    unmoved = [name for name in first if np.array_equal(first[name], second[name])]
+    assert unmoved == []
+    log, = [name for name in os.listdir(folder(trained)) if name.endswith('.log')]
+    with open(folder(trained, log)) as stream:
+        text = stream.read()
+    assert 'TRAIN 64px' in text and 'TEST input' in text and 'ConfLoss' in text and 'WARNING' not in text
+
+
+def test_a_killed_process_resumes_exactly(images, trained, tmp_path):
+    process = subprocess.Popen([sys.executable, 'main_train.py'] + arguments(
+        images, tmp_path, flags=['--display', '1']), cwd=ROOT, stderr=subprocess.PIPE, universal_newlines=True)
+    for line in process.stderr:
+        if 'Epoch 2/2 batch 1/3' in line:
+            process.send_signal(signal.SIGKILL)
+            break
+    rest = process.communicate(timeout=60)[1]
+    assert process.returncode == -9, rest
+    assert main_train.main(arguments(images, tmp_path, 'TRAIN.NUM_PROCESS', '0', flags=['--resume'])) == 0
+    for suffix in ('params', 'states'):
+        one, other = (read_arrays(folder(output, f'SNIPER-0002.{suffix}')) for output in (trained, tmp_path))
+        assert one.keys() == other.keys()
+        assert [name for name in one if one[name].tobytes() != other[name].tobytes()] == []
+
+
+def test_it_is_tested_drawn_and_sharded(images, trained, capsys):
+    assert main_test.main(arguments(images, trained, flags=['--vis'])) == 0
+    text = capsys.readouterr().err
+    assert 'Average Precision' in text and 'scale input: 4 windows' in text
+    alone = detections(trained)
+    assert len(alone) and len(os.listdir(folder(trained, 'results', 'synthetic_val', 'SNIPER-0002', 'pictures',
+                                                'dets_final'))) == 4
+    for jobs in ('2', '1'):
+        assert main_test.main(arguments(images, trained, 'TEST.CONCURRENT_JOBS', jobs)) == 0
+        np.testing.assert_array_equal(detections(trained), alone)
+    for number in (1, 2):
+        assert main_test.main(arguments(images, trained, flags=['--shard', f'{number}/2'])) == 0
+    assert main_test.main(arguments(images, trained, flags=['--merge', '2'])) == 0
+    np.testing.assert_allclose(detections(trained), alone, rtol=1e-4, atol=1e-3)
+
+
+def test_limits_of_a_class_and_an_image(images, trained):
+    assert main_test.main(arguments(images, trained, 'TEST.MAX_PER_CLASS', '2')) == 0
+    rows = detections(trained)
+    assert np.unique(rows[:, [0, -1]] if rows.shape[1] > 6 else rows[:, :2], axis=0, return_counts=True)[1].max() <= 2
+
+
+def test_the_api_finds_what_the_test_finds(images, trained):
+    place = os.path.join(images, 'images', 'val')
+    paths = [os.path.join(place, name) for name in sorted(os.listdir(place))]
+    words = arguments(images, trained)
+    with Detector.load(CONFIG, words[words.index('--set') + 1:]) as detector:
+        together, single = detector.detect(paths), detector.detect(paths[0])
+    assert 'disc' in detector.classes
+    of_first = together.take(together.image == 0)
+    np.testing.assert_allclose(of_first.box, single.box, rtol=1e-4, atol=1e-2)
+
+
+def test_demo(images, trained, tmp_path, capsys):
+    image = os.path.join(images, 'images', 'val')
+    assert demo.main(['--im_path', image, '--out', str(tmp_path) + os.sep] + arguments(
+        images, trained, 'TEST.VIS_THRESH', '0')) == 0
+    assert len(os.listdir(str(tmp_path))) == 4 and 'class' in capsys.readouterr().out
+
+
+def test_statistics_draw_what_the_network_sees(images, tmp_path, capsys):
+    drawn = str(tmp_path / 'drawn')
+    assert stats.main(arguments(images, tmp_path, flags=['--out', '', '--draw', '2', drawn])) == 0
+    assert len([name for name in os.listdir(drawn) if name.endswith('_seen.png')]) == 2
+    assert '6 images' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('key, value', [('M2DET.planes', '32'), ('M2DET.backbone', 'resnet18'),
+                                        ('M2DET.num_levels', '3')])
+def test_weights_of_another_network(images, trained, key, value):
+    width = ['M2DET.width', '1'] if key == 'M2DET.backbone' else []
+    with pytest.raises(SniperError, match='do not fit the network'):
+        main_test.main(arguments(images, trained, key, value, *width))
+
+
+def test_an_input_of_another_size_takes_the_same_weights(images, trained, tmp_path):
+    """Their shapes do not depend on it."""
+    shutil.copytree(folder(trained), folder(tmp_path))
+    assert main_test.main(arguments(images, tmp_path, 'M2DET.input_size', '96')) == 0
