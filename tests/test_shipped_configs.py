@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from configs import load_config
-from lib.tasks import check_config
+from lib.tasks import check_config, get_task
 from sniper_mxnet import mx
 from symbols import get_detector
 from tests.conftest import ROOT
@@ -14,7 +14,10 @@ from tests.symbols.helpers import shapes_of
 
 FILES = sorted(glob.glob(os.path.join(ROOT, 'configs', '*', '*.yml')))
 CONFIGS = [path for path in FILES if os.sep + '_base_' + os.sep not in path]
+M2DET = [path for path in CONFIGS if os.sep + 'm2det' + os.sep in path]
+RCNN = [path for path in CONFIGS if path not in M2DET]
 SIZE = 96
+MEGABYTES = 100     # of parameters: larger networks are built, and bound by shapes only
 
 
 def on_cpu(path):
@@ -43,7 +46,7 @@ def test_supported_for_training(path):
     check_config(on_cpu(path), 'train')
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=names(CONFIGS))
+@pytest.mark.parametrize('path', RCNN, ids=names(RCNN))
 def test_every_graph_is_bound_and_the_test_graph_runs(path):
     config = on_cpu(path)
     detector = get_detector(config.symbol)
@@ -68,3 +71,31 @@ def check_outputs(executor, config):
     np.testing.assert_allclose(probability.sum(2), 1, rtol=1e-4)
     assert outputs['rois_output'].shape == (rois, 5)
     assert np.isfinite(outputs['bbox_pred_reshape_output'].asnumpy()).all()
+
+
+@pytest.mark.parametrize('path', M2DET, ids=names(M2DET))
+def test_every_graph_of_m2det_fits_its_inputs(path):
+    config = on_cpu(path)
+    detector, task = get_detector(config.symbol), get_task(config)
+    side, priors = config.M2DET.input_size, len(task.prior_targets.priors)
+    train = {name: shape for part in task.layout(2) for name, shape in part}
+    assert train == dict(data=(2, 3, side, side), cls_target=(2, priors), loc_target=(2, priors, 4))
+    assert detector.symbol(config, 'train').infer_shape(**train)[1] == [(1,), (1,), (2, priors)]
+    symbol, shapes = detector.symbol(config, 'test'), detector.input_shapes(config, 1, side, side, 'test')
+    arguments, outputs, _ = symbol.infer_shape(**shapes)
+    assert outputs == [(1, priors, 4), (1, priors, config.dataset.NUM_CLASSES)]
+    if sum(4 * np.prod(shape) for shape in arguments) / 1e6 > MEGABYTES:
+        return
+    executor = symbol.simple_bind(mx.cpu(), grad_req='null', **shapes)
+    for array in executor.arg_dict.values():
+        array[:] = np.random.RandomState(0).normal(0, 0.02, array.shape)
+    scores = dict(zip(executor.output_dict, executor.forward(is_train=False)))['conf_output'].asnumpy()
+    np.testing.assert_allclose(scores.sum(2), 1, rtol=1e-4)
+
+
+def test_what_is_shipped_of_m2det():
+    sides = {os.path.basename(path): load_config(path).M2DET.input_size for path in M2DET}
+    assert sides.pop('m2det_tiny.yml') == 320
+    assert sides == {f'm2det{side}_{rest}.yml': side for side, rest in (
+        (320, 'vgg16'), (512, 'vgg16'), (320, 'resnet101'), (512, 'resnet101'), (704, 'vgg16'), (800, 'vgg16'),
+        (320, 'vgg16_sfam'), (512, 'vgg16_port'))}
