@@ -7,7 +7,7 @@ from typing import Optional, Sequence
 
 import numpy as np
 
-from configs.m2det_keys import Pyramid, check_m2det
+from configs.m2det_keys import Pyramid, check_m2det, own_size
 from lib.bbox.detections import Detections
 from lib.bbox.priors import ssd_priors
 from lib.bbox.ssd_detections import ssd_rows
@@ -16,6 +16,7 @@ from lib.chips.window import Window
 from lib.targets.prior_matching import PriorTargets
 from lib.targets.ssd_augmentation import SsdAugmentation
 from lib.tasks.base import Input, Metric, Pixels, TargetReport, Task, require
+from lib.tasks.prior_fit import prior_warnings
 from lib.utils.draws import Draws
 
 METRICS = [Metric('ConfLoss', 'l1', 'conf_loss_output', ''), Metric('LocLoss', 'l1', 'loc_loss_output', '')]
@@ -114,6 +115,11 @@ class M2DetTask(Task):
     def pixels(self):
         """Blue, green, red."""
         return super().pixels._replace(order='BGR')
+
+    def size_warnings(self, scales, sizes):
+        """Priors that are far from the objects as the network sees them; an input that was never published."""
+        own = own_size(self.config)
+        return prior_warnings(scales, sizes, Pyramid.from_config(self.config)) + ([own] if own else [])
 
     def check(self, purpose):
         """Keys of the section M2DET, and switches of other families."""

@@ -94,7 +94,7 @@ def test_numbers_stay_within_what_their_keys_declare(name):
     outside += [] if declared.kind in (FLOAT, FLOATS, NUMBER_OR_NUMBERS) else [2 ** 40]
     sample = plain_value(declared.kind.convert(declared.default))
     for number in outside:
-        value = [number] * len(sample) if isinstance(sample, list) else number
+        value = [number] * max(1, len(sample)) if isinstance(sample, list) else number
         with pytest.raises(ConfigError, match=f'^(--set: )?{name}') as caught:
             check_supported(load_config(None, [name, value]), purpose)
         assert '\n' not in str(caught.value) and len(str(caught.value)) < 200
