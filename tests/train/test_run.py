@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from configs import load_config
+from configs.derived import chips_of_device
 from lib.utils.errors import SniperError
 from lib.weights.params_file import read_arrays
 from tests.train.tiny import FakeIterator, TinyDetector, make_config
@@ -19,7 +20,7 @@ def run(prefix, resume=False, on_batch=None, config=None, devices=None, batches=
     from sniper_mxnet import mx
     config = config or make_config()
     devices = devices or [mx.cpu()]
-    iterator = FakeIterator(config.TRAIN.BATCH_IMAGES * len(devices), batches, on_batch,
+    iterator = FakeIterator(chips_of_device(config.TRAIN) * len(devices), batches, on_batch,
                             on_epoch=on_epoch)
     status = train(config, TinyDetector(), iterator, ('__background__', 'a'), prefix, devices, display=1,
                    resume=resume)
