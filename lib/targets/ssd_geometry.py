@@ -112,9 +112,9 @@ def _shrunk(scene, factor):
 def _on_canvas(scene, size, place, means):
     """size, place: (width, height) of the canvas, (left, top) of the picture on it."""
     (width, height), (left, top) = scene.size, place
-    canvas = np.empty((max(size[1], top + height), max(size[0], left + width), 3), np.uint8)
-    canvas[:] = np.asarray(means).astype(np.uint8)
-    canvas[top:top + height, left:left + width] = scene.pixels
+    right, bottom = max(0, size[0] - left - width), max(0, size[1] - top - height)
+    canvas = cv2.copyMakeBorder(np.ascontiguousarray(scene.pixels), top, bottom, left, right, cv2.BORDER_CONSTANT,
+                                value=[int(mean) for mean in means])
     return Scene(canvas, scene.boxes + np.tile(place, 2), scene.labels)
 
 
@@ -124,4 +124,4 @@ def mirror_scene(scene: Scene, draws: Draws) -> Scene:
         return scene
     boxes = scene.boxes.copy()
     boxes[:, [0, 2]] = scene.size[0] - scene.boxes[:, [2, 0]]
-    return Scene(scene.pixels[:, ::-1], boxes, scene.labels)
+    return Scene(cv2.flip(np.ascontiguousarray(scene.pixels), 1), boxes, scene.labels)
