@@ -14,7 +14,7 @@ from easydict import EasyDict
 
 from configs.defaults import KEYS
 from configs.derived import derive
-from configs.keys import ALL_KEYS, default_values, declared_keys, key_names
+from configs.keys import ALL_KEYS, declared_keys, default_values, key_names
 from configs.schema import FLOAT, INT_OR_INTS, PATH, TEXT, ConfigError, Key
 from configs.yaml_files import read_yaml
 from lib.utils.errors import SniperError
