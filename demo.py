@@ -15,6 +15,7 @@ from lib.bbox.detections import Detections
 from lib.cli import add_config_arguments, run, setup_logging
 from lib.image import ImageFile
 from lib.image.formats import picture_files
+from lib.tasks.seen_report import report_found
 from lib.utils.errors import SniperError, printable
 from lib.utils.user_path import user_path
 from lib.visualization import class_name, draw_detections, picture_names, write_picture
@@ -59,6 +60,8 @@ def look_at(image: str, path: str, detector: Detector, several: bool) -> List[st
     found, score_thresh = detector.detect(image), detector.config.TEST.VIS_THRESH
     if several:
         print(printable(image))
+    for warning in report_found(detector.config, pixels.shape[1::-1], found.box[found.score >= score_thresh]):
+        logger.warning('%s: %s', image, warning)
     print(detection_table(found, detector.classes, score_thresh), flush=True)
     try:
         write_picture(path, draw_detections(pixels, found, detector.classes, score_thresh))

@@ -40,6 +40,7 @@ def main(argv=None):
 def run_worker(args, config, workers):
     """What every worker of a run does, the only one too -> exit status."""
     from configs import config_name
+    from configs.derived import chips_of_device
     from lib.dataset import load_training_roidb
     from lib.distributed import consistency
     from lib.engine.devices import check_kvstore, check_precision, contexts
@@ -65,7 +66,7 @@ def run_worker(args, config, workers):
     config.dataset.NUM_CLASSES = len(classes)
     cli.keep_configuration(os.path.join(folder, name + '.yml'), config, workers, args.overrides)
     seen = log_training(config, roidb) if workers.rank == 0 else None
-    with TrainIterator(roidb, config, config.TRAIN.BATCH_IMAGES * len(devices),
+    with TrainIterator(roidb, config, chips_of_device(config.TRAIN) * len(devices),
                        shard=(workers.rank, workers.count)) as iterator:
         return train(config, detector, iterator, classes, prefix, devices, display=args.display, resume=args.resume,
                      workers=workers, data=data, seen=seen)

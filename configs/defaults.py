@@ -162,6 +162,8 @@ TRAIN = {
     'begin_epoch': key(0, 'shifts lr_step only; --resume finds its epoch itself', 'schedule', low=0),
     'end_epoch': key(0, 'epochs to train', 'schedule', low=0),
     'BATCH_IMAGES': key(2, 'chips a batch and device', 'graph schedule', low=1),
+    'ACCUMULATE': key(1, 'batches of BATCH_IMAGES that a device sees one after the other for an update, as if it were '
+                      'so many devices: large updates in little memory', 'schedule', low=1, high=10000),
 
     # proposal network: labels, sampling, proposals
     'RPN_BATCH_SIZE': key(256, 'anchors a chip in the loss', 'graph schedule', low=1),

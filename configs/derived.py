@@ -23,6 +23,11 @@ def loss_factor(train: EasyDict) -> float:
     return float(train.scale) if train.fp16 and train.LOSS_SCALING == 'static' else 1.0
 
 
+def chips_of_device(train: EasyDict) -> int:
+    """Chips that one device sees in an update, of the section TRAIN; BATCH_IMAGES of them at a time."""
+    return train.BATCH_IMAGES * train.ACCUMULATE
+
+
 def derive(config: EasyDict) -> None:
     """Fill in the keys that follow from others, where they are 0: network.NUM_ANCHORS and network.RPN_FEAT_STRIDE."""
     network = config.network

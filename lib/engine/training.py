@@ -63,13 +63,17 @@ class TrainingStep:
 
     symbol: training graph. data, labels: its inputs, lists of (name, shape of a batch over all devices); everything
     else that it reads is a parameter. devices: MXNet contexts, over which batches are split evenly. frozen: names of
-    parameters that stay as they are. loss_scale: LossScale, whose factor the losses then carry, or None.
+    parameters that stay as they are. loss_scale: LossScale, whose factor the losses then carry, or None. accumulate:
+    parts of a batch that are computed one after the other and their gradients summed, as if they were on so many
+    devices each; the graph, statistics of BatchNorms too, sees one part at a time.
     """
 
-    def __init__(self, symbol, data, labels, devices, frozen=(), loss_scale=None):
+    def __init__(self, symbol, data, labels, devices, frozen=(), loss_scale=None, accumulate=1):
         wait_at_exit()
         self.loss_scale = loss_scale
         self._devices = list(devices)
+        self._accumulate, self._sums, self._kept = accumulate, None, []
+        data, labels = (_of_part(inputs, accumulate) for inputs in (data, labels))
         self._feeder = _BatchFeeder(data, labels)
         self._sync = LocalUpdate()
         self._rescale, self._clip_norm = None, 0
@@ -172,32 +176,60 @@ class TrainingStep:
 
     # A batch
 
-    def forward_backward(self, batch):
-        """Compute outputs and gradients of a batch of lib.iterators: `data` and `label` map names to arrays."""
-        self._module.forward_backward(self._feeder(batch))
+    def forward_backward(self, batch, keep=None):
+        """Compute outputs and gradients of a batch of lib.iterators: `data` and `label` map names to arrays.
+
+        keep: names of the outputs that `outputs` will be asked for; None: any.
+        """
+        self._kept = []
+        for part in range(self._accumulate):
+            self._module.forward_backward(self._feeder(batch, part))
+            self._clip_gradients()
+            if self._accumulate > 1:
+                self._accumulate_gradients(part)
+                self._kept.append(self._output_copies(self.output_names if keep is None else keep))
+
+    def _accumulate_gradients(self, part):
+        """Add the gradients of a part to those before; after the last part the sums stand in the gradients' place."""
+        trained = self.trained_arrays()
+        if self._sums is None:
+            self._sums = [[grad.copy() for grad in grads] for _, grads, _ in trained]
+            return
+        last = part == self._accumulate - 1
+        for sums, (_, grads, _) in zip(self._sums, trained):
+            for total, grad in zip(sums, grads):
+                if not part:
+                    grad.copyto(total)
+                elif last:
+                    grad += total
+                else:
+                    total += grad
+
+    def _clip_gradients(self):
+        if self._clip_norm <= 0:
+            return
+        bound = self._clip_norm * (self._rescale / self._optimizer.rescale_grad if self.loss_scale else 1)
+        for of_device in zip(*[grads for _, grads, _ in self.trained_arrays()]):
+            clip_to_norm(of_device, bound)
 
     def update(self):
         """Update the parameters by the gradients; with a loss scale, unless one of them is not finite."""
         if self.loss_scale is None:
-            self._apply_gradients()
+            self._sync.update(self._module.update)
             return
         if self.loss_scale.update(self._gradients_finite()):
-            self._apply_gradients()
+            self._sync.update(self._module.update)
         self._apply_loss_scale()
-
-    def _apply_gradients(self):
-        if self._clip_norm > 0:
-            bound = self._clip_norm * (self._rescale / self._optimizer.rescale_grad if self.loss_scale else 1)
-            for of_device in zip(*[grads for _, grads, _ in self.trained_arrays()]):
-                clip_to_norm(of_device, bound)
-        self._sync.update(self._module.update)
 
     def outputs(self, names):
         """Outputs of the last batch by name -> Outputs; the copies are made when the engine gets there."""
+        parts = self._kept or [self._output_copies(names)]
+        return Outputs({name: [array for part in parts for array in part[name]] for name in names}, self._sync.waiting)
+
+    def _output_copies(self, names):
         arrays = self._module.get_outputs(merge_multi_context=False)
         index = {name: place for place, name in enumerate(self.output_names)}
-        return Outputs({name: [array.copyto(mx.cpu()) for array in arrays[index[name]]] for name in names},
-                       self._sync.waiting)
+        return {name: [array.copyto(mx.cpu()) for array in arrays[index[name]]] for name in names}
 
     def wait(self):
         """Wait for all that is under way. On CPUs, statistics of BatchNorms are written without the engine knowing."""
@@ -251,11 +283,17 @@ class _BatchFeeder:
         self._sets = [mx.io.DataBatch(data=[mx.nd.empty(shape) for _, shape in data],
                                       label=[mx.nd.empty(shape) for _, shape in labels]) for _ in range(2)]
 
-    def __call__(self, batch):
-        """Batch of the iterator -> mx.io.DataBatch that stays valid until the call after the next one."""
+    def __call__(self, batch, part=0):
+        """Part number `part` of a batch of the iterator -> mx.io.DataBatch that stays valid until the call after the
+        next one."""
         self._sets.reverse()
         target = self._sets[0]
         for names, arrays, values in zip(self._names, (target.data, target.label), (batch.data, batch.label)):
             for name, array in zip(names, arrays):
-                array[:] = values[name]
+                array[:] = values[name][part * len(array):(part + 1) * len(array)]
         return target
+
+
+def _of_part(inputs, parts):
+    """[(name, shape of a batch)] -> the same of one of its parts."""
+    return [(name, (shape[0] // parts, *shape[1:])) for name, shape in inputs]

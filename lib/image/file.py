@@ -12,8 +12,17 @@ import numpy as np
 from PIL import JpegImagePlugin
 
 from lib.image.formats import unreadable_kind
-from lib.image.header import (JPEG, JPEG_END, PNG, PNG_END, TIFF, has_all_scans, is_animated_webp, read_header,
-                              whole_png_without_end)
+from lib.image.header import (
+    JPEG,
+    JPEG_END,
+    PNG,
+    PNG_END,
+    TIFF,
+    has_all_scans,
+    is_animated_webp,
+    read_header,
+    whole_png_without_end,
+)
 from lib.image.notices import DEPTH, END, ORIENTATION, SIZE, Notice
 from lib.utils.errors import SniperError
 

@@ -31,4 +31,4 @@ def distort_colors(pixels: np.ndarray, draws: Draws) -> np.ndarray:
 def _stretched(values, factor, offset):
     """uint8 -> factor * value + offset as uint8, by a table of all 256."""
     table = np.clip(np.arange(256) * factor + offset, 0, 255).astype(np.uint8)
-    return table[values]
+    return cv2.LUT(np.ascontiguousarray(values), table)

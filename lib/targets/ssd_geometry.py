@@ -3,6 +3,7 @@
 Source: reference/m2det.md 8.2, steps 1, 3 and 4; draws are taken in the order documented there. Boxes are (G, 4)
 float64 x1, y1, x2, y2 in pixels without the + 1 of inclusive corners (width = x2 - x1).
 """
+import math
 from typing import NamedTuple, Optional, Tuple
 
 import cv2
@@ -11,6 +12,7 @@ import numpy as np
 from lib.utils.draws import Draws
 
 TRIES = 50
+SLACK = 1e-9    # of rounding
 SMALLEST_CROP = 0.3             # share of the picture, along a side
 LARGEST_CANVAS = 4              # factor along a side
 MOST_PIXELS = 1 << 25           # of a canvas: 100 MB; above this, picture and canvas are shrunk alike
@@ -39,25 +41,36 @@ def crop_scene(scene: Scene, draws: Draws) -> Scene:
     """
     if not len(scene.boxes):
         return scene
+    areas = (scene.boxes[:, 2:] - scene.boxes[:, :2]).prod(axis=1)
     while True:
         smallest = draws.choice(CROPS)
         if smallest is None:
             return scene
         for _ in range(TRIES):
             window = _draw_window(scene.size, draws)
+            if _hopeless(window, areas, smallest):
+                continue
+            x1, y1, width, height = window
+            window = np.array([x1, y1, x1 + width, y1 + height])
             inside = _centres_inside(scene.boxes, window)
-            if inside.any() and (_overlaps(scene.boxes, window) >= smallest).all():
+            if inside.any() and (_overlaps(scene.boxes, areas, window) >= smallest).all():
                 return _cut(scene, window, inside)
 
 
 def _draw_window(size, draws):
-    """x1, y1, x2, y2 in whole pixels. The original raised where a window is as wide or as high as the picture."""
+    """(left, top, width, height), whole pixels. The original raised where it is as wide or as high as the picture."""
     width, height = size
     scale = draws.uniform(SMALLEST_CROP, 1.0)
-    aspect = np.sqrt(draws.uniform(max(0.5, scale ** 2), min(2, scale ** -2)))
+    aspect = math.sqrt(draws.uniform(max(0.5, scale ** 2), min(2, scale ** -2)))
     window = max(1, int(scale * aspect * width)), max(1, int(scale / aspect * height))
     left, top = (draws.below(whole - part) if whole > part else 0 for whole, part in zip(size, window))
-    return np.array([left, top, left + window[0], top + window[1]])
+    return left, top, *window
+
+
+def _hopeless(window, areas, smallest):
+    """Whether the areas alone say that a box cannot have an IoU of `smallest` with the window: most tries end here."""
+    area = window[2] * window[3]
+    return smallest > 0 and (smallest * area > areas.min() * (1 + SLACK) or smallest * areas.max() > area * (1 + SLACK))
 
 
 def _centres_inside(boxes, window):
@@ -65,11 +78,10 @@ def _centres_inside(boxes, window):
     return ((window[:2] < centres) & (centres < window[2:])).all(axis=1)
 
 
-def _overlaps(boxes, window):
+def _overlaps(boxes, areas, window):
     """IoU of each box with the window."""
     sides = np.minimum(boxes[:, 2:], window[2:]) - np.maximum(boxes[:, :2], window[:2])
     shared = np.where((sides > 0).all(axis=1), sides.prod(axis=1), 0)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
     return shared / (areas + (window[2:] - window[:2]).prod() - shared)
 
 
@@ -90,7 +102,7 @@ def expand_scene(scene: Scene, chance: float, means: np.ndarray, draws: Draws) -
     width, height = scene.size
     for _ in range(TRIES):
         scale = draws.uniform(1, LARGEST_CANVAS)
-        aspect = np.sqrt(draws.uniform(max(0.5, scale ** -2), min(2, scale ** 2)))
+        aspect = math.sqrt(draws.uniform(max(0.5, scale ** -2), min(2, scale ** 2)))
         if min(scale * aspect, scale / aspect) < 1:
             continue
         canvas: Tuple[int, ...] = int(scale * aspect * width), int(scale / aspect * height)
@@ -112,9 +124,9 @@ def _shrunk(scene, factor):
 def _on_canvas(scene, size, place, means):
     """size, place: (width, height) of the canvas, (left, top) of the picture on it."""
     (width, height), (left, top) = scene.size, place
-    canvas = np.empty((max(size[1], top + height), max(size[0], left + width), 3), np.uint8)
-    canvas[:] = np.asarray(means).astype(np.uint8)
-    canvas[top:top + height, left:left + width] = scene.pixels
+    right, bottom = max(0, size[0] - left - width), max(0, size[1] - top - height)
+    canvas = cv2.copyMakeBorder(np.ascontiguousarray(scene.pixels), top, bottom, left, right, cv2.BORDER_CONSTANT,
+                                value=[int(mean) for mean in means])
     return Scene(canvas, scene.boxes + np.tile(place, 2), scene.labels)
 
 
@@ -124,4 +136,4 @@ def mirror_scene(scene: Scene, draws: Draws) -> Scene:
         return scene
     boxes = scene.boxes.copy()
     boxes[:, [0, 2]] = scene.size[0] - scene.boxes[:, [2, 0]]
-    return Scene(scene.pixels[:, ::-1], boxes, scene.labels)
+    return Scene(cv2.flip(np.ascontiguousarray(scene.pixels), 1), boxes, scene.labels)

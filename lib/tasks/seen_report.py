@@ -6,12 +6,14 @@ import copy
 import logging
 from typing import List, Optional, Tuple
 
+import numpy as np
+
 from configs import load_config
 from lib.chips import range_checks
 from lib.chips.chip_sampler import ChipSampler
 from lib.chips.scale_fit import TrainedSizes, misfit, trained_sizes, with_objects
 from lib.chips.seen_sizes import seen_in_test, seen_in_training, table
-from lib.dataset.object_sizes import object_sizes
+from lib.dataset.object_sizes import ObjectSizes, object_sizes
 from lib.tasks.registry import get_task
 from lib.utils.errors import SniperError
 
@@ -99,6 +101,17 @@ def report_test(config, roidb, sidecar: dict) -> Tuple[List[str], List[str]]:
         warnings += range_checks.crowd_warnings(sizes, config.TEST.MAX_PER_IMAGE)
         warnings += task.test_size_warnings(tested, sizes)
     return lines, warnings
+
+
+def report_found(config, size: Tuple[float, float], boxes: np.ndarray) -> List[str]:
+    """Warnings of a picture without annotations: whether so much was found that the configuration's limits of
+    detections and proposals have cost more. size: width, height; boxes: (n, 4) of what was found with a good score."""
+    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+    sizes = ObjectSizes(np.array([size], np.float64), np.zeros(len(boxes), np.int64),
+                        np.maximum(boxes[:, 2:] - boxes[:, :2], 0), 1)
+    task = get_task(config, 'test')
+    return (range_checks.crowd_warnings(sizes, config.TEST.MAX_PER_IMAGE)
+            + task.test_size_warnings(seen_in_test(task, sizes), sizes))
 
 
 def _trained_with(config, sidecar):

@@ -56,7 +56,7 @@ def make_step(config, detector, iterator, devices, loss_scale_state=None) -> Tra
         loss_scale = LossScale(config.TRAIN.scale, config.TRAIN.LOSS_SCALE_INTERVAL)
         loss_scale.set_state(loss_scale_state or {})
     return TrainingStep(symbol, iterator.provide_data, iterator.provide_label, devices,
-                        frozen_parameters(config, parameters), loss_scale)
+                        frozen_parameters(config, parameters), loss_scale, config.TRAIN.ACCUMULATE)
 
 
 def frozen_parameters(config, names):

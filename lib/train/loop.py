@@ -76,7 +76,7 @@ def fit(step: TrainingStep, iterator, metrics: TrainMetrics, hooks: Sequence[Hoo
             started = time.monotonic()
             batch = next(iterator)
             waited = time.monotonic() - started
-            step.forward_backward(batch)
+            step.forward_backward(batch, metrics.needed_outputs)
             step.update()
             previous, pending = pending, LaunchedBatch(
                 epoch.done, list(batch.images), _copies(batch.label, metrics.needed_labels),

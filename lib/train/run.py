@@ -3,6 +3,7 @@ import logging
 import time
 from typing import Optional
 
+from configs.derived import chips_of_device
 from lib.chips.scale_fit import TrainedSizes
 from lib.distributed.gradient_sync import make_gradient_sync
 from lib.distributed.workers import ALONE
@@ -27,7 +28,7 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
     """Train until TRAIN.end_epoch; checkpoints are written to `<prefix>-...` every epoch, by worker 0.
 
     config: complete configuration with NUM_CLASSES; detector: symbols.get_detector(config.symbol); iterator:
-    TrainIterator for BATCH_IMAGES x devices chips; classes: names for the side file; devices: MXNet contexts;
+    TrainIterator for the chips of an update of all devices; classes: names for the side file; devices: MXNet contexts;
     workers: lib.distributed.workers.Workers; data: lib.train.data_change.training_set_facts, by which a resumed run
     knows its data again; seen: what the network sees of the objects, for the side file. Only worker 0 needs to have
     the checkpoint that is resumed.
@@ -37,7 +38,7 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
     with StopRequest() as own_stop:
         stop = own_stop if workers.alone else SharedStop(own_stop, workers)
         started = time.monotonic()
-        batch_size = config.TRAIN.BATCH_IMAGES * len(devices) * workers.count
+        batch_size = chips_of_device(config.TRAIN) * len(devices) * workers.count
         found, position = find_start(config, prefix, resume, batch_size, workers)
         before = found.sidecar if found else {}
         if position.epoch >= config.TRAIN.end_epoch:

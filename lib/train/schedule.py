@@ -103,7 +103,7 @@ def _warmup_updates(train, updates_an_epoch):
 
 
 def sgd_settings(config, schedule, parts=1):
-    """Keyword arguments of MXNet's SGD. parts: devices of all workers, over which the chips of an update are split.
+    """Keyword arguments of MXNet's SGD. parts: batches of all devices and workers that make an update.
 
     With fp16 the losses carry a factor TRAIN.scale: the rate is divided by it (in `schedule`), weight decay and
     the clipping bound are multiplied by it, and float32 master weights are kept.
@@ -130,7 +130,8 @@ def decayed_parameters(rule, shapes):
 
 def init_optimiser(step, config, schedule, workers=ALONE, sync=None):
     """Give an initialised TrainingStep its SGD. sync: of lib.distributed.gradient_sync, None for a worker alone."""
-    parts, train = step.num_devices * workers.count, config.TRAIN
+    train = config.TRAIN
+    parts = step.num_devices * workers.count * train.ACCUMULATE
     _warn_of_odd_settings(config, parts, workers)
     step.init_optimiser(sgd_settings(config, schedule, parts), config.default.kvstore if workers.alone else None, sync,
                         decayed_parameters(train.WD_ON, step.shapes()[0]), train.CLIP_NORM * schedule.loss_factor)

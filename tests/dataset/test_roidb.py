@@ -84,7 +84,7 @@ def test_filter_keeps_foreground_or_background():
 def test_filter_reports_counts(caplog):
     with caplog.at_level('INFO'):
         usable_for_training([record(), record(())], 0.5, 0.5, 0.0)
-    assert '1 of 2 records' in caplog.text
+    assert 'training images: 1 of 2 ' in caplog.text
 
 
 @pytest.mark.parametrize('change, message', [

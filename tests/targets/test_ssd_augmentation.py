@@ -111,6 +111,22 @@ def test_a_window_as_wide_as_the_picture():
     np.testing.assert_array_equal(whole.pixels, scene.pixels)
 
 
+def test_windows_that_areas_alone_refuse():
+    """Only those that the overlaps would refuse too."""
+    rng = np.random.default_rng(1)
+    refused = 0
+    for _ in range(400):
+        boxes = np.sort(rng.uniform(0, (100, 60), (3, 2, 2)), axis=1).reshape(-1, 4)
+        window = ssd_geometry._draw_window((100, 60), Draws(rng))
+        areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+        corners = np.array([*window[:2], window[0] + window[2], window[1] + window[3]])
+        for smallest in (0.0, 0.1, 0.9):
+            if ssd_geometry._hopeless(window, areas, smallest):
+                refused += 1
+                assert not (ssd_geometry._overlaps(boxes, areas, corners) >= smallest).all()
+    assert refused > 300
+
+
 def test_colours_by_hand():
     grey = np.full((1, 3, 3), 100, np.uint8)
     assert (distort_colors(grey, FixedDraws(1, 20.7, 0, 0, 0)) == 120).all()      # truncated

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lib.dataset.compact import CompactRoidb
-from lib.tasks.seen_report import log_test, log_training, report_test, report_training
+from lib.tasks.seen_report import log_test, log_training, report_found, report_test, report_training
 from lib.weights.paths import read_sidecar
 from tests.chips.pictures import make_pictures, tiny
 
@@ -75,3 +75,14 @@ def test_a_hundred_thousand_images_take_no_time():
     lines, _, _ = report_training(tiny(), roidb)
     assert time.process_time() - started < 1  # 0.2 s, if no picture is as large as another one
     assert '118000: ' in lines[0] and 'looked at' in lines[0]
+
+
+def test_pictures_in_which_much_is_found():
+    """No annotation says how many objects there are: what was found does."""
+    config = tiny()
+    places = np.arange(150)[:, None] * 30.0
+    boxes = np.hstack([places, places, places + 20, places + 20])
+    line, = report_found(config, (4956, 3036), boxes)
+    assert line == ('pictures hold up to 150 objects at one scale, but TEST.RPN_POST_NMS_TOP_N is 300 proposals: --set '
+                    'TEST.RPN_POST_NMS_TOP_N 500')
+    assert report_found(config, (4956, 3036), boxes[:90]) == report_found(config, (40, 30), boxes[:0]) == []

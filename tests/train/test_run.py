@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from configs import load_config
+from configs.derived import chips_of_device
 from lib.utils.errors import SniperError
 from lib.weights.params_file import read_arrays
 from tests.train.tiny import FakeIterator, TinyDetector, make_config
@@ -19,7 +20,7 @@ def run(prefix, resume=False, on_batch=None, config=None, devices=None, batches=
     from sniper_mxnet import mx
     config = config or make_config()
     devices = devices or [mx.cpu()]
-    iterator = FakeIterator(config.TRAIN.BATCH_IMAGES * len(devices), batches, on_batch,
+    iterator = FakeIterator(chips_of_device(config.TRAIN) * len(devices), batches, on_batch,
                             on_epoch=on_epoch)
     status = train(config, TinyDetector(), iterator, ('__background__', 'a'), prefix, devices, display=1,
                    resume=resume)
@@ -278,22 +279,25 @@ def test_non_finite_loss_names_the_images(tmp_path):
     assert not os.path.exists(prefix + '-0001.params')
 
 
-def test_momentum_and_decay_reach_the_right_parameters(tmp_path):
-    """One step by hand: weights and gammas decay, biases and betas do not."""
+@pytest.mark.parametrize('count', [1, 2])
+@pytest.mark.parametrize('rule, endings', [('weights', ('_weight', '_gamma')), ('convolutions', ('_weight',)),
+                                           ('all', ('',))])
+def test_momentum_and_decay_reach_the_right_parameters(tmp_path, rule, endings, count):
+    """One step by hand: in the usual case weights and gammas decay, biases and betas do not."""
     from lib.train.initialise import init_parameters, make_step
     from lib.train.schedule import init_optimiser, learning_rate
     from sniper_mxnet import mx
-    config = make_config(wd=0.5, warmup=False)
-    with make_step(config, TinyDetector(), FakeIterator(2), [mx.cpu()]) as step:
+    config = make_config(wd=0.5, warmup=False, WD_ON=rule)
+    with make_step(config, TinyDetector(), FakeIterator(2), [mx.cpu(number) for number in range(count)]) as step:
         init_parameters(step, TinyDetector(), config)
         init_optimiser(step, config, learning_rate(config, 6, 2))
         before = {name: value.asnumpy().copy() for name, value in step.parameters()[0].items()}
         for _, grads, _ in step.trained_arrays():
-            grads[0][:] = 0
+            for grad in grads:
+                grad[:] = 0
         step.update()
         for name, value in step.parameters()[0].items():
-            decayed = name.endswith(('_weight', '_gamma'))
-            expected = before[name] * (1 - 0.1 * 0.5 if decayed else 1)
+            expected = before[name] * (1 - 0.1 * 0.5 if name.endswith(endings) else 1)
             np.testing.assert_allclose(value.asnumpy(), expected, rtol=1e-6, err_msg=name)
 
 
