@@ -284,8 +284,6 @@ M2DET = {
                    low=0, high=1000000),
     'loss_positives': key(25.0, "with TRAIN.LOSS_MEAN 'update': losses are divided by this x BATCH_IMAGES, not by the "
                           'positive priors of a batch', 'graph schedule', FLOAT, above=0),
-    'decay': key('all', "what weight decay reaches: 'all' parameters, as the authors have it, or 'convolutions', their "
-                 'weights alone, as the port', 'graph schedule', choices=('all', 'convolutions')),
     'init': key('original', "first values of all but the backbone: 'original' = the authors', by fan-out, heads "
                 "uniform; 'port' = Gaussian of deviation 0.001", 'schedule', choices=('original', 'port')),
 }

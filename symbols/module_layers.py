@@ -2,18 +2,12 @@
 
 A module `<name>` has `<name>.weight`, `<name>.bias` and, of a BatchNorm, the statistics `<name>.running_mean` and
 `<name>.running_var`: so a file's own names are those of the graph. MXNet takes weight decay off all names that do not
-end as its own do; here the weights of convolutions say that they have it, all others where a scope of `decayed` says
-so.
+end as its own do; here the weights of convolutions say that they have it (TRAIN.WD_ON can say otherwise).
 """
 from sniper_mxnet import mx
 from symbols.layers import parameter, relu, same_pad
 
 EPS = 1e-5  # of all BatchNorms
-
-
-def decayed(everything):
-    """Scope for making a graph: whether weight decay reaches biases and BatchNorms too, or convolutions alone."""
-    return mx.AttrScope(__wd_mult__=str(float(everything)))
 
 
 def convolution(data, name, channels, kernel=1, stride=1, pad=None, dilate=1, groups=1, bias=False, init=None,

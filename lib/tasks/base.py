@@ -102,8 +102,8 @@ class Task:
     """A family of detectors under one configuration. Subclasses say what differs; `name` is that of the registry.
 
     train_graph, test_graph: which of the detector's graphs is trained and tested (symbols.get_detector(...).symbol).
-    exact_sizes: test_scales are made for inputs of certain sizes, and TEST.SCALES says 'input': scaled sides are rounded
-        to them, not up.
+    exact_sizes: the network sees all images at one size, of which TEST.SCALES says 'input'; test_scales are rounded to
+        whole pixels, not up.
     tells_classes: the network has outputs for each class of the data set.
     draws_pictures: training pictures are made of windows at random, see `drawn_picture`.
     largest_batch: samples an update, of all devices and workers, up to which published rates are known to hold; a

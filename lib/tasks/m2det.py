@@ -15,7 +15,7 @@ from lib.chips.samplers import RandomCrops, WholeImages
 from lib.chips.window import Window
 from lib.targets.prior_matching import PriorTargets
 from lib.targets.ssd_augmentation import SsdAugmentation
-from lib.tasks.base import Input, Metric, Pixels, TargetReport, Task, require
+from lib.tasks.base import Input, Metric, TargetReport, Task, require
 from lib.tasks.prior_fit import prior_warnings
 from lib.utils.draws import Draws
 

@@ -18,7 +18,6 @@ from symbols.backbones.vgg import VGG16
 from symbols.detector import Detector
 from symbols.detectors.m2det_variants import variants_of
 from symbols.heads.ssd import SsdHead, multibox_losses, ssd_scores
-from symbols.module_layers import decayed
 from symbols.necks.mlfpn import MlfpnOptions, mlfpn
 from symbols.options import TrunkOptions, class_count
 
@@ -45,9 +44,8 @@ class M2Det(Detector):
         (1,), `used_output` (B, P), see multibox_losses."""
         keys = config.M2DET
         constant = keys.loss_positives * config.TRAIN.BATCH_IMAGES if config.TRAIN.LOSS_MEAN == 'update' else None
-        with decayed(keys.decay == 'all'):
-            return mx.sym.Group(multibox_losses(self.outputs(config), float(keys.neg_pos), loss_factor(config.TRAIN),
-                                                constant))
+        return mx.sym.Group(multibox_losses(self.outputs(config), float(keys.neg_pos), loss_factor(config.TRAIN),
+                                            constant))
 
     def test_symbol(self, config):
         """Input data. Outputs `loc_output` (B, P, 4) offsets, `conf_output` (B, P, C) scores."""

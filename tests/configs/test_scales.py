@@ -127,3 +127,10 @@ def test_scales_of_autofocus_are_not_left_out():
     words = ['TEST.SCALES', '[2x]']
     with pytest.raises(ConfigError, match='give one range a scale'):
         check_supported(load_config(TINY.replace('e2e', 'autofocus'), words), 'test')
+
+
+def test_the_size_of_the_input_is_of_tests_alone():
+    config = load_config(None, ['TEST.SCALES', '[Input]', 'TEST.VALID_RANGES', '[[-1, -1]]', 'TEST.BATCH_IMAGES', '1'])
+    assert config.TEST.SCALES == ['input']
+    with pytest.raises(ConfigError, match="the scale 'input' is none"):
+        load_config(None, ['TRAIN.SCALES', '[input]'])
