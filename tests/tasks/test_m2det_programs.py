@@ -18,6 +18,8 @@ from lib.dataset.synthetic import generate
 from lib.utils.errors import SniperError
 from lib.weights.params_file import read_arrays
 from tests.conftest import ROOT
+from tests.dataset.voc_folder import make_part, xml
+from tests.inference import tiny_data
 
 CONFIG = os.path.join(ROOT, 'configs', 'm2det', 'm2det_tiny.yml')
 SMALL = {'M2DET.input_size': '64', 'M2DET.num_scales': '3', 'M2DET.size_pattern': '[0.15, 0.4, 0.7, 0.9]',
@@ -146,3 +148,18 @@ def test_an_input_of_another_size_takes_the_same_weights(images, trained, tmp_pa
     """Their shapes do not depend on it."""
     shutil.copytree(folder(trained), folder(tmp_path))
     assert main_test.main(arguments(images, tmp_path, 'M2DET.input_size', '96')) == 0
+
+
+def test_data_in_the_format_of_voc(images, tmp_path, capsys):
+    """Trained and tested there, in one set; difficult objects are trained on."""
+    annotations = {f'picture{number}': xml(('cat', 6, 7, 35, 46), ('dog', 40, 40, 60, 60, 1), size=size)
+                   for number, size in enumerate(tiny_data.SIZES)}
+    voc = make_part(str(tmp_path / 'voc'), annotations, {'val': sorted(annotations)}, image_files=False)
+    tiny_data.write_data(str(tmp_path / 'data'))
+    shutil.copytree(str(tmp_path / 'data' / 'images' / 'val'), os.path.join(voc, 'JPEGImages'))
+    words = ['dataset.dataset', 'PascalVOC', 'dataset.dataset_path', voc, 'dataset.image_set', 'val',
+             'TRAIN.end_epoch', '1', 'TEST.TEST_EPOCH', '1', 'TEST.SCORE_THRESH', '0.01']
+    assert main_train.main(arguments(images, tmp_path, *words)) == 0
+    assert main_test.main(arguments(images, tmp_path, *words)) == 0
+    log = capsys.readouterr().err
+    assert 'mean AP at IoU 0.5 = ' in log and 'objects            6: ' in log
