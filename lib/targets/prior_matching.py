@@ -1,19 +1,23 @@
 """What every prior of a single-shot detector should say: class and offsets (SSD, ECCV 2016; reference/m2det.md 6)."""
-from typing import Tuple
+from typing import Sequence, Tuple
 
 import numpy as np
 
 from lib.bbox.boxes import as_boxes
-from lib.bbox.ssd_coding import encode_ssd
+from lib.bbox.ssd_coding import VARIANCES, encode_ssd
 from lib.targets.prior_matching_ext import Matcher
 
 THRESHOLD = 0.5     # overlap from which on a prior is of an object; exactly this is enough
 
 
 class PriorTargets:
-    """Matching against one set of priors, (P, 4) float32 cx, cy, w, h in shares of the image; not for two threads."""
+    """Matching against one set of priors, (P, 4) float32 cx, cy, w, h in shares of the image; not for two threads.
 
-    def __init__(self, priors):
+    variances: units of the offsets, see lib.bbox.ssd_coding.
+    """
+
+    def __init__(self, priors, variances: Sequence[float] = VARIANCES):
+        self.variances = tuple(variances)
         self.priors = as_boxes(priors, np.float32, name='priors')
         self._matcher = Matcher(self.priors)
 
@@ -33,7 +37,7 @@ class PriorTargets:
         classes, offsets = np.zeros(len(truth), np.int32), np.zeros((len(truth), 4), np.float32)
         of_positive = objects[truth[positive]]
         classes[positive] = of_positive[:, 4]
-        offsets[positive] = encode_ssd(of_positive[:, :4], self.priors[positive])
+        offsets[positive] = encode_ssd(of_positive[:, :4], self.priors[positive], self.variances)
         return classes, offsets
 
 

@@ -13,6 +13,7 @@ from lib.bbox.priors import ssd_priors
 from lib.bbox.ssd_detections import ssd_rows
 from lib.chips.samplers import RandomCrops, WholeImages
 from lib.chips.window import Window
+from lib.dataset.roidb import make_record
 from lib.targets.prior_matching import PriorTargets
 from lib.targets.ssd_augmentation import SsdAugmentation
 from lib.tasks.base import Input, Metric, TargetReport, Task, require
@@ -41,7 +42,8 @@ class M2DetTask(Task):
         """Made when first asked for: it holds scratch memory."""
         if self._prior_targets is None:
             pyramid = Pyramid.from_config(self.config)
-            self._prior_targets = PriorTargets(ssd_priors(pyramid.size, pyramid.steps, pyramid.sizes))
+            self._prior_targets = PriorTargets(ssd_priors(pyramid.size, pyramid.steps, pyramid.sizes),
+                                               self.config.M2DET.variance)
         return self._prior_targets
 
     @property
@@ -76,9 +78,8 @@ class M2DetTask(Task):
         augmentation = SsdAugmentation(self.side, self.pixels.means, self.config.M2DET.expand)
         pixels, truths = augmentation.picture(pixels, *_objects(record, window), Draws(rng))
         truths = truths[truths[:, 4] > 0]
-        record = dict(record, boxes=truths[:, :4].astype(np.float64) * self.side, width=self.side, height=self.side,
-                      gt_classes=truths[:, 4].astype(np.int32), max_overlaps=np.ones(len(truths), np.float32),
-                      flipped=False, flipped_vertical=False)
+        record = make_record(record['image'], record['image_id'], self.side, self.side, truths[:, :4] * self.side,
+                             truths[:, 4])
         return pixels, record, WholeImages(self.side, self.side, fill=True).windows(record, rng)[0]
 
     def targets(self, record, window, rng, out):
@@ -99,9 +100,9 @@ class M2DetTask(Task):
 
     def decode(self, outputs, windows):
         """See `decode_priors`."""
-        keys = self.config.M2DET
-        return decode_priors(outputs['loc_output'], outputs['conf_output'], windows, self.prior_targets.priors,
-                             keys.variance, self.config.TEST.SCORE_THRESH)
+        priors = self.prior_targets
+        return decode_priors(outputs['loc_output'], outputs['conf_output'], windows, priors.priors, priors.variances,
+                             self.config.TEST.SCORE_THRESH)
 
     def test_scales(self, index, width, height):
         """Both sides become S."""

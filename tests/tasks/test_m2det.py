@@ -76,8 +76,9 @@ def test_inputs_are_those_of_the_graph():
     assert dict(zip(names, shapes))['conf_loss_output'] == (1,)
 
 
-def test_targets_of_a_window_with_two_scales(tmp_path):
-    config = config_of()
+@pytest.mark.parametrize('variance', ['[0.1, 0.2]', '[0.3, 0.5]'])
+def test_targets_of_a_window_with_two_scales(tmp_path, variance):
+    config = config_of('M2DET.variance', variance)
     task, out = get_task(config), empty_outputs(get_task(config))
     record = record_of(tmp_path / 'a.png', [(40, 20, 63, 43), (0, 0, 95, 79)], [2, 3])
     [window] = task.sampler().windows(record, None)
