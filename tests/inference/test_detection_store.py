@@ -106,7 +106,7 @@ def other(value):
     if value == 'auto':  # of NUM_PROCESS
         return 3
     if isinstance(value, list):
-        return [other(item) for item in value]
+        return [other(item) for item in value] or [1.0]
     if isinstance(value, bool):
         return not value
     return ('1' + value if value.endswith('x') else value + '1') if isinstance(value, str) else value + 1

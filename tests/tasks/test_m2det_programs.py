@@ -86,6 +86,11 @@ def test_a_killed_process_resumes_exactly(images, trained, tmp_path):
         assert [name for name in one if one[name].tobytes() != other[name].tobytes()] == []
 
 
+def test_a_loss_that_is_not_finite_names_the_images(images, tmp_path):
+    with pytest.raises(SniperError, match=r'not finite .*epoch 1, batch \d, images .*\.(jpg|png)'):
+        main_train.main(arguments(images, tmp_path, 'TRAIN.lr', '1e30', 'TRAIN.warmup', 'False', 'TRAIN.CLIP_NORM', '0'))
+
+
 def test_it_is_tested_drawn_and_sharded(images, trained, capsys):
     assert main_test.main(arguments(images, trained, flags=['--vis'])) == 0
     text = capsys.readouterr().err
