@@ -88,7 +88,8 @@ def test_a_killed_process_resumes_exactly(images, trained, tmp_path):
 
 def test_a_loss_that_is_not_finite_names_the_images(images, tmp_path):
     with pytest.raises(SniperError, match=r'not finite .*epoch 1, batch \d, images .*\.(jpg|png)'):
-        main_train.main(arguments(images, tmp_path, 'TRAIN.lr', '1e30', 'TRAIN.warmup', 'False', 'TRAIN.CLIP_NORM', '0'))
+        main_train.main(arguments(images, tmp_path, 'TRAIN.lr', '1e30', 'TRAIN.warmup', 'False', 'TRAIN.CLIP_NORM',
+                                  '0'))
 
 
 def test_it_is_tested_drawn_and_sharded(images, trained, capsys):
