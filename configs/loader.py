@@ -14,7 +14,7 @@ from easydict import EasyDict
 
 from configs.defaults import KEYS
 from configs.derived import derive
-from configs.keys import ALL_KEYS, default_values, key_names
+from configs.keys import ALL_KEYS, default_values, declared_keys, key_names
 from configs.schema import FLOAT, INT_OR_INTS, PATH, TEXT, ConfigError, Key
 from configs.yaml_files import read_yaml
 from lib.utils.errors import SniperError
@@ -129,6 +129,9 @@ def _apply_overrides(config, words):
     for word in words[::2]:
         if str(word).startswith('--'):
             raise ConfigError(f'--set must come last and be given once, but {word} stands among its pairs')
+        if '=' in str(word) and str(word).split('=')[0] in declared_keys():
+            raise ConfigError(f'--set wants a key and its value apart: {str(word).replace("=", " ", 1)!r:.80}, not '
+                              f'{word!r:.80}')
     if len(words) % 2:
         raise ConfigError(f'--set wants pairs KEY VALUE, but got {len(words)} words; the last one is {words[-1]!r}')
     for name, text in zip(words[::2], words[1::2]):

@@ -116,6 +116,10 @@ def check_scales(section: str, definitions: Sequence[Definition]) -> None:
         if isinstance(scale, tuple) and not FEWEST <= max(scale) <= MOST:
             raise ConfigError(f'{section}.SCALES has the pair {list(scale)}, which are the short and the long side in '
                               f'pixels: from {FEWEST} to {MOST}; factors are written [2x, 1x]')
+        if isinstance(scale, tuple) and scale[0] > scale[1] > 0:
+            short, long = map('{:g}'.format, scale[::-1])
+            raise ConfigError(f'{section}.SCALES has the pair {list(scale)}, but the short side comes first: write '
+                              f'[{short}, {long}], or {short}px for the long side alone')
     if section == 'TRAIN':
         _check_numbers(definitions)
 

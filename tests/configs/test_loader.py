@@ -176,6 +176,8 @@ BAD_SETS = {
     ('output_path', 'True'): ['output_path wants a path'],
     ('', '1'): ['nearest valid key'],
     ('TRAIN.lr', '(' * 5000): ['TRAIN.lr wants a number'],
+    ('gpus=cpu',): ["apart: 'gpus cpu', not 'gpus=cpu'"],
+    ('TRAIN.lr=1', 'gpus=cpu'): ["apart: 'TRAIN.lr 1'"],
     ('--cfg', 'x.yml'): ['must come last', '--cfg'],
 }
 

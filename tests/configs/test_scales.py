@@ -4,7 +4,7 @@ import os
 import pytest
 
 from configs import ConfigError, check_supported, load_config, values_affecting
-from configs.scales import ascending, read_scale, scale_name
+from configs.scales import ascending, check_scales, read_scale, scale_name
 from tests.conftest import ROOT
 
 TINY = os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')
@@ -51,6 +51,13 @@ def test_mistakes(section, text, parts):
         scales(section, text)
     message = str(caught.value)
     assert '\n' not in message and all(part in message for part in [section + '.SCALES'] + parts), message
+
+
+def test_a_pair_is_no_width_and_height():
+    for section in ('TRAIN', 'TEST'):
+        with pytest.raises(ConfigError, match=r'the short side comes first: write \[480, 640\], or 480px for the long'):
+            check_scales(section, [(640, 480), '1x'])
+        check_scales(section, [(480, 640), (-1, 640), (640, 640)])
 
 
 def test_a_file_writes_them_without_quotes(tmp_path):
