@@ -26,6 +26,7 @@ NEAR = 1.6        # times that an object may be seen larger or smaller than it w
 RESOLUTION = 2.0  # times that objects are larger or smaller than in training, if they may be the same
 WITHIN = 1.8      # and where the network was trained on many objects of the size that it is seen at
 MANY = 0.25       # share of the objects that are tested at other sizes, from which on it is worth a line;
+MANY_RESIZED = 0.1  # the same where pictures and objects both look like those of training at another resolution;
 SCALE_SHARE = 0.1  # or half of the objects of one scale, if it has so many of all
 WIDER = 1.2       # ranges of a test that are made from those of training
 PICTURES = 100    # that stand for all, where objects are not known
@@ -171,7 +172,7 @@ def misfit(scales: Sequence[SeenScale], sizes: ObjectSizes, trained: TrainedSize
     scales: of the test; sizes: of its objects, or `with_objects`; test: section TEST of the configuration.
     """
     off = seen_otherwise(scales, sizes, trained)
-    worst = _worst(scales, off)
+    worst = _worst(scales, off, _bearable(sizes, trained))
     if worst is None:
         return []
     concerned = off & scales[worst].taken
@@ -191,14 +192,19 @@ def _of_sides(scale):
     return 'of all sizes' if text == 'all' else f'{text} pixels' if not text[0].isdigit() else f'of {text} pixels'
 
 
-def _worst(scales, off):
-    """Place of the scale that is most to blame; None if there are not enough objects that are off."""
+def _bearable(sizes, trained):
+    """Share of the objects that may be off without a line."""
+    return MANY if _resolution(sizes, trained) == 1 else MANY_RESIZED
+
+
+def _worst(scales, off, many):
+    """Place of the scale that is most to blame; None if no more than the share `many` of the objects are off."""
     if not off.any():
         return None
     counts = np.array([(off & scale.taken).sum() for scale in scales])
     own = np.array([scale.taken.sum() for scale in scales])
     bad = (counts > 0.5 * own) & (own >= SCALE_SHARE * len(off))
-    if off.mean() <= MANY and not bad.any():
+    if off.mean() <= many and not bad.any():
         return None
     return int(np.argmax(counts))
 
@@ -219,7 +225,7 @@ def _mend(scales, sizes, trained, share, test):
         off = seen_otherwise(changed, sizes, trained)
         if off.mean() < best:
             best, found = off.mean(), changed
-        if found is changed and _worst(changed, off) is None:
+        if found is changed and _worst(changed, off, _bearable(sizes, trained)) is None:
             break
     return _words(scales, found, test) if found else ''
 

@@ -72,6 +72,16 @@ def test_pictures_of_a_higher_resolution():
     assert 'TEST.VALID_RANGES' in words and found(records, *words) == [] and share_off(records, *words) < 0.1
 
 
+def test_pictures_of_half_the_resolution():
+    """The smallest objects alone are seen too small, fewer than make a line elsewhere."""
+    records = make_pictures((3, 120), ((340, 260),))
+    factors = ('TEST.SCALES', '[2x, 1x, 0.33x]')
+    assert 0.1 < share_off(records, *factors) < 0.25
+    line, = found(records, *factors)
+    words = words_of(line)
+    assert found(records, *words) == [] and share_off(records, *words) < 0.05
+
+
 def test_one_scale_for_all():
     one = ('TEST.SCALES', '[[480, 640]]', 'TEST.VALID_RANGES', '[[-1, -1]]', 'TEST.BATCH_IMAGES', 1, 'TEST.USE_CACHE',
            '[False]', 'TEST.DO_PRUNING', '[False]', 'TEST.CHIP_HYPERPARAMS', '[[-1, -1, -1]]')
