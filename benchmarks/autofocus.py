@@ -27,7 +27,7 @@ from lib.utils.files import text_writer
 
 CONFIG = 'configs/faster/sniper_tiny_autofocus.yml'
 DILATIONS, THRESHOLDS, CHIP_FACTORS = (1, 3, 5), (0.02, 0.05, 0.1, 0.2, 0.3, 0.5), (0.5, 0.75, 1.0, 1.5, 2.0)
-FRUGAL = (1, 0.19, 4)   # dilation, threshold, smallest chip of a setting with few pixels
+FRUGAL = (1, 0.12, 4)   # dilation, threshold, smallest chip of a setting with few pixels
 BARS = {'AP_loss': 0.01, 'share': 0.40, 'speed_up': 2.0, 'recall': 0.95, 'frugal_AP_loss': 0.02, 'frugal_share': 0.20}
 PYRAMID, CONFIGURED = 'full pyramid', 'AutoFocus'
 
