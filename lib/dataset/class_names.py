@@ -68,21 +68,22 @@ def named(items: Sequence[str], shown: int = SHOWN) -> str:
     return ', '.join(items[:shown]) + (f' and {more} more' if more > 0 else '')
 
 
-def _open(names, known, labels):
-    """Positions on both sides that have no partner yet."""
+def _open_by_form(names, known, labels, form: Callable[[str], str]):
+    """({form: positions}, the same of `known`) of the names on both sides that have no partner yet."""
     taken = set(labels)
-    return ([index for index, label in enumerate(labels) if label == NOWHERE],
-            [label for label in range(len(known)) if label not in taken])
+    of_one, of_other = collections.defaultdict(list), collections.defaultdict(list)
+    for index, label in enumerate(labels):
+        if label == NOWHERE:
+            of_one[form(names[index])].append(index)
+    for label in range(len(known)):
+        if label not in taken:
+            of_other[form(known[label])].append(label)
+    return of_one, of_other
 
 
 def _pair_by_form(names, known, labels, form: Callable[[str], str]):
     """Pair those whose `form` only one name has on either side."""
-    one, other = _open(names, known, labels)
-    of_one, of_other = collections.defaultdict(list), collections.defaultdict(list)
-    for index in one:
-        of_one[form(names[index])].append(index)
-    for label in other:
-        of_other[form(known[label])].append(label)
+    of_one, of_other = _open_by_form(names, known, labels, form)
     for written, indices in of_one.items():
         if written and len(indices) == len(of_other[written]) == 1:
             labels[indices[0]] = of_other[written][0]
@@ -90,12 +91,7 @@ def _pair_by_form(names, known, labels, form: Callable[[str], str]):
 
 def _pair_plurals(names, known, labels):
     """Pair those of which one is the other's plural, and nobody else's."""
-    one, other = _open(names, known, labels)
-    of_one, of_other = collections.defaultdict(list), collections.defaultdict(list)
-    for index in one:
-        of_one[_closed(names[index])].append(index)
-    for label in other:
-        of_other[_closed(known[label])].append(label)
+    of_one, of_other = _open_by_form(names, known, labels, _closed)
     pairs = {(index, label) for text, indices in of_one.items() for many in _plurals(text)
              for label in of_other.get(many, ()) for index in indices}
     pairs |= {(index, label) for text, labels_of_text in of_other.items() for many in _plurals(text)
