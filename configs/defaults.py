@@ -191,7 +191,8 @@ TEST = {
                   "AutoFocus: coarse to fine; networks of one square input take 'input', and other sides such as 320px",
                   'pixels detections proposals', TEST_SCALES, per_scale=True),
     'VALID_RANGES': key([(-1, 90), (32, 180), (75, -1)], 'a pair a scale: detections of these sides, original '
-                        'pixels, count; -1 = open; where all are open, one is enough', 'detections pyramid', PAIRS, per_scale=True),
+                        'pixels, count; -1 = open; one is enough where all are', 'detections pyramid', PAIRS,
+                        per_scale=True),
     'FLIP': key(False, 'look at every image mirrored too, at each scale', 'detections'),
     'BATCH_IMAGES': key([2, 2, 4], 'images a batch and device, one entry a scale; one number for all',
                         'graph detections proposals', INT_OR_INTS, per_scale=True, low=1, high=4096),

@@ -202,7 +202,7 @@ def _leave_out_scales(test, named):
 
 
 def _fit_lists(test):
-    """One BATCH_IMAGES for all scales becomes a list; open ranges and switches that are all off get one entry a scale."""
+    """One BATCH_IMAGES for all scales becomes a list; ranges and switches that are all off get one entry a scale."""
     scales = len(test.SCALES)
     if set(test.VALID_RANGES) == {(-1, -1)}:
         test.VALID_RANGES = [(-1, -1)] * scales

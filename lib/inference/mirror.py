@@ -46,6 +46,6 @@ def mirrored_window(window, width):
 
 
 def mirrored_back(boxes, widths, whole_corners: bool) -> np.ndarray:
-    """Boxes (n, 4) of mirrored images, which are `widths` (n,) wide -> (n, 4) of the images. whole_corners: see Task."""
+    """Boxes (n, 4) of mirrored images, `widths` (n,) wide -> (n, 4) of the images. whole_corners: see Task."""
     last = widths - 1 if whole_corners else widths
     return np.stack([last - boxes[:, 2], boxes[:, 1], last - boxes[:, 0], boxes[:, 3]], axis=1)
