@@ -258,9 +258,9 @@ TEST = {
 }
 
 M2DET = {
-    'backbone': key('vgg16', 'of M2Det; vgg16 is the one with reduced fully connected layers',
-                    'graph detections schedule', choices=BACKBONES),
-    'width': key(1.0, 'factor on the channels of vgg16 and of the base feature behind it, for small networks',
+    'backbone': key('vgg16', 'of M2Det; vgg16 is the one with reduced fully connected layers, vgg16_bn has BatchNorm too, '
+                    'to learn from random weights', 'graph detections schedule', choices=BACKBONES),
+    'width': key(1.0, 'factor on the channels of vgg16(_bn) and of the base feature behind it, for small networks',
                  'graph detections schedule', FLOAT, above=0, high=4),
     'input_size': key(512, "side of the network's input, pixels; 320, 512, 704, 800 were published, other multiples of "
                       '16 follow the same rule', 'graph pixels detections schedule', low=32, high=8192),

@@ -11,7 +11,7 @@ Letters: B images, S input side, P priors, C classes with background.
 import functools
 
 from configs.derived import loss_factor
-from configs.m2det_keys import PRIORS_A_CELL, Pyramid, check_m2det
+from configs.m2det_keys import PRIORS_A_CELL, VGG_BACKBONES, Pyramid, check_m2det
 from sniper_mxnet import mx
 from symbols.backbones.residual import FORMS, ResidualNet
 from symbols.backbones.vgg import VGG16
@@ -85,8 +85,8 @@ def trunk_options(config):
 def backbone_features(name, width, options):
     """Features of strides 8 and 16, on the input `data`, of a backbone of configs.m2det_keys.BACKBONES."""
     data = mx.sym.var('data')
-    if name == 'vgg16':
-        features = VGG16(True, (3,), width, BASE)(data, options)
+    if name in VGG_BACKBONES:
+        features = VGG16(True, (3,), width, BASE, norm=name == 'vgg16_bn')(data, options)
         return features['conv4_3'], features['fc7']
     features = ResidualNet(name, RESIDUAL_STRIDES, BASE + '.')(data, options)
     return features['stage2'], features['stage4']
