@@ -288,7 +288,8 @@ M2DET = {
     'loss_positives': key(25.0, "with TRAIN.LOSS_MEAN 'update': losses are divided by this x BATCH_IMAGES, not by the "
                           'positive priors of a batch', 'graph schedule', FLOAT, above=0),
     'init': key('original', "first values of all but the backbone: 'original' = the authors', by fan-out, heads "
-                "uniform; 'port' = Gaussian of deviation 0.001", 'schedule', choices=('original', 'port')),
+                "uniform; 'port' = Gaussian of deviation 0.001; 'prior' = 'original', but the heads say at first what "
+                'share of all is background', 'schedule', choices=('original', 'port', 'prior')),
 }
 
 DEFAULT = {
