@@ -191,10 +191,12 @@ TRAIN = {
 TEST = {
     # images
     'SCALES': key([(1400, 2000), (800, 1280), (480, 512)], 'as TRAIN.SCALES, but all numbers are factors; '
-                  "AutoFocus: coarse to fine; 'input' for networks that see all images at one size",
+                  "AutoFocus: coarse to fine; networks of one square input take 'input', and other sides such as 320px",
                   'pixels detections proposals', TEST_SCALES, per_scale=True),
     'VALID_RANGES': key([(-1, 90), (32, 180), (75, -1)], 'a pair a scale: detections of these sides, original '
-                        'pixels, count; -1 = open', 'detections pyramid', PAIRS, per_scale=True),
+                        'pixels, count; -1 = open; one is enough where all are', 'detections pyramid', PAIRS,
+                        per_scale=True),
+    'FLIP': key(False, 'look at every image mirrored too, at each scale', 'detections'),
     'BATCH_IMAGES': key([2, 2, 4], 'images a batch and device, one entry a scale; one number for all',
                         'graph detections proposals', INT_OR_INTS, per_scale=True, low=1, high=4096),
     'CONCURRENT_JOBS': key(2, 'processes, each with its own copy of the network', 'machine', low=1, high=1024),
