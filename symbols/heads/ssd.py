@@ -41,7 +41,8 @@ class SsdHead:
         parts = []
         for number, feature in enumerate(features):
             body = convolution(feature.symbol, f'{name}.{number}', self.priors * columns, kernel=3, bias=True,
-                               init=self.init(9 * feature.channels), bias_init=mx.init.Constant(first.ravel()), new=True)
+                               init=self.init(9 * feature.channels), bias_init=mx.init.Constant(first.ravel()),
+                               new=True)
             body = mx.sym.transpose(body, axes=(0, 2, 3, 1), name=f'{name}.{number}.last')
             parts.append(mx.sym.Reshape(body, shape=(0, -1, columns), name=f'{name}.{number}.rows'))
         return mx.sym.Concat(*parts, dim=1, name=f'{name}.all') if len(parts) > 1 else parts[0]
