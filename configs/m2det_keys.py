@@ -8,8 +8,9 @@ from easydict import EasyDict
 
 from configs.schema import ConfigError
 
-BACKBONES = ('vgg16', 'resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152', 'se_resnet50', 'se_resnet101',
-             'se_resnet152', 'se_resnext50_32x4d', 'se_resnext101_32x4d', 'senet154')
+VGG_BACKBONES = ('vgg16', 'vgg16_bn')
+BACKBONES = (*VGG_BACKBONES, 'resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152', 'se_resnet50',
+             'se_resnet101', 'se_resnet152', 'se_resnext50_32x4d', 'se_resnext101_32x4d', 'senet154')
 STRIDE = 8                  # of the largest map
 PRIORS_A_CELL = 6
 ATTENTION = 16              # SFAM's hidden layer has so many times fewer channels
@@ -96,9 +97,9 @@ def check_m2det(config: EasyDict) -> None:
     if keys.sfam and keys.planes * keys.num_levels % ATTENTION:
         raise ConfigError(f'M2DET.sfam is True, but M2DET.planes x M2DET.num_levels is {keys.planes * keys.num_levels}'
                           f', no multiple of {ATTENTION}; set it to False, or planes to a multiple of {ATTENTION}')
-    if keys.width != 1 and keys.backbone != 'vgg16':
+    if keys.width != 1 and keys.backbone not in VGG_BACKBONES:
         raise ConfigError(f'M2DET.width is {keys.width}, but {keys.backbone} has one width only; set it to 1, or '
-                          'M2DET.backbone to vgg16')
+                          f'M2DET.backbone to {" or ".join(VGG_BACKBONES)}')
     if len(keys.variance) != 2:
         raise ConfigError(f'M2DET.variance has {len(keys.variance)} entries; it wants two: of centres and of sides')
     if keys.width * 64 % 1:
