@@ -4,9 +4,9 @@
 
 prints two tables and what does not fit (scales, ranges, anchors: a line each with what would), plots the chips into
 --out (chips.png) and draws N images with their chips, objects and proposals into FOLDER, beside the very pixels and
-boxes that the network gets where these are drawn at random or resized to one size. The chips are those of epoch --epoch with TRAIN.SEED; with TRAIN.SAMPLER images
-or crops they are these. At what size the network sees pictures and objects in training and test stands at the head of
-main_train.py and main_test.py too.
+boxes that the network gets where these are drawn at random or resized to one size. The chips are those of epoch --epoch
+with TRAIN.SEED; with TRAIN.SAMPLER images or crops they are these. At what size the network sees pictures and objects
+in training and test stands at the head of main_train.py and main_test.py too.
 """
 import argparse
 import json

@@ -21,7 +21,7 @@ FADE = 0.55          # brightness of the image under the lines
 
 
 class SeenPicture(NamedTuple):
-    """pixels: (h, w, 3) uint8 B, G, R as a network sees them; boxes: (n, 4) that it is told, in pixels of the picture."""
+    """pixels: (h, w, 3) uint8 B, G, R as a network sees them; boxes: (n, 4) that it is told, in their coordinates."""
     pixels: np.ndarray
     boxes: np.ndarray
     title: str
