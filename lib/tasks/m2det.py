@@ -96,6 +96,10 @@ class M2DetTask(Task):
             truths, self.config.M2DET.overlap_thresh)
         return TargetReport()
 
+    def told(self, out):
+        """How many priors learn a box."""
+        return [f'{np.count_nonzero(out["cls_target"])} priors']
+
     def metrics(self):
         """Both losses: of the classes, and of the boxes."""
         return list(METRICS)
@@ -127,8 +131,12 @@ class M2DetTask(Task):
 
     def size_warnings(self, scales, sizes):
         """Priors that are far from the objects as the network sees them; an input that was never published."""
+        return prior_warnings(scales, sizes, Pyramid.from_config(self.config)) + self.test_size_warnings(scales, sizes)
+
+    def test_size_warnings(self, scales, sizes):
+        """An input that was never published."""
         own = own_size(self.config)
-        return prior_warnings(scales, sizes, Pyramid.from_config(self.config)) + ([own] if own else [])
+        return [own] if own else []
 
     def check(self, purpose):
         """Keys of the section M2DET, and switches of other families."""
