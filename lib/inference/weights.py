@@ -1,4 +1,4 @@
-"""Which weights a test or a demo runs with, and the predictor made from them."""
+"""Which weights a test or a demo runs with."""
 import hashlib
 import logging
 import os
@@ -10,9 +10,7 @@ from lib.dataset.class_list import BACKGROUND
 from lib.dataset.class_names import named
 from lib.dataset.voc_classes import PASCAL_VOC
 from lib.engine.exported_model import NUMBER, read_facts
-from lib.engine.precision import prepare, treatment
-from lib.inference.masks import MaskingPredictor
-from lib.tasks import get_task
+from lib.engine.precision import treatment
 from lib.utils.errors import SniperError
 from lib.weights.params_file import file_checksum
 from lib.weights.paths import (
@@ -163,45 +161,6 @@ def names_for(num_classes: int) -> Tuple[str, ...]:
     if num_classes in _BY_NUMBER:
         return _BY_NUMBER[num_classes]
     return tuple([BACKGROUND] + [f'class {label}' for label in range(1, num_classes)]) if num_classes else ()
-
-
-class PredictorFactory:
-    """Makes the MXNet predictor of a configuration and checkpoint; picklable, for inference processes.
-
-    The graph is the one that the configuration's task tests with. With TEST.PRECISION int8 the network is calibrated
-    here, once for all processes, unless that was done by an earlier run.
-    """
-
-    def __init__(self, config, weights):
-        from lib.engine.network import calibrated_weights
-        self._config = config
-        self._task = get_task(config, 'test')
-        self._weights = calibrated_weights(config, weights, self._task.test_graph)
-
-    def __call__(self):
-        """-> Predictor, with TEST.WITH_MASK a MaskingPredictor around it. SniperError: broken file, GPU absent,
-        unknown network, no mask head, a precision that is not to be had."""
-        prepare(self._config)  # before MXNet loads, in every process
-        from lib.engine.devices import contexts
-        from lib.engine.network import load_network
-        from lib.engine.predictor import Predictor
-        from symbols import get_detector
-        devices = contexts(self._config)
-        detector = get_detector(self._config.symbol)
-        graph = self._task.masks
-        masks = self._config.TEST.WITH_MASK and not self._config.TEST.EXTRACT_PROPOSALS
-        if masks and (graph is None or not hasattr(detector, f'{graph.variant}_symbol')):
-            raise SniperError(f'TEST.WITH_MASK is True, but the network {self._config.symbol} has no mask head: set it '
-                              'to False')
-        network = load_network(self._config, self._weights, self._task.test_graph, devices)
-        source = f'the weights {self._weights.path}'
-        predictor = Predictor(network.symbol, network.arg_params, network.aux_params, devices, source,
-                              network.made_together, advice=self._task.advice)
-        if masks:
-            mask_symbol = detector.symbol(self._config, graph.variant)
-            mask_predictor = Predictor(mask_symbol, network.arg_params, network.aux_params, devices, source)
-            return MaskingPredictor(predictor, mask_predictor, graph)
-        return predictor
 
 
 def use_float32_on_cpu(config) -> None:

@@ -8,6 +8,7 @@ from typing import Optional, Sequence
 import numpy as np
 
 from configs.m2det_keys import Pyramid, check_m2det, own_size
+from configs.m2det_scales import check_scales, scale_config, scale_side
 from lib.bbox.detections import Detections
 from lib.bbox.priors import ssd_priors
 from lib.bbox.ssd_detections import ssd_rows
@@ -31,6 +32,7 @@ class M2DetTask(Task):
 
     name = 'm2det'
     exact_sizes = True
+    whole_corners = False
     largest_batch = 32
 
     def __init__(self, config):
@@ -94,6 +96,10 @@ class M2DetTask(Task):
             truths, self.config.M2DET.overlap_thresh)
         return TargetReport()
 
+    def told(self, out):
+        """How many priors learn a box."""
+        return [f'{np.count_nonzero(out["cls_target"])} priors']
+
     def metrics(self):
         """Both losses: of the classes, and of the boxes."""
         return list(METRICS)
@@ -104,9 +110,15 @@ class M2DetTask(Task):
         return decode_priors(outputs['loc_output'], outputs['conf_output'], windows, priors.priors, priors.variances,
                              self.config.TEST.SCORE_THRESH)
 
+    def at_scale(self, index):
+        """Maps and priors follow from the side."""
+        config = scale_config(self.config, index)
+        return self if config is self.config else type(self)(config)
+
     def test_scales(self, index, width, height):
-        """Both sides become S."""
-        return self.side / width, self.side / height
+        """Both sides become that of the scale."""
+        side = scale_side(self.config, index)
+        return side / width, side / height
 
     def float32_layers(self, names):
         """The heads."""
@@ -119,8 +131,12 @@ class M2DetTask(Task):
 
     def size_warnings(self, scales, sizes):
         """Priors that are far from the objects as the network sees them; an input that was never published."""
+        return prior_warnings(scales, sizes, Pyramid.from_config(self.config)) + self.test_size_warnings(scales, sizes)
+
+    def test_size_warnings(self, scales, sizes):
+        """An input that was never published."""
         own = own_size(self.config)
-        return prior_warnings(scales, sizes, Pyramid.from_config(self.config)) + ([own] if own else [])
+        return [own] if own else []
 
     def check(self, purpose):
         """Keys of the section M2DET, and switches of other families."""
@@ -129,6 +145,10 @@ class M2DetTask(Task):
         for name in NOT_HERE[section]:
             require(not self.config[section][name],
                     f'{section}.{name} is True, but {self.config.symbol} has nothing of the kind: set it to False')
+        if purpose != 'train':
+            check_scales(self.config)
+            require(not any(self.config.TEST.DO_PRUNING), f'TEST.DO_PRUNING is {self.config.TEST.DO_PRUNING}, but '
+                    f'{self.config.symbol} has no FocusPixels to make chips of: leave it out')
         require(purpose != 'train' or self.config.TRAIN.SAMPLER != 'chips', "TRAIN.SAMPLER is 'chips', but "
                 f"{self.config.symbol} looks at whole images: set it to 'images', or to 'crops'")
 
