@@ -1,4 +1,4 @@
-"""What a single-shot detector does besides its network, next to what the network takes: python -m benchmarks.single_shot
+"""What a single-shot detector does besides its network, and what that takes: python -m benchmarks.single_shot
 
 At the size of M2Det-512, 32,760 priors and 81 classes, medians of calls in turn, milliseconds:
 
@@ -10,9 +10,9 @@ At the size of M2Det-512, 32,760 priors and 81 classes, medians of calls in turn
     suppression     of these rows, linear soft-NMS at 0.3 with 50 a class, or hard at 0.45 (lib.inference.aggregate)
 
 The last two are made for scenes: objects that a number of neighbouring priors see, everything else background.
-Prints a table and one JSON line. Exit status 1 if a bar is missed: the loss at least 5 times as fast as in NumPy, and for
-one picture at most a tenth of a training step; decoding and soft-NMS of a scene at the published score, 0.1, at most a
-tenth of the forward pass.
+Prints a table and one JSON line. Exit status 1 if a bar is missed: the loss at least 5 times as fast as in NumPy, and
+for one picture at most a tenth of a training step; decoding and soft-NMS of a scene at the published score, 0.1, at most
+a tenth of the forward pass.
 """
 import argparse
 
