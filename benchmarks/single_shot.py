@@ -11,8 +11,8 @@ At the size of M2Det-512, 32,760 priors and 81 classes, medians of calls in turn
 
 The last two are made for scenes: objects that a number of neighbouring priors see, everything else background.
 Prints a table and one JSON line. Exit status 1 if a bar is missed: the loss at least 5 times as fast as in NumPy, and
-for one picture at most a tenth of a training step; decoding and soft-NMS of a scene at the published score, 0.1, at most
-a tenth of the forward pass.
+for one picture at most a tenth of a training step; decoding and soft-NMS at the published score, 0.1, at most a tenth
+of the forward pass.
 """
 import argparse
 
