@@ -56,6 +56,11 @@ find_python() {
         "Install one, such as 3.11, and run: PYTHON=python3.11 bash scripts/setup.sh"
 }
 
+# need_environment: ends with a message if there is none yet
+need_environment() {
+    [ -x "$PY" ] || fail "there is no environment in $VENV yet; run: bash scripts/setup.sh"
+}
+
 # need_compiler: sets CC and CXX to compilers that are there, or ends with a message
 need_compiler() {
     local name

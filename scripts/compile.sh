@@ -31,7 +31,7 @@ case "${1:-}" in
         ;;
     *) fail "unknown option $1; there is --help" ;;
 esac
-[ -x "$PY" ] || fail "there is no environment in .venv yet; run: bash scripts/setup.sh"
+need_environment
 "$PY" -c 'import Cython, numpy, setuptools' 2>/dev/null ||
     fail "the environment in .venv lacks packages; run: bash scripts/setup.sh"
 need_compiler

@@ -107,7 +107,7 @@ main() {
             shift
             ;;
     esac
-    [ -x "$PY" ] || fail "there is no environment in .venv yet; run: bash scripts/setup.sh"
+    need_environment
     need_compiler
     library libasan.so >/dev/null
     library libubsan.so >/dev/null

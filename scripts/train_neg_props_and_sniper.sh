@@ -77,7 +77,7 @@ while [ $# -gt 0 ]; do
     esac
 done
 [ -n "$CFG" ] || fail "--cfg is missing; name a configuration, such as --cfg configs/faster/sniper_res101_e2e.yml"
-[ -x "$PY" ] || fail "there is no environment in $VENV; make it with: bash scripts/setup.sh"
+need_environment
 cd "$ROOT"
 SETS="$("$PY" -m configs "$CFG" --set ${KEYS[@]+"${KEYS[@]}"} |
     sed -n "s/^  image_set: '\{0,1\}\([^']*\)'\{0,1\}$/\1/p")"

@@ -18,6 +18,7 @@ from lib.train.saving import Saver
 from lib.train.schedule import init_optimiser, learning_rate
 from lib.train.signals import SharedStop, StopRequest
 from lib.utils.clock import duration
+from lib.utils.processes import peak_memory
 from lib.weights.earlier_runs import NewRun
 
 logger = logging.getLogger(__name__)
@@ -67,5 +68,6 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
                        config.TRAIN.end_epoch):
                 logger.info('Stopped by a signal; go on with --resume')
                 return stop.exit_status
-        logger.info('Trained to epoch %d in %s', config.TRAIN.end_epoch, duration(time.monotonic() - started))
+        logger.info('Trained to epoch %d in %s, with at most %.2f GB of main memory', config.TRAIN.end_epoch,
+                    duration(time.monotonic() - started), peak_memory() / 1e9)
         return 0

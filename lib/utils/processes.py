@@ -3,7 +3,9 @@ import contextlib
 import logging
 import math
 import os
+import resource
 import signal
+import sys
 from multiprocessing import resource_tracker
 from typing import Optional
 
@@ -66,6 +68,12 @@ def available_memory() -> Optional[int]:
     """
     left = [value for value in (_machine_memory(), memory_left(group_folders('memory'))) if value is not None]
     return max(0, min(left)) if left else None
+
+
+def peak_memory() -> int:
+    """Most bytes of main memory that this process held at a time so far; its children do not count."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == 'darwin' else peak * 1024
 
 
 def _machine_memory():

@@ -15,7 +15,8 @@ from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(shutil.which('bash') is None, reason='needs bash')
 
-SCRIPTS = sorted(glob.glob(os.path.join(ROOT, 'scripts', '*.sh'))) + [os.path.join(ROOT, '.ci', 'run')]
+SCRIPTS = sorted(glob.glob(os.path.join(ROOT, 'scripts', '**', '*.sh'), recursive=True))
+SCRIPTS.append(os.path.join(ROOT, '.ci', 'run'))
 TOOLS = ('bash', 'dirname', 'cat', 'mv', 'sed', 'tail', 'tee', 'mkdir', 'grep', 'env', 'cp')
 
 

@@ -3,13 +3,12 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 
 from lib.dataset.proposals import read_proposals
-from tests.conftest import ROOT
+from tests.scripts.linked_clone import LinkedClone
 
 pytestmark = pytest.mark.skipif(shutil.which('bash') is None, reason='needs bash')
 
@@ -20,17 +19,8 @@ SETTINGS = {'dataset.image_set': 'train+val', 'TRAIN.MAX_BATCHES': '2', 'TRAIN.B
             'TEST.RPN_POST_NMS_TOP_N': '64', 'TRAIN.NEG_CHIP_MIN_ROWS': '[2, 2]'}
 
 
-class Clone:
-    """The repository by links, in a folder with a space in its name, with the Python of this test."""
-
-    def __init__(self, folder):
-        self.root = folder / 'a clone'
-        (self.root / '.venv' / 'bin').mkdir(parents=True)
-        for name in ('lib', 'configs', 'symbols', 'scripts', 'main_train.py', 'main_test.py'):
-            os.symlink(os.path.join(ROOT, name), str(self.root / name))
-        python = self.root / '.venv' / 'bin' / 'python'
-        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-        python.chmod(0o755)
+class Clone(LinkedClone):
+    """Runs the script."""
 
     def start(self, *settings):
         words = [word for pair in SETTINGS.items() for word in pair]

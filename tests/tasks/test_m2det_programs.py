@@ -1,6 +1,7 @@
 """M2Det by the command lines: training that is killed and resumed, tests on COCO and VOC, shards, pictures, the API."""
 import glob
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -67,6 +68,7 @@ def test_it_trained(trained):
     log, = [name for name in os.listdir(folder(trained)) if name.endswith('.log')]
     with open(folder(trained, log)) as stream:
         text = stream.read()
+    assert re.search(r'Trained to epoch 2 in .*, with at most \d+\.\d\d GB of main memory$', text, re.MULTILINE)
     assert 'TRAIN 64px' in text and 'TEST input' in text and 'ConfLoss' in text and 'WARNING' not in text
 
 

@@ -82,3 +82,11 @@ def test_cores_and_threads(monkeypatch, quota, bound, of_task, cores):
         monkeypatch.setenv('OMP_NUM_THREADS', given)
         processes.limit_threads(parts)
         assert os.environ['OMP_NUM_THREADS'] == str(threads)
+
+
+def test_the_most_memory_is_not_forgotten():
+    held = b'x' * (64 << 20)
+    most = processes.peak_memory()
+    assert len(held) < most < 1 << 40
+    del held
+    assert processes.peak_memory() >= most
