@@ -33,8 +33,8 @@ def check_requirements(config, requires: Any, source: str) -> None:
     """SniperError, with the mend, where a configuration is not as a converted file wants it: its arrays might fit, and
     would compute something else.
 
-    requires: {dotted name: value} of its side file; anything else, and keys that there are not, say nothing. source: the
-    weights in words.
+    requires: {dotted name: value} of its side file; anything else, and keys that there are not, say nothing. source:
+    the weights in words.
     """
     keys = declared_keys()
     wanted = {key: value for key, value in requires.items() if key in keys} if isinstance(requires, dict) else {}
