@@ -145,7 +145,10 @@ TRAIN = {
                          low=0),
     'WARMUP_FROM_LR': key(False, 'the first update of warmup has warmup_lr itself; False = it is one step above',
                           'schedule'),
-    'momentum': key(0.9, 'of SGD', 'schedule', low=0, high=1),
+    'OPTIMIZER': key('sgd', "'sgd' = with momentum, as in the originals; 'adam' = steps that do not grow with the "
+                     'gradients: small networks learn from random weights in fewer updates, at rates of about 0.002',
+                     'schedule', choices=('sgd', 'adam')),
+    'momentum': key(0.9, 'of SGD, or of the mean of gradients with Adam', 'schedule', low=0, high=1),
     'wd': key(0.0005, 'weight decay', 'schedule', FLOAT, low=0),
     'WD_ON': key('weights', "what wd holds for: 'weights' = parameters that are called *_weight or *_gamma; "
                  "'convolutions' = weights of layers, no biases and nothing of batch norms; 'all' parameters",
@@ -188,10 +191,12 @@ TRAIN = {
 TEST = {
     # images
     'SCALES': key([(1400, 2000), (800, 1280), (480, 512)], 'as TRAIN.SCALES, but all numbers are factors; '
-                  "AutoFocus: coarse to fine; 'input' for networks that see all images at one size",
+                  "AutoFocus: coarse to fine; networks of one square input take 'input', and other sides such as 320px",
                   'pixels detections proposals', TEST_SCALES, per_scale=True),
     'VALID_RANGES': key([(-1, 90), (32, 180), (75, -1)], 'a pair a scale: detections of these sides, original '
-                        'pixels, count; -1 = open', 'detections pyramid', PAIRS, per_scale=True),
+                        'pixels, count; -1 = open; one is enough where all are', 'detections pyramid', PAIRS,
+                        per_scale=True),
+    'FLIP': key(False, 'look at every image mirrored too, at each scale', 'detections'),
     'BATCH_IMAGES': key([2, 2, 4], 'images a batch and device, one entry a scale; one number for all',
                         'graph detections proposals', INT_OR_INTS, per_scale=True, low=1, high=4096),
     'CONCURRENT_JOBS': key(2, 'processes, each with its own copy of the network', 'machine', low=1, high=1024),
@@ -258,9 +263,9 @@ TEST = {
 }
 
 M2DET = {
-    'backbone': key('vgg16', 'of M2Det; vgg16 is the one with reduced fully connected layers',
-                    'graph detections schedule', choices=BACKBONES),
-    'width': key(1.0, 'factor on the channels of vgg16 and of the base feature behind it, for small networks',
+    'backbone': key('vgg16', 'of M2Det; vgg16 is the one with reduced fully connected layers, vgg16_bn has BatchNorm '
+                    'too, to learn from random weights', 'graph detections schedule', choices=BACKBONES),
+    'width': key(1.0, 'factor on the channels of vgg16(_bn) and of the base feature behind it, for small networks',
                  'graph detections schedule', FLOAT, above=0, high=4),
     'input_size': key(512, "side of the network's input, pixels; 320, 512, 704, 800 were published, other multiples of "
                       '16 follow the same rule', 'graph pixels detections schedule', low=32, high=8192),
@@ -285,7 +290,8 @@ M2DET = {
     'loss_positives': key(25.0, "with TRAIN.LOSS_MEAN 'update': losses are divided by this x BATCH_IMAGES, not by the "
                           'positive priors of a batch', 'graph schedule', FLOAT, above=0),
     'init': key('original', "first values of all but the backbone: 'original' = the authors', by fan-out, heads "
-                "uniform; 'port' = Gaussian of deviation 0.001", 'schedule', choices=('original', 'port')),
+                "uniform; 'port' = Gaussian of deviation 0.001; 'prior' = 'original', but the heads say at first what "
+                'share of all is background', 'schedule', choices=('original', 'port', 'prior')),
 }
 
 DEFAULT = {

@@ -202,8 +202,10 @@ def _leave_out_scales(test, named):
 
 
 def _fit_lists(test):
-    """One BATCH_IMAGES for all scales becomes a list; switches that are all off get one entry a scale."""
+    """One BATCH_IMAGES for all scales becomes a list; ranges and switches that are all off get one entry a scale."""
     scales = len(test.SCALES)
+    if set(test.VALID_RANGES) == {(-1, -1)}:
+        test.VALID_RANGES = [(-1, -1)] * scales
     if isinstance(test.BATCH_IMAGES, int):
         test.BATCH_IMAGES = INT_OR_INTS.convert([test.BATCH_IMAGES] * scales)
     for name, declared in KEYS['TEST'].items():

@@ -8,11 +8,13 @@ from easydict import EasyDict
 
 from configs.schema import ConfigError
 
-BACKBONES = ('vgg16', 'resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152', 'se_resnet50', 'se_resnet101',
-             'se_resnet152', 'se_resnext50_32x4d', 'se_resnext101_32x4d', 'senet154')
+VGG_BACKBONES = ('vgg16', 'vgg16_bn')
+BACKBONES = (*VGG_BACKBONES, 'resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152', 'se_resnet50',
+             'se_resnet101', 'se_resnet152', 'se_resnext50_32x4d', 'se_resnext101_32x4d', 'senet154')
 STRIDE = 8                  # of the largest map
 PRIORS_A_CELL = 6
 ATTENTION = 16              # SFAM's hidden layer has so many times fewer channels
+LARGEST = 8                 # size of a prior, as a share of the side; more was meant as pixels
 # Input side: steps of the maps in pixels, sizes of the priors as shares of the side, one more than there are maps.
 SHIPPED: Dict[int, Tuple[Tuple[float, ...], Tuple[float, ...]]] = {
     320: ((8, 16, 32, 64, 107, 320), (0.08, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)),
@@ -56,26 +58,32 @@ class Pyramid(NamedTuple):
         if len(sizes) != scales + 1:
             raise ConfigError(f'M2DET.size_pattern has {len(sizes)} entries{"" if keys.size_pattern else " by default"}'
                               f', but M2DET.num_scales is {scales}; give one size a map and one more, {scales + 1}')
+<<<<<<< HEAD
         if list(sizes) != sorted(set(sizes)) or sizes[-1] > 2 or sizes[0] * size < 1:
             raise ConfigError(f"M2DET.size_pattern is {list(sizes)}; it wants growing shares of the input's side, from "
                               f'1 pixel ({1 / size:.2g}) to 2')
+=======
+        if list(sizes) != sorted(sizes) or sizes[-1] > LARGEST:
+            raise ConfigError(f'M2DET.size_pattern is {list(sizes)}; it wants growing shares of the input\'s side')
+>>>>>>> main
         return cls(size, sides, steps, sizes)
 
 
-def map_sides(size: int, scales: int) -> Tuple[int, ...]:
+def map_sides(size: int, scales: int, key: str = 'M2DET.input_size') -> Tuple[int, ...]:
     """Sides of `scales` maps of an input of `size` pixels: halved with ceiling from S/8 on, the last one 2 smaller.
 
-    ConfigError where the backbone's two maps are not an exact half of each other, or the last map has no cell.
+    ConfigError, which names `key`, where the backbone's two maps are not an exact half of each other, or the last map
+    has no cell.
     """
     if size % (2 * STRIDE):
         low = size - size % (2 * STRIDE)
-        raise ConfigError(f'M2DET.input_size is {size}, no multiple of {2 * STRIDE}, so that the two maps of the '
+        raise ConfigError(f'{key} is {size}, no multiple of {2 * STRIDE}, so that the two maps of the '
                           f'backbone do not fit together; take {max(low, 2 * STRIDE)} or {low + 2 * STRIDE}')
     sides = [size // STRIDE]
     while len(sides) < scales - 1:
         sides.append(-(-sides[-1] // 2))
     if sides[-1] < 3:
-        raise ConfigError(f'M2DET.input_size {size} is too small for {scales} maps (M2DET.num_scales): the last but '
+        raise ConfigError(f'{key} {size} is too small for {scales} maps (M2DET.num_scales): the last but '
                           f'one has {sides[-1]} cells a side, and the last one 2 less; take {least_size(scales)} or '
                           'more, or fewer maps')
     return (*sides, sides[-1] - 2)
@@ -95,9 +103,9 @@ def check_m2det(config: EasyDict) -> None:
     if keys.sfam and keys.planes * keys.num_levels % ATTENTION:
         raise ConfigError(f'M2DET.sfam is True, but M2DET.planes x M2DET.num_levels is {keys.planes * keys.num_levels}'
                           f', no multiple of {ATTENTION}; set it to False, or planes to a multiple of {ATTENTION}')
-    if keys.width != 1 and keys.backbone != 'vgg16':
+    if keys.width != 1 and keys.backbone not in VGG_BACKBONES:
         raise ConfigError(f'M2DET.width is {keys.width}, but {keys.backbone} has one width only; set it to 1, or '
-                          'M2DET.backbone to vgg16')
+                          f'M2DET.backbone to {" or ".join(VGG_BACKBONES)}')
     if len(keys.variance) != 2:
         raise ConfigError(f'M2DET.variance has {len(keys.variance)} entries; it wants two: of centres and of sides')
     if keys.width * 64 % 1:

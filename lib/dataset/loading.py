@@ -86,8 +86,8 @@ def _row_counts(roidb):
 def _say_empty(roidb):
     empty = int((_row_counts(roidb) == 0).sum())
     if empty:
-        logger.info('training images: %d of %d (mirrored copies count) have no objects and are trained on as background '
-                    '(TRAIN.EMPTY_IMAGES)', empty, len(roidb))
+        logger.info('training images: %d of %d (mirrored copies count) have no objects and are trained on as '
+                    'background (TRAIN.EMPTY_IMAGES)', empty, len(roidb))
 
 
 def _part_names(image_set):

@@ -19,7 +19,11 @@ from lib.engine.predictor import check_shapes
 from lib.engine.winograd import use_winograd
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
+<<<<<<< HEAD
 from lib.weights.misfit import whose_weights
+=======
+from lib.utils.npz import digest
+>>>>>>> main
 from lib.weights.paths import DEFAULT_OUTPUT_PATH, read_sidecar
 
 logger = logging.getLogger(__name__)
@@ -151,12 +155,12 @@ def export_model(config, weights, prefix, precision, variant='test'):
 
 def cached_int8(config, weights, variant, folder):
     """Prefix of the calibrated network of a checkpoint below `folder`; made if there is none of this configuration."""
-    digest = weights.digest()
-    prefix = os.path.join(folder, 'int8', f'{variant}_{digest[:16]}')
+    source = weights.digest()
+    prefix = os.path.join(folder, 'int8', f'{variant}_{digest([source, graph_settings(config)])[:16]}')
     try:
         facts = read_facts(prefix)
         check_settings(prefix, facts, config)
-        if facts.get('source_digest') == digest:
+        if facts.get('source_digest') == source:
             logger.info('int8: the calibrated network %s is used again', prefix)
             return prefix
     except SniperError:

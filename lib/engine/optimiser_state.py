@@ -1,4 +1,4 @@
-"""State of MXNet's SGD by parameter name, whatever the number of devices and the kind of KVStore.
+"""State of MXNet's SGD and Adam by parameter name, whatever the number of devices and the kind of KVStore.
 
 Module offers no public way to its updater; this module and lib.engine.training are the ones that know its inside.
 """
@@ -7,14 +7,16 @@ import numpy as np
 from lib.utils.errors import SniperError
 from sniper_mxnet import mx
 
-KINDS = ('momentum', 'master', 'count')  # prefixes of the entries in a .states file
+AVERAGES = {'SGD': ('momentum',), 'Adam': ('mean', 'variance')}     # what an optimiser keeps of a parameter
+KINDS = ('momentum', 'mean', 'variance', 'master', 'count')         # prefixes of the entries in a .states file
 
 
 def get_state(module):
-    """State of the optimiser: dict 'momentum:<name>', 'master:<name>' -> NDArray, 'count:<name>' -> (1,) int64.
+    """State of the optimiser: dict 'momentum:<name>' (Adam: 'mean:<name>', 'variance:<name>'), 'master:<name>' ->
+    NDArray, 'count:<name>' -> (1,) int64.
 
-    One entry a parameter whatever the number of devices (all devices hold the same state). `count` is the number
-    of updates that the parameter has seen. Call mx.nd.waitall() first.
+    One entry of a kind a parameter whatever the number of devices (all devices hold the same state). `count` is the
+    number of updates that the parameter has seen. Call mx.nd.waitall() first.
     """
     updater, keys = _updater(module)
     counts = {}
@@ -23,11 +25,9 @@ def get_state(module):
             counts[key] = max(count, counts.get(key, 0))
     entries = {}
     for name, (device_keys, _) in keys.items():
-        momentum, master = _split(updater.states.get(device_keys[0]))
-        if momentum is not None:
-            entries['momentum:' + name] = momentum
-        if master is not None:
-            entries['master:' + name] = master
+        for kind, array in _by_kind(updater.optimizer, updater.states.get(device_keys[0])).items():
+            if array is not None:
+                entries[f'{kind}:{name}'] = array
         if device_keys[0] in counts:
             entries['count:' + name] = mx.nd.array([counts[device_keys[0]]], dtype='int64')
     return entries
@@ -84,18 +84,25 @@ def _updater(module):
     return updater, keys
 
 
-def _split(state):
-    """MXNet's SGD state -> (momentum or None, float32 master weight or None)."""
-    return state if isinstance(state, (tuple, list)) else (state, None)
+def _by_kind(optimizer, state):
+    """{kind: NDArray or None} of an MXNet optimiser's state: the averages that it keeps, and the float32 master weight,
+    which SGD puts behind its own and all others before."""
+    kinds = AVERAGES[type(optimizer).__name__]
+    if isinstance(optimizer, mx.optimizer.SGD):
+        own, master = state if isinstance(state, (tuple, list)) else (state, None)
+    else:
+        master, own = state if state and isinstance(state[1], (tuple, list)) else (None, state)
+    own = own if isinstance(own, (tuple, list)) else [own] * len(kinds)     # one array, or None
+    return dict(zip(kinds, own), master=master)
 
 
 def _restore(optimizer, key, weight, entries, name, source):
     state = optimizer.create_state_multi_precision(key, weight)
-    for kind, target in zip(('momentum', 'master'), _split(state)):
+    for kind, target in _by_kind(optimizer, state).items():
         value = entries.get(f'{kind}:{name}')
         if (target is None) != (value is None):
             raise SniperError(f'{source} and the configuration disagree about the {kind} of {name}: resume with the '
-                              'same TRAIN.momentum and TRAIN.fp16')
+                              'same TRAIN.OPTIMIZER, TRAIN.momentum and TRAIN.fp16')
         if target is not None:
             if target.shape != value.shape:
                 raise SniperError(f'{source}: {kind} of {name} has shape {value.shape}, the network needs '

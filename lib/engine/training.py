@@ -2,7 +2,7 @@
 
     with TrainingStep(symbol, data, labels, devices) as step:
         step.initialise(initializer)
-        step.init_optimiser(settings)
+        step.init_optimiser('sgd', settings)
         for batch in batches:
             step.forward_backward(batch)
             step.update()
@@ -141,14 +141,15 @@ class TrainingStep:
 
     # Optimiser
 
-    def init_optimiser(self, settings, kvstore=None, sync=None, decayed=None, clip_norm=0):
-        """Give the step its SGD. settings: keyword arguments of mx.optimizer.SGD; kvstore: kind that sums over the
-        devices of this process, None for plain updates; sync: LocalUpdate or alike, which takes in other workers;
-        decayed: names of the parameters that weight decay holds for, None for MXNet's rule (*_weight and *_gamma);
-        clip_norm: largest joint norm of a device's gradients, 0 for no limit, without the factor of `loss_scale`."""
+    def init_optimiser(self, kind, settings, kvstore=None, sync=None, decayed=None, clip_norm=0):
+        """Give the step its optimiser. kind: 'sgd' or 'adam'; settings: keyword arguments of mx.optimizer's class of
+        that name; kvstore: kind that sums over the devices of this process, None for plain updates; sync: LocalUpdate
+        or alike, which takes in other workers; decayed: names of the parameters that weight decay holds for, None for
+        MXNet's rule (*_weight and *_gamma); clip_norm: largest joint norm of a device's gradients, 0 for no limit,
+        without the factor of `loss_scale`."""
         self._sync, self._clip_norm = sync or self._sync, clip_norm
         self._module._compression_params = self._sync.compression
-        self._module.init_optimizer(kvstore=kvstore, optimizer='sgd', optimizer_params=settings)
+        self._module.init_optimizer(kvstore=kvstore, optimizer=kind, optimizer_params=settings)
         if decayed is not None:
             self._optimizer.set_wd_mult({name: float(name in decayed) for name in self._module._param_names})
         if self.loss_scale:
@@ -166,7 +167,7 @@ class TrainingStep:
         return self._optimizer.learning_rate
 
     def state(self):
-        """State of the optimiser: {'momentum:<name>', 'master:<name>', 'count:<name>': NDArray}; waits."""
+        """State of the optimiser, see optimiser_state.get_state; waits."""
         self.wait()
         return optimiser_state.get_state(self._module)
 

@@ -2,7 +2,8 @@
 
     detections = detect(roidb, PredictorFactory(config, weights), config)
 
-scale.py runs one scale of the pyramid (iterator -> predictor -> the task's decode), workers.py several processes of it,
+scale.py runs one scale of the pyramid (iterator -> predictor -> the task's decode), mirror.py on mirrored images too,
+predictors.py makes what computes it, workers.py several processes of it,
 autofocus.py says which windows the next scale looks at, aggregate.py joins the scales, detection_store.py keeps files,
 classes.py says which classes of a data set those of the weights are, evaluate.py is a whole test, pictures.py draws it,
 unreadable.py says what could not be read, shards.py one on several machines, proposals.py extracts proposals instead. A
@@ -13,7 +14,8 @@ the main module.
 from lib.inference.aggregate import Suppression, aggregate
 from lib.inference.detect import detect
 from lib.inference.detection_store import DetectionStore
-from lib.inference.weights import PredictorFactory, Weights, find_weights, settle_classes, use_float32_on_cpu
+from lib.inference.predictors import PredictorFactory
+from lib.inference.weights import Weights, find_weights, settle_classes, use_float32_on_cpu
 
 __all__ = ['DetectionStore', 'PredictorFactory', 'Suppression', 'Weights', 'aggregate', 'detect',
            'find_weights', 'settle_classes', 'use_float32_on_cpu']

@@ -16,10 +16,11 @@ from lib.inference.classes import classes_of_test
 from lib.inference.detect import detect
 from lib.inference.detection_store import DetectionStore
 from lib.inference.pictures import draw_all, draw_chips, draw_scales
+from lib.inference.predictors import PredictorFactory
 from lib.inference.results import take_folder
 from lib.inference.scale import ScaleResult
 from lib.inference.unreadable import check_any_readable, end_with, unreadable_images
-from lib.inference.weights import PredictorFactory, find_weights, use_float32_on_cpu
+from lib.inference.weights import find_weights, use_float32_on_cpu
 from lib.tasks.seen_report import log_test
 from lib.utils.clock import StageClock
 from lib.utils.files import text_writer
@@ -102,7 +103,24 @@ def detect_images(test: Setup, roidb, store: DetectionStore) -> Outcome:
         detections = detections.take(detections.label > 0).in_image_order()
     logger.info('%d images in %.1f s, %.2f images/s (%s%s)', len(roidb), seconds, len(roidb) / max(seconds, 1e-9),
                 clock.text(), ', summed over jobs' if config.TEST.CONCURRENT_JOBS > 1 else '')
+    for line in time_an_image(clock.seconds, len(roidb)):
+        logger.info('%s', line)
     return Outcome(detections, results, unreadable_images(roidb, notices))
+
+
+def time_an_image(seconds: Dict[str, float], images: int) -> List[str]:
+    """A line on the time that an image takes a process, set-up left out; none where no network ran.
+
+    seconds: by the stages of StageClock. All that is not suppression is detection: reading, as far as the network waits
+    for it, the network, decoding, masks.
+    """
+    if not images or 'network' not in seconds:
+        return []
+    suppression = seconds.get('suppression', 0.0)
+    detection = sum(seconds.values()) - suppression - seconds.get('set-up', 0.0)
+    in_all = max(detection + suppression, 1e-9) / images
+    return [f'an image: detection {1e3 * detection / images:.1f} ms, suppression {1e3 * suppression / images:.2f} ms, '
+            f'in all {1e3 * in_all:.1f} ms, {1 / in_all:.1f} frames/s (set-up left out)']
 
 
 def report(test: Setup, store: DetectionStore, found: Outcome, draw: bool, scales: bool = False) -> Optional[dict]:

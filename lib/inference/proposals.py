@@ -19,11 +19,12 @@ from lib.dataset.compact import take
 from lib.dataset.proposals import FORMAT, ProposalSet, after_nms, read_proposals, write_proposals
 from lib.image import ImageNotices
 from lib.inference.detection_store import images_digest
+from lib.inference.predictors import PredictorFactory
 from lib.inference.recall_ext import count_recalled
 from lib.inference.scale import in_order, scale_name, whole_images
 from lib.inference.shards import Shard, part_folder
 from lib.inference.unreadable import check_any_readable, end_with, unreadable_images, why_unreadable
-from lib.inference.weights import PredictorFactory, find_weights, use_float32_on_cpu
+from lib.inference.weights import find_weights, use_float32_on_cpu
 from lib.inference.workers import partition_images, run_here, run_in_workers
 from lib.tasks.seen_report import log_test
 from lib.utils.clock import StageClock

@@ -115,7 +115,7 @@ def run_scale(roidb, crops, predictor, config, index, clock, done, num_readers=N
     with the number of crops that were finished, first with 0. num_readers: of images, None = TEST.NUM_PROCESS.
     notices: are told of images that cannot be read, which have no detections, and of others.
     """
-    task, pruning = get_task(config, 'test'), runs_on_chips(config, index)
+    task, pruning = get_task(config, 'test').at_scale(index), runs_on_chips(config, index)
     mask_maker = MaskMaker.of_config(config, index, task.masks, predictor.predict_masks) if (
         config.TEST.WITH_MASK and task.masks) else None
     done(0)
@@ -140,22 +140,21 @@ def run_scale(roidb, crops, predictor, config, index, clock, done, num_readers=N
             pixels += 0 if blank else batch.data[task.pixels.name][:, 0].size
             images, chips = (np.rint(batch.data[name]).astype(np.int64) for name in ('im_ids', 'chip_ids'))
             numbers = starts[images] + chips  # of the windows in the batch, counted through all images
-            windows = [window._replace(level=index) for window in batch.windows]
             # Padding repeats a crop with the same result: what is known already is not looked at again.
             fresh = {number: slot for slot, number in enumerate(numbers.tolist()) if number in missing}
             seen = [slot for slot in fresh.values() if slot not in batch.empty]
             with clock.stage('decode'):
-                found = Detections.empty(bool(mask_maker)) if blank else task.decode(outputs, windows)
+                found = Detections.empty(bool(mask_maker)) if blank else task.decode(outputs, batch.windows)
                 if pruning:
-                    found = prune_at_crop_border(found, windows, sizes[images], config.TEST.PRUNING_BORDER)
+                    found = prune_at_crop_border(found, batch.windows, sizes[images], config.TEST.PRUNING_BORDER)
                 found = found.take(np.isin(found.image, seen))
                 if maps:
-                    of_slots = focus_maps(outputs, task, windows, batch.empty)
+                    of_slots = focus_maps(outputs, task, batch.windows, batch.empty)
                     for number, slot in fresh.items():
                         maps[number] = of_slots[slot]
             if mask_maker and not blank and fresh:
                 with clock.stage('masks'):
-                    found = found.replace(mask=mask_maker(outputs, found, windows, sizes[images]))
+                    found = found.replace(mask=mask_maker(outputs, found, batch.windows, sizes[images]))
             parts.append(found.replace(image=numbers[found.image]))
             missing -= fresh.keys()
             done(len(fresh))

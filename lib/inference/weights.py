@@ -1,4 +1,4 @@
-"""Which weights a test or a demo runs with, and the predictor made from them."""
+"""Which weights a test or a demo runs with."""
 import hashlib
 import logging
 import os
@@ -10,9 +10,7 @@ from lib.dataset.class_list import BACKGROUND
 from lib.dataset.class_names import named
 from lib.dataset.voc_classes import PASCAL_VOC
 from lib.engine.exported_model import NUMBER, read_facts
-from lib.engine.precision import prepare, treatment
-from lib.inference.masks import MaskingPredictor
-from lib.tasks import get_task
+from lib.engine.precision import treatment
 from lib.utils.errors import SniperError
 from lib.weights.params_file import file_checksum
 from lib.weights.paths import (
@@ -168,6 +166,7 @@ def names_for(num_classes: int) -> Tuple[str, ...]:
     return tuple([BACKGROUND] + [f'class {label}' for label in range(1, num_classes)]) if num_classes else ()
 
 
+<<<<<<< HEAD
 class PredictorFactory:
     """Makes the MXNet predictor of a configuration and checkpoint; picklable, for inference processes.
 
@@ -208,6 +207,8 @@ class PredictorFactory:
         return predictor
 
 
+=======
+>>>>>>> main
 def use_float32_on_cpu(config) -> None:
     """TRAIN.fp16 also chooses the precision of the test graph, but CPUs have no half precision: turn it off there.
 

@@ -30,7 +30,8 @@ from lib.bbox.detections import Detections
 from lib.dataset.compact import take
 from lib.image import ImageNotices, Notice
 from lib.image.notices import UNREADABLE
-from lib.inference.scale import Progress, ScaleResult, joined, run_scale, scale_name
+from lib.inference.mirror import num_passes, run_passes
+from lib.inference.scale import Progress, ScaleResult, joined, scale_name
 from lib.iterators.batching import size_groups
 from lib.utils.clock import StageClock
 from lib.utils.errors import SniperError
@@ -114,8 +115,8 @@ def run_here(roidb, windows, predictor_factory, config, indices, clock, known=No
             with clock.stage('chips'):
                 crops = windows(roidb, index, results.get(index - 1))
             progress = Progress(f'scale {scale_name(config, index)}')
-            progress.expect(sum(map(len, crops)))
-            results[index] = run_scale(roidb, crops, predictor, config, index, clock, progress.add,
+            progress.expect(num_passes(config) * sum(map(len, crops)))
+            results[index] = run_passes(roidb, crops, predictor, config, index, clock, progress.add,
                                        notices=notices)
             progress.finish()
             yield index, results[index]
@@ -242,8 +243,8 @@ def _work(connection, roidb, windows, predictor_factory, config, indices, num_re
         for index in indices:
             with clock.stage('chips'):
                 crops = windows(roidb, index, previous.get(index - 1))
-            connection.send(('start', index, sum(map(len, crops))))
-            result = run_scale(roidb, crops, predictor, config, index, clock,
+            connection.send(('start', index, num_passes(config) * sum(map(len, crops))))
+            result = run_passes(roidb, crops, predictor, config, index, clock,
                                lambda count, index=index: connection.send(('done', index, count)), num_readers,
                                _SentNotices(connection))
             connection.send(('scale', index, result))

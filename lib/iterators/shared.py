@@ -18,7 +18,8 @@ class Batch(NamedTuple):
     images: file of each sample
     index: number of the batch in the epoch
     stats: counts; training: dropped_boxes (objects beyond TRAIN.MAX_GT), replaced (samples without an image)
-    windows: at test, the Window that each sample shows; its height and width are those in the network's input
+    windows: at test, the Window that each sample shows; its height and width are those in the network's input, its
+        level is the entry of TEST.SCALES
     empty: at test, rows that show nothing, as their image cannot be read or has no pixel there
     """
 

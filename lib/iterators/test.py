@@ -44,6 +44,7 @@ class TestIterator:
         self._roidb = PackedRoidb(roidb)
         self._crops, self._images, self._numbers = _flatten(roidb, crops)
         self._image_sizes = [(entry['width'], entry['height']) for entry in roidb]
+        self._level = scale_index
         task = get_task(config, 'test')
         self._pixel_input = task.pixels.name
         self._rounded = round if task.exact_sizes else math.ceil
@@ -116,7 +117,7 @@ class TestIterator:
                                      for report, (scale_x, _) in zip(reports, scales)], np.float32),
                 'im_ids': np.array(images, np.float32),
                 'chip_ids': np.array(chips, np.float32)}
-        windows = [Window(tuple(self._crops[crop].tolist()), *scale, report.height, report.width)
+        windows = [Window(tuple(self._crops[crop].tolist()), *scale, report.height, report.width, self._level)
                    for crop, report, scale in zip(self.batches[index], reports, scales)]
         return Batch(data, {}, [self._roidb.path(image) for image in images], index, {}, windows,
                      sorted(self._empty.pop(index, ())))

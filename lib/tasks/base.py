@@ -104,8 +104,9 @@ class Task:
     """A family of detectors under one configuration. Subclasses say what differs; `name` is that of the registry.
 
     train_graph, test_graph: which of the detector's graphs is trained and tested (symbols.get_detector(...).symbol).
-    exact_sizes: the network sees all images at one size, of which TEST.SCALES says 'input'; test_scales are rounded to
-        whole pixels, not up.
+    exact_sizes: the network sees all images of a scale at one size, by 'input' in TEST.SCALES at that of its training;
+        test_scales are rounded to whole pixels, not up.
+    whole_corners: corners of boxes are pixels, x2 - x1 + 1 from side to side; False: they are places, x2 - x1 apart.
     tells_classes: the network has outputs for each class of the data set.
     draws_pictures: training pictures are made of windows at random, see `drawn_picture`.
     largest_batch: samples an update, of all devices and workers, up to which published rates are known to hold; a
@@ -117,6 +118,7 @@ class Task:
     name = ''
     train_graph, test_graph = 'train', 'test'
     exact_sizes = False
+    whole_corners = True
     tells_classes = True
     draws_pictures = False
     largest_batch: Optional[int] = None
@@ -212,6 +214,11 @@ class Task:
         return []
 
     # inference
+
+    def at_scale(self, index: int) -> 'Task':
+        """The task that makes the graph of entry `index` of TEST.SCALES and decodes what that gives: this one, unless
+        graphs depend on the scale; then one whose configuration has that scale alone."""
+        return self
 
     def decode(self, outputs: Dict[str, np.ndarray], windows: Sequence[Window]) -> Detections:
         """Outputs of the test graph for a batch of windows -> detections of a score above TEST.SCORE_THRESH.

@@ -8,6 +8,7 @@ from typing import Optional, Sequence
 import numpy as np
 
 from configs.m2det_keys import Pyramid, check_m2det, own_size
+from configs.m2det_scales import check_scales, scale_config, scale_side
 from lib.bbox.detections import Detections
 from lib.bbox.priors import ssd_priors
 from lib.bbox.ssd_detections import ssd_rows
@@ -36,6 +37,7 @@ class M2DetTask(Task):
 
     name = 'm2det'
     exact_sizes = True
+    whole_corners = False
     largest_batch = 32
     size_keys = 'M2DET.input_size, M2DET.planes or M2DET.num_levels'
     unused_keys = UNUSED
@@ -111,9 +113,15 @@ class M2DetTask(Task):
         return decode_priors(outputs['loc_output'], outputs['conf_output'], windows, priors.priors, priors.variances,
                              self.config.TEST.SCORE_THRESH)
 
+    def at_scale(self, index):
+        """Maps and priors follow from the side."""
+        config = scale_config(self.config, index)
+        return self if config is self.config else type(self)(config)
+
     def test_scales(self, index, width, height):
-        """Both sides become S."""
-        return self.side / width, self.side / height
+        """Both sides become that of the scale."""
+        side = scale_side(self.config, index)
+        return side / width, side / height
 
     def float32_layers(self, names):
         """The heads."""
@@ -145,6 +153,10 @@ class M2DetTask(Task):
         for name in NOT_HERE[section]:
             require(not self.config[section][name],
                     f'{section}.{name} is True, but {self.config.symbol} has nothing of the kind: set it to False')
+        if purpose != 'train':
+            check_scales(self.config)
+            require(not any(self.config.TEST.DO_PRUNING), f'TEST.DO_PRUNING is {self.config.TEST.DO_PRUNING}, but '
+                    f'{self.config.symbol} has no FocusPixels to make chips of: leave it out')
         require(purpose != 'train' or self.config.TRAIN.SAMPLER != 'chips', "TRAIN.SAMPLER is 'chips', but "
                 f"{self.config.symbol} looks at whole images: set it to 'images', or to 'crops'")
 

@@ -42,16 +42,16 @@ def check_config(config, purpose: str) -> None:
     check_supported(config, purpose)
     task = get_task(config, purpose)
     if purpose != 'train':
-        _check_test_scales(config, task)
+        _check_test_passes(config, task)
     task.check(purpose)
 
 
-def _check_test_scales(config, task):
-    """One entry 'input' where the network sees all images at one size, none elsewhere."""
-    scales = config.TEST.SCALES
-    if task.exact_sizes and scales != [INPUT]:
-        raise ConfigError(f'TEST.SCALES is {scales}, but {config.symbol} sees every image once, at the size of its '
-                          f"input: set it to '[{INPUT}]'")
+def _check_test_passes(config, task):
+    """No entry 'input' where networks take images of any size; nothing that mirrored images have not."""
+    scales, test = config.TEST.SCALES, config.TEST
+    for name in ('WITH_MASK', 'EXTRACT_PROPOSALS') if test.FLIP else ():
+        if test[name]:
+            raise ConfigError(f'TEST.FLIP is True, but TEST.{name} takes images as they are: leave one of them out')
     if not task.exact_sizes and INPUT in scales:
         raise ConfigError(f'TEST.SCALES is {scales}, but {config.symbol} takes images of any size: say at which, by '
                           'factors such as 2x, or pixels of the long side such as 256px')

@@ -1,4 +1,5 @@
-"""The learning rate as a function of the update number (warm-up, then steps or a cosine), and SGD's other settings.
+"""The learning rate as a function of the update number (warm-up, then steps or a cosine), and the optimiser's other
+settings.
 
 Source: reference/pipeline.md section 11, reference/networks.md section 9, reference/m2det.md section 9. Updates are
 numbered 1, 2, ... as MXNet's optimisers count them. Weight decay reaches only parameters named `*_weight` and
@@ -70,12 +71,12 @@ def learning_rate(config, samples, batch_size):
     """The schedule of a run.
 
     samples: chips of the first epoch, padded to whole batches; batch_size: chips an update, all devices and workers.
-    With fp16, base and warm-up rates are divided by TRAIN.scale, because the losses are multiplied by it;
+    With fp16 and SGD, base and warm-up rates are divided by TRAIN.scale, because the losses are multiplied by it;
     with LR_SCALING 'linear' both are scaled by batch_size / LR_REFERENCE_BATCH. The configuration is not changed.
     """
     train = config.TRAIN
     factor = loss_factor(train)
-    divisor = factor
+    divisor = factor if train.OPTIMIZER == 'sgd' else 1.0
     if train.LR_SCALING == 'linear':
         divisor *= float(train.LR_REFERENCE_BATCH) / batch_size
     if train.lr <= 0:
@@ -102,23 +103,23 @@ def _warmup_updates(train, updates_an_epoch):
     return int(train.WARMUP_EPOCHS * updates_an_epoch) if train.WARMUP_EPOCHS > 0 else train.warmup_step
 
 
-def sgd_settings(config, schedule, parts=1):
-    """Keyword arguments of MXNet's SGD. parts: batches of all devices and workers that make an update.
+def optimiser_settings(config, schedule, parts=1):
+    """Keyword arguments of MXNet's optimiser that TRAIN.OPTIMIZER names. parts: batches of all devices and workers that
+    make an update.
 
-    With fp16 the losses carry a factor TRAIN.scale: the rate is divided by it (in `schedule`), weight decay and
-    the clipping bound are multiplied by it, and float32 master weights are kept.
+    With fp16 the losses carry a factor TRAIN.scale, and float32 master weights are kept. SGD: the rate is divided by it
+    (in `schedule`), weight decay and the clipping bound are multiplied by it. Adam (Kingma and Ba 2015), whose steps do
+    not grow with the gradients: these are divided by it before they are used.
     """
     train = config.TRAIN
-    scale = schedule.loss_factor
-    return {
-        'momentum': train.momentum,
-        'wd': train.wd * scale,
-        'learning_rate': schedule.base_lr,
-        'lr_scheduler': schedule,
-        'rescale_grad': 1.0 / parts if train.LOSS_MEAN == 'update' else 1.0,
-        'clip_gradient': train.CLIP_GRADIENT * scale if train.CLIP_GRADIENT > 0 else None,
-        'multi_precision': bool(train.fp16),
-    }
+    scale, mean_of = schedule.loss_factor, float(parts) if train.LOSS_MEAN == 'update' else 1.0
+    settings = {'learning_rate': schedule.base_lr, 'lr_scheduler': schedule, 'multi_precision': bool(train.fp16)}
+    if train.OPTIMIZER == 'adam':
+        settings.update(beta1=train.momentum, wd=train.wd, rescale_grad=1.0 / (scale * mean_of))
+        scale = 1.0
+    else:
+        settings.update(momentum=train.momentum, wd=train.wd * scale, rescale_grad=1.0 / mean_of)
+    return dict(settings, clip_gradient=train.CLIP_GRADIENT * scale if train.CLIP_GRADIENT > 0 else None)
 
 
 def decayed_parameters(rule, shapes):
@@ -129,7 +130,7 @@ def decayed_parameters(rule, shapes):
 
 
 def init_optimiser(step, config, schedule, workers=ALONE, sync=None):
-    """Give an initialised TrainingStep its SGD. sync: of lib.distributed.gradient_sync, None for a worker alone."""
+    """Give an initialised TrainingStep its optimiser. sync: of lib.distributed.gradient_sync; None: a worker alone."""
     train = config.TRAIN
     parts = step.num_devices * workers.count * train.ACCUMULATE
     _warn_of_odd_settings(config, parts, workers)
@@ -137,8 +138,10 @@ def init_optimiser(step, config, schedule, workers=ALONE, sync=None):
         logger.warning('Warm-up lasts %d updates and the whole training %d: the rate never reaches TRAIN.lr %g; lower '
                        '%s', schedule.warmup_updates, schedule.total, train.lr,
                        'TRAIN.WARMUP_EPOCHS' if train.WARMUP_EPOCHS > 0 else 'TRAIN.warmup_step')
-    step.init_optimiser(sgd_settings(config, schedule, parts), config.default.kvstore if workers.alone else None, sync,
-                        decayed_parameters(train.WD_ON, step.shapes()[0]), train.CLIP_NORM * schedule.loss_factor)
+    step.init_optimiser(
+        train.OPTIMIZER, optimiser_settings(config, schedule, parts),
+        config.default.kvstore if workers.alone else None, sync,
+        decayed_parameters(train.WD_ON, step.shapes()[0]), train.CLIP_NORM * schedule.loss_factor)
 
 
 def _warn_of_odd_settings(config, parts, workers):

@@ -4,7 +4,7 @@ A checkpoint with the tag `0003` (after epoch 3) or `interrupted` is
 
     <prefix>-symbol.json        the training graph
     <prefix>-<tag>.params       'arg:<name>', 'aux:<name>' in MXNet's array format; also the box layer's `_test` arrays
-    <prefix>-<tag>.states       the optimiser: 'momentum:<name>', 'master:<name>', 'count:<name>' in the same format
+    <prefix>-<tag>.states       the optimiser: '<kind>:<name>' in the same format, see lib.engine.optimiser_state
     <prefix>-<tag>.json         progress, classes, configuration, sizes of what was trained on (`seen`, see
                                 lib.chips.scale_fit); lengths and checksums of the two files above
 

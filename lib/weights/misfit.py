@@ -8,8 +8,8 @@ from symbols.variants import CLASSES
 
 
 def whose_weights(config, shapes: Dict[str, tuple], symbol: str = '') -> str:
-    """{name: shape} of weights -> whose they are and the mend, as the end of a sentence; '' if that is not known. symbol:
-    of their training, where a side file says it: to try all networks takes minutes (lib.weights.inspect does)."""
+    """{name: shape} of weights -> whose they are and the mend, as the end of a sentence; '' if that is not known.
+    symbol: of their training, where a side file says it: to try all networks takes minutes (lib.weights.inspect does)."""
     keys = other_keys(config, shapes)
     if keys:
         return f'they are of another {config.symbol}: {keys}'
@@ -24,8 +24,8 @@ def whose_weights(config, shapes: Dict[str, tuple], symbol: str = '') -> str:
 
 
 def other_keys(config, shapes: Dict[str, tuple]) -> str:
-    """'--set KEY VALUE ...' with which the network of the configuration is the one that such weights are of; '' if it is
-    already, or cannot be."""
+    """'--set KEY VALUE ...' with which the network of the configuration is the one that such weights are of; ''
+    if it is already, or cannot be."""
     own = _whole(match_network(config.symbol, shapes))
     other = [pair for pair in own.variant.keys if pair[0] != CLASSES and pair[0] not in own.variant.made_up
              and plain_value(value_of(config, pair[0])) != plain_value(pair[1])] if own else []

@@ -19,15 +19,18 @@ def layer_names(reduced_fc=False):
     return names + (['fc6', 'fc7'] if reduced_fc else [])
 
 
-def layer_places():
-    """{name: place in the list of all layers} of the convolutions, `fc6` and `fc7` included."""
-    places, place = {}, 0
+def layer_places(norm=False):
+    """{name: place in the list of all layers} of the convolutions, `fc6` and `fc7` included.
+
+    A ReLU follows each, and with `norm` a BatchNorm comes in between.
+    """
+    places, place, step = {}, 0, 3 if norm else 2
     for block, (count, _) in enumerate(BLOCKS, start=1):
         for index in range(1, count + 1):
             places[f'conv{block}_{index}'] = place
-            place += 2
+            place += step
         place += 1
-    return dict(places, fc6=place, fc7=place + 2)
+    return dict(places, fc6=place, fc7=place + step)
 
 
 class VGG16:
@@ -36,13 +39,16 @@ class VGG16:
     ceil_pools: numbers of the poolings that round up. The first release (and SSH) rounds all up, SSD and M2Det only the
     third, torchvision none. width: factor on all channels. list_name: layers are named `<list_name>.<place>` in the
     list of all layers, with parameters as in symbols.module_layers; '' = by the names of the first release.
+    norm: a BatchNorm behind each convolution, in the list of layers (torchvision's vgg16_bn has them so): without one,
+    nothing this deep learns from random weights in reasonable time.
     """
 
-    def __init__(self, reduced_fc=False, ceil_pools=(1, 2, 3, 4), width=1.0, list_name=''):
+    def __init__(self, reduced_fc=False, ceil_pools=(1, 2, 3, 4), width=1.0, list_name='', norm=False):
         self.reduced_fc = reduced_fc
         self.ceil_pools = ceil_pools
         self.width = width
         self.list_name = list_name
+        self.norm = norm
 
     def __call__(self, data, options):
         features, body, stride = {}, data, 1
@@ -51,7 +57,7 @@ class VGG16:
             if block > 1:
                 body, stride = self._pool(body, block - 1), 2 * stride
             for index in range(1, count + 1):
-                body = self._layer(body, f'conv{block}_{index}', channels, 3)
+                body = self._layer(body, f'conv{block}_{index}', channels, 3, options)
                 if block == index == 1:
                     body = to_half(body, options.half_precision)
             if block > 2:
@@ -59,17 +65,21 @@ class VGG16:
         if self.reduced_fc:
             channels = round(FC_CHANNELS * self.width)
             body = mx.sym.Pooling(data=body, kernel=(3, 3), stride=(1, 1), pad=(1, 1), pool_type='max', name='pool5')
-            body = self._layer(body, 'fc6', channels, 3, FC6_DILATE)
-            features['fc7'] = Feature(self._layer(body, 'fc7', channels, 1), stride, channels)
+            body = self._layer(body, 'fc6', channels, 3, options, FC6_DILATE)
+            features['fc7'] = Feature(self._layer(body, 'fc7', channels, 1, options), stride, channels)
         return features
 
     def _pool(self, data, number):
         return mx.sym.Pooling(data=data, kernel=(2, 2), stride=(2, 2), pool_type='max', name=f'pool{number}',
                               pooling_convention='full' if number in self.ceil_pools else 'valid')
 
-    def _layer(self, data, name, channels, kernel, dilate=1):
-        make = convolution
-        if self.list_name:
-            name, make = f'{self.list_name}.{layer_places()[name]}', module_layers.convolution
-        body = make(data, name, channels, kernel, dilate=dilate, bias=True, init=he_normal())
-        return relu(body, name + '_relu')
+    def _layer(self, data, name, channels, kernel, options, dilate=1):
+        settings = dict(kernel=kernel, dilate=dilate, bias=True, init=he_normal())
+        if not self.list_name:
+            return relu(convolution(data, name, channels, **settings), name + '_relu')
+        place = layer_places(self.norm)[name]
+        name = f'{self.list_name}.{place}'
+        if not self.norm:
+            return relu(module_layers.convolution(data, name, channels, **settings), name + '_relu')
+        return module_layers.conv_norm(data, name, f'{self.list_name}.{place + 1}', channels, options.bn_momentum,
+                                       **settings)

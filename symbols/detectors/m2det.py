@@ -11,7 +11,7 @@ Letters: B images, S input side, P priors, C classes with background.
 import functools
 
 from configs.derived import loss_factor
-from configs.m2det_keys import PRIORS_A_CELL, Pyramid, check_m2det
+from configs.m2det_keys import PRIORS_A_CELL, VGG_BACKBONES, Pyramid, check_m2det
 from sniper_mxnet import mx
 from symbols.backbones.residual import FORMS, ResidualNet
 from symbols.backbones.vgg import VGG16
@@ -25,6 +25,7 @@ BASE = 'base'                           # what the backbone is called
 BACKBONE_MOMENTUM, MLFPN_MOMENTUM = 0.9, 0.99
 RESIDUAL_STRIDES = (1, 2, 1, 2)         # stages 2 and 4 have strides 8 and 16
 PORT_DEVIATION = 0.001
+PRIOR_DEVIATION = 0.01
 
 
 class M2Det(Detector):
@@ -37,7 +38,7 @@ class M2Det(Detector):
         options = trunk_options(config)
         shallow, deep = backbone_features(config.M2DET.backbone, config.M2DET.width, options)
         features = mlfpn(shallow, deep, mlfpn_options(config, options))
-        return SsdHead(PRIORS_A_CELL, _head_init(config))(features, class_count(config))
+        return _head(config)(features, class_count(config))
 
     def train_symbol(self, config):
         """Inputs data; cls_target (B, P), loc_target (B, P, 4). Outputs `conf_loss_output` (1,), `loc_loss_output`
@@ -85,8 +86,8 @@ def trunk_options(config):
 def backbone_features(name, width, options):
     """Features of strides 8 and 16, on the input `data`, of a backbone of configs.m2det_keys.BACKBONES."""
     data = mx.sym.var('data')
-    if name == 'vgg16':
-        features = VGG16(True, (3,), width, BASE)(data, options)
+    if name in VGG_BACKBONES:
+        features = VGG16(True, (3,), width, BASE, norm=name == 'vgg16_bn')(data, options)
         return features['conv4_3'], features['fc7']
     features = ResidualNet(name, RESIDUAL_STRIDES, BASE + '.')(data, options)
     return features['stage2'], features['stage4']
@@ -113,8 +114,15 @@ def _neck_init(config):
     return functools.partial(mx.init.Xavier, rnd_type='gaussian', factor_type='out', magnitude=2.0)
 
 
-def _head_init(config):
-    """From fan-in to the initialiser: the authors' heads escape their own one, by their names, and have PyTorch's."""
-    if config.M2DET.init == 'port':
-        return lambda fan_in: mx.init.Normal(PORT_DEVIATION)
-    return lambda fan_in: mx.init.Uniform(fan_in ** -0.5)
+def _head(config):
+    """The authors' heads escape their own initialiser, by their names, and have PyTorch's.
+
+    With 'prior' they say the share of the background among the priors that are learnt from, as all that is known (Lin
+    et al. 2017, "Focal loss", section 4.1): a training need not unlearn confident nonsense first.
+    """
+    keys = config.M2DET
+    if keys.init == 'prior':
+        return SsdHead(PRIORS_A_CELL, lambda fan_in: mx.init.Normal(PRIOR_DEVIATION), keys.neg_pos / (1 + keys.neg_pos))
+    if keys.init == 'port':
+        return SsdHead(PRIORS_A_CELL, lambda fan_in: mx.init.Normal(PORT_DEVIATION))
+    return SsdHead(PRIORS_A_CELL, lambda fan_in: mx.init.Uniform(fan_in ** -0.5))

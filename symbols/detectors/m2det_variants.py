@@ -2,7 +2,7 @@
 import re
 from typing import Any, Dict, List
 
-from configs.m2det_keys import PRIORS_A_CELL, least_size
+from configs.m2det_keys import PRIORS_A_CELL, VGG_BACKBONES, least_size
 from symbols.backbones.residual import FORMS, STAGE_WIDTHS
 from symbols.variants import MOST_CLASSES, Variant
 
@@ -28,13 +28,13 @@ def settings_of(shapes: Dict[str, tuple]) -> Dict[str, Any]:
         found['dataset.NUM_CLASSES'] = min(max(2, rows // PRIORS_A_CELL), MOST_CLASSES)
     found['M2DET.backbone'] = backbone_of(shapes, 'base.')
     width = _first(shapes, 'base.0.weight')
-    if 0 < width <= 4 * STEM and found['M2DET.backbone'] == 'vgg16':
+    if 0 < width <= 4 * STEM and found['M2DET.backbone'] in VGG_BACKBONES:
         found['M2DET.width'] = width / STEM
     return found
 
 
 def backbone_of(shapes: Dict[str, tuple], prefix: str = '') -> str:
-    """Name of the backbone whose arrays begin with `prefix`; 'vgg16' where none is told."""
+    """Name of the backbone whose arrays begin with `prefix`; 'vgg16' where they are of none."""
     squeezed, units = f'{prefix}layer1.0.se_module.fc1.weight' in shapes, []
     for stage in range(1, len(STAGE_WIDTHS) + 1):
         pattern = re.compile(re.escape(prefix) + rf'layer{stage}\.\d+\.conv1\.weight$')
@@ -45,7 +45,7 @@ def backbone_of(shapes: Dict[str, tuple], prefix: str = '') -> str:
     for name, form in FORMS.items():
         if (form.units, form.squeeze, form.basic, form.groups) == (tuple(units), squeezed, basic, groups):
             return name
-    return 'vgg16'
+    return 'vgg16_bn' if f'{prefix}1.running_mean' in shapes else 'vgg16'
 
 
 def variants_of(shapes: Dict[str, tuple]) -> List[Variant]:

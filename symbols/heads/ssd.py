@@ -5,6 +5,8 @@ map (largest first), row, column, prior of the cell. Channels of a cell: k * 4 o
 """
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from sniper_mxnet import mx
 from symbols.module_layers import convolution
 
@@ -18,21 +20,29 @@ class SsdHead:
     """A 3x3 convolution for boxes, `loc.<map>`, and one for classes, `conf.<map>`, on each map.
 
     priors: k. init: from the number of input channels and kernel cells (fan-in) to the weights' initialiser.
+    background: share of the background in all first scores; None = all classes alike.
     """
 
-    def __init__(self, priors, init):
+    def __init__(self, priors, init, background=None):
         self.priors = priors
         self.init = init
+        self.background = background
 
     def __call__(self, features, num_classes):
         """list of Feature, largest first, in float32 -> SsdOutputs."""
-        return SsdOutputs(self._rows(features, 'loc', 4), self._rows(features, 'conf', num_classes))
+        first = np.zeros((self.priors, num_classes))
+        if self.background is not None:
+            first[:, 1:] = -np.log(self.background / (1 - self.background) * (num_classes - 1))     # odds
+        return SsdOutputs(self._rows(features, 'loc', np.zeros((self.priors, 4))), self._rows(features, 'conf', first))
 
-    def _rows(self, features, name, columns):
+    def _rows(self, features, name, first):
+        """first (k, columns): biases at the start."""
+        columns = first.shape[1]
         parts = []
         for number, feature in enumerate(features):
             body = convolution(feature.symbol, f'{name}.{number}', self.priors * columns, kernel=3, bias=True,
-                               init=self.init(9 * feature.channels), new=True)
+                               init=self.init(9 * feature.channels), bias_init=mx.init.Constant(first.ravel()),
+                               new=True)
             body = mx.sym.transpose(body, axes=(0, 2, 3, 1), name=f'{name}.{number}.last')
             parts.append(mx.sym.Reshape(body, shape=(0, -1, columns), name=f'{name}.{number}.rows'))
         return mx.sym.Concat(*parts, dim=1, name=f'{name}.all') if len(parts) > 1 else parts[0]

@@ -155,11 +155,11 @@ def test_two_devices_are_one_with_their_batches(tmp_path):
 
 def test_device_means_are_summed_as_in_the_original():
     """Nothing is divided by the number of devices, unless LOSS_MEAN says so."""
-    from lib.train.schedule import learning_rate, sgd_settings
+    from lib.train.schedule import learning_rate, optimiser_settings
     config = make_config()
-    assert sgd_settings(config, learning_rate(config, 8, 2), parts=4)['rescale_grad'] == 1.0
+    assert optimiser_settings(config, learning_rate(config, 8, 2), parts=4)['rescale_grad'] == 1.0
     config.TRAIN.LOSS_MEAN = 'update'
-    assert sgd_settings(config, learning_rate(config, 8, 2), parts=4)['rescale_grad'] == 0.25
+    assert optimiser_settings(config, learning_rate(config, 8, 2), parts=4)['rescale_grad'] == 0.25
 
 
 @pytest.mark.parametrize('missing', ['DMLC_ROLE', 'DMLC_NUM_SERVER'])

@@ -59,7 +59,8 @@ def optimiser_step(mx, scale=None, **settings):
     """Of two equal networks: parameters before and after an update, and the gradients before it."""
     step, batch = make_step(mx, scale)
     with step:
-        step.init_optimiser({'learning_rate': 0.1, 'wd': settings.pop('wd', 0.0), 'rescale_grad': 1.0}, **settings)
+        step.init_optimiser('sgd', {'learning_rate': 0.1, 'wd': settings.pop('wd', 0.0), 'rescale_grad': 1.0},
+                            **settings)
         before = parameters(step)
         step.forward_backward(batch)
         grads = {name: grads[0].asnumpy().astype(np.float64) for name, grads, _ in step.trained_arrays()}

@@ -42,7 +42,7 @@ def make_step(mx, scale=None, interval=100):
     mx.random.seed(3)
     np.random.seed(3)
     step.initialise(mx.init.Xavier())
-    step.init_optimiser({'learning_rate': 0.1, 'wd': 0.01, 'rescale_grad': 1.0})
+    step.init_optimiser('sgd', {'learning_rate': 0.1, 'wd': 0.01, 'rescale_grad': 1.0})
     iterator.start_epoch(0)
     return step, next(iterator)
 

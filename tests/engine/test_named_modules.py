@@ -81,7 +81,7 @@ def test_training_on_two_devices():
     with TrainingStep(detector.train_symbol(config), [('data', (4, 3, 128, 128))], labels,
                       [mx.cpu(0), mx.cpu(1)]) as step:
         step.initialise(detector.initializer())
-        step.init_optimiser(dict(learning_rate=0.002, momentum=0.9, wd=5e-4), kvstore='local')
+        step.init_optimiser('sgd', dict(learning_rate=0.002, momentum=0.9, wd=5e-4), kvstore='local')
         losses = []
         for _ in range(5):
             step.forward_backward(batch)

@@ -56,5 +56,5 @@ def _initial(mx, name, shape, score_spread):
     fan_in = 1
     for size in shape[1:]:
         fan_in *= size
-    scale = 1e-4 if name.startswith(('bbox_pred', 'rpn_', 'offset', 'conv_new_out')) else 1.0
+    scale = 1e-4 if name.startswith(('bbox_pred', 'rpn_', 'offset', 'conv_new_out', 'loc.')) else 1.0
     return mx.nd.random.normal(0, scale * (2.0 / fan_in) ** 0.5, shape)

@@ -52,8 +52,8 @@ def test_unit_holds_whole_batches_of_all_scales():
 def test_jobs_give_what_one_process_gives(tmp_path):
     roidb = fakes.make_roidb(tmp_path)
     clock = StageClock()
-    one = detect(roidb, fakes.FakePredictor, fakes.make_config())
-    two = detect(roidb, fakes.FakePredictor, fakes.make_config(CONCURRENT_JOBS=2), clock=clock)
+    one = detect(roidb, fakes.FakePredictor, fakes.make_config(FLIP=True))
+    two = detect(roidb, fakes.FakePredictor, fakes.make_config(FLIP=True, CONCURRENT_JOBS=2), clock=clock)
     assert_same(one, two)
     assert clock.seconds['network'] > 0 and clock.seconds['read'] > 0
 

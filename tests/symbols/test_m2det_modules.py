@@ -171,7 +171,8 @@ def test_backbone(name):
 
 
 # Of the backbone alone, the classifier of ImageNet included: reference/m2det.md section 2.4
-COUNTS = {'vgg16': 20483904, 'resnet18': 11689512, 'resnet34': 21797672, 'resnet50': 25557032, 'resnet101': 44549160,
+COUNTS = {'vgg16': 20483904, 'vgg16_bn': 20496448, 'resnet18': 11689512, 'resnet34': 21797672,
+          'resnet50': 25557032, 'resnet101': 44549160,
           'se_resnet101': 49326872, 'se_resnet152': 66821848, 'se_resnext50_32x4d': 27559896,
           'se_resnext101_32x4d': 48955416, 'senet154': 115088984, 'resnet152': 60192808, 'se_resnet50': 28088024}
 

@@ -229,7 +229,7 @@ def test_the_heads_keep_float32():
     ('train', 'TRAIN.ONLY_PROPOSAL', 'True', 'TRAIN.ONLY_PROPOSAL is True'),
     ('test', 'TEST.AUTO_FOCUS', 'True', 'TEST.AUTO_FOCUS is True'),
     ('test', 'TEST.EXTRACT_PROPOSALS', 'True', 'TEST.EXTRACT_PROPOSALS is True'),
-    ('test', 'TEST.SCALES', '[2x]', r"TEST.SCALES is \['2x'\], but m2det sees every image once"),
+    ('test', 'TEST.DO_PRUNING', '[True]', 'm2det has no FocusPixels'),
     ('demo', 'M2DET.input_size', '63', 'no multiple of 16'),
     ('train', 'M2DET.input_size', '32', 'too small for 3 maps')])
 def test_refused(purpose, key, value, message):

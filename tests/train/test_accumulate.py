@@ -64,7 +64,7 @@ def test_outputs_are_those_of_all_parts(mx):
     batch = next(iterator)
     with make_step(config, TinyDetector(), iterator, [mx.cpu()]) as step:
         init_parameters(step, TinyDetector(), config)
-        step.init_optimiser({'learning_rate': 0.1})
+        step.init_optimiser('sgd', {'learning_rate': 0.1})
         step.forward_backward(batch, ['rpn_cls_prob_output'])
         found = step.outputs(['rpn_cls_prob_output']).read()['rpn_cls_prob_output']
         assert len(found) == 6

@@ -131,6 +131,21 @@ def test_killed_in_an_epoch_goes_on_from_the_last_checkpoint(straight, tmp_path)
     assert_same_end(straight, prefix)
 
 
+def test_adam_resumes_exactly_and_is_named_when_it_changes(tmp_path):
+    config = make_config(OPTIMIZER='adam')
+    whole, parts = str(tmp_path / 'whole' / 'S'), str(tmp_path / 'parts' / 'S')
+    run(whole, config=config)
+    stop = at(1, 1, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    assert run(parts, config=config, on_batch=stop)[0] == 143
+    assert run(parts, config=config, resume=True)[0] == 0
+    assert_same_end(whole, parts)
+    states = read_arrays(END % (whole, 'states'))
+    assert {name.split(':')[0] for name in states} == {'mean', 'variance', 'count'}
+    assert (states['variance:stem_weight'] > 0).all() and states['mean:stem_weight'].any()
+    with pytest.raises(SniperError, match='disagree about the momentum of .* the same TRAIN.OPTIMIZER'):
+        run(parts, config=make_config(end_epoch=3), resume=True)
+
+
 def test_resume_passes_over_damaged_checkpoints(straight, tmp_path, caplog):
     prefix = str(tmp_path / 'S')
     run(prefix)

@@ -13,7 +13,7 @@ from tests.train.tiny import make_config
 
 
 def test_golden_schedule_and_settings():
-    from lib.train.schedule import sgd_settings
+    from lib.train.schedule import optimiser_settings
     golden = np.load(golden_file('pipeline/lr_schedule.npz'))
     for case in range(int(golden['n_cases'])):
         def value(name):
@@ -36,7 +36,7 @@ def test_golden_schedule_and_settings():
         expected = value('lr_per_update')
         rates = np.array([schedule(update) for update in range(1, len(expected) + 1)])
         np.testing.assert_allclose(rates, expected, rtol=1e-9, err_msg=f'case {case}')
-        settings = sgd_settings(config, schedule)
+        settings = optimiser_settings(config, schedule)
         for key in ('momentum', 'wd', 'rescale_grad', 'multi_precision'):
             name = 'optimizer_' + key if key in ('momentum', 'wd') else key
             assert settings[key] == pytest.approx(value(name)), (case, key)
@@ -73,11 +73,21 @@ def test_bad_values_are_one_line_errors():
 
 
 def test_clipping_follows_the_loss_scale():
-    from lib.train.schedule import sgd_settings
+    from lib.train.schedule import optimiser_settings
     config = make_config()
     config.TRAIN.CLIP_GRADIENT, config.TRAIN.fp16, config.TRAIN.scale = 2.0, True, 100.0
-    assert sgd_settings(config, learning_rate(config, 10, 2))['clip_gradient'] == 200.0
-    assert math.isclose(sgd_settings(config, learning_rate(config, 10, 2))['wd'], config.TRAIN.wd * 100)
+    assert optimiser_settings(config, learning_rate(config, 10, 2))['clip_gradient'] == 200.0
+    assert math.isclose(optimiser_settings(config, learning_rate(config, 10, 2))['wd'], config.TRAIN.wd * 100)
+
+
+def test_adam_takes_the_loss_scale_off_the_gradients():
+    from lib.train.schedule import optimiser_settings
+    config = make_config(OPTIMIZER='adam', CLIP_GRADIENT=2.0, fp16=True, scale=100.0, LOSS_MEAN='update')
+    schedule = learning_rate(config, 10, 2)
+    assert schedule.base_lr == config.TRAIN.lr and schedule.loss_factor == 100
+    settings = optimiser_settings(config, schedule, parts=4)
+    assert settings == dict(learning_rate=config.TRAIN.lr, lr_scheduler=schedule, multi_precision=True,
+                            beta1=config.TRAIN.momentum, wd=config.TRAIN.wd, rescale_grad=1 / 400, clip_gradient=2.0)
 
 
 SHARES = (0.5, 0.2, 0.1, 0.1)    # of the authors' list .004 .002 .0004 .00004 .000004, and the port's gamma

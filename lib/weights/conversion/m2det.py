@@ -10,6 +10,7 @@ from typing import Dict, Optional
 import numpy as np
 
 from configs.keys import default_values
+from configs.m2det_keys import VGG_BACKBONES
 from lib.utils.errors import SniperError
 from lib.weights.conversion.architectures import IMAGENET_MEAN, IMAGENET_STD
 from lib.weights.conversion.converted import Converted, FeatureDifference
@@ -94,7 +95,7 @@ def _backbone(arrays, path):
     made = {key: _finite(arrays[key[len(BASE):]], key[len(BASE):], path) for key in wanted}
     picture, border = _picture(SIDE), (0, 0, 0)
     data = given_data = picture[:, ::-1] - np.reshape(MEANS, (3, 1, 1))
-    if name != 'vgg16':
+    if name not in VGG_BACKBONES:
         data = (picture - np.reshape(IMAGENET_MEAN, (3, 1, 1))) / np.reshape(IMAGENET_STD, (3, 1, 1))
         border = np.subtract(MEANS[::-1], IMAGENET_MEAN) / IMAGENET_STD     # what zeros around ours stand for
         _fold_input(made, BASE if f'{BASE}conv1.weight' in made else f'{BASE}layer0.')

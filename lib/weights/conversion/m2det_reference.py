@@ -4,6 +4,7 @@ Written from reference/m2det.md without a look at symbols/. Each level and scale
 """
 import numpy as np
 
+from configs.m2det_keys import VGG_BACKBONES
 from lib.weights.conversion.torch_layers import TorchLayers
 
 GROUPS = {'resnet': 1, 'se_resnet': 1, 'se_resnext': 32, 'senet': 64}      # groups of the 3x3 convolutions
@@ -15,7 +16,7 @@ def backbone_maps(arrays, data, backbone, prefix='', border=(0, 0, 0)):
     border: what a ResNet's first layer sees around the picture, a number a channel.
     """
     net = TorchLayers(arrays)
-    if backbone == 'vgg16':
+    if backbone in VGG_BACKBONES:
         return _vgg(net, net.nd.array(data), prefix)
     return _residual(net, data, backbone, prefix, border)
 
@@ -76,18 +77,24 @@ def _attended(net, source, scale):
 
 
 def _vgg(net, data, prefix):
-    """The list of 35 layers; maps behind the 22nd and the 34th."""
-    shallow = None
-    for place in range(35):
-        if f'{prefix}{place}.weight' in net.arrays:
-            pad, dilate = {31: (6, 6), 33: (0, 1)}.get(place, (1, 1))
-            data = net.nd.relu(net.conv(data, f'{prefix}{place}', pad=pad, dilate=dilate))
-        elif place in (4, 9, 16, 23):
-            shallow = data if place == 23 else shallow
-            data = net.pool(data, 2, 2, ceil=place == 16)
-        elif place == 30:
-            data = net.pool(data, 3, 1, 1)
-    return shallow, data
+    """The list of 35 layers, or of 50 with BatchNorms; maps behind the 22nd and the 34th, or the 32nd and the 49th."""
+    norm = f'{prefix}1.running_mean' in net.arrays
+    place, maps = 0, []
+
+    def layer(data, pad=1, dilate=1):
+        nonlocal place
+        data = net.conv(data, f'{prefix}{place}', pad=pad, dilate=dilate)
+        data = net.nd.relu(net.norm(data, f'{prefix}{place + 1}') if norm else data)
+        place += 3 if norm else 2
+        return data
+
+    for block, count in enumerate((2, 2, 3, 3, 3)):
+        data = net.pool(data, 2, 2, ceil=block == 3) if block else data
+        for _ in range(count):
+            data = layer(data)
+        maps.append(data)
+        place += 1      # the pooling
+    return maps[3], layer(layer(net.pool(data, 3, 1, 1), 6, 6), 0)
 
 
 def _residual(net, data, backbone, prefix, border):

@@ -111,7 +111,7 @@ def test_a_wrong_mapping_is_found_out(monkeypatch, tmp_path):
         convert.convert_file(path, str(tmp_path / 'out'))
 
 
-@pytest.mark.parametrize('name', ['vgg16', 'resnet18', 'se_resnet50'])
+@pytest.mark.parametrize('name', ['vgg16', 'vgg16_bn', 'resnet18', 'se_resnet50'])
 def test_backbones(tmp_path, name):
     arrays = backbone_arrays(name)
     path = torch_file(tmp_path / 'base.pth', arrays)

@@ -43,7 +43,7 @@ def one_step(config):
     with make_step(config, detector, batches, [mx.cpu()]) as step:
         init_parameters(step, detector, config)
         before = {name: array.asnumpy() for name, array in step.parameters()[0].items()}
-        step.init_optimiser({'learning_rate': 1e-3}, 'device')
+        step.init_optimiser('sgd', {'learning_rate': 1e-3}, 'device')
         step.forward_backward(batches.batch())
         step.update()
         args, auxs = step.parameters()

@@ -1,0 +1,87 @@
+"""The predictor of a test: a network for all scales, or one a scale where the graph depends on it (Task.at_scale)."""
+import functools
+
+from lib.engine.precision import prepare
+from lib.inference.masks import MaskingPredictor
+from lib.tasks import get_task
+from lib.utils.errors import SniperError
+
+
+class PredictorFactory:
+    """Makes the MXNet predictor of a configuration and checkpoint; picklable, for inference processes.
+
+    The graphs are those that the configuration's task tests with. With TEST.PRECISION int8 they are calibrated here,
+    once for all processes, unless that was done by an earlier run. SniperError: one optimised graph for several.
+    """
+
+    def __init__(self, config, weights):
+        from lib.engine.network import calibrated_weights
+        self._config = config
+        self._graphs = graph_configs(config)
+        if weights.optimized and len(self._graphs) > 1:
+            raise SniperError(f'TEST.OPTIMIZED {weights.prefix} is a network for one input size, but TEST.SCALES '
+                              f'{config.TEST.SCALES} want one each: give one scale, or leave TEST.OPTIMIZED out')
+        graph = get_task(config, 'test').test_graph
+        self._weights = [calibrated_weights(of_graph, weights, graph) for of_graph in self._graphs]
+
+    def __call__(self):
+        """-> Predictor, with TEST.WITH_MASK a MaskingPredictor around it, or ScalePredictors. SniperError: broken file,
+        GPU absent, unknown network, no mask head, a precision that is not to be had."""
+        prepare(self._config)  # before MXNet loads, in every process
+        if len(self._graphs) == 1:
+            return _predictor(self._graphs[0], self._weights[0])
+        return ScalePredictors([functools.partial(_predictor, *pair) for pair in zip(self._graphs, self._weights)])
+
+
+class ScalePredictors:
+    """A predictor a scale, each made when its first batch comes, from `makers`: callables, one a scale."""
+
+    def __init__(self, makers):
+        self._makers, self._made = list(makers), {}
+
+    @property
+    def devices(self):
+        """Number of devices, the same for all."""
+        return self._of_scale(next(iter(self._made), 0)).devices
+
+    def predict(self, batch):
+        """See lib.engine.predictor; by the scale whose windows the batch has."""
+        return self._of_scale(batch.windows[0].level).predict(batch)
+
+    def close(self):
+        """Free all that were made."""
+        while self._made:
+            self._made.popitem()[1].close()
+
+    def _of_scale(self, index):
+        if index not in self._made:
+            self._made[index] = self._makers[index]()
+        return self._made[index]
+
+
+def graph_configs(config) -> list:
+    """Configurations of the test's graphs: of one for all scales, or one a scale."""
+    task = get_task(config, 'test')
+    found = [task.at_scale(index).config for index in range(len(config.TEST.SCALES))]
+    return [config] if all(of_scale is config for of_scale in found) else found
+
+
+def _predictor(config, weights):
+    from lib.engine.devices import contexts
+    from lib.engine.network import load_network
+    from lib.engine.predictor import Predictor
+    from symbols import get_detector
+    task, devices, detector = get_task(config, 'test'), contexts(config), get_detector(config.symbol)
+    graph = task.masks
+    masks = config.TEST.WITH_MASK and not config.TEST.EXTRACT_PROPOSALS
+    if masks and (graph is None or not hasattr(detector, f'{graph.variant}_symbol')):
+        raise SniperError(f'TEST.WITH_MASK is True, but the network {config.symbol} has no mask head: set it to False')
+    network = load_network(config, weights, task.test_graph, devices)
+    source = f'the weights {weights.path}'
+    predictor = Predictor(network.symbol, network.arg_params, network.aux_params, devices, source,
+                          network.made_together, advice=task.advice)
+    if masks:
+        mask_predictor = Predictor(detector.symbol(config, graph.variant), network.arg_params, network.aux_params,
+                                   devices, source)
+        return MaskingPredictor(predictor, mask_predictor, graph)
+    return predictor
