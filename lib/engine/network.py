@@ -19,11 +19,8 @@ from lib.engine.predictor import check_shapes
 from lib.engine.winograd import use_winograd
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
-<<<<<<< HEAD
-from lib.weights.misfit import whose_weights
-=======
 from lib.utils.npz import digest
->>>>>>> main
+from lib.weights.misfit import whose_weights
 from lib.weights.paths import DEFAULT_OUTPUT_PATH, read_sidecar
 
 logger = logging.getLogger(__name__)

@@ -68,7 +68,7 @@ def graph_configs(config) -> list:
 
 def _predictor(config, weights):
     from lib.engine.devices import contexts
-    from lib.engine.network import load_network
+    from lib.engine.network import load_network, whose_network
     from lib.engine.predictor import Predictor
     from symbols import get_detector
     task, devices, detector = get_task(config, 'test'), contexts(config), get_detector(config.symbol)
@@ -79,7 +79,8 @@ def _predictor(config, weights):
     network = load_network(config, weights, task.test_graph, devices)
     source = f'the weights {weights.path}'
     predictor = Predictor(network.symbol, network.arg_params, network.aux_params, devices, source,
-                          network.made_together, advice=task.advice)
+                          network.made_together, advice=task.advice,
+                          whose=whose_network(config, weights))
     if masks:
         mask_predictor = Predictor(detector.symbol(config, graph.variant), network.arg_params, network.aux_params,
                                    devices, source)

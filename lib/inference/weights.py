@@ -166,49 +166,6 @@ def names_for(num_classes: int) -> Tuple[str, ...]:
     return tuple([BACKGROUND] + [f'class {label}' for label in range(1, num_classes)]) if num_classes else ()
 
 
-<<<<<<< HEAD
-class PredictorFactory:
-    """Makes the MXNet predictor of a configuration and checkpoint; picklable, for inference processes.
-
-    The graph is the one that the configuration's task tests with. With TEST.PRECISION int8 the network is calibrated
-    here, once for all processes, unless that was done by an earlier run.
-    """
-
-    def __init__(self, config, weights):
-        from lib.engine.network import calibrated_weights
-        self._config = config
-        self._task = get_task(config, 'test')
-        self._weights = calibrated_weights(config, weights, self._task.test_graph)
-
-    def __call__(self):
-        """-> Predictor, with TEST.WITH_MASK a MaskingPredictor around it. SniperError: broken file, GPU absent,
-        unknown network, no mask head, a precision that is not to be had."""
-        prepare(self._config)  # before MXNet loads, in every process
-        from lib.engine.devices import contexts
-        from lib.engine.network import load_network, whose_network
-        from lib.engine.predictor import Predictor
-        from symbols import get_detector
-        devices = contexts(self._config)
-        detector = get_detector(self._config.symbol)
-        graph = self._task.masks
-        masks = self._config.TEST.WITH_MASK and not self._config.TEST.EXTRACT_PROPOSALS
-        if masks and (graph is None or not hasattr(detector, f'{graph.variant}_symbol')):
-            raise SniperError(f'TEST.WITH_MASK is True, but the network {self._config.symbol} has no mask head: set it '
-                              'to False')
-        network = load_network(self._config, self._weights, self._task.test_graph, devices)
-        source = f'the weights {self._weights.path}'
-        predictor = Predictor(network.symbol, network.arg_params, network.aux_params, devices, source,
-                              network.made_together, advice=self._task.advice,
-                              whose=whose_network(self._config, self._weights))
-        if masks:
-            mask_symbol = detector.symbol(self._config, graph.variant)
-            mask_predictor = Predictor(mask_symbol, network.arg_params, network.aux_params, devices, source)
-            return MaskingPredictor(predictor, mask_predictor, graph)
-        return predictor
-
-
-=======
->>>>>>> main
 def use_float32_on_cpu(config) -> None:
     """TRAIN.fp16 also chooses the precision of the test graph, but CPUs have no half precision: turn it off there.
 

@@ -102,7 +102,8 @@ def pretrained_values(config, shapes, aux_shapes, new_names, optional_names=()):
         moved = f' (an earlier run has it: {os.path.join(os.path.dirname(prefix), aside[-1])})' if aside else ''
         meant = misread_prefix(prefix, config.symbol)
         raise SniperError(f'pretrained weights {path} do not exist{moved}{meant}: fetch them, or set '
-                          "network.pretrained and network.pretrained_epoch, or train from scratch with `--set network.pretrained ''`")
+                          "network.pretrained and network.pretrained_epoch, or train from scratch with `--set "
+                          "network.pretrained ''`")
     sidecar = read_sidecar(prefix, config.network.pretrained_epoch)
     check_requirements(config, sidecar.get('requires'), f'pretrained weights {path}')
     args, auxs = load_params(path)
