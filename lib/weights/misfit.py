@@ -10,7 +10,7 @@ from symbols.variants import CLASSES
 def whose_weights(config, shapes: Dict[str, tuple], symbol: str = '') -> str:
     """{name: shape} of weights -> whose they are and the mend, as the end of a sentence; '' if that is not known.
 
-    symbol: of their training, where a side file says it: to try all networks takes minutes, as lib.weights.inspect does.
+    symbol: of their training, where a side file says it: to try all networks takes minutes.
     """
     keys = other_keys(config, shapes)
     if keys:
