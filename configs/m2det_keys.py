@@ -113,10 +113,10 @@ def own_size(config: EasyDict) -> Optional[str]:
     pyramid = Pyramid.from_config(config)
     if pyramid.size in SHIPPED and len(pyramid.sides) == len(SHIPPED[pyramid.size][0]):
         return None
-    return ('M2DET.input_size {} with {} maps is none of those that M2Det was published with ({}): maps of {} cells a '
-            'side, {} pixels a cell, priors of {} of the side'.format(
-                pyramid.size, len(pyramid.sides), _text(SHIPPED, ', '), _text(pyramid.sides),
-                _text(f'{step:g}' for step in pyramid.steps), _text(f'{size:g}' for size in pyramid.sizes)))
+    return ('M2DET.input_size {} with {} maps is none of those that M2Det was published with ({}), and refused by the '
+            'original; here, by the rule of those: maps of {} cells a side, {} pixels a cell, priors of {} of the '
+            'side'.format(pyramid.size, len(pyramid.sides), _text(SHIPPED, ', '), _text(pyramid.sides),
+                          _text(f'{step:g}' for step in pyramid.steps), _text(f'{size:g}' for size in pyramid.sizes)))
 
 
 def _text(numbers, joint=' '):

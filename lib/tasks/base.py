@@ -187,6 +187,10 @@ class Task:
         """
         raise NotImplementedError
 
+    def told(self, out: Dict[str, np.ndarray]) -> List[str]:
+        """What the arrays of a sample that `targets` filled say, in figures, for pictures of it."""
+        return []
+
     def left_out(self, report: TargetReport) -> List[str]:
         """What to warn of after an epoch; report: sums over it."""
         lines = [f'{report.dropped} objects did not fit into the inputs of the network'] if report.dropped else []

@@ -103,6 +103,10 @@ class M2DetTask(Task):
             truths, self.config.M2DET.overlap_thresh)
         return TargetReport()
 
+    def told(self, out):
+        """How many priors learn a box."""
+        return [f'{np.count_nonzero(out["cls_target"])} priors']
+
     def metrics(self):
         """Both losses: of the classes, and of the boxes."""
         return list(METRICS)
@@ -134,9 +138,13 @@ class M2DetTask(Task):
 
     def size_warnings(self, scales, sizes):
         """Objects without area; priors far from those that there are; an input that was never published."""
-        own = own_size(self.config)
         return (flat_warnings(scales, sizes) + prior_warnings(scales, sizes, Pyramid.from_config(self.config))
-                + ([own] if own else []))
+                + self.test_size_warnings(scales, sizes))
+
+    def test_size_warnings(self, scales, sizes):
+        """An input that was never published."""
+        own = own_size(self.config)
+        return [own] if own else []
 
     def remarks(self, purpose):
         """Of keys without effect, and of what happens twice."""

@@ -80,8 +80,11 @@ def frozen_parameters(config, names):
                         ', '.join(config.network.FIXED_PARAMS))
         return []
     frozen = [name for name in names if any(part in name for part in config.network.FIXED_PARAMS)]
-    logger.info('%d of %d parameters are frozen (network.FIXED_PARAMS: %s)',
-                len(frozen), len(names), ', '.join(config.network.FIXED_PARAMS) or 'empty')
+    unknown = [part for part in config.network.FIXED_PARAMS if not any(part in name for name in names)]
+    logger.info('%d of %d parameters are frozen (network.FIXED_PARAMS: %s)%s',
+                len(frozen), len(names), ', '.join(config.network.FIXED_PARAMS) or 'empty',
+                f'; no name has {", ".join(unknown)} in it, they are such as {shortened(names, listed=4)}'
+                if unknown else '')
     return frozen
 
 
@@ -118,8 +121,9 @@ def pretrained_values(config, shapes, aux_shapes, new_names, optional_names=()):
                           for entries in (shapes, aux_shapes))
     _check_complete(config, path, dict(wanted, **statistics), given, sidecar)
     _say_unused(config, path, given, set(shapes) | set(aux_shapes))
-    logger.info('Weights from %s: %d arrays; %d new ones are initialised', path, len(wanted) + len(statistics),
-                len(shapes) + len(aux_shapes) - len(wanted) - len(statistics))
+    new = sorted((set(shapes) | set(aux_shapes)) - set(wanted) - set(statistics))
+    logger.info('Weights from %s: %d arrays; %d new ones are initialised%s', path, len(wanted) + len(statistics),
+                len(new), f' ({shortened(new, listed=4)})' if new else '')
     return {name: args[name] for name in wanted}, {name: auxs[name] for name in statistics}
 
 

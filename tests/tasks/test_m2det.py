@@ -174,7 +174,7 @@ def test_the_draws_of_a_sample_are_its_own(tmp_path):
             [batch] = list(batches)
             return batch.data['data'].tobytes(), batch.label['loc_target'].tobytes()
 
-    assert epoch(0, 0) == epoch(0, 0) == epoch(0, 1) != epoch(1, 0)
+    assert epoch(0, 0) == epoch(0, 0) == epoch(0, 1) == epoch(0, 4) != epoch(1, 0)
 
 
 def test_mirrored_records_are_drawn_from_mirrored_pixels(tmp_path):
@@ -185,7 +185,7 @@ def test_mirrored_records_are_drawn_from_mirrored_pixels(tmp_path):
     task.drawn_picture = lambda found, row, window, rng: (found, dict(row, flipped=False), window)
     found, _, _ = picture_of_window(ImageFile(record['image'], 96, 80), mirrored(record),
                                     Window((0, 0, 96, 80), 1, 1, 80, 96), task, True, None)
-    np.testing.assert_array_equal(found, pixels[:, ::-1])
+    np.testing.assert_array_equal(found, pixels[:64, ::-1][:, :64])
 
 
 def test_decode_gives_boxes_of_the_image():
