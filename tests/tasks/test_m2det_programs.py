@@ -170,11 +170,12 @@ def test_start_from_a_detector_with_a_frozen_backbone(images, trained, tmp_path,
     assert same == {name for name in old if name.startswith('arg:base.')}
 
 
-@pytest.mark.parametrize('key, value', [('M2DET.planes', '32'), ('M2DET.backbone', 'resnet18'),
-                                        ('M2DET.num_levels', '3')])
-def test_weights_of_another_network(images, trained, key, value):
+@pytest.mark.parametrize('key, value, mend', [
+    ('M2DET.planes', '32', '16'), ('M2DET.backbone', 'resnet18', 'vgg16 M2DET.width 0.125'),
+    ('M2DET.num_levels', '3', '2'), ('M2DET.sfam', 'True', 'False')])
+def test_weights_of_another_network(images, trained, key, value, mend):
     width = ['M2DET.width', '1'] if key == 'M2DET.backbone' else []
-    with pytest.raises(SniperError, match='do not fit the network'):
+    with pytest.raises(SniperError, match=f'do not fit the network: .* they are of another m2det: --set {key} {mend}$'):
         main_test.main(arguments(images, trained, key, value, *width))
 
 
