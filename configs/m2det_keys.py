@@ -58,8 +58,9 @@ class Pyramid(NamedTuple):
         if len(sizes) != scales + 1:
             raise ConfigError(f'M2DET.size_pattern has {len(sizes)} entries{"" if keys.size_pattern else " by default"}'
                               f', but M2DET.num_scales is {scales}; give one size a map and one more, {scales + 1}')
-        if list(sizes) != sorted(sizes) or sizes[-1] > LARGEST:
-            raise ConfigError(f'M2DET.size_pattern is {list(sizes)}; it wants growing shares of the input\'s side')
+        if list(sizes) != sorted(set(sizes)) or sizes[-1] > LARGEST or sizes[0] * size < 1:
+            raise ConfigError(f"M2DET.size_pattern is {list(sizes)}; it wants growing shares of the input's side, from "
+                              f'1 pixel ({1 / size:.2g}) to {LARGEST}')
         return cls(size, sides, steps, sizes)
 
 
@@ -112,10 +113,10 @@ def own_size(config: EasyDict) -> Optional[str]:
     pyramid = Pyramid.from_config(config)
     if pyramid.size in SHIPPED and len(pyramid.sides) == len(SHIPPED[pyramid.size][0]):
         return None
-    return ('M2DET.input_size {} with {} maps is none of those that M2Det was published with ({}): maps of {} cells a '
-            'side, {} pixels a cell, priors of {} of the side'.format(
-                pyramid.size, len(pyramid.sides), _text(SHIPPED, ', '), _text(pyramid.sides),
-                _text(f'{step:g}' for step in pyramid.steps), _text(f'{size:g}' for size in pyramid.sizes)))
+    return ('M2DET.input_size {} with {} maps is none of those that M2Det was published with ({}), and refused by the '
+            'original; here, by the rule of those: maps of {} cells a side, {} pixels a cell, priors of {} of the '
+            'side'.format(pyramid.size, len(pyramid.sides), _text(SHIPPED, ', '), _text(pyramid.sides),
+                          _text(f'{step:g}' for step in pyramid.steps), _text(f'{size:g}' for size in pyramid.sizes)))
 
 
 def _text(numbers, joint=' '):

@@ -36,17 +36,17 @@ def main(argv=None):
         config.TEST.PRECISION = args.precision
     prepare(config)
     from lib.engine.network import export_model
-    from lib.inference.predictors import graph_configs
+    from lib.inference.predictors import graph_tasks
     from lib.inference.scale import scale_name
     from lib.inference.weights import find_weights, settle_classes
     weights = find_weights(config, output_folder(config, args.cfg), args.save_prefix)
     settle_classes(config, weights)
     config.TRAIN.fp16 = False  # of the test graph too; CPUs have none
-    graph, *others = graph_configs(config)
+    task, *others = graph_tasks(config)
     if others:
         raise SniperError(f'TEST.SCALES is {config.TEST.SCALES}, and {config.symbol} has a network for each: give the '
                           f"one to write, such as --set TEST.SCALES '[{scale_name(config, 0)}]'")
-    export_model(graph, weights, args.out, config.TEST.PRECISION)
+    export_model(task.config, weights, args.out, config.TEST.PRECISION)
     return 0
 
 

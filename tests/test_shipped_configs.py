@@ -58,9 +58,9 @@ def test_every_graph_is_bound_and_the_test_graph_runs(path):
 
 
 def check_outputs(executor, config):
-    draw = np.random.RandomState(0)
+    pattern = np.random.RandomState(0).normal(0, 0.02, 65521).astype(np.float32)    # a prime number: no two rows agree
     for name, array in sorted(executor.arg_dict.items()):
-        array[:] = draw.normal(0, 0.02, array.shape)
+        array[:] = np.resize(pattern, array.shape)
     for name, array in executor.aux_dict.items():
         array[:] = 1
     executor.arg_dict['im_info'][:] = [[SIZE, SIZE, 1]]

@@ -1,4 +1,4 @@
-"""How the operators look from Python: names, places, JSON, error messages, threads, import settings."""
+"""How the operators look from Python: names, places, JSON, error messages, import settings."""
 import os
 import re
 import subprocess
@@ -200,34 +200,6 @@ def test_unknown_shapes(shapes, message):
     complete = dict(data=(2, 3, 8, 8), im_info=(2, 3), offset=(600, 2, 2, 2))
     assert pool.infer_shape(**complete)[1] == [(600, 4, 2, 2)]
     assert pool.simple_bind(mx.cpu(), **complete).forward()[0].shape == (600, 4, 2, 2)
-
-
-THREADS_SCRIPT = """
-import os, sys
-import numpy as np
-from sniper_mxnet import mx
-from test_deformable_psroi_pooling import make_case, run
-import proposal_reference as reference
-rng = np.random.RandomState(0)
-case = reference.random_case(rng, 5, 20, 20, 6, 8)
-outputs = [o.asnumpy() for o in mx.nd.MultiProposal(*map(mx.nd.array, case), feature_stride=8, scales=(2, 4))]
-inputs, attributes = make_case((1, 70, 1, 1, 16, 16, 7, 7, 2, 80, 0.125, False), 3)
-output, grads = run(mx.nd.DeformablePSROIPooling, inputs, attributes)
-assert os.environ['OMP_NUM_THREADS'] == sys.argv[2]
-np.savez(sys.argv[1], *(outputs + [output] + [grads[name] for name in sorted(grads)]))
-"""
-
-
-def test_results_do_not_depend_on_the_number_of_threads(tmp_path):
-    results = []
-    for threads in (1, 3):
-        path = str(tmp_path / (f'{threads}.npz'))
-        environment = dict(os.environ, OMP_NUM_THREADS=str(threads), PYTHONPATH=os.path.dirname(__file__))
-        subprocess.run([sys.executable, '-c', THREADS_SCRIPT, path, str(threads)], env=environment, check=True)
-        results.append(np.load(path))
-    assert len(results[0].files) == 6
-    for name in results[0].files:
-        np.testing.assert_array_equal(results[0][name], results[1][name])
 
 
 def test_import_is_quiet_and_sets_defaults():

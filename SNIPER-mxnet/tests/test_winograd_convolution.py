@@ -3,9 +3,6 @@
 The transforms add and subtract before and after the products, so results are off by more than those of the plain
 convolution: here at most RELATIVE of the largest value.
 """
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -137,25 +134,3 @@ def test_it_has_no_gradient():
 def test_mistakes(shapes, attributes, message):
     with pytest.raises(mx.MXNetError, match=message):
         mx.nd.WinogradConvolution(*map(mx.nd.zeros, shapes), num_filter=3, **attributes).wait_to_read()
-
-
-THREADS_SCRIPT = """
-import sys
-import numpy as np
-from sniper_mxnet import mx
-rng = np.random.RandomState(0)
-data, weight = mx.nd.array(rng.randn(2, 40, 33, 50)), mx.nd.array(rng.randn(36, 2, 40, 32))
-np.save(sys.argv[1], mx.nd.WinogradConvolution(data, weight, num_filter=50, no_bias=True).asnumpy())
-"""
-
-
-def test_the_same_bits_however_threads_divide_the_work(tmp_path):
-    """Each for itself with 1 to 8, together with 20: tiles_y is 9 for each of two images."""
-    results = []
-    for threads in (1, 3, 8, 20):
-        path = str(tmp_path / (f'{threads}.npy'))
-        subprocess.run([sys.executable, '-W', 'ignore', '-c', THREADS_SCRIPT, path], check=True,
-                       env=dict(os.environ, OMP_NUM_THREADS=str(threads)))
-        results.append(np.load(path))
-    for other in results[1:]:
-        np.testing.assert_array_equal(results[0], other)

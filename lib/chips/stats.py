@@ -3,10 +3,10 @@
     python -m lib.chips.stats --cfg configs/faster/sniper_tiny_e2e.yml [--draw N FOLDER] [--set KEY VALUE ...]
 
 prints two tables and what does not fit (scales, ranges, anchors: a line each with what would), plots the chips into
---out (chips.png) and draws N images with their chips, objects and proposals into FOLDER, beside what the network sees
-of them where that is drawn at random. The chips are those of epoch --epoch with TRAIN.SEED; with TRAIN.SAMPLER images
-or crops they are these. At what size the network sees pictures and objects in training and test stands at the head of
-main_train.py and main_test.py too.
+--out (chips.png) and draws N images with their chips, objects and proposals into FOLDER, beside the very pixels and
+boxes that the network gets where these are drawn at random or resized to one size. The chips are those of epoch --epoch
+with TRAIN.SEED; with TRAIN.SAMPLER images or crops they are these. At what size the network sees pictures and objects
+in training and test stands at the head of main_train.py and main_test.py too.
 """
 import argparse
 import json
@@ -23,7 +23,7 @@ from lib.utils.user_path import user_path
 
 logger = logging.getLogger(__name__)
 
-DRAWS = 4   # pictures of an image, where the task draws them at random
+DRAWS = 4   # pictures of an image as the network sees it
 
 
 def parse_arguments(argv=None):
@@ -63,8 +63,7 @@ def main(argv=None):
 
     def draw(number, entry, chips):
         if number in chosen:
-            seen = _seen(task, entry, chips[0], number) if task.draws_pictures and chips else ()
-            pictures.draw(entry, chips, seen)
+            pictures.draw(entry, chips, _seen(task, entry, chips, number))
 
     lines, warnings, trained = report_training(config, roidb)
     statistics = count_chips(roidb, config, args.epoch, draw if chosen else None, sampler)
@@ -86,15 +85,23 @@ def main(argv=None):
     return 0
 
 
-def _seen(task, record, window, number):
-    """DRAWS pictures that the task draws of a window, each with its boxes, both in network pixels."""
+def _seen(task, record, windows, number):
+    """SeenPictures of an image, DRAWS at most: several draws of its first window where the task draws pictures at
+    random, else its windows; none where the network takes windows as they are."""
     from lib.image import ImageFile
     from lib.iterators.samples import picture_of_window
+    from lib.visualization.chips import SeenPicture
+    if not (task.draws_pictures or task.exact_sizes):
+        return []
     file, seen = ImageFile(record['image'], record['width'], record['height']), []
-    for draw in range(DRAWS):
+    for draw, window in enumerate(windows[:1] * DRAWS if task.draws_pictures else windows[:DRAWS]):
         rng = seeds.generator(task.config.TRAIN.SEED, draw, seeds.SAMPLE, number)
-        pixels, drawn, window_of_it = picture_of_window(file, record, window, task, False, rng)
-        seen.append((pixels, drawn['boxes'] * np.tile((window_of_it.scale_x, window_of_it.scale_y), 2)))
+        pixels, drawn, window = picture_of_window(file, record, window, task, False, rng)
+        out = {name: np.zeros(shape, np.float32) for name, shape, role in task.inputs() if role == 'label'}
+        task.targets(drawn, window, rng, out)
+        rows = window.rows[np.asarray(drawn['max_overlaps'])[window.rows] == 1]
+        boxes = (drawn['boxes'][rows] - np.tile(window.box[:2], 2)) * np.tile((window.scale_x, window.scale_y), 2)
+        seen.append(SeenPicture(pixels, boxes, f'{draw + 1}: ' + ', '.join([f'{len(rows)} objects', *task.told(out)])))
     return seen
 
 

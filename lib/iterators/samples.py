@@ -50,7 +50,6 @@ class TrainSamples:
         self._seed = seed
         self._task = task
         self._pixels = task.pixels
-        self._jitter = task.config.TRAIN.COLOR_JITTER
         self._reduced_decode = task.config.TRAIN.REDUCED_DECODE
 
     def windows(self, epoch: int, sampler, first: int, stop: int) -> WindowSlice:
@@ -94,19 +93,15 @@ class TrainSamples:
         if pixels.size == 0:
             return SampleReport(outside=True, notices=notices)
         out = {name: self._slots.view(slot, name, shape)[row] for name, shape in self._layout}
-        self._write_pixels(pixels, rng, out.pop(self._pixels.name))
+        self._pixels.write(pixels, out.pop(self._pixels.name))
         report = self._task.targets(entry, chip, rng, out)
         return SampleReport(notices=notices, dropped=report.dropped, simplified=report.simplified)
-
-    def _write_pixels(self, pixels, rng, out):
-        if self._jitter > 0:
-            pixels = jitter_colors(pixels[:out.shape[1], :out.shape[2]], self._jitter, rng)
-        self._pixels.write(pixels, out)
 
 
 def picture_of_window(file: ImageFile, record, window, task, reduced_decode: bool, rng):
     """A window of a training image as the network will see it -> (pixels (h, w, 3) uint8, record, window), the last two
-    other ones where the task draws pictures of its own. The pixels have size 0 if the window misses the image."""
+    other ones where the task draws pictures of its own. The pixels have size 0 if the window misses the image; what
+    goes beyond the task's input is cut off."""
     if task.draws_pictures:
         picture = file.decode()
         pixels = cut_window(picture.pixels, window.box, record['flipped'], record['flipped_vertical'])
@@ -117,7 +112,10 @@ def picture_of_window(file: ImageFile, record, window, task, reduced_decode: boo
     else:
         picture = file.decode(chip_reduction(max(window.scale_x, window.scale_y)) if reduced_decode else 1)
     pixels = resized_window(picture, window.box, window.scale_x, record['flipped'], record['flipped_vertical'],
-                            window.scale_y)
+                            window.scale_y)[:task.input_size[0], :task.input_size[1]]
+    jitter = task.config.TRAIN.COLOR_JITTER
+    if jitter > 0 and pixels.size:
+        pixels = jitter_colors(pixels, jitter, rng)
     return pixels, record, window
 
 

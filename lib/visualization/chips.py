@@ -1,5 +1,6 @@
 """Pictures of training chips over their image: a panel a scale."""
 import os
+from typing import NamedTuple, Sequence
 
 import cv2
 import numpy as np
@@ -19,6 +20,13 @@ HEADER, MARGIN = 26, 8
 FADE = 0.55          # brightness of the image under the lines
 
 
+class SeenPicture(NamedTuple):
+    """pixels: (h, w, 3) uint8 B, G, R as a network sees them; boxes: (n, 4) that it is told, in their coordinates."""
+    pixels: np.ndarray
+    boxes: np.ndarray
+    title: str
+
+
 class ChipPictures:
     """Pictures of images with their chips in a folder. What cannot be read or written is told by `check`, at the end:
     the figures do not depend on it.
@@ -34,7 +42,7 @@ class ChipPictures:
     def draw(self, entry, chips, seen=()):
         """See draw_image_chips; the file has the name of the image, and its id where names are equal.
 
-        seen: pictures that the task draws of the image, see draw_seen; they get a file `<name>_seen.png`.
+        seen: pictures that the network sees of the image, see draw_seen; they get a file `<name>_seen.png`.
         """
         base = os.path.splitext(os.path.basename(entry['image']))[0] + ('_mirrored' if entry['flipped'] else '')
         name = base if base not in self._taken else f'{base}_{entry["image_id"]}'.replace(os.sep, '_')
@@ -84,15 +92,14 @@ def draw_image_chips(entry, chips, settings):
     return np.concatenate([joined, _legend(joined.shape[1])])
 
 
-def draw_seen(seen):
-    """Pictures (h, w, 3) uint8 B, G, R of one size as a network sees them, each with the boxes (n, 4) that it is told,
-    in pixels of the picture -> one picture, side by side."""
+def draw_seen(seen: Sequence[SeenPicture]) -> np.ndarray:
+    """SeenPictures of one size -> one picture, side by side, with their boxes."""
     panels = []
-    for number, (pixels, boxes) in enumerate(seen):
+    for pixels, boxes, title in seen:
         picture = np.ascontiguousarray(pixels).copy()
         for box in boxes:
             _rectangle(picture, box, 1, VALID, 1)
-        panels.append(_titled(picture, f'draw {number + 1}'))
+        panels.append(_titled(picture, title))
     return np.concatenate(panels, axis=1)
 
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from benchmarks import timing
-from benchmarks.operator_cases import Bar
+from benchmarks import operators, timing
+from benchmarks.operator_cases import Bar, Case
 from tests.conftest import ROOT
 
 
@@ -34,17 +34,29 @@ def test_columns_line_up():
         '| a     | long |', '|-------|------|', '| 1     | 2    |', '| three | 4    |']
 
 
-def test_a_row_is_measured_and_unknown_rows_are_named():
-    def run(*arguments):
-        return subprocess.run([sys.executable, '-m', 'benchmarks.operators', '--budget', '0', *arguments], cwd=ROOT,
-                              capture_output=True, text=True,
-                              env=dict(os.environ, OMP_NUM_THREADS='1'))
-    done = run('--only', 'soft-NMS')
+def test_a_row_is_measured_from_the_command_line():
+    done = subprocess.run([sys.executable, '-m', 'benchmarks.operators', '--budget', '0', '--only', 'ChipGenerator'],
+                          cwd=ROOT, capture_output=True, text=True, env=dict(os.environ, OMP_NUM_THREADS='1'))
     figures = json.loads(done.stdout.splitlines()[-1])
     assert figures['benchmark'] == 'operators' and figures['rows'][0]['ms']['ours'] > 0, done.stderr
-    assert done.returncode == (0 if figures['rows'][0]['bars'][0]['holds'] else 1)
-    done = run('--only', 'no such row')
-    assert done.returncode == 2 and '--list' in done.stderr
+    assert done.returncode == 0 and not figures['rows'][0]['bars']
+
+
+@pytest.mark.parametrize('milliseconds, status', [(1, 0), (9, 1)])
+def test_the_exit_status_says_whether_bars_hold(milliseconds, status, monkeypatch, capsys):
+    case = Case('a row', lambda: {'ours': None, 'stock': None}, (Bar('faster', 4, 'stock'),))
+    monkeypatch.setattr(operators, 'all_cases', lambda: [case])
+    monkeypatch.setattr(timing, 'interleaved', lambda *_: {'ours': milliseconds / 1e3, 'stock': 0.008})
+    assert operators.main(['--only', 'ROW']) == status
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert figures['rows'][0]['ms'] == {'ours': milliseconds, 'stock': 8}
+    assert figures['rows'][0]['bars'][0]['holds'] == (status == 0)
+
+
+def test_unknown_rows_are_named(capsys):
+    with pytest.raises(SystemExit) as end:
+        operators.main(['--only', 'no such row'])
+    assert end.value.code == 2 and '--list' in capsys.readouterr().err
 
 
 def test_the_plain_graph_has_none_of_our_operators(monkeypatch):

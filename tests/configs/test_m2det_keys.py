@@ -48,7 +48,7 @@ def test_every_own_size_has_the_maps_of_its_priors(size):
     if size not in SHIPPED:
         np.testing.assert_allclose(np.multiply(pyramid.steps, pyramid.sides), size)
         assert f'M2DET.input_size {size} with 6 maps is none of those' in own_size(config)
-        assert '320, 512, 704, 800' in own_size(config)
+        assert '320, 512, 704, 800' in own_size(config) and 'refused by the original' in own_size(config)
 
 
 @pytest.mark.parametrize('size', [288, 400, 432, 624, 752])
@@ -74,6 +74,9 @@ def test_fewer_and_more_maps(scales, least):
     (('step_pattern', '[8, 16, 32, 64, 128, 128]'), r'maps of 64 32 16 8 4 4 cells .* have 64 32 16 8 4 2; leave it'),
     (('size_pattern', '[0.1, 0.2]'), 'M2DET.size_pattern has 2 entries, but M2DET.num_scales is 6; .* 7'),
     (('size_pattern', '[0.1, 0.2, 0.3, 0.4, 0.5, 0.4, 0.8]'), 'it wants growing shares'),
+    (('size_pattern', '[0.1, 0.2, 0.3, 0.3, 0.4, 0.5, 0.6]'), 'it wants growing shares'),
+    (('size_pattern', '[20, 40, 60, 80, 100, 120, 140]'), r"it wants growing shares .* from 1 pixel \(0.002\) to 8"),
+    (('size_pattern', '[1e-30, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]'), 'from 1 pixel'),
     (('num_scales', '5'), 'M2DET.size_pattern has 7 entries by default, but M2DET.num_scales is 5'),
     (('planes', '33'), 'M2DET.planes is 33; .* must be even'),
     (('sfam', 'True', 'planes', '2', 'num_levels', '3'), 'M2DET.planes x M2DET.num_levels is 6, no multiple of 16'),

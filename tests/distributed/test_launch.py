@@ -2,6 +2,7 @@
 
 ssh, mpirun and srun are programs on PATH that run here what the real ones run elsewhere. The scheduler and servers are
 processes that sleep: lib/distributed/launch/agent.py takes them from a copy of the repository that this test makes.
+What an ended process leaves is given less time there to end by itself.
 """
 import os
 import re
@@ -38,6 +39,10 @@ def place(tmp_path, monkeypatch):
     shutil.copytree(os.path.join(ROOT, 'lib', 'distributed'), str(tmp_path / 'lib' / 'distributed'))
     shutil.copy(os.path.join(ROOT, 'scripts', 'launch.py'), str(tmp_path / 'scripts'))
     server_program(tmp_path).write_text(FAKE_SERVER)
+    agent_program = tmp_path / 'lib' / 'distributed' / 'launch' / 'agent.py'
+    patient = agent_program.read_text()
+    agent_program.write_text(patient.replace('DRAIN_SECONDS = 1.0 ', 'DRAIN_SECONDS = 0.2 '))   # most tests wait for it
+    assert agent_program.read_text() != patient
     programs = tmp_path / 'bin'
     programs.mkdir()
     for name, text in (('ssh', FAKE_SSH), ('mpirun', FAKE_MPIRUN), ('srun', FAKE_SRUN)):

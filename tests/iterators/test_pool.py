@@ -192,6 +192,7 @@ def test_dropped_pool_stops_its_workers():
     assert gone_within(pids, 5)
 
 
+HANGS = 120     # seconds after which a program hangs, however busy the machine is
 PROGRAM = '''
 import sys, time
 from lib.iterators.pool import WorkerPool
@@ -219,7 +220,7 @@ def start_program(tmp_path, ending):
 @pytest.mark.parametrize('ending, code', [('pass', 0), ('raise SystemExit(3)', 3)])
 def test_workers_end_with_the_interpreter(tmp_path, ending, code):
     process, pids = start_program(tmp_path, ending)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=HANGS)
     assert len(pids) == 2 and process.returncode == code and errors == ''
     assert gone_within(pids, 5)
 
@@ -227,7 +228,7 @@ def test_workers_end_with_the_interpreter(tmp_path, ending, code):
 def test_workers_end_when_the_parent_is_killed(tmp_path):
     process, pids = start_program(tmp_path, 'time.sleep(60)')
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=HANGS)
     assert len(pids) == 2 and gone_within(pids, 5)
 
 
@@ -235,6 +236,6 @@ def test_ctrl_c_gives_no_worker_tracebacks(tmp_path):
     process, pids = start_program(tmp_path, 'pool.get(); pool.get()')  # the second waits for ever
     time.sleep(0.5)
     os.killpg(process.pid, signal.SIGINT)  # what a terminal does: the whole group gets it
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=HANGS)
     assert len(pids) == 2 and gone_within(pids, 5)
     assert errors.count('Traceback') == 1 and errors.rstrip().endswith('KeyboardInterrupt'), errors

@@ -17,7 +17,7 @@ from lib.utils import shared_memory as shared_arrays
 from lib.utils.errors import SniperError
 from lib.utils.shared_memory import SharedArray
 from tests.iterators.scenes import assert_same_batches, epoch_batches, make_roidb, small_config, snapshot
-from tests.iterators.test_pool import ROOT, gone_within
+from tests.iterators.test_pool import HANGS, ROOT, gone_within
 
 PATIENCE = 10  # seconds until an error must be there
 PROGRAM = '''
@@ -62,7 +62,7 @@ def test_parent_killed_in_mid_epoch_leaves_nothing(tmp_path, shm_stays):
     process = start_program(tmp_path, 'time.sleep(60)')
     pids = [int(word) for word in process.stdout.readline().split()]
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=HANGS)
     assert len(pids) == 2 and gone_within(pids, PATIENCE)
 
 
@@ -88,7 +88,7 @@ def test_full_dev_shm_does_no_harm(tmp_path):
     fill = 'mount -t tmpfs -o size=4k none /dev/shm && head -c 4096 /dev/zero > /dev/shm/full && exec "$@"'
     ending = 'assert os.statvfs("/dev/shm").f_bavail == 0; print(1 + sum(1 for _ in iterator) == batches)'
     process = start_program(tmp_path, ending, ['unshare', '-rm', 'sh', '-c', fill, 'sh'])
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=HANGS)
     assert process.returncode == 0, errors
     assert output.splitlines()[-1] == 'True'
 

@@ -121,6 +121,15 @@ def test_what_the_programs_are_given(caller):
         f'<dataset.dataset_path><{place}/data> sees \n')
 
 
+def test_numbers_mean_the_cpu_where_there_is_no_gpu(caller):
+    caller.clone.python(PRETENDED.replace('echo 4', 'echo 0'))
+    status, out, _ = caller.run('run_distributed_train', '2', '0', 'none', 'data')
+    assert status == 0 and out.splitlines()[:2] == ['MXNet sees no GPU here: DEVICE_START 0 means the CPU',
+                                                    '2 worker processes on the CPU, which share its cores']
+    log = caller.log('train')
+    assert log.startswith('<scripts/launch.py><-n><2><-s><1><') and '<--set><gpus><cpu>' in log
+
+
 def test_a_training_that_is_alive_keeps_its_log(caller):
     wait = caller.clone.root / 'wait'
     wait.write_text('')

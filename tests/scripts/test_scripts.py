@@ -201,7 +201,8 @@ def ready(clone, python_text):
 def test_run_tests_passes_arguments_and_status_on(clone):
     ready(clone, '[ "$1" != -c ] || exit 0; printf "<%s>" "$@"; exit 5')
     start = f'set up\n<-m><pytest><--rootdir><{clone.root}>'
-    assert clone.run('run_tests.sh')[:2] == (5, start)
+    parallel = '<-n><auto><--maxprocesses><4><--dist><loadfile>'
+    assert clone.run('run_tests.sh')[:2] == (5, start + parallel)
     assert clone.run('run_tests.sh', '-k', 'two words')[1] == start + '<-k><two words>'
     assert clone.run('run_tests.sh', '-x', 'tests::name')[1] == start + '<-x><tests::name>'
 

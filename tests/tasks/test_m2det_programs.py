@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 
@@ -17,6 +18,7 @@ from lib.api import Detector
 from lib.chips import stats
 from lib.dataset.synthetic import generate
 from lib.utils.errors import SniperError
+from lib.visualization.chips import HEADER, MARGIN, VALID
 from lib.weights.params_file import read_arrays
 from tests.conftest import ROOT
 from tests.dataset.voc_folder import make_part, xml
@@ -137,18 +139,43 @@ def test_demo(images, trained, tmp_path, capsys):
     assert len(os.listdir(str(tmp_path))) == 4 and 'class' in capsys.readouterr().out
 
 
-def test_statistics_draw_what_the_network_sees(images, tmp_path, capsys):
+@pytest.mark.parametrize('augment, panels', [('True', 4), ('False', 1)])
+def test_statistics_draw_what_the_network_sees(images, tmp_path, capsys, augment, panels):
+    """The pixels and boxes that training has, the former but for the boxes' lines."""
     drawn = str(tmp_path / 'drawn')
-    assert stats.main(arguments(images, tmp_path, flags=['--out', '', '--draw', '2', drawn])) == 0
-    assert len([name for name in os.listdir(drawn) if name.endswith('_seen.png')]) == 2
-    assert '6 images' in capsys.readouterr().out
+    words = arguments(images, tmp_path, 'M2DET.augment', augment, flags=['--out', '', '--draw', '2', drawn])
+    assert stats.main(words) == 0
+    seen = sorted(name for name in os.listdir(drawn) if name.endswith('_seen.png'))
+    assert len(seen) == 2 and '6 images' in capsys.readouterr().out
+    picture = cv2.imread(os.path.join(drawn, seen[0]))
+    assert picture.shape[1] == panels * (64 + MARGIN)
+    if augment == 'False':
+        path = os.path.join(images, 'images', 'train', seen[0].replace('_seen.png', '.jpg'))
+        expected = cv2.resize(cv2.imread(path), (64, 64))
+        green = (picture[HEADER:, :64] == VALID).all(axis=2)
+        assert 0 < green.mean() < 0.5
+        np.testing.assert_array_equal(picture[HEADER:, :64][~green], expected[~green])
 
 
-@pytest.mark.parametrize('key, value', [('M2DET.planes', '32'), ('M2DET.backbone', 'resnet18'),
-                                        ('M2DET.num_levels', '3')])
-def test_weights_of_another_network(images, trained, key, value):
+def test_start_from_a_detector_with_a_frozen_backbone(images, trained, tmp_path, capsys):
+    """The heads are new, which is said, as is a part of FIXED_PARAMS that no name has."""
+    before = folder(trained, 'SNIPER')
+    assert main_train.main(arguments(images, tmp_path, 'network.pretrained', before, 'network.pretrained_epoch', '2',
+                                     'network.FIXED_PARAMS', '["base.", "bn0"]', 'TRAIN.end_epoch', '1')) == 0
+    said = capsys.readouterr().err
+    assert '30 of 95 parameters are frozen (network.FIXED_PARAMS: base., bn0); no name has bn0 in it' in said
+    assert '12 new ones are initialised (conf.0.bias, conf.0.weight, conf.1.bias, conf.1.weight and 8' in said
+    old, new = read_arrays(before + '-0002.params'), read_arrays(folder(tmp_path, 'SNIPER-0001.params'))
+    same = {name for name in old if np.array_equal(old[name], new[name])}
+    assert same == {name for name in old if name.startswith('arg:base.')}
+
+
+@pytest.mark.parametrize('key, value, mend', [
+    ('M2DET.planes', '32', '16'), ('M2DET.backbone', 'resnet18', 'vgg16 M2DET.width 0.125'),
+    ('M2DET.num_levels', '3', '2'), ('M2DET.sfam', 'True', 'False')])
+def test_weights_of_another_network(images, trained, key, value, mend):
     width = ['M2DET.width', '1'] if key == 'M2DET.backbone' else []
-    with pytest.raises(SniperError, match='do not fit the network'):
+    with pytest.raises(SniperError, match=f'do not fit the network: .* they are of another m2det: --set {key} {mend}$'):
         main_test.main(arguments(images, trained, key, value, *width))
 
 

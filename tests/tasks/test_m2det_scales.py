@@ -12,9 +12,10 @@ from lib.inference import PredictorFactory, Suppression, aggregate, detect, find
 from lib.inference.evaluate import time_an_image
 from lib.tasks import check_config
 from lib.utils.errors import SniperError
+from scripts import optimize_model
 from tests.detections import assert_same
 from tests.inference.random_weights import write_checkpoint
-from tests.tasks.test_m2det import TINY, config_of, record_of, write_image
+from tests.tasks.test_m2det import SMALL, TINY, config_of, record_of, write_image
 
 CLASSES = ('__background__', 'cat', 'dog', 'disc')
 SHOWN = ('M2DET.planes', '16', 'M2DET.num_levels', '1', 'TEST.SCORE_THRESH', '0.4', 'TEST.NMS_METHOD', 'hard',
@@ -132,3 +133,6 @@ def test_one_network_of_files_has_one_side(shown):
     weights = find_weights(config_of(*words), f'{words[-3]}/m2det_tiny/train', 'SNIPER')._replace(optimized=True)
     with pytest.raises(SniperError, match='a network for one input size, but TEST.SCALES'):
         PredictorFactory(config_of(*words, 'TEST.SCALES', '[input, 96px]'), weights)
+    with pytest.raises(SniperError, match=r"has a network for each: give the one to write, .* '\[input\]'"):
+        optimize_model.main(['--cfg', TINY, '--out', f'{words[-3]}/written', '--set', *SMALL, *words, 'TEST.SCALES',
+                             '[input, 96px]'])

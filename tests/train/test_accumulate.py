@@ -39,6 +39,18 @@ def test_two_parts_are_as_two_devices(mx, tmp_path, loss_mean, clip):
     np.testing.assert_allclose(one, other, rtol=1e-4)
 
 
+def test_parts_are_as_the_whole_batch(mx, tmp_path):
+    """Where losses are divided by constants, and BatchNorms keep their statistics."""
+    for name, settings in (('A', dict(BATCH_IMAGES=4)), ('B', dict(BATCH_IMAGES=2, ACCUMULATE=2))):
+        config = make_config(LOSS_MEAN='update', **settings)
+        config.network.FIX_BN = True
+        run(str(tmp_path / name), config=config)
+    for one, other in zip(end(str(tmp_path / 'A')), end(str(tmp_path / 'B'))):
+        assert one.keys() == other.keys()
+        for name in one:
+            np.testing.assert_allclose(one[name], other[name], rtol=0, atol=1e-5, err_msg=name)
+
+
 def test_parts_of_parts(mx, tmp_path):
     """Three parts on two devices: the order of the chips is that of six devices."""
     run(str(tmp_path / 'A'), config=make_config(BATCH_IMAGES=1), devices=[mx.cpu(number) for number in range(6)])
