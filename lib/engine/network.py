@@ -76,8 +76,8 @@ def _check_devices(config, weights, devices):
 def _of_files(config, prefix, variant):
     facts = read_facts(prefix)
     if facts.get('variant') != variant:
-        raise SniperError('{} is a network for {}, not for {}: write another with scripts/optimize_model.py'.format(
-            prefix, facts.get('variant'), variant))
+        raise SniperError(f'{prefix} has the graph {facts.get("variant")!r}, and {variant!r} is wanted: write another '
+                          'with scripts/optimize_model.py')
     check_settings(prefix, facts, config)
     return load_exported(prefix)
 
