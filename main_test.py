@@ -14,7 +14,7 @@ import shlex
 
 from lib.cli import add_config_arguments, config_from_arguments, run, setup_logging
 from lib.engine.precision import prepare
-from lib.tasks import check_config
+from lib.tasks import check_config, log_remarks
 from lib.utils.errors import SniperError
 
 
@@ -33,6 +33,7 @@ def main(argv=None):
     setup_logging()
     config = config_from_arguments(args)
     check_config(config, 'test')
+    log_remarks(config, 'test')
     prepare(config)
     if args.merge is not None:
         check_merge(args.merge)

@@ -45,6 +45,7 @@ def run_worker(args, config, workers):
     from lib.distributed import consistency
     from lib.engine.devices import check_kvstore, check_precision, contexts
     from lib.iterators import TrainIterator
+    from lib.tasks import log_remarks
     from lib.tasks.seen_report import log_training
     from lib.train.classes import in_known_classes
     from lib.train.data_change import training_set_facts
@@ -54,6 +55,8 @@ def run_worker(args, config, workers):
     folder = output_folder(config, args.cfg)
     name = f'{config_name(args.cfg)}_{time.strftime("%Y-%m-%d-%H-%M")}' + f'_rank{workers.rank}' * bool(workers.rank)
     cli.setup_logging(os.path.join(folder, name + '.log'), console_level='WARNING' if workers.rank else 'INFO')
+    if workers.rank == 0:
+        log_remarks(config, 'train')
     devices = contexts(config)
     check_precision(config, devices)
     check_kvstore(config, devices)

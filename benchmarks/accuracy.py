@@ -7,12 +7,17 @@ bar, and whether it holds. Exit status 1 if it does not.
     bccd        sniper_tiny trained from scratch on the blood cells, train+val, evaluated on test (--data FOLDER)
     coco_mini_mobilenetv2, coco_mini_res101
                 one epoch of MobileNetV2, 20 batches of ResNet-101, on real COCO images, from scratch (--data FOLDER)
+    m2det_synthetic, m2det_bccd
+                m2det_tiny trained from scratch on the synthetic data set, and on the blood cells (--data FOLDER)
+    m2det_overfit
+                m2det_tiny learns eight real COCO images by heart (--data FOLDER)
 """
 import argparse
 import glob
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -20,6 +25,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TINY = 'configs/faster/sniper_tiny_e2e.yml'
 BCCD = 'configs/faster/sniper_tiny_bccd.yml'
+M2DET_TINY, M2DET_BCCD = 'configs/m2det/m2det_tiny.yml', 'configs/m2det/m2det_tiny_bccd.yml'
 # A CPU run from random weights of a configuration that was made for GPUs and pretrained ones.
 FROM_SCRATCH_ON_CPU = ['gpus', 'cpu', 'TRAIN.fp16', 'False', 'TRAIN.USE_NEG_CHIPS', 'False', 'network.pretrained', '']
 
@@ -30,7 +36,7 @@ def main(argv=None):
     parser.add_argument('--data', metavar='FOLDER', help='the real data set, in COCO format')
     parser.add_argument('--out', default='output/benchmarks', metavar='FOLDER', help='results (default: %(default)s)')
     args = parser.parse_args(argv)
-    if args.claim != 'shipped' and not args.data:
+    if args.claim not in ('shipped', 'm2det_synthetic') and not args.data:
         parser.error(f'{args.claim} needs --data FOLDER')
     figures = CLAIMS[args.claim](args)
     figures = dict(claim=args.claim, **figures)
@@ -48,13 +54,64 @@ def shipped(args):
 
 def bccd(args):
     """AP after training from scratch; bars: AP50 0.85, AP 0.50, 45 minutes of training."""
-    out = os.path.join(args.out, 'bccd')
-    keys = ['--set', 'dataset.dataset_path', args.data, 'output_path', out]
-    training = run('main_train.py', '--cfg', BCCD, *keys)
-    testing = run('main_test.py', '--cfg', BCCD, *keys)
-    figures = with_bar(read_metrics(out), AP50=0.85, AP=0.50, test_minutes=minutes(testing))
-    figures.update(training_minutes=minutes(training), holds=figures['holds'] and minutes(training) <= 45)
+    return trained('bccd', args, BCCD, ['dataset.dataset_path', args.data], 45, AP50=0.85, AP=0.50)
+
+
+def m2det_bccd(args):
+    """The same with M2Det."""
+    return trained('m2det_bccd', args, M2DET_BCCD, ['dataset.dataset_path', args.data], 45, AP50=0.85, AP=0.50)
+
+
+def m2det_synthetic(args):
+    """AP50 of M2Det on the synthetic data after training from scratch; bars: 0.70, 30 minutes of training."""
+    run('-m', 'lib.dataset.synthetic')
+    return trained('m2det_synthetic', args, M2DET_TINY, [], 30, AP50=0.70)
+
+
+def m2det_overfit(args):
+    """AP50 of M2Det on the eight images that it was trained on, without augmentation; bar: 0.9."""
+    data = eight_images(args.data, os.path.join(args.out, 'm2det_overfit', 'data'))
+    keys = ['dataset.dataset', 'coco', 'dataset.dataset_path', data, 'dataset.image_set', 'train2017',
+            'dataset.test_image_set', 'val2017', 'dataset.NUM_CLASSES', '81', 'M2DET.augment', 'False',
+            'TRAIN.end_epoch', '8', 'TEST.TEST_EPOCH', '8']
+    return trained('m2det_overfit', args, M2DET_TINY, keys, 30, AP50=0.90)
+
+
+def trained(name, args, cfg, keys, most_minutes, **bars):
+    """Train and test a configuration with overrides -> figures with the bars and the time that training may take."""
+    out = os.path.join(args.out, name)
+    keys = ['--set', 'output_path', out, *keys]
+    training = minutes(run('main_train.py', '--cfg', cfg, *keys))
+    testing = minutes(run('main_test.py', '--cfg', cfg, *keys))
+    figures = with_bar(read_metrics(out), test_minutes=testing, **bars)
+    figures.update(training_minutes=training, holds=figures['holds'] and training <= most_minutes)
     return figures
+
+
+def eight_images(data, out, repeats=25):
+    """A COCO data set of the first eight images with objects of `data`, its val2017; in train2017 each is listed
+    `repeats` times, so that an epoch is more than one batch. -> its folder."""
+    with open(os.path.join(data, 'annotations', 'instances_train2017.json')) as stream:
+        whole = json.load(stream)
+    with_objects = {row['image_id'] for row in whole['annotations']}
+    images = [row for row in whole['images'] if row['id'] in with_objects][:8]
+    for split, times in (('train2017', repeats), ('val2017', 1)):
+        few = dict(whole, images=[], annotations=[])
+        for number in range(times):
+            for image in images:
+                image_id = len(few['images']) + 1
+                few['images'].append(dict(image, id=image_id))
+                few['annotations'] += [dict(row, id=len(few['annotations']) + place, image_id=image_id) for place, row
+                                       in enumerate((row for row in whole['annotations']
+                                                     if row['image_id'] == image['id']), start=1)]
+                if not number:
+                    target = os.path.join(out, 'images', split)
+                    os.makedirs(target, exist_ok=True)
+                    shutil.copy(os.path.join(data, 'images', 'train2017', image['file_name']), target)
+        os.makedirs(os.path.join(out, 'annotations'), exist_ok=True)
+        with open(os.path.join(out, 'annotations', f'instances_{split}.json'), 'w') as stream:
+            json.dump(few, stream)
+    return out
 
 
 def coco_mini_mobilenetv2(args):
@@ -83,7 +140,8 @@ def trial(name, args, stop):
             'test_minutes': minutes(testing), 'holds': last < first}
 
 
-CLAIMS = {claim.__name__: claim for claim in (shipped, bccd, coco_mini_mobilenetv2, coco_mini_res101)}
+CLAIMS = {claim.__name__: claim for claim in (
+    shipped, bccd, coco_mini_mobilenetv2, coco_mini_res101, m2det_synthetic, m2det_bccd, m2det_overfit)}
 
 
 def run(*command):

@@ -9,7 +9,8 @@ At the size of M2Det-512, 32,760 priors and 81 classes, medians of calls in turn
     decoding        scores and offsets of a picture to rows above a score (lib.bbox.ssd_detections)
     suppression     of these rows, linear soft-NMS at 0.3 with 50 a class, or hard at 0.45 (lib.inference.aggregate)
 
-The last two are made for scenes: objects that a number of neighbouring priors see, everything else background.
+The last two are made for scenes: objects that a number of neighbouring priors see, everything else background; or
+nothing but scores that are all nearly the same, as of a network that has learned nothing.
 Prints a table and one JSON line. Exit status 1 if a bar is missed: the loss at least 5 times as fast as in NumPy, and
 for one picture at most a tenth of a training step; decoding and soft-NMS at the published score, 0.1, at most a tenth
 of the forward pass.
@@ -38,8 +39,9 @@ DRAWS = 40          # pictures that the mean of the augmentation is over
 SHARE = 0.1         # of the forward pass, of the training step
 FASTER = 5          # than NumPy
 PUBLISHED = 0.1     # score from which on detections count
-# name -> (objects, priors that see each, lowest score)
-SCENES = {'usual': (20, 15, PUBLISHED), 'crowded': (100, 30, PUBLISHED), 'low scores': (100, 30, 0.01)}
+# name -> (objects, priors that see each, lowest score); without objects all scores are nearly the same
+SCENES = {'usual': (20, 15, PUBLISHED), 'crowded': (100, 30, PUBLISHED), 'low scores': (100, 30, 0.01),
+          'flat': (0, 0, 0.01)}
 SUPPRESSIONS = {'soft': Suppression('linear', 0.3, 0.45, 0.001, 50), 'hard': Suppression('hard', 0.45, 0, 0, 50)}
 
 
@@ -113,7 +115,10 @@ def scene(priors, objects, seen_by):
     """-> scores (P, C), offsets (P, 4): `objects` of them, each with `seen_by` priors around it that say so."""
     rng = np.random.default_rng(1)
     logits = rng.standard_normal((len(priors), CLASSES)).astype(np.float32)
-    logits[:, 0] += 10
+    if objects:
+        logits[:, 0] += 10
+    else:
+        logits *= 0.05
     offsets = rng.standard_normal((len(priors), 4)).astype(np.float32) * 0.3
     for centre in rng.integers(0, len(priors), objects):
         near = np.argsort(np.abs(priors - priors[centre]).sum(axis=1), kind='stable')[:seen_by]

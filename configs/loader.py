@@ -6,8 +6,10 @@ read first. Keys and kinds are those of configs/defaults.py and configs/legacy.p
 import ast
 import copy
 import difflib
+import json
 import logging
 import os
+import shlex
 from typing import Iterable, Union
 
 from easydict import EasyDict
@@ -15,7 +17,7 @@ from easydict import EasyDict
 from configs.defaults import KEYS
 from configs.derived import derive
 from configs.keys import ALL_KEYS, declared_keys, default_values, key_names
-from configs.schema import FLOAT, INT_OR_INTS, PATH, TEXT, ConfigError, Key
+from configs.schema import FLOAT, INT_OR_INTS, PATH, TEXT, TEXTS, ConfigError, Key
 from configs.yaml_files import read_yaml
 from lib.utils.errors import SniperError
 from lib.utils.user_path import user_path
@@ -178,12 +180,22 @@ def _convert(name, declared, value, where):
         value = declared.kind.convert(value)
     except (ValueError, OverflowError):
         got = 'nothing' if value is None else f'{value!r:.60} ({type(value).__name__})'
-        raise ConfigError(f'{where}: {name} wants {declared.kind.wants}, got {got}') from None
+        raise ConfigError(f'{where}: {name} wants {declared.kind.wants}, got {got}'
+                          f'{_as_texts(value, declared, where)}') from None
     except SniperError as error:
         raise ConfigError(f'{where}: {name}: {error}') from None
     if declared.choices and value not in declared.choices:
         raise ConfigError(f'{where}: {name} is {value!r}; it can be {" or ".join(repr(x) for x in declared.choices)}')
     return value
+
+
+def _as_texts(value, declared, where):
+    """How a text that was meant as a list of texts is written; shells take quotes away."""
+    if declared.kind is not TEXTS or not isinstance(value, str):
+        return ''
+    words = (word.strip(' "\'') for word in value.strip(' []()').split(','))
+    meant = json.dumps([word for word in words if word], ensure_ascii=False)
+    return f': write {shlex.quote(meant) if where == "--set" else meant:.120}'
 
 
 def _leave_out_scales(test, named):

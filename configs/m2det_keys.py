@@ -58,8 +58,9 @@ class Pyramid(NamedTuple):
         if len(sizes) != scales + 1:
             raise ConfigError(f'M2DET.size_pattern has {len(sizes)} entries{"" if keys.size_pattern else " by default"}'
                               f', but M2DET.num_scales is {scales}; give one size a map and one more, {scales + 1}')
-        if list(sizes) != sorted(sizes) or sizes[-1] > LARGEST:
-            raise ConfigError(f'M2DET.size_pattern is {list(sizes)}; it wants growing shares of the input\'s side')
+        if list(sizes) != sorted(set(sizes)) or sizes[-1] > LARGEST or sizes[0] * size < 1:
+            raise ConfigError(f"M2DET.size_pattern is {list(sizes)}; it wants growing shares of the input's side, from "
+                              f'1 pixel ({1 / size:.2g}) to {LARGEST}')
         return cls(size, sides, steps, sizes)
 
 

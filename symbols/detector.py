@@ -13,12 +13,19 @@ class Detector:
     """
 
     def symbol(self, config, variant: str):
-        """Graph by its variant: 'train', 'test', or others that the detector has, such as 'proposal_test'."""
+        """Graph by its variant: 'train', 'test', 'export', or others that it has, such as 'proposal_test'."""
         return getattr(self, variant + '_symbol')(config)
 
     def input_shapes(self, config, batch: int, height: int, width: int, variant: str) -> Dict[str, tuple]:
         """{input name: shape} of a variant that is not for training; height, width: of the network's input."""
         return getattr(self, f'_{variant}_shapes')(config, batch, height, width)
+
+    def export_symbol(self, config):
+        """The test graph with its outputs in the form of the network's original, for programs other than these."""
+        return self.test_symbol(config)
+
+    def _export_shapes(self, config, batch, height, width):
+        return self.input_shapes(config, batch, height, width, 'test')
 
     @staticmethod
     def new_parameters(symbol) -> set:

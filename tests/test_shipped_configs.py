@@ -95,7 +95,7 @@ def test_every_graph_of_m2det_fits_its_inputs(path):
 
 def test_what_is_shipped_of_m2det():
     sides = {os.path.basename(path): load_config(path).M2DET.input_size for path in M2DET}
-    assert sides.pop('m2det_tiny.yml') == 320
+    assert (sides.pop('m2det_tiny.yml'), sides.pop('m2det_tiny_bccd.yml')) == (512, 320)
     assert sides == {f'm2det{side}_{rest}.yml': side for side, rest in (
         (320, 'vgg16'), (512, 'vgg16'), (320, 'resnet101'), (512, 'resnet101'), (704, 'vgg16'), (800, 'vgg16'),
         (320, 'vgg16_sfam'), (512, 'vgg16_port'))}

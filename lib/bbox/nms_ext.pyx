@@ -6,8 +6,8 @@ ctypedef fused real:
     double
 
 
-def nms_sorted(const real[:, ::1] boxes, double thresh):
-    """Boxes (N, 4) from best to worst -> (M,) positions of those that survive, ascending.
+def nms_sorted(const real[:, ::1] boxes, double thresh, Py_ssize_t most=0):
+    """Boxes (N, 4) from best to worst -> (M,) positions of those that survive, ascending; the first `most` if not 0.
 
     A box goes if its IoU with an earlier survivor is above thresh, compared in the boxes' precision.
     """
@@ -28,6 +28,8 @@ def nms_sorted(const real[:, ::1] boxes, double thresh):
                 continue
             keep[kept] = i
             kept += 1
+            if kept == most:
+                break
             x1, y1, x2, y2, area = boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3], areas[i]
             for j in range(i + 1, count):
                 if dead[j]:

@@ -17,14 +17,14 @@ cdef extern from "sniper/soft_nms.h" namespace "sniper" nogil:
         float min_score
 
     cdef cppclass SoftNmsSet:
-        size_t Run(float *rows, size_t count, const SoftNmsParam &param, int *origin) except +
+        size_t Run(float *rows, size_t count, const SoftNmsParam &param, int *origin, size_t most) except +
 
 
 def soft_nms_inplace(float[:, ::1] rows, float sigma, float iou_thresh, float score_thresh, int method,
-                     int[::1] origin=None):
+                     int[::1] origin=None, size_t most=0):
     """Reorder and rescore (N, 5) rows in place, and reorder origin (N,), if given, with them.
 
-    Returns how many rows from the first are left.
+    Returns how many rows from the first are left, at most `most` of them if that is not 0.
     """
     cdef SoftNmsParam param
     cdef SoftNmsSet worker
@@ -42,5 +42,5 @@ def soft_nms_inplace(float[:, ::1] rows, float sigma, float iou_thresh, float sc
             raise ValueError('%d origins for %d rows' % (origin.shape[0], rows.shape[0]))
         moved = &origin[0]
     with nogil:
-        left = worker.Run(&rows[0, 0], count, param, moved)
+        left = worker.Run(&rows[0, 0], count, param, moved, most if most else count)
     return left

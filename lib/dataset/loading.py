@@ -45,6 +45,8 @@ def load_training_roidb(config) -> tuple:
              else [record for part in parts for record in part])
     kept = roidb if config.TRAIN.EMPTY_IMAGES else usable_for_training(
         roidb, config.TRAIN.FG_THRESH, config.TRAIN.BG_THRESH_HI, config.TRAIN.BG_THRESH_LO)
+    if config.TRAIN.EMPTY_IMAGES:
+        _say_empty(roidb)
     _say_number_of_classes(config, ' and '.join(name for name, _ in lists), len(classes))
     if not kept or not _has_objects(kept):
         raise SniperError(f'no image of {config.dataset.image_set} has an object that can be trained on: '
@@ -73,8 +75,19 @@ def load_test_dataset(config) -> tuple:
 
 
 def _has_objects(roidb):
-    return bool(roidb.row_counts().any()) if isinstance(roidb, CompactRoidb) else any(
-        len(record['boxes']) for record in roidb)
+    return bool(_row_counts(roidb).any())
+
+
+def _row_counts(roidb):
+    return roidb.row_counts() if isinstance(roidb, CompactRoidb) else np.array(
+        [len(record['boxes']) for record in roidb], np.int64)
+
+
+def _say_empty(roidb):
+    empty = int((_row_counts(roidb) == 0).sum())
+    if empty:
+        logger.info('training images: %d of %d (mirrored copies count) have no objects and are trained on as '
+                    'background (TRAIN.EMPTY_IMAGES)', empty, len(roidb))
 
 
 def _part_names(image_set):
@@ -98,8 +111,7 @@ def _say_number_of_classes(config, name, count):
 def _ignored_objects(dataset, roidb):
     """Lines about objects that are in the annotations and are not trained on; they are logged too."""
     counts = [sum(of_class.values()) for of_class in dataset.not_trained.values()]
-    total = sum(counts) + sum(roidb.row_counts() if isinstance(roidb, CompactRoidb)
-                              else [len(record['boxes']) for record in roidb])
+    total = sum(counts) + int(_row_counts(roidb).sum())
     lines = []
     for (kind, of_class), count in zip(dataset.not_trained.items(), counts):
         if count:

@@ -3,6 +3,7 @@
 What makes a network ready, in this order: BatchNorms are folded (fold), then the precision is lowered (lower_precision,
 for int8 after calibrate), or float32 convolutions run by Winograd (winograd).
 """
+import functools
 import logging
 import os
 from typing import Any, Dict, NamedTuple
@@ -19,6 +20,7 @@ from lib.engine.winograd import use_winograd
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
 from lib.utils.npz import digest
+from lib.weights.misfit import whose_weights
 from lib.weights.paths import DEFAULT_OUTPUT_PATH, read_sidecar
 
 logger = logging.getLogger(__name__)
@@ -74,8 +76,8 @@ def _check_devices(config, weights, devices):
 def _of_files(config, prefix, variant):
     facts = read_facts(prefix)
     if facts.get('variant') != variant:
-        raise SniperError('{} is a network for {}, not for {}: write another with scripts/optimize_model.py'.format(
-            prefix, facts.get('variant'), variant))
+        raise SniperError(f'{prefix} has the graph {facts.get("variant")!r}, and {variant!r} is wanted: write another '
+                          'with scripts/optimize_model.py')
     check_settings(prefix, facts, config)
     return load_exported(prefix)
 
@@ -88,6 +90,13 @@ def _plain(config, weights, variant):
          for name, array in params.items()}
         for params in load_for_test(weights.prefix, weights.epoch, get_task(config, 'test').box_layer))
     return get_detector(config.symbol).symbol(config, variant), arg_params, aux_params
+
+
+def whose_network(config, weights):
+    """Function that says of {name: shape} of the weights what network they are of, see lib.weights.misfit."""
+    kept = read_sidecar(weights.prefix, weights.epoch).get('config')
+    symbol = kept.get('symbol') if isinstance(kept, dict) else ''
+    return functools.partial(whose_weights, config, symbol=symbol)
 
 
 def folded(symbol, arg_params, aux_params, on_cpu=True):
@@ -109,7 +118,8 @@ def load_checked(config, weights, variant, source):
                               for params in load_for_test(weights.prefix, weights.epoch,
                                                            get_task(config, 'test').box_layer))
     shapes = detector.input_shapes(config, 1, SIDE, SIDE, variant)
-    check_shapes(symbol, arg_params, aux_params, shapes, source, get_task(config, 'test').advice)
+    check_shapes(symbol, arg_params, aux_params, shapes, source, get_task(config, 'test').advice,
+                 whose_network(config, weights))
     return symbol, arg_params, aux_params
 
 

@@ -6,16 +6,18 @@ import time
 import numpy as np
 
 from lib.engine.devices import host_group, wait_at_exit, wait_for_engine
+from lib.engine.memory_need import check_memory, least_need
 from lib.utils.errors import SniperError
 from lib.utils.processes import available_memory
-from lib.weights.parameter_matching import match_parameters
+from lib.weights.parameter_matching import FEW, LISTED, match_parameters
 
 logger = logging.getLogger(__name__)
 
 _EXECUTOR_BYTES = 3 << 20   # of an executor beside pool and weights, measured; on a CPU each has its own weights,
 _MEMORY_SHARE = 8           # in oneDNN's order. All may take one part in this many of the memory free at the start
 _MOST_SHAPES = 32
-_MISFIT = '%s do not fit the network: %s; they are of another network (key `symbol`) or number of classes%s'
+_MISFIT = '%s do not fit the network: %s; %s%s'
+_OTHER = 'they are of another network (key `symbol`) or number of classes'
 
 
 class Predictor:
@@ -25,7 +27,7 @@ class Predictor:
     arg_params, aux_params: name -> NDArray; the graph takes the arguments' types from them. contexts: list of
     mx.Context. source: the weights' name in errors. made_together: the parameters are known to fit the graph, and say
     their shapes, which those of quantised layers do not follow from. monitor: callback(name, array handle) that sees
-    every layer's output, for calibration. advice: Task.advice, for errors.
+    every layer's output, for calibration. advice: Task.advice, for errors. whose: see check_shapes.
 
     An executor is bound for the shape of the first batch and re-shaped for others, `max_shapes` of which are kept, as
     memory allows; the pool for layers' outputs is that of the largest input. `rebinds` and `rebind_seconds` count it.
@@ -33,12 +35,12 @@ class Predictor:
     """
 
     def __init__(self, symbol, arg_params, aux_params, contexts, source='the weights', made_together=False,
-                 monitor=None, advice=None):
+                 monitor=None, advice=None, whose=None):
         wait_at_exit()
         self._symbol = symbol
         self._args, self._auxs = arg_params, aux_params
         self._contexts = list(contexts)
-        self._source, self._monitor, self._advice = source, monitor, advice
+        self._source, self._monitor, self._advice, self._whose = source, monitor, advice, whose
         arguments = symbol.list_arguments()
         self._inputs = [name for name in arguments if name not in arg_params]
         self._types = {name: arg_params[name].dtype for name in arguments if name in arg_params}
@@ -79,7 +81,8 @@ class Predictor:
             advice = self._advice(missing) if self._advice else ''
             if not advice:  # otherwise they are inputs, not parameters that the weights lack
                 check_shapes(self._symbol, self._args, self._auxs,
-                             {name: data[name].shape for name in self._inputs if name in data}, self._source)
+                             {name: data[name].shape for name in self._inputs if name in data}, self._source,
+                             whose=self._whose)
             raise SniperError(f'the network wants the inputs {", ".join(missing)}, which nothing provides{advice}')
         return {name: data[name] for name in self._inputs}
 
@@ -90,7 +93,9 @@ class Predictor:
             self._make_room()
             if self._largest is None:
                 if not self._known_shapes:
-                    check_shapes(self._symbol, self._args, self._auxs, shapes, self._source, self._advice)
+                    check_shapes(self._symbol, self._args, self._auxs, shapes, self._source, self._advice,
+                                 self._whose)
+                    self._check_memory(shapes)
                 made = [self._bind(context, shapes) for context in self._contexts]
             else:
                 start = time.perf_counter()
@@ -108,6 +113,11 @@ class Predictor:
         self._bound.move_to_end(key)
         return self._bound[key]
 
+    def _check_memory(self, shapes):
+        text = ', '.join('x'.join(map(str, shape)) for shape in shapes.values())
+        check_memory(least_need(self._symbol, shapes, False), self._contexts, f'for inputs of {text}',
+                     'lower TEST.BATCH_IMAGES, or show images smaller')
+
     def _make_room(self):
         """Drop the executors not used for longest, if there are too many; never those that own the pool."""
         if len(self._bound) >= max(2, self.max_shapes):
@@ -121,10 +131,11 @@ class Predictor:
         return executor
 
 
-def check_shapes(symbol, arg_params, aux_params, input_shapes, source='the weights', advice=None):
+def check_shapes(symbol, arg_params, aux_params, input_shapes, source='the weights', advice=None, whose=None):
     """Raise SniperError naming the parameters that the graph wants otherwise, with both shapes, or wants and has not.
 
-    input_shapes: name -> shape of every input. advice: Task.advice, for the error.
+    input_shapes: name -> shape of every input. advice: Task.advice, for the error. whose: {name: shape} of the weights
+    -> what network they are of, in words, '' if that is not known (lib.weights.misfit).
     """
     try:
         arg_shapes, _, aux_shapes = symbol.infer_shape(**input_shapes)
@@ -135,9 +146,12 @@ def check_shapes(symbol, arg_params, aux_params, input_shapes, source='the weigh
     wanted = {name: shape for name, shape in zip(symbol.list_arguments(), arg_shapes) if name not in input_shapes}
     wanted.update(zip(symbol.list_auxiliary_states(), aux_shapes))
     held = dict(arg_params, **aux_params)
-    match = match_parameters(wanted, {name: array.shape for name, array in held.items()})
+    given = {name: array.shape for name, array in held.items()}
+    match = match_parameters(wanted, given)
     if not match.complete:
-        raise SniperError(_MISFIT % (source, match.differences(), advice(match.missing) if advice else ''))
+        known = whose(given) if whose else ''
+        raise SniperError(_MISFIT % (source, match.differences(FEW if known else LISTED), known or _OTHER,
+                                     advice(match.missing) if advice else ''))
 
 
 def _affordable_shapes(arg_params):

@@ -30,15 +30,11 @@ class Suppression(NamedTuple):
 
     def __call__(self, dets):
         """(n, 5) float32 x1, y1, x2, y2, score -> (rows left, best first; which rows of `dets` they were)."""
-        left, index = self._all(dets)
-        return (left[:self.most], index[:self.most]) if self.most > 0 else (left, index)
-
-    def _all(self, dets):
         if self.method == 'hard':
-            index = nms(dets, self.iou_thresh)
+            index = nms(dets, self.iou_thresh, self.most)
             return dets[index], index
         return soft_nms_with_index(dets, sigma=self.sigma, iou_thresh=self.iou_thresh,
-                                   score_thresh=self.score_thresh, method=self.method)
+                                   score_thresh=self.score_thresh, method=self.method, most=self.most)
 
 
 def in_valid_range(boxes, valid_range) -> np.ndarray:

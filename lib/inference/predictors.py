@@ -17,20 +17,19 @@ class PredictorFactory:
     def __init__(self, config, weights):
         from lib.engine.network import calibrated_weights
         self._config = config
-        self._graphs = graph_configs(config)
-        if weights.optimized and len(self._graphs) > 1:
+        self._tasks = graph_tasks(config)   # other processes learn of a family, wherever it is registered, with these
+        if weights.optimized and len(self._tasks) > 1:
             raise SniperError(f'TEST.OPTIMIZED {weights.prefix} is a network for one input size, but TEST.SCALES '
                               f'{config.TEST.SCALES} want one each: give one scale, or leave TEST.OPTIMIZED out')
-        graph = get_task(config, 'test').test_graph
-        self._weights = [calibrated_weights(of_graph, weights, graph) for of_graph in self._graphs]
+        self._weights = [calibrated_weights(task.config, weights, task.test_graph) for task in self._tasks]
 
     def __call__(self):
         """-> Predictor, with TEST.WITH_MASK a MaskingPredictor around it, or ScalePredictors. SniperError: broken file,
         GPU absent, unknown network, no mask head, a precision that is not to be had."""
         prepare(self._config)  # before MXNet loads, in every process
-        if len(self._graphs) == 1:
-            return _predictor(self._graphs[0], self._weights[0])
-        return ScalePredictors([functools.partial(_predictor, *pair) for pair in zip(self._graphs, self._weights)])
+        if len(self._tasks) == 1:
+            return _predictor(self._tasks[0], self._weights[0])
+        return ScalePredictors([functools.partial(_predictor, *pair) for pair in zip(self._tasks, self._weights)])
 
 
 class ScalePredictors:
@@ -59,27 +58,27 @@ class ScalePredictors:
         return self._made[index]
 
 
-def graph_configs(config) -> list:
-    """Configurations of the test's graphs: of one for all scales, or one a scale."""
+def graph_tasks(config) -> list:
+    """Tasks of the test's graphs: one for all scales, or one a scale."""
     task = get_task(config, 'test')
-    found = [task.at_scale(index).config for index in range(len(config.TEST.SCALES))]
-    return [config] if all(of_scale is config for of_scale in found) else found
+    found = [task.at_scale(index) for index in range(len(config.TEST.SCALES))]
+    return [task] if all(of_scale is task for of_scale in found) else found
 
 
-def _predictor(config, weights):
+def _predictor(task, weights):
     from lib.engine.devices import contexts
-    from lib.engine.network import load_network
+    from lib.engine.network import load_network, whose_network
     from lib.engine.predictor import Predictor
     from symbols import get_detector
-    task, devices, detector = get_task(config, 'test'), contexts(config), get_detector(config.symbol)
-    graph = task.masks
+    config, graph = task.config, task.masks
+    devices, detector = contexts(config), get_detector(config.symbol)
     masks = config.TEST.WITH_MASK and not config.TEST.EXTRACT_PROPOSALS
     if masks and (graph is None or not hasattr(detector, f'{graph.variant}_symbol')):
         raise SniperError(f'TEST.WITH_MASK is True, but the network {config.symbol} has no mask head: set it to False')
     network = load_network(config, weights, task.test_graph, devices)
     source = f'the weights {weights.path}'
     predictor = Predictor(network.symbol, network.arg_params, network.aux_params, devices, source,
-                          network.made_together, advice=task.advice)
+                          network.made_together, advice=task.advice, whose=whose_network(config, weights))
     if masks:
         mask_predictor = Predictor(detector.symbol(config, graph.variant), network.arg_params, network.aux_params,
                                    devices, source)

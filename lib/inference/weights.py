@@ -18,11 +18,12 @@ from lib.weights.paths import (
     checkpoints_in,
     current_run,
     existing_epochs,
+    misread_prefix,
     params_path,
     read_sidecar,
     set_aside_prefixes,
 )
-from lib.weights.trained_with import warn_of_other_values
+from lib.weights.trained_with import check_requirements, warn_of_other_values
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ def find_weights(config, folder: str, save_prefix: str) -> Weights:
         _warn_of_side_file(found, sidecar)
         warn_of_other_values(config, sidecar.get('config'), found.path)
     else:
+        check_requirements(config, sidecar.get('requires'), f'the weights {found.path}')
         logger.warning('nothing is trained in %s: the shipped model %s is taken, which knows %s', folder or '.',
                        found.path, named((found.classes or names_for(config.dataset.NUM_CLASSES))[1:]))
     return found
@@ -112,12 +114,13 @@ def _shipped_model(config, folder, save_prefix, trained):
     """Weights of TEST.SHIPPED_MODEL, if it may stand in for `trained`; else SniperError."""
     prefix = config.TEST.SHIPPED_MODEL
     shipped = Weights(prefix, SHIPPED_EPOCH, ())
+    meant = misread_prefix(prefix, config.symbol)
     message = (f'weights {trained.path} do not exist{_other_checkpoints(trained)}: train first, or set '
                'TEST.TEST_EPOCH, --save_prefix or output_path')
     if not prefix:
         raise SniperError(message)
     if not os.path.isfile(shipped.path):
-        raise SniperError(f'{message}; the shipped model {shipped.path} is missing too')
+        raise SniperError(f'{message}; the shipped model {shipped.path} is missing too{meant}')
     steps = _steps_to_shipped_model(config, folder, save_prefix)
     if steps:
         raise SniperError(f'{message}. (To take the shipped model {prefix} instead: {", ".join(steps)})')

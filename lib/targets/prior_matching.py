@@ -26,12 +26,13 @@ class PriorTargets:
 
         A prior has the class of the object that it overlaps most (IoU, first among equals), 0 if that is less than
         `threshold`. Each object also has the prior that overlaps it most; of objects with the same one, the last.
-        Offsets (lib.bbox.ssd_coding) are 0 where the class is. Rows of class 0, and boxes without width or height, are
-        no objects: the original trained on the latter with an infinite loss.
+        Offsets (lib.bbox.ssd_coding) are 0 where the class is. Rows of class 0, and boxes without width or height
+        or with a corner that is not finite, are no objects: the original trained on these with an infinite loss.
         """
         truths = as_boxes(truths, np.float32, columns=5, name='truths')
         with np.errstate(invalid='ignore'):
-            objects = truths[(truths[:, 4] > 0) & (truths[:, 2] > truths[:, 0]) & (truths[:, 3] > truths[:, 1])]
+            objects = truths[np.isfinite(truths).all(axis=1) & (truths[:, 4] > 0) & (truths[:, 2] > truths[:, 0])
+                             & (truths[:, 3] > truths[:, 1])]
         truth = self._matcher.match(np.ascontiguousarray(objects[:, :4]), threshold)
         positive = np.flatnonzero(truth >= 0)
         classes, offsets = np.zeros(len(truth), np.int32), np.zeros((len(truth), 4), np.float32)

@@ -8,7 +8,7 @@ A task is asked by iterators, engine, train and inference, which hold no name of
 layers. The networks themselves are symbols/detectors.
 """
 from lib.tasks.base import BoxLayer, FocusOutput, Input, MaskGraph, Metric, Pixels, TargetReport, Task
-from lib.tasks.registry import check_config, get_task, register_task
+from lib.tasks.registry import check_config, get_task, log_remarks, register_task
 
 __all__ = ['BoxLayer', 'FocusOutput', 'Input', 'MaskGraph', 'Metric', 'Pixels', 'TargetReport', 'Task',
-           'check_config', 'get_task', 'register_task']
+           'check_config', 'get_task', 'log_remarks', 'register_task']

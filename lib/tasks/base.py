@@ -2,11 +2,13 @@
 
 Free of MXNet: worker processes hold a task too. A task travels by pickle as its class and configuration.
 """
+import fnmatch
 from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
 from configs import ConfigError
+from configs.keys import declared_keys, default_values, plain_value, value_of
 from lib.bbox.detections import Detections
 from lib.chips.samplers import make_sampler
 from lib.chips.scales import test_scale
@@ -109,6 +111,8 @@ class Task:
     draws_pictures: training pictures are made of windows at random, see `drawn_picture`.
     largest_batch: samples an update, of all devices and workers, up to which published rates are known to hold; a
         training with more, and its rate not scaled, warns. None: nothing is known.
+    size_keys: what to make smaller where memory is too small, beside the batch.
+    unused_keys: patterns, as fnmatch has them, of keys of other families that this one does not read.
     """
 
     name = ''
@@ -118,6 +122,8 @@ class Task:
     tells_classes = True
     draws_pictures = False
     largest_batch: Optional[int] = None
+    size_keys = 'TRAIN.CHIP_SIZE'
+    unused_keys: Sequence[str] = ()
 
     def __init__(self, config):
         """config: of a run, which may still change: nothing is kept of it but itself."""
@@ -133,6 +139,16 @@ class Task:
 
     def check(self, purpose: str) -> None:
         """ConfigError if keys of this family contradict each other, as far as the purpose uses them."""
+
+    def remarks(self, purpose: str) -> List[str]:
+        """What a log should say of a configuration that may be used and hardly means what it says: sentences."""
+        other = 'TEST.' if purpose == 'train' else 'TRAIN.'
+        names = [name for name, key in declared_keys().items() if not key.unused and not name.startswith(other)
+                 and any(fnmatch.fnmatchcase(name, pattern) for pattern in self.unused_keys)]
+        changed = [name for name, default in default_values(names).items()
+                   if _is_another(plain_value(value_of(self.config, name)), default)]
+        return [f'{self.config.symbol} does not use {", ".join(changed)}: what the configuration says there has no '
+                'effect'] if changed else []
 
     # training
 
@@ -251,6 +267,13 @@ class Task:
     def stride(self) -> int:
         """Input pixels a cell of the feature map; 1 where that says nothing."""
         return 1
+
+
+def _is_another(value, default):
+    """Whether a key says something else than its default, which a list an entry a scale does not by its length."""
+    if isinstance(value, list) and isinstance(default, list):
+        return any(item not in default for item in value)
+    return value != default
 
 
 def require(condition: bool, message: str) -> None:

@@ -18,13 +18,18 @@ from lib.dataset.roidb import make_record
 from lib.targets.prior_matching import PriorTargets
 from lib.targets.ssd_augmentation import SsdAugmentation
 from lib.tasks.base import Input, Metric, TargetReport, Task, require
-from lib.tasks.prior_fit import prior_warnings
+from lib.tasks.prior_fit import flat_warnings, prior_warnings
 from lib.utils.draws import Draws
 
 METRICS = [Metric('ConfLoss', 'l1', 'conf_loss_output', ''), Metric('LocLoss', 'l1', 'loc_loss_output', '')]
 
-NOT_HERE = {'TRAIN': ('ONLY_PROPOSAL', 'WITH_MASK', 'AUTO_FOCUS'),
+NOT_HERE = {'TRAIN': ('ONLY_PROPOSAL', 'WITH_MASK', 'AUTO_FOCUS', 'USE_NEG_CHIPS'),
             'TEST': ('EXTRACT_PROPOSALS', 'WITH_MASK', 'AUTO_FOCUS')}
+UNUSED = ('network.ANCHOR_*', 'network.ROIS', 'network.STRIDE_IN_1X1', 'CLASS_AGNOSTIC', 'TRAIN.MAX_MASKS',
+          'TRAIN.MAX_POLYGON_LEN', 'TRAIN.MAX_GT', 'TRAIN.MIN_OBJECT_SIDE', 'TRAIN.AUTO_FOCUS_*', 'TRAIN.SCALES',
+          'TRAIN.VALID_RANGES', 'TRAIN.CHIP_*', 'TRAIN.CPP_CHIPS', 'TRAIN.NEG_CHIP*', 'TRAIN.RPN_*', 'TRAIN.BBOX_*',
+          'TRAIN.ALIGNED_TARGETS', 'TEST.RPN_*', 'TEST.N_PROPOSAL_PER_SCALE', 'TEST.DO_PRUNING', 'TEST.PRUNING_BORDER',
+          'TEST.CHIP_*')
 
 
 class M2DetTask(Task):
@@ -34,6 +39,8 @@ class M2DetTask(Task):
     exact_sizes = True
     whole_corners = False
     largest_batch = 32
+    size_keys = 'M2DET.input_size, M2DET.planes or M2DET.num_levels'
+    unused_keys = UNUSED
 
     def __init__(self, config):
         super().__init__(config)
@@ -130,13 +137,22 @@ class M2DetTask(Task):
         return super().pixels._replace(order='BGR')
 
     def size_warnings(self, scales, sizes):
-        """Priors that are far from the objects as the network sees them; an input that was never published."""
-        return prior_warnings(scales, sizes, Pyramid.from_config(self.config)) + self.test_size_warnings(scales, sizes)
+        """Objects without area; priors far from those that there are; an input that was never published."""
+        return (flat_warnings(scales, sizes) + prior_warnings(scales, sizes, Pyramid.from_config(self.config))
+                + self.test_size_warnings(scales, sizes))
 
     def test_size_warnings(self, scales, sizes):
         """An input that was never published."""
         own = own_size(self.config)
         return [own] if own else []
+
+    def remarks(self, purpose):
+        """Of keys without effect, and of what happens twice."""
+        found = super().remarks(purpose)
+        if purpose == 'train' and self.config.TRAIN.FLIP and self.config.M2DET.augment:
+            found.append('TRAIN.FLIP is True and M2DET.augment mirrors too: an epoch has every picture twice, which '
+                         'makes it longer and no richer; set FLIP to False')
+        return found
 
     def check(self, purpose):
         """Keys of the section M2DET, and switches of other families."""

@@ -14,6 +14,18 @@ MANY = 0.25         # share of such objects from which on it is worth a line
 LOOKED_AT = 5000    # objects
 
 
+def flat_warnings(scales: Sequence[SeenScale], sizes: ObjectSizes) -> List[str]:
+    """A sentence with figure and mend if objects of a training have no area as a single-shot detector counts it, from
+    corner to corner: nothing is learnt of them."""
+    taken = np.zeros(len(sizes.objects), bool)
+    for scale in scales:
+        taken |= scale.taken
+    shown = sizes.objects[taken]
+    flat = int((shown.min(axis=1) <= 0).sum()) if len(shown) else 0
+    return [f'{flat} of {len(shown)} objects in training are one pixel wide or high, and nothing is learnt of them: '
+            'look at their boxes, which may be points, or shares of the image in place of pixels'] if flat else []
+
+
 def prior_warnings(scales: Sequence[SeenScale], sizes: ObjectSizes, pyramid: Pyramid) -> List[str]:
     """A sentence with figure and mend if many objects of a training have no prior of about their size."""
     shown = np.concatenate([np.zeros((0, 2))] + [

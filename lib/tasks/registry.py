@@ -1,4 +1,5 @@
 """Tasks by the name that detectors are registered with (symbols.registry). A new family adds its line here."""
+import logging
 from typing import Dict, Type
 
 from configs.checks import check_supported
@@ -10,6 +11,7 @@ from lib.tasks.m2det import M2DetTask
 from lib.utils.errors import SniperError
 from symbols.registry import detector_entry
 
+logger = logging.getLogger(__name__)
 TASKS: Dict[str, Type[Task]] = {task.name: task for task in (FasterRcnnTask, FastRcnnTask, M2DetTask)}
 
 
@@ -53,3 +55,9 @@ def _check_test_passes(config, task):
     if not task.exact_sizes and INPUT in scales:
         raise ConfigError(f'TEST.SCALES is {scales}, but {config.symbol} takes images of any size: say at which, by '
                           'factors such as 2x, or pixels of the long side such as 256px')
+
+
+def log_remarks(config, purpose: str) -> None:
+    """Warn of what a configuration says that has no effect, see Task.remarks."""
+    for line in get_task(config, purpose).remarks(purpose):
+        logger.warning('%s', line)

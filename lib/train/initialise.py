@@ -15,14 +15,16 @@ import numpy as np
 
 from lib.distributed.workers import ALONE
 from lib.engine.loss_scale import LossScale
+from lib.engine.memory_need import check_memory, least_need
 from lib.engine.training import TrainingStep
 from lib.tasks import get_task
 from lib.train.resume import load_parameters
 from lib.utils.errors import SniperError
 from lib.weights.checkpoint import load_params
-from lib.weights.parameter_matching import match_parameters, override, shortened
-from lib.weights.paths import params_path, read_sidecar, set_aside_prefixes
-from lib.weights.trained_with import warn_of_other_values
+from lib.weights.misfit import other_keys, whose_weights
+from lib.weights.parameter_matching import FEW, LISTED, TEST_ENDING, match_parameters, shortened
+from lib.weights.paths import misread_prefix, params_path, read_sidecar, set_aside_prefixes
+from lib.weights.trained_with import check_requirements, warn_of_other_values
 from sniper_mxnet import mx
 from symbols.layers import optional_parameters
 
@@ -55,8 +57,16 @@ def make_step(config, detector, iterator, devices, loss_scale_state=None) -> Tra
     if config.TRAIN.fp16 and config.TRAIN.LOSS_SCALING == 'dynamic':
         loss_scale = LossScale(config.TRAIN.scale, config.TRAIN.LOSS_SCALE_INTERVAL)
         loss_scale.set_state(loss_scale_state or {})
+    _check_memory(config, symbol, iterator.provide_data + iterator.provide_label, devices)
     return TrainingStep(symbol, iterator.provide_data, iterator.provide_label, devices,
                         frozen_parameters(config, parameters), loss_scale, config.TRAIN.ACCUMULATE)
+
+
+def _check_memory(config, symbol, inputs, devices):
+    chips = config.TRAIN.BATCH_IMAGES
+    need = least_need(symbol, {name: (chips, *shape[1:]) for name, shape in inputs}, True, config.TRAIN.fp16)
+    check_memory(need, devices, f'to train on {chips} chips a batch and device',
+                 f'lower TRAIN.BATCH_IMAGES (TRAIN.ACCUMULATE makes up for it), or {get_task(config).size_keys}')
 
 
 def frozen_parameters(config, names):
@@ -68,6 +78,8 @@ def frozen_parameters(config, names):
         if config.network.FIXED_PARAMS:
             logger.info('network.pretrained is empty: network.FIXED_PARAMS (%s) is not applied',
                         ', '.join(config.network.FIXED_PARAMS))
+        if config.network.FIX_BN:
+            logger.info('network.pretrained is empty: network.FIX_BN is not applied, there are no statistics to keep')
         return []
     frozen = [name for name in names if any(part in name for part in config.network.FIXED_PARAMS)]
     unknown = [part for part in config.network.FIXED_PARAMS if not any(part in name for name in names)]
@@ -93,10 +105,12 @@ def pretrained_values(config, shapes, aux_shapes, new_names, optional_names=()):
     if not os.path.exists(path):
         aside = set_aside_prefixes(prefix, config.network.pretrained_epoch)
         moved = f' (an earlier run has it: {os.path.join(os.path.dirname(prefix), aside[-1])})' if aside else ''
-        raise SniperError(f'pretrained weights {path} do not exist{moved}: fetch them, or set network.pretrained and '
-                          "network.pretrained_epoch, or train from scratch with `--set network.pretrained ''`")
+        meant = misread_prefix(prefix, config.symbol)
+        raise SniperError(f'pretrained weights {path} do not exist{moved}{meant}: fetch them, or set '
+                          "network.pretrained and network.pretrained_epoch, or train from scratch with `--set "
+                          "network.pretrained ''`")
     sidecar = read_sidecar(prefix, config.network.pretrained_epoch)
-    _check_requirements(config, path, sidecar.get('requires', {}))
+    check_requirements(config, sidecar.get('requires'), f'pretrained weights {path}')
     args, auxs = load_params(path)
     given = dict(args, **auxs)
     new_names = set(new_names)
@@ -107,7 +121,8 @@ def pretrained_values(config, shapes, aux_shapes, new_names, optional_names=()):
         new_names |= set(optional_names)
     wanted, statistics = ({name: shape for name, shape in entries.items() if name not in new_names}
                           for entries in (shapes, aux_shapes))
-    _check_complete(path, dict(wanted, **statistics), given)
+    _check_complete(config, path, dict(wanted, **statistics), given, sidecar)
+    _say_unused(config, path, given, set(shapes) | set(aux_shapes))
     new = sorted((set(shapes) | set(aux_shapes)) - set(wanted) - set(statistics))
     logger.info('Weights from %s: %d arrays; %d new ones are initialised%s', path, len(wanted) + len(statistics),
                 len(new), f' ({shortened(new, listed=4)})' if new else '')
@@ -123,19 +138,21 @@ def init_parameters(step, detector, config):
     step.initialise(detector.initializer(), args, auxs)
 
 
-def _check_requirements(config, path, requires):
-    """Keys that a converted file wants to be so: otherwise its arrays would fit and compute something else."""
-    for key, value in requires.items():
-        section, _, name = key.partition('.')
-        found = config.get(section, {}).get(name)
-        found = list(map(float, found)) if isinstance(value, list) and found is not None else found
-        if found != value:
-            raise SniperError(f'pretrained weights {path} are made for {key} {value}, the configuration says {found}: '
-                              f'add --set {override(key, value)}')
+def _say_unused(config, path, given, names):
+    """Where the file has layers that the network has not, if that comes from another configuration."""
+    unused = [name for name in given if name not in names and not name.endswith(TEST_ENDING)]
+    keys = other_keys(config, {name: array.shape for name, array in given.items()}) if unused else ''
+    if keys:
+        logger.warning('%d arrays of %s are not used (%s): it is of another %s: %s', len(unused), path,
+                       shortened(unused, listed=FEW), config.symbol, keys)
 
 
-def _check_complete(path, wanted, given):
-    match = match_parameters(wanted, {name: array.shape for name, array in given.items()})
+def _check_complete(config, path, wanted, given, sidecar):
+    shapes = {name: array.shape for name, array in given.items()}
+    match = match_parameters(wanted, shapes)
     if not match.complete:
-        raise SniperError(f"pretrained weights {path} do not fit: {match.differences()}; check symbol and "
-                          "network.pretrained, or train from scratch with `--set network.pretrained ''`")
+        kept = sidecar.get('config')
+        whose = whose_weights(config, shapes, kept.get('symbol') if isinstance(kept, dict) else '')
+        raise SniperError(f'pretrained weights {path} do not fit: {match.differences(FEW if whose else LISTED)}; '
+                          + (whose or 'check symbol and network.pretrained')
+                          + ", or train from scratch with `--set network.pretrained ''`")

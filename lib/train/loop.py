@@ -105,9 +105,9 @@ def _finish(epoch, batch, metrics, hooks):
     broken = [f'{name} {value}' for name, value in losses.items() if not math.isfinite(value)]
     if broken:
         raise SniperError(
-            f'the loss is not finite ({", ".join(broken)}) in epoch {epoch.number + 1}, batch {batch.number}, images '
-            f'{_shortened(batch.images)}: lower TRAIN.lr or set TRAIN.CLIP_GRADIENT, look at these images and their '
-            'boxes, and go on with --resume')
+            f'the loss is not finite ({", ".join(broken)}) in epoch {epoch.number + 1}, batch {batch.number + 1}, '
+            f'images {_shortened(batch.images)}: lower TRAIN.lr or set TRAIN.CLIP_GRADIENT, look at these images '
+            'and their boxes, and go on with --resume')
     for hook in hooks:
         hook.after_batch(batch)
 

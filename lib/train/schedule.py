@@ -134,6 +134,10 @@ def init_optimiser(step, config, schedule, workers=ALONE, sync=None):
     train = config.TRAIN
     parts = step.num_devices * workers.count * train.ACCUMULATE
     _warn_of_odd_settings(config, parts, workers)
+    if 0 < schedule.total <= schedule.warmup_updates:
+        logger.warning('Warm-up lasts %d updates and the whole training %d: the rate never reaches TRAIN.lr %g; lower '
+                       '%s', schedule.warmup_updates, schedule.total, train.lr,
+                       'TRAIN.WARMUP_EPOCHS' if train.WARMUP_EPOCHS > 0 else 'TRAIN.warmup_step')
     step.init_optimiser(
         train.OPTIMIZER, optimiser_settings(config, schedule, parts),
         config.default.kvstore if workers.alone else None, sync,

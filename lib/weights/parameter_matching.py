@@ -11,6 +11,7 @@ from symbols.registry import detector_names, get_detector
 from symbols.variants import Variant
 
 LISTED = 20  # names of each kind in one line; `python -m lib.weights.inspect FILE` shows all
+FEW = 3      # of these where the line says the mend as well
 SIDE = 64  # of the input for which shapes are inferred; no parameter depends on it
 TEST_ENDING = '_test'  # of arrays that take the place of the ones without it in a test graph
 
@@ -77,12 +78,14 @@ def match_parameters(wanted, given) -> ParameterMatch:
 
 def match_networks(shapes) -> List[NetworkMatch]:
     """{name: shape} of a file, without 'arg:' and 'aux:' -> NetworkMatch of each known variant, best first."""
-    found = []
-    for name in detector_names():
-        for variant in get_detector(name).variants(shapes):
-            whole, trunk = (match_parameters(wanted, shapes) for wanted in _wanted(name, variant))
-            found.append(NetworkMatch(name, variant, whole, trunk))
-    return sorted(found, key=lambda match: match.rank)
+    return sorted((match for name in detector_names() for match in match_network(name, shapes)),
+                  key=lambda match: match.rank)
+
+
+def match_network(name: str, shapes) -> List[NetworkMatch]:
+    """The same of the variants of one detector, in their order."""
+    return [NetworkMatch(name, variant, *(match_parameters(wanted, shapes) for wanted in _wanted(name, variant)))
+            for variant in get_detector(name).variants(shapes)]
 
 
 def override(key: str, value) -> str:

@@ -16,6 +16,7 @@ DEFAULT_OUTPUT_PATH = './output'
 SAVE_PREFIX = 'SNIPER'  # of checkpoints, where nobody says another
 RESULTS = 'results'  # folder of what tests found, beside the checkpoints
 ASIDE = 'before-'  # how folders begin into which an earlier run's files were moved
+FOREIGN = ('.pth', '.pt', '.safetensors', '.onnx')   # endings of files that lib.weights.convert reads
 INTERRUPTED = 'interrupted'  # tag of the checkpoint where a training was stopped within an epoch
 
 
@@ -58,6 +59,18 @@ def params_path(prefix: str, epoch: int) -> str:
 def read_sidecar(prefix: str, epoch: int) -> dict:
     """Side file of an epoch's checkpoint -> dict, {} if there is none (files of the original have none)."""
     return read_json(f'{prefix}-{epoch_tag(epoch)}.json')
+
+
+def misread_prefix(prefix: str, network: str) -> str:
+    """What a prefix without files may have been meant to be, as the end of a sentence, '' if nothing comes to mind: a
+    file that wants to be converted to `network` first, or the name of a parameter file."""
+    for path in [prefix] + [prefix + ending for ending in FOREIGN]:
+        if path.endswith(FOREIGN) and os.path.isfile(path):
+            return (f'; {path} is there, and has to be converted: python -m lib.weights.convert {path} --network '
+                    f'{network}')
+    named = re.match(r'(.+)-(\d{4,})\.params$', prefix)
+    return f'; a prefix is wanted, {named.group(1)}, and the number {int(named.group(2))} in a key of its own' \
+        if named and os.path.isfile(prefix) else ''
 
 
 def existing_epochs(prefix: str) -> str:

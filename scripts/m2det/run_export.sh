@@ -8,7 +8,8 @@
 #   CKPT       a checkpoint, such as SNIPER-0160.params
 #
 # The configuration is configs/m2det/m2det512_vgg16_port.yml; others, and other settings, by the options --cfg FILE,
-# --precision bf16, --set KEY VALUE ... (last).
+# --precision bf16, --set KEY VALUE ... (last). --variant export writes the network for other programs, with its outputs
+# as the port gives them: offsets (1, P, 4) and scores (P, C).
 set -euo pipefail
 # shellcheck source=scripts/m2det/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -22,4 +23,5 @@ OUT="$PREFIX-$(printf '%04d' "$NUMBER")"
 program_arguments gpus cpu TEST.TEST_EPOCH "$NUMBER"
 cd "$ROOT"
 "$PY" scripts/optimize_model.py --save_prefix "$PREFIX" --out "$OUT" "${ARGUMENTS[@]}"
-say "to test it: bash scripts/m2det/run_eval.sh cpu $(printf '%q' "$OUT-0000.params") DATASET, with the same options"
+[[ " ${ARGUMENTS[*]} " =~ \ --variant[\ =]export\  ]] ||
+    say "to test it: bash scripts/m2det/run_eval.sh cpu $(printf '%q' "$OUT-0000.params") DATASET, with the same options"

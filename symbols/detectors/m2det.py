@@ -61,11 +61,9 @@ class M2Det(Detector):
         return mx.sym.Group([mx.sym.identity(outputs.loc, name='loc'), rows])
 
     @staticmethod
-    def _data_shapes(config, batch, height, width):
+    def _test_shapes(config, batch, height, width):
         size = Pyramid.from_config(config).size    # whatever size is asked for
         return dict(data=(batch, 3, size, size))
-
-    _test_shapes = _export_shapes = _data_shapes
 
     def variants(self, shapes):
         """The one that arrays of these names and shapes are of."""

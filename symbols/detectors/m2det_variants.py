@@ -55,7 +55,7 @@ def variants_of(shapes: Dict[str, tuple]) -> List[Variant]:
     sized = {'M2DET.input_size': least_size(settings['M2DET.num_scales']), 'M2DET.step_pattern': (),
              'M2DET.size_pattern': tuple(0.1 * (1 + place) for place in range(settings['M2DET.num_scales'] + 1))}
     return [Variant('whole', ('test',), tuple({**settings, **sized}.items()),
-                    (classes,) if shapes.get('conf.0.weight') else ())]
+                    (classes,) if shapes.get('conf.0.weight') else (), tuple(sized))]
 
 
 def _first(shapes, name):

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from lib.bbox import bbox_overlaps, nms, soft_nms
+from lib.bbox.nms import soft_nms_with_index
 
 
 def random_dets(rng, count, dtype=np.float32):
@@ -85,6 +86,17 @@ def test_soft_nms_by_hand():
     np.testing.assert_allclose(got[:, 4], [0.8, 0.6 * np.exp(-0.25 / 0.5), 1e-5], rtol=1e-5)  # the lone row stays
     np.testing.assert_allclose(soft_nms(dets, method='linear')[:2, 4], [0.8, 0.3], rtol=1e-5)
     assert len(soft_nms(dets, method='hard')) == 2
+
+
+@pytest.mark.parametrize('method', ['hard', 'linear', 'gaussian'])
+@pytest.mark.parametrize('most', [1, 7, 1000])
+def test_the_first_few_are_those_of_all(method, most):
+    """To the bit, equal scores too."""
+    dets = random_dets(np.random.default_rng(most), 300)
+    dets[:, 4] = np.round(dets[:, 4], 1)
+    for got, want in zip(soft_nms_with_index(dets, method=method, most=most), soft_nms_with_index(dets, method=method)):
+        np.testing.assert_array_equal(got, want[:most])
+    np.testing.assert_array_equal(nms(dets, 0.5, most), nms(dets, 0.5)[:most])
 
 
 def test_edges():

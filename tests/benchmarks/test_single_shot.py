@@ -16,6 +16,7 @@ def test_scenes_have_what_they_say():
     assert offsets.shape == SMALL.shape
     found = ssd_rows(scores, offsets, SMALL, 0.1)
     assert 3 <= len(found.label) <= 20 and len(set(found.label)) <= 3
+    assert len(ssd_rows(*single_shot.scene(SMALL, 0, 0), SMALL, 0.01).label) > 0.9 * 80 * len(SMALL)
 
 
 def test_numpy_computes_the_same_loss():

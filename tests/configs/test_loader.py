@@ -117,6 +117,7 @@ BAD_FILES = {
     'mapping for value': ('TRAIN: {lr: {a: 1}}', ['TRAIN.lr wants a number', '(dict)']),
     'value for section': ('TRAIN: 3', ['TRAIN is a section']),
     'section empty': ('TRAIN:', ['TRAIN is a section']),
+    'text for texts': ('network: {FIXED_PARAMS: base.}', ['network.FIXED_PARAMS wants a list', 'write ["base."]']),
     'two means': ('network: {PIXEL_MEANS: [1, 2]}', ['network.PIXEL_MEANS wants a list of 3 numbers']),
     'triples': ('TEST: {SCALES: [[1, 2, 3]]}', ['TEST.SCALES wants a list of scales', '2x', '256px', 'a pair']),
     'choice': ('TRAIN: {LR_POLICY: cosin}', ['TRAIN.LR_POLICY', "'cosin'", "'step' or 'cosine'"]),
@@ -179,6 +180,8 @@ BAD_SETS = {
     ('gpus=cpu',): ["apart: 'gpus cpu', not 'gpus=cpu'"],
     ('TRAIN.lr=1', 'gpus=cpu'): ["apart: 'TRAIN.lr 1'"],
     ('--cfg', 'x.yml'): ['must come last', '--cfg'],
+    ('network.FIXED_PARAMS', '[base., "a"]'): ["write '[\"base.\", \"a\"]'"],
+    ('network.FIXED_PARAMS', 'base.'): ["got 'base.' (str): write '[\"base.\"]'"],
 }
 
 

@@ -82,6 +82,18 @@ def test_recorded_results_of_coco(tmp_path):
         assert row['score'] == pytest.approx(expected['score'], abs=1e-3)
 
 
+def test_images_without_objects_are_said(tmp_path, caplog):
+    folder = coco_folder(tmp_path, 'minival2014', content({1: [(1, 10, 10, 20, 20)], 2: [], 3: []}))
+    caplog.set_level('INFO')
+    training_records(folder, image_set='minival2014')
+    assert '2 of 3 (mirrored copies count) have no objects and are trained on as background' in caplog.text
+    training_records(folder, 'TRAIN.EMPTY_IMAGES', 'False', image_set='minival2014')
+    assert '1 of 3 (mirrored copies count) hold objects, 2 without are left out' in caplog.text
+    empty = coco_folder(tmp_path / 'empty', 'minival2014', content({1: [], 2: []}))
+    with pytest.raises(SniperError, match='no image of minival2014 has an object that can be trained on'):
+        training_records(empty, image_set='minival2014')
+
+
 def test_what_the_keys_change(tmp_path):
     file = content({1: [(1, 10.6, 10.2, 20, 20), (7, 30, 30, 9.5, 9.5)], 2: [], 3: [(1, 1, 1, 5, 5)]})
     file['annotations'][1]['iscrowd'] = 1

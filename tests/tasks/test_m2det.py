@@ -14,6 +14,7 @@ from lib.dataset.roidb import make_record
 from lib.iterators import TestIterator, TrainIterator
 from lib.iterators.samples import picture_of_window
 from lib.tasks import check_config, get_task
+from lib.utils.errors import SniperError
 from tests.conftest import ROOT
 
 TINY = os.path.join(ROOT, 'configs', 'm2det', 'm2det_tiny.yml')
@@ -221,6 +222,10 @@ def test_the_heads_keep_float32():
 @pytest.mark.parametrize('purpose, key, value, message', [
     ('train', 'TRAIN.SAMPLER', 'chips', "TRAIN.SAMPLER is 'chips'"),
     ('train', 'TRAIN.WITH_MASK', 'True', 'TRAIN.WITH_MASK is True'),
+    ('train', 'TRAIN.USE_NEG_CHIPS', 'True', 'TRAIN.USE_NEG_CHIPS is True, but m2det has nothing of the kind'),
+    ('train', 'TRAIN.AUTO_FOCUS', 'True', 'TRAIN.AUTO_FOCUS is True'),
+    ('test', 'TEST.WITH_MASK', 'True', 'TEST.WITH_MASK is True'),
+    ('train', 'dataset.NUM_CLASSES', '1', 'dataset.NUM_CLASSES is 1; it counts the background too'),
     ('train', 'TRAIN.ONLY_PROPOSAL', 'True', 'TRAIN.ONLY_PROPOSAL is True'),
     ('test', 'TEST.AUTO_FOCUS', 'True', 'TEST.AUTO_FOCUS is True'),
     ('test', 'TEST.EXTRACT_PROPOSALS', 'True', 'TEST.EXTRACT_PROPOSALS is True'),
@@ -230,6 +235,59 @@ def test_the_heads_keep_float32():
 def test_refused(purpose, key, value, message):
     with pytest.raises(ConfigError, match=message):
         check_config(config_of(key, value), purpose)
+
+
+def test_keys_of_other_families_are_said_to_be_unused():
+    copied = ('TRAIN.SCALES', '[2.5, 512]', 'TRAIN.VALID_RANGES', '[[-1, 70], [60, -1]]', 'TRAIN.CHIP_SIZE', '256',
+              'network.ANCHOR_SCALES', '[2, 4]', 'TEST.DO_PRUNING', '[True]', 'TRAIN.WITH_MASK', 'False')
+    line, = task_of(*copied).remarks('train')
+    assert line.startswith('m2det does not use network.ANCHOR_SCALES, TRAIN.SCALES, TRAIN.VALID_RANGES, '
+                           'TRAIN.CHIP_SIZE: ')
+    line, = task_of(*copied, purpose='test').remarks('test')
+    assert line.startswith('m2det does not use network.ANCHOR_SCALES, TEST.DO_PRUNING: ')
+    line, = task_of('TRAIN.FLIP', 'True').remarks('train')
+    assert 'M2DET.augment mirrors too' in line
+    assert task_of('TRAIN.FLIP', 'True', 'M2DET.augment', 'False').remarks('train') == []
+
+
+@pytest.mark.parametrize('name', sorted(os.listdir(os.path.dirname(TINY))))
+def test_the_configurations_say_nothing_in_vain(name):
+    config = load_config(os.path.join(os.path.dirname(TINY), name), [])
+    assert [get_task(config, purpose).remarks(purpose) for purpose in ('train', 'test')] == [[], []]
+
+
+BROKEN = [(200, 200, 300, 300), (-50, -50, -10, -10), (-50, -50, 30, 30), (np.nan, 0, 10, 10), (0, 0, np.inf, 10),
+          (30, 30, 10, 10), (5, 5, 5, 40), (-1e6, -1e6, 1e6, 1e6), (0, 5, 95, 5.0001), (5, 5, 5.001, 5.001)]
+
+
+@pytest.mark.parametrize('box', BROKEN, ids=str)
+def test_no_box_gives_targets_that_are_not_finite(box):
+    """Data sets leave most of these out; records of a program of one's own may have them."""
+    record = dict(record_of('a.png'), boxes=np.array([box, (10, 10, 40, 40)], np.float32), gt_classes=np.array([1, 2]))
+    task, pixels = task_of(), np.zeros((80, 96, 3), np.uint8)
+    window = WholeImages(64, 64, True).windows(record_of('a.png', [(1, 1, 9, 9)] * 2, [1, 2]), None)[0]
+    samples = [(record, window)] + [task.drawn_picture(pixels, record, window, np.random.default_rng(seed))[1:]
+                                    for seed in range(5)]
+    for shown, seen in samples:
+        out = empty_outputs(task)
+        task.targets(shown, seen, None, out)
+        assert np.isfinite(out['loc_target']).all() and (out['cls_target'] > 0).any()
+
+
+def test_memory_that_is_too_small_names_what_to_lower(monkeypatch):
+    from lib.engine import memory_need
+    from lib.train.initialise import make_step
+    from sniper_mxnet import mx
+    from symbols import get_detector
+    monkeypatch.setattr(memory_need, 'available_memory', lambda: 1 << 20)
+    config = config_of('M2DET.planes', '16')
+
+    class Batches:
+        provide_data, provide_label = get_task(config).layout(2)
+
+    with pytest.raises(SniperError, match=r'memory is too small to train on 2 chips .* GiB at the very least .* lower '
+                                          r'TRAIN.BATCH_IMAGES .* or M2DET.input_size, M2DET.planes'):
+        make_step(config, get_detector('m2det'), Batches, [mx.cpu()])
 
 
 def test_other_families_have_no_input_of_one_size():

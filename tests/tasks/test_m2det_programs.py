@@ -163,18 +163,19 @@ def test_start_from_a_detector_with_a_frozen_backbone(images, trained, tmp_path,
     assert main_train.main(arguments(images, tmp_path, 'network.pretrained', before, 'network.pretrained_epoch', '2',
                                      'network.FIXED_PARAMS', '["base.", "bn0"]', 'TRAIN.end_epoch', '1')) == 0
     said = capsys.readouterr().err
-    assert '30 of 95 parameters are frozen (network.FIXED_PARAMS: base., bn0); no name has bn0 in it' in said
+    assert '60 of 125 parameters are frozen (network.FIXED_PARAMS: base., bn0); no name has bn0 in it' in said
     assert '12 new ones are initialised (conf.0.bias, conf.0.weight, conf.1.bias, conf.1.weight and 8' in said
     old, new = read_arrays(before + '-0002.params'), read_arrays(folder(tmp_path, 'SNIPER-0001.params'))
     same = {name for name in old if np.array_equal(old[name], new[name])}
-    assert same == {name for name in old if name.startswith('arg:base.')}
+    assert same == {name for name in old if name.startswith(('arg:base.', 'aux:base.'))}
 
 
-@pytest.mark.parametrize('key, value', [('M2DET.planes', '32'), ('M2DET.backbone', 'resnet18'),
-                                        ('M2DET.num_levels', '3')])
-def test_weights_of_another_network(images, trained, key, value):
+@pytest.mark.parametrize('key, value, mend', [
+    ('M2DET.planes', '32', '16'), ('M2DET.backbone', 'resnet18', 'vgg16_bn M2DET.width 0.125'),
+    ('M2DET.num_levels', '3', '2'), ('M2DET.sfam', 'True', 'False')])
+def test_weights_of_another_network(images, trained, key, value, mend):
     width = ['M2DET.width', '1'] if key == 'M2DET.backbone' else []
-    with pytest.raises(SniperError, match='do not fit the network'):
+    with pytest.raises(SniperError, match=f'do not fit the network: .* they are of another m2det: --set {key} {mend}$'):
         main_test.main(arguments(images, trained, key, value, *width))
 
 

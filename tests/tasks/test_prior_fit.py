@@ -12,7 +12,7 @@ from lib.chips.samplers import WholeImages
 from lib.chips.seen_sizes import seen_in_training
 from lib.dataset.object_sizes import object_sizes
 from lib.dataset.roidb import make_record
-from lib.tasks.prior_fit import POOR_IOU, _poor, prior_warnings
+from lib.tasks.prior_fit import POOR_IOU, _poor, flat_warnings, prior_warnings
 
 SETTINGS = ['symbol', 'm2det', 'M2DET.input_size', '320']
 
@@ -63,3 +63,12 @@ def test_what_is_poor_is_so_on_average(side):
     places = rng.uniform(0, 320 - side, (60, 2))
     best = bbox_overlaps(np.hstack([places, places + side - 1]), corners).max(axis=1)
     assert _poor(np.array([[side, side]]), pyramid)[0] == ((best < POOR_IOU).mean() > 0.5)
+
+
+def test_objects_without_area_are_counted():
+    boxes = np.array([[5, 5, 5, 30], [9, 9, 9, 9], [10, 10, 40, 50]], np.float32)
+    sizes = object_sizes([make_record('a.jpg', 1, 100, 100, boxes, np.ones(3, int))])
+    line, = flat_warnings(seen_in_training(WholeImages(320, 320, True), sizes), sizes)
+    assert line.startswith('2 of 3 objects in training are one pixel wide or high, and nothing is learnt of them')
+    sizes = object_sizes([make_record('a.jpg', 1, 100, 100, boxes[2:], np.ones(1, int))])
+    assert flat_warnings(seen_in_training(WholeImages(320, 320, True), sizes), sizes) == []

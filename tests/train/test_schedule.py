@@ -154,3 +154,23 @@ def test_a_large_update_with_the_rate_of_a_small_one(caplog, monkeypatch):
     config.TRAIN.LR_SCALING, config.TRAIN.LOSS_MEAN = 'linear', 'update'
     schedule._warn_of_odd_settings(config, 5, schedule.ALONE)
     assert not caplog.text
+
+
+def test_a_warmup_that_never_ends(caplog):
+    from lib.train import schedule
+
+    class Step:
+        num_devices = 1
+
+        def shapes(self):
+            return {}, {}
+
+        def init_optimiser(self, *_):
+            pass
+
+    for epochs, said in ((2, ''), (5, 'Warm-up lasts 50 updates and the whole training 50: the rate never reaches '
+                                      'TRAIN.lr 0.1; lower TRAIN.WARMUP_EPOCHS')):
+        config = make_config(lr=0.1, warmup=True, WARMUP_EPOCHS=epochs, end_epoch=5)
+        caplog.clear()
+        schedule.init_optimiser(Step(), config, learning_rate(config, 40, 4))
+        assert said in caplog.text and bool(said) == ('Warm-up' in caplog.text)

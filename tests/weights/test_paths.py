@@ -2,7 +2,7 @@
 import os
 
 from configs import load_config
-from lib.weights.paths import existing_epochs, output_folder, params_path, results_folder
+from lib.weights.paths import existing_epochs, misread_prefix, output_folder, params_path, results_folder
 
 
 def test_folders_are_named_by_configuration_data_set_and_epoch():
@@ -21,3 +21,14 @@ def test_epochs_that_exist(tmp_path):
         (tmp_path / name).write_text('')
     assert existing_epochs(prefix) == '2, 10'
     assert params_path(prefix, 10) == prefix + '-0010.params'
+
+
+def test_a_prefix_that_is_no_prefix(tmp_path):
+    prefix, network = str(tmp_path / 'vgg'), 'm2det'
+    assert misread_prefix(prefix, network) == ''
+    (tmp_path / 'vgg.pth').write_bytes(b'')
+    (tmp_path / 'vgg-0007.params').write_bytes(b'')
+    for given in (prefix, prefix + '.pth'):
+        assert f'python -m lib.weights.convert {prefix}.pth --network m2det' in misread_prefix(given, network)
+    assert misread_prefix(f'{prefix}-0007.params', network) == (
+        f'; a prefix is wanted, {prefix}, and the number 7 in a key of its own')

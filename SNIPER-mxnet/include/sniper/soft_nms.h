@@ -13,8 +13,10 @@
 #ifndef SNIPER_SOFT_NMS_H_
 #define SNIPER_SOFT_NMS_H_
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -86,10 +88,12 @@ SNIPER_CLONES inline float LargestScore(const float* scores, std::size_t begin, 
 class SoftNmsSet {
  public:
   // rows: count x 5, rewritten in place. origin (may be null) is moved along with the rows. Returns how many rows,
-  // counted from the first, are left; what stands behind them has no meaning.
-  std::size_t Run(float* rows, std::size_t count, const SoftNmsParam& param, int* origin) {
+  // counted from the first, are left; what stands behind them has no meaning. It ends once `most` rows are chosen,
+  // because nothing that happens later changes these.
+  std::size_t Run(float* rows, std::size_t count, const SoftNmsParam& param, int* origin,
+                  std::size_t most = std::numeric_limits<std::size_t>::max()) {
     Load(rows, count, param.min_score, origin);
-    for (std::size_t i = 0; i < count_; ++i) {
+    for (std::size_t i = 0; i < count_ && i < most; ++i) {
       const float best = LargestScore(Column(kScore), i, count_);
       std::size_t place = i;
       while (Column(kScore)[place] != best) ++place;
@@ -99,6 +103,7 @@ class SoftNmsSet {
                         Column(kArea)[i], Column(kOverlap));
       Decay(i + 1, param, origin);
     }
+    count_ = std::min(count_, most);
     for (std::size_t i = 0; i < count_; ++i) {
       for (int c = 0; c < 5; ++c) rows[5 * i + c] = Column(c)[i];
     }
