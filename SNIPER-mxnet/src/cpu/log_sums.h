@@ -6,8 +6,8 @@
 
 namespace sniper {
 
-// logits (rows, classes) -> out (rows,): log(sum(exp)) of each, whatever their size. NaN and infinity show as NaN; minus
-// infinity counts nothing.
+// logits (rows, classes) -> out (rows,): log(sum(exp)) of each, whatever their size. NaN and infinity show as NaN;
+// minus infinity counts nothing.
 void log_sums(const float* logits, int64_t rows, int classes, float* out);
 
 }  // namespace sniper
