@@ -23,8 +23,9 @@ pytestmark = pytest.mark.skipif(shutil.which('bash') is None, reason='needs bash
 COUNTS = {'run_standalone_train': 3, 'run_distributed_train': 4, 'run_distributed_train_gpu': 4, 'run_eval': 3,
           'run_export': 2, 'convert_vgg': 1, 'make': 0}
 TINY = ['--cfg', 'configs/m2det/m2det_tiny.yml', '--set'] + [word for pair in dict(
-    SMALL, **{'TRAIN.MAX_BATCHES': '1', 'TRAIN.end_epoch': '1', 'TEST.TEST_EPOCH': '1', 'TRAIN.NUM_PROCESS': '0',
-              'dataset.root_path': '.', 'output_path': 'out put'}).items() if pair[0] != 'gpus' for word in pair]
+    SMALL, **{'M2DET.backbone': 'vgg16', 'TRAIN.MAX_BATCHES': '1', 'TRAIN.end_epoch': '1', 'TEST.TEST_EPOCH': '1',
+              'TRAIN.NUM_PROCESS': '0', 'dataset.root_path': '.', 'output_path': 'out put'}
+).items() if pair[0] != 'gpus' for word in pair]
 # Four GPUs are seen; the programs print what they are given, and wait where a file says so.
 PRETENDED = f'''#!/bin/bash
 case "$*" in
