@@ -232,7 +232,7 @@ TEST = {
     # detections
     'SCORE_THRESH': key(0.001, 'detections of a lower score are dropped', 'detections', high=1),
     'NMS': key(0.3, 'IoU of hard NMS when positive; otherwise soft-NMS', 'detections pyramid', high=1),
-    'NMS_SIGMA': key(0.6, 'of the Gaussian of soft-NMS', 'detections pyramid', FLOAT, above=0),
+    'NMS_SIGMA': key(0.6, 'of the Gaussian of soft-NMS', 'detections pyramid', FLOAT),
     'NMS_METHOD': key('', "'' = hard where NMS > 0, else gaussian; or one of the three", 'detections pyramid',
                       choices=('', 'hard', 'linear', 'gaussian')),
     'NMS_SCORE_THRESH': key(-1.0, 'soft-NMS drops a detection that overlaps a better one and falls below this score; '
