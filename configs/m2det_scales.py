@@ -5,6 +5,7 @@ object of 40 pixels looks the same to them whatever surrounds it. So a prior kee
 side is the trained one times trained side / side.
 """
 import copy
+from typing import Any
 
 from easydict import EasyDict
 
@@ -37,7 +38,8 @@ def scale_config(config: EasyDict, index: int) -> EasyDict:
     if side == trained.size and len(test.SCALES) == 1:
         return config
     own = copy.deepcopy(config)
-    for name in [name for name, declared in KEYS['TEST'].items() if declared.per_scale]:
+    keys: Any = KEYS['TEST']
+    for name in [name for name, declared in keys.items() if declared.per_scale]:
         own.TEST[name] = [test[name][index]]
     own.TEST.SCALES = [INPUT]
     if side != trained.size:

@@ -49,7 +49,7 @@ def check_memory(need: Need, devices, doing: str, mend: str) -> None:
         raise _too_large(need, len(on_cpu), free, doing, mend)
     for device in devices:
         if device.device_type == 'gpu':
-            from sniper_mxnet import mx     # whoever has such a device has loaded it
+            from sniper_mxnet import mx  # whoever has such a device has loaded it
             free = mx.context.gpu_memory_info(device.device_id)[0]
             if need.total > free:
                 raise _too_large(need, 1, free, f'{doing} on GPU {device.device_id}', mend)
