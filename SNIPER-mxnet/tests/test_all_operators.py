@@ -70,6 +70,16 @@ def empty_shapes(case):
             yield dict(shapes, **{key: shape[:axis] + (0,) + shape[axis + 1:]})
 
 
+def forget_errors():
+    """Wait for what is still under way: the engine may have a second error of the same call, for whoever waits next."""
+    for _ in range(10):
+        try:
+            mx.nd.waitall()
+        except mx.MXNetError:
+            continue
+        return
+
+
 @pytest.mark.parametrize('name', NAMES)
 def test_empty_arrays_are_computed_or_refused(name):
     """No shape rule divides by a size of 0, and no kernel reads what is not there."""
@@ -81,6 +91,7 @@ def test_empty_arrays_are_computed_or_refused(name):
                 outputs, grads = run(name, case._replace(inputs=inputs))
             except mx.MXNetError as error:
                 assert re.search(name + ': .*(must be|of a batch of 0)', str(error)), (shapes, str(error))
+                forget_errors()
                 continue
             for value in list(outputs.values()) + list(grads.values()):
                 assert np.isfinite(value).all(), shapes
