@@ -13,6 +13,7 @@ bar, and whether it holds. Exit status 1 if it does not.
                 m2det_tiny learns eight real COCO images by heart (--data FOLDER)
 """
 import argparse
+import collections
 import glob
 import json
 import os
@@ -93,24 +94,21 @@ def eight_images(data, out, repeats=25):
     `repeats` times, so that an epoch is more than one batch. -> its folder."""
     with open(os.path.join(data, 'annotations', 'instances_train2017.json')) as stream:
         whole = json.load(stream)
-    with_objects = {row['image_id'] for row in whole['annotations']}
-    images = [row for row in whole['images'] if row['id'] in with_objects][:8]
+    objects = collections.defaultdict(list)
+    for row in whole['annotations']:
+        objects[row['image_id']].append(row)
+    images = [row for row in whole['images'] if row['id'] in objects][:8]
+    os.makedirs(os.path.join(out, 'annotations'), exist_ok=True)
     for split, times in (('train2017', repeats), ('val2017', 1)):
-        few = dict(whole, images=[], annotations=[])
-        for number in range(times):
-            for image in images:
-                image_id = len(few['images']) + 1
-                few['images'].append(dict(image, id=image_id))
-                few['annotations'] += [dict(row, id=len(few['annotations']) + place, image_id=image_id) for place, row
-                                       in enumerate((row for row in whole['annotations']
-                                                     if row['image_id'] == image['id']), start=1)]
-                if not number:
-                    target = os.path.join(out, 'images', split)
-                    os.makedirs(target, exist_ok=True)
-                    shutil.copy(os.path.join(data, 'images', 'train2017', image['file_name']), target)
-        os.makedirs(os.path.join(out, 'annotations'), exist_ok=True)
+        os.makedirs(os.path.join(out, 'images', split), exist_ok=True)
+        for image in images:
+            shutil.copy(os.path.join(data, 'images', 'train2017', image['file_name']),
+                        os.path.join(out, 'images', split))
+        listed = list(enumerate(images * times, start=1))
+        rows = [dict(row, image_id=number) for number, image in listed for row in objects[image['id']]]
         with open(os.path.join(out, 'annotations', f'instances_{split}.json'), 'w') as stream:
-            json.dump(few, stream)
+            json.dump(dict(whole, images=[dict(image, id=number) for number, image in listed],
+                           annotations=[dict(row, id=place) for place, row in enumerate(rows, start=1)]), stream)
     return out
 
 

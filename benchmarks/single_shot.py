@@ -22,6 +22,7 @@ import numpy as np
 from benchmarks.cases import single_shot as cases
 from benchmarks.timing import interleaved, json_line, table
 from configs import load_config
+from configs.m2det_keys import SHIPPED
 from lib.bbox import ssd_priors, ssd_rows
 from lib.bbox.detections import Detections
 from lib.inference.aggregate import Suppression, aggregate
@@ -31,7 +32,7 @@ from lib.utils.draws import Draws
 
 CONFIG = 'configs/m2det/m2det512_vgg16.yml'
 SIDE, CLASSES = 512, 81
-STEPS, SIZES = (8, 16, 32, 64, 128, 256), (.06, .15, .33, .51, .69, .87, 1.05)
+STEPS, SIZES = SHIPPED[SIDE]
 PICTURE = 480, 640
 OBJECTS = 7
 BATCH = 7           # pictures of a step, as the documented port has it

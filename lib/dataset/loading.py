@@ -45,13 +45,13 @@ def load_training_roidb(config) -> tuple:
              else [record for part in parts for record in part])
     kept = roidb if config.TRAIN.EMPTY_IMAGES else usable_for_training(
         roidb, config.TRAIN.FG_THRESH, config.TRAIN.BG_THRESH_HI, config.TRAIN.BG_THRESH_LO)
-    if config.TRAIN.EMPTY_IMAGES:
-        _say_empty(roidb)
     _say_number_of_classes(config, ' and '.join(name for name, _ in lists), len(classes))
     if not kept or not _has_objects(kept):
         raise SniperError(f'no image of {config.dataset.image_set} has an object that can be trained on: '
                           + ('; '.join(ignored) + '; set these marks to 0 where they are single objects' if ignored
                              else 'check its annotation file'))
+    if config.TRAIN.EMPTY_IMAGES:
+        _say_empty(roidb)
     return kept, classes
 
 

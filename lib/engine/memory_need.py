@@ -12,8 +12,8 @@ _GIB = 1 << 30
 
 
 class Need(NamedTuple):
-    """Bytes on one device that nothing can do without. weights: with gradients and momentum in training; layers: what
-    layers give, all that is kept for backward in training, else input and output of the largest."""
+    """Bytes on one device that nothing can do without. weights: with gradients and one average of them in training;
+    layers: what layers give, all that is kept for backward in training, else input and output of the largest."""
     weights: int
     layers: int
 

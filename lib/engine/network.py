@@ -20,7 +20,7 @@ from lib.engine.winograd import use_winograd
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
 from lib.utils.npz import digest
-from lib.weights.misfit import whose_weights
+from lib.weights.misfit import trained_symbol, whose_weights
 from lib.weights.paths import DEFAULT_OUTPUT_PATH, read_sidecar
 
 logger = logging.getLogger(__name__)
@@ -94,9 +94,7 @@ def _plain(config, weights, variant):
 
 def whose_network(config, weights):
     """Function that says of {name: shape} of the weights what network they are of, see lib.weights.misfit."""
-    kept = read_sidecar(weights.prefix, weights.epoch).get('config')
-    symbol = kept.get('symbol') if isinstance(kept, dict) else ''
-    return functools.partial(whose_weights, config, symbol=symbol)
+    return functools.partial(whose_weights, config, symbol=trained_symbol(read_sidecar(weights.prefix, weights.epoch)))
 
 
 def folded(symbol, arg_params, aux_params, on_cpu=True):

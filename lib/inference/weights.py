@@ -114,13 +114,13 @@ def _shipped_model(config, folder, save_prefix, trained):
     """Weights of TEST.SHIPPED_MODEL, if it may stand in for `trained`; else SniperError."""
     prefix = config.TEST.SHIPPED_MODEL
     shipped = Weights(prefix, SHIPPED_EPOCH, ())
-    meant = misread_prefix(prefix, config.symbol)
     message = (f'weights {trained.path} do not exist{_other_checkpoints(trained)}: train first, or set '
                'TEST.TEST_EPOCH, --save_prefix or output_path')
     if not prefix:
         raise SniperError(message)
     if not os.path.isfile(shipped.path):
-        raise SniperError(f'{message}; the shipped model {shipped.path} is missing too{meant}')
+        raise SniperError(f'{message}; the shipped model {shipped.path} is missing too'
+                          f'{misread_prefix(prefix, config.symbol)}')
     steps = _steps_to_shipped_model(config, folder, save_prefix)
     if steps:
         raise SniperError(f'{message}. (To take the shipped model {prefix} instead: {", ".join(steps)})')

@@ -21,7 +21,7 @@ from lib.tasks import get_task
 from lib.train.resume import load_parameters
 from lib.utils.errors import SniperError
 from lib.weights.checkpoint import load_params
-from lib.weights.misfit import other_keys, whose_weights
+from lib.weights.misfit import other_keys, trained_symbol, whose_weights
 from lib.weights.parameter_matching import FEW, LISTED, TEST_ENDING, match_parameters, shortened
 from lib.weights.paths import misread_prefix, params_path, read_sidecar, set_aside_prefixes
 from lib.weights.trained_with import check_requirements, warn_of_other_values
@@ -151,8 +151,7 @@ def _check_complete(config, path, wanted, given, sidecar):
     shapes = {name: array.shape for name, array in given.items()}
     match = match_parameters(wanted, shapes)
     if not match.complete:
-        kept = sidecar.get('config')
-        whose = whose_weights(config, shapes, kept.get('symbol') if isinstance(kept, dict) else '')
+        whose = whose_weights(config, shapes, trained_symbol(sidecar))
         raise SniperError(f'pretrained weights {path} do not fit: {match.differences(FEW if whose else LISTED)}; '
                           + (whose or 'check symbol and network.pretrained')
                           + ", or train from scratch with `--set network.pretrained ''`")

@@ -25,6 +25,13 @@ def whose_weights(config, shapes: Dict[str, tuple], symbol: str = '') -> str:
         if match else ''
 
 
+def trained_symbol(sidecar: dict) -> str:
+    """The `symbol` that the weights of a side file were trained with; '' where it does not say."""
+    config = sidecar.get('config')
+    symbol = config.get('symbol') if isinstance(config, dict) else ''
+    return symbol if isinstance(symbol, str) else ''
+
+
 def other_keys(config, shapes: Dict[str, tuple]) -> str:
     """'--set KEY VALUE ...' with which the network of the configuration is the one that such weights are of; ''
     if it is already, or cannot be."""

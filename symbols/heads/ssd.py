@@ -30,18 +30,18 @@ class SsdHead:
 
     def __call__(self, features, num_classes):
         """list of Feature, largest first, in float32 -> SsdOutputs."""
-        first = np.zeros((self.priors, num_classes))
+        biases = np.zeros((self.priors, num_classes))
         if self.background is not None:
-            first[:, 1:] = -np.log(self.background / (1 - self.background) * (num_classes - 1))     # odds
-        return SsdOutputs(self._rows(features, 'loc', np.zeros((self.priors, 4))), self._rows(features, 'conf', first))
+            biases[:, 1:] = -np.log(self.background / (1 - self.background) * (num_classes - 1))    # odds
+        return SsdOutputs(self._rows(features, 'loc', np.zeros((self.priors, 4))), self._rows(features, 'conf', biases))
 
-    def _rows(self, features, name, first):
-        """first (k, columns): biases at the start."""
-        columns = first.shape[1]
+    def _rows(self, features, name, biases):
+        """biases (k, columns): the first values."""
+        columns = biases.shape[1]
         parts = []
         for number, feature in enumerate(features):
             body = convolution(feature.symbol, f'{name}.{number}', self.priors * columns, kernel=3, bias=True,
-                               init=self.init(9 * feature.channels), bias_init=mx.init.Constant(first.ravel()),
+                               init=self.init(9 * feature.channels), bias_init=mx.init.Constant(biases.ravel()),
                                new=True)
             body = mx.sym.transpose(body, axes=(0, 2, 3, 1), name=f'{name}.{number}.last')
             parts.append(mx.sym.Reshape(body, shape=(0, -1, columns), name=f'{name}.{number}.rows'))
