@@ -52,7 +52,8 @@ NETWORK = {
 }
 
 DATASET = {
-    'dataset': key('PascalVOC', 'name of the data set loader', 'schedule'),
+    'dataset': key('PascalVOC', 'format of the data: coco, PascalVOC, yolo, labelme, cvat, csv, synthetic; auto looks',
+                   'schedule'),
     'image_set': key('2007_trainval', "training sets, joined by '+'", 'schedule'),
     'test_image_set': key('2007_test', 'set that main_test.py runs on', NOTHING),
     'root_path': key('./data', 'folder of caches', 'machine', PATH),

@@ -38,15 +38,16 @@ class CocoFile:
 
     def __init__(self, path: str, masks: bool = False, class_list: str = '',
                  picture_size: Callable[[dict], Optional[tuple]] = lambda image: None,
-                 expect: Callable[[Sequence[str]], None] = lambda names: None):
+                 expect: Callable[[Sequence[str]], None] = lambda names: None, content: Optional[dict] = None):
         """Read `path`. Polygons are kept only if `masks`: they are nine tenths of the memory.
 
         class_list: path of a file of classes, or ''. picture_size: image -> (width, height) of its picture or None,
-        asked where the file does not say it; expect: told all file names before.
+        asked where the file does not say it; expect: told all file names before. content: what the file would hold,
+        where another format was read; then `path` only names the data.
         """
         self.path = path
         self.sizes_read = 0
-        content = read_json(path, () if masks else ('segmentation',))
+        content = read_json(path, () if masks else ('segmentation',)) if content is None else content
         if not isinstance(content, dict):
             kind = _KINDS.get(type(content), 'a number')
             raise SniperError(f'annotation file {path} holds {kind}, not an object with images, '
@@ -70,9 +71,12 @@ class CocoFile:
         if isinstance(values, list) and values and all(isinstance(value, str) for value in values):
             content = dict(content, categories=[{'id': name, 'name': name} for name in values])
         values, _ = list_of_objects(self.path, content, 'categories')
+        root = _root_of_classes(content, values)
         self.categories, names, label = [], {}, {}
         warnings = AnnotationWarnings(self.path, 'category')
         for index, category in enumerate(values):
+            if category is root:
+                continue
             key, name = self._category(index, category)
             if key in names and names[key] != name:
                 raise SniperError(f'{self.path}: category id {key!r} occurs twice ({names[key]}, {name}); ids must be '
@@ -251,6 +255,18 @@ class CocoFile:
         self.categories = [known.get(label, {'id': free + label, 'name': name})
                            for label, name in enumerate(listed, 1)]
         self.labels.update((category['id'], label) for label, category in enumerate(self.categories, 1))
+
+
+def _root_of_classes(content, categories):
+    """The category that Roboflow puts above all others and gives no object: no class. None if there is none."""
+    root = next((category for category in categories if category.get('supercategory') == 'none'), None)
+    others = [category for category in categories if category is not root]
+    if root is None or not others or not isinstance(content.get('annotations'), list) or any(
+            category.get('supercategory') != root.get('name') for category in others):
+        return None
+    used = any(isinstance(annotation, dict) and annotation.get('category_id') == root.get('id')
+               for annotation in content['annotations'])
+    return None if used else root
 
 
 def _name_in_address(address):

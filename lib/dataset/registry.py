@@ -8,6 +8,11 @@ from lib.utils.errors import SniperError
 DATASETS = {
     'coco': 'lib.dataset.coco:CocoDataset',
     'PascalVOC': 'lib.dataset.pascal_voc:PascalVocDataset',
+    'auto': 'lib.dataset.formats.auto:open_any',   # whichever of the others the folder is in
+    'csv': 'lib.dataset.formats.csv_table:CsvDataset',
+    'cvat': 'lib.dataset.formats.cvat:CvatDataset',
+    'labelme': 'lib.dataset.formats.labelme:LabelmeDataset',
+    'yolo': 'lib.dataset.formats.yolo:YoloDataset',
     'synthetic': 'lib.dataset.synthetic:SyntheticDataset',
 }
 
