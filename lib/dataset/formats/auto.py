@@ -49,8 +49,8 @@ def _voc(folder):
 
 
 # The one that counts first where a folder holds several.
-FORMATS = (Format('coco', 'annotations/instances_<set>.json, <set>/_annotations.coco.json or another .json with "images" '
-                  'and "annotations"', _coco),
+FORMATS = (Format('coco', 'annotations/instances_<set>.json, <set>/_annotations.coco.json or another .json with '
+                  '"images" and "annotations"', _coco),
            Format('PascalVOC', '.xml files with <annotation>', _voc)) + tuple(
     Format(name, source.looked_for, source.found_in) for name, source in (
         ('cvat', CvatSource), ('yolo', YoloSource), ('labelme', LabelmeSource), ('csv', CsvSource)))

@@ -21,7 +21,7 @@ from lib.dataset.voc_layout import ANNOTATION_ENDINGS, FileIndex
 from lib.dataset.xml_file import XmlHandler, number_in, parse_xml
 from lib.utils.errors import SniperError
 
-MAX_BYTES, MAX_DEPTH = 256 << 20, 32    # of a file
+MAX_BYTES, MAX_DEPTH = 128 << 20, 32    # of a file
 _PEEKED = 5
 _ROOT = re.compile(rb'<annotations[\s>]')
 _ELSEWHERE = ('points', 'polyline', 'cuboid', 'skeleton', 'tag')

@@ -9,15 +9,16 @@ from tests.dataset.voc_folder import write, xml
 
 NAMES = ('ball', 'egg', 'rod')
 SIZES = {'a': (96, 64), 'b': (65, 97), 'c': (80, 80), 'd': (77, 50)}   # of pictures; d has no objects
-BOXES = {'a': [(2, 5, 6, 30, 40), (0, 50, 10, 17, 9)], 'b': [(1, 3, 11, 41, 37)], 'c': [(0, 8, 8, 64, 64), (1, 1, 1, 9, 9)],
-         'd': []}   # label from 0, x, y, width, height
+BOXES = {'a': [(2, 5, 6, 30, 40), (0, 50, 10, 17, 9)], 'b': [(1, 3, 11, 41, 37)], 'c': [
+    (0, 8, 8, 64, 64), (1, 1, 1, 9, 9)], 'd': []}   # label from 0, x, y, width, height
 SET = 'val'
 
 
-def pictures(folder):
+def pictures(folder, stems=SIZES):
     """{stem}.png of SIZES in a folder."""
     os.makedirs(folder, exist_ok=True)
-    for number, (stem, (width, height)) in enumerate(SIZES.items()):
+    for number, stem in enumerate(stems):
+        width, height = SIZES[stem]
         pixels = np.random.RandomState(number).randint(0, 256, (height, width, 3)).astype(np.uint8)
         assert cv2.imwrite(os.path.join(folder, stem + '.png'), pixels)
 
@@ -25,8 +26,8 @@ def pictures(folder):
 def coco_content(prefix='', first_category=1, above=()):
     categories = list(above) + [{'id': number, 'name': name, 'supercategory': 'things'}
                                 for number, name in enumerate(NAMES, first_category)]
-    images = [{'id': number, 'file_name': f'{prefix}{stem}.png', 'width': size[0], 'height': size[1]}
-              for number, (stem, size) in enumerate(SIZES.items())]
+    images = [{'id': number, 'file_name': f'{prefix}{stem}.png', 'width': SIZES[stem][0], 'height': SIZES[stem][1]}
+              for number, stem in enumerate(SIZES)]
     annotations = [{'id': 10 * number + place, 'image_id': number, 'category_id': label + first_category,
                     'bbox': list(box), 'area': box[2] * box[3], 'iscrowd': 0}
                    for number, stem in enumerate(SIZES) for place, (label, *box) in enumerate(BOXES[stem])]
@@ -77,11 +78,14 @@ def yolo_rows(stem, outlines=False):
     return '\n'.join(rows)
 
 
-def yolo(root):
-    write(root / 'data.yaml', f'train: ../train/images\nval: ../valid/images\nnc: 3\nnames: {list(NAMES)}\n')
-    for stem in SIZES:
-        write(root / 'valid' / 'labels' / f'{stem}.txt', yolo_rows(stem))
-    pictures(root / 'valid' / 'images')
+YOLO_YAML = f'train: ../train/images\nval: ../val/images\nnc: 3\nnames: {list(NAMES)}\n'
+
+
+def yolo(root, stems=SIZES):
+    write(root / 'data.yaml', YOLO_YAML)
+    for stem in stems:
+        write(root / 'val' / 'labels' / f'{stem}.txt', yolo_rows(stem))
+    pictures(root / 'val' / 'images', stems)
 
 
 def yolo_outlines(root):
@@ -100,15 +104,16 @@ def labelme_content(stem, **more):
                             'imageData': 'AAAA', 'imageHeight': SIZES[stem][1], 'imageWidth': SIZES[stem][0]}, **more))
 
 
-def labelme(root):
-    for stem in SIZES:
+def labelme(root, stems=SIZES):
+    for stem in stems:
         write(root / 'val' / f'{stem}.json', labelme_content(stem))
-    pictures(root / 'val')
+    pictures(root / 'val', stems)
 
 
-def cvat_content(subset='val'):
+def cvat_content(subset='val', stems=SIZES):
     images = []
-    for number, (stem, (width, height)) in enumerate(SIZES.items()):
+    for number, stem in enumerate(stems):
+        width, height = SIZES[stem]
         boxes = ''.join(f'<box label="{NAMES[label]}" occluded="0" xtl="{x:.2f}" ytl="{y:.2f}" xbr="{x + w:.2f}" '
                         f'ybr="{y + h:.2f}" z_order="0"></box>' for label, x, y, w, h in BOXES[stem])
         images.append(f'<image id="{number}" name="{stem}.png" subset="{subset}" width="{width}" height="{height}">'
@@ -118,22 +123,23 @@ def cvat_content(subset='val'):
             f'</labels></task></meta>{"".join(images)}</annotations>')
 
 
-def cvat(root):
-    write(root / 'annotations.xml', cvat_content())
-    pictures(root / 'images' / 'val')
+def cvat(root, stems=SIZES):
+    write(root / 'annotations.xml', cvat_content(stems=stems))
+    pictures(root / 'images' / 'val', stems)
 
 
-def csv_lines(folder=''):
+def csv_lines(folder='', stems=SIZES):
     lines = ['filename,width,height,class,xmin,ymin,xmax,ymax']
-    for stem, (width, height) in SIZES.items():
+    for stem in stems:
+        width, height = SIZES[stem]
         rows = [f'{NAMES[label]},{x},{y},{x + w},{y + h}' for label, x, y, w, h in BOXES[stem]] or [',,,,']
         lines += [f'{folder}{stem}.png,{width},{height},{row}' for row in rows]
     return '\n'.join(lines)
 
 
-def csv(root):
-    write(root / 'val' / '_annotations.csv', csv_lines())
-    pictures(root / 'val')
+def csv(root, stems=SIZES):
+    write(root / 'val' / '_annotations.csv', csv_lines(stems=stems))
+    pictures(root / 'val', stems)
 
 
 def bare_csv(root):
@@ -145,7 +151,8 @@ def bare_csv(root):
 
 
 # {name: (what writes it, its key in lib.dataset.registry)}
-WRITERS = {'coco': (coco, 'coco'), 'Roboflow COCO': (roboflow_coco, 'coco'), 'Label Studio': (label_studio_coco, 'coco'),
-           'VOC': (voc, 'PascalVOC'), 'Roboflow VOC': (roboflow_voc, 'PascalVOC'), 'YOLO': (yolo, 'yolo'),
+WRITERS = {'coco': (coco, 'coco'), 'Roboflow COCO': (roboflow_coco, 'coco'),
+           'Label Studio': (label_studio_coco, 'coco'), 'VOC': (voc, 'PascalVOC'),
+           'Roboflow VOC': (roboflow_voc, 'PascalVOC'), 'YOLO': (yolo, 'yolo'),
            'YOLO outlines': (yolo_outlines, 'yolo'), 'labelme': (labelme, 'labelme'), 'CVAT': (cvat, 'cvat'),
            'CSV': (csv, 'csv'), 'bare CSV': (bare_csv, 'csv')}
