@@ -20,7 +20,7 @@ def records(form, folder, image_set='all', **more):
 
 @pytest.mark.parametrize('said, beside, found', [
     ('a.jpg', 'train', 'train/images/a.jpg'), ('a.jpg', 'valid', 'valid/images/a.jpg'), ('a.jpg', '', ''),
-    ('../images/a.jpg', 'train/json', 'train/images/a.jpg'), (r'C:\my data\Valid\images\A.JPG', '', 'valid/images/a.jpg'),
+    ('../images/a.jpg', 'train/json', 'train/images/a.jpg'), (r'C:\my\Valid\images\A.JPG', '', 'valid/images/a.jpg'),
     ('/data/upload/b%20c.png', 'train', 'valid/images/b c.png'), ('../../etc/passwd', 'train', ''), ('', '', '')])
 def test_pictures_are_found_by_what_tools_write(tmp_path, said, beside, found):
     for name in ('train/images/a.jpg', 'valid/images/a.jpg', 'valid/images/b c.png'):
