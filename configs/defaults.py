@@ -60,6 +60,8 @@ DATASET = {
     'dataset_path': key('./data/VOCdevkit', 'folder of images and annotations', 'machine', PATH),
     'NUM_CLASSES': key(21, 'classes with the background; the annotation file, or the weights in demo.py, know better',
                        'graph detections schedule', low=0, high=100000),
+    'CLASSES': key([], "classes to use, in this order: 'cat', 'feline = cat' or 'vehicle = car + truck'; [] for all",
+                   'schedule', TEXTS),
     'proposal': key('rpn', 'where proposals for negative chips come from', 'schedule', choices=('rpn',)),
 }
 

@@ -42,18 +42,20 @@ class CocoDataset(Dataset):
     name_prefix = 'COCO_'
     box_format = XYWH   # how files write boxes, for what is said of them
 
-    def __init__(self, image_set, root_path, dataset_path, masks=False):
+    def __init__(self, image_set, root_path, dataset_path, masks=False, choice=None):
         self.image_set = image_set
         self.root_path = root_path
         self.dataset_path = dataset_path
         self.name = self.name_prefix + image_set
         self.masks = masks
+        self._choice = choice
         self._path, pictures = self._place()
         self._class_list = class_list_path(dataset_path)
         self._finder = ImageFinder(dataset_path, image_set, pictures)
         self._file = None
         self._cache = RoidbCache(root_path, self.name + '_masks' * masks, self._path,
-                                 [dataset_path, image_set, _content(self._class_list)])
+                                 [dataset_path, image_set, _content(self._class_list)]
+                                 + [choice.entries] * bool(choice))
         if self._cache.load():
             self.classes = self._cache.classes
             self._say(self._cache.notes)
@@ -75,7 +77,7 @@ class CocoDataset(Dataset):
 
     def _parse(self, masks):
         return CocoFile(self._path, masks, self._class_list, lambda image: picture_size(self._finder.path(image)),
-                        self._finder.expect)
+                        self._finder.expect, choice=self._choice)
 
     def _say(self, notes):
         for note in notes:

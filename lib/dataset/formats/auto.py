@@ -3,9 +3,10 @@ import functools
 import logging
 import os
 import re
-from typing import Callable, List, NamedTuple, Tuple
+from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from lib.dataset.base import Dataset
+from lib.dataset.class_choice import ClassChoice
 from lib.dataset.coco_layout import find_sets
 from lib.dataset.formats.csv_table import CsvSource
 from lib.dataset.formats.cvat import CvatSource
@@ -73,9 +74,10 @@ def recognise(folder: str) -> str:
     return name
 
 
-def open_any(image_set: str, root_path: str, dataset_path: str, masks: bool = False) -> Dataset:
+def open_any(image_set: str, root_path: str, dataset_path: str, masks: bool = False,
+             choice: Optional[ClassChoice] = None) -> Dataset:
     """One set of a folder in whatever format (lib.dataset.registry.get_dataset)."""
-    return get_dataset(recognise(dataset_path), image_set, root_path, dataset_path, masks)
+    return get_dataset(recognise(dataset_path), image_set, root_path, dataset_path, masks, choice)
 
 
 @functools.lru_cache(maxsize=16)

@@ -12,10 +12,10 @@ class ConvertedDataset(CocoDataset):
 
     source_class: Type[Source]
 
-    def __init__(self, image_set, root_path, dataset_path, masks=False):
+    def __init__(self, image_set, root_path, dataset_path, masks=False, choice=None):
         self.name_prefix = self.source_class.kind.replace(' ', '') + '_'
         self.box_format = self.source_class.box_format
-        super().__init__(image_set, root_path, dataset_path, masks)
+        super().__init__(image_set, root_path, dataset_path, masks, choice)
 
     def _place(self):
         return self.dataset_path, self.dataset_path
@@ -24,6 +24,7 @@ class ConvertedDataset(CocoDataset):
         source = self.source_class(self.dataset_path)
         content = source.read(self.image_set, masks)
         file = CocoFile(self.dataset_path, masks, self._class_list,
-                        lambda image: upright_size(self._finder.path(image)), self._finder.expect, content)
+                        lambda image: upright_size(self._finder.path(image)), self._finder.expect, content,
+                        self._choice)
         file.notes = source.warnings.lines() + file.notes
         return file
