@@ -55,7 +55,7 @@ class CocoDataset(Dataset):
         self._file = None
         self._cache = RoidbCache(root_path, self.name + '_masks' * masks, self._path,
                                  [dataset_path, image_set, _content(self._class_list)]
-                                 + [choice.entries] * bool(choice))
+                                 + ([choice.entries] if choice else []))
         if self._cache.load():
             self.classes = self._cache.classes
             self._say(self._cache.notes)
