@@ -168,7 +168,7 @@ class Readers:
         shutil.copy(path, os.path.join(folder, place))
         for form in FORMATS:
             form.found_in(folder)
-        masks = name in ('yolo', 'labelme', 'cvat')     # the good files have outlines
+        masks = kind in ('yolo', 'labelme', 'cvat')     # these good files have outlines
         list(get_dataset(name, 'val', self.work, folder, masks=masks).roidb(with_ignored=True))
 
     def _coco(self, path):
