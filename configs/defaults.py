@@ -52,13 +52,16 @@ NETWORK = {
 }
 
 DATASET = {
-    'dataset': key('PascalVOC', 'name of the data set loader', 'schedule'),
+    'dataset': key('PascalVOC', 'format of the data: coco, PascalVOC, yolo, labelme, cvat, csv, synthetic; auto looks',
+                   'schedule'),
     'image_set': key('2007_trainval', "training sets, joined by '+'", 'schedule'),
     'test_image_set': key('2007_test', 'set that main_test.py runs on', NOTHING),
     'root_path': key('./data', 'folder of caches', 'machine', PATH),
     'dataset_path': key('./data/VOCdevkit', 'folder of images and annotations', 'machine', PATH),
     'NUM_CLASSES': key(21, 'classes with the background; the annotation file, or the weights in demo.py, know better',
                        'graph detections schedule', low=0, high=100000),
+    'CLASSES': key([], "classes to use, in this order: 'cat', 'feline = cat' or 'vehicle = car + truck'; [] for all",
+                   'schedule', TEXTS),
     'proposal': key('rpn', 'where proposals for negative chips come from', 'schedule', choices=('rpn',)),
 }
 

@@ -42,8 +42,8 @@ _Loader.add_constructor('tag:yaml.org,2002:python/tuple', _construct_tuple)
 _Loader.add_constructor(None, _refuse)
 
 
-def read_yaml(path: str) -> Tuple[dict, Dict[str, int]]:
-    """File -> (mapping, {dotted key: line number from 1}).
+def read_yaml(path: str, what: str = 'configuration file') -> Tuple[dict, Dict[str, int]]:
+    """File -> (mapping, {dotted key: line number from 1}). what: what messages call the file.
 
     Raises ConfigError with the file and line for a missing or unreadable file, bad syntax, a tag beyond
     plain values and tuples, a key written twice, an empty file, or a top level that is no mapping.
@@ -52,15 +52,15 @@ def read_yaml(path: str) -> Tuple[dict, Dict[str, int]]:
         with open(path, encoding='utf-8') as stream:
             text = stream.read(MOST_CHARACTERS + 1)
     except FileNotFoundError:
-        raise ConfigError(f'the configuration file {path or repr(path)} does not exist; see configs/ for those there '
+        raise ConfigError(f'the {what} {path or repr(path)} does not exist; see configs/ for those there '
                           'are') from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f'cannot read the configuration file {path}: it is no text in UTF-8 ({error}); save it as '
+        raise ConfigError(f'cannot read the {what} {path}: it is no text in UTF-8 ({error}); save it as '
                           'that') from None
     except OSError as error:
-        raise ConfigError(f'cannot read the configuration file {path:.200}: {error.strerror or error}') from None
+        raise ConfigError(f'cannot read the {what} {path:.200}: {error.strerror or error}') from None
     if len(text) > MOST_CHARACTERS:
-        raise ConfigError(f'{path} has more than {MOST_CHARACTERS} characters: it is no configuration file')
+        raise ConfigError(f'{path} has more than {MOST_CHARACTERS} characters: it is no {what}')
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -73,7 +73,7 @@ def read_yaml(path: str) -> Tuple[dict, Dict[str, int]]:
     except ValueError as error:  # 2001-99-99 as a date
         raise ConfigError(f'{path}: not a usable YAML file: {error}') from None
     if value is None:
-        raise ConfigError(f'{path}: the configuration file is empty')
+        raise ConfigError(f'{path}: the {what} is empty')
     if not isinstance(value, dict):
         raise ConfigError(f'{path}: the top level must be a mapping of keys, as in TRAIN: {{lr: 0.01}}, not a '
                           f'{type(value).__name__}')

@@ -18,6 +18,7 @@ import traceback
 from configs import load_config
 from lib.bbox.detections import Detections
 from lib.dataset import get_dataset
+from lib.dataset.formats.auto import FORMATS
 from lib.dataset.proposals import read_original, read_proposals
 from lib.dataset.roidb_cache import WORTHWHILE, RoidbCache
 from lib.distributed.launch.plan import read_hostfile
@@ -113,6 +114,21 @@ class Readers:
         shutil.copy(path, os.path.join(folder, 'classes.txt'))
         get_dataset('PascalVOC', 'all', self.work, folder).roidb()
 
+    def yolo_yaml(self, path):
+        self._format(path, 'yolo_yaml', 'yolo', 'data.yaml')
+
+    def yolo(self, path):
+        self._format(path, 'yolo', 'yolo', 'val/labels/a.txt')
+
+    def labelme(self, path):
+        self._format(path, 'labelme', 'labelme', 'val/a.json')
+
+    def cvat(self, path):
+        self._format(path, 'cvat', 'cvat', 'annotations.xml')
+
+    def csv(self, path):
+        self._format(path, 'csv', 'csv', 'val/_annotations.csv')
+
     def yaml(self, path):
         load_config(path)
 
@@ -145,6 +161,15 @@ class Readers:
 
     def archive(self, path):
         unpack(path, os.path.join(self.work, 'unpacked'))
+
+    def _format(self, path, kind, name, place):
+        """A file of a folder of one picture; that the folder may be of any format is looked at too."""
+        folder = os.path.join(self.work, 'formats', kind)
+        shutil.copy(path, os.path.join(folder, place))
+        for form in FORMATS:
+            form.found_in(folder)
+        masks = kind in ('yolo', 'labelme', 'cvat')     # these good files have outlines
+        list(get_dataset(name, 'val', self.work, folder, masks=masks).roidb(with_ignored=True))
 
     def _coco(self, path):
         folder = os.path.join(self.work, 'coco')

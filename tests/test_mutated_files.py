@@ -25,6 +25,7 @@ from lib.weights.params_file import file_checksum, write_arrays
 from tests import mutated_readers
 from tests.conftest import ROOT
 from tests.dataset import coco_folder, voc_folder
+from tests.dataset.formats import folders
 from tests.dataset.proposal_data import python2_pickle, random_rows
 from tests.mutation import mutated
 from tests.weights.conversion import torch_pickle
@@ -101,6 +102,26 @@ def roidb(folder):
         return stream.read()
 
 
+def labelme_document():
+    polygon = {'label': 'egg', 'points': [[1, 2], [30, 3], [20.5, 25]], 'shape_type': 'polygon', 'group_id': 1}
+    content = json.loads(folders.labelme_content('a'))
+    return json.dumps(dict(content, shapes=content['shapes'] + [polygon, dict(polygon, points=[[40, 40], [50, 50]],
+                                                                              shape_type='circle')])).encode()
+
+
+def cvat_document():
+    shapes = ('<polygon label="egg" points="1.0,2.0;30.0,3.0;20.5,25.0"/><ellipse label="rod" cx="20" cy="20" rx="5" '
+              'ry="7" rotation="30"/><box label="rod" xtl="3" ytl="4" xbr="20" ybr="30" rotation="45"/>')
+    return folders.cvat_content().replace('</image>', shapes + '</image>', 1).encode()
+
+
+def format_folders(work):
+    """Folders in the formats of labelling tools, of one picture each."""
+    for kind, writer in (('yolo', folders.yolo), ('yolo_yaml', folders.yolo), ('labelme', folders.labelme),
+                         ('cvat', folders.cvat), ('csv', folders.csv)):
+        writer(work / 'formats' / kind, ['a'])
+
+
 def side_file(folder):
     """Of the checkpoint in the folder of the readers."""
     config = load_config(mutated_readers.CONFIG)
@@ -137,6 +158,11 @@ def good_files(folder):
         'coco': [('json', coco_document()), ('text', coco_document())],
         'coco_scores': [('json', coco_document())],
         'voc': [('text', voc_folder.xml(('cat', 1, 2, 30, 40), ('dog', 5, 6, 70, 60, 1)).encode())],
+        'yolo_yaml': [('text', folders.YOLO_YAML.encode())],
+        'yolo': [('text', (folders.yolo_rows('a') + '\n' + folders.yolo_rows('a', outlines=True)).encode())],
+        'labelme': [('json', labelme_document()), ('text', labelme_document())],
+        'cvat': [('text', cvat_document())],
+        'csv': [('text', folders.csv_lines(stems=['a']).encode()), ('text', b'a.png,1,2,30,40,egg')],
         'voc_list': [('text', b'a\nb\n')],
         'voc_classes': [('text', b'cat\ndog\n')],
         'yaml': [('text', configuration)],
@@ -169,6 +195,7 @@ def outcomes(tmp_path_factory):
     for name in ('voc', 'voc_list', 'voc_classes'):
         lists = {'train': 'ab'} if name == 'voc_list' else {}
         voc_folder.make_part(work / name, {'a': cat_and_dog, 'b': cat_and_dog}, lists)
+    format_folders(work)
     for name in ('SNIPER-0001.params', 'SNIPER-0001.states'):
         with open(work / name, 'wb') as stream:
             write_arrays(stream, ARRAYS)

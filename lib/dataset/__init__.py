@@ -7,6 +7,7 @@
 
     base.py, registry.py       the interface of a data set; the list of those there are
     coco*.py, pascal_voc.py, voc_*.py, synthetic/   one format each: annotation files, result files, scores
+    formats/                                        those of labelling tools, and which a folder is in
     class_list.py, class_names.py, box_units.py     lists of classes, which name is which, what boxes can mean
     roidb.py, columns.py, compact.py                the record of an image, declared once; many in little room
     loading.py, roidb_cache.py, proposals.py        what training and testing ask for

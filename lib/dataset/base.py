@@ -17,7 +17,7 @@ LARGEST = 1e9  # no size, coordinate or area of an image is larger
 class Dataset(abc.ABC):
     """One split of a data set: it loads its records and scores detections on them.
 
-    A subclass takes (image_set, root_path, dataset_path, masks) and sets
+    A subclass takes (image_set, root_path, dataset_path, masks, choice), see lib.dataset.registry, and sets
     name      str, unique: data set and split (original: 'COCO_val2014')
     classes   tuple of str, '__background__' first; a label is a position in it
     image_ids list, ids of the images in the order of roidb()

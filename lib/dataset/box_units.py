@@ -31,6 +31,7 @@ class BoxFormat(NamedTuple):
 XYWH = BoxFormat('bbox has to be x, y, width, height from the upper left corner', True, True, False)
 CORNERS = BoxFormat('are they x, y, width, height, or are the corners in another order? <bndbox> has to hold xmin, '
                     'ymin, xmax, ymax', False, False, True)
+EDGES = BoxFormat('the second corner has to lie right of and below the first', False, True, False)
 
 
 def check_boxes(path: str, boxes: np.ndarray, sizes: np.ndarray, images: Optional[np.ndarray] = None,

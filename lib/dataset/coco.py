@@ -4,32 +4,31 @@
     <dataset_path>/images/<folder>/<file_name>           folder = set, except for the names in coco_images.FOLDERS
     <dataset_path>/classes.txt                           optional: names and order of the classes, one a line
 
+Exports of labelling tools lie otherwise: lib.dataset.coco_layout.
+
 Classes are the file's categories in file order; a label is a position, 0 is background (reference/pipeline.md 3.1).
 """
 import collections
-import glob
 import logging
 import os
 
 import numpy as np
 
 from lib.dataset.base import AnnotationWarnings, Dataset, shortened
-from lib.dataset.box_units import check_boxes
+from lib.dataset.box_units import XYWH, check_boxes
 from lib.dataset.class_list import BACKGROUND, class_list_path
 from lib.dataset.coco_eval import evaluate
 from lib.dataset.coco_file import CocoFile
 from lib.dataset.coco_images import ImageFinder, picture_size
+from lib.dataset.coco_layout import find_place
 from lib.dataset.coco_masks import polygons
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.roidb import make_record, validate
 from lib.dataset.roidb_cache import RoidbCache
-from lib.dataset.voc_layout import ANNOTATION_ENDINGS, find_parts, folder_content
 from lib.utils.errors import SniperError, printable
-from lib.utils.reachable import MISSING, why_unreadable
 
 logger = logging.getLogger(__name__)
 
-PREFIXES = ('instances_', 'image_info_')
 CROWD = 'crowd regions (iscrowd)'
 # Of Python 2's dictionaries.
 SMALLEST_TABLE = 8
@@ -41,19 +40,22 @@ class CocoDataset(Dataset):
     """One split in COCO format. Images are in the order of their sorted ids."""
 
     name_prefix = 'COCO_'
+    box_format = XYWH   # how files write boxes, for what is said of them
 
-    def __init__(self, image_set, root_path, dataset_path, masks=False):
+    def __init__(self, image_set, root_path, dataset_path, masks=False, choice=None):
         self.image_set = image_set
         self.root_path = root_path
         self.dataset_path = dataset_path
         self.name = self.name_prefix + image_set
         self.masks = masks
-        self._path = self._annotation_path()
+        self._choice = choice
+        self._path, pictures = self._place()
         self._class_list = class_list_path(dataset_path)
-        self._finder = ImageFinder(dataset_path, image_set)
+        self._finder = ImageFinder(dataset_path, image_set, pictures)
         self._file = None
         self._cache = RoidbCache(root_path, self.name + '_masks' * masks, self._path,
-                                 [dataset_path, image_set, _content(self._class_list)])
+                                 [dataset_path, image_set, _content(self._class_list)]
+                                 + ([choice.entries] if choice else []))
         if self._cache.load():
             self.classes = self._cache.classes
             self._say(self._cache.notes)
@@ -69,9 +71,13 @@ class CocoDataset(Dataset):
                 self._say(self._file.notes)
         return self._file
 
+    def _place(self):
+        """-> (path that messages name and the cache is of, folder of the pictures or '')."""
+        return find_place(self.dataset_path, self.image_set)
+
     def _parse(self, masks):
         return CocoFile(self._path, masks, self._class_list, lambda image: picture_size(self._finder.path(image)),
-                        self._finder.expect)
+                        self._finder.expect, choice=self._choice)
 
     def _say(self, notes):
         for note in notes:
@@ -123,7 +129,8 @@ class CocoDataset(Dataset):
             boxes += [annotation['bbox'] for annotation in of_image]
             sizes += [(image['width'], image['height'])] * len(of_image)
             images += [number] * len(of_image)
-        return check_boxes(self._path, np.array(boxes, np.float64), np.array(sizes, np.float64), np.array(images))
+        return check_boxes(self._path, np.array(boxes, np.float64), np.array(sizes, np.float64), np.array(images),
+                           self.box_format)
 
     def _crowds(self):
         """{class name: crowd regions}."""
@@ -146,38 +153,6 @@ class CocoDataset(Dataset):
         truth, score them (lib.dataset.coco_eval)."""
         file = self._parse(True) if detections.mask is not None and not self.masks else self.file
         return evaluate(file, self.image_set, self.classes, detections, results_dir)
-
-    def _annotation_path(self):
-        folder = os.path.join(self.dataset_path, 'annotations')
-        paths = [os.path.join(folder, prefix + self.image_set + '.json') for prefix in PREFIXES]
-        for path in paths:
-            reason = why_unreadable(path)
-            if not reason:
-                return path
-            if reason != MISSING:
-                raise SniperError(f'annotation file {path} {reason}')
-        for needed in (self.dataset_path, folder):
-            reason = why_unreadable(needed, folder=True)
-            if reason:
-                raise SniperError(f'annotation file {paths[0]} is missing: no COCO annotation file is there, for '
-                                  f'{needed} {reason}; check dataset.dataset_path{self._voc_hint()}')
-        names = [os.path.basename(path) for path in sorted(glob.glob(os.path.join(glob.escape(folder), '*.json')))]
-        present = sorted({name[len(prefix):-len('.json')] for prefix in PREFIXES for name in names
-                          if name.startswith(prefix)})
-        raise SniperError('annotation file {} is missing: {}'.format(
-            paths[0], 'sets in that folder: ' + ', '.join(present) if present
-            else f'no COCO annotation file is in that folder; check dataset.dataset_path{self._voc_hint()}' if not names
-            else f'there is {shortened(names)} in that folder; rename what belongs to the set {self.image_set}'))
-
-    def _voc_hint(self):
-        """', or ...' where annotations in the other format lie there."""
-        try:
-            parts = find_parts(self.dataset_path)
-        except SniperError:
-            return ''
-        found = [name for part in parts for name in folder_content(part.annotations)[1]
-                 if name.lower().endswith(ANNOTATION_ENDINGS)]
-        return f', or set dataset.dataset PascalVOC: there are XML files such as {found[0]}' if found else ''
 
     def _record(self, image, warnings, with_ignored):
         """Record of one image; boxes without area inside the image are left out, as are crowd regions if not asked."""

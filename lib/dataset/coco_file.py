@@ -7,6 +7,7 @@ import collections
 from typing import Callable, Dict, List, Optional, Sequence
 
 from lib.dataset.base import AnnotationWarnings, is_number, shortened
+from lib.dataset.class_choice import ClassChoice
 from lib.dataset.class_list import BACKGROUND, class_key, read_class_list
 from lib.dataset.coco_json import list_of_objects, read_json
 from lib.dataset.coco_values import IdFinder, box_of, flag_of, identity_of, number_of, printable_text, side_of
@@ -38,15 +39,17 @@ class CocoFile:
 
     def __init__(self, path: str, masks: bool = False, class_list: str = '',
                  picture_size: Callable[[dict], Optional[tuple]] = lambda image: None,
-                 expect: Callable[[Sequence[str]], None] = lambda names: None):
+                 expect: Callable[[Sequence[str]], None] = lambda names: None, content: Optional[dict] = None,
+                 choice: Optional[ClassChoice] = None):
         """Read `path`. Polygons are kept only if `masks`: they are nine tenths of the memory.
 
         class_list: path of a file of classes, or ''. picture_size: image -> (width, height) of its picture or None,
-        asked where the file does not say it; expect: told all file names before.
+        asked where the file does not say it; expect: told all file names before. content: what the file would hold,
+        where another format was read; then `path` only names the data. choice: which classes, None for all.
         """
         self.path = path
         self.sizes_read = 0
-        content = read_json(path, () if masks else ('segmentation',))
+        content = read_json(path, () if masks else ('segmentation',)) if content is None else content
         if not isinstance(content, dict):
             kind = _KINDS.get(type(content), 'a number')
             raise SniperError(f'annotation file {path} holds {kind}, not an object with images, '
@@ -59,6 +62,8 @@ class CocoFile:
         self.annotations = self._read_annotations(content)
         if class_list:
             self._follow(class_list)
+        if choice:
+            self._choose(choice)
 
     @property
     def has_annotations(self):
@@ -70,9 +75,12 @@ class CocoFile:
         if isinstance(values, list) and values and all(isinstance(value, str) for value in values):
             content = dict(content, categories=[{'id': name, 'name': name} for name in values])
         values, _ = list_of_objects(self.path, content, 'categories')
+        root = _root_of_classes(content, values)
         self.categories, names, label = [], {}, {}
         warnings = AnnotationWarnings(self.path, 'category')
         for index, category in enumerate(values):
+            if category is root:
+                continue
             key, name = self._category(index, category)
             if key in names and names[key] != name:
                 raise SniperError(f'{self.path}: category id {key!r} occurs twice ({names[key]}, {name}); ids must be '
@@ -251,6 +259,38 @@ class CocoFile:
         self.categories = [known.get(label, {'id': free + label, 'name': name})
                            for label, name in enumerate(listed, 1)]
         self.labels.update((category['id'], label) for label, category in enumerate(self.categories, 1))
+
+    def _choose(self, choice):
+        """Leave only the classes of a ClassChoice; annotations of others are gone."""
+        labels, line = choice.labels([category['name'] for category in self.categories], self.path)
+        self.notes.append(line)
+        self.categories = _chosen_categories(self.categories, labels, choice.names)
+        self.labels = {key: labels[label - 1] for key, label in self.labels.items() if labels[label - 1]}
+        self.labels.update((category['id'], label) for label, category in enumerate(self.categories, 1))
+        self.annotations = {key: [annotation for annotation in of_image if annotation['category_id'] in self.labels]
+                            for key, of_image in self.annotations.items()}
+
+
+def _chosen_categories(categories, labels, names):
+    """One category a name, with the id of the first old one of it, else one that is free."""
+    known: Dict[int, dict] = {}
+    for category, label in zip(categories, labels):
+        if label is not None:
+            known.setdefault(label, dict(category, name=names[label - 1]))
+    free = 1 + max([category['id'] for category in categories if isinstance(category['id'], int)], default=0)
+    return [known.get(label, {'id': free + label, 'name': name}) for label, name in enumerate(names, 1)]
+
+
+def _root_of_classes(content, categories):
+    """The category that Roboflow puts above all others and gives no object: no class. None if there is none."""
+    root = next((category for category in categories if category.get('supercategory') == 'none'), None)
+    others = [category for category in categories if category is not root]
+    if root is None or not others or not isinstance(content.get('annotations'), list) or any(
+            category.get('supercategory') != root.get('name') for category in others):
+        return None
+    used = any(isinstance(annotation, dict) and annotation.get('category_id') == root.get('id')
+               for annotation in content['annotations'])
+    return None if used else root
 
 
 def _name_in_address(address):

@@ -24,11 +24,14 @@ class ImageFinder:
     found_otherwise   {file_name: path} of those that are there under another name than file_name says
     """
 
-    def __init__(self, dataset_path: str, image_set: str):
+    def __init__(self, dataset_path: str, image_set: str, pictures: str = ''):
+        """pictures: the folder that file names start from in an export (lib.dataset.coco_layout), '' for COCO's own."""
         self.folder = FOLDERS.get(image_set, image_set)
         self.found_otherwise: Dict[str, str] = {}
-        self._root = dataset_path
-        self._images = os.path.join(dataset_path, 'images')
+        images = os.path.join(dataset_path, 'images')
+        self._usual = ([pictures, os.path.join(pictures, 'images'), os.path.join(pictures, 'data')] if pictures
+                       else [os.path.join(images, self.folder), images])
+        self._folders = self._usual + [dataset_path]
         self._listings: Dict[str, Dict[str, str]] = {}
         self._ambiguous: set = set()
 
@@ -42,11 +45,11 @@ class ImageFinder:
         names that come close, else the first place. '' if it has neither a name nor a number."""
         name, places = image['file_name'], []
         if name:
-            places.append(os.path.join(self._images, self.folder, name))
+            places.append(os.path.join(self._usual[0], name))
         if isinstance(image['id'], int):
-            places.append(os.path.join(self._images, self.folder, f'COCO_{self.folder}_{image["id"]:012d}.jpg'))
+            places.append(os.path.join(self._usual[0], f'COCO_{self.folder}_{image["id"]:012d}.jpg'))
         if name:
-            places.append(os.path.join(self._images, name))
+            places += [os.path.join(folder, name) for folder in self._usual[1:]]
         found = next((place for place in places if os.path.isfile(place)), None)
         if not found and name:
             found = self._otherwise(name)
@@ -55,8 +58,7 @@ class ImageFinder:
         return found or (places[0] if places else '')
 
     def _otherwise(self, name) -> Optional[str]:
-        folders = (os.path.join(self._images, self.folder), self._images, self._root)
-        places = [os.path.join(folder, other) for other in self._other_names(name) for folder in folders]
+        places = [os.path.join(folder, other) for other in self._other_names(name) for folder in self._folders]
         for place in places:
             if os.path.isfile(place):
                 return place

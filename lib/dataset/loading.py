@@ -4,6 +4,7 @@ import logging
 import numpy as np
 
 from lib.dataset.base import shortened
+from lib.dataset.class_choice import ClassChoice
 from lib.dataset.class_list import unite
 from lib.dataset.compact import CompactRoidb, image_paths, relabelled, select
 from lib.dataset.proposals import add_proposals, find_proposal_file
@@ -99,7 +100,8 @@ def _part_names(image_set):
 
 def _open(config, image_set, masks):
     keys = config.dataset
-    return get_dataset(keys.dataset, image_set, keys.root_path, keys.dataset_path, masks=bool(masks))
+    choice = ClassChoice(keys.CLASSES) if keys.CLASSES else None
+    return get_dataset(keys.dataset, image_set, keys.root_path, keys.dataset_path, bool(masks), choice)
 
 
 def _say_number_of_classes(config, name, count):

@@ -41,7 +41,7 @@ class PascalVocDataset(Dataset):
     image_set: '<year>_<set>' in a development kit, '<set>' in a plain folder.
     """
 
-    def __init__(self, image_set, root_path, dataset_path, masks=False):
+    def __init__(self, image_set, root_path, dataset_path, masks=False, choice=None):
         if masks:
             raise SniperError("TRAIN.WITH_MASK is True, but data in PASCAL VOC's format has no masks: set it to False, "
                               "or use data in COCO's format")
@@ -52,6 +52,9 @@ class PascalVocDataset(Dataset):
         self.folder = VocFolder(dataset_path, image_set)
         self.classes = find_classes(dataset_path, self.folder.all_annotations())
         self._labels = {class_key(name): label for label, name in enumerate(self.classes)}
+        self._left_out = set()  # keys of classes whose objects are not looked at
+        if choice:
+            self._choose(choice)
         self.left_out = 0  # images of the set whose truth or size is not known
         self.image_ids, self.annotations = self.folder.ids, []
         self._read()
@@ -99,13 +102,24 @@ class PascalVocDataset(Dataset):
                          np.array([bool(item.difficult) for item in items], bool)) for image, items in of_class.items()}
                 for of_class in found]
 
+    def _choose(self, choice):
+        """Leave only the classes of a ClassChoice."""
+        known = self.classes[1:]
+        labels, line = choice.labels(known, f'{self.name} of {self.dataset_path}')
+        logger.info('%s', line)
+        self.classes = (self.classes[0],) + tuple(choice.names)
+        self._labels = {class_key(name): label for name, label in zip(known, labels) if label}
+        self._left_out = {class_key(name) for name, label in zip(known, labels) if not label}
+
     def _read(self):
         """Set `annotations`, of every image. An image without a file has no objects."""
         def read(image_id):
             try:
-                return read_annotation(self.folder.annotation_path(image_id))
+                annotation = read_annotation(self.folder.annotation_path(image_id))
             except FileNotFoundError:
                 return NO_ANNOTATION
+            return annotation._replace(objects=[item for item in annotation.objects
+                                                if class_key(item.name) not in self._left_out])
 
         self.annotations = self._each(read, zip(self.image_ids))
         warnings = AnnotationWarnings(f'{self.name} of {self.dataset_path}')

@@ -3,17 +3,13 @@
     <annotation> <filename/> <size> <width/> <height/> </size>
         <object> <name/> <difficult/> <bndbox> <xmin/> <ymin/> <xmax/> <ymax/> </bndbox> </object> ... </annotation>
 
-Other elements are skipped; prefixes and the case of elements do not count. The files are untrusted: defusedxml refuses
-entities, and depth and size are limited. Any usual encoding is read: lib.dataset.xml_text.
+Other elements are skipped; prefixes and the case of elements do not count. The files are untrusted: depth and size are
+limited, and lib.dataset.xml_file refuses entities.
 """
-import io
-import xml.sax
 from typing import List, NamedTuple, Optional, Tuple
 
-from defusedxml.common import EntitiesForbidden
-from defusedxml.expatreader import DefusedExpatParser
-
-from lib.dataset.xml_text import UNREADABLE, XmlText
+from lib.dataset.xml_file import XmlHandler, number_in, parse_xml
+from lib.dataset.xml_text import UNREADABLE
 from lib.utils.errors import SniperError
 
 MAX_BYTES = 64 << 20  # about 200,000 objects
@@ -26,11 +22,6 @@ _BOX = _OBJECT + ('bndbox',)
 _IMAGE_FIELDS = {('annotation', 'filename'), ('annotation', 'size', 'width'), ('annotation', 'size', 'height')}
 _OBJECT_FIELDS = ({_OBJECT + (name,) for name in ('name', 'difficult')} | {_BOX + (name,) for name in _CORNERS})
 _DIFFICULT = {'': False, '0': False, 'false': False, 'no': False, '1': True, 'true': True, 'yes': True}
-# What is meant by what the parser says.
-_MENDS = {'no element found': 'it is empty or cut short', 'unclosed token': 'it is cut short',
-          'undefined entity': 'an & is written &amp;',
-          'not well-formed (invalid token)': 'mend it at that place (an & is written &amp;, a < is written &lt;)',
-          'junk after document element': 'a file holds one <annotation>'}
 
 
 class VocObject(NamedTuple):
@@ -54,47 +45,11 @@ def read_annotation(path: str) -> VocAnnotation:
 
     FileNotFoundError: there is no such file. SniperError naming it: unreadable, no valid XML, hostile, another format.
     """
-    try:
-        with open(path, 'rb') as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise SniperError(f'annotation file {path} cannot be read: {error.strerror or error}') from None
-    if content.startswith(b'version https://git-lfs'):
-        raise SniperError(f'annotation file {path} is a pointer of Git LFS, not the annotation: run git lfs pull')
-    if len(content) > MAX_BYTES:
-        raise SniperError(f'annotation file {path} has more than {MAX_BYTES >> 20} MB: it is no PASCAL VOC annotation')
     handler = _Handler(path)
-    parser = DefusedExpatParser(forbid_external=False)  # a DTD elsewhere may be named; nothing fetches it
-    parser.setFeature(xml.sax.handler.feature_external_ges, False)
-    parser.setContentHandler(handler)
-    try:
-        text = XmlText.decode(content)
-        parser.parse(io.BytesIO(text.content))
-    except EntitiesForbidden as error:
-        raise SniperError(f'annotation file {path} declares the entity {error.name[:40]}: entities can make a file '
-                          'without end and are refused') from None
-    except (xml.sax.SAXException, ValueError, LookupError) as error:  # LookupError: an unknown encoding
-        raise SniperError(f'annotation file {path} is not valid XML ({_with_place(error)}): {_mend(error)}') from None
-    return handler.result(text)
+    return handler.result(parse_xml(path, handler, MAX_BYTES, 'no PASCAL VOC annotation'))
 
 
-def _with_place(error):
-    """What is wrong with a file, and where."""
-    if not isinstance(error, xml.sax.SAXParseException):
-        return error.args[0] if isinstance(error, LookupError) and error.args else error
-    return f'{error.getMessage()}: line {error.getLineNumber()}, column {error.getColumnNumber()}'
-
-
-def _mend(error):
-    if isinstance(error, LookupError):
-        return 'save it as UTF-8'
-    return _MENDS.get(error.getMessage() if isinstance(error, xml.sax.SAXParseException) else '',
-                      'mend it at that place, or label the image anew')
-
-
-class _Handler(xml.sax.ContentHandler):
+class _Handler(XmlHandler):
     """Collects the texts that matter while the parser walks over the file; no tree is built."""
 
     def __init__(self, path):
@@ -114,7 +69,7 @@ class _Handler(xml.sax.ContentHandler):
             raise SniperError(f'annotation file {self._path}: the class {broken[0]!r:.60} cannot be read, for '
                               f'{text.problem}: save the file as UTF-8, or declare its encoding')
         filename = self._image.get('filename', '')
-        width, height = _number(self._image.get('width')), _number(self._image.get('height'))
+        width, height = number_in(self._image.get('width')), number_in(self._image.get('height'))
         known = width is not None and height is not None and min(width, height) >= 1
         return VocAnnotation('' if text.problem and UNREADABLE in filename else filename,
                              width if known else 0, height if known else 0, objects)
@@ -122,7 +77,7 @@ class _Handler(xml.sax.ContentHandler):
     def startElement(self, tag, attrs):
         self._place += (_local(tag),)
         if len(self._place) == 1 and self._place != ('annotation',):
-            ours = " (CVAT's own? export it as PASCAL VOC)" if self._place == ('annotations',) else ''
+            ours = " (CVAT's own? set dataset.dataset cvat)" if self._place == ('annotations',) else ''
             raise SniperError(f'annotation file {self._path} holds <{tag[:40]}>, not <annotation>: it is not in PASCAL '
                               f'VOC\'s format{ours}')
         if len(self._place) > MAX_DEPTH:
@@ -152,19 +107,10 @@ def _local(tag):
 
 
 def _box(fields):
-    numbers = tuple(_number(fields.get(name)) for name in _CORNERS)
+    numbers = tuple(number_in(fields.get(name)) for name in _CORNERS)
     return None if None in numbers else numbers
 
 
-def _number(text):
-    """Text of an element -> float, None if there is none or it is no finite number of sensible size."""
-    try:
-        value = float(text.replace('_', '?'))
-    except (AttributeError, ValueError):
-        return None
-    return value if -1e9 < value < 1e9 else None
-
-
 def _difficult(text):
-    number = _number(text)
+    number = number_in(text)
     return {0: False, 1: True}.get(number) if number is not None else _DIFFICULT.get(text.lower())

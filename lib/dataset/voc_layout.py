@@ -149,6 +149,10 @@ class FileIndex:
         """Names without ending, with / between folders, sorted."""
         return sorted(self._stems)
 
+    def names(self) -> List[str]:
+        """All files with one of the endings, relative to the folder, sorted."""
+        return sorted(name for names in self._stems.values() for name in names)
+
     def paths(self) -> List[str]:
         """All files with one of the endings, one a name."""
         return [os.path.join(self.folder, self._stems[stem][0]) for stem in self.stems()]

@@ -48,8 +48,11 @@ def test_missing_folder(tmp_path):
 
 
 def test_other_names_are_shown(tmp_path):
+    make_folder(tmp_path, {'things.json': '{}'})
+    with pytest.raises(SniperError, match=r'there is things\.json in that folder; rename'):
+        load(tmp_path)
     make_folder(tmp_path, {'_annotations.coco.json': content({1: []})})
-    with pytest.raises(SniperError, match=r'there is _annotations\.coco\.json in that folder; rename'):
+    with pytest.raises(SniperError, match=r'is missing: sets in .*: _annotations\.coco$'):
         load(tmp_path)
 
 

@@ -42,11 +42,11 @@ class SyntheticDataset(CocoDataset):
 
     name_prefix = 'SYNTHETIC_'
 
-    def __init__(self, image_set, root_path, dataset_path, masks=False):
+    def __init__(self, image_set, root_path, dataset_path, masks=False, choice=None):
         if not os.path.isdir(os.path.join(dataset_path, 'annotations')):
             raise SniperError(f'the synthetic data set is not in {dataset_path}: make it with '
                               f'"{COMMAND % dataset_path}"')
-        super().__init__(image_set, root_path, dataset_path, masks)
+        super().__init__(image_set, root_path, dataset_path, masks, choice)
 
 
 def generate(out=DEFAULT_OUT, counts=None, seed=0, processes=None, force=False):

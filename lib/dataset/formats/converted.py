@@ -1,0 +1,30 @@
+"""A data set in the format of a labelling tool: read by a source, then checked, recorded and scored as COCO's are."""
+from typing import Type
+
+from lib.dataset.coco import CocoDataset
+from lib.dataset.coco_file import CocoFile
+from lib.dataset.formats.pictures import upright_size
+from lib.dataset.formats.source import Source
+
+
+class ConvertedDataset(CocoDataset):
+    """One set of a folder that a `source_class` reads. Images are in the order of their names, which are their ids."""
+
+    source_class: Type[Source]
+
+    def __init__(self, image_set, root_path, dataset_path, masks=False, choice=None):
+        self.name_prefix = self.source_class.kind.replace(' ', '') + '_'
+        self.box_format = self.source_class.box_format
+        super().__init__(image_set, root_path, dataset_path, masks, choice)
+
+    def _place(self):
+        return self.dataset_path, self.dataset_path
+
+    def _parse(self, masks):
+        source = self.source_class(self.dataset_path)
+        content = source.read(self.image_set, masks)
+        file = CocoFile(self.dataset_path, masks, self._class_list,
+                        lambda image: upright_size(self._finder.path(image)), self._finder.expect, content,
+                        self._choice)
+        file.notes = source.warnings.lines() + file.notes
+        return file

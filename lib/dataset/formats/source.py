@@ -1,0 +1,187 @@
+"""What a format of a labelling tool yields, and how a set and its classes come of it.
+
+A source reads pictures with objects out of a folder; `read` makes of those of one set what a COCO file would hold.
+Sets: `all`; the names that the files give; the names of the folders that a picture lies in; and `<set>.txt` in the
+folder, or in ImageSets/Main, which lists pictures, one a line.
+"""
+import abc
+import collections
+import os
+import posixpath
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from lib.dataset.base import LARGEST, AnnotationWarnings, shortened
+from lib.dataset.box_units import EDGES, BoxFormat
+from lib.dataset.class_list import class_key, usual_spellings
+from lib.dataset.formats.pictures import PictureIndex
+from lib.dataset.text_list import read_lines
+from lib.utils.errors import SniperError
+
+ALL = 'all'
+# Folders of these names tell what is in them, not which set it is.
+_NO_SETS = {'images', 'labels', 'annotations', 'data', 'jpegimages', 'obj_train_data', 'json', 'labelme'}
+_SETS_NAMED = 15
+
+
+class Thing(NamedTuple):
+    """An object of a picture."""
+    name: str                           # of its class
+    box: Tuple[float, float, float, float]     # x, y, width, height, pixels of the picture
+    rings: Sequence[Sequence[float]] = ()      # outlines x y x y ..., maybe none
+    crowd: bool = False                 # a region that does not count
+
+
+class Picture(NamedTuple):
+    """A picture, or a place in the files that tells of one."""
+    name: str                           # below the folder, with / between folders; need not exist
+    width: Optional[float]              # pixels; None: the picture has to tell
+    height: Optional[float]
+    things: List[Thing]
+    sets: Tuple[str, ...] = ()          # sets that the files say it belongs to
+
+
+class Chosen:
+    """Which pictures are in a set. It remembers the sets of all that it is asked about."""
+
+    def __init__(self, folder: str, index: PictureIndex, image_set: str):
+        self._set = image_set
+        self.seen: Set[str] = set()
+        self._listed = _listed(folder, index, image_set)
+
+    def __contains__(self, picture: Tuple[str, Sequence[str]]) -> bool:
+        """(name, sets that the files name)"""
+        name, sets = picture
+        own = set(sets) or {part for part in posixpath.dirname(name).split('/') if part.lower() not in _NO_SETS} - {''}
+        self.seen |= own
+        if self._listed is not None:
+            return name in self._listed
+        return self._set == ALL or self._set in own
+
+
+class Source(abc.ABC):
+    """A folder in one format.
+
+    kind         what messages call the format
+    looked_for   how it is recognised, in words
+    box_format   how its files write boxes
+    warnings     what is wrong with single annotations
+    """
+
+    kind = ''
+    looked_for = ''
+    box_format: BoxFormat = EDGES
+
+    def __init__(self, folder: str):
+        self.folder = folder
+        self.index = PictureIndex(folder)
+        self.warnings = AnnotationWarnings(folder)
+        self.failures: Dict[str, str] = {}  # {file: why it cannot be used}
+        self.files = 0
+
+    @classmethod
+    @abc.abstractmethod
+    def found_in(cls, folder: str) -> str:
+        """What of the format lies in a folder, for example 'data.yaml'; '' if nothing does."""
+
+    @abc.abstractmethod
+    def pictures(self, chosen: Chosen) -> Iterable[Picture]:
+        """All pictures; those that are not `chosen` may be left out where the classes are known without them."""
+
+    def class_names(self, pictures: Sequence[Picture]) -> List[str]:
+        """Classes in their order, of all pictures: by their usual spelling, sorted, if files do not list them."""
+        counts = collections.Counter(thing.name for picture in pictures for thing in picture.things)
+        spellings = usual_spellings(counts)
+        return [spellings[key] for key in sorted(spellings)]
+
+    def read(self, image_set: str, masks: bool = False) -> dict:
+        """Content of a COCO file (https://cocodataset.org/#format-data) of one set; the names of pictures are the ids.
+
+        SniperError: there is no such set, nothing usable in it, or most of the files cannot be used.
+        """
+        chosen = Chosen(self.folder, self.index, image_set)
+        pictures = list(self.pictures(chosen))
+        self._refuse_most_files()
+        names = self.class_names(pictures)
+        if not names:
+            raise SniperError(f'no object in {self.folder} ({self.kind}) has a class: check dataset.dataset_path, or '
+                              f'write the classes into {os.path.join(self.folder, "classes.txt")}, one a line')
+        pictures = _joined([picture for picture in pictures if (picture.name, picture.sets) in chosen])
+        if not pictures:
+            sets = shortened([ALL] + sorted(chosen.seen), _SETS_NAMED)
+            raise SniperError(f'{self.folder} ({self.kind}) has no image set {image_set!r:.80}: sets there: {sets}; '
+                              f'{image_set:.80}.txt in it would list the names of pictures, one a line')
+        return self._document(pictures, names, masks)
+
+    def left_out(self, file: str, error: Exception) -> None:
+        """Count a file that cannot be used."""
+        self.failures[file] = str(error)
+
+    def _refuse_most_files(self):
+        if not self.failures:
+            return
+        first, *others = self.failures
+        if 2 * len(self.failures) > self.files:
+            raise SniperError(f'{self.failures[first]} ({len(self.failures)} of {self.files} annotation files cannot '
+                              'be used)')
+        others = f'; the others: {shortened(others)}' if others else ''
+        self.warnings.add(f'annotation files cannot be used and are left out with their pictures, such as: '
+                          f'{self.failures[first]}{others}', first)
+
+    def _document(self, pictures, names, masks):
+        label: Dict[str, int] = {}
+        for number, name in enumerate(names, 1):
+            label.setdefault(name, number)
+        for number, name in enumerate(names, 1):
+            label.setdefault(class_key(name), number)
+        images, annotations = [], []
+        for picture in pictures:
+            image = {'id': picture.name, 'file_name': picture.name}
+            if picture.width is not None and picture.height is not None:
+                image.update(width=picture.width, height=picture.height)
+            images.append(image)
+            for number, thing in enumerate(picture.things, 1):
+                annotation = {'id': f'{picture.name} object {number}', 'image_id': picture.name,
+                              'category_id': label.get(thing.name) or label[class_key(thing.name)],
+                              'bbox': list(thing.box), 'iscrowd': int(thing.crowd)}
+                if masks:
+                    annotation['segmentation'] = [list(ring) for ring in thing.rings]
+                annotations.append(annotation)
+        return {'images': images, 'annotations': annotations,
+                'categories': [{'id': number, 'name': name} for number, name in enumerate(names, 1)]}
+
+
+def box_around(points: Sequence[float]) -> Tuple[float, float, float, float]:
+    """Points x y x y ... -> x, y, width, height of the box around them."""
+    xs, ys = points[0::2], points[1::2]
+    return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
+
+
+def sensible(numbers: Sequence[float]) -> bool:
+    """Whether all are finite and of a size that a coordinate can have."""
+    return all(-LARGEST < number < LARGEST for number in numbers)
+
+
+def below(folder: str, path: str) -> str:
+    """Path of a file in a folder -> its name below it, with / between folders."""
+    return os.path.relpath(path, folder).replace(os.sep, '/')
+
+
+def _joined(pictures):
+    """One entry a picture, sorted by name: several files may tell of one."""
+    by_name: Dict[str, Picture] = {}
+    for picture in pictures:
+        known = by_name.get(picture.name)
+        by_name[picture.name] = picture if known is None else known._replace(things=known.things + picture.things)
+    return [by_name[name] for name in sorted(by_name)]
+
+
+def _listed(folder, index, image_set) -> Optional[Set[str]]:
+    """Names of pictures that a set's list has; None if there is no list."""
+    if not image_set or '/' in image_set or '\0' in image_set or image_set.startswith('.'):
+        return None
+    for path in (os.path.join(folder, 'ImageSets', 'Main', image_set + '.txt'),
+                 os.path.join(folder, image_set + '.txt')):
+        if os.path.isfile(path):
+            lines = [' '.join(line.split()) for _, line in read_lines(path, 'image list')]
+            return {index.find(line) or index.find_stem(line) or line for line in lines}
+    return None
