@@ -5,7 +5,7 @@ from typing import List, NamedTuple, Tuple
 
 from lib.dataset.base import shortened
 from lib.dataset.coco import annotated_sets
-from lib.dataset.voc_folder import set_names
+from lib.dataset.voc_folder import ALL, set_names
 from lib.utils.errors import SniperError
 from lib.utils.reachable import why_unreadable
 
@@ -83,3 +83,8 @@ def checked_sets(found: ImageSets, training: str, test: str) -> ImageSets:
     elif test and not training:
         chosen = tuple(name for name in chosen if name != test) or (test,)
     return found._replace(training=chosen, test=test or found.test)
+
+
+def is_union(name: str) -> bool:
+    """Whether a set's name says that it holds others."""
+    return name == ALL or bool(_BOTH.search(name))

@@ -64,8 +64,7 @@ def main(argv=None):
     from lib.suggest.pace import fitting_batch, measured_pace, schedule
     batch = fitting_batch(_load(args, entries, classes), memory)
     entries += settings.training_entries(base, seen.sizes.total, batch, args.upside_down)
-    if not seen.weights:
-        entries.append(settings.Entry('TEST.SHIPPED_MODEL', '', ('The shipped weights know other classes.',)))
+    entries.append(settings.shipped_entry(base, seen))
     config = _load(args, entries, classes)
     pace = measured_pace(config, _training_roidb(config), args.seconds)
     plan = schedule(pace, args.minutes, batch)
@@ -95,8 +94,10 @@ def _memory(gigabytes):
 
 def _text(args, entries, out):
     from lib.suggest.text import file_text, relative_base
-    head = [f'Settings for {args.data}, written by python -m lib.suggest --data {args.data} --minutes {args.minutes:g}.',
-            'Each value says why; change what you know better, and look with python -m lib.chips.stats --cfg FILE.']
+    head = [f'Written by python -m lib.suggest --data {args.data} --minutes {args.minutes:g}',
+            'Each value says why. Change what you know better; python -m lib.chips.stats --cfg FILE says what comes of it.',
+            'The network is that of the base. On a GPU with ImageNet weights a larger one finds more: --base',
+            'configs/faster/sniper_res50_e2e.yml.']
     return file_text(head, relative_base(args.base, out, ROOT), entries)
 
 

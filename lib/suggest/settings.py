@@ -101,7 +101,7 @@ def _why_scales(found: Found) -> Tuple[str, ...]:
     if found.weights:
         lines.append('These are the scales of the shipped weights, which know these classes.')
     if found.plan.capped:
-        lines.append('Objects want a finer scale, for which there is too little memory: see AutoFocus in the docs.')
+        lines.append('Smaller objects want a finer scale, for which pictures are too large here: more --memory.')
     return tuple(lines)
 
 
@@ -109,6 +109,13 @@ def _anchor_entries(anchors: Anchors) -> List[Entry]:
     why = ('Share of the objects with an anchor of IoU 0.5, 0.7: ' + ', '.join(
         f'{share:.3f}' for share in anchors.recall) + ('' if anchors.changed else '; as in the base.'),)
     return [Entry('network.ANCHOR_SCALES', anchors.scales, why), Entry('network.ANCHOR_RATIOS', anchors.ratios)]
+
+
+def shipped_entry(config, found: Found) -> Entry:
+    """Whether a test may take the shipped weights while nothing is trained."""
+    return Entry('TEST.SHIPPED_MODEL', config.TEST.SHIPPED_MODEL if found.weights else '', (
+        'Taken by a test until you have trained: these weights know the classes.' if found.weights else
+        'The shipped weights know other classes, or objects of other sizes.',))
 
 
 def training_entries(config, pictures: int, batch: int, upside_down: bool) -> List[Entry]:
