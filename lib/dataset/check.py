@@ -89,7 +89,7 @@ def check_data(folder: str, found: ImageSets, progress=lambda read, total: None)
     if missing:
         findings.append(Finding(True, 'missing', len(missing), f'{len(missing)} picture files are not there or closed: '
                                 + '; '.join(f'{path} {reason}' for path, reason in list(missing.items())[:3])))
-    findings += picture_findings(facts) + copy_findings(facts, sets) + object_findings(roidbs)
+    findings += picture_findings(facts) + copy_findings(facts, sets, found.training) + object_findings(roidbs)
     counts = {name: class_counts(classes[name], roidb) for name, roidb in roidbs.items()}
     if counts.keys() >= {*found.training, found.test} and not found.shared:
         findings += balance_findings(counts, found.training, found.test)

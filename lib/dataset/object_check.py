@@ -1,4 +1,4 @@
-"""What is odd about the objects of a data set: tiny, doubled, as large as their picture; and how classes are balanced."""
+"""What is odd about the objects of a data set: tiny, doubled, as large as their picture; how classes are balanced."""
 import os
 from typing import Dict, List, Sequence
 
@@ -35,12 +35,12 @@ def object_findings(roidbs: Dict[str, Sequence]) -> List[Finding]:
             same, other = _doubles(boxes, labels)
             double += [name] * same
             two_classes += [name] * other
-    kinds = (('doubled', double, f'boxes lie on another of their class (IoU from {DOUBLE}): a test counts one as missed'),
+    kinds = (('doubled', double, f'boxes lie on another of their class (IoU from {DOUBLE}): one of both counts as missed'),
              ('two classes', two_classes, f'boxes lie on one of another class (IoU from {TWO_CLASSES})'),
              ('tiny', tiny, f'objects have a side below {TINY:g} pixels'),
              ('whole', whole, 'boxes are as large as their picture'),
              ('empty', empty, 'pictures have no objects: they are background, unless their objects are not labelled'))
-    return [Finding(False, kind, len(names), f'{len(names)} {"of " + str(total) + " " if kind == "tiny" else ""}{words}: '
+    return [Finding(False, kind, len(names), f'{len(names)} {f"of {total} " * (kind == "tiny")}{words}: '
                     + named(list(dict.fromkeys(names)))) for kind, names, words in kinds if names]
 
 
@@ -78,8 +78,8 @@ def balance_findings(counts: Dict[str, Dict[str, int]], training: Sequence[str],
                              f'figure tells how well they are found: {named(untested)}'))
     rare = [f'{name} ({trained[name]})' for name in sorted(names, key=trained.get) if 0 < trained[name] < FEW]
     if rare:
-        found.append(Finding(False, 'balance', len(rare), f'{len(rare)} classes have fewer than {FEW} objects in {sets}: '
-                             + named(rare)))
+        found.append(Finding(False, 'balance', len(rare), f'{len(rare)} classes have fewer than {FEW} objects in '
+                             f'{sets}: {named(rare)}'))
     present = [count for count in trained.values() if count]
     if present and max(present) > UNEVEN * min(present):
         most = max(trained, key=trained.get)

@@ -93,8 +93,10 @@ def named(texts: Sequence[str]) -> str:
     return printable('; '.join(texts[:NAMED_IN_WARNING]) + (f'; and {more} more' if more > 0 else ''))
 
 
-def copy_findings(facts: Sequence[PictureFacts], sets: Dict[str, Set[str]]) -> List[Finding]:
-    """Pictures that are there twice: in two sets, and in one. sets: {set: paths of its pictures}."""
+def copy_findings(facts: Sequence[PictureFacts], sets: Dict[str, Set[str]], training: Sequence[str]) -> List[Finding]:
+    """Pictures that are there twice: in two sets, of which not both are trained on, and in one or two that are.
+
+    sets: {set: paths of its pictures}."""
     readable = [one for one in facts if one.hash is not None]
     exact, copies = same_pictures([one.hash for one in readable])
     names = _parts(sets)
@@ -115,10 +117,14 @@ def copy_findings(facts: Sequence[PictureFacts], sets: Dict[str, Set[str]]) -> L
             for name in names:
                 if sets[name].issuperset(paths):
                     twice.setdefault((name, how), []).append(said)
-    return [Finding(True, 'leak', len(pairs), f'{len(pairs)} pictures of {first} are in {second} too ({how}): what is '
-                    f'trained on must not be tested on: {named(pairs)}') for (first, second, how), pairs in leaks.items()
-            ] + [Finding(False, 'twice', len(pairs), f'{len(pairs)} pictures are twice in {name} ({how}): {named(pairs)}')
-                 for (name, how), pairs in twice.items()]
+    found = []
+    for (first, second, how), pairs in leaks.items():
+        both = {first, second} <= set(training)
+        found.append(Finding(not both, 'twice' if both else 'leak', len(pairs), f'{len(pairs)} pictures of {first} are in '
+                             f'{second} too ({how}): ' + ('both are trained on: ' if both else 'what is trained on must '
+                                                          'not be tested on: ') + named(pairs)))
+    return found + [Finding(False, 'twice', len(pairs), f'{len(pairs)} pictures are twice in {name} ({how}): '
+                            + named(pairs)) for (name, how), pairs in twice.items()]
 
 
 def _parts(sets):

@@ -18,8 +18,8 @@ _BLOCK = 512
 
 
 class PictureHash(NamedTuple):
-    """exact: of the pixels; bits: (63,) of +1 and -1; small: (SIDE * SIDE,) uint8; ratio: width / height; flat: it shows
-    too little for `bits`."""
+    """exact: of the pixels; bits: (63,) of +1 and -1; small: (SIDE * SIDE,) uint8; ratio: width / height; flat: it
+    shows too little for `bits`."""
 
     exact: bytes
     bits: np.ndarray

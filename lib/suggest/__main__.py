@@ -95,7 +95,7 @@ def _memory(gigabytes):
 def _text(args, entries, out):
     from lib.suggest.text import file_text, relative_base
     head = [f'Written by python -m lib.suggest --data {args.data} --minutes {args.minutes:g}',
-            'Each value says why. Change what you know better; python -m lib.chips.stats --cfg FILE says what comes of it.',
+            'Each value says why. Change what you know better; what comes of it: python -m lib.chips.stats --cfg FILE',
             'The network is that of the base. On a GPU with ImageNet weights a larger one finds more: --base',
             'configs/faster/sniper_res50_e2e.yml.']
     return file_text(head, relative_base(args.base, out, ROOT), entries)

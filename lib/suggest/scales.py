@@ -93,8 +93,8 @@ def plan_of_weights(trained: TrainedSizes, sizes: ObjectSizes, chip_size: int) -
     factors = tuple(_rounded(scale.factor) for scale in scales)
     training = tuple((scale.low if scale.low > 0 else -1.0, scale.high if np.isfinite(scale.high) else -1.0)
                      for scale in scales)
-    test = tuple((np.floor(low / REACH_IN_TEST) if low > 0 else -1.0, np.ceil(high * REACH_IN_TEST) if high > 0 else -1.0)
-                 for low, high in training)
+    test = tuple((float(np.floor(low / REACH_IN_TEST)) if low > 0 else -1.0,
+                  float(np.ceil(high * REACH_IN_TEST)) if high > 0 else -1.0) for low, high in training)
     plan = Plan(factors, training, test, chip_size)
     off = seen_otherwise(seen_by_plan(plan, sizes, test=True), sizes, trained)
     return plan if off.mean() <= UNKNOWN else None

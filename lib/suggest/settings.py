@@ -95,9 +95,10 @@ def _why_scales(found: Found) -> Tuple[str, ...]:
     seen = [scale.sides(found.sizes)[scale.taken] for scale in seen_by_plan(found.plan, found.sizes)]
     spans = ['{} to {}'.format(*(number(value) for value in np.quantile(of_scale, (0.05, 0.95))))
              if len(of_scale) else '-' for of_scale in seen]
-    lines = [f'Objects have sides of {number(sides[1])} to {number(sides[19])} pixels (nine in ten), largest '
-             f'{number(sides[-1])}; pictures', '{:.0f}x{:.0f} in the middle. The network sees them as {} pixels.'.format(
-                 *found.sizes.median_picture, ', '.join(spans))]
+    picture = '{:.0f}x{:.0f}'.format(*found.sizes.median_picture)
+    lines = [f'Objects have sides of {number(sides[1])} to {number(sides[19])} pixels (nine in ten), the largest '
+             f'{number(sides[-1])};', f'pictures {picture} in the middle. The network sees objects as {", ".join(spans)} '
+             'pixels.']
     if found.weights:
         lines.append('These are the scales of the shipped weights, which know these classes.')
     if found.plan.capped:
@@ -132,8 +133,8 @@ def training_entries(config, pictures: int, batch: int, upside_down: bool) -> Li
 def schedule_entries(config, pace: Pace, plan: Schedule, batch: int, minutes: float) -> List[Entry]:
     """Epochs and warm-up for the time that there is."""
     updates = plan.epochs * (plan.batches or pace.chips // batch)
-    why = [f'For {minutes:g} minutes: this machine trains {pace.rate:.3g} chips a second, and an epoch has {pace.chips}.',
-           f'So long as this takes about {plan.seconds / 60:.0f} minutes.']
+    why = [f'For {minutes:g} minutes: this machine trains {pace.rate:.3g} chips a second, an epoch has {pace.chips}.',
+           f'These epochs take about {plan.seconds / 60:.0f}.']
     if pace.cores < BUSY:
         why.append(f'The machine was busy when this was measured: training had {pace.cores:.1f} cores.')
     if plan.epochs == SETTLED and not plan.batches:

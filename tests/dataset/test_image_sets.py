@@ -30,7 +30,7 @@ def test_formats(tmp_path):
 def test_no_data_set(tmp_path):
     with pytest.raises(SniperError, match=r'instances_<set>.json \(COCO\)'):
         find_image_sets(str(tmp_path))
-    with pytest.raises(SniperError, match='there is no such'):
+    with pytest.raises(SniperError, match='absent is missing'):
         find_image_sets(str(tmp_path / 'absent'))
 
 

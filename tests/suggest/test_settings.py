@@ -39,12 +39,13 @@ def test_text_is_read_as_it_was_meant(tmp_path):
     path = str(tmp_path / 'my.yml')
     base = os.path.join(suggest.ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')
     entries = [Entry('dataset.dataset_path', 'a b: #c'), Entry('dataset.image_set', '2017'),
-               Entry('TRAIN.SCALES', ['2x', '0.3x'], ('why',)), Entry('TRAIN.VALID_RANGES', ((-1.0, 40.0), (20.0, -1.0))),
-               Entry('TRAIN.FLIP_VERTICAL', True), Entry('output_path', './o')]
+               Entry('TRAIN.SCALES', ['2x', '0.3x'], ('why',)),
+               Entry('TRAIN.VALID_RANGES', ((-1.0, 40.0), (20.0, -1.0))), Entry('TRAIN.FLIP_VERTICAL', True), Entry('output_path', './o')]
     with open(path, 'w', encoding='utf-8') as stream:
         stream.write(file_text(['head'], relative_base(base, path, suggest.ROOT), entries))
     config = load_config(path)
-    assert config.dataset.dataset_path == 'a b: #c' and config.dataset.image_set == '2017' and config.TRAIN.FLIP_VERTICAL
+    assert config.dataset.dataset_path == 'a b: #c' and config.dataset.image_set == '2017'
+    assert config.TRAIN.FLIP_VERTICAL and config.TRAIN.VALID_RANGES == [(-1, 40), (20, -1)]
     assert config.TRAIN.SCALES == ['2x', '0.3x'] and config.symbol == 'sniper_tiny'
     inside = os.path.join(suggest.ROOT, 'configs', 'my.yml')
     assert relative_base(base, inside, suggest.ROOT) == os.path.join('faster', 'sniper_tiny_e2e.yml')
