@@ -35,7 +35,7 @@ def object_findings(roidbs: Dict[str, Sequence]) -> List[Finding]:
             same, other = _doubles(boxes, labels)
             double += [name] * same
             two_classes += [name] * other
-    kinds = (('doubled', double, f'boxes lie on another of their class (IoU from {DOUBLE}): one of both counts as missed'),
+    kinds = (('doubled', double, f'boxes lie on another of their class (IoU from {DOUBLE}): one counts as missed'),
              ('two classes', two_classes, f'boxes lie on one of another class (IoU from {TWO_CLASSES})'),
              ('tiny', tiny, f'objects have a side below {TINY:g} pixels'),
              ('whole', whole, 'boxes are as large as their picture'),

@@ -120,9 +120,9 @@ def copy_findings(facts: Sequence[PictureFacts], sets: Dict[str, Set[str]], trai
     found = []
     for (first, second, how), pairs in leaks.items():
         both = {first, second} <= set(training)
-        found.append(Finding(not both, 'twice' if both else 'leak', len(pairs), f'{len(pairs)} pictures of {first} are in '
-                             f'{second} too ({how}): ' + ('both are trained on: ' if both else 'what is trained on must '
-                                                          'not be tested on: ') + named(pairs)))
+        consequence = 'both are trained on' if both else 'what is trained on must not be tested on'
+        found.append(Finding(not both, 'twice' if both else 'leak', len(pairs), f'{len(pairs)} pictures of {first} are '
+                             f'in {second} too ({how}): {consequence}: {named(pairs)}'))
     return found + [Finding(False, 'twice', len(pairs), f'{len(pairs)} pictures are twice in {name} ({how}): '
                             + named(pairs)) for (name, how), pairs in twice.items()]
 

@@ -17,6 +17,8 @@ WARM_UP = 2              # batches that are not timed: memory is laid out in the
 LONGEST = 3              # times the seconds that were asked for, if batches are slow
 USED_OF_TIME = 0.92      # of a training is spent on batches; the rest begins epochs and saves
 LEAST_OF_MEMORY = 2.0    # times that a training takes of what it needs at the very least
+BUSY = 0.7               # cores, below which something else had the machine
+LEAST_CORES = 0.05       # that say anything about a whole one
 SETTLED = 30             # epochs from which on more teach little
 FEW_EPOCHS = 4           # below which a part of an epoch matters
 
@@ -39,6 +41,16 @@ class Pace(NamedTuple):
     rate: float
     chips: int
     cores: float
+
+    @property
+    def busy(self) -> bool:
+        """Whether something else had the machine while it was measured."""
+        return self.cores < BUSY
+
+    @property
+    def usual_rate(self) -> float:
+        """Chips a second, on a busy machine as if training had one core for itself."""
+        return self.rate / max(self.cores, LEAST_CORES) if self.busy else self.rate
 
 
 class Schedule(NamedTuple):
@@ -91,7 +103,7 @@ def measured_pace(config, roidb, seconds: float) -> Pace:
 
 def schedule(pace: Pace, minutes: float, batch: int) -> Schedule:
     """Epochs for the time that there is, SETTLED at most; parts of epochs where whole ones are few."""
-    chips = max(batch, int(USED_OF_TIME * 60 * minutes * pace.rate))
+    chips = max(batch, int(USED_OF_TIME * 60 * minutes * pace.usual_rate))
     possible = chips / pace.chips
     if possible >= FEW_EPOCHS:
         epochs, batches = min(int(possible), SETTLED), 0
@@ -100,4 +112,4 @@ def schedule(pace: Pace, minutes: float, batch: int) -> Schedule:
         epochs = math.ceil(possible)
         batches = max(1, int(chips / epochs / batch))
         chips = epochs * batches * batch
-    return Schedule(epochs, batches, chips / pace.rate / USED_OF_TIME)
+    return Schedule(epochs, batches, chips / pace.usual_rate / USED_OF_TIME)

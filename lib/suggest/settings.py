@@ -18,7 +18,6 @@ from lib.utils.errors import SniperError
 from symbols.registry import feature_stride
 
 FEW_PICTURES = 1000     # below which colours are varied: so few are learnt by heart
-BUSY = 0.7              # cores, below which something else had them
 WARM_SHARE = 0.1        # of all updates that warm-up may take
 
 
@@ -97,8 +96,8 @@ def _why_scales(found: Found) -> Tuple[str, ...]:
              if len(of_scale) else '-' for of_scale in seen]
     picture = '{:.0f}x{:.0f}'.format(*found.sizes.median_picture)
     lines = [f'Objects have sides of {number(sides[1])} to {number(sides[19])} pixels (nine in ten), the largest '
-             f'{number(sides[-1])};', f'pictures {picture} in the middle. The network sees objects as {", ".join(spans)} '
-             'pixels.']
+             f'{number(sides[-1])};', f'pictures {picture} in the middle. The network sees objects as '
+             f'{", ".join(spans)} pixels.']
     if found.weights:
         lines.append('These are the scales of the shipped weights, which know these classes.')
     if found.plan.capped:
@@ -135,8 +134,9 @@ def schedule_entries(config, pace: Pace, plan: Schedule, batch: int, minutes: fl
     updates = plan.epochs * (plan.batches or pace.chips // batch)
     why = [f'For {minutes:g} minutes: this machine trains {pace.rate:.3g} chips a second, an epoch has {pace.chips}.',
            f'These epochs take about {plan.seconds / 60:.0f}.']
-    if pace.cores < BUSY:
-        why.append(f'The machine was busy when this was measured: training had {pace.cores:.1f} cores.')
+    if pace.busy:
+        why.append(f'The machine was busy: training had {pace.cores:.1f} cores, and {pace.usual_rate:.3g} chips a second '
+                   'are for one.')
     if plan.epochs == SETTLED and not plan.batches:
         why.append('There is time for more, which teach little: look at the result first.')
     entries = [Entry('TRAIN.end_epoch', plan.epochs, tuple(why))]

@@ -32,6 +32,7 @@ def test_the_schedule_fills_the_time():
     assert plan[:2] == (5, 0) and 30 < plan.seconds / 60 <= 40
     short = schedule(Pace(10, 4000, 1), 10, 8)
     assert short.epochs == 2 and 9 < short.seconds / 60 <= 10 and short.batches * 8 < 4000
+    assert schedule(Pace(4, 4000, 0.4), 40, 8) == plan
     assert schedule(Pace(0.01, 4000, 1), 1, 8)[:2] == (1, 1)
 
 
@@ -40,7 +41,8 @@ def test_text_is_read_as_it_was_meant(tmp_path):
     base = os.path.join(suggest.ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')
     entries = [Entry('dataset.dataset_path', 'a b: #c'), Entry('dataset.image_set', '2017'),
                Entry('TRAIN.SCALES', ['2x', '0.3x'], ('why',)),
-               Entry('TRAIN.VALID_RANGES', ((-1.0, 40.0), (20.0, -1.0))), Entry('TRAIN.FLIP_VERTICAL', True), Entry('output_path', './o')]
+               Entry('TRAIN.VALID_RANGES', ((-1.0, 40.0), (20.0, -1.0))),
+               Entry('TRAIN.FLIP_VERTICAL', True), Entry('output_path', './o')]
     with open(path, 'w', encoding='utf-8') as stream:
         stream.write(file_text(['head'], relative_base(base, path, suggest.ROOT), entries))
     config = load_config(path)
