@@ -135,8 +135,8 @@ def schedule_entries(config, pace: Pace, plan: Schedule, batch: int, minutes: fl
     why = [f'For {minutes:g} minutes: this machine trains {pace.rate:.3g} chips a second, an epoch has {pace.chips}.',
            f'These epochs take about {plan.seconds / 60:.0f}.']
     if pace.busy:
-        why.append(f'The machine was busy: training had {pace.cores:.1f} cores, and {pace.usual_rate:.3g} chips a second '
-                   'are for one.')
+        why.append(f'The machine was busy: training had {pace.cores:.1f} cores; reckoned is with one, '
+                   f'{pace.usual_rate:.3g} chips a second.')
     if plan.epochs == SETTLED and not plan.batches:
         why.append('There is time for more, which teach little: look at the result first.')
     entries = [Entry('TRAIN.end_epoch', plan.epochs, tuple(why))]

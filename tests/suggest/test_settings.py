@@ -1,13 +1,15 @@
 """The file that is written: it loads, says what was found, and has a schedule for the time there is."""
 import os
 
+import cv2
 import numpy as np
 import pytest
 
 from configs import load_config
+from lib.dataset import load_training_roidb
 from lib.suggest import __main__ as suggest
 from lib.suggest.anchors import choose_anchors
-from lib.suggest.pace import SETTLED, Pace, schedule
+from lib.suggest.pace import SETTLED, Pace, fitting_batch, measured_pace, schedule
 from lib.suggest.text import Entry, file_text, relative_base
 from lib.tasks import check_config
 from lib.utils.errors import SniperError
@@ -104,3 +106,18 @@ def test_no_objects(tmp_path):
     folder = make_folder(tmp_path, {'train': content({1: []}), 'val': content({2: []})})
     with pytest.raises(SniperError, match='no image of train has an object'):
         run(folder, str(tmp_path / 'out.yml'))
+
+
+def test_the_pace_is_that_of_a_training(tmp_path):
+    """A tiny network on tiny chips, for two or three batches."""
+    folder = data(tmp_path)
+    for name, first in (('train', 1), ('val', 20)):
+        for number in range(first, first + 8):
+            assert cv2.imwrite(f'{folder}/images/{name}/{number}.jpg', np.full((480, 640, 3), 99, np.uint8))
+    config = load_config(suggest.BASE, list(map(str, [
+        'dataset.dataset', 'coco', 'dataset.dataset_path', folder, 'dataset.image_set', 'train',
+        'dataset.NUM_CLASSES', 3, 'dataset.root_path', tmp_path, 'TRAIN.CHIP_SIZE', 96, 'TRAIN.SCALES', '[0.3x]',
+        'TRAIN.VALID_RANGES', '[[-1,-1]]', 'TRAIN.BATCH_IMAGES', 2, 'TRAIN.NUM_PROCESS', 0, 'gpus', 'cpu'])))
+    assert fitting_batch(config, 1e12) == 2 and fitting_batch(config, 1e6) == 1
+    found = measured_pace(config, load_training_roidb(config)[0], 0.01)
+    assert found.rate > 0 and found.cores > 0 and found.chips % 2 == 0 and found.chips >= 16
