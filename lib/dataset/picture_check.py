@@ -19,11 +19,12 @@ LEAST_SHOWN = 64    # pixels of the shorter side, as small as a picture is read
 
 
 class Finding(NamedTuple):
-    """A line of the report. mend: whether training or figures are wrong if it stays so; count: of how many."""
+    """A line of the report. mend: whether training or figures are wrong if it stays so; number: of how many
+    things."""
 
     mend: bool
     kind: str
-    count: int
+    number: int
     text: str
 
 
@@ -79,11 +80,10 @@ def picture_findings(facts: Sequence[PictureFacts]) -> List[Finding]:
          and ' '))
     found = []
     for mend, kind, words, of in kinds:
-        concerned = [(one, of(one)) for one in facts if of(one)]
+        concerned = [(os.path.basename(one.path), str(of(one)).strip()) for one in facts if of(one)]
         if concerned:
-            found.append(Finding(mend, kind, len(concerned), f'{len(concerned)} {words}: ' + named(
-                [f'{os.path.basename(one.path)} ({detail.strip()})' if detail.strip() else os.path.basename(one.path)
-                 for one, detail in concerned])))
+            texts = [f'{name} ({detail})' if detail else name for name, detail in concerned]
+            found.append(Finding(mend, kind, len(concerned), f'{len(concerned)} {words}: {named(texts)}'))
     return found
 
 
@@ -118,13 +118,13 @@ def copy_findings(facts: Sequence[PictureFacts], sets: Dict[str, Set[str]], trai
                 if sets[name].issuperset(paths):
                     twice.setdefault((name, how), []).append(said)
     found = []
-    for (first, second, how), pairs in leaks.items():
+    for (first, second, how), said_of in leaks.items():
         both = {first, second} <= set(training)
         consequence = 'both are trained on' if both else 'what is trained on must not be tested on'
-        found.append(Finding(not both, 'twice' if both else 'leak', len(pairs), f'{len(pairs)} pictures of {first} are '
-                             f'in {second} too ({how}): {consequence}: {named(pairs)}'))
-    return found + [Finding(False, 'twice', len(pairs), f'{len(pairs)} pictures are twice in {name} ({how}): '
-                            + named(pairs)) for (name, how), pairs in twice.items()]
+        found.append(Finding(not both, 'twice' if both else 'leak', len(said_of), f'{len(said_of)} pictures of {first} are '
+                             f'in {second} too ({how}): {consequence}: {named(said_of)}'))
+    return found + [Finding(False, 'twice', len(those), f'{len(those)} pictures are twice in {name} ({how}): '
+                            + named(those)) for (name, how), those in twice.items()]
 
 
 def _parts(sets):

@@ -4,7 +4,7 @@ A picture is known again by a small grey copy of itself. 63 signs of its cosine 
 called pHash: low frequencies against their median) find candidates; the small copies, which must then be alike, decide.
 """
 import hashlib
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -41,7 +41,8 @@ def picture_hash(pixels: np.ndarray) -> PictureHash:
 def same_pictures(hashes: Sequence[PictureHash]) -> Tuple[List[Tuple[int, int]], List[Tuple[int, int]]]:
     """Pairs (place, later place) of the same pixels, and of copies saved anew; of several copies, each with the first.
     """
-    exact, firsts = [], {}
+    exact: List[Tuple[int, int]] = []
+    firsts: Dict[bytes, int] = {}
     for place, one in enumerate(hashes):
         first = firsts.setdefault(one.exact, place)
         if first != place:

@@ -54,6 +54,7 @@ def main(argv=None):
     output = os.path.join('output', config_name(args.out))
     print(f'{args.data}: {found.format}, training on {" + ".join(found.training)}, testing on {found.test}')
     base = _load(args, settings.data_entries(found, args.data, output, ('',)))
+    _check_base(base, args.base)
     memory = _memory(args.memory)
     roidb, classes, test_roidb = _roidbs(base)
     seen = settings.examine(base, roidb, test_roidb, memory, _shipped_sizes(base, classes))
@@ -83,6 +84,15 @@ def _check(args):
         raise SniperError(f'--memory {args.memory:g}: give gigabytes, {LEAST_MEMORY} at least')
     if os.path.exists(args.out) and not args.force:
         raise SniperError(f'{args.out} exists: give another --out, or --force to replace it')
+
+
+def _check_base(config, path):
+    """SniperError for a configuration of another kind than is suggested here: chips, anchors, whole pyramids."""
+    from lib.tasks import get_task
+    from lib.tasks.proposals import AnchorTask
+    if not isinstance(get_task(config), AnchorTask) or config.TRAIN.SAMPLER != 'chips' or any(config.TEST.DO_PRUNING):
+        raise SniperError(f'--base {path}: settings are suggested for networks with anchors that are trained on chips and '
+                          'tested without AutoFocus, such as configs/faster/sniper_tiny_e2e.yml')
 
 
 def _memory(gigabytes):
