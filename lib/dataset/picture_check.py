@@ -121,8 +121,8 @@ def copy_findings(facts: Sequence[PictureFacts], sets: Dict[str, Set[str]], trai
     for (first, second, how), said_of in leaks.items():
         both = {first, second} <= set(training)
         consequence = 'both are trained on' if both else 'what is trained on must not be tested on'
-        found.append(Finding(not both, 'twice' if both else 'leak', len(said_of), f'{len(said_of)} pictures of {first} are '
-                             f'in {second} too ({how}): {consequence}: {named(said_of)}'))
+        found.append(Finding(not both, 'twice' if both else 'leak', len(said_of), f'{len(said_of)} pictures of {first} '
+                             f'are in {second} too ({how}): {consequence}: {named(said_of)}'))
     return found + [Finding(False, 'twice', len(those), f'{len(those)} pictures are twice in {name} ({how}): '
                             + named(those)) for (name, how), those in twice.items()]
 
