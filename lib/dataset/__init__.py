@@ -11,6 +11,8 @@
     class_list.py, class_names.py, box_units.py     lists of classes, which name is which, what boxes can mean
     roidb.py, columns.py, compact.py                the record of an image, declared once; many in little room
     loading.py, roidb_cache.py, proposals.py        what training and testing ask for
+    image_sets.py                                   which format and which sets a folder holds
+    check.py, picture_check.py, object_check.py, picture_hash.py    python -m lib.dataset.check: what is odd
 
 """
 from lib.dataset.loading import load_test_dataset, load_training_roidb

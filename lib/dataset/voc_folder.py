@@ -180,6 +180,23 @@ def _find(dataset_path, parts, image_set):
                       f'{shortened(_nearest(image_set, parts), _SETS_NAMED)}{mend}')
 
 
+def set_names(dataset_path: str) -> List[str]:
+    """Names of all sets of a folder, lists of single classes left out; 'all' only where there is no other.
+
+    SniperError: the folder is none in this format.
+    """
+    names: List[str] = []
+    for part in find_parts(dataset_path):
+        if part.name and part.year is None:
+            names.append(part.name)
+            continue
+        lists = part.set_lists()
+        sets = [name for name in sorted(lists) if not _is_of_a_class(lists[name])]
+        sets = sets or [name for name in _sets_without_list(part) if name != ALL]
+        names += [(f'{part.name}_' if part.name else '') + name for name in sets or [ALL]]
+    return names
+
+
 def _sets_without_list(part):
     """'all', and the subfolders of the annotations."""
     if not os.path.isdir(part.annotations):

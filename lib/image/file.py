@@ -81,6 +81,11 @@ class ImageFile:
         """Exif's 1 to 8: how viewers turn the stored pixels; 1 = not at all."""
         return self._header.orientation
 
+    @property
+    def deep(self) -> bool:
+        """Whether a sample may have more than 8 bits."""
+        return self._header.deep
+
     def decode(self, reduction: int = 1) -> Picture:
         """-> Picture. JPEG files are decoded at 1/2, 1/4 or 1/8 of their size if `reduction` asks for it, which
         averages blocks of pixels in the frequency domain; other formats always whole. SniperError if damaged."""

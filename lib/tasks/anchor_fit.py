@@ -17,7 +17,7 @@ CROWDED = 0.05     # share of the objects that may be beyond
 
 def anchor_warnings(scales: Sequence[SeenScale], sizes: ObjectSizes, stride: int, ratios, anchor_scales) -> List[str]:
     """A sentence with figure and mend if many objects of a training have no anchor of about their size and shape."""
-    shown = _shown(scales, sizes)
+    shown = shown_in_training(scales, sizes)
     poor = _poor(shown, stride, ratios, anchor_scales)
     if not len(poor) or poor.mean() <= MANY:
         return []
@@ -29,7 +29,7 @@ def anchor_warnings(scales: Sequence[SeenScale], sizes: ObjectSizes, stride: int
             f'{number(anchors[1])}{_mend(shown, poor, stride, ratios, anchor_scales)}']
 
 
-def _shown(scales, sizes):
+def shown_in_training(scales: Sequence[SeenScale], sizes: ObjectSizes) -> np.ndarray:
     """(k, 2) widths and heights in network pixels, of each object at each scale that takes it."""
     found = [np.zeros((0, 2))] + [sizes.objects[scale.taken] * scale.factor[sizes.image[scale.taken], None] + 1
                                   for scale in scales]
@@ -37,16 +37,21 @@ def _shown(scales, sizes):
     return shown[:: -(-len(shown) // LOOKED_AT)] if len(shown) > LOOKED_AT else shown
 
 
-def _poor(shown, stride, ratios, anchor_scales) -> np.ndarray:
-    """(k,) bool: whether the best anchor of each of (k, 2) widths and heights has an IoU below POOR_IOU, a quarter of a
-    stride away on both axes: the middling distance to a cell."""
+def best_overlaps(shown: np.ndarray, stride: int, ratios, anchor_scales) -> np.ndarray:
+    """(k,) IoU of the best anchor of each of (k, 2) widths and heights in network pixels, a quarter of a stride away on
+    both axes: the middling distance to a cell."""
     base = anchor_base(stride, ratios, anchor_scales)
     anchors = base[:, 2:] - base[:, :2] + 1
     smaller = np.minimum(shown[:, None], anchors[None])
     shared = np.minimum(smaller, (shown[:, None] + anchors[None]) / 2 - stride / 4)
     overlap = np.maximum(shared, 0).prod(axis=2)
     union = shown.prod(axis=1)[:, None] + anchors.prod(axis=1)[None] - overlap
-    return (overlap / union).max(axis=1, initial=0) < POOR_IOU
+    return (overlap / union).max(axis=1, initial=0)
+
+
+def _poor(shown, stride, ratios, anchor_scales) -> np.ndarray:
+    """(k,) bool: whether the best anchor has an IoU below POOR_IOU."""
+    return best_overlaps(shown, stride, ratios, anchor_scales) < POOR_IOU
 
 
 def _mend(shown, poor, stride, ratios, anchor_scales):

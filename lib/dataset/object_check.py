@@ -1,0 +1,88 @@
+"""What is odd about the objects of a data set: tiny, doubled, as large as their picture; how classes are balanced."""
+import os
+from typing import Dict, List, Sequence
+
+import numpy as np
+
+from lib.bbox import bbox_overlaps
+from lib.dataset.picture_check import Finding, named
+
+TINY = 8.0           # pixels of a side, below which little can be learnt of an object
+DOUBLE = 0.9         # IoU of boxes of one class that are the same object,
+TWO_CLASSES = 0.95   # and of boxes of two classes
+WHOLE = 0.98         # share of width and height of a picture, from which on a box is all of it
+FEW = 20             # objects of a class that is hardly learnt
+UNEVEN = 100         # times that one class has more objects than another
+
+
+def object_findings(roidbs: Dict[str, Sequence]) -> List[Finding]:
+    """Of all sets together, each picture once. roidbs: {set: records}."""
+    tiny, whole, double, two_classes, empty, total, seen = [], [], [], [], [], 0, set()
+    for roidb in roidbs.values():
+        for record in roidb:
+            path = os.path.realpath(record['image'])
+            if path in seen:
+                continue
+            seen.add(path)
+            name, boxes, labels = os.path.basename(path), record['boxes'], record['gt_classes']
+            total += len(boxes)
+            if not len(boxes):
+                empty.append(name)
+                continue
+            sides = np.maximum(boxes[:, 2:] - boxes[:, :2] + 1, 0)
+            tiny += [name] * int((np.sqrt(sides.prod(axis=1)) < TINY).sum())
+            whole += [name] * int((sides >= WHOLE * np.array([record['width'], record['height']])).all(axis=1).sum())
+            same, other = _doubles(boxes, labels)
+            double += [name] * same
+            two_classes += [name] * other
+    kinds = (('doubled', double, f'boxes lie on another of their class (IoU from {DOUBLE}): one counts as missed'),
+             ('two classes', two_classes, f'boxes lie on one of another class (IoU from {TWO_CLASSES})'),
+             ('tiny', tiny, f'objects have a side below {TINY:g} pixels'),
+             ('whole', whole, 'boxes are as large as their picture'),
+             ('empty', empty, 'pictures have no objects: they are background, unless their objects are not labelled'))
+    return [Finding(False, kind, len(names), f'{len(names)} {f"of {total} " * (kind == "tiny")}{words}: '
+                    + named(list(dict.fromkeys(names)))) for kind, names, words in kinds if names]
+
+
+def _doubles(boxes, labels):
+    """(boxes that lie on an earlier one of their class, the same of another class)."""
+    if len(boxes) < 2:
+        return 0, 0
+    overlaps = np.triu(bbox_overlaps(boxes.astype(np.float64), boxes.astype(np.float64)), 1)
+    alike = labels[:, None] == labels[None]
+    return (int(((overlaps >= DOUBLE) & alike).any(axis=0).sum()),
+            int(((overlaps >= TWO_CLASSES) & ~alike).any(axis=0).sum()))
+
+
+def class_counts(classes: Sequence[str], roidb: Sequence) -> Dict[str, int]:
+    """{class: objects} of a set."""
+    counts = np.zeros(len(classes), np.int64)
+    for record in roidb:
+        counts += np.bincount(record['gt_classes'], minlength=len(classes))[:len(classes)]
+    return dict(zip(classes[1:], counts[1:].tolist()))
+
+
+def balance_findings(counts: Dict[str, Dict[str, int]], training: Sequence[str], test: str) -> List[Finding]:
+    """Classes that are missing or rare. counts: {set: {class: objects}}."""
+    names = list(dict.fromkeys(name for of_set in counts.values() for name in of_set))
+    trained = {name: sum(counts[part].get(name, 0) for part in training) for name in names}
+    tested = {name: counts[test].get(name, 0) for name in names}
+    found, sets = [], ' + '.join(training)
+    absent = [name for name in names if tested[name] and not trained[name]]
+    if absent:
+        found.append(Finding(True, 'balance', len(absent), f'{len(absent)} classes of {test} have no object in {sets}: '
+                             f'they cannot be learnt: {named(absent)}'))
+    untested = [name for name in names if trained[name] and not tested[name]]
+    if untested:
+        found.append(Finding(False, 'balance', len(untested), f'{len(untested)} classes have no object in {test}: no '
+                             f'figure tells how well they are found: {named(untested)}'))
+    rare = [f'{name} ({trained[name]})' for name in sorted(names, key=trained.get) if 0 < trained[name] < FEW]
+    if rare:
+        found.append(Finding(False, 'balance', len(rare), f'{len(rare)} classes have fewer than {FEW} objects in '
+                             f'{sets}: {named(rare)}'))
+    present = [count for count in trained.values() if count]
+    if present and max(present) > UNEVEN * min(present):
+        most = max(trained, key=trained.get)
+        found.append(Finding(False, 'balance', 1, f'classes are uneven: {max(present)} objects of {most}, '
+                             f'{min(present)} of {min((n for n in names if trained[n]), key=trained.get)}'))
+    return found

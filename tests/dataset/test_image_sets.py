@@ -1,0 +1,44 @@
+"""Which format and which sets a folder holds, and what is trained and tested on by its name."""
+import pytest
+
+from lib.dataset.image_sets import checked_sets, choose_sets, find_image_sets
+from lib.utils.errors import SniperError
+from tests.dataset.coco_folder import content, make_folder
+from tests.dataset.voc_folder import make_part, xml
+
+
+@pytest.mark.parametrize('names, training, test', [
+    (['train', 'val'], ('train',), 'val'),
+    (['test2017', 'train2017', 'val2017'], ('train2017', 'val2017'), 'test2017'),
+    (['2007_test', '2007_train', '2007_trainval', '2007_val'], ('2007_train', '2007_val'), '2007_test'),
+    (['2007_test', '2007_trainval'], ('2007_trainval',), '2007_test'),
+    (['train', 'valid'], ('train',), 'valid'), (['a', 'b'], ('a',), 'b'), (['all'], ('all',), 'all')])
+def test_names_decide(names, training, test):
+    assert choose_sets(names) == (training, test)
+
+
+def test_formats(tmp_path):
+    coco = make_folder(tmp_path / 'coco', {'train': content({1: []}), 'val': content({2: []})})
+    assert find_image_sets(coco)[:2] == ('coco', ('train', 'val'))
+    voc = make_part(tmp_path / 'voc', {'x': xml(('cat', 1, 1, 9, 9))}, {'train': ['x'], 'cat_train': ['x -1']})
+    found = find_image_sets(voc)
+    assert found.format == 'PascalVOC' and 'train' in found.names and found.shared
+    lone = make_part(tmp_path / 'lone', {'x': xml(('cat', 1, 1, 9, 9))})
+    assert find_image_sets(lone).names == ('all',)
+
+
+def test_no_data_set(tmp_path):
+    with pytest.raises(SniperError, match=r'instances_<set>.json \(COCO\)'):
+        find_image_sets(str(tmp_path))
+    with pytest.raises(SniperError, match='absent is missing'):
+        find_image_sets(str(tmp_path / 'absent'))
+
+
+def test_sets_by_hand(tmp_path):
+    found = find_image_sets(make_folder(tmp_path, {name: content({1: []}) for name in ('a', 'b', 'val')}))
+    assert (found.training, found.test) == (('a',), 'val')
+    assert checked_sets(found, 'a + b', '')[2:] == (('a', 'b'), 'val')
+    assert checked_sets(found, 'val', '')[2:] == (('val',), 'a')
+    assert checked_sets(found, '', 'a')[2:] == (('a',), 'a')
+    with pytest.raises(SniperError, match="no annotated set 'c'; sets: a, b, val"):
+        checked_sets(found, 'c', '')
