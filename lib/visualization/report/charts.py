@@ -43,8 +43,9 @@ class Chart:
     def bars(self, low: np.ndarray, high: np.ndarray, kind: str) -> None:
         """(n,) bars side by side from `low` to `high`, all of 0 to 1; none where they are equal."""
         edges = self._x(np.linspace(0, 1, len(low) + 1))
-        path = ''.join(f'M{left:.1f} {self._y(bottom):.1f}V{self._y(top):.1f}H{right:.1f}V{self._y(bottom):.1f}z'
-                       for left, right, bottom, top in zip(edges[:-1] + 0.5, edges[1:] - 0.5, low, high) if top > bottom)
+        corners = zip(edges[:-1] + 0.5, edges[1:] - 0.5, self._y(low), self._y(high))
+        path = ''.join(f'M{left:.1f} {bottom:.1f}V{top:.1f}H{right:.1f}V{bottom:.1f}z'
+                       for left, right, bottom, top in corners if bottom > top)
         if path:
             self._parts.append(element('path', d=path, class_=kind))
 

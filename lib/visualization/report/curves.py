@@ -6,14 +6,14 @@ import numpy as np
 from lib.dataset.analysis.scores import NOT_THERE, RECALLS, THRESHOLDS
 from lib.visualization.report.charts import Chart, counts_axis
 from lib.visualization.report.markup import Markup, element, figure, folded, joined
-from lib.visualization.report.run import Run, Tested
+from lib.visualization.report.run import Run, ReportedData
 from lib.visualization.report.scores import HALF, THREE_QUARTERS, class_order
 
 OPEN = 12       # classes whose curves are open; the others are behind a line
 MOST = 200      # classes that have curves at all
 
 
-def curves(tested: Tested, runs: List[Run]) -> Markup:
+def curves(tested: ReportedData, runs: List[Run]) -> Markup:
     """The charts of all classes together and of each."""
     if any(run.analysis.scores is None for run in runs):
         return Markup('')

@@ -6,7 +6,7 @@ import numpy as np
 from lib.dataset.analysis.errors import BOTH, CLASS, DOUBLE, MISSED, NOTHING, PLACE, UNFOUND, WRONG
 from lib.visualization.report.charts import bar, heat_map
 from lib.visualization.report.markup import Markup, change, element, folded, joined, table
-from lib.visualization.report.run import Run, Tested, difference
+from lib.visualization.report.run import Run, ReportedData, difference
 
 MEANING = {CLASS: 'the place is right (IoU 0.5 or more), the class is wrong',
            PLACE: 'the class is right, the box is off (IoU 0.1 to 0.5)',
@@ -43,15 +43,15 @@ def kinds(runs: List[Run]) -> Markup:
                 'the gains do not add up.'), table(head, rows)])
 
 
-def confusions(tested: Tested, runs: List[Run]) -> Markup:
+def confusions(tested: ReportedData, runs: List[Run]) -> Markup:
     """Objects by class and by what they are found as."""
     if runs[0].analysis.confusion is None:
         return Markup('')
     table_, names = runs[0].analysis.confusion.table, ['background'] + list(tested.classes[1:])
     there = [0] + [index for index in range(1, len(names)) if table_[index].any() or table_[:, index].any()]
-    text = element('p', 'Detections from the score of the best F1 of their class on. A row holds the objects of a class, '
-                   'a column what they were found as; in the row “background” is what was found where no object is, in '
-                   'the column “background” what was not found.')
+    text = element('p', 'Detections from the score of the best F1 of their class on. A row holds the objects of a '
+                   'class, a column what they were found as; in the row “background” is what was found where no object '
+                   'is, in the column “background” what was not found.')
     if len(there) <= AS_TABLE + 1:
         shown = _numbers(table_, there, names)
     else:

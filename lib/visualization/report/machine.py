@@ -3,12 +3,12 @@ from typing import List
 
 from lib.visualization.report.charts import bar
 from lib.visualization.report.markup import Markup, element, folded, joined, lines, table
-from lib.visualization.report.run import Run, Tested
+from lib.visualization.report.run import Run, ReportedData
 
 SET_UP = 'set-up'   # the stage that does not grow with the pictures
 
 
-def pixels(tested: Tested, runs: List[Run]) -> Markup:
+def pixels(tested: ReportedData, runs: List[Run]) -> Markup:
     """Windows and pixels of each scale."""
     parts, images = [], max(len(tested.roidb), 1)
     for run in runs:
@@ -17,7 +17,8 @@ def pixels(tested: Tested, runs: List[Run]) -> Markup:
         rows = []
         for scale in run.scales:
             rows.append([scale['name'], f'{scale["windows"]:,}', f'{scale["windows"] / images:.2f}',
-                         _millions(scale['pixels']), _share(scale['pixels'], scale['full']), _millions(scale['network'])])
+                         _millions(scale['pixels']), _share(scale['pixels'], scale['full']),
+                         _millions(scale['network'])])
         whole = {name: sum(scale[name] for scale in run.scales) for name in ('windows', 'pixels', 'full', 'network')}
         if len(rows) > 1:
             known = all(scale['network'] for scale in run.scales)
@@ -38,7 +39,7 @@ def _share(part, whole):
     return f'{100 * part / whole:.1f} %' if whole else '–'
 
 
-def speed(tested: Tested, runs: List[Run]) -> Markup:
+def speed(tested: ReportedData, runs: List[Run]) -> Markup:
     """Seconds by stage."""
     parts, images = [], max(len(tested.roidb), 1)
     for run in runs:

@@ -5,14 +5,14 @@ from typing import Iterator, List, Tuple
 from lib.utils.files import text_writer
 from lib.visualization.report import curves, errors, machine, scores, worst
 from lib.visualization.report.markup import Markup, element, escaped, joined
-from lib.visualization.report.run import Run, Tested
+from lib.visualization.report.run import Run, ReportedData
 
 STYLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'style.css')
 # Whatever should get into the page in spite of `escaped` is neither fetched nor run.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def write_report(path: str, tested: Tested, runs: List[Run]) -> None:
+def write_report(path: str, tested: ReportedData, runs: List[Run]) -> None:
     """Write the page on one run, or on two side by side, of which the first is the one that is reported on.
 
     Read from the disk are the pictures with the most errors alone. SniperError if the file cannot be written.
@@ -22,7 +22,7 @@ def write_report(path: str, tested: Tested, runs: List[Run]) -> None:
             stream.write(part)
 
 
-def _page(tested: Tested, runs: List[Run]) -> Iterator[str]:
+def _page(tested: ReportedData, runs: List[Run]) -> Iterator[str]:
     sections = _sections(tested, runs)
     title = f'{tested.name}: ' + ' and '.join(run.name for run in runs)
     with open(STYLE, encoding='utf-8') as stream:
@@ -52,7 +52,7 @@ def _page(tested: Tested, runs: List[Run]) -> Iterator[str]:
     yield '</main>\n</body>\n</html>\n'
 
 
-def _sections(tested: Tested, runs: List[Run]) -> List[Tuple[str, str, Iterator[Markup]]]:
+def _sections(tested: ReportedData, runs: List[Run]) -> List[Tuple[str, str, Iterator[Markup]]]:
     """(id, title, parts); sections that have nothing to say are left out, but for pictures, which are made last."""
     made = [('scores', 'Scores', joined([scores.summary(tested, runs), scores.metrics(runs)])),
             ('classes', 'Classes and sizes', scores.classes(tested, runs)),

@@ -9,9 +9,9 @@ class Run(NamedTuple):
     """One test.
 
     name: what readers know it by; analysis of its detections; metrics: what the data set's own evaluation gave, None
-    if it was not asked; seconds: by stage, {} where nobody measured; scales: a mapping for each scale with name, windows,
-    pixels (of these), full (of whole pictures) and network (pixels that went through it, with padding), 0 where that is
-    not known; facts: (what, value) on machine and program; configuration: its text.
+    if it was not asked; seconds: by stage, {} where nobody measured; scales: a mapping for each scale with name,
+    windows, pixels (of these), full (of whole pictures) and network (pixels that went through it, with padding), 0
+    where that is not known; facts: (what, value) on machine and program; configuration: its text.
     """
 
     name: str
@@ -23,7 +23,7 @@ class Run(NamedTuple):
     configuration: str = ''
 
 
-class Tested(NamedTuple):
+class ReportedData(NamedTuple):
     """The data that runs were tested on: its name, names of the classes ('__background__' first), records of the
     pictures, objects, and the pictures that could not be read."""
 

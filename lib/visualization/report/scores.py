@@ -5,7 +5,7 @@ import numpy as np
 
 from lib.dataset.analysis.scores import NOT_THERE, SIZES
 from lib.visualization.report.markup import Markup, change, element, figure, joined, table
-from lib.visualization.report.run import Run, Tested, difference
+from lib.visualization.report.run import Run, ReportedData, difference
 
 HALF, THREE_QUARTERS = 0, 5     # in THRESHOLDS
 TILES = (('AP', 'all', slice(None), 'mean of IoU 0.50 to 0.95'), ('AP50', 'all', HALF, 'IoU 0.50'),
@@ -14,7 +14,7 @@ TILES = (('AP', 'all', slice(None), 'mean of IoU 0.50 to 0.95'), ('AP50', 'all',
 DEPTH = 3   # of nested metrics that are shown
 
 
-def summary(tested: Tested, runs: List[Run]) -> Markup:
+def summary(tested: ReportedData, runs: List[Run]) -> Markup:
     """Tiles with the scores in all."""
     scored = [run for run in runs if run.analysis.scores is not None]
     if len(scored) < len(runs):
@@ -55,7 +55,7 @@ def _shown(value):
     return figure(value, 4) if isinstance(value, float) else '–' if value is None else str(value)
 
 
-def classes(tested: Tested, runs: List[Run]) -> Markup:
+def classes(tested: ReportedData, runs: List[Run]) -> Markup:
     """The table of classes and sizes."""
     if any(run.analysis.scores is None for run in runs):
         return Markup('')

@@ -15,7 +15,7 @@ from lib.dataset.analysis.matching import NONE
 from lib.image import ImageFile, chip_reduction
 from lib.utils.errors import SniperError
 from lib.visualization.report.markup import Markup, element
-from lib.visualization.report.run import Run, Tested
+from lib.visualization.report.run import Run, ReportedData
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ NAMED = 40          # boxes of a panel that have a name
 TEXT = 11           # pixels of the picture: height of a name
 
 
-def worst_numbers(tested: Tested, runs: List[Run], most: int = MOST) -> List[int]:
+def worst_numbers(tested: ReportedData, runs: List[Run], most: int = MOST) -> List[int]:
     """Numbers of the pictures with the most errors, with two runs of those in which their errors differ most."""
     counts = [_errors(tested, run) for run in runs]
     value = counts[0] if len(runs) < 2 else np.abs(counts[0] - counts[1])
@@ -46,7 +46,7 @@ def _errors(tested, run):
             np.bincount(tested.truth.image[analysis.confusion.missed], minlength=images))
 
 
-def worst(tested: Tested, runs: List[Run]) -> Iterator[Markup]:
+def worst(tested: ReportedData, runs: List[Run]) -> Iterator[Markup]:
     """Markup of the pictures, one by one; nothing without objects to compare with."""
     if any(run.analysis.confusion is None for run in runs):
         return
@@ -54,8 +54,8 @@ def worst(tested: Tested, runs: List[Run]) -> Iterator[Markup]:
     yield element('p', ('Pictures in which the two runs differ most.' if len(runs) > 1 else
                         'Pictures with the most errors.') if numbers else 'There are no errors.',
                   ' Left the objects: found ', element('span', 'green', class_='key right'), ', missed ',
-                  element('span', 'orange, dashed', class_='key missed'), '. Right the detections from the score of the '
-                  'best F1 of their class on: right ', element('span', 'green', class_='key right'), ', wrong ',
+                  element('span', 'orange, dashed', class_='key missed'), '. Right the detections from the score of '
+                  'the best F1 of their class on: right ', element('span', 'green', class_='key right'), ', wrong ',
                   element('span', 'red', class_='key wrong'), ' with the kind of error.')
     for number in numbers:
         entry = tested.roidb[number]
