@@ -98,7 +98,8 @@ def test_one_of_each_kind_of_error():
              (1, (225, 200, 274, 249), 0.5),        # IoU 1/3 with what is of class 2
              (2, (400, 400, 449, 449), 0.4)]        # nothing there
     errors = analysed(objects, found).errors
-    assert [NONE if kind == NONE else KINDS[kind] for kind in errors.kind] == [NONE, DOUBLE, PLACE, CLASS, BOTH, NOTHING]
+    kinds = [None if kind == NONE else KINDS[kind] for kind in errors.kind]
+    assert kinds == [None, DOUBLE, PLACE, CLASS, BOTH, NOTHING]
     assert errors.missed.tolist() == [False, False, False, True]
     assert errors.count == {DOUBLE: 1, PLACE: 1, CLASS: 1, BOTH: 1, NOTHING: 1, MISSED: 1, WRONG: 5, UNFOUND: 3}
 

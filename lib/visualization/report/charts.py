@@ -109,7 +109,7 @@ def heat_map(shares: np.ndarray, titles, names: Sequence[str], corner: str) -> M
             element('path', d=f'M{room + column * side} {room + row * side}h{side - 1}v{side - 1}h{1 - side}z',
                     fill_opacity=f'{0.12 + 0.88 * shares[row, column]:.2f}',
                     class_='right' if row == column else 'wrong')))
-    size = room + len(names) * side + 40
+    size = room + len(names) * side + 64
     parts.append(element('text', corner, x=4, y=14))
-    return element('div', element('svg', *parts, viewBox=f'0 0 {size} {size - 40}', class_='heat', role='img',
+    return element('div', element('svg', *parts, viewBox=f'0 0 {size} {size - 64}', class_='heat', role='img',
                                   style=f'width:{size * 1.25:.0f}px', aria_label='confusion'), class_='scroll')

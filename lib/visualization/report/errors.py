@@ -40,7 +40,7 @@ def kinds(runs: List[Run]) -> Markup:
     return joined([
         element('p', f'AP at an IoU of 0.5 is {errors.ap:.3f}. Each row says by how much it would rise if these errors '
                 'alone were mended (TIDE, Bolya et al. 2020). Errors of low scores are counted too, but cost little; '
-                'the gains do not add up.'), table(head, rows)])
+                'the gains do not add up.'), table(head, rows, class_='kinds')])
 
 
 def confusions(tested: ReportedData, runs: List[Run]) -> Markup:

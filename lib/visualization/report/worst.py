@@ -26,6 +26,7 @@ BYTES = 200000      # of a JPEG, more than the size and quality give
 MOST_BOXES = 150    # of a panel, the best ones
 NAMED = 40          # boxes of a panel that have a name
 TEXT = 11           # pixels of the picture: height of a name
+LETTER = 6.8        # pixels: width of a letter, roughly
 
 
 def worst_numbers(tested: ReportedData, runs: List[Run], most: int = MOST) -> List[int]:
@@ -53,8 +54,8 @@ def worst(tested: ReportedData, runs: List[Run]) -> Iterator[Markup]:
     numbers = worst_numbers(tested, runs)
     yield element('p', ('Pictures in which the two runs differ most.' if len(runs) > 1 else
                         'Pictures with the most errors.') if numbers else 'There are no errors.',
-                  ' Left the objects: found ', element('span', 'green', class_='key right'), ', missed ',
-                  element('span', 'orange, dashed', class_='key missed'), '. Right the detections from the score of '
+                  ' First the objects: found ', element('span', 'green', class_='key right'), ', missed ',
+                  element('span', 'orange, dashed', class_='key missed'), '; then the detections from the score of '
                   'the best F1 of their class on: right ', element('span', 'green', class_='key right'), ', wrong ',
                   element('span', 'red', class_='key wrong'), ' with the kind of error.')
     for number in numbers:
@@ -89,9 +90,9 @@ def _picture(tested, runs, number, jpeg, width, height):
     panels, captions = [], []
     for place, run in enumerate(runs):
         if not place:
-            panels.append(_panel('objects', [image] + _objects(tested, run, number, factor), width, height))
+            panels.append(_panel('objects', [image] + _objects(tested, run, number, factor, width), width, height))
         panels.append(_panel(run.name if len(runs) > 1 else 'detections',
-                             [again] + _detections(tested, run, number, factor), width, height))
+                             [again] + _detections(tested, run, number, factor, width), width, height))
         captions.append((f'{run.name}: ' if len(runs) > 1 else '') + _caption(tested, run, number))
     return element('div', element('h3', os.path.basename(entry['image'])), element('div', *panels, class_='panels'),
                    *(element('small', caption) for caption in captions), class_='card picture')
@@ -102,17 +103,17 @@ def _panel(title, parts, width, height):
                    element('figcaption', title))
 
 
-def _objects(tested, run, number, factor):
+def _objects(tested, run, number, factor, width):
     truth = tested.truth
     first, end = np.searchsorted(truth.image, [number, number + 1])
     missed = run.analysis.confusion.missed
     shown = list(range(first, min(end, first + MOST_BOXES)))
     shown.sort(key=lambda row: -truth.area[row])
     return _boxes([(truth.box[row], 'ignored' if truth.ignored[row] else 'missed' if missed[row] else 'right',
-                    tested.classes[truth.label[row]]) for row in shown], factor)
+                    tested.classes[truth.label[row]]) for row in shown], factor, width)
 
 
-def _detections(tested, run, number, factor):
+def _detections(tested, run, number, factor, width):
     analysis = run.analysis
     boxes = []
     for row in _shown(run, number)[:MOST_BOXES].tolist():
@@ -120,7 +121,7 @@ def _detections(tested, run, number, factor):
         name = f'{tested.classes[analysis.found.label[row]]} {analysis.found.score[row]:.2f}'
         boxes.append((analysis.found.box[row], 'right' if kind == NONE else 'wrong',
                       name if kind == NONE else f'{name} ({KINDS[kind]})'))
-    return _boxes(boxes, factor)
+    return _boxes(boxes, factor, width)
 
 
 def _shown(run, number):
@@ -131,8 +132,11 @@ def _shown(run, number):
     return rows[np.argsort(-found.score[rows], kind='stable')]
 
 
-def _boxes(boxes: Sequence, factor: float) -> List[Markup]:
-    """[(box in original pixels, kind, name)] -> rectangles and, over all of them, names; the first boxes on top."""
+def _boxes(boxes: Sequence, factor: float, width: int) -> List[Markup]:
+    """[(box in original pixels, kind, name)] -> rectangles and, over all of them, names; the first boxes on top.
+
+    factor: from original pixels to those of the panel, whose width is `width`.
+    """
     rectangles, names = [], []
     for place, (box, kind, name) in enumerate(boxes):
         x1, y1, x2, y2 = (float(value) for value in box * factor)
@@ -141,7 +145,9 @@ def _boxes(boxes: Sequence, factor: float) -> List[Markup]:
             'rect', x=x1, y=y1, width=max(x2 - x1, 1.0), height=max(y2 - y1, 1.0), class_=f'box {kind}')))
         if place < NAMED:
             above = y1 - 2 if y1 > TEXT + 2 else y2 + TEXT if y2 < y1 + 4 * TEXT else y1 + TEXT
-            names.append(element('text', name, x=max(x1, 1.0), y=above, class_=f'name {kind}'))
+            fits = x1 + LETTER * len(name) <= width
+            names.append(element('text', name, x=max(x1, 1.0) if fits else width - 1, y=above, class_=f'name {kind}',
+                                 text_anchor=None if fits else 'end'))
     return rectangles[::-1] + names[::-1]
 
 
@@ -154,5 +160,5 @@ def _caption(tested, run, number):
     wrong = [f'{int((kinds == place).sum())} {name}' for place, name in enumerate(KINDS) if (kinds == place).any()]
     lost = [f'{int((missed == label).sum())} {tested.classes[label]}' for label in np.unique(missed).tolist()]
     objects = int((~tested.truth.ignored[first:end]).sum())
-    return f'{objects} objects; {int((kinds == NONE).sum())} right; wrong: {", ".join(wrong) or "none"}; missed: ' \
+    return f'objects: {objects}; right: {int((kinds == NONE).sum())}; wrong: {", ".join(wrong) or "none"}; missed: ' \
            f'{", ".join(lost) or "none"}'
