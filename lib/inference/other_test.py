@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 FINAL = os.path.join('dets_final', 'detections.npz')
 KEPT = 'report.json'
+LARGEST = 1 << 20   # bytes of it
 COUNTS = ('windows', 'pixels', 'full', 'network')   # of a scale
 MEND = 'give a folder of results that main_test.py has written'
 
@@ -54,12 +55,12 @@ def load_other(folder: str, roidb, classes) -> OtherTest:
     try:
         content, _ = read_npz(path, mend=MEND)
         rows, counts = content['rows'], content['rows_per_image']
-        ids, names = content['image_ids'].tolist(), [str(name) for name in content['classes'].tolist()]
-        if not _fits(rows, counts, ids, names):
+        if not _fits(rows, counts, content['image_ids'], content['classes']):
             raise DamagedFile(path, 'the sizes of its arrays do not fit together', MEND)
+        ids, names = ([str(value) for value in content[name].tolist()] for name in ('image_ids', 'classes'))
     except (OSError, KeyError) as error:
         raise DamagedFile(path, error, MEND) from None
-    places = {str(image_id): place for place, image_id in enumerate(ids)}
+    places = {image_id: place for place, image_id in enumerate(ids)}
     wanted = [str(entry['image_id']) for entry in roidb]
     missing = [image_id for image_id in wanted if image_id not in places]
     if missing:
@@ -81,8 +82,9 @@ def load_other(folder: str, roidb, classes) -> OtherTest:
 def _fits(rows, counts, ids, names):
     """Whether arrays are what a DetectionStore writes."""
     return (rows.ndim == 2 and rows.shape[1] == 6 and rows.dtype.kind == 'f' and counts.dtype.kind in 'iu' and
-            counts.shape == (len(ids),) and counts.min(initial=0) >= 0 and counts.sum() == len(rows) and
-            np.isfinite(rows).all() and len(set(map(str, ids))) == len(ids) and
+            ids.ndim == names.ndim == 1 and counts.shape == ids.shape and counts.min(initial=0) >= 0 and
+            counts.max(initial=0) <= len(rows) and counts.sum() == len(rows) and np.isfinite(rows).all() and
+            len(set(map(str, ids.tolist()))) == len(ids) and
             (not len(rows) or 0 <= rows[:, 5].min() <= rows[:, 5].max() < len(names)))
 
 
@@ -97,7 +99,8 @@ def keep(folder: str, run) -> None:
 
 def load_kept(folder: str) -> Dict[str, Any]:
     """Fields of Run from `report.json`; those that are not there, or not of the right kind, are left out."""
-    content = read_json(os.path.join(folder, KEPT))
+    path = os.path.join(folder, KEPT)
+    content = read_json(path) if os.path.isfile(path) and os.path.getsize(path) <= LARGEST else {}
     found: Dict[str, Any] = {}
     if isinstance(content.get('metrics'), dict):
         found['metrics'] = content['metrics']

@@ -38,7 +38,8 @@ def test_other_images(tmp_path):
 @pytest.mark.parametrize('changes', [
     {'rows_per_image': np.array([1, 2, 9])}, {'rows_per_image': np.array([4, -1, 0])}, {'rows': np.zeros((3, 5))},
     {'rows': np.full((3, 6), np.nan, np.float32)}, {'rows': np.full((3, 6), 9, np.float32)},
-    {'image_ids': np.array(['7', '7', '6'])}, {'rows': np.zeros(())}])
+    {'image_ids': np.array(['7', '7', '6'])}, {'rows': np.zeros(())},
+    {'image_ids': np.array('7')}, {'classes': np.array(4)}])
 def test_arrays_that_do_not_fit(tmp_path, changes):
     with pytest.raises(SniperError, match='damaged.*give a folder of results'):
         load_other(write(tmp_path, **changes), ROIDB, CLASSES)
