@@ -9,6 +9,7 @@
     coco*.py, pascal_voc.py, voc_*.py, synthetic/   one format each: annotation files, result files, scores
     class_list.py, class_names.py, box_units.py     lists of classes, which name is which, what boxes can mean
     roidb.py, columns.py, compact.py                the record of an image, declared once; many in little room
+    truth.py, analysis/                             objects as flat arrays, detections against them
     loading.py, roidb_cache.py, proposals.py        what training and testing ask for
 
 """

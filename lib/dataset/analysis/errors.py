@@ -3,7 +3,8 @@
 The method is TIDE (Bolya et al. 2020, "TIDE: A General Toolbox for Identifying Object Detection Errors", sections 2.2
 and 2.3), at an IoU of 0.5 for found and 0.1 for background. Every wrong detection is of one kind; where several fit,
 the first of KINDS. The cost of a kind is what AP gains when these errors alone are mended. Costs do not add up to what
-is missing: a mended error can uncover another.
+is missing: a mended error can uncover another. Where a mended detection and another one have found the same object, the
+one with the higher score stays, as the paper says; the authors' program always drops the mended one.
 Letters: D detections, G objects, K classes without background.
 """
 from typing import Dict, NamedTuple
