@@ -15,7 +15,7 @@ from lib.inference.autofocus import PixelReport
 from lib.inference.other_test import keep, load_other, short_names
 from lib.utils.processes import num_cores
 from lib.utils.source_commit import source_commit
-from lib.visualization.report import Run, ReportedData, write_report
+from lib.visualization.report import ReportedData, Run, write_report
 
 logger = logging.getLogger(__name__)
 

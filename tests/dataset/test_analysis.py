@@ -101,7 +101,7 @@ def test_one_of_each_kind_of_error():
     kinds = [None if kind == NONE else KINDS[kind] for kind in errors.kind]
     assert kinds == [None, DOUBLE, PLACE, CLASS, BOTH, NOTHING]
     assert errors.missed.tolist() == [False, False, False, True]
-    assert errors.count == {DOUBLE: 1, PLACE: 1, CLASS: 1, BOTH: 1, NOTHING: 1, MISSED: 1, WRONG: 5, UNFOUND: 3}
+    assert errors.number == {DOUBLE: 1, PLACE: 1, CLASS: 1, BOTH: 1, NOTHING: 1, MISSED: 1, WRONG: 5, UNFOUND: 3}
 
 
 def test_what_mending_gains():
@@ -154,12 +154,12 @@ def test_difficult_objects_count_neither_way():
     """Found twice, and no error; another class is not judged by it."""
     result = analysed([(1, OBJECT, True), (1, AWAY)], [(1, OBJECT, 0.9), (1, OBJECT, 0.8), (1, AWAY, 0.7)], classes=2)
     assert result.scores.mean() == 1 and result.scores.objects[0].tolist() == [1]
-    assert result.errors.count[WRONG] == 0
+    assert result.errors.number[WRONG] == 0
 
 
 def test_nothing_found_and_nothing_there():
     nothing = analysed([(1, OBJECT)], [], classes=2)
-    assert nothing.scores.mean() == 0 and nothing.errors.count[MISSED] == 1 and nothing.scores.best == [None]
+    assert nothing.scores.mean() == 0 and nothing.errors.number[MISSED] == 1 and nothing.scores.best == [None]
     assert analysed([], [(1, OBJECT, 0.5)]).scores is None
     assert analysed([(1, OBJECT)], []).scores.of_class(1) == NOT_THERE
 

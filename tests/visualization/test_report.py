@@ -8,7 +8,7 @@ import pytest
 
 from lib.dataset.analysis.run import analyse
 from lib.dataset.truth import Truth
-from lib.visualization.report import Run, ReportedData, write_report
+from lib.visualization.report import ReportedData, Run, write_report
 from lib.visualization.report.markup import EMPTY, Markup, element, escaped
 from lib.visualization.report.worst import MOST, worst_numbers
 from tests.dataset.test_analysis import made_up

@@ -24,13 +24,13 @@ WRONG, UNFOUND = 'all wrong detections', 'all objects not found'
 class Errors(NamedTuple):
     """kind (D,) int64: place in KINDS, NONE for what is right or does not count; missed (G,) bool: objects that no
     detection has found, of a wrong class or in a wrong place either; ap: AP at IoU 0.5; gain: {kind of KINDS, MISSED,
-    WRONG or UNFOUND: what AP would gain}; count: {kind: errors}."""
+    WRONG or UNFOUND: what AP would gain}; number: {kind: errors}."""
 
     kind: np.ndarray
     missed: np.ndarray
     ap: float
     gain: Dict[str, float]
-    count: Dict[str, int]
+    number: Dict[str, int]
 
 
 class _Labelled(NamedTuple):
@@ -61,8 +61,8 @@ def find_errors(found: Found, truth: Truth, scores: Scores, same: Nearest, other
     def gained(labelled, kept, objects=positives):
         return _ap(labelled, kept, objects, positives) - ap
     gain = {}
-    for number, name in enumerate(KINDS):
-        errors = kind == number
+    for place, name in enumerate(KINDS):
+        errors = kind == place
         if name in (PLACE, CLASS):
             labelled, kept = _mended(base, scores.counts, errors, target, truth)
             gain[name] = gained(labelled, kept)
@@ -71,9 +71,9 @@ def find_errors(found: Found, truth: Truth, scores: Scores, same: Nearest, other
     gain[MISSED] = gained(base, scores.counts, positives - _by_class(truth, missed, num_classes))
     gain[WRONG] = gained(base, right)
     gain[UNFOUND] = gained(base, scores.counts, positives - _by_class(truth, unfound, num_classes))
-    count = {name: int(np.count_nonzero(kind == number)) for number, name in enumerate(KINDS)}
-    count.update({MISSED: int(missed.sum()), WRONG: int(wrong.sum()), UNFOUND: int(unfound.sum())})
-    return Errors(kind, missed, ap, gain, count)
+    number = {name: int(np.count_nonzero(kind == place)) for place, name in enumerate(KINDS)}
+    number.update({MISSED: int(missed.sum()), WRONG: int(wrong.sum()), UNFOUND: int(unfound.sum())})
+    return Errors(kind, missed, ap, gain, number)
 
 
 def _by_class(truth, chosen, num_classes):

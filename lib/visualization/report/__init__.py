@@ -5,6 +5,6 @@ elements and escapes whatever is text, charts.py draws curves and bars as SVG. W
 lib.dataset.analysis.
 """
 from lib.visualization.report.page import write_report
-from lib.visualization.report.run import Run, ReportedData
+from lib.visualization.report.run import ReportedData, Run
 
 __all__ = ['Run', 'ReportedData', 'write_report']

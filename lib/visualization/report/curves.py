@@ -6,7 +6,7 @@ import numpy as np
 from lib.dataset.analysis.scores import NOT_THERE, RECALLS, THRESHOLDS
 from lib.visualization.report.charts import Chart, counts_axis
 from lib.visualization.report.markup import Markup, element, figure, folded, joined
-from lib.visualization.report.run import Run, ReportedData
+from lib.visualization.report.run import ReportedData, Run
 from lib.visualization.report.scores import HALF, THREE_QUARTERS, class_order
 
 OPEN = 12       # classes whose curves are open; the others are behind a line

@@ -6,7 +6,7 @@ import numpy as np
 from lib.dataset.analysis.errors import BOTH, CLASS, DOUBLE, MISSED, NOTHING, PLACE, UNFOUND, WRONG
 from lib.visualization.report.charts import bar, heat_map
 from lib.visualization.report.markup import Markup, change, element, folded, joined, table
-from lib.visualization.report.run import Run, ReportedData, difference
+from lib.visualization.report.run import ReportedData, Run, difference
 
 MEANING = {CLASS: 'the place is right (IoU 0.5 or more), the class is wrong',
            PLACE: 'the class is right, the box is off (IoU 0.1 to 0.5)',
@@ -35,7 +35,7 @@ def kinds(runs: List[Run]) -> Markup:
         if len(runs) > 1:
             less = difference(runs, lambda run: max(gain(run), 0.0))
             more = [f'{gain(runs[1]):+.3f}', change(None if less is None else -less)]
-        rows.append([name, errors.count[name], f'{errors.gain[name]:+.3f}', bar(errors.gain[name] / largest)] + more +
+        rows.append([name, errors.number[name], f'{errors.gain[name]:+.3f}', bar(errors.gain[name] / largest)] + more +
                     [element('small', meaning)])
     return joined([
         element('p', f'AP at an IoU of 0.5 is {errors.ap:.3f}. Each row says by how much it would rise if these errors '

@@ -3,7 +3,7 @@ from typing import List
 
 from lib.visualization.report.charts import bar
 from lib.visualization.report.markup import Markup, element, folded, joined, lines, table
-from lib.visualization.report.run import Run, ReportedData
+from lib.visualization.report.run import ReportedData, Run
 
 SET_UP = 'set-up'   # the stage that does not grow with the pictures
 

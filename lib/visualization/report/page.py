@@ -5,7 +5,7 @@ from typing import Iterator, List, Tuple
 from lib.utils.files import text_writer
 from lib.visualization.report import curves, errors, machine, scores, worst
 from lib.visualization.report.markup import Markup, element, escaped, joined
-from lib.visualization.report.run import Run, ReportedData
+from lib.visualization.report.run import ReportedData, Run
 
 STYLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'style.css')
 # Whatever should get into the page in spite of `escaped` is neither fetched nor run.

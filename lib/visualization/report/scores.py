@@ -5,7 +5,7 @@ import numpy as np
 
 from lib.dataset.analysis.scores import NOT_THERE, SIZES
 from lib.visualization.report.markup import Markup, change, element, figure, joined, table
-from lib.visualization.report.run import Run, ReportedData, difference
+from lib.visualization.report.run import ReportedData, Run, difference
 
 HALF, THREE_QUARTERS = 0, 5     # in THRESHOLDS
 TILES = (('AP', 'all', slice(None), 'mean of IoU 0.50 to 0.95'), ('AP50', 'all', HALF, 'IoU 0.50'),

@@ -15,7 +15,7 @@ from lib.dataset.analysis.matching import NONE
 from lib.image import ImageFile, chip_reduction
 from lib.utils.errors import SniperError
 from lib.visualization.report.markup import Markup, element
-from lib.visualization.report.run import Run, ReportedData
+from lib.visualization.report.run import ReportedData, Run
 
 logger = logging.getLogger(__name__)
 
