@@ -65,11 +65,11 @@ def coco_precision(truth, detections, classes, images):
                 'iscrowd': int(crowd)} for image, label, (x1, y1, x2, y2), area, crowd in zip(
                     *(array.tolist() for array in (truth.image, truth.label, truth.box, truth.area, truth.crowd)))]
     found = []
-    for image, label, (x1, y1, x2, y2), score in zip(*(array.tolist() for array in (
+    for image, label, (x1, y1, x2, y2), value in zip(*(array.tolist() for array in (
             detections.image, detections.label, detections.box, detections.score))):
         box = [round(number, 1) for number in (x1, y1, x2 - x1 + 1, y2 - y1 + 1)]
         found.append({'image_id': image, 'category_id': label, 'bbox': box, 'area': box[2] * box[3], 'iscrowd': 0,
-                      'score': round(score, 8)})
+                      'score': round(value, 8)})
     with contextlib.redirect_stdout(io.StringIO()):
         evaluator = COCOeval(index(objects), index(found), 'bbox')
         evaluator.evaluate()
