@@ -1,4 +1,4 @@
-"""Evaluate a trained detector: python main_test.py --cfg FILE [--save_prefix P] [--vis] [--set KEY VALUE ...]
+"""Evaluate a trained detector: python main_test.py --cfg FILE [--save_prefix P] [--vis] [--report] [--set KEY VALUE…]
 
 On several machines: `--shard 1/3`, `--shard 2/3` and `--shard 3/3` test a third of the images each, `--merge` then
 joins and evaluates what they found (docs/distributed.md).
@@ -16,6 +16,7 @@ from lib.cli import add_config_arguments, config_from_arguments, run, setup_logg
 from lib.engine.precision import prepare
 from lib.tasks import check_config, log_remarks
 from lib.utils.errors import SniperError
+from lib.utils.user_path import user_path
 
 
 def main(argv=None):
@@ -24,6 +25,10 @@ def main(argv=None):
     parser.add_argument('--vis', action='store_true',
                         help='draw the detections: pictures/dets_final beside the results, or '
                         'TEST.VISUALIZATION_PATH/dets_final where that is set')
+    parser.add_argument('--report', action='store_true',
+                        help='write report.html beside the results: scores, curves, errors by kind, worst pictures')
+    parser.add_argument('--compare', type=user_path, metavar='RUN', help='a report that sets the results in the folder '
+                        'RUN, of an earlier test of the same images, beside those of this one')
     parts = parser.add_mutually_exclusive_group()
     parts.add_argument('--shard', metavar='I/N', help='test part I of N of the images, I from 1 to N, and keep what is '
                        'found for --merge')
@@ -56,20 +61,33 @@ def test(config, args):
     from lib.inference.evaluate import run_test
     from lib.inference.shards import Shard, run_merge, run_shard
     command = functools.partial(command_line, args)
+    page = page_request(args)
     if args.shard:
-        if args.vis:
-            raise SniperError('--vis draws all detections: give it to --merge, not to --shard')
+        if args.vis or page:
+            raise SniperError(f'{"--vis draws" if args.vis else "--report tells of"} all detections: give it to '
+                              '--merge, not to --shard')
         run_shard(config, args.cfg, args.save_prefix, Shard.parse(args.shard), command)
     elif args.merge is not None:
-        run_merge(config, args.cfg, args.save_prefix, args.merge, command, draw=args.vis)
+        run_merge(config, args.cfg, args.save_prefix, args.merge, command, draw=args.vis, page=page)
     else:
-        run_test(config, args.cfg, args.save_prefix, draw=args.vis)
+        run_test(config, args.cfg, args.save_prefix, draw=args.vis, page=page)
+
+
+def page_request(args):
+    """What --report and --compare ask for, None for nothing; SniperError, before anything is tested, if there is
+    nothing to compare with."""
+    from lib.inference.evaluate import PageRequest
+    from lib.inference.other_test import find_results
+    if args.compare is not None:
+        return PageRequest(find_results(args.compare))
+    return PageRequest() if args.report else None
 
 
 def extract(config, args):
     """Proposals of all images, of a shard, or of all shards."""
-    if args.vis:
-        raise SniperError('--vis draws detections, but TEST.EXTRACT_PROPOSALS makes none: leave one of them out')
+    if args.vis or args.report or args.compare is not None:
+        raise SniperError(f'{"--vis draws" if args.vis else "--report tells of"} detections, but '
+                          'TEST.EXTRACT_PROPOSALS makes none: leave one of them out')
     from lib.inference.proposals import Extraction
     from lib.inference.shards import Shard
     extraction, command = Extraction(config, args.cfg, args.save_prefix), functools.partial(command_line, args)

@@ -49,8 +49,11 @@ def failure(capsys, folder, *overrides, **test_keys):
 
 
 def test_files_and_table(folder, capsys):
-    assert test(folder, '--vis', VIS_THRESH=0.0) == 0
+    assert test(folder, '--vis', '--report', VIS_THRESH=0.0) == 0
     log = capsys.readouterr().err
+    with open(tiny_data.results(folder, 'report.html'), encoding='utf-8') as stream:
+        page = stream.read()
+    assert tiny_data.results(folder, 'report.html') in log and 'picture0.png' in page and '96x128' in page
     assert f'weights: {os.path.join(folder, "out", "sniper_tiny_e2e", "train", "SNIPER-0001.params")}' in log
     assert 'Average Precision  (AP) @[ IoU=0.50:0.95' in log and '3 images in' in log and 'network' in log
     found = results(folder)
@@ -66,12 +69,22 @@ def test_files_and_table(folder, capsys):
 def test_cache(folder, capsys):
     test(folder)
     one = results(folder)
-    test(folder, USE_CACHE='[True, True]')
+    test(folder, '--compare', tiny_data.results(folder), USE_CACHE='[True, True]')
     assert results(folder) == one
     log = capsys.readouterr().err
-    assert log.count('images read from') == 2
+    assert log.count('images read from') == 2 and 'report.html, made in' in log
     test(folder, USE_CACHE='[True, False]', RPN_POST_NMS_TOP_N=10)
     assert 'made from other TEST.RPN_POST_NMS_TOP_N (20, here 10): the scale is run again' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('words, said', [
+    (['--compare', 'nowhere'], 'error: --compare nowhere: there are no detections'),
+    (['--report', '--shard', '1/2'], 'error: --report tells of all detections: give it to --merge')])
+def test_a_report_that_cannot_be_is_refused_before_the_test(folder, capsys, words, said):
+    with pytest.raises(SystemExit) as stop:
+        run(main_test.main, ['--cfg', tiny_data.CONFIG] + words + ['--set'] + tiny_data.settings(folder))
+    assert stop.value.code == 1
+    assert said in capsys.readouterr().err
 
 
 def test_jobs_give_what_one_process_gives(folder):

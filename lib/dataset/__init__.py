@@ -10,6 +10,7 @@
     formats/                                        those of labelling tools, and which a folder is in
     class_list.py, class_names.py, box_units.py     lists of classes, which name is which, what boxes can mean
     roidb.py, columns.py, compact.py                the record of an image, declared once; many in little room
+    truth.py, analysis/                             objects as flat arrays, detections against them
     loading.py, roidb_cache.py, proposals.py        what training and testing ask for
     image_sets.py                                   which format and which sets a folder holds
     check.py, picture_check.py, object_check.py, picture_hash.py    python -m lib.dataset.check: what is odd

@@ -6,6 +6,7 @@ from typing import Any, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
+from lib.dataset.truth import Truth, truth_of_records
 from lib.utils.errors import SniperError, printable
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,13 @@ class Dataset(abc.ABC):
         ValueError if that is not known.
         """
         return list(self.image_ids)
+
+    def truth(self) -> Truth:
+        """The objects as `evaluate` takes them, what does not count included; none for a split without annotations.
+
+        A data set that scores other boxes than those of its records has its own.
+        """
+        return truth_of_records(self.roidb(with_ignored=True))
 
     @abc.abstractmethod
     def evaluate(self, detections, results_dir):

@@ -26,6 +26,7 @@ from lib.dataset.coco_masks import polygons
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.roidb import make_record, validate
 from lib.dataset.roidb_cache import RoidbCache
+from lib.dataset.truth import Truth
 from lib.utils.errors import SniperError, printable
 
 logger = logging.getLogger(__name__)
@@ -154,6 +155,16 @@ class CocoDataset(Dataset):
         truth, score them (lib.dataset.coco_eval)."""
         file = self._parse(True) if detections.mask is not None and not self.masks else self.file
         return evaluate(file, self.image_set, self.classes, detections, results_dir)
+
+    def truth(self) -> Truth:
+        """The annotations as they stand in the file, with their areas."""
+        rows = [(number, self.file.labels[annotation['category_id']], annotation)
+                for number, image in enumerate(self.file.images) for annotation in self.file.annotations[image['id']]]
+        boxes = np.array([annotation['bbox'] for _, _, annotation in rows], np.float64).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2] - 1
+        return Truth.of([number for number, _, _ in rows], [label for _, label, _ in rows], boxes,
+                        [annotation['area'] for _, _, annotation in rows],
+                        crowd=[annotation['iscrowd'] for _, _, annotation in rows])
 
     def _record(self, image, warnings, with_ignored):
         """Record of one image; boxes without area inside the image are left out, as are crowd regions if not asked."""

@@ -21,6 +21,7 @@ from lib.dataset.box_units import CORNERS, check_boxes
 from lib.dataset.class_list import class_key
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.roidb import make_record, validate
+from lib.dataset.truth import Truth
 from lib.dataset.voc_annotations import VocAnnotation, read_annotation
 from lib.dataset.voc_classes import find_classes
 from lib.dataset.voc_eval import evaluate
@@ -101,6 +102,15 @@ class PascalVocDataset(Dataset):
         return [{image: (np.array([item.box for item in items], np.float64),
                          np.array([bool(item.difficult) for item in items], bool)) for image, items in of_class.items()}
                 for of_class in found]
+
+    def truth(self) -> Truth:
+        """The objects as the development kit takes them, with pixels from 0."""
+        found = [(image, label, boxes - 1, difficult) for label, of_class in enumerate(self.objects_by_class())
+                 for image, (boxes, difficult) in of_class.items()]
+        counts = np.array([len(boxes) for _, _, boxes, _ in found], np.int64)
+        images, labels = (np.repeat(np.array([row[place] for row in found], np.int64), counts) for place in (0, 1))
+        boxes = np.concatenate([np.zeros((0, 4))] + [row[2] for row in found])
+        return Truth.of(images, labels, boxes, ignored=np.concatenate([np.zeros(0, bool)] + [row[3] for row in found]))
 
     def _choose(self, choice):
         """Leave only the classes of a ClassChoice."""

@@ -125,13 +125,23 @@ class PixelReport:
 
     def __init__(self, config, roidb):
         self._config, self._roidb = config, roidb
+        self._task = get_task(config, 'test')
         self.scales = []
+
+    @classmethod
+    def of(cls, config, roidb, results) -> 'PixelReport':
+        """The report of all scales of a run, a list of ScaleResult."""
+        report = cls(config, roidb)
+        for index, result in enumerate(results):
+            report.add(index, result)
+        return report
 
     def add(self, index, result):
         """ScaleResult of scale `index`."""
         windows, pixels, full = 0, 0.0, 0.0
         for entry, crops in zip(self._roidb, result.crops):
-            factor = test_scale(self._config.TEST.SCALES[index], entry['width'], entry['height']) ** 2
+            across, down = self._task.test_scales(index, entry['width'], entry['height'])
+            factor = across * down
             windows += len(crops)
             pixels += factor * sum((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in crops)
             full += factor * entry['width'] * entry['height']

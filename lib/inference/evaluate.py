@@ -19,6 +19,7 @@ from lib.inference.pictures import draw_all, draw_chips, draw_scales
 from lib.inference.predictors import PredictorFactory
 from lib.inference.results import take_folder
 from lib.inference.scale import ScaleResult
+from lib.inference.test_report import write_page
 from lib.inference.unreadable import check_any_readable, end_with, unreadable_images
 from lib.inference.weights import find_weights, use_float32_on_cpu
 from lib.tasks.seen_report import log_test
@@ -60,6 +61,13 @@ class Outcome(NamedTuple):
     detections: Detections      # image by image, labels are the data set's
     results: List[ScaleResult]  # of every scale
     unreadable: Dict[int, str] = {}     # number of an image that could not be read -> why
+    seconds: Dict[str, float] = {}      # by stage of StageClock; {} of a test in shards
+
+
+class PageRequest(NamedTuple):
+    """A report is asked for (lib.inference.test_report), beside the results in folder `other` if that is not ''."""
+
+    other: str = ''
 
 
 def prepare(config, cfg_path: str, save_prefix: str) -> Setup:
@@ -79,7 +87,8 @@ def prepare(config, cfg_path: str, save_prefix: str) -> Setup:
                                 '' if weights.optimized else weights.treatment.split(' ')[0]))
 
 
-def run_test(config, cfg_path: str, save_prefix: str, draw: bool = False) -> Optional[dict]:
+def run_test(config, cfg_path: str, save_prefix: str, draw: bool = False,
+             page: Optional[PageRequest] = None) -> Optional[dict]:
     """Test a checkpoint, see prepare. -> metrics, None for sets without annotations. draw: pictures of everything.
 
     SniperError when all is done and written, if images could not be read, or pictures not be written.
@@ -87,7 +96,7 @@ def run_test(config, cfg_path: str, save_prefix: str, draw: bool = False) -> Opt
     test = prepare(config, cfg_path, save_prefix)
     store = DetectionStore(test.root, config, test.roidb, test.digest)
     found = detect_images(test, test.roidb, store)
-    return report(test, store, found, draw, config.TEST.VISUALIZE_INTERMEDIATE_SCALES)
+    return report(test, store, found, draw, config.TEST.VISUALIZE_INTERMEDIATE_SCALES, page)
 
 
 def detect_images(test: Setup, roidb, store: DetectionStore) -> Outcome:
@@ -105,7 +114,7 @@ def detect_images(test: Setup, roidb, store: DetectionStore) -> Outcome:
                 clock.text(), ', summed over jobs' if config.TEST.CONCURRENT_JOBS > 1 else '')
     for line in time_an_image(clock.seconds, len(roidb)):
         logger.info('%s', line)
-    return Outcome(detections, results, unreadable_images(roidb, notices))
+    return Outcome(detections, results, unreadable_images(roidb, notices), clock.seconds)
 
 
 def time_an_image(seconds: Dict[str, float], images: int) -> List[str]:
@@ -123,7 +132,8 @@ def time_an_image(seconds: Dict[str, float], images: int) -> List[str]:
             f'in all {1e3 * in_all:.1f} ms, {1 / in_all:.1f} frames/s (set-up left out)']
 
 
-def report(test: Setup, store: DetectionStore, found: Outcome, draw: bool, scales: bool = False) -> Optional[dict]:
+def report(test: Setup, store: DetectionStore, found: Outcome, draw: bool, scales: bool = False,
+           page: Optional[PageRequest] = None) -> Optional[dict]:
     """Files, metrics and pictures of what was found in all images. -> metrics, None for sets without annotations.
 
     scales: pictures of every scale too. They come last, so that nothing is lost where they cannot be drawn.
@@ -134,9 +144,12 @@ def report(test: Setup, store: DetectionStore, found: Outcome, draw: bool, scale
     test, store.final_root = test._replace(root=folder), folder
     store.save_final(found.detections, classes)
     logger.info('detections: %s', store.final_path)
+    pixels = PixelReport.of(config, roidb, found.results)
     if any(config.TEST.DO_PRUNING):
-        _report_pixels(config, roidb, found.results, test.root)
+        _report_pixels(config, roidb, found.results, pixels, test.root)
     metrics = test.dataset.evaluate(found.detections, test.root)
+    if page is not None:
+        write_page(test, found, metrics, pixels, page.other)
     if found.unreadable:
         logger.warning('%d of %d images could not be read: %s', len(found.unreadable), len(roidb), COUNTED)
     if scales:
@@ -150,11 +163,8 @@ def report(test: Setup, store: DetectionStore, found: Outcome, draw: bool, scale
     return metrics
 
 
-def _report_pixels(config, roidb, results, folder):
+def _report_pixels(config, roidb, results, report, folder):
     """Pixels of the FocusChips against the full pyramid: in the log, and in `<folder>/autofocus_pixels.json`."""
-    report = PixelReport(config, roidb)
-    for index, result in enumerate(results):
-        report.add(index, result)
     logger.info('pixels processed by AutoFocus, of the full image pyramid:')
     for line in report.lines():
         logger.info('%s', line)

@@ -16,7 +16,7 @@ from configs import values_affecting
 from lib.bbox.detections import Detections
 from lib.dataset.compact import take
 from lib.inference.detection_store import DetectionStore, images_digest, pack_codes, rows_of, unpack_codes
-from lib.inference.evaluate import COUNTED, Outcome, detect_images, prepare, report
+from lib.inference.evaluate import COUNTED, Outcome, PageRequest, detect_images, prepare, report
 from lib.inference.pictures import draw_scales
 from lib.inference.scale import ScaleResult, in_order
 from lib.inference.unreadable import end_with
@@ -178,7 +178,8 @@ def run_shard(config, cfg_path: str, save_prefix: str, shard: Shard, command) ->
     return folder.path(shard)
 
 
-def run_merge(config, cfg_path: str, save_prefix: str, count: int, command, draw: bool = False) -> Optional[dict]:
+def run_merge(config, cfg_path: str, save_prefix: str, count: int, command, draw: bool = False,
+              page: Optional[PageRequest] = None) -> Optional[dict]:
     """Join all parts and report as the test in one process does. count: of shards, 0 = as many as the files say.
 
     -> metrics, None for sets without annotations. SniperError: see PartFolder.read_all.
@@ -191,7 +192,8 @@ def run_merge(config, cfg_path: str, save_prefix: str, count: int, command, draw
     except (KeyError, ValueError, IndexError) as error:  # checksums hold, but it is not what `pack` makes
         raise SniperError(f'a part in {os.path.join(test.root, "shards")} does not hold detections ({error}): run all '
                           'shards again') from None
-    return report(test, DetectionStore(test.root, config, test.roidb, test.digest), found, draw)
+    return report(test, DetectionStore(test.root, config, test.roidb, test.digest), found, draw,
+                  page=page)
 
 
 def _folder(test, command):
