@@ -136,7 +136,8 @@ def test_a_cameras_video_lasts_as_long_as_it_did(tmp_path):
     assert writer.count == 10
 
 
-@pytest.mark.parametrize('make', [lambda path: CocoFile(path + '/a.json', CLASSES), lambda path: CsvFile(path + '/a.csv', CLASSES),
+@pytest.mark.parametrize('make', [lambda path: CocoFile(path + '/a.json', CLASSES),
+                                  lambda path: CsvFile(path + '/a.csv', CLASSES),
                                   lambda path: YoloFolder(path, CLASSES), lambda path: LabelmeFolder(path, CLASSES),
                                   lambda path: CropFolder(path, CLASSES),
                                   lambda path: DrawnVideo(path + '/a.mp4', CLASSES, FakeVideo())])
