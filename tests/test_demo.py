@@ -85,7 +85,7 @@ def test_nothing_to_show(folder, image, capsys):
     assert 'no detection with a score of 1.0 or more' in capsys.readouterr().out
 
 
-def test_a_place_that_cannot_be_written_is_said_before_anything_is_computed(folder, image, tmp_path, capsys, monkeypatch):
+def test_a_place_that_takes_no_files_is_said_before_anything_is_computed(folder, image, tmp_path, capsys, monkeypatch):
     (tmp_path / 'file').write_text('')
     monkeypatch.setattr(demo.Detector, 'load', None)
     for words in (['--out', 'a.jpg'], ['--out', 'folder'], ['--json', 'a.json'], ['--csv', 'a.csv'], ['--yolo', 'y'],
@@ -120,9 +120,9 @@ def test_several_images_a_folder_and_bad_ones(folder, image, tmp_path, capsys):
 @pytest.mark.parametrize('name', [b'caf\xe9.png', b'a' * 250 + b'.png', '\u732b \U0001f408'.encode() * 15 + b'.png',
                                   b'a\nb.png'])
 def test_names_that_are_no_text_or_very_long(folder, image, tmp_path, capsys, name):
-    path = os.fsdecode(os.path.join(os.fsencode(str(tmp_path)), name))
-    shutil.copy(image, path)
-    assert demo.main(['--out', str(tmp_path / 'out')] + arguments(folder, path)) == 0
+    (tmp_path / 'in').mkdir()
+    shutil.copy(image, os.fsdecode(os.path.join(os.fsencode(str(tmp_path)), b'in', name)))
+    assert demo.main(['--out', str(tmp_path / 'out')] + arguments(folder, str(tmp_path / 'in'))) == 0
     capsys.readouterr().out.encode('utf-8')
     assert len(os.listdir(str(tmp_path / 'out'))) == 1
 
