@@ -40,8 +40,8 @@ NETWORK = {
                          above=0),
     'ANCHOR_SCALES': key([8, 16, 32], 'anchor sizes in feature strides', 'graph detections proposals schedule',
                          FLOATS, above=0),
-    'FIX_BN': key(False, 'batch norms keep the statistics of the initial weights and use them in training too: for a '
-                  'head trained on a network that stays as it is', 'graph schedule'),
+    'FIX_BN': key(False, 'batch norms keep the statistics of `pretrained` and use them in training too: for a head '
+                  'trained on a network that stays as it is. Nothing from scratch', 'graph schedule'),
     'ROIS': key('proposals', "what the R-CNN looks at: 'proposals' = the network's own; 'input' = rois that somebody "
                 'feeds to the graphs, which the programs do not; resnext_mx_101 only', 'graph detections schedule',
                 choices=('proposals', 'input')),

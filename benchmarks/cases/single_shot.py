@@ -28,13 +28,17 @@ def objects(images, number, classes):
 
 
 def losses(priors, images, number, classes):
-    """{column: callable}: targets of all images, both losses and their gradients, ours in a bound graph."""
+    """{column: callable}: targets of all images, both losses and their gradients, ours in a bound graph.
+
+    The operator is called as inside a network, where the predictions come from layers: what enters it as a variable
+    would be copied first, and its gradient afterwards (sniper_mxnet.frontend).
+    """
     truths = objects(images, number, classes)
     rng = np.random.default_rng(1)
     cls_pred = rng.standard_normal((images, len(priors), classes), np.float32)
     loc_pred = rng.standard_normal((images, len(priors), 4), np.float32)
     values = dict(zip(INPUTS, (cls_pred, loc_pred, np.zeros(cls_pred.shape[:2]), loc_pred)))
-    symbol = mx.sym.MultiBoxLoss(*map(mx.sym.var, INPUTS))
+    symbol = mx.sym.MultiBoxLoss.__wrapped__(*map(mx.sym.var, INPUTS))
     executor = mx.sym.Group([mx.sym.MakeLoss(symbol[0]), mx.sym.MakeLoss(symbol[1]), mx.sym.BlockGrad(
         symbol[2])]).simple_bind(mx.cpu(), grad_req=dict(zip(INPUTS, ('write', 'write', 'null', 'null'))),
                                  **{name: value.shape for name, value in values.items()})

@@ -78,6 +78,8 @@ def frozen_parameters(config, names):
         if config.network.FIXED_PARAMS:
             logger.info('network.pretrained is empty: network.FIXED_PARAMS (%s) is not applied',
                         ', '.join(config.network.FIXED_PARAMS))
+        if config.network.FIX_BN:
+            logger.info('network.pretrained is empty: network.FIX_BN is not applied, there are no statistics to keep')
         return []
     frozen = [name for name in names if any(part in name for part in config.network.FIXED_PARAMS)]
     unknown = [part for part in config.network.FIXED_PARAMS if not any(part in name for name in names)]

@@ -1,21 +1,31 @@
-"""scripts/m2det/*.sh: their arguments, what they pass on, a run that is alive."""
+"""scripts/m2det/*.sh: their arguments, what they pass on, a run that is alive, and each of them on a tiny data set."""
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+from lib.dataset.synthetic import generate
 from tests.conftest import ROOT
 from tests.scripts.linked_clone import LinkedClone
 from tests.scripts.test_scripts import Copy, check_plain_error, write_program
+from tests.tasks.test_m2det_programs import SMALL
+from tests.weights.conversion.m2det_sources import m2det_arrays
+from tests.weights.conversion.test_m2det import torch_file
 
 pytestmark = pytest.mark.skipif(shutil.which('bash') is None, reason='needs bash')
 
 COUNTS = {'run_standalone_train': 3, 'run_distributed_train': 4, 'run_distributed_train_gpu': 4, 'run_eval': 3,
           'run_export': 2, 'convert_vgg': 1, 'make': 0}
+TINY = ['--cfg', 'configs/m2det/m2det_tiny.yml', '--set'] + [word for pair in dict(
+    SMALL, **{'M2DET.backbone': 'vgg16', 'TRAIN.MAX_BATCHES': '1', 'TRAIN.end_epoch': '1', 'TEST.TEST_EPOCH': '1',
+              'TRAIN.NUM_PROCESS': '0', 'dataset.root_path': '.', 'output_path': 'out put'}
+).items() if pair[0] != 'gpus' for word in pair]
 # Four GPUs are seen; the programs print what they are given, and wait where a file says so.
 PRETENDED = f'''#!/bin/bash
 case "$*" in
@@ -158,3 +168,34 @@ def test_make_sets_up(tmp_path):
     clone = Copy(tmp_path)
     write_program(clone.root / 'scripts' / 'setup.sh', '#!/bin/sh\necho "set up $*"\n')
     assert clone.run('m2det/make.sh') == (0, 'set up \n', '')
+
+
+def test_from_a_file_of_pytorch_to_a_tested_export(tmp_path):
+    caller = Caller(tmp_path)
+    data, output = caller.folder / 'data', caller.clone.root / 'out put' / 'm2det_tiny' / 'train'
+    generate(str(data), counts={'train': 4, 'val': 2, 'test-dev': 1}, processes=1)
+    torch_file(Path(str(caller.folder / 'my base.pth')), m2det_arrays(M2DET__num_levels=2, M2DET__num_scales=3))
+
+    status, out, err = caller.run('convert_vgg', 'my base.pth')
+    assert status == 0 and 'largest difference' in err and 'run_standalone_train.sh' in out, err
+
+    assert caller.run('run_standalone_train', 'cpu', 'my base-0000.params', 'data', *TINY)[0] == 0
+    log = caller.log('train')
+    assert 'Trained to epoch 1' in log and f'network.pretrained {caller.folder}/my base' in log, log
+    checkpoint = str(output / 'SNIPER-0001.params')
+
+    status, out, err = caller.run('run_export', 'cpu', checkpoint, '--variant', 'test', *TINY)
+    assert status == 0 and 'run_eval.sh cpu' in out, err
+    assert caller.run('run_eval', 'cpu', str(output / 'SNIPER-0001-0000.params'), 'data', *TINY)[0] == 0
+    log = caller.log('eval')
+    assert 'optimised, in fp32' in log and 'Average Precision' in log, log
+    assert re.search(r' [1-9]\d* detections of 2 images written', log), log
+
+
+def test_two_workers(tmp_path):
+    caller = Caller(tmp_path)
+    generate(str(caller.folder / 'data'), counts={'train': 4, 'val': 1, 'test-dev': 1}, processes=1)
+    status, out, err = caller.run('run_distributed_train_gpu', '2', 'cpu', 'none', 'data', *TINY)
+    assert status == 0 and '2 worker processes on the CPU, which share its cores' in out, err
+    log = caller.log('train')
+    assert '2 workers and 1 servers' in log and 'Trained to epoch 1' in log, log

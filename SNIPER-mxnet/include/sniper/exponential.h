@@ -45,31 +45,6 @@ SNIPER_HD double bounded_exp(double x) {
   return result;
 }
 
-// e to the power of `x` for x <= 0, within 2 units of the last place of a float; below -87 it is 0 for every purpose of
-// a sum that holds a 1. NaN gives some number.
-SNIPER_HD float exp_below_one(float x) {
-  const float bounded = x > -87.0f ? x : -87.0f;
-  const float shift = 12582912.0f;  // 1.5 * 2^23: see above
-  const float shifted = bounded * 1.44269504f + shift;
-  const float k = shifted - shift;
-  const float r = (bounded - k * 0.693359375f) + k * 2.12194440e-4f;
-  float sum = 1.0f / 5040.0f;
-  sum = sum * r + 1.0f / 720.0f;
-  sum = sum * r + 1.0f / 120.0f;
-  sum = sum * r + 1.0f / 24.0f;
-  sum = sum * r + 1.0f / 6.0f;
-  sum = sum * r + 0.5f;
-  sum = sum * r + 1.0f;
-  sum = sum * r + 1.0f;
-  uint32_t bits, exponent;
-  memcpy(&bits, &sum, sizeof bits);
-  memcpy(&exponent, &shifted, sizeof exponent);
-  bits += exponent << 23;
-  float result;
-  memcpy(&result, &bits, sizeof result);
-  return result;
-}
-
 }  // namespace sniper
 
 #endif  // SNIPER_EXPONENTIAL_H_

@@ -42,30 +42,58 @@ class PriorMatcher {
     std::vector<float> best(count_, -1.0f);
     std::vector<int> own(num, kNoTruth);
     for (int t = 0; t < num; ++t) {
-      Overlaps(truths + 4 * t);
-      own[t] = static_cast<int>(std::max_element(overlap_.begin(), overlap_.end()) - overlap_.begin());
-      for (int p = 0; p < count_; ++p) {
-        const bool better = overlap_[p] > best[p];
-        best[p] = better ? overlap_[p] : best[p];
-        truth[p] = better ? t : truth[p];
+      int own_block = 0;
+      float largest = -2.0f;
+      for (int block = 0; block < count_; block += kBlock) {
+        const int size = count_ - block < kBlock ? count_ - block : kBlock;
+        const float found = OverlapsOf(truths + 4 * t, block, size);
+        KeepBetter(overlap_.data() + block, size, t, best.data() + block, truth + block);
+        if (found > largest) largest = found, own_block = block;
       }
+      const auto first = overlap_.begin() + own_block;
+      own[t] = static_cast<int>(std::find(first, overlap_.end(), largest) - overlap_.begin());
     }
-    for (int p = 0; p < count_; ++p) {
-      if (best[p] < threshold) truth[p] = kNoTruth;
-    }
+    for (int p = 0; p < count_; ++p) truth[p] = best[p] < threshold ? kNoTruth : truth[p];
     for (int t = 0; t < num && count_ > 0; ++t) truth[own[t]] = t;
   }
 
  private:
-  // Intersection over union of one truth with all priors; -1 where it is not a number.
-  void Overlaps(const float* box) {
+  static constexpr int kBlock = 256, kLanes = 16;  // priors at once; largest overlaps that are kept side by side
+
+  float OverlapsOf(const float* box, int block, int size) {
+    return Overlaps(box, corner_[0].data() + block, corner_[1].data() + block, corner_[2].data() + block,
+                    corner_[3].data() + block, area_.data() + block, size, overlap_.data() + block);
+  }
+
+  // Intersection over union of one truth with priors; -1 where it is not a number. Returns the largest.
+  SNIPER_CLONES static float Overlaps(const float* box, const float* prior_x1, const float* prior_y1,
+                                      const float* prior_x2, const float* prior_y2, const float* prior_area, int size,
+                                      float* __restrict overlaps) {
     const float x1 = box[0], y1 = box[1], x2 = box[2], y2 = box[3], area = (x2 - x1) * (y2 - y1);
-    for (int p = 0; p < count_; ++p) {
-      const float width = std::max(std::min(x2, corner_[2][p]) - std::max(x1, corner_[0][p]), 0.0f);
-      const float height = std::max(std::min(y2, corner_[3][p]) - std::max(y1, corner_[1][p]), 0.0f);
+    for (int p = 0; p < size; ++p) {
+      const float width = std::max(std::min(x2, prior_x2[p]) - std::max(x1, prior_x1[p]), 0.0f);
+      const float height = std::max(std::min(y2, prior_y2[p]) - std::max(y1, prior_y1[p]), 0.0f);
       const float shared = width * height;
-      const float overlap = shared / (area + area_[p] - shared);
-      overlap_[p] = overlap == overlap ? overlap : -1.0f;
+      const float overlap = shared / (area + prior_area[p] - shared);
+      overlaps[p] = overlap == overlap ? overlap : -1.0f;
+    }
+    float lanes[kLanes], largest = -1.0f;
+    for (int i = 0; i < kLanes; ++i) lanes[i] = -1.0f;
+    const int whole = size / kLanes * kLanes;
+    for (int p = 0; p < whole; p += kLanes) {
+      for (int i = 0; i < kLanes; ++i) lanes[i] = overlaps[p + i] > lanes[i] ? overlaps[p + i] : lanes[i];
+    }
+    for (int p = whole; p < size; ++p) largest = std::max(largest, overlaps[p]);
+    for (int i = 0; i < kLanes; ++i) largest = std::max(largest, lanes[i]);
+    return largest;
+  }
+
+  SNIPER_CLONES static void KeepBetter(const float* overlaps, int size, int truth_here, float* __restrict best,
+                                       int32_t* __restrict truth) {
+    for (int p = 0; p < size; ++p) {
+      const bool better = overlaps[p] > best[p];
+      best[p] = better ? overlaps[p] : best[p];
+      truth[p] = better ? truth_here : truth[p];
     }
   }
 

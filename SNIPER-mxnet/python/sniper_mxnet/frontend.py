@@ -23,6 +23,7 @@ def install(mx):
                 continue
             function = wrap(mx, op, raw)
             function.sniper_operator = op
+            function.__wrapped__ = raw      # inputs by place alone, variables unguarded
             function.__name__ = function.__qualname__ = op.name
             function.__doc__ = _documentation(op)
             setattr(module, op.name, function)

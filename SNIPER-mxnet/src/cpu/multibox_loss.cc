@@ -5,8 +5,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "cpu/log_sums.h"
 #include "cpu/parallel.h"
-#include "sniper/exponential.h"
 
 namespace sniper {
 namespace {
@@ -14,32 +14,6 @@ namespace {
 struct Nothing {};
 
 const int64_t kRows = 512;  // priors that a thread takes at once
-const int kLanes = 16;      // partial sums of a row, so that the loop over classes becomes vector code
-
-// logits (rows, classes) -> log(sum(exp)) of each row; the largest logit is taken out first. A NaN stays one.
-SNIPER_CLONES void log_sums(const float* logits, int64_t rows, int classes, float* out) {
-  const int whole = classes / kLanes * kLanes;
-  for (int64_t row = 0; row < rows; ++row, logits += classes) {
-    float high[kLanes], sums[kLanes], odd[kLanes];
-    for (int i = 0; i < kLanes; ++i) high[i] = -INFINITY, sums[i] = 0.0f, odd[i] = 0.0f;
-    for (int c = 0; c < whole; c += kLanes) {
-      for (int i = 0; i < kLanes; ++i) high[i] = logits[c + i] > high[i] ? logits[c + i] : high[i];
-    }
-    float largest = -INFINITY;
-    for (int c = whole; c < classes; ++c) largest = logits[c] > largest ? logits[c] : largest;
-    for (int i = 0; i < kLanes; ++i) largest = high[i] > largest ? high[i] : largest;
-    for (int c = 0; c < whole; c += kLanes) {
-      for (int i = 0; i < kLanes; ++i) {
-        sums[i] += exp_below_one(logits[c + i] - largest);
-        odd[i] += logits[c + i] - logits[c + i];  // not a number where the logit is none
-      }
-    }
-    float sum = 0.0f;
-    for (int c = whole; c < classes; ++c) sum += exp_below_one(logits[c] - largest) + (logits[c] - logits[c]);
-    for (int i = 0; i < kLanes; ++i) sum += sums[i] + odd[i];
-    out[row] = std::log(sum) + largest;
-  }
-}
 
 void check_class(const MultiBoxInputs& in, int64_t row) {
   if (target_class(in.cls_target[row], in.classes) >= 0) return;
