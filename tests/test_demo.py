@@ -73,7 +73,7 @@ def test_autofocus(image, tmp_path, capsys, monkeypatch):
                      tiny_data.CLASSES)
     windows = []
     run_scale = scale.run_scale
-    monkeypatch.setattr('lib.inference.workers.run_scale', lambda roidb, crops, *args, **kwargs:
+    monkeypatch.setattr('lib.inference.mirror.run_scale', lambda roidb, crops, *args, **kwargs:
                         windows.append(crops) or run_scale(roidb, crops, *args, **kwargs))
     assert demo.main(arguments(str(tmp_path), image, VIS_THRESH=0.0, **keys)) == 0
     assert windows[0] == [[(0, 0, 96, 64)]] and windows[1:] == [[[]]]
