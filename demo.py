@@ -88,7 +88,7 @@ def named(sources: List[Source]) -> List[Source]:
         raise SniperError('a camera has no end: look at it alone')
     names = picture_names([{'image': source.path, 'image_id': number} for number, source in enumerate(sources, 1)])
     for source, name in zip(sources, names):
-        source.name = os.path.splitext(name)[0].replace(' ', '_' if source.video else ' ')
+        source.name = os.path.splitext(name)[0]
     return sources
 
 

@@ -189,11 +189,11 @@ def test_a_video(fake, tmp_path, capsys, ending):
     content = json.load(open(str(tmp_path / 'a.json')))
     assert [image['frame'] for image in content['images']] == list(range(7))
     assert [round(entry['score'], 1) for entry in content['annotations']] == [.2, .3, .4, .5, .6]
-    assert {'my_film_000006.jpg', 'my_film_000006.json'} <= set(os.listdir(str(tmp_path / 'l')))
+    assert {'my film_000006.jpg', 'my film_000006.json'} <= set(os.listdir(str(tmp_path / 'l')))
     with pytest.raises(SniperError, match='corrected by hand'):
         demo.main(words)
     assert demo.main(['--im_path', path, '--out', str(tmp_path / 'less'), '--every', '3', '--limit', '2']) == 0
-    less = Video(str(tmp_path / 'less' / 'my_film_detections.mp4'))
+    less = Video(str(tmp_path / 'less' / 'my film_detections.mp4'))
     assert len(list(less.frames())) == 2 and less.rate == pytest.approx(10 / 3, rel=.01)
 
 

@@ -25,7 +25,7 @@ class Video:
     """A video file, or a camera by its number; a frame is read when it is opened, so that a broken one is known.
 
     size: (width, height); rate: frames/s; count: of frames as the file says, which may be an estimate, 0 if it does
-    not; live: whether frames are lost that nobody takes.
+    not; live: whether frames are lost that nobody takes. Between, a file is closed: of many videos one is open.
     SniperError if it cannot be opened, or has no frame.
     """
 
@@ -36,41 +36,46 @@ class Video:
         if reason:
             raise SniperError(f'video {path} {reason}')
         # The whole path: FFmpeg takes what stands before a colon for a protocol.
-        self._capture = cv2.VideoCapture(camera if self.live else os.path.abspath(path))
-        self._first = self._read() if self._capture.isOpened() else None
-        if self._first is None:
-            self.close()
-            raise SniperError(f'{self.path} cannot be opened: is it plugged in, and not in use by another program?'
-                              if self.live else
-                              f'video {path} is damaged, cut short, or of a kind that OpenCV does not read: fetch it '
-                              'again, or convert it (ffmpeg -i FILE new.mp4)')
-        self.size: Tuple[int, int] = self._first.shape[1], self._first.shape[0]
+        self._source = camera if self.live else os.path.abspath(path)
+        self._capture: Optional[cv2.VideoCapture] = None
+        pixels = self._first()
+        self.size: Tuple[int, int] = pixels.shape[1], pixels.shape[0]
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self.rate = rate if math.isfinite(rate) and 0 < rate <= HIGHEST_RATE else USUAL_RATE
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.count = int(count) if not self.live and math.isfinite(count) and 0 < count < 1e9 else 0
+        if not self.live:
+            self.close()
 
     def frames(self, every: int = 1) -> Iterator[Tuple[int, float, np.ndarray]]:
-        """(number from 0, seconds since the beginning, pixels) of every `every`-th frame; once. Others are not decoded
-        where their format allows it."""
-        number, pixels, started = 0, self._first, time.monotonic()
-        self._first = None
+        """(number from 0, seconds since the beginning, pixels) of every `every`-th frame. Others are not decoded where
+        their format allows it."""
+        number, pixels, started = 0, self._first(), time.monotonic()
         while pixels is not None:
             yield number, time.monotonic() - started if self.live else number / self.rate, pixels
-            for _ in range(every - 1):
-                number += 1
-                if not self._capture.grab():
-                    self._tell_if_cut(number)
-                    return
-            number += 1
-            pixels = self._read()
-        self._tell_if_cut(number)
-
-    def _tell_if_cut(self, number):
+            skipped = 0
+            while skipped < every - 1 and self._capture.grab():
+                skipped += 1
+            number += 1 + skipped
+            pixels = self._read() if skipped == every - 1 else None
+        self.close()
         if self.live:
             logger.warning('%s gives no more frames', self.path)
         elif number < CUT_SHORT * self.count:
             logger.warning('video %s ends after %d of %d frames: is it cut short?', self.path, number, self.count)
+
+    def _first(self):
+        """Open what is not open -> pixels of the first frame."""
+        if self._capture is None:
+            self._capture = cv2.VideoCapture(self._source)
+        pixels = self._read() if self._capture.isOpened() else None
+        if pixels is None:
+            self.close()
+            raise SniperError(f'{self.path} cannot be opened: is it plugged in, and not in use by another program?'
+                              if self.live else
+                              f'video {self.path} is damaged, cut short, or of a kind that OpenCV does not read: fetch '
+                              'it again, or convert it (ffmpeg -i FILE new.mp4)')
+        return pixels
 
     def _read(self):
         """Pixels of the next frame, None after the last."""
@@ -84,4 +89,6 @@ class Video:
 
     def close(self) -> None:
         """Let the file or camera go."""
-        self._capture.release()
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None

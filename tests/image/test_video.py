@@ -27,11 +27,9 @@ def test_a_video_that_is_cut_short(tmp_path, caplog):
     with open(path, 'wb') as stream:
         stream.write(content[:4096 + (index - 4096) // 2])
     video = Video(path)
+    video.count = 30    # FFmpeg counts what is there of this one
     numbers = [number for number, _, _ in video.frames()]
-    assert 0 < len(numbers) < 30
-    video.count = 30
-    video._tell_if_cut(len(numbers))
-    assert f'ends after {len(numbers)} of 30 frames' in caplog.text
+    assert 0 < len(numbers) < 27 and f'ends after {len(numbers)} of 30 frames' in caplog.text
 
 
 @pytest.mark.parametrize('content, words', [(None, 'is missing'), (b'', 'is damaged'),
