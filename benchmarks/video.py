@@ -89,8 +89,9 @@ def main(argv=None):
             figures['after'] = network_rate(detector, first)
         written = sum(1 for _ in Video(drawn).frames())
     alone = (figures['before'] + figures['after']) / 2
-    print(f'{written} of {args.frames} frames written\nnetwork alone {figures["before"]:.3f} and {figures["after"]:.3f} '
-          f'frames/s, demo.py {figures["demo"]:.3f} frames/s: {figures["demo"] / alone:.3f} of it')
+    print(f'{written} of {args.frames} frames written')
+    print(f'network alone {figures["before"]:.3f} and {figures["after"]:.3f} frames/s, demo.py '
+          f'{figures["demo"]:.3f} frames/s: {figures["demo"] / alone:.3f} of it')
     return 0
 
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from lib.image.file import ImageFile
 from lib.image.formats import ENDINGS, picture_files
-from lib.image.video import ENDINGS as VIDEO_ENDINGS
-from lib.image.video import Video
+from lib.image.video import ENDINGS as VIDEO_ENDINGS, Video
 from lib.utils.errors import SniperError
 from lib.utils.reachable import why_unreadable
 

@@ -80,6 +80,8 @@ def check_writable(path: str, folder: bool = False) -> None:
         os.makedirs(place, exist_ok=True)
         with tempfile.TemporaryFile(dir=place):
             pass
+    except FileExistsError:
+        raise SniperError(f'cannot write {path}: a file is where a folder should be') from None
     except OSError as error:
         raise _refused(path, error) from None
 
