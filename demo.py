@@ -136,7 +136,8 @@ def check_no_labels(option: str, folder: str, sources: Sequence[Source]) -> None
 
 def writers(args: argparse.Namespace, sources: Sequence[Source], detector: Detector) -> list:
     """What takes in frames and what was found there, see lib.outputs."""
-    classes, found = detector.classes, []     # type: ignore[var-annotated]
+    classes = detector.classes
+    found: List[Any] = []
     if any(source.video is None for source in sources):
         found.append(Tables(detector.config, classes, min_score(args, detector), several=len(sources) > 1))
     others = [writer(getattr(args, name), classes) for name, (_, writer) in FORMATS.items() if getattr(args, name)]

@@ -3,7 +3,7 @@ import logging
 import math
 import os
 import time
-from typing import Iterator, Optional, Tuple
+from typing import Any, Iterator, Optional, Tuple
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class Video:
             raise SniperError(f'video {path} {reason}')
         # The whole path: FFmpeg takes what stands before a colon for a protocol.
         self._source = camera if self.live else os.path.abspath(path)
-        self._capture: Optional[cv2.VideoCapture] = None
+        self._capture: Any = None     # cv2.VideoCapture while it is open
         pixels = self._first()
         self.size: Tuple[int, int] = pixels.shape[1], pixels.shape[0]
         rate = self._capture.get(cv2.CAP_PROP_FPS)
