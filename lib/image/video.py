@@ -37,7 +37,7 @@ class Video:
             raise SniperError(f'video {path} {reason}')
         # The whole path: FFmpeg takes what stands before a colon for a protocol.
         self._source = camera if self.live else os.path.abspath(path)
-        self._capture: Any = None     # cv2.VideoCapture while it is open
+        self._capture: Any = cv2.VideoCapture(self._source)    # None while it is closed
         pixels = self._first()
         self.size: Tuple[int, int] = pixels.shape[1], pixels.shape[0]
         rate = self._capture.get(cv2.CAP_PROP_FPS)
