@@ -1,7 +1,9 @@
 """demo.py: the picture, the table, and its error lines."""
+import itertools
 import json
 import os
 import shutil
+import time
 
 import cv2
 import numpy as np
@@ -12,6 +14,7 @@ import demo
 from configs import load_config
 from lib.bbox.detections import Detections
 from lib.cli import run
+from lib.image.sources import Source
 from lib.image.video import Video
 from lib.inference.weights import names_for
 from lib.outputs import detection_table
@@ -209,6 +212,37 @@ def test_ctrl_c_leaves_whole_files(fake, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         demo.main(['--im_path', path, '--out', str(tmp_path / 'a.mp4'), '--csv', str(tmp_path / 'a.csv')])
     assert len(list(Video(str(tmp_path / 'a.mp4')).frames())) == 4 and (tmp_path / 'a.csv').exists()
+
+
+class Camera:
+    """One that never ends."""
+
+    live, path, rate, count = True, 'camera 0', 25.0, 0
+
+    def frames(self, every):
+        for number in itertools.count(0, every):
+            time.sleep(.001)
+            yield number, number / 100, np.full((48, 64, 3), 50, np.uint8)
+
+    def close(self):
+        self.path = 'closed'
+
+
+def test_a_camera_goes_on_until_ctrl_c(fake, tmp_path, monkeypatch, capsys):
+    camera, detect = Camera(), fake.detect
+
+    def interrupted(images):
+        if len(fake.calls) == 3:
+            raise KeyboardInterrupt
+        return detect(images)
+    monkeypatch.setattr(fake, 'detect', interrupted)
+    monkeypatch.setattr(demo, 'open_sources', lambda _: [Source('camera 0', camera)])
+    assert demo.main(['--im_path', '0', '--out', str(tmp_path), '--csv', str(tmp_path / 'a.csv')]) == 0
+    assert fake.calls == [1, 1, 1] and len((tmp_path / 'a.csv').read_text().splitlines()) == 4
+    assert os.path.exists(str(tmp_path / 'camera 0_detections.mp4')) and camera.path == 'closed'
+    monkeypatch.setattr(demo, 'open_sources', lambda _: [Source('camera 0', camera), Source('a.png')])
+    with pytest.raises(SniperError, match='look at it alone'):
+        demo.main([])
 
 
 def test_pictures_of_a_pattern_and_equal_names(fake, tmp_path, capsys):
