@@ -109,6 +109,8 @@ def _check_test(config):
                  name, len(test[name]), scales)
     _require(test.NMS > 0 or test.NMS_SIGMA > 0 or test.NMS_METHOD in ('hard', 'linear'),
              'TEST.NMS, %s, and TEST.NMS_SIGMA, %s, are both off; set one above 0', test.NMS, test.NMS_SIGMA)
+    _require(test.NMS_METHOD != 'gaussian' or test.NMS_SIGMA > 0,
+             "TEST.NMS_METHOD is 'gaussian', but TEST.NMS_SIGMA is %s: 0.5 is usual", test.NMS_SIGMA)
 
 
 def _check_scales(section, values):

@@ -73,7 +73,8 @@ def map_sides(size: int, scales: int, key: str = 'M2DET.input_size') -> Tuple[in
     if size % (2 * STRIDE):
         low = size - size % (2 * STRIDE)
         raise ConfigError(f'{key} is {size}, no multiple of {2 * STRIDE}, so that the two maps of the '
-                          f'backbone do not fit together; take {max(low, 2 * STRIDE)} or {low + 2 * STRIDE}')
+                          f'backbone do not fit together; take {max(low, least_size(scales))} or '
+                          f'{max(low, least_size(scales)) + 2 * STRIDE}')
     sides = [size // STRIDE]
     while len(sides) < scales - 1:
         sides.append(-(-sides[-1] // 2))
@@ -95,6 +96,9 @@ def check_m2det(config: EasyDict) -> None:
     Pyramid.from_config(config)
     if keys.planes % 2:
         raise ConfigError(f'M2DET.planes is {keys.planes}; a level begins with half of it, so it must be even')
+    if keys.init == 'prior' and not keys.neg_pos:
+        raise ConfigError("M2DET.init is 'prior', the share of the background among the priors that are learnt from, "
+                          "but M2DET.neg_pos is 0, so there is none: set init to 'original'")
     if keys.sfam and keys.planes * keys.num_levels % ATTENTION:
         raise ConfigError(f'M2DET.sfam is True, but M2DET.planes x M2DET.num_levels is {keys.planes * keys.num_levels}'
                           f', no multiple of {ATTENTION}; set it to False, or planes to a multiple of {ATTENTION}')

@@ -67,7 +67,7 @@ class Limits(NamedTuple):
 
     def __str__(self) -> str:
         if self.above is not None:
-            return f'above {self.above}'
+            return f'above {self.above}' + (f', at most {self.high}' if self.high is not None else '')
         if self.low is None or self.high is None:
             return f'{self.low} or more' if self.high is None else f'{self.high} or less'
         return f'from {self.low} to {self.high}'

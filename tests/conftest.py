@@ -10,6 +10,13 @@ if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport():
+    """What a test printed may hold file names that are no text; processes of pytest-xdist cannot send these."""
+    report = (yield).get_result()
+    report.sections = [(title, text.encode('utf-8', 'backslashreplace').decode()) for title, text in report.sections]
+
+
 @pytest.fixture(autouse=True)
 def restored_logging():
     """Programs under test configure logging; pytest wants its own back."""

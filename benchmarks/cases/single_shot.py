@@ -73,7 +73,7 @@ def network(config, images, number, priors):
     step = TrainingStep(detector.symbol(config, 'train'), [(name, value.shape) for name, value in batch.data.items()],
                         [(name, value.shape) for name, value in batch.label.items()], [mx.cpu()])
     step.initialise(mx.init.Xavier())
-    step.init_optimiser({'learning_rate': 1e-6})
+    step.init_optimiser('sgd', {'learning_rate': 1e-6})
     executor = detector.symbol(config, 'test').simple_bind(mx.cpu(), grad_req='null', data=(1, 3, size, size))
     weights, statistics = step.parameters()
     executor.copy_params_from(weights, statistics, allow_extra_params=True)

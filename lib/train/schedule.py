@@ -115,6 +115,8 @@ def optimiser_settings(config, schedule, parts=1):
     scale, mean_of = schedule.loss_factor, float(parts) if train.LOSS_MEAN == 'update' else 1.0
     settings = {'learning_rate': schedule.base_lr, 'lr_scheduler': schedule, 'multi_precision': bool(train.fp16)}
     if train.OPTIMIZER == 'adam':
+        if train.momentum >= 1:
+            raise SniperError(f'TRAIN.momentum is {train.momentum}, but Adam wants less than 1: 0.9 is usual')
         settings.update(beta1=train.momentum, wd=train.wd, rescale_grad=1.0 / (scale * mean_of))
         scale = 1.0
     else:

@@ -48,6 +48,7 @@ CONTRADICTIONS = [
     ('test', ['TEST.BATCH_IMAGES', '0'], ['TEST.BATCH_IMAGES']),
     ('demo', ['TEST.CONCURRENT_JOBS', '0'], ['TEST.CONCURRENT_JOBS is 0']),
     ('test', ['TEST.NMS', '-1', 'TEST.NMS_SIGMA', '-1'], ['TEST.NMS', 'both off']),
+    ('test', ['TEST.NMS', '0.3', 'TEST.NMS_METHOD', 'gaussian', 'TEST.NMS_SIGMA', '0'], ['TEST.NMS_SIGMA is 0']),
 ]
 
 

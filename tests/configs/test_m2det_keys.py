@@ -77,6 +77,7 @@ def test_fewer_and_more_maps(scales, least):
     (('size_pattern', '[0.1, 0.2, 0.3, 0.3, 0.4, 0.5, 0.6]'), 'it wants growing shares'),
     (('size_pattern', '[20, 40, 60, 80, 100, 120, 140]'), r"it wants growing shares .* from 1 pixel \(0.002\) to 8"),
     (('size_pattern', '[1e-30, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]'), 'from 1 pixel'),
+    (('init', 'prior', 'neg_pos', '0'), "M2DET.neg_pos is 0, so there is none: set init to 'original'"),
     (('num_scales', '5'), 'M2DET.size_pattern has 7 entries by default, but M2DET.num_scales is 5'),
     (('planes', '33'), 'M2DET.planes is 33; .* must be even'),
     (('sfam', 'True', 'planes', '2', 'num_levels', '3'), 'M2DET.planes x M2DET.num_levels is 6, no multiple of 16'),

@@ -90,6 +90,13 @@ def test_adam_takes_the_loss_scale_off_the_gradients():
                             beta1=config.TRAIN.momentum, wd=config.TRAIN.wd, rescale_grad=1 / 400, clip_gradient=2.0)
 
 
+def test_adam_with_a_momentum_of_one():
+    from lib.train.schedule import optimiser_settings
+    config = make_config(OPTIMIZER='adam', momentum=1.0)
+    with pytest.raises(SniperError, match='TRAIN.momentum is 1.0, but Adam wants less than 1'):
+        optimiser_settings(config, learning_rate(config, 10, 2))
+
+
 SHARES = (0.5, 0.2, 0.1, 0.1)    # of the authors' list .004 .002 .0004 .00004 .000004, and the port's gamma
 
 

@@ -28,7 +28,7 @@ def check(cpu, device, case, **options):
     expected, found = run(cpu, case, **options), run(device, case, **options)
     np.testing.assert_array_equal(found[2], expected[2])
     for got, wanted in zip(found, expected):
-        np.testing.assert_allclose(got, wanted, rtol=2e-6, atol=1e-7)
+        np.testing.assert_allclose(got, wanted, rtol=2e-6, atol=1e-6)   # of gradients around 1: p - 1 takes digits off
     return found
 
 
