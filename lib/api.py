@@ -7,13 +7,16 @@
         for label, score, box in zip(found.label, found.score, found.box):
             print(detector.classes[label], score, box)
 
-MXNet is loaded by `Detector.load`, not by this import.
+`to_coco(found)` and `to_supervision(found)` give what pycocotools and supervision take. MXNet is loaded by
+`Detector.load`, not by this import.
 """
 import copy
 import os
 import tempfile
+import threading
 from typing import Iterable, List, Sequence, Tuple, Union
 
+import cv2
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
@@ -24,10 +27,14 @@ from lib.engine.exported_model import is_exported_model, read_configuration
 from lib.engine.precision import prepare
 from lib.image import ImageFile, ImageNotices
 from lib.inference import PredictorFactory, detect, find_weights, settle_classes, use_float32_on_cpu
+from lib.inference.workers import num_devices, unit_length
+from lib.outputs import to_coco, to_supervision
 from lib.tasks import check_config
+from lib.utils.clock import StageClock
 from lib.utils.errors import SniperError
-from lib.visualization import write_picture
 from lib.weights.paths import SAVE_PREFIX, output_folder
+
+__all__ = ['Detector', 'NotAnImage', 'to_coco', 'to_supervision']
 
 Image = Union[str, os.PathLike, np.ndarray, PIL.Image.Image]
 
@@ -42,7 +49,9 @@ class NotAnImage(SniperError, ValueError):
 class Detector:
     """A network with its weights, ready to run; free it by `close` or `with`.
 
+    Threads may share it: their calls wait for each other, as one call takes all cores already.
     classes: names, '__background__' first; Detections.label is a position in it. config: what it was made from.
+    clock: seconds of all calls so far, by stage.
     """
 
     def __init__(self, config, weights):
@@ -52,8 +61,10 @@ class Detector:
         use_float32_on_cpu(config)
         config.TEST.EXTRACT_PROPOSALS = False
         config.TEST.CONCURRENT_JOBS = 1  # other processes would load the network anew for every call
+        self.clock = StageClock()
         self._factory = PredictorFactory(config, weights)
         self._predictor = None
+        self._one_call = threading.RLock()
 
     @classmethod
     def load(cls, source, overrides: Sequence = (), save_prefix: str = SAVE_PREFIX) -> 'Detector':
@@ -86,28 +97,44 @@ class Detector:
 
         images: paths, arrays (H, W, 3) uint8 in the order B, G, R, or pictures of Pillow, and lists of these. `image`
         of the result is the position in the list, 0 for a single one. Boxes are in pixels of the image as viewers show
-        it (turned by its EXIF orientation), masks (with TEST.WITH_MASK) codes of lib.masks.
+        it (turned by its EXIF orientation), masks (with TEST.WITH_MASK) codes of lib.masks. Fields are NumPy arrays.
         SniperError for an image that cannot be read; NotAnImage, a ValueError too, for what is no image.
         """
         notices = ImageNotices()
-        with tempfile.TemporaryDirectory(prefix='sniper_') as folder:
-            roidb = [_record(image, number, folder, notices) for number, image in enumerate(_listed(images))]
-            found = detect(roidb, self._borrow, self.config, notices=notices).replace(classes=self.classes)
+        with self._one_call, tempfile.TemporaryDirectory(prefix='sniper_') as folder:
+            with self.clock.stage('images'):
+                roidb = [_record(image, number, folder, notices) for number, image in enumerate(_listed(images))]
+            found = detect(roidb, self._borrow, self._config_of(len(roidb)), clock=self.clock, notices=notices)
+        found = found.replace(classes=self.classes, sizes=[(entry['width'], entry['height']) for entry in roidb])
         for reason in notices.unreadable.values():      # it could be read a moment ago
             raise SniperError(reason)
         return found
 
+    @property
+    def batch_images(self) -> int:
+        """So many images of one size in a call of `detect` fill whole batches at every scale."""
+        return unit_length(self.config)
+
     def close(self) -> None:
         """Free the network. The next call of `detect` loads it again."""
-        if self._predictor is not None:
-            self._predictor.close()
-            self._predictor = None
+        with self._one_call:
+            if self._predictor is not None:
+                self._predictor.close()
+                self._predictor = None
 
     def __enter__(self) -> 'Detector':
         return self
 
     def __exit__(self, *_) -> None:
         self.close()
+
+    def _config_of(self, count):
+        """The configuration for `count` images: batches of more of them would be filled up by repeating some. Chips of
+        an image are many, whatever their scale."""
+        config, most = copy.deepcopy(self.config), max(1, -(-count // num_devices(self.config)))
+        config.TEST.BATCH_IMAGES = [batch if on_chips else min(batch, most) for batch, on_chips in
+                                    zip(config.TEST.BATCH_IMAGES, config.TEST.DO_PRUNING)]
+        return config
 
     def _borrow(self):
         """The predictor, which outlives the call that uses it."""
@@ -176,9 +203,19 @@ def _record(image: Image, number: int, folder: str, notices: ImageNotices) -> di
     else:
         path, pixels = '', _pixels(image)
     if not path:
-        path = os.path.join(folder, f'{number}.png')
-        write_picture(path, pixels)
+        path = os.path.join(folder, f'{number}.bmp')
+        _keep(path, pixels)
     return {'image': path, 'image_id': number, 'width': pixels.shape[1], 'height': pixels.shape[0], 'flipped': False}
+
+
+def _keep(path, pixels):
+    """Write pixels as they are: a video's frames are too many to be packed, or to wait for the disk."""
+    try:
+        with open(path, 'wb') as stream:
+            stream.write(cv2.imencode('.bmp', pixels)[1])
+    except OSError as error:
+        raise SniperError(f'cannot write {path}, where pixels are kept for a moment: {error.strerror or error}; '
+                          'TMPDIR names another folder') from None
 
 
 def _pixels(image) -> np.ndarray:

@@ -4,6 +4,7 @@ import pathlib
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -81,6 +82,24 @@ def test_pictures_of_pillow_and_turned_files(detector, folder, tmp_path):
 def test_what_is_no_image_is_one_error(detector, thing, words):
     with pytest.raises(SniperError, match=words):
         detector.detect(thing)
+
+
+def test_threads_share_a_detector(detector, folder):
+    path = pictures(folder)[2]
+    expected = detector.detect(path)
+    with ThreadPoolExecutor(3) as pool:
+        for found in pool.map(detector.detect, [path, cv2.imread(path), path]):
+            assert_same(found, expected)
+    assert found.sizes == ((80, 80),) and detector.clock.seconds['network'] > 0
+
+
+def test_batches_are_no_larger_than_there_are_images(detector, monkeypatch):
+    monkeypatch.setattr(detector.config.TEST, 'BATCH_IMAGES', [4, 6])
+    monkeypatch.setattr(detector.config.TEST, 'DO_PRUNING', [False, False])
+    assert detector.batch_images == 12
+    assert [detector._config_of(count).TEST.BATCH_IMAGES for count in (0, 1, 5, 9)] == [[1, 1], [1, 1], [4, 5], [4, 6]]
+    monkeypatch.setattr(detector.config.TEST, 'DO_PRUNING', [False, True])
+    assert detector._config_of(1).TEST.BATCH_IMAGES == [1, 6] and detector.config.TEST.BATCH_IMAGES == [4, 6]
 
 
 def test_no_image(detector):

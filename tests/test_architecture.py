@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 FLOORS = [
     ('command lines', [{'main_train', 'main_test', 'demo', 'scripts', 'commands'}, {'lib.api'}, {'lib.suggest'},
                        {'lib.cli'}]),
-    ('training and inference', [{'lib.train', 'lib.inference'}, {'lib.visualization'}]),
+    ('training and inference', [{'lib.train', 'lib.inference'}, {'lib.outputs'}, {'lib.visualization'}]),
     ('running', [{'lib.distributed'}, {'lib.engine'}, {'lib.iterators'}, {'lib.tasks'}]),
     ('data and weights', [{'lib.weights'}, {'lib.targets'}, {'lib.chips'}, {'lib.dataset'}]),
     ('networks', [{'symbols'}]),

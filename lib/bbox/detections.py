@@ -19,19 +19,22 @@ class Detections:
     score (n,) float32
     mask                n run-length codes of the whole image (lib.masks) as bytes, NO_MASK where there is none; or None
     classes             names, '__background__' first; () where the giver does not know them
+    sizes               (width, height) of every image, which masks need; () where the giver does not tell
 
     Rows keep the order in which they are given. Raises ValueError if lengths differ.
     """
 
-    __slots__ = ('image', 'label', 'box', 'score', 'mask', 'classes')
+    __slots__ = ('image', 'label', 'box', 'score', 'mask', 'classes', 'sizes')
 
-    def __init__(self, image, label, box, score, mask: Optional[Sequence[bytes]] = None, classes: Sequence[str] = ()):
+    def __init__(self, image, label, box, score, mask: Optional[Sequence[bytes]] = None, classes: Sequence[str] = (),
+                 sizes: Sequence[Tuple[int, int]] = ()):
         self.image = np.asarray(image, np.int32).reshape(-1)
         self.label = np.asarray(label, np.int32).reshape(-1)
         self.box = np.asarray(box, np.float32).reshape(-1, 4)
         self.score = np.asarray(score, np.float32).reshape(-1)
         self.mask = None if mask is None else list(mask)
         self.classes = tuple(classes)
+        self.sizes = tuple(sizes)
         lengths = [len(self.image), len(self.label), len(self.box), len(self.score)]
         lengths += [] if self.mask is None else [len(self.mask)]
         if len(set(lengths)) > 1:
@@ -82,7 +85,8 @@ class Detections:
         index = np.asarray(index)
         index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.intp)
         mask = None if self.mask is None else [self.mask[row] for row in index]
-        return Detections(self.image[index], self.label[index], self.box[index], self.score[index], mask, self.classes)
+        return Detections(self.image[index], self.label[index], self.box[index], self.score[index], mask, self.classes,
+                          self.sizes)
 
     def of_image(self, image: int) -> 'Detections':
         """Those of one image. For all images, by_image is faster."""

@@ -4,6 +4,7 @@
     header.py    what a file says before its pixels; formats.py   what a file is that cannot be decoded
     notices.py   what is to be said of many images, a line a kind
     windows.py   windows of pixels, resized
+    sources.py   what a person names to be looked at; video.py   videos and cameras
 """
 from lib.image.file import ImageFile, Picture, read_image
 from lib.image.image_ext import write_planes

@@ -4,10 +4,12 @@ Temporaries lie beside the file as `.<name>.tmp-<process>`. Folders are made if 
 (rights, a full disk) is a SniperError that names the file.
 """
 import contextlib
+import errno
 import logging
 import os
 import re
 import shutil
+import tempfile
 from typing import Any, BinaryIO, Callable, Iterator, TextIO, Tuple
 
 from lib.utils.errors import SniperError
@@ -60,6 +62,28 @@ def publish(temporary: str, path: str) -> None:
     except OSError as error:
         _remove(temporary)
         raise _refused(path, error) from error
+
+
+def check_writable(path: str, folder: bool = False) -> None:
+    """SniperError unless the file `path` can be written, or files in it if it is a `folder`; folders are made.
+
+    To be asked before hours of work: a file is tried, as no right or flag tells all that a system can refuse.
+    """
+    place = path if folder else os.path.dirname(path) or '.'
+    try:
+        if not folder and os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not folder and os.path.exists(path) and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if not folder and os.path.exists(path) and not os.path.isfile(path):
+            return  # /dev/null, a pipe
+        os.makedirs(place, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except FileExistsError:
+        raise SniperError(f'cannot write {path}: a file is where a folder should be') from None
+    except OSError as error:
+        raise _refused(path, error) from None
 
 
 def remove_stale_temporaries(folder: str) -> None:

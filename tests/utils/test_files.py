@@ -89,3 +89,18 @@ def test_stale_temporaries(tmp_path):
         (tmp_path / name).write_text('')
     files.remove_stale_temporaries(str(tmp_path))
     assert set(os.listdir(str(tmp_path))) == {f'.c.tmp-{os.getppid()}', 'd.tmp-1', '.e', 'f'}
+
+
+def test_whether_a_place_can_be_written_to_is_tried(tmp_path):
+    (tmp_path / 'file').write_text('kept')
+    files.check_writable(str(tmp_path / 'new' / 'a.json'))
+    files.check_writable(str(tmp_path / 'folder'), folder=True)
+    files.check_writable(str(tmp_path / 'file'))
+    files.check_writable('/dev/null')
+    assert sorted(os.listdir(str(tmp_path))) == ['file', 'folder', 'new'] and os.listdir(str(tmp_path / 'new')) == []
+    assert (tmp_path / 'file').read_text() == 'kept'
+    for path, folder, words in ((tmp_path / 'file' / 'a', False, 'a file is where a folder should be'),
+                                (tmp_path / 'file', True, 'a file is where'), (tmp_path / 'new', False, 'directory'),
+                                ('/proc/a', False, 'cannot write /proc/a')):
+        with pytest.raises(SniperError, match=words):
+            files.check_writable(str(path), folder)
