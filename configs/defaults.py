@@ -252,6 +252,12 @@ TEST = {
     # masks
     'WITH_MASK': key(False, 'give every detection a mask', 'graph detections'),
 
+    # slices
+    'SLICES': key([0, 0, 0], 'a scale each: run on overlapping squares of so many input pixels; 0 = on whole images',
+                  'detections', INTS, per_scale=True, low=0, high=8192),
+    'SLICE_OVERLAP': key(0.2, 'share of its side that a slice has in common with the next', 'detections', low=0,
+                         high=0.9),
+
     # AutoFocus
     'AUTO_FOCUS': key(False, 'the network also says where small objects are', 'graph detections'),
     'DO_PRUNING': key([False, False, False], 'a scale each: run on focus chips, drop detections at their borders',

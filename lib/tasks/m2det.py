@@ -29,7 +29,7 @@ UNUSED = ('network.ANCHOR_*', 'network.ROIS', 'network.STRIDE_IN_1X1', 'CLASS_AG
           'TRAIN.MAX_POLYGON_LEN', 'TRAIN.MAX_GT', 'TRAIN.MIN_OBJECT_SIDE', 'TRAIN.AUTO_FOCUS_*', 'TRAIN.SCALES',
           'TRAIN.VALID_RANGES', 'TRAIN.CHIP_*', 'TRAIN.CPP_CHIPS', 'TRAIN.NEG_CHIP*', 'TRAIN.RPN_*', 'TRAIN.BBOX_*',
           'TRAIN.ALIGNED_TARGETS', 'TEST.RPN_*', 'TEST.N_PROPOSAL_PER_SCALE', 'TEST.DO_PRUNING', 'TEST.PRUNING_BORDER',
-          'TEST.CHIP_*')
+          'TEST.CHIP_*', 'TEST.SLICE*')
 
 
 class M2DetTask(Task):
@@ -165,6 +165,8 @@ class M2DetTask(Task):
             check_scales(self.config)
             require(not any(self.config.TEST.DO_PRUNING), f'TEST.DO_PRUNING is {self.config.TEST.DO_PRUNING}, but '
                     f'{self.config.symbol} has no FocusPixels to make chips of: leave it out')
+            require(not any(self.config.TEST.SLICES), f'TEST.SLICES is {self.config.TEST.SLICES}, but '
+                    f'{self.config.symbol} looks at whole images: leave it out')
         require(purpose != 'train' or self.config.TRAIN.SAMPLER != 'chips', "TRAIN.SAMPLER is 'chips', but "
                 f"{self.config.symbol} looks at whole images: set it to 'images', or to 'crops'")
 

@@ -230,6 +230,7 @@ def test_the_heads_keep_float32():
     ('test', 'TEST.AUTO_FOCUS', 'True', 'TEST.AUTO_FOCUS is True'),
     ('test', 'TEST.EXTRACT_PROPOSALS', 'True', 'TEST.EXTRACT_PROPOSALS is True'),
     ('test', 'TEST.DO_PRUNING', '[True]', 'm2det has no FocusPixels'),
+    ('test', 'TEST.SLICES', '[256]', 'm2det looks at whole images'),
     ('demo', 'M2DET.input_size', '63', 'no multiple of 16'),
     ('train', 'M2DET.input_size', '32', 'too small for 3 maps')])
 def test_refused(purpose, key, value, message):
