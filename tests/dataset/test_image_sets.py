@@ -56,7 +56,7 @@ def test_sets_of_labelling_tools(tmp_path):
 
 
 def test_no_data_set(tmp_path):
-    with pytest.raises(SniperError, match='is in no format that is known; looked for coco: annotations/instances_<set>'):
+    with pytest.raises(SniperError, match='in no format that is known; looked for coco: annotations/instances_<set>'):
         find_image_sets(str(tmp_path))
     with pytest.raises(SniperError, match='absent is missing'):
         find_image_sets(str(tmp_path / 'absent'))
