@@ -140,9 +140,10 @@ def test_files_that_are_named_are_there():
     missing = []
     for page in PAGES.values():
         words = ' '.join([*page.spans, *(code for _, code in page.blocks)])
-        for path in re.findall(r'(?<![\w./-])(?!\S*my_operator)(?:lib|configs|symbols|scripts|benchmarks|tests|docs)/[\w/-]+\.\w+',
+        for path in re.findall(r'(?<![\w./-])(?:lib|configs|symbols|scripts|benchmarks|tests|docs)/[\w/-]+\.\w+',
                                words):
-            if not any(os.path.exists(os.path.join(ROOT, folder, path)) for folder in ('', dirname(page.path))):
+            places = (os.path.join(ROOT, folder, path) for folder in ('', dirname(page.path)))
+            if 'my_operator' not in path and not any(map(os.path.exists, places)):
                 missing.append((page.path, path))
         for name in re.findall(r'(?<![\w./-])((?:sniper|m2det)\w+\.yml)', words):
             if name not in configurations:
