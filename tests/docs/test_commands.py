@@ -1,6 +1,5 @@
 """What the pages show can be typed: programs, modules, options, configurations, keys and files are there."""
 import argparse
-import functools
 import importlib
 import os
 import re
@@ -55,33 +54,29 @@ def commands(words):
     yield from commands(rest[inner:])
 
 
-@functools.lru_cache(maxsize=None)
-def main_of(program):
-    """The function behind a program, or None where its arguments are not looked at. AssertionError if there is none."""
+def module_of(program):
+    """The module that runs, or '' where its arguments are not looked at. AssertionError if there is no such program."""
     if program.startswith('-m '):
         module = program[3:]
-        if module in OF_OTHERS:
-            return None
         folder = os.path.join(ROOT, *module.split('.'))
-        assert os.path.isdir(folder) or os.path.isfile(folder + '.py'), 'there is no such module'
-        return importlib.import_module(module + '.__main__' * os.path.isdir(folder)).main
+        assert module in OF_OTHERS or os.path.isdir(folder) or os.path.isfile(folder + '.py'), 'there is no such module'
+        return '' if module in OF_OTHERS else module + '.__main__' * os.path.isdir(folder)
     assert os.path.isfile(os.path.join(ROOT, program)), 'there is no such program'
-    if not program.endswith('.py') or program.startswith('SNIPER-mxnet/'):
-        return None
-    return importlib.import_module(os.path.basename(program)[:-3]).main
+    ours = program.endswith('.py') and not program.startswith('SNIPER-mxnet/')
+    return os.path.basename(program)[:-3] if ours else ''
 
 
 def check(program, arguments):
     """AssertionError or SystemExit if the program does not take these arguments."""
-    main = main_of(program)
+    module = module_of(program)
     cut = next((place for place, word in enumerate(arguments) if word[0:1] == '…'), len(arguments))
     arguments = [STAND_INS.get(word, word) for word in arguments[:cut]]
     for before, word in zip(['', *arguments], arguments):
         assert before != '--cfg' or os.path.isfile(os.path.join(ROOT, word)), f'there is no {word}'
-    if main is None or not arguments:
+    if not module or not arguments:
         return
     try:
-        main(arguments)
+        importlib.import_module(module).main(arguments)
     except Parsed as parsed:
         args = parsed.args[0]
     overrides = getattr(args, 'overrides', None)
