@@ -59,6 +59,7 @@ def main(argv=None):
     roidb, classes, test_roidb = _roidbs(base)
     seen = settings.examine(base, roidb, test_roidb, memory, _shipped_sizes(base, classes))
     entries = settings.data_entries(found, args.data, output, classes) + settings.scale_entries(seen, memory)
+    entries += settings.start_entries(base)
 
     from lib.engine.devices import share_cores
     share_cores(base)
