@@ -65,7 +65,7 @@ def parse(argv):
     parser.add_argument('--only', choices=sorted(STARTS), help='one of the two')
     parser.add_argument('--cfg', type=user_path, metavar='FILE', help='settings (default: of lib.suggest)')
     parser.add_argument('--upside_down', action='store_true', help='for lib.suggest: objects look natural so')
-    parser.add_argument('--seconds', type=float, default=20, metavar='N', help='to measure for (default: %(default)s)')
+    parser.add_argument('--seconds', type=float, default=40, metavar='N', help='to measure for (default: %(default)s)')
     parser.add_argument('--out', default='output/pretrained', metavar='FOLDER', help='default: %(default)s')
     args = parser.parse_args(argv)
     if not all(0 < minutes <= 600 for minutes in args.minutes):

@@ -68,7 +68,7 @@ def main(argv=None):
     entries += settings.training_entries(base, seen.sizes.total, batch, args.upside_down)
     entries.append(settings.shipped_entry(base, seen))
     config = _load(args, entries, classes)
-    pace = measured_pace(config, _training_roidb(config), args.seconds)
+    pace = measured_pace(config, _training_roidb(config), args.seconds, classes)
     plan = schedule(pace, args.minutes, batch)
     entries += settings.schedule_entries(config, pace, plan, batch, args.minutes)
     _write(args, entries)

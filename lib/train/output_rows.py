@@ -9,6 +9,7 @@ from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from configs.keys import declared_keys, plain_value, value_of
+from lib.dataset.class_list import BACKGROUND
 from lib.dataset.class_names import NOWHERE, match_classes, named
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
@@ -45,7 +46,8 @@ def kept_rows(config, classes: Sequence[str], start: InitialWeights, shapes: Dic
               given: Dict[str, tuple], counted: int = 0) -> KeptRows:
     """classes: of the training, background first, () if nobody knows them; shapes, given: {name: shape} of the network's
     arrays and of the file's; counted: classes that the file's arrays tell, where its side file does not name them."""
-    ours, theirs, match = _labels(tuple(classes), start.classes, counted)
+    classes = tuple(classes) or (BACKGROUND, *(f'class {label}' for label in range(1, config.dataset.NUM_CLASSES)))
+    ours, theirs, match = _labels(classes, start.classes, counted)
     now = get_task(config).output_rows(ours)
     then = get_task(_as_trained(config, start.sidecar.get('config'))).output_rows(theirs)
     sources = {}
