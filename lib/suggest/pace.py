@@ -19,7 +19,8 @@ USED_OF_TIME = 0.92      # of a training is spent on batches; the rest begins ep
 LEAST_OF_MEMORY = 2.0    # times that a training takes of what it needs at the very least
 BUSY = 0.7               # cores, below which something else had the machine
 LEAST_CORES = 0.05       # that say anything about a whole one
-SETTLED = 30             # epochs from which on more teach little
+SETTLED = 30             # epochs from which on more teach little, unless they have few chips:
+SETTLED_CHIPS = 48000    # that a network wants to see at least, however few pictures there are
 FEW_EPOCHS = 4           # below which a part of an epoch matters
 
 
@@ -101,12 +102,17 @@ def measured_pace(config, roidb, seconds: float, classes: Sequence[str] = ()) ->
         return Pace(count * chips / spent, batches * chips, (now.processor - start.processor) / spent)
 
 
+def settled(chips: int) -> int:
+    """Epochs of so many chips from which on more teach little."""
+    return max(SETTLED, math.ceil(SETTLED_CHIPS / max(chips, 1)))
+
+
 def schedule(pace: Pace, minutes: float, batch: int) -> Schedule:
-    """Epochs for the time that there is, SETTLED at most; parts of epochs where whole ones are few."""
+    """Epochs for the time that there is, `settled` at most; parts of epochs where whole ones are few."""
     chips = max(batch, int(USED_OF_TIME * 60 * minutes * pace.usual_rate))
     possible = chips / pace.chips
     if possible >= FEW_EPOCHS:
-        epochs, batches = min(int(possible), SETTLED), 0
+        epochs, batches = min(int(possible), settled(pace.chips)), 0
         chips = epochs * pace.chips
     else:
         epochs = math.ceil(possible)

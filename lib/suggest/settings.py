@@ -10,7 +10,7 @@ from lib.dataset.image_sets import ImageSets
 from lib.dataset.object_sizes import ObjectSizes, object_sizes
 from lib.suggest import limits as limit
 from lib.suggest.anchors import Anchors, choose_anchors
-from lib.suggest.pace import SETTLED, Pace, Schedule
+from lib.suggest.pace import Pace, Schedule, settled
 from lib.suggest.scales import Plan, plan_of_weights, plan_scales, seen_by_plan
 from lib.suggest.text import Entry
 from lib.tasks.anchor_fit import shown_in_training
@@ -147,7 +147,7 @@ def schedule_entries(config, pace: Pace, plan: Schedule, batch: int, minutes: fl
     if pace.busy:
         why.append(f'The machine was busy: training had {pace.cores:.1f} cores; reckoned is with one, '
                    f'{pace.usual_rate:.3g} chips a second.')
-    if plan.epochs == SETTLED and not plan.batches:
+    if plan.epochs == settled(pace.chips) and not plan.batches:
         why.append('There is time for more, which teach little: look at the result first.')
     entries = [Entry('TRAIN.end_epoch', plan.epochs, tuple(why))]
     if plan.batches:
