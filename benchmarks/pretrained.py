@@ -10,8 +10,8 @@ batch are measured once a data set, by the training itself, all in one process (
 pace.json; so many batches are trained as fit. What each training then took of the processor, with its start and its
 checkpoints, is in the rows too.
 
-A row that is done is not done again, and a training that was stopped goes on (--resume), so the same command may be given
-again. With --only, both starts may run side by side, each with `taskset -c N` in front:
+A row that is done is not done again, and a training that was stopped goes on (--resume), so the same command may be
+given again. With --only, both starts may run side by side, each with `taskset -c N` in front:
 
     taskset -c 1 python -m benchmarks.pretrained --data data/bccd --upside_down --only random
 """
@@ -131,7 +131,8 @@ def row_of(args, cfg: str, place: str, start: str, minutes: float, pace) -> dict
     call('main_test.py', '--cfg', cfg, '--set', *pairs, timeout=3600)
     metrics = read_metrics(out)
     return dict({name: metrics[name] for name in METRICS}, data=args.name, start=start, minutes=minutes,
-                batches=keys['TRAIN__end_epoch'] * keys['TRAIN__MAX_BATCHES'], seconds_a_batch=round(pace['seconds'], 3),
+                batches=keys['TRAIN__end_epoch'] * keys['TRAIN__MAX_BATCHES'],
+                seconds_a_batch=round(pace['seconds'], 3),
                 processor_minutes=None if resumed else round(spent / 60, 2))
 
 

@@ -209,8 +209,8 @@ class Task:
         return None
 
     def output_rows(self, classes: Sequence[Hashable]) -> Dict[str, List[Hashable]]:
-        """{name of an array: what each of its rows is for}, of heads' last layers, whose rows belong to classes, anchors
-        and the like. Weights for other classes lend the rows that mean the same (lib.train.output_rows).
+        """{name of an array: what each of its rows is for}, of heads' last layers, whose rows belong to classes,
+        anchors and the like. Weights for other classes lend the rows that mean the same (lib.train.output_rows).
 
         classes: with background first. A row is for any value that stands for it and is no other row's in its array.
         """

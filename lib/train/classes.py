@@ -1,6 +1,6 @@
 """Training data in the classes of the weights that training goes on with: a checkpoint (--resume), or a detector whose
-heads are kept as they are (network.KEEP_HEADS True). An output of the network stays the class that it was, whatever order a new
-annotation file has."""
+heads are kept as they are (network.KEEP_HEADS True). An output of the network stays the class that it was,
+whatever order a new annotation file has."""
 import logging
 from typing import Sequence, Tuple
 

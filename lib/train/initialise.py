@@ -95,8 +95,8 @@ def frozen_parameters(config, names):
 
 
 class FirstValues(NamedTuple):
-    """Of initial weights: args, auxs: arrays that are taken over, {name: NDArray}. rows: {name: (array of the file, source
-    of each row as in lib.train.output_rows)} of arrays of which only some rows are."""
+    """Of initial weights. args, auxs: arrays that are taken over, {name: NDArray}; rows: {name: (array of the file,
+    source of each row as in lib.train.output_rows)} of arrays of which only some rows are."""
 
     args: Dict[str, Any]
     auxs: Dict[str, Any]

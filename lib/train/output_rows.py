@@ -4,7 +4,7 @@ A row of a head's last layers belongs to a class or an anchor, as its task says 
 classes, or of another number of them, lend the rows that mean the same; the others are initialised.
 """
 import copy
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Sequence
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from lib.tasks import get_task
 from lib.utils.errors import SniperError
 from lib.weights.initial import InitialWeights
 from lib.weights.parameter_matching import shortened
-from symbols.variants import CLASSES
 
 LISTED = 6      # layers in one line
 
@@ -44,8 +43,8 @@ class KeptRows(NamedTuple):
 
 def kept_rows(config, classes: Sequence[str], start: InitialWeights, shapes: Dict[str, tuple],
               given: Dict[str, tuple], counted: int = 0) -> KeptRows:
-    """classes: of the training, background first, () if nobody knows them; shapes, given: {name: shape} of the network's
-    arrays and of the file's; counted: classes that the file's arrays tell, where its side file does not name them."""
+    """classes: of the training, background first, () if nobody knows them; shapes, given: {name: shape} of the
+    network's arrays and of the file's; counted: classes that the file's arrays tell, where its side file does not name them."""
     classes = tuple(classes) or (BACKGROUND, *(f'class {label}' for label in range(1, config.dataset.NUM_CLASSES)))
     ours, theirs, match = _labels(classes, start.classes, counted)
     now = get_task(config).output_rows(ours)

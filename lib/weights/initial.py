@@ -20,8 +20,8 @@ NEW, BY_NAME, WHOLE = 'new', 'by name', 'whole'     # what becomes of the heads,
 
 
 class InitialWeights(NamedTuple):
-    """path: of the parameter file; sidecar: its side file, {} if there is none; heads: NEW = initialised anew; BY_NAME =
-    kept, but for outputs of classes and anchors that the file does not have; WHOLE = kept."""
+    """path: of the parameter file; sidecar: its side file, {} if there is none; heads: NEW = initialised anew; BY_NAME
+    = kept, but for outputs of classes and anchors that the file does not have; WHOLE = kept."""
 
     path: str
     sidecar: dict
