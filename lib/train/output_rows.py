@@ -44,7 +44,7 @@ class KeptRows(NamedTuple):
 def kept_rows(config, classes: Sequence[str], start: InitialWeights, shapes: Dict[str, tuple],
               given: Dict[str, tuple], counted: int = 0) -> KeptRows:
     """classes: of the training, background first, () if nobody knows them; shapes, given: {name: shape} of the
-    network's arrays and of the file's; counted: classes that the file's arrays tell, where its side file does not name them."""
+    network's arrays and of the file's; counted: classes that these tell, where the side file does not name them."""
     classes = tuple(classes) or (BACKGROUND, *(f'class {label}' for label in range(1, config.dataset.NUM_CLASSES)))
     ours, theirs, match = _labels(classes, start.classes, counted)
     now = get_task(config).output_rows(ours)
