@@ -1,7 +1,7 @@
 """How fast this machine trains: the training itself, for some seconds, on the data and the settings that are meant."""
 import math
 import time
-from typing import NamedTuple
+from typing import NamedTuple, Sequence
 
 from lib.distributed.workers import ALONE
 from lib.engine.devices import contexts
@@ -74,15 +74,15 @@ def fitting_batch(config, memory: float) -> int:
     return batch
 
 
-def measured_pace(config, roidb, seconds: float) -> Pace:
+def measured_pace(config, roidb, seconds: float, classes: Sequence[str] = ()) -> Pace:
     """Train for about `seconds`, two batches at least; nothing is kept.
 
-    config: with NUM_CLASSES; roidb: of lib.dataset.load_training_roidb.
+    config: with NUM_CLASSES; roidb, classes: of lib.dataset.load_training_roidb.
     """
     devices, detector = contexts(config), get_detector(config.symbol)
     chips = config.TRAIN.BATCH_IMAGES * config.TRAIN.ACCUMULATE * len(devices)
     with TrainIterator(roidb, config, chips) as iterator, make_step(config, detector, iterator, devices) as step:
-        init_parameters(step, detector, config)
+        init_parameters(step, detector, config, classes)
         batches = iterator.start_epoch(0)
         init_optimiser(step, config, learning_rate(config, batches * chips, chips), ALONE)
         needed = TrainMetrics(get_task(config).metrics(), step.output_names,

@@ -15,6 +15,7 @@ from lib.suggest.scales import Plan, plan_of_weights, plan_scales, seen_by_plan
 from lib.suggest.text import Entry
 from lib.tasks.anchor_fit import shown_in_training
 from lib.utils.errors import SniperError
+from lib.weights.initial import shipped_models
 from symbols.registry import feature_stride
 
 FEW_PICTURES = 1000     # below which colours are varied: so few are learnt by heart
@@ -116,6 +117,15 @@ def shipped_entry(config, found: Found) -> Entry:
     return Entry('TEST.SHIPPED_MODEL', config.TEST.SHIPPED_MODEL if found.weights else '', (
         'Taken by a test until you have trained: these weights know the classes.' if found.weights else
         'The shipped weights know other classes, or objects of other sizes.',))
+
+
+def start_entries(config) -> List[Entry]:
+    """What training begins with, where a detector of the base's network ships and the base says nothing else."""
+    if config.network.pretrained or config.symbol not in shipped_models():
+        return []
+    return [Entry('network.pretrained', config.symbol, (
+        'Training begins with this shipped detector; outputs of classes and anchors that it does not have are new.',
+        "'' begins with random weights. What that makes of it: docs/start_from_a_detector.md."))]
 
 
 def training_entries(config, pictures: int, batch: int, upside_down: bool) -> List[Entry]:

@@ -93,7 +93,7 @@ def test_a_suggestion_loads_and_is_checked(tmp_path, capsys):
 def measured(monkeypatch):
     """Nothing is trained: the pace of a machine, and a batch that fits, are given."""
     from lib.suggest import pace
-    monkeypatch.setattr(pace, 'measured_pace', lambda config, roidb, seconds: Pace(12.0, 900, 1.0))
+    monkeypatch.setattr(pace, 'measured_pace', lambda config, roidb, seconds, classes: Pace(12.0, 900, 1.0))
     monkeypatch.setattr(pace, 'fitting_batch', lambda config, memory: 8)
 
 
