@@ -14,12 +14,12 @@ from configs.legacy import LEGACY
 from tests.conftest import ROOT
 from tests.docs.pages import read_pages
 
-PAGES = read_pages()
+OF_BEFORE = ('docs/changelog.md',)      # names what there was
+PAGES = [page for page in read_pages().values() if page.path not in OF_BEFORE]
 TINY = 'configs/faster/sniper_tiny_e2e.yml'
 STAND_INS = {'...': TINY, 'my.yml': TINY, 'SECONDS': '1', 'CHIPS': '1'}   # for what a reader puts in
 PYTHON = ('python', '.venv/bin/python')
 OF_OTHERS = ('pytest', 'pip', 'venv')
-OF_BEFORE = ('docs/changelog.md',)      # names what there was
 NO_KEYS = ('TRAIN.LR', 'network.variant')       # a typing error that is explained; names of graphs
 
 
@@ -117,7 +117,7 @@ def wrong_commands(pages):
 
 
 def test_commands_can_be_typed(only_parsing, capsys):
-    wrong, count = wrong_commands(page for page in PAGES.values() if page.path not in OF_BEFORE)
+    wrong, count = wrong_commands(PAGES)
     assert wrong == [] and count > 100, capsys.readouterr().err
 
 
@@ -126,14 +126,14 @@ def test_commands_can_be_typed(only_parsing, capsys):
                                   'python main_train.py --set TRAIN.LR 1',
                                   'python scripts/launch.py -n 2 -s 1 python main_train.py --nothing'])
 def test_a_wrong_command_is_found(line, only_parsing, capsys):
-    page = next(iter(PAGES.values()))._replace(blocks=[('bash', line)], spans=[])
+    page = PAGES[0]._replace(blocks=[('bash', line)], spans=[])
     assert len(wrong_commands([page])[0]) == 1
 
 
 def test_files_that_are_named_are_there():
     configurations = {name for _, _, names in os.walk(os.path.join(ROOT, 'configs')) for name in names}
     missing = []
-    for page in PAGES.values():
+    for page in PAGES:
         words = ' '.join([*page.spans, *(code for _, code in page.blocks)])
         for path in re.findall(r'(?<![\w./-])(?:lib|configs|symbols|scripts|benchmarks|tests|docs)/[\w/-]+\.\w+',
                                words):
@@ -150,7 +150,7 @@ def test_keys_that_are_named_are_there():
     keys = {f'{section}.{key}' for tree in (KEYS, LEGACY) for section, names in tree.items()
             if isinstance(names, dict) for key in names}
     missing = []
-    for page in PAGES.values():
+    for page in PAGES:
         for key in re.findall(r'(?<![\w./])(?:TRAIN|TEST|network|dataset|M2DET)\.[A-Za-z]\w*', ' '.join(page.spans)):
             if key not in keys and key not in NO_KEYS and key[-1] != '_':
                 missing.append((page.path, key))
