@@ -7,7 +7,8 @@ import pytest
 
 from lib.bbox.detections import Detections
 from lib.inference.detection_store import rows_of
-from lib.inference.other_test import FINAL, KEPT, find_results, load_kept, load_other, short_names
+from lib.inference.other_test import FINAL, KEPT, find_results, load_kept, load_other
+from lib.utils.short_names import short_names
 from lib.utils.errors import SniperError
 from lib.utils.npz import write_npz
 
