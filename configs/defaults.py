@@ -32,7 +32,8 @@ from configs.schema import (
 NETWORK = {
     'pretrained': key('', "initial weights: a shipped model's name (sniper_tiny), the prefix of their files, or a "
                       ".params file; '' trains from scratch", 'graph schedule machine', PATH),
-    'pretrained_epoch': key(0, 'number in the name of the initial weights, PREFIX-0000.params', 'schedule', low=0),
+    'pretrained_epoch': key(0, 'number in the name of the initial weights, PREFIX-0000.params; or as TEST.TEST_EPOCH',
+                            'schedule', CHECKPOINT, low=0),
     'KEEP_HEADS': key('auto', "heads start from the initial weights too: 'by_name' = but for outputs of classes and "
                       "anchors that these do not have; 'auto' = so, where a side file names their classes, else anew; "
                       'True = with all their classes, and no others; False = always anew', 'schedule', BOOL_OR_HOW),
