@@ -1,6 +1,5 @@
 """What the pages show can be typed: programs, modules, options, configurations, keys and files are there."""
 import argparse
-import functools
 import importlib
 import os
 import re
@@ -15,12 +14,12 @@ from configs.legacy import LEGACY
 from tests.conftest import ROOT
 from tests.docs.pages import read_pages
 
-PAGES = read_pages()
+OF_BEFORE = ('docs/changelog.md',)      # names what there was
+PAGES = [page for page in read_pages().values() if page.path not in OF_BEFORE]
 TINY = 'configs/faster/sniper_tiny_e2e.yml'
 STAND_INS = {'...': TINY, 'my.yml': TINY, 'SECONDS': '1', 'CHIPS': '1'}   # for what a reader puts in
 PYTHON = ('python', '.venv/bin/python')
 OF_OTHERS = ('pytest', 'pip', 'venv')
-OF_BEFORE = ('docs/changelog.md',)      # names what there was
 NO_KEYS = ('TRAIN.LR', 'network.variant')       # a typing error that is explained; names of graphs
 
 
@@ -55,33 +54,29 @@ def commands(words):
     yield from commands(rest[inner:])
 
 
-@functools.lru_cache(maxsize=None)
-def main_of(program):
-    """The function behind a program, or None where its arguments are not looked at. AssertionError if there is none."""
+def module_of(program):
+    """The module that runs, or '' where its arguments are not looked at. AssertionError if there is no such program."""
     if program.startswith('-m '):
         module = program[3:]
-        if module in OF_OTHERS:
-            return None
         folder = os.path.join(ROOT, *module.split('.'))
-        assert os.path.isdir(folder) or os.path.isfile(folder + '.py'), 'there is no such module'
-        return importlib.import_module(module + '.__main__' * os.path.isdir(folder)).main
+        assert module in OF_OTHERS or os.path.isdir(folder) or os.path.isfile(folder + '.py'), 'there is no such module'
+        return '' if module in OF_OTHERS else module + '.__main__' * os.path.isdir(folder)
     assert os.path.isfile(os.path.join(ROOT, program)), 'there is no such program'
-    if not program.endswith('.py') or program.startswith('SNIPER-mxnet/'):
-        return None
-    return importlib.import_module(os.path.basename(program)[:-3]).main
+    ours = program.endswith('.py') and not program.startswith('SNIPER-mxnet/')
+    return os.path.basename(program)[:-3] if ours else ''
 
 
 def check(program, arguments):
     """AssertionError or SystemExit if the program does not take these arguments."""
-    main = main_of(program)
+    module = module_of(program)
     cut = next((place for place, word in enumerate(arguments) if word[0:1] == '…'), len(arguments))
     arguments = [STAND_INS.get(word, word) for word in arguments[:cut]]
     for before, word in zip(['', *arguments], arguments):
         assert before != '--cfg' or os.path.isfile(os.path.join(ROOT, word)), f'there is no {word}'
-    if main is None or not arguments:
+    if not module or not arguments:
         return
     try:
-        main(arguments)
+        importlib.import_module(module).main(arguments)
     except Parsed as parsed:
         args = parsed.args[0]
     overrides = getattr(args, 'overrides', None)
@@ -122,7 +117,7 @@ def wrong_commands(pages):
 
 
 def test_commands_can_be_typed(only_parsing, capsys):
-    wrong, count = wrong_commands(page for page in PAGES.values() if page.path not in OF_BEFORE)
+    wrong, count = wrong_commands(PAGES)
     assert wrong == [] and count > 100, capsys.readouterr().err
 
 
@@ -131,14 +126,14 @@ def test_commands_can_be_typed(only_parsing, capsys):
                                   'python main_train.py --set TRAIN.LR 1',
                                   'python scripts/launch.py -n 2 -s 1 python main_train.py --nothing'])
 def test_a_wrong_command_is_found(line, only_parsing, capsys):
-    page = next(iter(PAGES.values()))._replace(blocks=[('bash', line)], spans=[])
+    page = PAGES[0]._replace(blocks=[('bash', line)], spans=[])
     assert len(wrong_commands([page])[0]) == 1
 
 
 def test_files_that_are_named_are_there():
     configurations = {name for _, _, names in os.walk(os.path.join(ROOT, 'configs')) for name in names}
     missing = []
-    for page in PAGES.values():
+    for page in PAGES:
         words = ' '.join([*page.spans, *(code for _, code in page.blocks)])
         for path in re.findall(r'(?<![\w./-])(?:lib|configs|symbols|scripts|benchmarks|tests|docs)/[\w/-]+\.\w+',
                                words):
@@ -155,7 +150,7 @@ def test_keys_that_are_named_are_there():
     keys = {f'{section}.{key}' for tree in (KEYS, LEGACY) for section, names in tree.items()
             if isinstance(names, dict) for key in names}
     missing = []
-    for page in PAGES.values():
+    for page in PAGES:
         for key in re.findall(r'(?<![\w./])(?:TRAIN|TEST|network|dataset|M2DET)\.[A-Za-z]\w*', ' '.join(page.spans)):
             if key not in keys and key not in NO_KEYS and key[-1] != '_':
                 missing.append((page.path, key))
