@@ -97,7 +97,7 @@ def chosen(images: int, count: int) -> np.ndarray:
 
 
 def flat_metrics(metrics: Mapping[str, Any], prefix: str = '') -> Dict[str, float]:
-    """The numbers of a data set's metrics; those of a dict in it get its name and a dot. Single classes are left out."""
+    """The numbers of a data set's metrics; those of a dict in it get its name and a dot. No single classes."""
     found: Dict[str, float] = {}
     for name, value in metrics.items():
         if isinstance(value, dict) and not name.startswith('per_class'):

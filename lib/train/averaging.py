@@ -22,7 +22,7 @@ Parameters = Dict[str, Any]     # name -> NDArray
 
 
 class WeightAverage(Hook):
-    """The mean of the trained parameters and the statistics of `step`, in single precision; begins with those it has."""
+    """The mean of the trained parameters and the statistics of `step`, in single precision; begins with these."""
 
     def __init__(self, step: TrainingStep, decay: float, workers: Workers = ALONE):
         self.step, self.decay, self.workers = step, decay, workers

@@ -9,15 +9,15 @@ logger = logging.getLogger(__name__)
 
 
 class EventFiles(Recorder):
-    """Event files of a run in `folder`. step: batches that were trained before; later events of files that are there are
-    hidden by TensorBoard. SniperError without the package."""
+    """Event files of a run in `folder`. step: batches that were trained before: TensorBoard hides later events of files
+    that are there. SniperError without the package."""
 
     def __init__(self, folder: str, step: int = 0):
         try:
             from tensorboardX import SummaryWriter
         except ImportError as error:
-            raise SniperError(f'TRAIN.TENSORBOARD is True, but tensorboardX cannot be loaded ({error}): .venv/bin/python -m '
-                              'pip install -r requirements-optional.txt, or set it to False') from None
+            raise SniperError(f'TRAIN.TENSORBOARD is True, but tensorboardX cannot be loaded ({error}): '
+                              '.venv/bin/python -m pip install -r requirements-optional.txt, or set it to False') from None
         try:
             self._writer = SummaryWriter(folder, purge_step=step + 1 if step else None)
         except OSError as error:

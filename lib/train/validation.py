@@ -23,14 +23,14 @@ logger = logging.getLogger(__name__)
 SHOWN = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'segm.AP')    # of the metrics, in the log
 
 
-# (prefix, tag) of weights -> `metrics`, numbers by name; `metric`, name of the one that counts; `images` that were looked
-# at; `unreadable`, of these, which count as without detections
+# (prefix, tag) of weights -> `metrics`, numbers by name; `metric`, name of the one that counts; `images` that were
+# looked at; `unreadable`, of these, which count as without detections
 Validator = Callable[[str, str], Any]
 
 
 class Kept(NamedTuple):
-    """How weights are kept. prefix: of the files; facts: entries of side files; box_layer: of the task; make_room: called
-    before the first file takes the place of an earlier run's."""
+    """How weights are kept. prefix: of the files; facts: entries of side files; box_layer: of the task; make_room:
+    called before the first file takes the place of an earlier run's."""
     prefix: str
     facts: Mapping[str, Any]
     box_layer: Any = None
@@ -73,7 +73,7 @@ class Validations(Hook):
     def after_launch(self, batch: LaunchedBatch):
         """Validate, where it is due: the parameters are those after the update of the batch."""
         last = batch.number + 1 == self.epoch.batches
-        due = last if self.every == 'epoch' else batch.step % self.every == 0
+        due = last if isinstance(self.every, str) else batch.step % self.every == 0
         if due or last and self.epoch.number + 1 == self.end_epoch:
             self._validate(Place(batch.step, self.epoch.number + 1, batch.number + 1, self.epoch.batches))
 
@@ -90,7 +90,7 @@ class Validations(Hook):
         self.pause(time.monotonic() - started)
 
     def _outcome(self, place, args, auxs, started):
-        """Test the weights, keep them if they are the best -> get_state with `error`: what went wrong, '' for nothing."""
+        """Test the weights, keep them if they are the best -> get_state, and `error`: what went wrong or ''."""
         kept, where = self.kept, dict(epoch=place.epoch - 1, batch=place.batch, step=place.step)
         facts = dict(kept.facts, **where)
         if self.average:
@@ -117,8 +117,8 @@ class Validations(Hook):
 
     def _say(self, result, best):
         shown = [name for name in dict.fromkeys((result.metric,) + SHOWN) if name in result.metrics]
-        logger.info('Validation in epoch %d, batch %d%s: %s; %d images in %s; %s', result.place.epoch, result.place.batch,
-                    ' (averaged weights)' if result.averaged else '',
+        logger.info('Validation in epoch %d, batch %d%s: %s; %d images in %s; %s', result.place.epoch,
+                    result.place.batch, ' (averaged weights)' if result.averaged else '',
                     '  '.join(f'{name} {result.metrics[name]:.4f}' for name in shown), result.images,
                     duration(result.seconds) if result.seconds > 60 else f'{result.seconds:.1f} s',
                     f'the best so far, kept as {os.path.basename(self.kept.prefix)}-{BEST}.params' if result.best
@@ -136,6 +136,7 @@ def out_of_patience(state: Optional[Mapping[str, Any]], patience: int) -> bool:
 def stopped_line(state: Mapping[str, Any], patience: int) -> str:
     """Why training stopped, and what to do."""
     best = state['best'] or {'metric': 'the metric', 'value': float('nan'), 'epoch': 0, 'batch': 0}
-    return (f'Stopped: {best["metric"]} has not risen for {state["since_best"]} validations (TRAIN.PATIENCE {patience}). '
-            f'The best weights, {best["metric"]} {best["value"]:.4f} in epoch {best["epoch"] + 1}, batch {best["batch"]}, '
-            'are tested by --set TEST.TEST_EPOCH best; --resume with a higher TRAIN.PATIENCE, or 0, trains on')
+    return (f'Stopped: {best["metric"]} has not risen for {state["since_best"]} validations (TRAIN.PATIENCE {patience}'
+            f'). The best weights, {best["metric"]} {best["value"]:.4f} in epoch {best["epoch"] + 1}, batch '
+            f'{best["batch"]}, are tested by --set TEST.TEST_EPOCH best; --resume with a higher TRAIN.PATIENCE, or 0, '
+            'trains on')

@@ -8,7 +8,6 @@ import argparse
 import glob
 import io
 import logging
-import math
 import os
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -34,8 +33,8 @@ Curve = Tuple[np.ndarray, np.ndarray]   # batches, values
 
 
 class History(NamedTuple):
-    """What is known of a run. name: in the plot; training, validation: name of the metric -> curve; rate: learning rate;
-    metric: name of what validations count by, '' without any; epochs: batches after which an epoch ended."""
+    """What is known of a run. name: in the plot; training, validation: name of the metric -> curve; rate: learning
+    rate; metric: name of what validations count by, '' without any; epochs: batches after which an epoch ended."""
     name: str
     training: Dict[str, Curve]
     validation: Dict[str, Curve]
@@ -45,8 +44,8 @@ class History(NamedTuple):
 
 
 def find_file(place: str) -> str:
-    """The file of metrics that a run's folder, the one above it, or its path itself names: of several in a folder, the one
-    written last. SniperError if there is none."""
+    """The file of metrics that a run's folder, the one above it, or its path itself names: of several in a folder, the
+    one written last. SniperError if there is none."""
     if os.path.isfile(place):
         return place
     found = glob.glob(os.path.join(glob.escape(place), '*-metrics*.jsonl'))
@@ -146,7 +145,8 @@ def _scores(axis, histories):
             axis.annotate(f'{values[best]:.3f}', (steps[best], values[best]), textcoords='offset points', xytext=(0, 6),
                           ha='center', color=_style(number)['color'])
     if not any(history.metric for history in histories):
-        axis.text(0.5, 0.5, 'TRAIN.VALIDATE_EVERY was 0', ha='center', va='center', transform=axis.transAxes, color=GREY)
+        axis.text(0.5, 0.5, 'TRAIN.VALIDATE_EVERY was 0', ha='center', va='center', color=GREY,
+                  transform=axis.transAxes)
     axis.margins(y=0.15)
 
 
@@ -211,8 +211,9 @@ def smoothed(values: np.ndarray, width: int) -> np.ndarray:
 
 def run_names(places: Sequence[str], paths: Sequence[str]) -> Tuple[str, ...]:
     """Names of runs: their folders as far as these differ, and the file where a place is one. paths: of the files."""
-    ends = [os.path.dirname(os.path.abspath(path)) if os.path.isdir(place) else os.path.splitext(os.path.abspath(path))[0]
-            for place, path in zip(places, paths)]
+    files = [os.path.abspath(path) for path in paths]
+    ends = [os.path.dirname(file) if os.path.isdir(place) else os.path.splitext(file)[0]
+            for place, file in zip(places, files)]
     return short_names(ends) if len(ends) > 1 else ('/'.join(ends[0].split(os.sep)[-2:]),)
 
 
@@ -223,7 +224,7 @@ def _curve(rows) -> Curve:
 
 
 def _is_number(value) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and abs(value) < 1e15
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e15    # and no nan
 
 
 def _shortened(name, limit=48):

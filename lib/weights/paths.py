@@ -2,7 +2,7 @@
 
     <output_path or ./output>/<configuration>/<training image sets>/
         <prefix>-symbol.json, <prefix>-0003.params, ...         checkpoints, see lib.weights.checkpoint
-        <prefix>-0003-ema.params, <prefix>-best.params          averaged weights beside one; those of the best validation
+        <prefix>-0003-ema.params, <prefix>-best.params          averaged weights; those of the best validation
         <prefix>-metrics-<run>.jsonl, tensorboard/              how the training went
         results/<data set>_<test image sets>/<prefix>-0003/     what tests of the checkpoint of epoch 3 found there
         before-<date-time>/                                     an earlier run, see lib.weights.earlier_runs

@@ -99,8 +99,8 @@ def test_parameters_moved_and_are_finite(straight):
 
 def test_validations_change_nothing_and_find_what_a_test_finds(images, straight, tmp_path, capsys):
     import main_test
-    watched = ('TRAIN.VALIDATE_EVERY', '2', 'TRAIN.EMA', '0.5', 'TEST.SCALES', '[256px]', 'TEST.VALID_RANGES', '[[-1,-1]]',
-               'TEST.BATCH_IMAGES', '[1]')
+    watched = ('TRAIN.VALIDATE_EVERY', '2', 'TRAIN.EMA', '0.5', 'TEST.SCALES', '[256px]', 'TEST.VALID_RANGES',
+               '[[-1, -1]]', 'TEST.BATCH_IMAGES', '[1]')
     assert train(images, tmp_path, *watched) == 0
     assert_same_end(straight, tmp_path)
     assert 'Validation on 1 of the 1 images of SYNTHETIC_val, by AP' in capsys.readouterr().err

@@ -1,5 +1,5 @@
-"""Watching a training: validations, the best weights, early stopping, averaged weights, metrics; none of it changes what
-is trained, all of it goes on where a run ended."""
+"""Watching a training: validations, the best weights, early stopping, averaged weights, metrics; none of it changes
+what is trained, all of it goes on where a run ended."""
 import glob
 import json
 import logging
@@ -181,7 +181,8 @@ def test_patience_ends_a_training_and_survives_a_resume(tmp_path, caplog):
     prefix, values = str(tmp_path / 'S'), {1: 0.5, 2: 0.4, 3: 0.5, 4: 0.6, 5: 0.1, 6: 0.2}
     keys = {'VALIDATE_EVERY': 1, 'PATIENCE': 2}
     assert run(prefix, Judge(values), **keys) == 0
-    said = 'Stopped: AP has not risen for 2 validations (TRAIN.PATIENCE 2). The best weights, AP 0.5000 in epoch 1, batch 1'
+    said = ('Stopped: AP has not risen for 2 validations (TRAIN.PATIENCE 2). The best weights, AP 0.5000 in epoch 1, '
+            'batch 1')
     assert said in caplog.text
     before = sorted(os.listdir(str(tmp_path)))
     caplog.clear()
