@@ -10,6 +10,7 @@ pixels = after resizing; a chip is a window of CHIP_SIZE pixels.
 from configs.m2det_keys import BACKBONES
 from configs.scales import TEST_SCALES, TRAIN_SCALES
 from configs.schema import (
+                            BOOL_OR_HOW,
                             BOOLS,
                             FLOAT,
                             FLOATS,
@@ -27,11 +28,12 @@ from configs.schema import (
 )
 
 NETWORK = {
-    'pretrained': key('', "prefix of the initial weights' files; '' trains from scratch", 'graph schedule machine',
-                      PATH),
+    'pretrained': key('', "initial weights: a shipped model's name (sniper_tiny), the prefix of their files, or a "
+                      ".params file; '' trains from scratch", 'graph schedule machine', PATH),
     'pretrained_epoch': key(0, 'number in the name of the initial weights, PREFIX-0000.params', 'schedule', low=0),
-    'KEEP_HEADS': key(False, 'heads start from the initial weights too where these have them; False = always anew',
-                      'schedule'),
+    'KEEP_HEADS': key('auto', "heads start from the initial weights too: 'by_name' = but for outputs of classes and "
+                      "anchors that these do not have; 'auto' = so, where a side file names their classes, else anew; "
+                      'True = with all their classes, and no others; False = always anew', 'schedule', BOOL_OR_HOW),
     'PIXEL_MEANS': key([0, 0, 0], 'subtracted from pixels, 0 to 255, in the order blue, green, red',
                        'pixels detections proposals schedule', array_of(3)),
     'FIXED_PARAMS': key(['gamma', 'beta'], 'parameters whose name contains one of these are not trained', 'schedule',

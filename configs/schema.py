@@ -196,6 +196,7 @@ BOOLS = list_of(BOOL, 'a list of True and False')
 PAIRS = list_of(tuple_of(FLOAT, 2, ''), 'a list of pairs of numbers')
 TRIPLES = list_of(tuple_of(FLOAT, 3, ''), 'a list of triples of numbers')
 PROCESSES = one_of(INT, _word('auto'))
+BOOL_OR_HOW = one_of(BOOL, _word('auto'), _word('by_name'))
 INT_OR_INTS = one_of(INT, INTS)
 NUMBER_OR_NUMBERS = one_of(FLOAT, FLOATS)
 

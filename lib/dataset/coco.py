@@ -11,7 +11,6 @@ Classes are the file's categories in file order; a label is a position, 0 is bac
 import collections
 import logging
 import os
-from typing import List
 
 import numpy as np
 
@@ -189,13 +188,6 @@ class CocoDataset(Dataset):
         path = self._finder.path(image) or os.path.join(self.dataset_path, 'images', f'(image {image["id"]!r:.40})')
         return make_record(path, image['id'], image['width'], image['height'], boxes, classes,
                            outlines if self.masks else None, crowd=crowd)
-
-
-def annotated_sets(dataset_path: str) -> List[str]:
-    """Names of the sets of a folder that have annotations, sorted; [] if it holds none in this layout."""
-    prefix = PREFIXES[0]
-    paths = glob.glob(os.path.join(glob.escape(dataset_path), 'annotations', prefix + '*.json'))
-    return sorted(os.path.basename(path)[len(prefix):-len('.json')] for path in paths)
 
 
 def _content(path):

@@ -46,7 +46,7 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
             logger.info('All %d epochs are trained already: nothing to do (a higher TRAIN.end_epoch trains on)',
                         config.TRAIN.end_epoch)
             return 0
-        with initialised_step(config, detector, iterator, devices, prefix, found, workers) as step, NewRun(
+        with initialised_step(config, detector, iterator, devices, prefix, classes, found, workers) as step, NewRun(
                 prefix, begin=not found and workers.rank == 0) as new_run:
             samples, position, recount = settle_length(before, config, iterator, data, batch_size, position)
             batches = iterator.start_epoch(*position)
