@@ -57,11 +57,6 @@ def class_names(sidecar: dict) -> Tuple[str, ...]:
     return tuple(names) if usable and sidecar.get('tells_classes', True) else ()
 
 
-def shipped_sidecar(name: str) -> dict:
-    """Side file of a shipped model."""
-    return read_json(os.path.join(MODELS, name) + SHIPPED_TAG + '.json')
-
-
 def _stem(config):
     """Path without its ending."""
     named, epoch = config.network.pretrained, config.network.pretrained_epoch
