@@ -17,7 +17,7 @@ class EventFiles(Recorder):
             from tensorboardX import SummaryWriter
         except ImportError as error:
             raise SniperError(f'TRAIN.TENSORBOARD is True, but tensorboardX cannot be loaded ({error}): '
-                              '.venv/bin/python -m pip install -r requirements-optional.txt, or set it to False') from None
+                              '.venv/bin/python -m pip install -r requirements-optional.txt, or leave it out') from None
         try:
             self._writer = SummaryWriter(folder, purge_step=step + 1 if step else None)
         except OSError as error:
