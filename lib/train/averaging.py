@@ -72,7 +72,7 @@ class WeightAverage(Hook):
                 raise SniperError(f'{path} does not fit the network ({name}): resume with the configuration it was '
                                   'trained with, or with TRAIN.EMA 0')
             values[name].copyto(mean)
-        self.updates = int(state.get('updates', 0))
+        self.updates = state['updates'] if isinstance(state.get('updates'), int) else 0
 
 
 def make_average(config, step: TrainingStep, prefix: str, found: Optional[Checkpoint],
