@@ -75,10 +75,9 @@ class WeightAverage(Hook):
         self.updates = state['updates'] if isinstance(state.get('updates'), int) else 0
 
 
-def make_average(config, step: TrainingStep, prefix: str, found: Optional[Checkpoint],
+def make_average(decay: float, step: TrainingStep, prefix: str, found: Optional[Checkpoint],
                  workers: Workers) -> Optional[WeightAverage]:
-    """The hook that TRAIN.EMA of worker 0 asks for, as the checkpoint `found` has left it; None for none."""
-    decay = workers.json_from_first(float(config.TRAIN.EMA))
+    """The hook that TRAIN.EMA asks for, as the checkpoint `found` has left it; None for 0."""
     if not decay:
         return None
     average = WeightAverage(step, decay, workers)
