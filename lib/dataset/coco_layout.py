@@ -10,12 +10,12 @@ import re
 from typing import Dict, List, NamedTuple
 
 from lib.dataset.base import shortened
+from lib.dataset.set_choice import ALL
 from lib.dataset.voc_layout import ANNOTATION_ENDINGS, find_parts, folder_content
 from lib.utils.errors import SniperError
 from lib.utils.reachable import MISSING, why_unreadable
 
 PREFIXES = ('instances_', 'image_info_')
-ALL = 'all'
 PEEKED = 1 << 16    # bytes at either end of a file
 _ROBOFLOW = '_annotations.coco.json'
 _IMAGES, _OTHER = re.compile(rb'"images"\s*:\s*\['), re.compile(rb'"(?:annotations|categories)"\s*:\s*\[')

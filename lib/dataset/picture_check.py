@@ -5,8 +5,8 @@ import os
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from lib.dataset.base import NAMED_IN_WARNING
-from lib.dataset.image_sets import is_union
 from lib.dataset.picture_hash import PictureHash, picture_hash, same_pictures
+from lib.dataset.set_choice import is_union
 from lib.image import ImageFile
 from lib.image.notices import DEPTH, END, ORIENTATION, SIZE
 from lib.image.formats import ENDINGS

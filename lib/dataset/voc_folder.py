@@ -5,11 +5,11 @@ import re
 from typing import List
 
 from lib.dataset.base import shortened
+from lib.dataset.set_choice import ALL
 from lib.dataset.text_list import read_lines
 from lib.dataset.voc_layout import ANNOTATION_ENDINGS, IMAGE_ENDINGS, FileIndex, find_parts, folder_content, year_of
 from lib.utils.errors import SniperError
 
-ALL = 'all'
 _YEAR_AND_SET = re.compile(r'(\d{4})_(.+)')
 _FLAGGED = re.compile(r'(.*\S)\s+(?:-1|0|\+?1)\s*')  # 'img0 -1': whether an object of a class is in the image
 _SETS_NAMED = 15

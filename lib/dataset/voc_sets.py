@@ -9,7 +9,8 @@ import os
 import random
 
 from lib.cli import run
-from lib.dataset.voc_folder import ALL, VocFolder
+from lib.dataset.set_choice import ALL
+from lib.dataset.voc_folder import VocFolder
 from lib.dataset.voc_layout import find_parts
 from lib.utils.errors import SniperError
 from lib.utils.files import text_writer

@@ -10,7 +10,7 @@ from lib.tasks.anchor_fit import PROPOSALS
 
 LEAST_PROPOSALS, LEAST_CHIP_PROPOSALS = 300, 128
 LEAST_DETECTIONS, LEAST_OBJECTS = 100, 100
-BYTES_A_PIXEL = 90        # of a picture in a test of sniper_tiny, measured; see docs/custom_data.md
+BYTES_A_PIXEL = 90        # of a picture in a test of sniper_tiny, measured; see docs/scales.md
 MOST_TEST_BATCH = 8
 TEST_SHARE = 0.25         # of the memory that a batch may take: what is read ahead, and Python, want some too
 MOST_PIXELS = 10 ** 8     # of a picture at one scale (lib.tasks)

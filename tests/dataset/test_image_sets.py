@@ -1,10 +1,13 @@
 """Which format and which sets a folder holds, and what is trained and tested on by its name."""
 import pytest
 
-from lib.dataset.image_sets import checked_sets, choose_sets, find_image_sets
+from lib.dataset.check import check_data
+from lib.dataset.image_sets import checked_sets, find_image_sets
+from lib.dataset.set_choice import choose_sets
 from lib.utils.errors import SniperError
 from tests.dataset.coco_folder import content, make_folder
-from tests.dataset.voc_folder import make_part, xml
+from tests.dataset.formats.folders import SIZES, WRITERS, labelme_content, pictures, yolo
+from tests.dataset.voc_folder import make_part, write, xml
 
 
 @pytest.mark.parametrize('names, training, test', [
@@ -27,8 +30,33 @@ def test_formats(tmp_path):
     assert find_image_sets(lone).names == ('all',)
 
 
+@pytest.mark.parametrize('name', list(WRITERS))
+def test_every_format_is_checked(tmp_path, name):
+    writer, form = WRITERS[name]
+    writer(tmp_path)
+    found = find_image_sets(str(tmp_path))
+    assert found.format == form and found.names in (('val',), ('all',)) and found.shared
+    report = check_data(str(tmp_path), found)
+    assert report.pictures == {found.test: len(SIZES)} and not report.status
+    assert report.counts[found.test] == {'ball': 2, 'egg': 2, 'rod': 1}
+
+
+def test_sets_of_labelling_tools(tmp_path):
+    """Folders that say what they are for, whatever lies above and below; lists; of two names of one set the first."""
+    for place in ('cells/train/monday', 'cells/train/friday', 'cells/val', 'cells/spare'):
+        pictures(str(tmp_path / place), ['a'])
+        write(tmp_path / place / 'a.json', labelme_content('a'))
+    assert find_image_sets(str(tmp_path)).names == ('spare', 'train', 'val')
+    yolo(tmp_path / 'yolo')
+    assert find_image_sets(str(tmp_path / 'yolo')).names == ('val',)    # called valid too
+    write(tmp_path / 'yolo' / 'test.txt', 'val/images/d.png')
+    write(tmp_path / 'yolo' / 'notes.txt', 'nothing')
+    found = find_image_sets(str(tmp_path / 'yolo'))
+    assert found.names == ('test', 'val') and (found.training, found.test) == (('val',), 'test')
+
+
 def test_no_data_set(tmp_path):
-    with pytest.raises(SniperError, match=r'instances_<set>.json \(COCO\)'):
+    with pytest.raises(SniperError, match='in no format that is known; looked for coco: annotations/instances_<set>'):
         find_image_sets(str(tmp_path))
     with pytest.raises(SniperError, match='absent is missing'):
         find_image_sets(str(tmp_path / 'absent'))

@@ -1,25 +1,21 @@
 """What a format of a labelling tool yields, and how a set and its classes come of it.
 
-A source reads pictures with objects out of a folder; `read` makes of those of one set what a COCO file would hold.
-Sets: `all`; the names that the files give; the names of the folders that a picture lies in; and `<set>.txt` in the
-folder, or in ImageSets/Main, which lists pictures, one a line.
+A source reads pictures with objects out of a folder; `read` makes of those of one set (lib.dataset.formats.sets) what a
+COCO file would hold.
 """
 import abc
 import collections
 import os
-import posixpath
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from lib.dataset.base import LARGEST, AnnotationWarnings, shortened
 from lib.dataset.box_units import EDGES, BoxFormat
 from lib.dataset.class_list import class_key, usual_spellings
 from lib.dataset.formats.pictures import PictureIndex
-from lib.dataset.text_list import read_lines
+from lib.dataset.formats.sets import Chosen, sets_of
+from lib.dataset.set_choice import ALL
 from lib.utils.errors import SniperError
 
-ALL = 'all'
-# Folders of these names tell what is in them, not which set it is.
-_NO_SETS = {'images', 'labels', 'annotations', 'data', 'jpegimages', 'obj_train_data', 'json', 'labelme'}
 _SETS_NAMED = 15
 
 
@@ -38,24 +34,6 @@ class Picture(NamedTuple):
     height: Optional[float]
     things: List[Thing]
     sets: Tuple[str, ...] = ()          # sets that the files say it belongs to
-
-
-class Chosen:
-    """Which pictures are in a set. It remembers the sets of all that it is asked about."""
-
-    def __init__(self, folder: str, index: PictureIndex, image_set: str):
-        self._set = image_set
-        self.seen: Set[str] = set()
-        self._listed = _listed(folder, index, image_set)
-
-    def __contains__(self, picture: Tuple[str, Sequence[str]]) -> bool:
-        """(name, sets that the files name)"""
-        name, sets = picture
-        own = set(sets) or {part for part in posixpath.dirname(name).split('/') if part.lower() not in _NO_SETS} - {''}
-        self.seen |= own
-        if self._listed is not None:
-            return name in self._listed
-        return self._set == ALL or self._set in own
 
 
 class Source(abc.ABC):
@@ -86,6 +64,16 @@ class Source(abc.ABC):
     @abc.abstractmethod
     def pictures(self, chosen: Chosen) -> Iterable[Picture]:
         """All pictures; those that are not `chosen` may be left out where the classes are known without them."""
+
+    def memberships(self, chosen: Chosen) -> Iterable[Tuple[str, Sequence[str]]]:
+        """(name, sets that the files name) of all pictures."""
+        return ((picture.name, picture.sets) for picture in self.pictures(chosen))
+
+    def sets(self) -> List[str]:
+        """Names of the sets there are (sets_of). SniperError: most of the files cannot be used."""
+        found = sets_of(self.folder, self.index, self.memberships(Chosen(self.folder, self.index, ALL)))
+        self._refuse_most_files()
+        return found
 
     def class_names(self, pictures: Sequence[Picture]) -> List[str]:
         """Classes in their order, of all pictures: by their usual spelling, sorted, if files do not list them."""
@@ -173,15 +161,3 @@ def _joined(pictures):
         known = by_name.get(picture.name)
         by_name[picture.name] = picture if known is None else known._replace(things=known.things + picture.things)
     return [by_name[name] for name in sorted(by_name)]
-
-
-def _listed(folder, index, image_set) -> Optional[Set[str]]:
-    """Names of pictures that a set's list has; None if there is no list."""
-    if not image_set or '/' in image_set or '\0' in image_set or image_set.startswith('.'):
-        return None
-    for path in (os.path.join(folder, 'ImageSets', 'Main', image_set + '.txt'),
-                 os.path.join(folder, image_set + '.txt')):
-        if os.path.isfile(path):
-            lines = [' '.join(line.split()) for _, line in read_lines(path, 'image list')]
-            return {index.find(line) or index.find_stem(line) or line for line in lines}
-    return None

@@ -61,11 +61,14 @@ class YoloSource(Source):
     def class_names(self, pictures) -> List[str]:
         return self._names
 
-    def pictures(self, chosen):
+    def memberships(self, chosen):
         if not self.index.names:
             raise SniperError(f'{self.folder} (YOLO) has no picture in it: check dataset.dataset_path')
         for name in self.index.names:
-            sets = tuple(split for split, names in self._splits.items() if name in names)
+            yield name, tuple(split for split, names in self._splits.items() if name in names)
+
+    def pictures(self, chosen):
+        for name, sets in self.memberships(chosen):
             if (name, sets) not in chosen:
                 continue
             path = self._label_path(name)

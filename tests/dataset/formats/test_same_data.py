@@ -7,7 +7,7 @@ import pytest
 
 from lib.bbox.detections import Detections
 from lib.dataset import get_dataset
-from lib.dataset.formats.auto import FORMATS, recognise
+from lib.dataset.formats.auto import FORMATS, find_format
 from lib.dataset.roidb import COLUMNS
 from lib.inference.detect import detect
 from lib.utils.errors import SniperError
@@ -61,5 +61,5 @@ def test_the_same_score(folders):
 def test_refused_with_what_was_looked_for(tmp_path):
     (tmp_path / 'notes.txt').write_text('nothing')
     with pytest.raises(SniperError, match='is in no format that is known') as caught:
-        recognise(str(tmp_path))
+        find_format(str(tmp_path))
     assert all(f'{form.name}: ' in str(caught.value) for form in FORMATS)
