@@ -87,8 +87,8 @@ def _check_train(config):
 
 def _check_scale_weights(train):
     weights = train.SCALE_WEIGHTS
-    _require(len(weights) in (0, len(train.SCALES)), 'TRAIN.SCALE_WEIGHTS has %d entries, but TRAIN.SCALES has %d; give '
-             'one weight a scale, or [] for none', len(weights), len(train.SCALES))
+    _require(len(weights) in (0, len(train.SCALES)), 'TRAIN.SCALE_WEIGHTS has %d entries, but TRAIN.SCALES has %d; '
+             'give one weight a scale, or [] for none', len(weights), len(train.SCALES))
     _require(not weights or train.SAMPLER == 'chips', "TRAIN.SCALE_WEIGHTS is %s, which is of chips, but TRAIN.SAMPLER "
              "is '%s', whose windows have one scale; set the weights to []", weights, train.SAMPLER)
 

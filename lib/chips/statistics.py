@@ -112,7 +112,8 @@ class ChipStatistics:
         objects = int(sum(map(len, self.covered)))
         return {
             'images': self.images, 'chips': int(self.chips.sum()), 'chips_per_image': self.chips.sum() / images,
-            'samples_per_scale': self.samples.tolist(), 'positive_per_scale': self.chips[:, 0].tolist(), 'negative_per_scale': self.chips[:, 1].tolist(),
+            'samples_per_scale': self.samples.tolist(),
+            'positive_per_scale': self.chips[:, 0].tolist(), 'negative_per_scale': self.chips[:, 1].tolist(),
             'objects': objects, 'objects_per_scale': self.objects.tolist(), 'uncovered': int(self.reasons.sum()),
             'uncovered_by_reason': {REASONS[index]: int(count) for index, count in enumerate(self.reasons) if count},
             'megapixels_per_image': self.pixels / images / 1e6,

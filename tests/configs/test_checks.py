@@ -26,7 +26,7 @@ CONTRADICTIONS = [
     ('train', ['TRAIN.end_epoch', '-1'], ['TRAIN.end_epoch']),
     ('train', ['TRAIN.CHIP_STRIDES', '[]'], ['TRAIN.CHIP_STRIDES']),
     ('train', ['TRAIN.CHIP_STRIDES', '[0]'], ['TRAIN.CHIP_STRIDES']),
-    ('train', ['TRAIN.SCALE_WEIGHTS', '[1, 2]'], ['TRAIN.SCALE_WEIGHTS has 2', 'TRAIN.SCALES has 3', 'one weight a scale']),
+    ('train', ['TRAIN.SCALE_WEIGHTS', '[1, 2]'], ['TRAIN.SCALE_WEIGHTS has 2', 'SCALES has 3', 'a scale']),
     ('train', ['TRAIN.SCALE_WEIGHTS', '[1, 0, 2]'], ['TRAIN.SCALE_WEIGHTS', 'above 0']),
     ('train', ['TRAIN.SCALE_WEIGHTS', '[1, 1, 2]', 'TRAIN.SAMPLER', 'crops'], ['TRAIN.SCALE_WEIGHTS', "'crops'", '[]']),
     ('train', ['TRAIN.NEG_CHIP_MIN_ROWS', '[10]'], ['TRAIN.NEG_CHIP_MIN_ROWS', 'two numbers']),
