@@ -11,6 +11,7 @@ every annotation file, in sorted order; one called as a subfolder is what lies i
 one folder a set, are read too. (reference/pipeline.md 3.2 and 14)
 """
 import collections
+import copy
 import logging
 
 import numpy as np
@@ -102,6 +103,13 @@ class PascalVocDataset(Dataset):
         return [{image: (np.array([item.box for item in items], np.float64),
                          np.array([bool(item.difficult) for item in items], bool)) for image, items in of_class.items()}
                 for of_class in found]
+
+    def part(self, numbers):
+        """See lib.dataset.base."""
+        part = copy.copy(self)
+        part.image_ids, part.annotations = ([values[number] for number in numbers]
+                                            for values in (self.image_ids, self.annotations))
+        return part
 
     def truth(self) -> Truth:
         """The objects as the development kit takes them, with pixels from 0."""

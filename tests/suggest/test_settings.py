@@ -80,6 +80,7 @@ def test_a_suggestion_loads_and_is_checked(tmp_path, capsys):
     check_config(config, 'train')
     check_config(config, 'test')
     assert config.dataset.image_set == 'train' and config.TRAIN.FLIP_VERTICAL and config.TEST.SHIPPED_MODEL == ''
+    assert config.network.pretrained == 'sniper_tiny'    # by its name: from any folder
     assert config.TRAIN.SCALES == config.TEST.SCALES and config.output_path == 'output/mine'
     with open(out, encoding='utf-8') as stream:
         text = stream.read()
