@@ -132,6 +132,11 @@ def _to_path(value):
                      _exactly(str)(value))
 
 
+def _to_paths(value):
+    """Several in a list are joined by '+', as on a command line."""
+    return '+'.join(map(_to_path, value)) if isinstance(value, (list, tuple)) and value else _to_path(value)
+
+
 def _items(value):
     if isinstance(value, np.ndarray):
         return value.tolist()
@@ -188,6 +193,7 @@ INT = Kind('a whole number', _to_int)
 FLOAT = Kind('a number', _to_float)
 TEXT = Kind('a text', _to_text)
 PATH = Kind('a path', _to_path)  # of a file or folder, or the beginning of several files' names
+PATHS = Kind('a path, or a list of them', _to_paths)
 
 INTS = list_of(INT, 'a list of whole numbers')
 FLOATS = list_of(FLOAT, 'a list of numbers')

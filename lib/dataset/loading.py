@@ -4,11 +4,11 @@ import logging
 import numpy as np
 
 from lib.dataset.base import shortened
-from lib.dataset.class_choice import ClassChoice
 from lib.dataset.class_list import unite
 from lib.dataset.compact import CompactRoidb, image_paths, relabelled, select
+from lib.dataset.joined import JoinedDataset
+from lib.dataset.parts import joined_line, one_sided_lines, open_parts, parts_of
 from lib.dataset.proposals import add_proposals, find_proposal_file
-from lib.dataset.registry import get_dataset
 from lib.dataset.roidb import mirrored
 from lib.utils.errors import SniperError, printable
 from lib.utils.reachable import MISSING, why_unreadable
@@ -19,7 +19,7 @@ NAMED_IN_WARNING = 3  # how many missing files a warning names
 
 
 def load_training_roidb(config) -> tuple:
-    """All records to train on: parts of dataset.image_set joined by '+', each with its mirrored copies, filtered.
+    """All records to train on: the parts of dataset.image_set, each with its mirrored copies, filtered.
 
     Returns (roidb, classes), the roidb a list or a CompactRoidb. The classes are those of the file; a log line says
     so if dataset.NUM_CLASSES is another number. Images without a file are left out with a warning. With
@@ -29,8 +29,8 @@ def load_training_roidb(config) -> tuple:
     """
     masks = config.TRAIN.WITH_MASK and not config.TRAIN.ONLY_PROPOSAL
     parts, lists, ignored = [], [], []
-    for name in _part_names(config.dataset.image_set):
-        dataset = _open(config, name, masks)
+    places = parts_of(config.dataset, 'image_set')
+    for dataset in open_parts(config.dataset, places, masks):
         if config.TRAIN.USE_NEG_CHIPS:
             find_proposal_file(config, dataset.name)  # so that its absence is said before anything takes time
         dataset.whole_pixels = config.TRAIN.WHOLE_PIXELS
@@ -42,6 +42,7 @@ def load_training_roidb(config) -> tuple:
         parts.append(with_mirrored_copies(records, bool(config.TRAIN.FLIP), bool(config.TRAIN.FLIP_VERTICAL)))
         lists.append((dataset.name, tuple(dataset.classes)))
     classes, parts = _united(lists, parts)
+    _say_joined(places, parts, classes)
     roidb = (CompactRoidb.concatenate(parts) if all(isinstance(part, CompactRoidb) for part in parts)
              else [record for part in parts for record in part])
     kept = roidb if config.TRAIN.EMPTY_IMAGES else usable_for_training(
@@ -57,14 +58,19 @@ def load_training_roidb(config) -> tuple:
 
 
 def load_test_dataset(config) -> tuple:
-    """The split named by dataset.test_image_set. Returns (dataset, roidb), all images, never mirrored.
+    """The split named by dataset.test_image_set, or several as one (lib.dataset.joined). Returns (dataset, roidb), all
+    images, never mirrored.
 
     Image files that cannot be read are named in a warning: the test counts them as without detections. SniperError:
     half of them or more are so, unusable annotation file.
     """
-    dataset = _open(config, config.dataset.test_image_set, masks=False)
+    places = parts_of(config.dataset, 'test_image_set')
+    opened = open_parts(config.dataset, places)
+    dataset = opened[0] if len(opened) == 1 else JoinedDataset(opened)
     _say_number_of_classes(config, dataset.name, dataset.num_classes)
     roidb = dataset.roidb()
+    if len(opened) > 1:
+        _say_joined(places, dataset.parts(), dataset.classes)
     absent = [(path, reason) for path, reason in _why_unreadable(roidb) if reason]
     if absent and 2 * len(absent) >= len(roidb):
         path, reason = absent[0]
@@ -91,17 +97,19 @@ def _say_empty(roidb):
                     'background (TRAIN.EMPTY_IMAGES)', empty, len(roidb))
 
 
-def _part_names(image_set):
-    names = [name.strip() for name in image_set.split('+')]
-    if not all(names):
-        raise SniperError(f'dataset.image_set {image_set!r} has an empty part: write names joined by single "+"')
-    return names
-
-
-def _open(config, image_set, masks):
-    keys = config.dataset
-    choice = ClassChoice(keys.CLASSES) if keys.CLASSES else None
-    return get_dataset(keys.dataset, image_set, keys.root_path, keys.dataset_path, bool(masks), choice)
+def _say_joined(places, roidbs, classes):
+    """A line on several folders that were joined, and warnings about classes that one of them labels alone."""
+    if len({place.source for place in places}) < 2:
+        return
+    pictures, objects = np.zeros(len(places), np.int64), np.zeros((len(places), len(classes)), np.int64)
+    for number, roidb in enumerate(roidbs):
+        for record in roidb:
+            if not (record['flipped'] or record['flipped_vertical']):
+                pictures[number] += 1
+                objects[number] += np.bincount(record['gt_classes'], minlength=len(classes))
+    logger.info('%s', joined_line(places, pictures, classes))
+    for line in one_sided_lines(places, objects, classes):
+        logger.warning('%s', line)
 
 
 def _say_number_of_classes(config, name, count):

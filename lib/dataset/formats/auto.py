@@ -12,6 +12,7 @@ from lib.dataset.formats.csv_table import CsvSource
 from lib.dataset.formats.cvat import CvatSource
 from lib.dataset.formats.labelme import LabelmeSource
 from lib.dataset.formats.source import below
+from lib.dataset.formats.wider import WiderSource
 from lib.dataset.formats.yolo import YoloSource
 from lib.dataset.registry import get_dataset
 from lib.dataset.voc_folder import set_names
@@ -65,7 +66,9 @@ FORMATS = (Format('coco', 'annotations/instances_<set>.json, <set>/_annotations.
                   '"images" and "annotations"', _coco, _coco_sets),
            Format('PascalVOC', '.xml files with <annotation>', _voc, set_names)) + tuple(
     Format(name, source.looked_for, source.found_in, lambda folder, source=source: source(folder).sets())
-    for name, source in (('cvat', CvatSource), ('yolo', YoloSource), ('labelme', LabelmeSource), ('csv', CsvSource)))
+    for name, source in (
+        ('wider', WiderSource), ('cvat', CvatSource), ('yolo', YoloSource), ('labelme', LabelmeSource),
+        ('csv', CsvSource)))
 
 
 def find_format(folder: str) -> Format:

@@ -131,6 +131,8 @@ class Source(abc.ABC):
                 annotation = {'id': f'{picture.name} object {number}', 'image_id': picture.name,
                               'category_id': label.get(thing.name) or label[class_key(thing.name)],
                               'bbox': list(thing.box), 'iscrowd': int(thing.crowd)}
+                if min(thing.box[2:]) > 0:
+                    annotation['area'] = thing.box[2] * thing.box[3]
                 if masks:
                     annotation['segmentation'] = [list(ring) for ring in thing.rings]
                 annotations.append(annotation)
