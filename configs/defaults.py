@@ -25,6 +25,8 @@ from configs.schema import (
                             TRIPLES,
                             array_of,
                             key,
+                            one_of,
+                            word,
 )
 
 NETWORK = {
@@ -112,7 +114,9 @@ TRAIN = {
                         'schedule', low=0, high=1),
     'IGNORED_OBJECTS': key(False, 'train on objects that do not count in a test as on others: crowd regions of COCO, '
                            'difficult ones of PASCAL VOC', 'schedule'),
-    'EMPTY_IMAGES': key(False, 'train on images without objects too', 'schedule'),
+    'BACKGROUND_IMAGES': key(0.1, "images without objects as background: below 1, the share of an epoch's windows that "
+                             "they make at most; from 1 on, windows an epoch; 'all' = every one; 0 = none",
+                             'schedule', one_of(FLOAT, word('all')), low=0),
     'WHOLE_PIXELS': key(True, 'corners of objects are truncated to whole pixels', 'schedule'),
     'FG_THRESH': key(0.5, 'images with a box that overlaps an object so much (IoU) are trained on', 'schedule',
                      low=0, high=1),

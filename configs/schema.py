@@ -180,12 +180,13 @@ def one_of(*kinds: Kind) -> Kind:
     return Kind(' or '.join(kind.wants for kind in kinds), convert)
 
 
-def _word(word):
+def word(text: str) -> Kind:
+    """Kind of one text alone."""
     def convert(value):
-        if value != word:
+        if value != text:
             raise ValueError(value)
         return value
-    return Kind(repr(word), convert)
+    return Kind(repr(text), convert)
 
 
 BOOL = Kind('True or False', _exactly(bool))
@@ -201,7 +202,7 @@ TEXTS = list_of(Kind('a text', _exactly(str)), 'a list of texts')
 BOOLS = list_of(BOOL, 'a list of True and False')
 PAIRS = list_of(tuple_of(FLOAT, 2, ''), 'a list of pairs of numbers')
 TRIPLES = list_of(tuple_of(FLOAT, 3, ''), 'a list of triples of numbers')
-PROCESSES = one_of(INT, _word('auto'))
+PROCESSES = one_of(INT, word('auto'))
 INT_OR_INTS = one_of(INT, INTS)
 NUMBER_OR_NUMBERS = one_of(FLOAT, FLOATS)
 

@@ -45,15 +45,16 @@ def load_training_roidb(config) -> tuple:
     _say_joined(places, parts, classes)
     roidb = (CompactRoidb.concatenate(parts) if all(isinstance(part, CompactRoidb) for part in parts)
              else [record for part in parts for record in part])
-    kept = roidb if config.TRAIN.EMPTY_IMAGES else usable_for_training(
+    background = config.TRAIN.BACKGROUND_IMAGES
+    kept = roidb if background else usable_for_training(
         roidb, config.TRAIN.FG_THRESH, config.TRAIN.BG_THRESH_HI, config.TRAIN.BG_THRESH_LO)
     _say_number_of_classes(config, ' and '.join(name for name, _ in lists), len(classes))
     if not kept or not _has_objects(kept):
         raise SniperError(f'no image of {config.dataset.image_set} has an object that can be trained on: '
                           + ('; '.join(ignored) + '; set these marks to 0 where they are single objects' if ignored
                              else 'check its annotation file'))
-    if config.TRAIN.EMPTY_IMAGES:
-        _say_empty(roidb)
+    if background:
+        _say_background(roidb, background)
     return kept, classes
 
 
@@ -90,11 +91,15 @@ def _row_counts(roidb):
         [len(record['boxes']) for record in roidb], np.int64)
 
 
-def _say_empty(roidb):
+def _say_background(roidb, wanted):
+    """wanted: TRAIN.BACKGROUND_IMAGES."""
     empty = int((_row_counts(roidb) == 0).sum())
     if empty:
+        most = ('all of them every epoch' if isinstance(wanted, str) else
+                f'at most {int(wanted)} windows an epoch' if wanted >= 1 else
+                f'at most {100 * wanted:g} % of the windows of an epoch')
         logger.info('training images: %d of %d (mirrored copies count) have no objects and are trained on as '
-                    'background (TRAIN.EMPTY_IMAGES)', empty, len(roidb))
+                    'background, %s (TRAIN.BACKGROUND_IMAGES)', empty, len(roidb), most)
 
 
 def _say_joined(places, roidbs, classes):

@@ -6,6 +6,7 @@ from typing import List
 
 import numpy as np
 
+from lib.chips.samplers import chosen_background
 from lib.image import ImageNotices
 from lib.iterators.epoch import EpochPlan, WindowTable, draw_order, summarise
 from lib.iterators.pool import make_pool
@@ -71,7 +72,7 @@ class TrainIterator:
         started = time.perf_counter()
         sampler = self._sampler.of_epoch(seeds.generator(self._seed, epoch, seeds.STRIDE))
         slices = self._sample_windows(epoch, sampler)
-        table = WindowTable.concatenate([part.table for part in slices])
+        table = self._table(slices, epoch)
         if table.num_windows == 0:
             raise SniperError(f'no training chip: none of the {len(self._roidb)} images {sampler.nothing}')
         order, batches = self._order(table, epoch, first_chip, order_batch or self.global_batch)
@@ -97,8 +98,16 @@ class TrainIterator:
     def count_batches(self, epoch: int) -> int:
         """Number of batches of a whole epoch, which is not begun."""
         sampler = self._sampler.of_epoch(seeds.generator(self._seed, epoch, seeds.STRIDE))
-        table = WindowTable.concatenate([part.table for part in self._sample_windows(epoch, sampler)])
+        table = self._table(self._sample_windows(epoch, sampler), epoch)
         return self._order(table, epoch, 0, self.global_batch)[1]
+
+    def _table(self, slices, epoch) -> WindowTable:
+        """Windows of the epoch: of images without objects as many as TRAIN.BACKGROUND_IMAGES says."""
+        table = WindowTable.concatenate([part.table for part in slices])
+        background = np.concatenate([part.background for part in slices])
+        kept = chosen_background(background, self._config.TRAIN.BACKGROUND_IMAGES,
+                                 seeds.generator(self._seed, epoch, seeds.BACKGROUND))
+        return table if kept.all() else table.take(kept)
 
     def _order(self, table, epoch, first_chip, order_batch):
         """-> (row of the table at each position, number of batches from `first_chip` on)."""

@@ -1,7 +1,7 @@
 """Random generators that depend on what they are for, never on which worker draws from them."""
 import numpy as np
 
-STRIDE, CHIPS, ORDER, SAMPLE = range(4)  # purposes
+STRIDE, CHIPS, ORDER, SAMPLE, BACKGROUND = range(5)  # purposes
 
 
 def generator(seed, epoch, purpose, index=0) -> np.random.Generator:
