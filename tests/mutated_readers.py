@@ -90,7 +90,7 @@ class Readers:
     def coco(self, path):
         folder = self._coco(path)
         for masks in (False, True):
-            list(get_dataset('coco', 'val', self.work, folder, masks=masks).roidb(with_ignored=True))
+            list(get_dataset('coco', 'val', self.work, folder, masks=masks).roidb('objects'))
 
     def coco_scores(self, path):
         dataset = get_dataset('coco', 'val', self.work, self._coco(path))
@@ -102,7 +102,7 @@ class Readers:
         folder = os.path.join(self.work, 'voc')
         shutil.copy(path, os.path.join(folder, 'Annotations', 'a.xml'))
         dataset = get_dataset('PascalVOC', 'all', self.work, folder)
-        list(dataset.roidb(with_ignored=True))
+        list(dataset.roidb('objects'))
 
     def voc_list(self, path):
         folder = os.path.join(self.work, 'voc_list')
@@ -178,7 +178,7 @@ class Readers:
         with contextlib.suppress(SniperError):
             find_image_sets(folder)
         masks = kind in ('yolo', 'labelme', 'cvat')     # these good files have outlines
-        list(get_dataset(name, 'val', self.work, folder, masks=masks).roidb(with_ignored=True))
+        list(get_dataset(name, 'val', self.work, folder, masks=masks).roidb('objects'))
 
     def _coco(self, path):
         folder = os.path.join(self.work, 'coco')

@@ -118,8 +118,9 @@ def cvat_document():
 def format_folders(work):
     """Folders in the formats of labelling tools, of one picture each."""
     for kind, writer in (('yolo', folders.yolo), ('yolo_yaml', folders.yolo), ('labelme', folders.labelme),
-                         ('cvat', folders.cvat), ('csv', folders.csv), ('wider', folders.wider)):
+                         ('cvat', folders.cvat), ('csv', folders.csv)):
         writer(work / 'formats' / kind, ['a'])
+    folders.wider(work / 'formats' / 'wider', ['a', 'd', 'b'])
     folders.roboflow_coco(work / 'formats' / 'roboflow')
     folders.label_studio_coco(work / 'formats' / 'label_studio')
 

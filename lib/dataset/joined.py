@@ -26,10 +26,10 @@ class JoinedDataset(Dataset):
         self.image_ids = [ids[place] for place in order]
         self._order = np.array(order, np.int64)     # place among the pictures of all, one data set after another
 
-    def roidb(self, with_ignored: bool = False) -> CompactRoidb:
+    def roidb(self, ignored: str = '') -> CompactRoidb:
         """Records of all, with labels of the united classes."""
         records: List[dict] = []
-        roidbs = [dataset.roidb(with_ignored) for dataset in self._datasets] if with_ignored else self._roidbs
+        roidbs = [dataset.roidb(ignored) for dataset in self._datasets] if ignored else self._roidbs
         for roidb, labels in zip(roidbs, self._labels):
             records += relabelled(roidb, labels)
         return CompactRoidb.from_records(dict(records[place], image_id=image_id)

@@ -3,7 +3,7 @@ import logging
 
 import numpy as np
 
-from lib.dataset.base import shortened
+from lib.dataset.base import LEFT_OUT, shortened
 from lib.dataset.class_list import unite
 from lib.dataset.compact import CompactRoidb, image_paths, relabelled, select
 from lib.dataset.joined import JoinedDataset
@@ -34,8 +34,8 @@ def load_training_roidb(config) -> tuple:
         if config.TRAIN.USE_NEG_CHIPS:
             find_proposal_file(config, dataset.name)  # so that its absence is said before anything takes time
         dataset.whole_pixels = config.TRAIN.WHOLE_PIXELS
-        records = dataset.roidb(with_ignored=config.TRAIN.IGNORED_OBJECTS)
-        ignored += _ignored_objects(dataset, records)
+        records = dataset.roidb(config.TRAIN.IGNORED_OBJECTS)
+        ignored += _ignored_objects(dataset, records, config.TRAIN.IGNORED_OBJECTS)
         records = _with_files(records, dataset.name)
         if config.TRAIN.USE_NEG_CHIPS:
             records = add_proposals(config, dataset, records)
@@ -83,17 +83,17 @@ def load_test_dataset(config) -> tuple:
 
 
 def _has_objects(roidb):
-    return bool(_row_counts(roidb).any())
+    return bool(_object_counts(roidb).any())
 
 
-def _row_counts(roidb):
-    return roidb.row_counts() if isinstance(roidb, CompactRoidb) else np.array(
-        [len(record['boxes']) for record in roidb], np.int64)
+def _object_counts(roidb):
+    return roidb.object_counts() if isinstance(roidb, CompactRoidb) else np.array(
+        [np.count_nonzero(record['max_overlaps'] == 1) for record in roidb], np.int64)
 
 
 def _say_background(roidb, wanted):
     """wanted: TRAIN.BACKGROUND_IMAGES."""
-    empty = int((_row_counts(roidb) == 0).sum())
+    empty = int((_object_counts(roidb) == 0).sum())
     if empty:
         most = ('all of them every epoch' if isinstance(wanted, str) else
                 f'at most {int(wanted)} windows an epoch' if wanted >= 1 else
@@ -123,16 +123,18 @@ def _say_number_of_classes(config, name, count):
                        config.dataset.NUM_CLASSES, name, count, count)
 
 
-def _ignored_objects(dataset, roidb):
+def _ignored_objects(dataset, roidb, ignored):
     """Lines about objects that are in the annotations and are not trained on; they are logged too."""
+    how = '' if ignored == LEFT_OUT else ', neither as objects nor as background'
     counts = [sum(of_class.values()) for of_class in dataset.not_trained.values()]
-    total = sum(counts) + int(_row_counts(roidb).sum())
+    total = sum(counts) + int(_object_counts(roidb).sum())
     lines = []
     for (kind, of_class), count in zip(dataset.not_trained.items(), counts):
         if count:
             names = sorted(of_class, key=lambda name: -of_class[name])
             named = shortened([f'{of_class[name]} {name}' for name in names])
-            lines.append(f'{dataset.name}: {count} of {total} objects are {kind} and are not trained on ({named})')
+            lines.append(f'{dataset.name}: {count} of {total} objects are {kind} and are not trained on{how} '
+                         f'({named})')
             logger.warning('%s', lines[-1])
     return lines
 

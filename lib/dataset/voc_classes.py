@@ -13,7 +13,8 @@ import logging
 import os
 from typing import Counter, List, NamedTuple, Tuple
 
-from lib.dataset.class_list import BACKGROUND, FILE_NAME, class_list_path, count_of, read_class_list, usual_spellings
+from lib.dataset.class_list import (BACKGROUND, FILE_NAME, class_list_path, count_of, is_ignored, read_class_list,
+                                    usual_spellings)
 from lib.dataset.voc_annotations import read_annotation
 from lib.dataset.voc_layout import FileIndex
 from lib.utils.errors import SniperError
@@ -42,7 +43,7 @@ def find_classes(dataset_path: str, annotations: List[FileIndex]) -> tuple:
     found = [_names_in(index.folder, _state(index)) for index in annotations]
     counts: Counter[str] = collections.Counter()
     for names in found:
-        counts.update(names.counts)
+        counts.update({name: count for name, count in names.counts.items() if not is_ignored(name)})
     path = class_list_path(dataset_path)
     if path:
         return (BACKGROUND,) + read_class_list(path, counts)

@@ -35,7 +35,7 @@ def file_with(**values):
 
 def all_found(dataset):
     """Every box of the records, as a detection."""
-    rows = [(image, label, box) for image, record in enumerate(dataset.roidb(with_ignored=True))
+    rows = [(image, label, box) for image, record in enumerate(dataset.roidb('objects'))
             for label, box in zip(record['gt_classes'], record['boxes'])]
     return Detections(np.array([row[0] for row in rows]), np.array([row[1] for row in rows]),
                       np.array([row[2] for row in rows]).reshape(-1, 4), np.full(len(rows), 0.9))

@@ -15,7 +15,7 @@ from tests.golden import golden_file
 
 VOC_CLASSES = ('aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person '
                'pottedplant sheep sofa train tvmonitor').split()
-AS_THE_ORIGINAL = ['TRAIN.IGNORED_OBJECTS', 'True', 'TRAIN.BACKGROUND_IMAGES', 'all', 'TRAIN.WHOLE_PIXELS', 'False',
+AS_THE_ORIGINAL = ['TRAIN.IGNORED_OBJECTS', 'objects', 'TRAIN.BACKGROUND_IMAGES', 'all', 'TRAIN.WHOLE_PIXELS', 'False',
                    'TRAIN.FLIP', 'False', 'TRAIN.USE_NEG_CHIPS', 'False', 'dataset.NUM_CLASSES', '0']
 
 
@@ -106,7 +106,7 @@ def test_what_the_keys_change(tmp_path):
     assert [len(of_image) for of_image in boxes()] == [2, 0, 1]
     assert [len(of_image) for of_image in boxes('TRAIN.BACKGROUND_IMAGES', '0')] == [2, 1]
     assert boxes('TRAIN.WHOLE_PIXELS', 'True')[0] == [whole, [30, 30, 38, 38]]
-    np.testing.assert_allclose(boxes('TRAIN.IGNORED_OBJECTS', 'False')[0], [one], atol=1e-2)
+    np.testing.assert_allclose(boxes('TRAIN.IGNORED_OBJECTS', 'background')[0], [one], atol=1e-2)
 
 
 def test_ignored_objects_are_said_only_where_they_are(tmp_path, caplog):
@@ -115,7 +115,7 @@ def test_ignored_objects_are_said_only_where_they_are(tmp_path, caplog):
     folder = coco_folder(tmp_path, 'minival2014', file)
     training_records(folder, image_set='minival2014')
     assert 'not trained on' not in caplog.text
-    training_records(folder, 'TRAIN.IGNORED_OBJECTS', 'False', image_set='minival2014')
+    training_records(folder, 'TRAIN.IGNORED_OBJECTS', 'background', image_set='minival2014')
     assert '1 of 2 objects are crowd regions' in caplog.text
 
 
