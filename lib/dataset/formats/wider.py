@@ -50,7 +50,7 @@ class WiderSource(Source):
     def class_names(self, pictures) -> List[str]:
         return [FACE]
 
-    def sets(self) -> List[str]:
+    def _own_sets(self):
         """Those with annotations."""
         return sorted(self._truths)
 
