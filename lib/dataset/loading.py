@@ -125,7 +125,7 @@ def _say_number_of_classes(config, name, count):
 
 def _ignored_objects(dataset, roidb, ignored):
     """Lines about objects that are in the annotations and are not trained on; they are logged too."""
-    how = '' if ignored == LEFT_OUT else ', neither as objects nor as background'
+    how = '' if ignored == LEFT_OUT else ': they are neither objects nor background'
     counts = [sum(of_class.values()) for of_class in dataset.not_trained.values()]
     total = sum(counts) + int(_object_counts(roidb).sum())
     lines = []
@@ -133,9 +133,8 @@ def _ignored_objects(dataset, roidb, ignored):
         if count:
             names = sorted(of_class, key=lambda name: -of_class[name])
             named = shortened([f'{of_class[name]} {name}' for name in names])
-            lines.append(f'{dataset.name}: {count} of {total} objects are {kind} and are not trained on{how} '
-                         f'({named})')
-            logger.warning('%s', lines[-1])
+            lines.append(f'{dataset.name}: {count} of {total} objects are {kind} and are not trained on ({named})')
+            logger.warning('%s%s', lines[-1], how)
     return lines
 
 

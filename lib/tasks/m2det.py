@@ -176,8 +176,9 @@ class M2DetTask(Task):
 
 def _objects(record, window):
     """-> boxes (n, 4) float64 from the window's corner on, pixels of the image, and labels (n,), of its rows."""
-    boxes = np.asarray(record['boxes'], np.float64)[window.rows] - np.tile(window.box[:2], 2)
-    return boxes, np.asarray(record['gt_classes'])[window.rows]
+    rows = window.rows[~np.asarray(record['ignored'])[window.rows]]
+    boxes = np.asarray(record['boxes'], np.float64)[rows] - np.tile(window.box[:2], 2)
+    return boxes, np.asarray(record['gt_classes'])[rows]
 
 
 def _regions(record, window):

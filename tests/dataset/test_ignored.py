@@ -126,8 +126,8 @@ def test_what_is_said(tmp_path, caplog):
     overrides = ['dataset.dataset', 'coco', 'dataset.dataset_path', folder, 'dataset.root_path', folder,
                  'dataset.image_set', 'val', 'TRAIN.USE_NEG_CHIPS', 'False', 'dataset.NUM_CLASSES', '0']
     load_training_roidb(load_config(overrides=overrides))
-    assert ('1 of 2 objects are crowd regions (iscrowd) and are not trained on, neither as objects nor as background '
-            '(1 dog)') in caplog.text
+    assert ('1 of 2 objects are crowd regions (iscrowd) and are not trained on (1 dog): they are neither objects nor '
+            'background') in caplog.text
     path = folder + '/annotations/instances_val.json'
     with open(path, encoding='utf-8') as stream:
         document = json.load(stream)

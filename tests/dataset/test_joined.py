@@ -30,7 +30,8 @@ def config_of(path, image_set='val', **more):
     pairs = [word for name, value in more.items() for word in (name.replace('__', '.'), value)]
     return load_config(overrides=['dataset.dataset', 'auto', 'dataset.dataset_path', path, 'dataset.image_set',
                                   image_set, 'dataset.test_image_set', image_set, 'dataset.NUM_CLASSES', '0',
-                                  'TRAIN.USE_NEG_CHIPS', 'False', 'TRAIN.FLIP', 'False', *pairs])
+                                  'TRAIN.USE_NEG_CHIPS', 'False', 'TRAIN.FLIP', 'False', 'TRAIN.BACKGROUND_IMAGES', '0',
+                                  *pairs])
 
 
 def test_trained_together(sources, tmp_path, caplog):
