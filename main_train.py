@@ -69,10 +69,14 @@ def run_worker(args, config, workers):
     config.dataset.NUM_CLASSES = len(classes)
     cli.keep_configuration(os.path.join(folder, name + '.yml'), config, workers, args.overrides)
     seen = log_training(config, roidb) if workers.rank == 0 else None
+    validator = None
+    if config.TRAIN.VALIDATE_EVERY and workers.rank == 0:
+        from lib.inference.validate import Validator
+        validator = Validator(config, prefix, classes)
     with TrainIterator(roidb, config, chips_of_device(config.TRAIN) * len(devices),
                        shard=(workers.rank, workers.count)) as iterator:
         return train(config, detector, iterator, classes, prefix, devices, display=args.display, resume=args.resume,
-                     workers=workers, data=data, seen=seen)
+                     workers=workers, data=data, seen=seen, validator=validator)
 
 
 if __name__ == '__main__':

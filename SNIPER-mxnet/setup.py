@@ -66,6 +66,7 @@ class BuildLibrary(build_ext):
                 extension.extra_link_args.remove('-fopenmp')
         for extension in self.extensions:
             self._add_kernels(extension, wanted_compiler(mxnet_folder()))
+        self.compiler.compile = _side_by_side(self.compiler.compile)
         super().build_extensions()
 
     def _add_kernels(self, extension, compiler):
@@ -113,6 +114,15 @@ class BuildLibrary(build_ext):
             except CompileError:
                 return False
         return True
+
+
+def _side_by_side(compile_files):
+    """setuptools' compile(sources, **settings) -> objects, with a file a core at a time, and 8 at most."""
+    def compile_all(sources, **settings):
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            return [made for objects in pool.map(lambda source: compile_files([source], **settings), sources)
+                    for made in objects]
+    return compile_all
 
 
 def _read(path):

@@ -10,7 +10,10 @@ pixels = after resizing; a chip is a window of CHIP_SIZE pixels.
 from configs.m2det_keys import BACKBONES
 from configs.scales import TEST_SCALES, TRAIN_SCALES
 from configs.schema import (
+                            BATCHES,
+                            BOOL_OR_HOW,
                             BOOLS,
+                            CHECKPOINT,
                             FLOAT,
                             FLOATS,
                             INT_OR_INTS,
@@ -30,11 +33,13 @@ from configs.schema import (
 )
 
 NETWORK = {
-    'pretrained': key('', "prefix of the initial weights' files; '' trains from scratch", 'graph schedule machine',
-                      PATH),
-    'pretrained_epoch': key(0, 'number in the name of the initial weights, PREFIX-0000.params', 'schedule', low=0),
-    'KEEP_HEADS': key(False, 'heads start from the initial weights too where these have them; False = always anew',
-                      'schedule'),
+    'pretrained': key('', "initial weights: a shipped model's name (sniper_tiny), the prefix of their files, or a "
+                      ".params file; '' trains from scratch", 'graph schedule machine', PATH),
+    'pretrained_epoch': key(0, 'number in the name of the initial weights, PREFIX-0000.params; or as TEST.TEST_EPOCH',
+                            'schedule', CHECKPOINT, low=0),
+    'KEEP_HEADS': key('auto', "heads start from the initial weights too: 'by_name' = but for outputs of classes and "
+                      "anchors that these do not have; 'auto' = so, where a side file names their classes, else anew; "
+                      'True = with all their classes, and no others; False = always anew', 'schedule', BOOL_OR_HOW),
     'PIXEL_MEANS': key([0, 0, 0], 'subtracted from pixels, 0 to 255, in the order blue, green, red',
                        'pixels detections proposals schedule', array_of(3)),
     'FIXED_PARAMS': key(['gamma', 'beta'], 'parameters whose name contains one of these are not trained', 'schedule',
@@ -180,6 +185,17 @@ TRAIN = {
     'ACCUMULATE': key(1, 'batches of BATCH_IMAGES that a device sees one after the other for an update, as if it were '
                       'so many devices: large updates in little memory', 'schedule', low=1, high=10000),
 
+    # watching a training, see docs/training.md
+    'VALIDATE_EVERY': key(0, "batches between validations on dataset.test_image_set, which keep the best weights; "
+                          "'epoch' = one after every epoch; 0 = none", NOTHING, BATCHES, low=0),
+    'VALIDATE_IMAGES': key(100, 'pictures of that set that are looked at, always the same; 0 = all', NOTHING, low=0),
+    'VALIDATE_METRIC': key('', "by which weights are better: a name in the metrics of a test, AP50, segm.AP; '' = AP, "
+                           'or AP50 where there is none (PASCAL VOC)', NOTHING),
+    'PATIENCE': key(0, 'validations without a better one, after which training stops; 0 = it does not', NOTHING, low=0),
+    'EMA': key(0.0, 'decay an update of averaged weights, 0.999 for example, which are saved beside the trained ones '
+               'and validated in their place; 0 = none', NOTHING, low=0, high=0.999999),
+    'TENSORBOARD': key(False, 'write event files for TensorBoard too; needs tensorboardX', NOTHING),
+
     # proposal network: labels, sampling, proposals
     'RPN_BATCH_SIZE': key(256, 'anchors a chip in the loss', 'graph schedule', low=1),
     'RPN_FG_FRACTION': key(0.5, 'largest share of positives among them', 'schedule', low=0, high=1),
@@ -215,7 +231,8 @@ TEST = {
     'NUM_PROCESS': key('auto', 'worker processes, see TRAIN', 'machine', PROCESSES, low=0),
     'REDUCED_DECODE': key(False, 'see TRAIN; False = the pixels that released weights were tested with',
                           'pixels detections proposals'),
-    'TEST_EPOCH': key(7, 'number of the checkpoint to load', NOTHING, low=0),
+    'TEST_EPOCH': key(7, "number of the checkpoint to load; 'best' = that of the best validation; 7-ema = the averaged "
+                      'weights beside number 7 (TRAIN.EMA)', NOTHING, CHECKPOINT, low=0),
     'SHIPPED_MODEL': key('', "prefix of weights, PREFIX-0000.params, to test with, as a warning says, where nothing is "
                          "trained and no TEST_EPOCH was set; files that name this one as _base_ do not inherit it; '' "
                          "= none", 'machine', PATH),

@@ -7,8 +7,8 @@
         for label, score, box in zip(found.label, found.score, found.box):
             print(detector.classes[label], score, box)
 
-`to_coco(found)` and `to_supervision(found)` give what pycocotools and supervision take. MXNet is loaded by
-`Detector.load`, not by this import.
+`to_coco(found)` and `to_supervision(found)` give what pycocotools and supervision take; docs/python.md has the rest.
+MXNet is loaded by the first call of `detect`, not by this import.
 """
 import copy
 import os
@@ -49,7 +49,8 @@ class NotAnImage(SniperError, ValueError):
 class Detector:
     """A network with its weights, ready to run; free it by `close` or `with`.
 
-    Threads may share it: their calls wait for each other, as one call takes all cores already.
+    Threads may share it: their calls, `close` too, wait for each other, as one call takes all cores already, and give
+    what they would give alone. Detectors of different threads do not wait. Processes load their own.
     classes: names, '__background__' first; Detections.label is a position in it. config: what it was made from.
     clock: seconds of all calls so far, by stage.
     """

@@ -11,6 +11,7 @@ from configs import configuration_text, load_config
 from lib.utils.errors import SniperError, printable
 from lib.utils.files import text_writer
 from lib.utils.processes import num_cores
+from lib.utils.progress_bar import ConsoleHandler
 from lib.utils.standard_streams import open_closed_streams, watched
 from lib.utils.user_path import user_path
 from lib.weights.paths import SAVE_PREFIX
@@ -54,7 +55,7 @@ def setup_logging(log_file=None, console_level='INFO'):
 
     Called by entry points only.
     """
-    console = logging.StreamHandler()
+    console = ConsoleHandler()
     console.setLevel(console_level)
     console.addFilter(lambda record: not getattr(record, 'in_file_only', False))
     logging.getLogger('matplotlib').setLevel(logging.WARNING)   # it tells of its fonts

@@ -14,6 +14,7 @@ import sysconfig
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 NATIVE = ('SNIPER-mxnet/include/**/*', 'SNIPER-mxnet/src/**/*', 'SNIPER-mxnet/python/**/*.py', 'SNIPER-mxnet/*.py',
           'SNIPER-mxnet/pyproject.toml', 'lib/setup.py', 'lib/**/*.pyx', 'lib/**/*.pxd', 'lib/**/*.h')
+SHARED_BY_KERNELS = 'lib/utils/_memoryviews.c'  # lib/setup.py lets Cython write it
 
 
 def files(patterns):
@@ -27,9 +28,10 @@ def files(patterns):
 
 
 def compiled_files_are_there():
-    """True if every kernel under lib/ has its extension module, and sniper_mxnet its library."""
+    """True if every kernel under lib/ has its extension module, and the one that they share, and sniper_mxnet its
+    library."""
     suffix = sysconfig.get_config_var('EXT_SUFFIX')
-    kernels = [os.path.splitext(path)[0] + suffix for path in files(['lib/**/*.pyx'])]
+    kernels = [os.path.splitext(path)[0] + suffix for path in files(['lib/**/*.pyx']) + [SHARED_BY_KERNELS]]
     package = os.path.join(sysconfig.get_paths()['platlib'], 'sniper_mxnet')
     return (all(os.path.exists(os.path.join(ROOT, path)) for path in kernels)
             and bool(glob.glob(os.path.join(glob.escape(package), '*.so'))))

@@ -10,9 +10,11 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from configs import load_config
-from lib.api import Detector
+from lib.api import Detector, to_coco
 from lib.utils.errors import SniperError
 from tests.conftest import ROOT
 from tests.detections import assert_same
@@ -91,6 +93,28 @@ def test_threads_share_a_detector(detector, folder):
         for found in pool.map(detector.detect, [path, cv2.imread(path), path]):
             assert_same(found, expected)
     assert found.sizes == ((80, 80),) and detector.clock.seconds['network'] > 0
+
+
+def test_threads_with_detectors_of_their_own_and_one_that_is_closed_meanwhile(detector, folder):
+    path = pictures(folder)[2]
+    expected = detector.detect(path)
+    with Detector.load(tiny_data.CONFIG, tiny_data.settings(folder)) as other, ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(used.detect, path) for used in (detector, other) * 3]
+        calls.insert(3, pool.submit(other.close))
+        assert calls.pop(3).result() is None
+        for call in calls:
+            assert_same(call.result(), expected)
+
+
+def test_results_are_what_pycocotools_takes(detector, folder):
+    coco = COCO(os.path.join(folder, 'data', 'annotations', 'instances_val.json'))
+    found = detector.detect([os.path.join(folder, 'data', 'images', 'val', image['file_name'])
+                             for image in coco.dataset['images']])
+    categories = {label: coco.getCatIds(name)[0] for label, name in enumerate(detector.classes) if label}
+    results = coco.loadRes(to_coco(found, coco.getImgIds(), categories))
+    scores = COCOeval(coco, results, 'bbox')
+    scores.evaluate()
+    assert len(results.anns) == len(found) and any(image['dtIds'] for image in scores.evalImgs if image)
 
 
 def test_batches_are_no_larger_than_there_are_images(detector, monkeypatch):

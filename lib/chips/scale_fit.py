@@ -184,7 +184,7 @@ def misfit(scales: Sequence[SeenScale], sizes: ObjectSizes, trained: TrainedSize
     mend = _mend(scales, sizes, trained, off.mean(), test)
     return [f'TEST.SCALES do not fit {known}: {100 * off.mean():.0f} % of the objects are shown at sizes at which it '
             f'does not know them; objects {_of_sides(scales[worst])} are tested at {tested:.2g} of their size and were '
-            f'trained at {learnt:.2g}: {"--set " + mend if mend else "see docs/custom_data.md, section 2"}']
+            f'trained at {learnt:.2g}: {"--set " + mend if mend else "see docs/scales.md"}']
 
 
 def _of_sides(scale):

@@ -71,6 +71,13 @@ class Dataset(abc.ABC):
         """
         return truth_of_records(self.roidb(OBJECTS))
 
+    def part(self, numbers: Sequence[int]) -> 'Dataset':
+        """The images at these places of roidb(), ascending, as a data set that scores detections on them alone.
+
+        To be called after roidb(). SniperError for a data set that cannot.
+        """
+        raise SniperError(f'{self.name} cannot be scored on a part of its images: set TRAIN.VALIDATE_IMAGES to 0')
+
     @abc.abstractmethod
     def evaluate(self, detections, results_dir):
         """Write `detections` to files in `results_dir` and score them.

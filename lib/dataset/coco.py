@@ -9,6 +9,7 @@ Exports of labelling tools lie otherwise: lib.dataset.coco_layout.
 Classes are the file's categories in file order; a label is a position, 0 is background (reference/pipeline.md 3.1).
 """
 import collections
+import copy
 import logging
 import os
 
@@ -53,7 +54,8 @@ class CocoDataset(Dataset):
         self._path, pictures = self._place()
         self._class_list = class_list_path(dataset_path)
         self._finder = ImageFinder(dataset_path, image_set, pictures)
-        self._file = None
+        self._file, self._outlined = None, None
+        self._numbers = None    # of the images, if this is a part of a set
         self._cache = RoidbCache(root_path, self.name + '_masks' * masks, self._path,
                                  [dataset_path, image_set, _content(self._class_list)]
                                  + ([choice.entries] if choice else []))
@@ -157,8 +159,23 @@ class CocoDataset(Dataset):
     def evaluate(self, detections, results_dir):
         """Write detections_<set>_results.json, with masks detections_<set>_segm_results.json too, and, with ground
         truth, score them (lib.dataset.coco_eval)."""
-        file = self._parse(True) if detections.mask is not None and not self.masks else self.file
+        outlined = detections.mask is not None and not self.masks
+        file = self._with_segmentations() if outlined else self.file
         return evaluate(file, self.image_set, self.classes, detections, results_dir)
+
+    def part(self, numbers):
+        """See lib.dataset.base."""
+        part = copy.copy(self)
+        part._file, part._numbers = self.file.part(numbers), list(numbers)
+        return part
+
+    def _with_segmentations(self):
+        """The file with what scores masks; a part, which is scored many times, keeps it."""
+        if self._numbers is None:
+            return self._parse(True)
+        if self._outlined is None:
+            self._outlined = self._parse(True).part(self._numbers)
+        return self._outlined
 
     def truth(self) -> Truth:
         """The annotations as they stand in the file, with their areas; a region of no class is a crowd of each."""

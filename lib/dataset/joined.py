@@ -1,5 +1,6 @@
 """Several data sets tested as one: classes are united by name, and the score is COCO's over all pictures."""
-from typing import List, Sequence
+import copy
+from typing import List, Optional, Sequence
 
 import numpy as np
 
@@ -25,6 +26,7 @@ class JoinedDataset(Dataset):
         order = sorted(range(len(ids)), key=ids.__getitem__)
         self.image_ids = [ids[place] for place in order]
         self._order = np.array(order, np.int64)     # place among the pictures of all, one data set after another
+        self._file: Optional[CocoFile] = None
 
     def roidb(self, ignored: str = '') -> CompactRoidb:
         """Records of all, with labels of the united classes."""
@@ -51,7 +53,20 @@ class JoinedDataset(Dataset):
 
     def evaluate(self, detections, results_dir):
         """Write detections_joined_results.json and score it by COCO's rules (lib.dataset.coco_eval)."""
-        return evaluate(CocoFile(self.name, content=self._content()), 'joined', self.classes, detections, results_dir)
+        return evaluate(self.file, 'joined', self.classes, detections, results_dir)
+
+    @property
+    def file(self) -> CocoFile:
+        """What scores all."""
+        if self._file is None:
+            self._file = CocoFile(self.name, content=self._content())
+        return self._file
+
+    def part(self, numbers):
+        """See lib.dataset.base."""
+        part = copy.copy(self)
+        part._file, part.image_ids = self.file.part(numbers), [self.image_ids[number] for number in numbers]
+        return part
 
     def _content(self) -> dict:
         """What a COCO file of all pictures and objects would hold."""

@@ -11,6 +11,7 @@ every annotation file, in sorted order; one called as a subfolder is what lies i
 one folder a set, are read too. (reference/pipeline.md 3.2 and 14)
 """
 import collections
+import copy
 import logging
 from typing import List
 
@@ -112,6 +113,13 @@ class PascalVocDataset(Dataset):
         """
         return [np.array([item.box for item in annotation.objects if self._is_region(item) and _in_order(item.box)],
                          np.float64).reshape(-1, 4) for annotation in self.annotations]
+
+    def part(self, numbers):
+        """See lib.dataset.base."""
+        part = copy.copy(self)
+        part.image_ids, part.annotations = ([values[number] for number in numbers]
+                                            for values in (self.image_ids, self.annotations))
+        return part
 
     def truth(self) -> Truth:
         """The objects as the development kit takes them, with pixels from 0; regions are crowds of each class."""

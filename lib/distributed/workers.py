@@ -34,9 +34,10 @@ class Watch:
         self._depth = 0
         threading.Thread(target=self._run, daemon=True).start()
 
-    def over(self, what):
-        """Context manager around a wait for `what`. An inner wait counts as the outer one."""
-        return _Wait(self, what)
+    def over(self, what, seconds=None):
+        """Context manager around a wait for `what`, at most `seconds` instead of the usual. An inner wait counts as the
+        outer one."""
+        return _Wait(self, what, self._seconds if seconds is None else seconds)
 
     def _run(self):
         while True:
@@ -51,14 +52,14 @@ class Watch:
 
 
 class _Wait:
-    def __init__(self, watch, what):
-        self._watch, self._what = watch, what
+    def __init__(self, watch, what, seconds):
+        self._watch, self._what, self._seconds = watch, what, seconds
 
     def __enter__(self):
         watch = self._watch
         watch._depth += 1
         if watch._depth == 1:
-            watch._what, watch._until = self._what, time.monotonic() + watch._seconds
+            watch._what, watch._until = self._what, time.monotonic() + self._seconds
 
     def __exit__(self, *_):
         self._watch._depth -= 1
@@ -84,9 +85,9 @@ class Workers:
         self._means = {}
         self._keys = map('talk%d'.__mod__, itertools.count())
 
-    def waiting(self, what='the other workers'):
-        """Context manager around anything that waits for other processes."""
-        return contextlib.nullcontext() if self.alone else self._watch.over(what)
+    def waiting(self, what='the other workers', seconds=None):
+        """Context manager around anything that waits for other processes; seconds: see Watch.over."""
+        return contextlib.nullcontext() if self.alone else self._watch.over(what, seconds)
 
     def gather(self, values):
         """Rows of all workers: (n,) numbers of this one -> (count, n) float32. All call it with the same n."""

@@ -139,6 +139,14 @@ class TrainingStep:
         return [(name, grads, weights) for name, grads, weights in
                 zip(group.param_names, group.grad_arrays, group.param_arrays) if grads[0] is not None]
 
+    def present_arrays(self):
+        """Wait, and -> ({name: arrays} of the parameters that are trained, the same of the statistics), an NDArray a
+        device each, which are those that the next batch changes."""
+        self.wait()
+        group = self._module._exec_group
+        return ({name: weights for name, _, weights in self.trained_arrays()},
+                dict(zip(group.aux_names, group.aux_arrays)))
+
     # Optimiser
 
     def init_optimiser(self, kind, settings, kvstore=None, sync=None, decayed=None, clip_norm=0):

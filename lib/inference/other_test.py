@@ -3,7 +3,7 @@ import glob
 import json
 import logging
 import os
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, NamedTuple
 
 import numpy as np
 
@@ -122,15 +122,3 @@ def load_kept(folder: str) -> Dict[str, Any]:
 
 def _is_count(value):
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e18
-
-
-def short_names(folders: List[str]) -> Tuple[str, ...]:
-    """Two folders of results -> what tells them apart: paths without what is the same at both ends."""
-    parts = [os.path.normpath(os.path.abspath(folder)).split(os.sep) for folder in folders]
-    if len(parts) < 2 or parts[0] == parts[1]:
-        return tuple('/'.join(of_folder[-1:]) for of_folder in parts)
-    while all(of_folder[1:] for of_folder in parts) and parts[0][0] == parts[1][0]:
-        parts = [of_folder[1:] for of_folder in parts]
-    while all(of_folder[1:] for of_folder in parts) and parts[0][-1] == parts[1][-1]:
-        parts = [of_folder[:-1] for of_folder in parts]
-    return tuple('/'.join(of_folder) for of_folder in parts)

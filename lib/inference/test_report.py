@@ -12,8 +12,9 @@ import numpy as np
 from configs import configuration_text
 from lib.dataset.analysis.run import analyse
 from lib.inference.autofocus import PixelReport
-from lib.inference.other_test import keep, load_other, short_names
+from lib.inference.other_test import keep, load_other
 from lib.utils.processes import num_cores
+from lib.utils.short_names import short_names
 from lib.utils.source_commit import source_commit
 from lib.visualization.report import ReportedData, Run, write_report
 

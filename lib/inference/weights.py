@@ -2,7 +2,7 @@
 import hashlib
 import logging
 import os
-from typing import NamedTuple, Tuple
+from typing import NamedTuple, Tuple, Union
 
 from configs import source_of
 from configs.loader import INHERITED, SET
@@ -45,7 +45,7 @@ _BY_NUMBER = {1 + len(names): (BACKGROUND,) + names for names in (COCO, PASCAL_V
 class Weights(NamedTuple):
     """A checkpoint on disk, and how inference treats it."""
     prefix: str
-    epoch: int
+    epoch: Union[int, str]  # what lib.weights.paths.epoch_tag takes
     classes: tuple  # names from its side file, '__background__' first; () if it has none (the original's)
     treatment: str = ''      # in words, of what changes results: precision, folding, images calibrated on
     optimized: bool = False  # written by scripts/optimize_model.py, with its graph
@@ -75,7 +75,7 @@ def find_weights(config, folder: str, save_prefix: str) -> Weights:
         facts = read_facts(config.TEST.OPTIMIZED)
         logger.info('weights: %s, optimised, in %s', config.TEST.OPTIMIZED, facts['precision'])
         if source_of(config, 'TEST.TEST_EPOCH') == SET:
-            logger.warning('TEST.TEST_EPOCH %d has no effect beside TEST.OPTIMIZED', config.TEST.TEST_EPOCH)
+            logger.warning('TEST.TEST_EPOCH %s has no effect beside TEST.OPTIMIZED', config.TEST.TEST_EPOCH)
         warn_of_other_values(config, facts.get('configuration'), config.TEST.OPTIMIZED)
         return Weights(config.TEST.OPTIMIZED, NUMBER, _names(facts), facts['precision'], True)
     found = Weights(os.path.join(folder, save_prefix), config.TEST.TEST_EPOCH, ())

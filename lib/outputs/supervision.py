@@ -17,8 +17,8 @@ def to_supervision(found: Detections, image: int = 0):
     try:
         import supervision
     except ImportError as error:
-        raise SniperError(f'the package supervision cannot be loaded ({error}): install it by pip install '
-                          'supervision') from None
+        raise SniperError(f'the package supervision cannot be loaded ({error}): install it by pip install supervision '
+                          '-c requirements.txt, for MXNet cannot use NumPy 2') from None
     found = found.of_image(image)
     mask = None
     if found.mask is not None:

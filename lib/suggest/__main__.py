@@ -59,6 +59,7 @@ def main(argv=None):
     roidb, classes, test_roidb = _roidbs(base)
     seen = settings.examine(base, roidb, test_roidb, memory, _shipped_sizes(base, classes))
     entries = settings.data_entries(found, args.data, output, classes) + settings.scale_entries(seen, memory)
+    entries += settings.start_entries(base)
 
     from lib.engine.devices import share_cores
     share_cores(base)
@@ -67,7 +68,7 @@ def main(argv=None):
     entries += settings.training_entries(base, seen.sizes.total, batch, args.upside_down)
     entries.append(settings.shipped_entry(base, seen))
     config = _load(args, entries, classes)
-    pace = measured_pace(config, _training_roidb(config), args.seconds)
+    pace = measured_pace(config, _training_roidb(config), args.seconds, classes)
     plan = schedule(pace, args.minutes, batch)
     entries += settings.schedule_entries(config, pace, plan, batch, args.minutes)
     _write(args, entries)

@@ -10,7 +10,7 @@ from lib.tasks.anchor_fit import PROPOSALS
 
 LEAST_PROPOSALS, LEAST_CHIP_PROPOSALS = 300, 128
 LEAST_DETECTIONS, LEAST_OBJECTS = 100, 100
-BYTES_A_PIXEL = 90        # of a picture in a test of sniper_tiny, measured; see docs/custom_data.md
+BYTES_A_PIXEL = 90        # of a picture in a test of sniper_tiny, measured; see docs/scales.md
 MOST_TEST_BATCH = 8
 TEST_SHARE = 0.25         # of the memory that a batch may take: what is read ahead, and Python, want some too
 MOST_PIXELS = 10 ** 8     # of a picture at one scale (lib.tasks)
@@ -48,7 +48,7 @@ def _objects_in_chips(sampler, roidb):
     chosen, most = np.unique(np.linspace(0, len(roidb) - 1, min(LOOKED_AT, len(roidb))).astype(int)), 0
     for number in chosen.tolist():
         record = roidb[number]
-        boxes = record['boxes']
+        boxes = record['boxes'][record['max_overlaps'] == 1]
         for window in sampler.sample(record, number):
             x1, y1, x2, y2 = window.box
             most = max(most, int(((boxes[:, 0] < x2) & (boxes[:, 2] > x1) & (boxes[:, 1] < y2)

@@ -1,7 +1,7 @@
 """How fast this machine trains: the training itself, for some seconds, on the data and the settings that are meant."""
 import math
 import time
-from typing import NamedTuple
+from typing import NamedTuple, Sequence
 
 from lib.distributed.workers import ALONE
 from lib.engine.devices import contexts
@@ -19,7 +19,8 @@ USED_OF_TIME = 0.92      # of a training is spent on batches; the rest begins ep
 LEAST_OF_MEMORY = 2.0    # times that a training takes of what it needs at the very least
 BUSY = 0.7               # cores, below which something else had the machine
 LEAST_CORES = 0.05       # that say anything about a whole one
-SETTLED = 30             # epochs from which on more teach little
+SETTLED = 30             # epochs from which on more teach little, unless they have few chips:
+SETTLED_CHIPS = 48000    # that a network wants to see at least, however few pictures there are
 FEW_EPOCHS = 4           # below which a part of an epoch matters
 
 
@@ -73,15 +74,15 @@ def fitting_batch(config, memory: float) -> int:
     return batch
 
 
-def measured_pace(config, roidb, seconds: float) -> Pace:
+def measured_pace(config, roidb, seconds: float, classes: Sequence[str] = ()) -> Pace:
     """Train for about `seconds`, two batches at least; nothing is kept.
 
-    config: with NUM_CLASSES; roidb: of lib.dataset.load_training_roidb.
+    config: with NUM_CLASSES; roidb, classes: of lib.dataset.load_training_roidb.
     """
     devices, detector = contexts(config), get_detector(config.symbol)
     chips = config.TRAIN.BATCH_IMAGES * config.TRAIN.ACCUMULATE * len(devices)
     with TrainIterator(roidb, config, chips) as iterator, make_step(config, detector, iterator, devices) as step:
-        init_parameters(step, detector, config)
+        init_parameters(step, detector, config, classes)
         batches = iterator.start_epoch(0)
         init_optimiser(step, config, learning_rate(config, batches * chips, chips), ALONE)
         needed = TrainMetrics(get_task(config).metrics(), step.output_names,
@@ -101,12 +102,17 @@ def measured_pace(config, roidb, seconds: float) -> Pace:
         return Pace(count * chips / spent, batches * chips, (now.processor - start.processor) / spent)
 
 
+def settled(chips: int) -> int:
+    """Epochs of so many chips from which on more teach little."""
+    return max(SETTLED, math.ceil(SETTLED_CHIPS / max(chips, 1)))
+
+
 def schedule(pace: Pace, minutes: float, batch: int) -> Schedule:
-    """Epochs for the time that there is, SETTLED at most; parts of epochs where whole ones are few."""
+    """Epochs for the time that there is, `settled` at most; parts of epochs where whole ones are few."""
     chips = max(batch, int(USED_OF_TIME * 60 * minutes * pace.usual_rate))
     possible = chips / pace.chips
     if possible >= FEW_EPOCHS:
-        epochs, batches = min(int(possible), SETTLED), 0
+        epochs, batches = min(int(possible), settled(pace.chips)), 0
         chips = epochs * pace.chips
     else:
         epochs = math.ceil(possible)

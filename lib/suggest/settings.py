@@ -10,11 +10,12 @@ from lib.dataset.image_sets import ImageSets
 from lib.dataset.object_sizes import ObjectSizes, object_sizes
 from lib.suggest import limits as limit
 from lib.suggest.anchors import Anchors, choose_anchors
-from lib.suggest.pace import SETTLED, Pace, Schedule
+from lib.suggest.pace import Pace, Schedule, settled
 from lib.suggest.scales import Plan, plan_of_weights, plan_scales, seen_by_plan
 from lib.suggest.text import Entry
 from lib.tasks.anchor_fit import shown_in_training
 from lib.utils.errors import SniperError
+from lib.weights.initial import shipped_models
 from symbols.registry import feature_stride
 
 FEW_PICTURES = 1000     # below which colours are varied: so few are learnt by heart
@@ -118,6 +119,15 @@ def shipped_entry(config, found: Found) -> Entry:
         'The shipped weights know other classes, or objects of other sizes.',))
 
 
+def start_entries(config) -> List[Entry]:
+    """What training begins with, where a detector of the base's network ships and the base says nothing else."""
+    if config.network.pretrained or config.symbol not in shipped_models():
+        return []
+    return [Entry('network.pretrained', config.symbol, (
+        'Training begins with this shipped detector; outputs of classes and anchors that it does not have are new.',
+        "'' begins with random weights. What that makes of it: docs/start_from_a_detector.md."))]
+
+
 def training_entries(config, pictures: int, batch: int, upside_down: bool) -> List[Entry]:
     """What is trained on, before anything is measured."""
     lr = config.TRAIN.lr * batch / config.TRAIN.BATCH_IMAGES
@@ -137,7 +147,7 @@ def schedule_entries(config, pace: Pace, plan: Schedule, batch: int, minutes: fl
     if pace.busy:
         why.append(f'The machine was busy: training had {pace.cores:.1f} cores; reckoned is with one, '
                    f'{pace.usual_rate:.3g} chips a second.')
-    if plan.epochs == SETTLED and not plan.batches:
+    if plan.epochs == settled(pace.chips) and not plan.batches:
         why.append('There is time for more, which teach little: look at the result first.')
     entries = [Entry('TRAIN.end_epoch', plan.epochs, tuple(why))]
     if plan.batches:

@@ -3,7 +3,7 @@
 Free of MXNet: worker processes hold a task too. A task travels by pickle as its class and configuration.
 """
 import fnmatch
-from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, Hashable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -113,6 +113,7 @@ class Task:
         training with more, and its rate not scaled, warns. None: nothing is known.
     size_keys: what to make smaller where memory is too small, beside the batch.
     unused_keys: patterns, as fnmatch has them, of keys of other families that this one does not read.
+    row_keys: those that say what the rows of `output_rows` are, beside the classes.
     """
 
     name = ''
@@ -124,6 +125,7 @@ class Task:
     largest_batch: Optional[int] = None
     size_keys = 'TRAIN.CHIP_SIZE'
     unused_keys: Sequence[str] = ()
+    row_keys: Sequence[str] = ()
 
     def __init__(self, config):
         """config: of a run, which may still change: nothing is kept of it but itself."""
@@ -206,6 +208,14 @@ class Task:
         """The layer whose targets are normalised; None if there is none."""
         return None
 
+    def output_rows(self, classes: Sequence[Hashable]) -> Dict[str, List[Hashable]]:
+        """{name of an array: what each of its rows is for}, of heads' last layers, whose rows belong to classes,
+        anchors and the like. Weights for other classes lend the rows that mean the same (lib.train.output_rows).
+
+        classes: with background first. A row is for any value that stands for it and is no other row's in its array.
+        """
+        return {}
+
     def size_warnings(self, scales, sizes) -> List[str]:
         """What the family's own keys do not suit of the objects' sizes in training: sentences with figure and mend.
 
@@ -287,3 +297,8 @@ def at_least(config, section: str, low, names: str) -> None:
     for name in names.split():
         value = config[section][name]
         require(value >= low, f'{section}.{name} is {value}; it must be {low} or more')
+
+
+def rows_of(layer: str, rows: List[Hashable]) -> Dict[str, List[Hashable]]:
+    """Rows of a layer's weights and biases, see Task.output_rows."""
+    return {f'{layer}_weight': rows, f'{layer}_bias': rows}

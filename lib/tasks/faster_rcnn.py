@@ -13,7 +13,7 @@ from configs.scales import ascending
 from lib.bbox import bbox_pred, clip_boxes
 from lib.bbox.detections import Detections
 from lib.chips.window import Window
-from lib.tasks.base import BoxLayer, FocusOutput, Input, MaskGraph, Metric, TargetReport, at_least, require
+from lib.tasks.base import BoxLayer, FocusOutput, Input, MaskGraph, Metric, TargetReport, at_least, require, rows_of
 from lib.tasks.proposals import METRICS as RPN_METRICS, AnchorTask, ProposalTask
 
 SHORTEST_POLYGON = 9  # numbers that a triangle takes: class, number of rings, length, six coordinates
@@ -46,6 +46,11 @@ class RcnnTask(AnchorTask):
     def focus(self):
         """The map of TEST.AUTO_FOCUS."""
         return FocusOutput('scale_prob_output', self.stride)
+
+    def output_rows(self, classes):
+        """Also a score a class; masks have two maps a class, outside of all before inside of all."""
+        masks = [(side, name) for side in ('outside', 'inside') for name in classes[1:]]
+        return {**super().output_rows(classes), **rows_of('cls_score', list(classes)), **rows_of('mask_out', masks)}
 
     def focus_inputs(self):
         """Labels of FocusPixels, 1, 0 or -1 a cell."""
@@ -160,6 +165,12 @@ class FastRcnnTask(RcnnTask):
     def box_columns(self):
         """4 K: a background and an object box, or one a class."""
         return 8 if self.config.CLASS_AGNOSTIC else 4 * self.config.dataset.NUM_CLASSES
+
+    def output_rows(self, classes):
+        """Also four deltas a class, or for background and objects."""
+        boxes = ('background', 'object') if self.config.CLASS_AGNOSTIC else classes
+        return {**super().output_rows(classes), **rows_of('bbox_pred', [(box, delta) for box in boxes
+                                                                        for delta in range(4)])}
 
     def targets(self, record, window, rng, out):
         """There are no rois to make targets of."""

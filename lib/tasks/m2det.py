@@ -7,7 +7,7 @@ from typing import Optional, Sequence
 
 import numpy as np
 
-from configs.m2det_keys import Pyramid, check_m2det, own_size
+from configs.m2det_keys import PRIORS_A_CELL, Pyramid, check_m2det, own_size
 from configs.m2det_scales import check_scales, scale_config, scale_side
 from lib.bbox.detections import Detections
 from lib.bbox.priors import ssd_priors
@@ -115,6 +115,12 @@ class M2DetTask(Task):
     def metrics(self):
         """Both losses: of the classes, and of the boxes."""
         return list(METRICS)
+
+    def output_rows(self, classes):
+        """On every map a score a prior of the cell and class; boxes are the same for all classes."""
+        rows = [(prior, name) for prior in range(PRIORS_A_CELL) for name in classes]
+        return {f'conf.{number}.{kind}': rows for number in range(self.config.M2DET.num_scales)
+                for kind in ('weight', 'bias')}
 
     def decode(self, outputs, windows):
         """See `decode_priors`."""

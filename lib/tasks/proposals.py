@@ -10,7 +10,7 @@ import numpy as np
 from lib.bbox.detections import Detections
 from lib.targets.chip_targets import ChipTargets, TargetSettings
 from lib.tasks.anchor_fit import anchor_warnings, proposal_warnings
-from lib.tasks.base import Input, Metric, TargetReport, Task, require
+from lib.tasks.base import Input, Metric, TargetReport, Task, require, rows_of
 from symbols.registry import feature_stride
 
 METRICS = [Metric('RPNAcc', 'accuracy', 'rpn_cls_prob_output', 'label'),
@@ -20,6 +20,8 @@ METRICS = [Metric('RPNAcc', 'accuracy', 'rpn_cls_prob_output', 'label'),
 
 class AnchorTask(Task):
     """What all tasks with anchors share: targets of chips, labels of anchors, the keys network.ANCHOR_* and RPN_*."""
+
+    row_keys = ('network.ANCHOR_RATIOS', 'network.ANCHOR_SCALES')
 
     def __init__(self, config):
         super().__init__(config)
@@ -58,6 +60,13 @@ class AnchorTask(Task):
         return [Input('label', (anchors * rows * columns,), 'label'),
                 Input('bbox_target', (4 * anchors, rows, columns), 'label'),
                 Input('bbox_weight', (4 * anchors, rows, columns), 'label')]
+
+    def output_rows(self, classes):
+        """Scores of all anchors for background, then for objects; four deltas an anchor."""
+        network = self.config.network
+        anchors = [(ratio, scale) for ratio in network.ANCHOR_RATIOS for scale in network.ANCHOR_SCALES]
+        return {**rows_of('rpn_cls_score', [(side, anchor) for side in ('background', 'object') for anchor in anchors]),
+                **rows_of('rpn_bbox_pred', [(anchor, delta) for anchor in anchors for delta in range(4)])}
 
     def float32_layers(self, names):
         """Those that predict scores, deltas, offsets of deformable layers, and FocusPixels."""

@@ -1,6 +1,6 @@
 """Training data in the classes of the weights that training goes on with: a checkpoint (--resume), or a detector whose
-heads are kept (network.KEEP_HEADS). An output of the network stays the class that it was, whatever order a new
-annotation file has."""
+heads are kept as they are (network.KEEP_HEADS True). An output of the network stays the class that it was,
+whatever order a new annotation file has."""
 import logging
 from typing import Sequence, Tuple
 
@@ -12,7 +12,7 @@ from lib.distributed.workers import ALONE, Workers
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
 from lib.weights.checkpoint import newest_sidecar
-from lib.weights.paths import params_path, read_sidecar
+from lib.weights.initial import WHOLE, class_names, initial_weights
 
 logger = logging.getLogger(__name__)
 
@@ -48,13 +48,11 @@ def _known_classes(config, prefix, resume):
     they do not matter."""
     sidecar = newest_sidecar(prefix) if resume else {}
     source, mend = f'the checkpoint {prefix}-*', 'go on with the data of before, or start anew without --resume'
-    if not sidecar and config.network.pretrained and config.network.KEEP_HEADS:
-        place = config.network.pretrained, config.network.pretrained_epoch
-        sidecar, source = read_sidecar(*place), f'{params_path(*place)} (network.KEEP_HEADS)'
-        mend = 'give classes the names of the weights, or train new heads with network.KEEP_HEADS False'
-    classes = sidecar.get('classes')
-    usable = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
-    return source, classes if usable and sidecar.get('tells_classes', True) else [], mend
+    start = None if sidecar else initial_weights(config)
+    if start and start.heads == WHOLE:
+        sidecar, source = start.sidecar, f'{start.path} (network.KEEP_HEADS)'
+        mend = 'give classes the names of the weights, or train outputs of new ones with network.KEEP_HEADS by_name'
+    return source, list(class_names(sidecar)), mend
 
 
 def _differences(match):

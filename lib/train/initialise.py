@@ -5,11 +5,11 @@ Source: reference/networks.md sections 3 (frozen parameters), 9 and 13. New laye
 initialised anew even where the pretrained file has an entry of that name; the rest must come from the file, but for
 layers that it may lack as a whole (`symbols.layers.optional_parameters`): a neck, if the file is of a backbone alone.
 With `network.KEEP_HEADS`, which the original does not have, new layers come from the file where it has them: so a
-trained detector is trained further, or gets one more head.
+trained detector is trained further, gets one more head, or learns other classes (lib.train.output_rows).
 """
 import contextlib
 import logging
-import os
+from typing import Any, Dict, NamedTuple, Sequence
 
 import numpy as np
 
@@ -18,12 +18,13 @@ from lib.engine.loss_scale import LossScale
 from lib.engine.memory_need import check_memory, least_need
 from lib.engine.training import TrainingStep
 from lib.tasks import get_task
+from lib.train.output_rows import kept_rows, with_kept_rows
 from lib.train.resume import load_parameters
 from lib.utils.errors import SniperError
 from lib.weights.checkpoint import load_params
-from lib.weights.misfit import other_keys, trained_symbol, whose_weights
+from lib.weights.initial import BY_NAME, NEW, initial_weights
+from lib.weights.misfit import classes_of, other_keys, trained_symbol, whose_weights
 from lib.weights.parameter_matching import FEW, LISTED, TEST_ENDING, match_parameters, shortened
-from lib.weights.paths import misread_prefix, params_path, read_sidecar, set_aside_prefixes
 from lib.weights.trained_with import check_requirements, warn_of_other_values
 from sniper_mxnet import mx
 from symbols.layers import optional_parameters
@@ -32,16 +33,19 @@ logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def initialised_step(config, detector, iterator, devices, prefix, found=None, workers=ALONE):
+def initialised_step(config, detector, iterator, devices, prefix, classes, found=None, workers=ALONE):
     """Context manager: a TrainingStep with its first values, those of the checkpoint `found` below `prefix` if there is
-    one. Workers other than the first have zeros, until a gradient sync starts. SniperError if files do not fit."""
+    one. Workers other than the first have zeros, until a gradient sync starts. SniperError if files do not fit.
+
+    classes: names, background first, by which outputs of initial weights are found again.
+    """
     with make_step(config, detector, iterator, devices, found and found.sidecar.get('loss_scale')) as step:
         if workers.rank:
             step.initialise(mx.init.Zero())
         elif found:
             load_parameters(step, prefix, found.tag)
         else:
-            init_parameters(step, detector, config)
+            init_parameters(step, detector, config, classes)
         yield step
 
 
@@ -90,52 +94,70 @@ def frozen_parameters(config, names):
     return frozen
 
 
-def pretrained_values(config, shapes, aux_shapes, new_names, optional_names=()):
-    """Values that the pretrained file gives: (arg_params, aux_params), both empty from scratch.
+class FirstValues(NamedTuple):
+    """Of initial weights. args, auxs: arrays that are taken over, {name: NDArray}; rows: {name: (array of the file,
+    source of each row as in lib.train.output_rows)} of arrays of which only some rows are."""
+
+    args: Dict[str, Any]
+    auxs: Dict[str, Any]
+    rows: Dict[str, tuple]
+
+
+def pretrained_values(config, shapes, aux_shapes, new_names, optional_names=(), classes: Sequence[str] = ()):
+    """FirstValues that the pretrained file gives, empty from scratch.
 
     shapes, aux_shapes: {name: shape} of all parameters and auxiliary states; new_names: those that are initialised
-    anew; optional_names: those that are if the file has none of them. Raises one SniperError that lists what is missing
-    or has another shape.
+    anew, where the file does not have them or network.KEEP_HEADS does not keep them; optional_names: those that are if
+    the file has none of them; classes: of the data set, () if nobody knows them. Raises one SniperError that lists what
+    is missing or has another shape.
     """
-    prefix = config.network.pretrained
-    if not prefix:
+    start = initial_weights(config)
+    if start is None:
         logger.info('network.pretrained is empty: training from scratch')
-        return {}, {}
-    path = params_path(prefix, config.network.pretrained_epoch)
-    if not os.path.exists(path):
-        aside = set_aside_prefixes(prefix, config.network.pretrained_epoch)
-        moved = f' (an earlier run has it: {os.path.join(os.path.dirname(prefix), aside[-1])})' if aside else ''
-        meant = misread_prefix(prefix, config.symbol)
-        raise SniperError(f'pretrained weights {path} do not exist{moved}{meant}: fetch them, or set '
-                          "network.pretrained and network.pretrained_epoch, or train from scratch with `--set "
-                          "network.pretrained ''`")
-    sidecar = read_sidecar(prefix, config.network.pretrained_epoch)
+        return FirstValues({}, {}, {})
+    path, sidecar = start.path, start.sidecar
     check_requirements(config, sidecar.get('requires'), f'pretrained weights {path}')
     args, auxs = load_params(path)
     given = dict(args, **auxs)
-    new_names = set(new_names)
-    if config.network.KEEP_HEADS:
-        warn_of_other_values(config, sidecar.get('config'), path)
+    new_names, rows = set(new_names), {}
+    if start.heads != NEW:
+        by_name = start.heads == BY_NAME
+        warn_of_other_values(config, sidecar.get('config'), path, get_task(config).row_keys if by_name else ())
         new_names -= set(given)
+        if by_name:
+            rows = _rows_by_name(config, classes, start, shapes, given)
     if not any(name in given for name in optional_names):
         new_names |= set(optional_names)
-    wanted, statistics = ({name: shape for name, shape in entries.items() if name not in new_names}
+    wanted, statistics = ({name: shape for name, shape in entries.items() if name not in new_names and name not in rows}
                           for entries in (shapes, aux_shapes))
     _check_complete(config, path, dict(wanted, **statistics), given, sidecar)
     _say_unused(config, path, given, set(shapes) | set(aux_shapes))
-    new = sorted((set(shapes) | set(aux_shapes)) - set(wanted) - set(statistics))
-    logger.info('Weights from %s: %d arrays; %d new ones are initialised%s', path, len(wanted) + len(statistics),
-                len(new), f' ({shortened(new, listed=4)})' if new else '')
-    return {name: args[name] for name in wanted}, {name: auxs[name] for name in statistics}
+    new = sorted((set(shapes) | set(aux_shapes)) - set(wanted) - set(statistics) - set(rows))
+    logger.info('Weights from %s: %d arrays are kept; %d new ones are initialised%s', path,
+                len(wanted) + len(statistics), len(new), f' ({shortened(new, listed=4)})' if new else '')
+    return FirstValues({name: args[name] for name in wanted}, {name: auxs[name] for name in statistics}, rows)
 
 
-def init_parameters(step, detector, config):
+def _rows_by_name(config, classes, start, shapes, given):
+    sizes = {name: array.shape for name, array in given.items()}
+    found = kept_rows(config, classes, start, shapes, sizes, 0 if start.classes else classes_of(config.symbol, sizes))
+    for line in found.lines():
+        logger.info('%s', line)
+    return {name: (given[name].asnumpy(), source) for name, source in found.sources.items()}
+
+
+def init_parameters(step, detector, config, classes: Sequence[str] = ()):
     """Fill a bound TrainingStep: pretrained values where there are some, initialisers (seeded) for the rest."""
-    args, auxs = pretrained_values(config, *step.shapes(), detector.new_parameters(step.symbol),
-                                   optional_parameters(step.symbol))
+    first = pretrained_values(config, *step.shapes(), detector.new_parameters(step.symbol),
+                              optional_parameters(step.symbol), classes)
     mx.random.seed(config.TRAIN.SEED)
     np.random.seed(config.TRAIN.SEED)  # some of MXNet's initialisers draw from NumPy
-    step.initialise(detector.initializer(), args, auxs)
+    step.initialise(detector.initializer(), first.args, first.auxs)
+    if first.rows:
+        args, auxs = step.parameters()
+        mixed = {name: with_kept_rows(args[name].asnumpy(), *rows) for name, rows in first.rows.items()}
+        step.set_parameters(dict(args, **{name: mx.nd.array(array, dtype=array.dtype)
+                                          for name, array in mixed.items()}), auxs)
 
 
 def _say_unused(config, path, given, names):

@@ -21,10 +21,18 @@ IMAGES_NAMED = 8  # in the message about a loss that is not finite
 
 
 class Epoch:
-    """Epoch number `number` (from 0) of `batches` batches; this run begins at `first` and has trained up to `done`."""
+    """Epoch number `number` (from 0) of `batches` batches; this run begins at `first` and has trained up to `done`.
 
-    def __init__(self, number: int, batches: int, first: int = 0):
-        self.number, self.batches, self.first, self.done = number, batches, first, first
+    before: batches that were trained before batch 0 of the epoch, by earlier parts of the run too.
+    """
+
+    def __init__(self, number: int, batches: int, first: int = 0, before: int = 0):
+        self.number, self.batches, self.first, self.done, self.before = number, batches, first, first, before
+
+    @property
+    def step(self) -> int:
+        """Batches that were trained so far."""
+        return self.before + self.done
 
     @property
     def over(self) -> bool:
@@ -33,9 +41,10 @@ class Epoch:
 
 
 class LaunchedBatch(NamedTuple):
-    """A batch that the engine was given: its number, files, labels that metrics read (copies), outputs, learning rate,
-    and the seconds that were waited for its data."""
+    """A batch that the engine was given: its number in the epoch, and in the training from 1 (step), files, labels that
+    metrics read (copies), outputs, learning rate, and the seconds that were waited for its data."""
     number: int
+    step: int
     images: List[str]
     labels: Dict[str, np.ndarray]
     outputs: Outputs
@@ -64,7 +73,7 @@ def fit(step: TrainingStep, iterator, metrics: TrainMetrics, hooks: Sequence[Hoo
     """Train from `epoch`, whose iterator has started, up to epoch number `end_epoch` - 1.
 
     iterator: TrainIterator or alike: start_epoch(epoch) -> batches, iteration over batches. metrics: go on in the first
-    epoch from what they hold. stop: hook, `stop.requested` is true once training shall end after the batches under way.
+    epoch from what they hold. stop: `stop.requested` is true once training shall end after the batches under way.
     -> True if all was trained, False if it was stopped. SniperError if a loss is not finite.
     """
     while True:
@@ -79,7 +88,7 @@ def fit(step: TrainingStep, iterator, metrics: TrainMetrics, hooks: Sequence[Hoo
             step.forward_backward(batch, metrics.needed_outputs)
             step.update()
             previous, pending = pending, LaunchedBatch(
-                epoch.done, list(batch.images), _copies(batch.label, metrics.needed_labels),
+                epoch.done, epoch.step + 1, list(batch.images), _copies(batch.label, metrics.needed_labels),
                 step.outputs(metrics.needed_outputs), step.learning_rate, waited)
             for hook in hooks:
                 hook.after_launch(pending)
@@ -94,7 +103,7 @@ def fit(step: TrainingStep, iterator, metrics: TrainMetrics, hooks: Sequence[Hoo
         if epoch.number + 1 >= end_epoch:
             return True
         metrics.reset()
-        epoch = Epoch(epoch.number + 1, iterator.start_epoch(epoch.number + 1))
+        epoch = Epoch(epoch.number + 1, iterator.start_epoch(epoch.number + 1), before=epoch.step)
 
 
 def _finish(epoch, batch, metrics, hooks):

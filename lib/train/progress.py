@@ -2,23 +2,30 @@
 import logging
 import math
 import time
+from typing import Callable, Optional
 
 from lib.train.loop import Hook
+from lib.train.records import Place, Reading, Recorder
 from lib.utils.clock import duration
+from lib.utils.progress_bar import ProgressBar
 
 logger = logging.getLogger(__name__)
 LONGEST_SILENCE = 60.0  # seconds: a line comes at least so often, however slow the batches are
 
 
 class Progress(Hook):
-    """Logs one line every `display` batches: speed, share of time spent waiting for data, averages, time left.
+    """Logs one line every `display` batches: speed, share of time spent waiting for data, averages, time left. On a
+    terminal a bar says so, and the lines go to the log file alone.
 
     display: batches between lines; batch_size: chips a batch of all workers; end_epoch: epochs of the whole run;
-    metrics: TrainMetrics; sync: lib.engine.training.LocalUpdate or alike, which knows what talk with others takes.
+    metrics: TrainMetrics; sync: lib.engine.training.LocalUpdate or alike, which knows what talk with others takes;
+    bar: to draw on; recorder: is given a Reading whenever a line is due.
     """
 
-    def __init__(self, display, batch_size, end_epoch, metrics, sync, clock=time.monotonic):
+    def __init__(self, display: int, batch_size: int, end_epoch: int, metrics, sync, bar: Optional[ProgressBar] = None,
+                 recorder: Optional[Recorder] = None, clock: Callable[[], float] = time.monotonic):
         self.display = max(int(display), 1)
+        self.bar, self.recorder = bar or ProgressBar(wanted=False), recorder
         self.batch_size, self.end_epoch = batch_size, end_epoch
         self.metrics, self.sync, self.clock = metrics, sync, clock
 
@@ -29,6 +36,12 @@ class Progress(Hook):
         self.line_batch = epoch.first
         self.waited = self.waited_in_epoch = 0.0
         self.exchange_seconds = []
+        self.sums = self.metrics.get_state() if self.recorder else {}
+
+    def pause(self, seconds: float) -> None:
+        """Training stood still for so long: that is none of its time."""
+        self.started += seconds
+        self.line_time += seconds
 
     def after_launch(self, batch):
         """Add up the time that was spent waiting for data."""
@@ -38,16 +51,18 @@ class Progress(Hook):
     def after_batch(self, batch):
         """Log the line when it is due."""
         if self.due(batch.number + 1):
-            self.line(batch.number + 1, batch.learning_rate)
+            self.line(batch)
+        elif self.bar.active:
+            self.draw(batch.number + 1, batch.learning_rate)
 
     def due(self, done):
         """Whether a line is due after `done` batches of the epoch."""
         return (done % self.display == 0 or done == self.epoch.batches
                 or self.clock() - self.line_time > LONGEST_SILENCE)
 
-    def line(self, done, rate):
-        """Log the line after `done` batches of the epoch. rate: learning rate."""
-        now = self.clock()
+    def line(self, batch):
+        """Log the line after a batch of the epoch."""
+        now, done = self.clock(), batch.number + 1
         elapsed = max(now - self.line_time, 1e-9)
         batches = done - self.line_batch
         waiting = f'{100 * min(self.waited / elapsed, 1.0):.0f}% waiting for data'
@@ -55,13 +70,38 @@ class Progress(Hook):
         if exchange is not None:
             self.exchange_seconds.append(exchange)
             waiting += f', {100 * min(exchange * batches / elapsed, 1.0):.0f}% for workers'
+        speed = batches * self.batch_size / elapsed
         logger.info('Epoch %d/%d batch %d/%d  %.1f chips/s (%s)  lr %.3g  %s  left %s', self.epoch.number + 1,
-                    self.end_epoch, done, self.epoch.batches, batches * self.batch_size / elapsed, waiting, rate,
-                    '  '.join(map(_value, self.metrics.values())), duration(self._left(done, now)))
+                    self.end_epoch, done, self.epoch.batches, speed, waiting, batch.learning_rate,
+                    '  '.join(map(_value, self.metrics.values())), duration(self._left(done, now)),
+                    extra={'in_file_only': self.bar.active})
+        self.draw(done, batch.learning_rate)
+        if self.recorder:
+            self.recorder.reading(Reading(
+                Place(batch.step, self.epoch.number + 1, done, self.epoch.batches), self._averages(),
+                batch.learning_rate, speed, min(self.waited / elapsed, 1.0)))
         self.line_time, self.line_batch, self.waited = now, done, 0.0
+
+    def draw(self, done, rate):
+        """Move the bar to `done` batches of the epoch. rate: learning rate."""
+        now, trained = self.clock(), done - self.epoch.first
+        speed = trained * self.batch_size / max(now - self.started, 1e-9)
+        self.bar.show(f'Epoch {self.epoch.number + 1}/{self.end_epoch}', done, self.epoch.batches,
+                      f'{done}/{self.epoch.batches}  left {duration(self._left(done, now))}  {speed:.1f} chips/s  '
+                      f'lr {rate:.3g}  ' + '  '.join(map(_value, self.metrics.values())))
+
+    def _averages(self):
+        """[(name, average)] of the metrics since the call before, or since the epoch began."""
+        before, self.sums = self.sums, self.metrics.get_state()
+        found = []
+        for name, (total, count) in self.sums.items():
+            old_total, old_count = before.get(name, (0.0, 0))
+            found.append((name, (total - old_total) / (count - old_count) if count > old_count else math.nan))
+        return found
 
     def after_epoch(self, epoch):
         """Log what the epoch took, as far as it was trained: time, speed, share of the time spent waiting."""
+        self.bar.clear()
         elapsed = max(self.clock() - self.started, 1e-9)
         batches = epoch.done - epoch.first
         logger.info('Epoch %d/%d: %d batches in %s, %.1f chips/s, %.1f%% of the time waiting for data',

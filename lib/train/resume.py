@@ -12,6 +12,7 @@ from lib.utils.files import remove_stale_temporaries
 from lib.weights import checkpoint
 from lib.weights.checkpoint import Checkpoint
 from lib.weights.earlier_runs import run_files
+from lib.weights.paths import VALIDATED
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ def _prepare_files(prefix, resume):
     folder = os.path.dirname(prefix) or '.'
     os.makedirs(folder, exist_ok=True)
     remove_stale_temporaries(folder)
+    checkpoint.remove(prefix, VALIDATED)
     if not resume:
         if run_files(prefix):
             logger.warning('%s holds checkpoints of an earlier run: they are set aside when this one saves its first '
@@ -83,6 +85,11 @@ def where_to_go_on(sidecar: dict, config, batch_size: int) -> Position:
     if not batch + first_chip:
         return Position(epoch, 0, 0, batch_size)
     return Position(epoch, 0, first_chip + batch * old, order_batch)
+
+
+def batches_before(sidecar: dict) -> int:
+    """Batches that were trained before the checkpoint of this side file; older ones say updates."""
+    return sidecar.get('step', sidecar.get('num_update', 0))
 
 
 def changed_keys(before: Dict[str, Any], config) -> List[str]:

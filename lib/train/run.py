@@ -1,4 +1,5 @@
 """A training run from configuration to last checkpoint: puts the parts of lib.train together."""
+import contextlib
 import logging
 import time
 from typing import Optional
@@ -12,12 +13,13 @@ from lib.train.data_change import settle_length
 from lib.train.initialise import initialised_step
 from lib.train.loop import Epoch, fit
 from lib.train.metrics import TrainMetrics
-from lib.train.progress import Progress
-from lib.train.resume import find_start, load_optimiser
-from lib.train.saving import Saver
+from lib.train.resume import batches_before, find_start, load_optimiser
 from lib.train.schedule import init_optimiser, learning_rate
 from lib.train.signals import SharedStop, StopRequest
+from lib.train.validation import Validator, out_of_patience, stopped_line
+from lib.train.watching import Run, Stops, Watched, make_hooks
 from lib.utils.clock import duration
+from lib.utils.errors import SniperError
 from lib.utils.processes import peak_memory
 from lib.weights.earlier_runs import NewRun
 
@@ -25,16 +27,17 @@ logger = logging.getLogger(__name__)
 
 
 def train(config, detector, iterator, classes, prefix, devices, display=100, resume=False, workers=ALONE,
-          data=None, seen: Optional[TrainedSizes] = None) -> int:
+          data=None, seen: Optional[TrainedSizes] = None, validator: Optional[Validator] = None) -> int:
     """Train until TRAIN.end_epoch; checkpoints are written to `<prefix>-...` every epoch, by worker 0.
 
     config: complete configuration with NUM_CLASSES; detector: symbols.get_detector(config.symbol); iterator:
     TrainIterator for the chips of an update of all devices; classes: names for the side file; devices: MXNet contexts;
     workers: lib.distributed.workers.Workers; data: lib.train.data_change.training_set_facts, by which a resumed run
-    knows its data again; seen: what the network sees of the objects, for the side file. Only worker 0 needs to have
-    the checkpoint that is resumed.
-    Returns the exit status: 0, or 130 / 143 / 129 when SIGINT / SIGTERM / SIGHUP ended it (saved; `resume` goes on
-    exactly).
+    knows its data again; seen: what the network sees of the objects, for the side file; validator: see
+    lib.train.validation, of worker 0, None for no validations. Only worker 0 needs to have the checkpoint that is
+    resumed.
+    Returns the exit status: 0, also where TRAIN.PATIENCE ended it, or 130 / 143 / 129 when SIGINT / SIGTERM / SIGHUP
+    did (saved; `resume` goes on exactly). SniperError, saved too, if a validation fails.
     """
     with StopRequest() as own_stop:
         stop = own_stop if workers.alone else SharedStop(own_stop, workers)
@@ -42,12 +45,11 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
         batch_size = chips_of_device(config.TRAIN) * len(devices) * workers.count
         found, position = find_start(config, prefix, resume, batch_size, workers)
         before = found.sidecar if found else {}
-        if position.epoch >= config.TRAIN.end_epoch:
-            logger.info('All %d epochs are trained already: nothing to do (a higher TRAIN.end_epoch trains on)',
-                        config.TRAIN.end_epoch)
+        watched = Watched.by_first(config, validator, workers)
+        if _is_done(config, before, position, watched):
             return 0
-        with initialised_step(config, detector, iterator, devices, prefix, found, workers) as step, NewRun(
-                prefix, begin=not found and workers.rank == 0) as new_run:
+        with initialised_step(config, detector, iterator, devices, prefix, classes, found, workers) as step, NewRun(
+                prefix, begin=not found and workers.rank == 0) as new_run, contextlib.ExitStack() as closed:
             samples, position, recount = settle_length(before, config, iterator, data, batch_size, position)
             batches = iterator.start_epoch(*position)
             samples = samples or batches * batch_size
@@ -62,12 +64,35 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
             facts = {'run': before.get('run', new_run.name), 'samples': samples,
                      'batch_size': batch_size, 'classes': list(classes), 'seed': config.TRAIN.SEED, 'data': data,
                      'seen': seen.facts() if seen else None, 'tells_classes': get_task(config).tells_classes}
-            hooks = [Progress(display, batch_size, config.TRAIN.end_epoch, metrics, sync), stop,
-                     Saver(step, config, prefix, metrics, facts, position, workers, new_run.make_room)]
-            if not fit(step, iterator, metrics, hooks, stop, Epoch(position.epoch, batches, position.batch),
-                       config.TRAIN.end_epoch):
-                logger.info('Stopped by a signal; go on with --resume')
-                return stop.exit_status
+            run = Run(config, prefix, step, metrics, sync, facts, found, position, workers, new_run.make_room)
+            hooks, validations = make_hooks(run, stop, display, watched, validator, closed)
+            first = Epoch(position.epoch, batches, position.batch, batches_before(before) - position.batch)
+            if not fit(step, iterator, metrics, hooks, Stops(stop, validations), first, config.TRAIN.end_epoch):
+                return _status_of_stop(stop, validations, watched.patience)
         logger.info('Trained to epoch %d in %s, with at most %.2f GB of main memory', config.TRAIN.end_epoch,
                     duration(time.monotonic() - started), peak_memory() / 1e9)
         return 0
+
+
+def _is_done(config, before, position, watched):
+    """Whether there is nothing left to train; says why."""
+    if position.epoch >= config.TRAIN.end_epoch:
+        logger.info('All %d epochs are trained already: nothing to do (a higher TRAIN.end_epoch trains on)',
+                    config.TRAIN.end_epoch)
+        return True
+    stopped = bool(watched.every) and out_of_patience(before.get('validation'), watched.patience)
+    if stopped:
+        logger.info('Nothing to do. %s', stopped_line(before['validation'], watched.patience))
+    return stopped
+
+
+def _status_of_stop(stop, validations, patience):
+    """Exit status of a training that was stopped, and saved; SniperError if a validation has failed."""
+    if validations and validations.error:
+        raise SniperError(f'{validations.error} (in a validation: training is saved up to there; go on with --resume, '
+                          'without validations by --set TRAIN.VALIDATE_EVERY 0)')
+    if stop.requested:
+        logger.info('Stopped by a signal; go on with --resume')
+        return stop.exit_status
+    logger.info('%s', stopped_line(validations.get_state(), patience))
+    return 0

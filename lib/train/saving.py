@@ -1,10 +1,12 @@
 """The hook that writes a run's checkpoints. (lib.train.resume goes on from them.)"""
 import logging
 import time
+from typing import Any, Callable, Mapping, Optional
 
 from configs import config_hash, flat_config
 from lib.distributed.workers import ALONE
 from lib.tasks import get_task
+from lib.train.averaging import WeightAverage
 from lib.train.loop import Epoch, Hook
 from lib.train.resume import Position
 from lib.weights import checkpoint
@@ -17,41 +19,46 @@ class Saver(Hook):
     """Writes a checkpoint after every epoch, and where one was stopped: worker 0 does, all call it.
 
     facts: entries of the side file that stay the same during the run; position: where the run went on; make_room:
-    called before the first files take the place of an earlier run's.
+    called before the first files take the place of an earlier run's; average: of which the mean is written beside;
+    states: further entries of the side file, {name: what gives it}.
     """
 
-    def __init__(self, step, config, prefix, metrics, facts, position, workers=ALONE, make_room=None):
+    def __init__(self, step, config, prefix, metrics, facts, position, workers=ALONE, make_room=None,
+                 average: Optional[WeightAverage] = None, states: Optional[Mapping[str, Callable[[], Any]]] = None):
         flat = flat_config(config)
         self.step, self.prefix, self.metrics, self.workers = step, prefix, metrics, workers
         self.box_layer = get_task(config).box_layer
         self.facts = dict(facts, config=flat, config_hash=config_hash(flat))
         self.position, self.make_room = position, make_room
+        self.average, self.states = average, dict(states or {})
 
     def after_epoch(self, epoch: Epoch):
         """A checkpoint with the epoch's tag, which makes an `interrupted` one superfluous; or that one."""
         if epoch.over:
-            self._save(epoch_tag(epoch.number + 1), epoch=epoch.number + 1, batch=0)
+            self._save(epoch_tag(epoch.number + 1), epoch=epoch.number + 1, batch=0, step=epoch.step)
             if self.workers.rank == 0:
                 checkpoint.remove(self.prefix, checkpoint.INTERRUPTED)
             return
         position = self.position
         begun_with = position if epoch.number == position.epoch else \
             Position(epoch.number, 0, 0, self.facts['batch_size'])
-        self._save(checkpoint.INTERRUPTED, epoch=epoch.number, batch=epoch.done, first_chip=begun_with.first_chip,
-                   order_batch=begun_with.order_batch)
+        self._save(checkpoint.INTERRUPTED, epoch=epoch.number, batch=epoch.done, step=epoch.step,
+                   first_chip=begun_with.first_chip, order_batch=begun_with.order_batch)
 
     def _save(self, tag, **progress):
         arg_params, aux_params = self.step.parameters()
         aux_params = self.workers.mean(aux_params)
+        average = self.average.parameters(arg_params, aux_params) if self.average else None
         if self.workers.rank == 0:
-            self._write(tag, arg_params, aux_params, progress)
+            self._write(tag, arg_params, aux_params, average, progress)
         self.workers.barrier()  # nobody leaves, and makes the launcher end all, while worker 0 writes
 
-    def _write(self, tag, arg_params, aux_params, progress):
+    def _write(self, tag, arg_params, aux_params, average, progress):
         sidecar = dict(self.facts, num_update=self.step.num_update, metrics=self.metrics.get_state(),
-                       saved=time.strftime('%Y-%m-%dT%H:%M:%S'), **progress)
+                       saved=time.strftime('%Y-%m-%dT%H:%M:%S'), **progress,
+                       **{name: state() for name, state in self.states.items()})
         if self.step.loss_scale:
             sidecar['loss_scale'] = self.step.loss_scale.get_state()
         checkpoint.save(self.prefix, tag, self.step.symbol, arg_params, aux_params, self.step.state(), sidecar,
-                        self.box_layer, self.make_room)
+                        self.box_layer, self.make_room, average)
         logger.info('Saved %s-%s.params', self.prefix, tag)

@@ -6,7 +6,10 @@ A checkpoint with the tag `0003` (after epoch 3) or `interrupted` is
     <prefix>-<tag>.params       'arg:<name>', 'aux:<name>' in MXNet's array format; also the box layer's `_test` arrays
     <prefix>-<tag>.states       the optimiser: '<kind>:<name>' in the same format, see lib.engine.optimiser_state
     <prefix>-<tag>.json         progress, classes, configuration, sizes of what was trained on (`seen`, see
-                                lib.chips.scale_fit); lengths and checksums of the two files above
+                                lib.chips.scale_fit); lengths and checksums of the other files
+    <prefix>-<tag>-ema.params   with TRAIN.EMA: the averaged weights, to be tested; with a side file of its own
+
+Weights alone, of which nothing is resumed, have parameters and side file: `best` is the tag of the best validation.
 
 Everything is written under temporary names first. Then the old side file is deleted, the new files are renamed, the
 side file last: a process killed at any moment leaves either the old checkpoint, none with this tag, or the new one.
@@ -31,6 +34,7 @@ from lib.utils.files import publish, write_temporary
 from lib.weights.parameter_matching import TEST_ENDING
 from lib.weights.params_file import file_checksum, read_arrays, write_arrays
 from lib.weights.paths import (
+                               AVERAGE,
                                INTERRUPTED,
                                current_run,
                                existing_epochs,
@@ -42,10 +46,11 @@ from sniper_mxnet import mx
 
 logger = logging.getLogger(__name__)
 
+AVERAGED = 'average'    # of the averaged weights among `files` of a side file
 PASSED_OVER = '%s is missing or damaged: its checkpoint is passed over'
 NEEDED_TO_RESUME = {'epoch': int, 'batch': int, 'batch_size': int, 'num_update': int, 'files': dict}
 OPTIONAL_TO_RESUME = {'first_chip': int, 'order_batch': int, 'samples': int, 'config': dict, 'metrics': dict,
-                      'data': dict}
+                      'data': dict, 'run': str, 'step': int, 'validation': dict, 'average': dict}
 
 
 class Checkpoint(NamedTuple):
@@ -89,47 +94,100 @@ def load_for_test(prefix: str, epoch: int, box_layer=None) -> Tuple[Dict[str, An
 
 
 def save(prefix: str, tag: str, symbol, arg_params, aux_params, state, sidecar: dict, box_layer=None,
-         make_room: Optional[Callable[[], None]] = None) -> None:
+         make_room: Optional[Callable[[], None]] = None, average: Optional[Tuple[Dict, Dict]] = None) -> None:
     """Write one checkpoint.
 
     arg_params, aux_params, state: dicts of NDArray, after mx.nd.waitall(); sidecar: dict for JSON, completed by the
     checksums here; box_layer: of the task (lib.tasks.BoxLayer), whose `_test` arrays are written too; make_room: called
-    when all is on the disk under temporary names.
+    when all is on the disk under temporary names; average: averaged (arg_params, aux_params), None for none.
     Raises SniperError when a parameter is not finite (nothing is written) or the disk refuses.
     """
+    arrays, base = _entries(arg_params, aux_params, box_layer), f'{prefix}-{tag}'
+    graph, sidecar = symbol.tojson().encode('utf-8'), dict(sidecar, files={})
+    with _Staged() as staged:
+        staged.add(prefix + '-symbol.json', lambda stream: stream.write(graph))
+        for suffix, content in (('params', arrays), ('states', state)):
+            sidecar['files'][suffix] = staged.add_arrays(f'{base}.{suffix}', content)
+        if average:
+            files = {'params': staged.add_arrays(base + AVERAGE + '.params', _entries(*average, box_layer))}
+            staged.add_json(base + AVERAGE + '.json', dict(sidecar, files=files))
+            sidecar['files'][AVERAGED] = files['params']
+        staged.add_json(base + '.json', sidecar)
+        if make_room:
+            make_room()
+        remove(prefix, tag, ('json',))
+        if not average:
+            _remove(base + AVERAGE + '.params')
+        staged.publish()
+
+
+def save_weights(prefix: str, tag: str, arg_params, aux_params, sidecar: dict, box_layer=None) -> None:
+    """Write weights alone, with their side file; arguments and errors as those of `save`."""
+    arrays, base = _entries(arg_params, aux_params, box_layer), f'{prefix}-{tag}'
+    with _Staged() as staged:
+        checksum = staged.add_arrays(base + '.params', arrays)
+        staged.add_json(base + '.json', dict(sidecar, files={'params': checksum}))
+        _remove(base + '.json')
+        staged.publish()
+
+
+def rename_weights(prefix: str, tag: str, new: str, facts: dict) -> None:
+    """Give weights that `save_weights` wrote another tag, in the place of what had it; facts: go into the side file."""
+    base, sidecar = f'{prefix}-{new}', dict(read_json(f'{prefix}-{tag}.json'), **facts)
+    with _Staged() as staged:
+        staged.add_json(base + '.json', sidecar)
+        _remove(base + '.json')
+        publish(f'{prefix}-{tag}.params', base + '.params')
+        staged.publish()
+    _remove(f'{prefix}-{tag}.json')
+
+
+def remove(prefix: str, tag: str, suffixes=('json', 'params', 'states')) -> None:
+    """Delete a checkpoint, side file first, and the averaged weights beside it. No error if there is none."""
+    for suffix in suffixes:
+        _remove(f'{prefix}-{tag}.{suffix}')
+        _remove(f'{prefix}-{tag}{AVERAGE}.{suffix}')
+
+
+def _entries(arg_params, aux_params, box_layer):
+    """Content of a parameter file. SniperError for numbers that are not finite."""
     arrays = {'arg:' + name: array.asnumpy() for name, array in arg_params.items()}
     arrays.update({'aux:' + name: array.asnumpy() for name, array in aux_params.items()})
     _check_finite(arrays)
     if box_layer:
         arrays.update(_test_arrays(arrays, box_layer, box_layer.means, box_layer.stds))
-    base = f'{prefix}-{tag}'
-    sidecar = dict(sidecar, files={})
-    graph, staged = symbol.tojson().encode('utf-8'), []
-    try:
-        path = prefix + '-symbol.json'
-        staged.append((write_temporary(path, lambda stream: stream.write(graph))[0], path))
-        for suffix, content in (('params', arrays), ('states', state)):
-            path = f'{base}.{suffix}'
-            temporary, checksum = write_temporary(path, functools.partial(write_arrays, arrays=content))
-            staged.append((temporary, path))
-            sidecar['files'][suffix] = list(checksum)
-        text = json.dumps(sidecar, indent=1, sort_keys=True).encode('utf-8')
-        staged.append((write_temporary(base + '.json', lambda stream: stream.write(text))[0], base + '.json'))
-        if make_room:
-            make_room()
-        _remove(base + '.json')
-        while staged:
-            publish(*staged[0])
-            staged.pop(0)
-    finally:
-        for temporary, _ in staged:
+    return arrays
+
+
+class _Staged:
+    """Files under temporary names, which get theirs in the order in which they were added, or are deleted."""
+
+    def __init__(self):
+        self._files = []
+
+    def add(self, path, write):
+        temporary, result = write_temporary(path, write)
+        self._files.append((temporary, path))
+        return result
+
+    def add_arrays(self, path, arrays):
+        return list(self.add(path, functools.partial(write_arrays, arrays=arrays)))
+
+    def add_json(self, path, content):
+        text = json.dumps(content, indent=1, sort_keys=True).encode('utf-8')
+        self.add(path, lambda stream: stream.write(text))
+
+    def publish(self):
+        while self._files:
+            publish(*self._files[0])
+            self._files.pop(0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for temporary, _ in self._files:
             _remove(temporary)
-
-
-def remove(prefix: str, tag: str) -> None:
-    """Delete a checkpoint, side file first. No error if there is none."""
-    for suffix in ('json', 'params', 'states'):
-        _remove(f'{prefix}-{tag}.{suffix}')
 
 
 def find_newest(prefix: str) -> Tuple[Optional[Checkpoint], List[str]]:
@@ -254,9 +312,12 @@ def _progress(checkpoint):
 
 
 def _broken_file(prefix, checkpoint):
-    for suffix in ('params', 'states'):
-        path = f'{prefix}-{checkpoint.tag}.{suffix}'
-        if list(file_checksum(path)) != checkpoint.sidecar['files'].get(suffix):
+    files, base = checkpoint.sidecar['files'], f'{prefix}-{checkpoint.tag}'
+    paths = {'params': base + '.params', 'states': base + '.states'}
+    if AVERAGED in files:
+        paths[AVERAGED] = f'{base}{AVERAGE}.params'
+    for name, path in paths.items():
+        if list(file_checksum(path)) != files.get(name):
             return path
     return None
 

@@ -15,11 +15,9 @@ from typing import List, Optional
 
 from lib.utils.errors import SniperError
 from lib.utils.files import write_file
-from lib.weights.paths import ASIDE, INTERRUPTED, RESULTS
+from lib.weights.paths import ASIDE, RESULTS, TAG, metrics_files, metrics_path
 
 logger = logging.getLogger(__name__)
-
-_TAG = fr'(\d{{4,}}|{INTERRUPTED})'
 
 
 class NewRun:
@@ -59,29 +57,30 @@ class NewRun:
             return
         self.saved = True
         if run_files(self.prefix):
-            folder = set_aside(self.prefix, self._before)
+            folder = set_aside(self.prefix, self._before, os.path.basename(metrics_path(self.prefix, self.name)))
             logger.warning('The checkpoints of an earlier run, and what tests of them found, are in %s now', folder)
 
 
 def run_files(prefix: str) -> List[str]:
     """Names of the checkpoints' files of a prefix, sorted: parameters, states, side files, the graph."""
     folder, base = os.path.split(prefix)
-    pattern = re.compile(re.escape(base) + fr'-({_TAG}\.(json|params|states)|symbol\.json)$')
+    pattern = re.compile(re.escape(base) + fr'-({TAG}\.(json|params|states)|symbol\.json)$')
     names = os.listdir(folder or '.') if os.path.isdir(folder or '.') else []
     return sorted(filter(pattern.match, names))
 
 
-def set_aside(prefix: str, run_file: Optional[bytes] = None) -> str:
+def set_aside(prefix: str, run_file: Optional[bytes] = None, own: str = '') -> str:
     """Move a prefix's checkpoints, and the results of their tests, to a new folder beside them -> its path.
 
-    run_file: content of `<prefix>-run.json`, which goes there first. SniperError if the system refuses.
+    run_file: content of `<prefix>-run.json`, which goes there first. own: name of the file of metrics that stays.
+    SniperError if the system refuses.
     """
     folder, base = os.path.split(prefix)
     aside = _new_folder(folder)
     try:
         if run_file is not None:
             write_file(os.path.join(aside, base + '-run.json'), run_file)
-        for name in run_files(prefix):
+        for name in run_files(prefix) + [name for name in metrics_files(prefix) if name != own]:
             os.rename(os.path.join(folder, name), os.path.join(aside, name))
         for path in _result_folders(folder, base):
             place = os.path.join(aside, os.path.relpath(path, folder or '.'))
@@ -109,6 +108,6 @@ def _new_folder(folder):
 
 def _result_folders(folder, base):
     """Folders of what tests of the checkpoints of a prefix found."""
-    pattern = re.compile(re.escape(base) + fr'-{_TAG}(-.*)?$')
+    pattern = re.compile(re.escape(base) + fr'-{TAG}(-.*)?$')
     return sorted(path for path in glob.glob(os.path.join(glob.escape(folder), RESULTS, '*', '*'))
                   if pattern.match(os.path.basename(path)) and os.path.isdir(path))

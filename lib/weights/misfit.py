@@ -3,7 +3,7 @@ from typing import Dict
 
 from configs.keys import plain_value, value_of
 from lib.weights.parameter_matching import match_network, override
-from symbols.registry import detector_names
+from symbols.registry import detector_names, get_detector
 from symbols.variants import CLASSES
 
 
@@ -23,6 +23,13 @@ def whose_weights(config, shapes: Dict[str, tuple], symbol: str = '') -> str:
     match = _whole(match_network(symbol, shapes)) if symbol in detector_names() and symbol != config.symbol else None
     return f'they are of {match.network}, not of {config.symbol}: take a configuration of that, or other weights' \
         if match else ''
+
+
+def classes_of(symbol: str, shapes: Dict[str, tuple]) -> int:
+    """How many classes, with background, arrays of these {name: shape} are for, if they are of this network; 0 if they
+    do not say."""
+    variant = get_detector(symbol).variants(shapes)[0]
+    return dict(variant.keys).get(CLASSES, 0) if variant.heads else 0
 
 
 def trained_symbol(sidecar: dict) -> str:

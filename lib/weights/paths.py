@@ -2,13 +2,15 @@
 
     <output_path or ./output>/<configuration>/<training image sets>/
         <prefix>-symbol.json, <prefix>-0003.params, ...         checkpoints, see lib.weights.checkpoint
+        <prefix>-0003-ema.params, <prefix>-best.params          averaged weights; those of the best validation
+        <prefix>-metrics-<run>.jsonl, tensorboard/              how the training went
         results/<data set>_<test image sets>/<prefix>-0003/     what tests of the checkpoint of epoch 3 found there
         before-<date-time>/                                     an earlier run, see lib.weights.earlier_runs
 """
 import json
 import os
 import re
-from typing import List, Optional
+from typing import List, Optional, Union
 
 from configs import config_name
 
@@ -16,8 +18,13 @@ DEFAULT_OUTPUT_PATH = './output'
 SAVE_PREFIX = 'SNIPER'  # of checkpoints, where nobody says another
 RESULTS = 'results'  # folder of what tests found, beside the checkpoints
 ASIDE = 'before-'  # how folders begin into which an earlier run's files were moved
+RUN_LETTERS = 8      # of a run's name in names of files
 FOREIGN = ('.pth', '.pt', '.safetensors', '.onnx')   # endings of files that lib.weights.convert reads
 INTERRUPTED = 'interrupted'  # tag of the checkpoint where a training was stopped within an epoch
+BEST = 'best'                # tag of the weights of the best validation
+VALIDATED = 'validated'      # tag of weights while they are validated
+AVERAGE = '-ema'             # what follows the tag of a checkpoint in the tag of the averaged weights beside it
+TAG = fr'(?:(?:\d{{4,}}|{INTERRUPTED})(?:{AVERAGE})?|{BEST})'    # of weights that may be tested
 
 
 def output_folder(config, cfg_path: str) -> str:
@@ -34,7 +41,7 @@ def _set_names(image_set: str) -> List[str]:
     return [name.strip() for name in re.split('[+,]', image_set)]
 
 
-def results_folder(config, cfg_path: str, prefix: str, epoch: int, treatment: str = '') -> str:
+def results_folder(config, cfg_path: str, prefix: str, epoch: Union[int, str], treatment: str = '') -> str:
     """`<output folder>/results/<data set>_<test image sets>/<checkpoint>[-<treatment>]`: detections, result files and
     scores.
 
@@ -51,17 +58,19 @@ def results_folder(config, cfg_path: str, prefix: str, epoch: int, treatment: st
     return os.path.join(folder, RESULTS, data_set, name)
 
 
-def epoch_tag(epoch: int) -> str:
-    """Number of finished epochs -> tag, as in the original's file names."""
-    return f'{epoch:04d}'
+def epoch_tag(epoch: Union[int, str]) -> str:
+    """What TEST.TEST_EPOCH may hold -> tag: a number of finished epochs as in the original's file names, '7-ema' ->
+    '0007-ema', other words as they are."""
+    number, dash, rest = str(epoch).partition('-')
+    return (f'{int(number):04d}' if number.isdigit() else number) + dash + rest
 
 
-def params_path(prefix: str, epoch: int) -> str:
-    """Name of the parameter file after `epoch` epochs."""
+def params_path(prefix: str, epoch: Union[int, str]) -> str:
+    """Name of the parameter file after `epoch` epochs, or of another that `epoch_tag` knows."""
     return f'{prefix}-{epoch_tag(epoch)}.params'
 
 
-def read_sidecar(prefix: str, epoch: int) -> dict:
+def read_sidecar(prefix: str, epoch: Union[int, str]) -> dict:
     """Side file of an epoch's checkpoint -> dict, {} if there is none (files of the original have none)."""
     return read_json(f'{prefix}-{epoch_tag(epoch)}.json')
 
@@ -79,16 +88,35 @@ def misread_prefix(prefix: str, network: str) -> str:
 
 
 def existing_epochs(prefix: str) -> str:
-    """Numbers of the parameter files there are, as text: '1, 2, 7'."""
+    """The parameter files there are, as TEST.TEST_EPOCH names them: '1, 2, 7, best'."""
     folder, base = os.path.split(prefix)
-    pattern = re.compile(re.escape(base) + r'-(\d{4,})\.params$')
+    pattern = re.compile(re.escape(base) + fr'-({TAG})\.params$')
     names = sorted(os.listdir(folder or '.')) if os.path.isdir(folder or '.') else []
-    return ', '.join(str(int(match.group(1))) for match in filter(None, map(pattern.match, names)))
+    tags = [match.group(1) for match in filter(None, map(pattern.match, names))]
+    return ', '.join(re.sub('^0+(?=[0-9])', '', tag) for tag in tags)
 
 
 def checkpoints_in(folder: str) -> List[str]:
     """Sorted names of the parameter files of checkpoints in a folder, of whatever prefix; [] if there is no folder."""
-    pattern = re.compile(fr'.+-(\d{{4,}}|{INTERRUPTED})\.params$')
+    pattern = re.compile(fr'.+-{TAG}\.params$')
+    return sorted(filter(pattern.match, os.listdir(folder or '.'))) if os.path.isdir(folder or '.') else []
+
+
+def metrics_path(prefix: str, run: str) -> str:
+    """File of what a training of the name `run` measured of itself, see lib.train.records."""
+    return f'{prefix}-metrics{run_ending(run)}.jsonl'
+
+
+def run_ending(run: str) -> str:
+    """What tells files of the training `run` from those of others: '-1a2b3c4d', '' for a run without a name."""
+    letters = re.sub(r'\W', '', run)[:RUN_LETTERS]
+    return '-' + letters if letters else ''
+
+
+def metrics_files(prefix: str) -> List[str]:
+    """Sorted names of the files of a prefix that `metrics_path` may give."""
+    folder, base = os.path.split(prefix)
+    pattern = re.compile(re.escape(base) + fr'-metrics(-\w{{1,{RUN_LETTERS}}})?\.jsonl$')
     return sorted(filter(pattern.match, os.listdir(folder or '.'))) if os.path.isdir(folder or '.') else []
 
 
@@ -97,7 +125,7 @@ def current_run(prefix: str) -> Optional[str]:
     return read_json(prefix + '-run.json').get('run')
 
 
-def set_aside_prefixes(prefix: str, epoch: int) -> List[str]:
+def set_aside_prefixes(prefix: str, epoch: Union[int, str]) -> List[str]:
     """Prefixes below the folder of `prefix` where a checkpoint of this number was set aside, as --save_prefix has them.
     """
     folder, base = os.path.split(prefix)

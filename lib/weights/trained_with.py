@@ -1,6 +1,6 @@
 """What weights were trained with or converted for, beside what they are used with."""
 import logging
-from typing import Any
+from typing import Any, Sequence
 
 from configs import values_affecting
 from configs.keys import declared_keys, plain_value, value_of
@@ -13,17 +13,18 @@ logger = logging.getLogger(__name__)
 SAID_ELSEWHERE = ('symbol', 'dataset.NUM_CLASSES', 'TRAIN.fp16')
 
 
-def warn_of_other_values(config, before: Any, path: str) -> None:
+def warn_of_other_values(config, before: Any, path: str, besides: Sequence[str] = ()) -> None:
     """Of keys that a training and a use of its weights must have alike, such as anchors: with others the arrays may
     fit, and compute something else.
 
     before: {dotted name: value} of the training, from the side file of the weights `path`; anything else says nothing.
+    besides: keys that may differ.
     """
     if not isinstance(before, dict):
         return
     now = values_affecting(config, 'schedule', among='detections')
     changed = [override(key, before[key]) for key, value in now.items()
-               if key in before and key not in SAID_ELSEWHERE and before[key] != value]
+               if key in before and key not in (*SAID_ELSEWHERE, *besides) and before[key] != value]
     if changed:
         logger.warning('%s was trained with other values than the configuration has, which give other detections than '
                        'it learnt: --set %s', path, ' '.join(changed))

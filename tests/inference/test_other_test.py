@@ -7,9 +7,10 @@ import pytest
 
 from lib.bbox.detections import Detections
 from lib.inference.detection_store import rows_of
-from lib.inference.other_test import FINAL, KEPT, find_results, load_kept, load_other, short_names
+from lib.inference.other_test import FINAL, KEPT, find_results, load_kept, load_other
 from lib.utils.errors import SniperError
 from lib.utils.npz import write_npz
+from lib.utils.short_names import short_names
 
 ROIDB = [{'image_id': number} for number in (5, 6, 7)]
 CLASSES = ('__background__', 'cat', 'dog')

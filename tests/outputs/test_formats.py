@@ -142,3 +142,14 @@ def test_a_place_that_takes_no_files_is_known_at_once(make, tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(SniperError, match='cannot write'):
         make(str(tmp_path / 'file'))
+
+
+def test_supervision_itself():
+    supervision = pytest.importorskip('supervision')
+    both = to_supervision(found(mask=[pack(mask()), b''], sizes=[(40, 30)]))
+    first = both[both.confidence > .8]
+    assert isinstance(both, supervision.Detections) and len(both) == 2 and first['class_name'].tolist() == ['cat']
+    assert first.area.tolist() == [90] and first.box_area.tolist() == [90]
+    empty = to_supervision(Detections.empty())
+    assert len(empty) == 0 and len(supervision.Detections.merge([to_supervision(found()), empty])) == 2
+    assert len(both.with_nms(.5)) == 2

@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import sysconfig
 
 import pytest
 
@@ -261,3 +262,9 @@ def test_the_native_stamp_notices_a_kernel_that_is_not_compiled(clone):
     (clone.root / 'lib').mkdir()
     (clone.root / 'lib' / 'kernel_ext.pyx').write_text('x = 1\n')
     assert stamp(clone, 'native', 'mxnet') == 'missing'
+    suffix = sysconfig.get_config_var('EXT_SUFFIX')
+    (clone.root / 'lib' / f'kernel_ext{suffix}').write_text('')
+    assert stamp(clone, 'native', 'mxnet') == 'missing'     # the kernels import a module that they share
+    (clone.root / 'lib' / 'utils').mkdir()
+    (clone.root / 'lib' / 'utils' / f'_memoryviews{suffix}').write_text('')
+    assert stamp(clone, 'native', 'mxnet') != 'missing'

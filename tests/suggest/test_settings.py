@@ -9,7 +9,7 @@ from configs import load_config
 from lib.dataset import load_training_roidb
 from lib.suggest import __main__ as suggest
 from lib.suggest.anchors import choose_anchors
-from lib.suggest.pace import SETTLED, Pace, fitting_batch, measured_pace, schedule
+from lib.suggest.pace import SETTLED, SETTLED_CHIPS, Pace, fitting_batch, measured_pace, schedule
 from lib.suggest.text import Entry, file_text, relative_base
 from lib.tasks import check_config
 from lib.utils.errors import SniperError
@@ -29,7 +29,9 @@ def test_anchors_stay_where_they_match():
 
 
 def test_the_schedule_fills_the_time():
-    assert schedule(Pace(10, 1000, 1), 60, 8)[:2] == (SETTLED, 0)
+    assert schedule(Pace(40, 2000, 1), 60, 8)[:2] == (SETTLED, 0)
+    assert schedule(Pace(20, 600, 1), 60, 8)[:2] == (SETTLED_CHIPS // 600, 0)
+    assert schedule(Pace(20, 600, 1), 30, 8)[:2] == (55, 0)
     plan = schedule(Pace(10, 4000, 1), 40, 8)
     assert plan[:2] == (5, 0) and 30 < plan.seconds / 60 <= 40
     short = schedule(Pace(10, 4000, 1), 10, 8)
@@ -78,6 +80,7 @@ def test_a_suggestion_loads_and_is_checked(tmp_path, capsys):
     check_config(config, 'train')
     check_config(config, 'test')
     assert config.dataset.image_set == 'train' and config.TRAIN.FLIP_VERTICAL and config.TEST.SHIPPED_MODEL == ''
+    assert config.network.pretrained == 'sniper_tiny'    # by its name: from any folder
     assert config.TRAIN.SCALES == config.TEST.SCALES and config.output_path == 'output/mine'
     with open(out, encoding='utf-8') as stream:
         text = stream.read()
@@ -91,7 +94,7 @@ def test_a_suggestion_loads_and_is_checked(tmp_path, capsys):
 def measured(monkeypatch):
     """Nothing is trained: the pace of a machine, and a batch that fits, are given."""
     from lib.suggest import pace
-    monkeypatch.setattr(pace, 'measured_pace', lambda config, roidb, seconds: Pace(12.0, 900, 1.0))
+    monkeypatch.setattr(pace, 'measured_pace', lambda config, roidb, seconds, classes: Pace(12.0, 900, 1.0))
     monkeypatch.setattr(pace, 'fitting_batch', lambda config, memory: 8)
 
 

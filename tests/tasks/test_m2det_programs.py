@@ -161,7 +161,8 @@ def test_start_from_a_detector_with_a_frozen_backbone(images, trained, tmp_path,
     """The heads are new, which is said, as is a part of FIXED_PARAMS that no name has."""
     before = folder(trained, 'SNIPER')
     assert main_train.main(arguments(images, tmp_path, 'network.pretrained', before, 'network.pretrained_epoch', '2',
-                                     'network.FIXED_PARAMS', '["base.", "bn0"]', 'TRAIN.end_epoch', '1')) == 0
+                                     'network.FIXED_PARAMS', '["base.", "bn0"]', 'TRAIN.end_epoch', '1',
+                                     'network.KEEP_HEADS', 'False')) == 0
     said = capsys.readouterr().err
     assert '60 of 125 parameters are frozen (network.FIXED_PARAMS: base., bn0); no name has bn0 in it' in said
     assert '12 new ones are initialised (conf.0.bias, conf.0.weight, conf.1.bias, conf.1.weight and 8' in said

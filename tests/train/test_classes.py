@@ -18,6 +18,12 @@ def side_file(path, **more):
     path.write_text(json.dumps(dict(facts, **more)))
 
 
+def weights(stem, **more):
+    """A parameter file that nobody reads here, with its side file."""
+    stem.with_suffix('.params').write_bytes(b'')
+    side_file(stem.with_suffix('.json'), **more)
+
+
 def roidb_of(labels):
     return [make_record('a.jpg', 1, 90, 80, [[1, 2, 30, 40]] * len(labels), labels)]
 
@@ -59,19 +65,20 @@ def test_other_names_are_refused(tmp_path, names, unknown):
 
 
 def test_kept_heads_too(tmp_path):
-    side_file(tmp_path / 'W-0002.json')
+    weights(tmp_path / 'W-0002')
     words = ['network.pretrained', str(tmp_path / 'W'), 'network.pretrained_epoch', '2', 'network.KEEP_HEADS', 'True']
     for resume in (False, True):  # nothing to resume: training begins with the kept heads
         assert settle(tmp_path, ('star', 'box', 'disc'), resume=resume, words=words) == ([3, 2, 1], KNOWN)
-        with pytest.raises(SniperError, match='W-0002.params .network.KEEP_HEADS.*train new heads with'):
+        with pytest.raises(SniperError, match='W-0002.params .network.KEEP_HEADS.*network.KEEP_HEADS by_name'):
             settle(tmp_path, ('cell',), (1,), resume, words)
-    words[-1] = 'False'
-    assert settle(tmp_path, ('cell',), (1,), words=words) == ([1], ('__background__', 'cell'))
+    for other in ('False', 'auto', 'by_name'):
+        words[-1] = other
+        assert settle(tmp_path, ('cell',), (1,), words=words) == ([1], ('__background__', 'cell'))
 
 
 def test_the_run_is_asked_before_the_kept_heads(tmp_path):
     side_file(tmp_path / 'S-0001.json', classes=['__background__', 'star', 'disc', 'box'])
-    side_file(tmp_path / 'W-0000.json')
+    weights(tmp_path / 'W-0000')
     words = ['network.pretrained', str(tmp_path / 'W'), 'network.KEEP_HEADS', 'True']
     assert settle(tmp_path, KNOWN[1:], words=words)[0] == [2, 3, 1]
     assert settle(tmp_path, KNOWN[1:], words=words, resume=False)[0] == [1, 2, 3]

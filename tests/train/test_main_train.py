@@ -61,7 +61,7 @@ def straight(images, tmp_path_factory):
 
 def test_files_and_log(straight):
     names = sorted(os.listdir(folder(straight)))
-    assert [name for name in names if name.startswith('T-')] == [
+    assert [name for name in names if name.startswith('T-') and 'metrics' not in name] == [
         'T-0001.json', 'T-0001.params', 'T-0001.states', 'T-0002.json', 'T-0002.params', 'T-0002.states',
         'T-run.json', 'T-symbol.json']
     log, = glob.glob(os.path.join(folder(straight), 'sniper_tiny_e2e_*.log'))
@@ -95,6 +95,26 @@ def test_parameters_moved_and_are_finite(straight):
     assert not unmoved
     np.testing.assert_allclose(second['arg:bbox_pred_weight_test'],
                                second['arg:bbox_pred_weight'] * np.array([[.1], [.1], [.2], [.2]]), rtol=1e-6)
+
+
+def test_validations_change_nothing_and_find_what_a_test_finds(images, straight, tmp_path, capsys):
+    import main_test
+    watched = ('TRAIN.VALIDATE_EVERY', '2', 'TRAIN.EMA', '0.5', 'TEST.SCALES', '[256px]', 'TEST.VALID_RANGES',
+               '[[-1, -1]]', 'TEST.BATCH_IMAGES', '[1]')
+    assert train(images, tmp_path, *watched) == 0
+    assert_same_end(straight, tmp_path)
+    assert 'Validation on 1 of the 1 images of SYNTHETIC_val, by AP' in capsys.readouterr().err
+    with open(os.path.join(folder(tmp_path), 'T-best.json')) as stream:
+        validation = json.load(stream)['validation']
+    command = arguments(images, tmp_path, *watched, 'TEST.TEST_EPOCH', 'best', 'TEST.NUM_PROCESS', '0')
+    command.remove('--display')
+    command.remove('1')
+    assert main_test.main(command) == 0
+    path, = glob.glob(os.path.join(folder(tmp_path), 'results', '*', 'T-best', '*_metrics.json'))
+    with open(path) as stream:
+        found = json.load(stream)
+    assert {name: found[name] for name in ('AP', 'AR100')} == {name: validation['metrics'][name]
+                                                               for name in ('AP', 'AR100')}
 
 
 def test_categories_in_another_order_resume_exactly(images, straight, tmp_path, capsys):

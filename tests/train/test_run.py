@@ -62,9 +62,10 @@ def test_same_seed_same_parameters(straight, tmp_path):
 
 def test_files_of_a_run(straight):
     base = os.path.dirname(straight)
-    assert sorted(os.listdir(base)) == ['S-0001.json', 'S-0001.params', 'S-0001.states', 'S-0002.json',
-                                        'S-0002.params', 'S-0002.states', 'S-run.json', 'S-symbol.json']
     sidecar = json.load(open(END % (straight, 'json')))
+    assert sorted(os.listdir(base)) == ['S-0001.json', 'S-0001.params', 'S-0001.states', 'S-0002.json',
+                                        'S-0002.params', 'S-0002.states', f'S-metrics-{sidecar["run"][:8]}.jsonl',
+                                        'S-run.json', 'S-symbol.json']
     assert (sidecar['epoch'], sidecar['batch'], sidecar['num_update']) == (2, 0, 6)
     assert sidecar['classes'] == ['__background__', 'a'] and sidecar['samples'] == 6
     states = read_arrays(END % (straight, 'states'))

@@ -93,7 +93,7 @@ def test_written_file_serves_as_pretrained_weights(tmp_path, kind, caplog):
     shapes, _, aux_shapes = symbol.infer_shape(**inputs)
     wanted = {key: shape for key, shape in zip(symbol.list_arguments(), shapes) if key not in inputs}
     states = dict(zip(symbol.list_auxiliary_states(), aux_shapes))
-    args, auxs = pretrained_values(config, wanted, states, detector.new_parameters(symbol))
+    args, auxs, _ = pretrained_values(config, wanted, states, detector.new_parameters(symbol))
     assert len(args) > 150 and len(auxs) == 106
     assert {array.dtype for array in read_arrays(str(tmp_path / 'm-0000.params')).values()} == {np.dtype('float32')}
 

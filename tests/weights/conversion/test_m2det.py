@@ -155,8 +155,8 @@ def pretrained(tmp_path, path, *overrides):
     shapes, _, aux_shapes = symbol.infer_shape(data=(1, 3, 320, 320), cls_target=(1, 12810), loc_target=(1, 12810, 4))
     shapes = {name: shape for name, shape in zip(symbol.list_arguments(), shapes) if '.' in name}
     statistics = dict(zip(symbol.list_auxiliary_states(), aux_shapes))
-    args, auxs = pretrained_values(config, shapes, statistics, detector.new_parameters(symbol),
-                                   optional_parameters(symbol))
+    args, auxs, _ = pretrained_values(config, shapes, statistics, detector.new_parameters(symbol),
+                                      optional_parameters(symbol))
     return set(args) | set(auxs), set(shapes) | set(statistics)
 
 
