@@ -79,9 +79,18 @@ def _check_train(config):
     _require(len(train.NEG_CHIP_MIN_ROWS) == 2,
              'TRAIN.NEG_CHIP_MIN_ROWS is %s; it wants two numbers: of the finest scale and of the others',
              train.NEG_CHIP_MIN_ROWS)
+    _check_scale_weights(train)
     epochs, factors = lr_epochs(train.lr_step), train.lr_factor
     _require(not isinstance(factors, list) or len(factors) == len(epochs), 'TRAIN.lr_factor is %s, but TRAIN.lr_step '
              'has %d epochs; give one factor for each, or one number for all', factors, len(epochs))
+
+
+def _check_scale_weights(train):
+    weights = train.SCALE_WEIGHTS
+    _require(len(weights) in (0, len(train.SCALES)), 'TRAIN.SCALE_WEIGHTS has %d entries, but TRAIN.SCALES has %d; '
+             'give one weight a scale, or [] for none', len(weights), len(train.SCALES))
+    _require(not weights or train.SAMPLER == 'chips', "TRAIN.SCALE_WEIGHTS is %s, which is of chips, but TRAIN.SAMPLER "
+             "is '%s', whose windows have one scale; set the weights to []", weights, train.SAMPLER)
 
 
 def _check_exchange(config):

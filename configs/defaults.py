@@ -97,6 +97,8 @@ TRAIN = {
                   'schedule', TRAIN_SCALES, per_scale=True),
     'VALID_RANGES': key([(-1, 80), (32, 150), (120, -1)], 'a pair a scale: sides, original pixels, that are trained '
                         'there; -1 = open', 'schedule', PAIRS, per_scale=True),
+    'SCALE_WEIGHTS': key([], 'how often chips of each scale come in an epoch: 2 = twice, 0.5 = a half of them, drawn '
+                         'anew every epoch; [] = all once', 'schedule', FLOATS, above=0, high=100),
     'SAMPLER': key('chips', "what an epoch is made of: 'chips' around objects, whole 'images', or random 'crops', "
                    'resized to CHIP_SIZE; VALID_RANGES hold for chips only', 'schedule',
                    choices=('chips', 'images', 'crops')),

@@ -24,6 +24,7 @@ class ChipSettings(NamedTuple):
     single_precision: bool = True                # containment test as in the original's C++ path, else as in its Python
     negatives: int = 0                           # negative chips an image and epoch at most, drawn from those found
     negative_rows: Tuple[int, int] = (25, 10)    # a negative chip holds more rows: at the finest scale, at the others
+    weights: Tuple[float, ...] = ()              # how often chips of a scale come in an epoch; () = all once
 
     @classmethod
     def from_config(cls, config):
@@ -31,7 +32,7 @@ class ChipSettings(NamedTuple):
         train = config.TRAIN
         return cls(tuple(train.SCALES), tuple(train.VALID_RANGES), train.CHIP_SIZE, tuple(train.CHIP_STRIDES),
                    bool(train.CPP_CHIPS), train.NEG_CHIPS_PER_IMAGE if train.USE_NEG_CHIPS else 0,
-                   tuple(train.NEG_CHIP_MIN_ROWS))
+                   tuple(train.NEG_CHIP_MIN_ROWS), tuple(train.SCALE_WEIGHTS))
 
 
 class ChipSampler:
@@ -59,6 +60,11 @@ class ChipSampler:
     def levels(self) -> int:
         """Number of scales."""
         return len(self.settings.scales)
+
+    @property
+    def weights(self) -> Tuple[float, ...]:
+        """How often chips of each scale come in an epoch (lib.chips.scale_weights); () = all once."""
+        return self.settings.weights
 
     def of_epoch(self, rng) -> 'ChipSampler':
         """Sampler of one epoch: with a stride drawn from numpy Generator `rng`."""

@@ -5,6 +5,7 @@ Every sampler has, besides what it is made with,
     of_epoch(rng) -> sampler       for one epoch: what is drawn once for all images is drawn here
     windows(record, rng) -> list   of Window, of one image; rng: numpy Generator of this image and epoch alone
     levels                         number of levels that windows can have
+    weights                        how often windows of each level come in an epoch (scale_weights.py); () = all once
     facts() -> dict                what a log should say of an epoch's sampler
     nothing                        what is wrong if no image gives a window, the end of a sentence
     uncovered                      the same of objects in no window; not there where other epochs have these
@@ -57,6 +58,7 @@ class WholeImages(NamedTuple):
     width: int
     fill: bool = False
     levels = 1  # type: ignore[misc]
+    weights = ()  # type: ignore[misc]
     nothing = 'can be used'  # type: ignore[misc]
 
     def of_epoch(self, rng) -> 'WholeImages':
@@ -88,6 +90,7 @@ class RandomCrops(NamedTuple):
     least_share: float = 0.1
     most_stretch: float = 2.0
     levels = 1  # type: ignore[misc]
+    weights = ()  # type: ignore[misc]
     nothing = 'can be used'  # type: ignore[misc]
 
     def of_epoch(self, rng) -> 'RandomCrops':

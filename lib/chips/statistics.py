@@ -7,6 +7,7 @@ from configs.scales import PIXELS, read_scale
 from lib.bbox.boxes import as_boxes
 from lib.chips.chip_sampler import ChipSampler, ChipSettings
 from lib.chips.samplers import RandomCrops, WholeImages, chosen_background, make_sampler
+from lib.chips.scale_weights import samples_per_scale
 from lib.chips.scales import COARSEST, FINEST, resolution_scale, scale_rule, scaled_size, seed_rows, training_scales
 from lib.dataset.proposals import with_proposals
 from lib.utils import seeds
@@ -31,7 +32,8 @@ class ChipStatistics:
 
     chips_per_image: list of (positive, negative) counts; chips (K, 2): by scale, positive and negative; objects (K,):
     how many belong to a chip of the scale; rows (K, 2): all rows (proposals too) in their lists.
-    pixels, full_image, pyramid: network input of the chips, of one pass at FULL_IMAGE, of a pass at every scale.
+    samples (K,): chips of an epoch with TRAIN.SCALE_WEIGHTS, of the images so far.
+    pixels, full_image, pyramid: network input of these, of one pass at FULL_IMAGE, of a pass at every scale.
     object_sides, covered: side (original pixels) of every object, and whether some chip has it.
     reasons: REASONS index -> count; examples: REASONS index -> list of (image, box).
     """
@@ -64,7 +66,8 @@ class ChipStatistics:
         negatives = sum(chip.negative for chip in chips)
         self.chips_per_image.append((len(chips) - negatives, negatives))
         self.objects += (belongs & is_object).sum(axis=1)
-        self.pixels += len(chips) * self.settings.chip_size ** 2
+        weights = self.settings.weights
+        self.pixels += sum(weights[chip.level] if weights else 1 for chip in chips) * self.settings.chip_size ** 2
         self.full_image += width * height * resolution_scale(FULL_IMAGE, width, height) ** 2
         self.pyramid += sum(np.prod(scaled_size(width, height, scale)) for scale in scales)
         self._add_objects(entry, belongs.any(axis=0)[is_object], is_object, scales, stride)
@@ -94,6 +97,11 @@ class ChipStatistics:
         return uncovered_reasons(boxes, rules)
 
     @property
+    def samples(self) -> np.ndarray:
+        """(K,) samples that the chips make in an epoch."""
+        return np.sum([samples_per_scale(kind, self.settings.weights) for kind in self.chips.T], axis=0)
+
+    @property
     def images(self) -> int:
         """Number of images; a mirrored copy is one of its own."""
         return len(self.chips_per_image)
@@ -104,6 +112,7 @@ class ChipStatistics:
         objects = int(sum(map(len, self.covered)))
         return {
             'images': self.images, 'chips': int(self.chips.sum()), 'chips_per_image': self.chips.sum() / images,
+            'samples_per_scale': self.samples.tolist(),
             'positive_per_scale': self.chips[:, 0].tolist(), 'negative_per_scale': self.chips[:, 1].tolist(),
             'objects': objects, 'objects_per_scale': self.objects.tolist(), 'uncovered': int(self.reasons.sum()),
             'uncovered_by_reason': {REASONS[index]: int(count) for index, count in enumerate(self.reasons) if count},
@@ -127,6 +136,11 @@ class ChipStatistics:
                 (positive + negative) / images, self.objects[index], self.objects[index] / max(1, positive)))
         positive, negative = self.chips.sum(axis=0)
         lines += [f'{"all":<26} {"":<14} {positive:>10d} {negative:>10d} {(positive + negative) / images:>12.2f}', '']
+        if self.settings.weights:
+            lines += ['samples an epoch by scale, of TRAIN.SCALE_WEIGHTS {}: {}; {} in all'.format(
+                ', '.join(f'{weight:g}' for weight in self.settings.weights),
+                ', '.join(f'{count} ({100 * count / max(1, self.samples.sum()):.0f} %)' for count in self.samples),
+                self.samples.sum())]
         lines += ['pixels an image: {:.2f} million in chips; one pass at {}x{} {:.2f} (chips are {:.0f} % of it), the '
                   'whole pyramid {:.2f} ({:.0f} %)'.format(
                       self.pixels / images / 1e6, *FULL_IMAGE, self.full_image / images / 1e6,

@@ -7,6 +7,7 @@ from typing import List
 import numpy as np
 
 from lib.chips.samplers import chosen_background
+from lib.chips.scale_weights import weighted_rows
 from lib.image import ImageNotices
 from lib.iterators.epoch import EpochPlan, WindowTable, draw_order, summarise
 from lib.iterators.pool import make_pool
@@ -75,12 +76,15 @@ class TrainIterator:
         table = self._table(slices, epoch)
         if table.num_windows == 0:
             raise SniperError(f'no training chip: none of the {len(self._roidb)} images {sampler.nothing}')
-        order, batches = self._order(table, epoch, first_chip, order_batch or self.global_batch)
+        rows = self._weighted(table, epoch)
+        order, batches = self._order(table, rows, epoch, first_chip, order_batch or self.global_batch)
         self._first_chip = first_chip
         self._plan = EpochPlan(table, order, self._roidb, self._broken)
         self.epoch_stats = dict(summarise(slices, table, sampler.levels, len(self._roidb)),
                                 epoch=epoch, **sampler.facts(), batches=batches, dropped_boxes=0, simplified_masks=0,
                                 replaced_samples=0, seconds=time.perf_counter() - started)
+        if sampler.weights:
+            self.epoch_stats['samples_per_scale'] = np.bincount(table.level[rows], minlength=sampler.levels).tolist()
         self._say_uncovered(sampler)
         self._running = True
         self._prefetcher.start(first_batch, batches, self._make_tasks, self._review)
@@ -99,7 +103,7 @@ class TrainIterator:
         """Number of batches of a whole epoch, which is not begun."""
         sampler = self._sampler.of_epoch(seeds.generator(self._seed, epoch, seeds.STRIDE))
         table = self._table(self._sample_windows(epoch, sampler), epoch)
-        return self._order(table, epoch, 0, self.global_batch)[1]
+        return self._order(table, self._weighted(table, epoch), epoch, 0, self.global_batch)[1]
 
     def _table(self, slices, epoch) -> WindowTable:
         """Windows of the epoch: of images without objects as many as TRAIN.BACKGROUND_IMAGES says."""
@@ -109,9 +113,14 @@ class TrainIterator:
                                  seeds.generator(self._seed, epoch, seeds.BACKGROUND))
         return table if kept.all() else table.take(kept)
 
-    def _order(self, table, epoch, first_chip, order_batch):
+    def _weighted(self, table, epoch):
+        """Rows of the table that the epoch is made of, ascending; some several times, some not, as the sampler says."""
+        return weighted_rows(table.level, table.negative, self._sampler.weights,
+                             seeds.generator(self._seed, epoch, seeds.SCALES))
+
+    def _order(self, table, rows, epoch, first_chip, order_batch):
         """-> (row of the table at each position, number of batches from `first_chip` on)."""
-        order = draw_order(table.image, order_batch, seeds.generator(self._seed, epoch, seeds.ORDER))
+        order = rows[draw_order(table.image[rows], order_batch, seeds.generator(self._seed, epoch, seeds.ORDER))]
         last = len(order)
         if self._config.TRAIN.MAX_BATCHES > 0:
             last = min(last, self._config.TRAIN.MAX_BATCHES * order_batch)
