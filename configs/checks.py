@@ -9,7 +9,7 @@ from easydict import EasyDict
 from configs.defaults import KEYS
 from configs.keys import declared_keys, plain_value, value_of
 from configs.scales import check_scales
-from configs.schema import PATH, PROCESSES, ConfigError, Limits
+from configs.schema import PATH, PATHS, PROCESSES, ConfigError, Limits
 
 PURPOSES = ('train', 'test', 'demo')
 SMALLEST_SLICE = 32  # pixels of the network's input
@@ -49,7 +49,7 @@ def _require(condition, message, *values):
 def _check_limits(config, unused_section):
     """Numbers are within what their keys declare, and folders have names where there is no other meaning."""
     for name, declared in declared_keys().items():
-        _require(declared.kind is not PATH or not declared.default or value_of(config, name),
+        _require(declared.kind not in (PATH, PATHS) or not declared.default or value_of(config, name),
                  "%s is ''; name a folder, '.' for the one that the program runs in", name)
         if declared.limits == Limits() or name.startswith(unused_section + '.'):
             continue
