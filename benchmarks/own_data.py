@@ -101,22 +101,23 @@ def read_scenes(folder: str):
     return pictures, content['categories']
 
 
-def write_set(folder: str, pictures: List[Picture], categories) -> None:
-    """A COCO set `val` of these pictures in `folder`, whose content is replaced."""
-    shutil.rmtree(folder, ignore_errors=True)
-    os.makedirs(os.path.join(folder, 'images', 'val'))
-    os.makedirs(os.path.join(folder, 'annotations'))
+def write_set(folder: str, pictures: List[Picture], categories, name_of_set: str = 'val') -> None:
+    """A COCO set of these pictures in `folder`, in place of the one of that name."""
+    images_folder = os.path.join(folder, 'images', name_of_set)
+    shutil.rmtree(images_folder, ignore_errors=True)
+    os.makedirs(images_folder)
+    os.makedirs(os.path.join(folder, 'annotations'), exist_ok=True)
     images: List[dict] = []
     rows: List[dict] = []
     for number, picture in enumerate(pictures, 1):
         name = f'{number:04d}.jpg'
-        cv2.imwrite(os.path.join(folder, 'images', 'val', name), picture.pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])
+        cv2.imwrite(os.path.join(images_folder, name), picture.pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])
         height, width = picture.pixels.shape[:2]
         images.append({'id': number, 'file_name': name, 'width': width, 'height': height})
         rows += [{'id': len(rows) + place, 'image_id': number, 'category_id': label, 'bbox': box.tolist(),
                   'area': float(box[2] * box[3]), 'iscrowd': 0}
                  for place, (box, label) in enumerate(zip(picture.boxes, picture.labels), 1)]
-    with open(os.path.join(folder, 'annotations', 'instances_val.json'), 'w') as stream:
+    with open(os.path.join(folder, 'annotations', f'instances_{name_of_set}.json'), 'w') as stream:
         json.dump({'images': images, 'annotations': rows, 'categories': categories}, stream)
 
 

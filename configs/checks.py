@@ -9,9 +9,10 @@ from easydict import EasyDict
 from configs.defaults import KEYS
 from configs.keys import declared_keys, plain_value, value_of
 from configs.scales import check_scales
-from configs.schema import PATH, PROCESSES, ConfigError, Limits
+from configs.schema import PATH, PATHS, PROCESSES, ConfigError, Limits
 
 PURPOSES = ('train', 'test', 'demo')
+SMALLEST_SLICE = 32  # pixels of the network's input
 
 
 def check_supported(config: EasyDict, purpose: str) -> None:
@@ -48,7 +49,7 @@ def _require(condition, message, *values):
 def _check_limits(config, unused_section):
     """Numbers are within what their keys declare, and folders have names where there is no other meaning."""
     for name, declared in declared_keys().items():
-        _require(declared.kind is not PATH or not declared.default or value_of(config, name),
+        _require(declared.kind not in (PATH, PATHS) or not declared.default or value_of(config, name),
                  "%s is ''; name a folder, '.' for the one that the program runs in", name)
         if declared.limits == Limits() or name.startswith(unused_section + '.'):
             continue
@@ -116,10 +117,22 @@ def _check_test(config):
     for name in [name for name, declared in KEYS['TEST'].items() if declared.per_scale and name != 'VALID_RANGES']:
         _require(len(test[name]) == scales, 'TEST.%s has %d entries, but TEST.SCALES has %d; give one entry a scale',
                  name, len(test[name]), scales)
+    _check_slices(test)
     _require(test.NMS > 0 or test.NMS_SIGMA > 0 or test.NMS_METHOD in ('hard', 'linear'),
              'TEST.NMS, %s, and TEST.NMS_SIGMA, %s, are both off; set one above 0', test.NMS, test.NMS_SIGMA)
     _require(test.NMS_METHOD != 'gaussian' or test.NMS_SIGMA > 0,
              "TEST.NMS_METHOD is 'gaussian', but TEST.NMS_SIGMA is %s: 0.5 is usual", test.NMS_SIGMA)
+
+
+def _check_slices(test):
+    """A scale that runs on slices: none that are smaller than anything found in them, and on nothing else."""
+    for side, pruning in zip(test.SLICES, test.DO_PRUNING):
+        _require(side == 0 or side >= SMALLEST_SLICE, 'TEST.SLICES is %s; a slice has %d pixels or more, and 0 is for '
+                 'whole images', test.SLICES, SMALLEST_SLICE)
+        _require(not (side and pruning), 'TEST.SLICES is %s and TEST.DO_PRUNING is %s: a scale runs on slices or on '
+                 'FocusChips; set one of the two entries to 0 or False', test.SLICES, test.DO_PRUNING)
+    _require(not (any(test.SLICES) and test.EXTRACT_PROPOSALS), 'TEST.SLICES is %s, but proposals are made on whole '
+             'images: set it to %s', test.SLICES, [0] * len(test.SLICES))
 
 
 def _check_scales(section, values):

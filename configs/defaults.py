@@ -22,11 +22,14 @@ from configs.schema import (
                             NUMBER_OR_NUMBERS,
                             PAIRS,
                             PATH,
+                            PATHS,
                             PROCESSES,
                             TEXTS,
                             TRIPLES,
                             array_of,
                             key,
+                            one_of,
+                            word,
 )
 
 NETWORK = {
@@ -57,12 +60,14 @@ NETWORK = {
 }
 
 DATASET = {
-    'dataset': key('PascalVOC', 'format of the data: coco, PascalVOC, yolo, labelme, cvat, csv, synthetic; auto looks',
-                   'schedule'),
-    'image_set': key('2007_trainval', "training sets, joined by '+'", 'schedule'),
-    'test_image_set': key('2007_test', 'set that main_test.py runs on', NOTHING),
+    'dataset': key('PascalVOC', 'format of the data: coco, PascalVOC, yolo, labelme, cvat, csv, wider, synthetic; '
+                   'auto looks', 'schedule'),
+    'image_set': key('2007_trainval', "training sets, joined by '+'; of several folders, an entry each, joined by ','",
+                     'schedule'),
+    'test_image_set': key('2007_test', 'set that main_test.py runs on; of several folders as image_set', NOTHING),
     'root_path': key('./data', 'folder of caches', 'machine', PATH),
-    'dataset_path': key('./data/VOCdevkit', 'folder of images and annotations', 'machine', PATH),
+    'dataset_path': key('./data/VOCdevkit', "folder of images and annotations; several, whose classes are joined by "
+                        "name: a list, or a text with '+' between", 'machine', PATHS),
     'NUM_CLASSES': key(21, 'classes with the background; the annotation file, or the weights in demo.py, know better',
                        'graph detections schedule', low=0, high=100000),
     'CLASSES': key([], "classes to use, in this order: 'cat', 'feline = cat' or 'vehicle = car + truck'; [] for all",
@@ -114,9 +119,13 @@ TRAIN = {
     'FLIP_VERTICAL': key(False, 'train on copies turned upside down too', 'schedule'),
     'COLOR_JITTER': key(0.0, 'largest share by which brightness, contrast and saturation change; 0 = off',
                         'schedule', low=0, high=1),
-    'IGNORED_OBJECTS': key(False, 'train on objects that do not count in a test as on others: crowd regions of COCO, '
-                           'difficult ones of PASCAL VOC', 'schedule'),
-    'EMPTY_IMAGES': key(False, 'train on images without objects too', 'schedule'),
+    'IGNORED_OBJECTS': key('ignore', "what training makes of objects that do not count in a test, crowd regions of "
+                           "COCO, difficult ones of PASCAL VOC: 'ignore' = nothing is learnt there; 'background', as "
+                           "in the original; 'objects' as others. What is labelled 'ignore' is always ignored",
+                           'schedule', choices=('ignore', 'background', 'objects')),
+    'BACKGROUND_IMAGES': key(0.1, "images without objects as background: below 1, the share of an epoch's windows that "
+                             "they make at most; from 1 on, windows an epoch; 'all' = every one; 0 = none",
+                             'schedule', one_of(FLOAT, word('all')), low=0),
     'WHOLE_PIXELS': key(True, 'corners of objects are truncated to whole pixels', 'schedule'),
     'FG_THRESH': key(0.5, 'images with a box that overlaps an object so much (IoU) are trained on', 'schedule',
                      low=0, high=1),
@@ -270,6 +279,12 @@ TEST = {
 
     # masks
     'WITH_MASK': key(False, 'give every detection a mask', 'graph detections'),
+
+    # slices
+    'SLICES': key([0, 0, 0], 'a scale each: run on overlapping squares of so many input pixels; 0 = on whole images',
+                  'detections', INTS, per_scale=True, low=0, high=8192),
+    'SLICE_OVERLAP': key(0.2, 'share of its side that a slice has in common with the next', 'detections', low=0,
+                         high=0.9),
 
     # AutoFocus
     'AUTO_FOCUS': key(False, 'the network also says where small objects are', 'graph detections'),

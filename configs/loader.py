@@ -17,7 +17,7 @@ from easydict import EasyDict
 from configs.defaults import KEYS
 from configs.derived import derive
 from configs.keys import ALL_KEYS, declared_keys, default_values, key_names
-from configs.schema import FLOAT, INT_OR_INTS, PATH, TEXT, TEXTS, ConfigError, Key
+from configs.schema import FLOAT, INT_OR_INTS, PATH, PATHS, TEXT, TEXTS, ConfigError, Key
 from configs.yaml_files import read_yaml
 from lib.utils.errors import SniperError
 from lib.utils.user_path import user_path
@@ -168,7 +168,7 @@ def _parse(text, declared):
         value = ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
-    if declared.kind in (TEXT, PATH) and isinstance(value, (int, float, tuple)) and not isinstance(value, bool):
+    if declared.kind in (TEXT, PATH, PATHS) and isinstance(value, (int, float, tuple)) and not isinstance(value, bool):
         return text  # 5.33, 0,1: the key is a text, so what was typed is meant
     if declared.kind is FLOAT and type(value) is int and abs(value) < 2 ** 128:  # beyond, it is none
         return float(value)

@@ -133,6 +133,11 @@ def _to_path(value):
                      _exactly(str)(value))
 
 
+def _to_paths(value):
+    """Several in a list are joined by '+', as on a command line."""
+    return '+'.join(map(_to_path, value)) if isinstance(value, (list, tuple)) and value else _to_path(value)
+
+
 def _to_checkpoint(value):
     if not _NAMED_CHECKPOINT.match(_exactly(str)(value)):
         raise ValueError(value)
@@ -182,12 +187,13 @@ def one_of(*kinds: Kind) -> Kind:
     return Kind(' or '.join(kind.wants for kind in kinds), convert)
 
 
-def _word(word):
+def word(text: str) -> Kind:
+    """Kind of one text alone."""
     def convert(value):
-        if value != word:
+        if value != text:
             raise ValueError(value)
         return value
-    return Kind(repr(word), convert)
+    return Kind(repr(text), convert)
 
 
 BOOL = Kind('True or False', _exactly(bool))
@@ -195,6 +201,7 @@ INT = Kind('a whole number', _to_int)
 FLOAT = Kind('a number', _to_float)
 TEXT = Kind('a text', _to_text)
 PATH = Kind('a path', _to_path)  # of a file or folder, or the beginning of several files' names
+PATHS = Kind('a path, or a list of them', _to_paths)
 
 INTS = list_of(INT, 'a list of whole numbers')
 FLOATS = list_of(FLOAT, 'a list of numbers')
@@ -202,9 +209,9 @@ TEXTS = list_of(Kind('a text', _exactly(str)), 'a list of texts')
 BOOLS = list_of(BOOL, 'a list of True and False')
 PAIRS = list_of(tuple_of(FLOAT, 2, ''), 'a list of pairs of numbers')
 TRIPLES = list_of(tuple_of(FLOAT, 3, ''), 'a list of triples of numbers')
-PROCESSES = one_of(INT, _word('auto'))
-BOOL_OR_HOW = one_of(BOOL, _word('auto'), _word('by_name'))
-BATCHES = one_of(INT, _word('epoch'))
+PROCESSES = one_of(INT, word('auto'))
+BOOL_OR_HOW = one_of(BOOL, word('auto'), word('by_name'))
+BATCHES = one_of(INT, word('epoch'))
 CHECKPOINT = one_of(INT, Kind("'best', 'interrupted', or a number with -ema (7-ema)", _to_checkpoint))
 INT_OR_INTS = one_of(INT, INTS)
 NUMBER_OR_NUMBERS = one_of(FLOAT, FLOATS)

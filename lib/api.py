@@ -27,6 +27,7 @@ from lib.engine.exported_model import is_exported_model, read_configuration
 from lib.engine.precision import prepare
 from lib.image import ImageFile, ImageNotices
 from lib.inference import PredictorFactory, detect, find_weights, settle_classes, use_float32_on_cpu
+from lib.inference.scale import runs_on_parts
 from lib.inference.workers import num_devices, unit_length
 from lib.outputs import to_coco, to_supervision
 from lib.tasks import check_config
@@ -130,11 +131,11 @@ class Detector:
         self.close()
 
     def _config_of(self, count):
-        """The configuration for `count` images: batches of more of them would be filled up by repeating some. Chips of
-        an image are many, whatever their scale."""
+        """The configuration for `count` images: batches of more of them would be filled up by repeating some. Chips
+        and slices of an image are many, whatever their scale."""
         config, most = copy.deepcopy(self.config), max(1, -(-count // num_devices(self.config)))
-        config.TEST.BATCH_IMAGES = [batch if on_chips else min(batch, most) for batch, on_chips in
-                                    zip(config.TEST.BATCH_IMAGES, config.TEST.DO_PRUNING)]
+        config.TEST.BATCH_IMAGES = [batch if runs_on_parts(config, index) else min(batch, most)
+                                    for index, batch in enumerate(config.TEST.BATCH_IMAGES)]
         return config
 
     def _borrow(self):

@@ -120,6 +120,9 @@ def format_folders(work):
     for kind, writer in (('yolo', folders.yolo), ('yolo_yaml', folders.yolo), ('labelme', folders.labelme),
                          ('cvat', folders.cvat), ('csv', folders.csv)):
         writer(work / 'formats' / kind, ['a'])
+    folders.wider(work / 'formats' / 'wider', ['a', 'd', 'b'])
+    folders.roboflow_coco(work / 'formats' / 'roboflow')
+    folders.label_studio_coco(work / 'formats' / 'label_studio')
 
 
 def side_file(folder):
@@ -163,6 +166,10 @@ def good_files(folder):
         'labelme': [('json', labelme_document()), ('text', labelme_document())],
         'cvat': [('text', cvat_document())],
         'csv': [('text', folders.csv_lines(stems=['a']).encode()), ('text', b'a.png,1,2,30,40,egg')],
+        'wider': [('text', folders.wider_text(['a', 'd', 'b']).encode()),
+                  ('text', b'a.png\n0\n0 0 0 0 0 0 0 0 0 0\na.png\n1\n1 2 3 4')],
+        'roboflow': [('json', folders.coco_content(above=folders.ABOVE).encode())],
+        'label_studio': [('json', folders.coco_content('images\\', 0).encode())],
         'voc_list': [('text', b'a\nb\n')],
         'voc_classes': [('text', b'cat\ndog\n')],
         'yaml': [('text', configuration)],

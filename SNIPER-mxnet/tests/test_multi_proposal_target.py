@@ -160,3 +160,15 @@ def test_inputs_stay_and_gradients_are_zero():
     for array, source in zip(arrays, case):
         np.testing.assert_array_equal(array.grad.asnumpy(), 0)
         np.testing.assert_array_equal(array.asnumpy(), source)
+
+
+def test_regions_are_neither_objects_nor_background():
+    """Rows of class -2 claim no row and match nothing; a roi of which half or more lies in one has the label -1."""
+    for corner, expected in ((7, -1), (8, 0)):      # the roi 0 0 15 15 has 8 of 15 columns in it, or 7
+        rois, label, target, weight = targets(*one_roi_case([[corner, -5, 300, 300, -2], [-1] * 5]),
+                                              rpn_post_nms_top_n=2, **ONE)
+        np.testing.assert_array_equal(rois, [[0, 0, 0, 15, 15], [0, 1, 1, 201, 201]])
+        np.testing.assert_array_equal(label.ravel(), [expected, -1])
+        assert (weight == 0).all() and (target == 1).all()
+    label = targets(*one_roi_case([[0, 0, 300, 300, -2], [0, 0, 15, 15, 4]]), rpn_post_nms_top_n=3, **ONE)[1]
+    np.testing.assert_array_equal(label.ravel(), [4, -1, 4])    # an object in a region stays one

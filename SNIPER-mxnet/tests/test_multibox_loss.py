@@ -114,12 +114,12 @@ def test_a_prediction_that_is_no_number_shows():
     assert np.isnan(run(*case)[0]).all()
 
 
-@pytest.mark.parametrize('bad', [4, -1, 1.5, np.nan])
+@pytest.mark.parametrize('bad', [4, -2, 1.5, np.nan])
 def test_a_class_that_there_is_not(bad):
     case = random_case(np.random.RandomState(4), 2, 30, 4)
     target = case[2].astype(np.float32)
     target[1, 7] = bad
-    with pytest.raises(mx.MXNetError, match='cls_target must be whole numbers from 0 to 3, got .* in row 7 of image 1'):
+    with pytest.raises(mx.MXNetError, match='must be -1 or whole numbers from 0 to 3, got .* in row 7 of image 1'):
         run(case[0], case[1], target, case[3])
 
 
@@ -139,3 +139,24 @@ def test_in_a_graph():
     expected = run(*case)
     np.testing.assert_array_equal(executor.grad_dict['cls_pred'].asnumpy(), expected[3])
     np.testing.assert_array_equal(executor.grad_dict['loc_pred'].asnumpy(), expected[4])
+
+
+def test_priors_that_are_not_used():
+    """-1: never mined, however wrong, and no gradient; all else is as without them."""
+    case = random_case(np.random.RandomState(6), 2, 40, 4)
+    target = case[2].copy()
+    unused = (target == 0) & (np.arange(40) % 4 == 0)
+    target[unused] = -1
+    cls_pred = case[0].copy()
+    cls_pred[unused, 1] = 50
+    cls_loss, loc_loss, used, cls_grad, loc_grad = run(cls_pred, case[1], target, case[3])
+    kept = [np.flatnonzero(~row) for row in unused]
+    losses, positives = np.zeros(2), max(1, (target > 0).sum())
+    for image, rows in enumerate(kept):
+        expected = reference.loss(*(value[image:image + 1, rows] for value in (cls_pred, case[1], target, case[3])))
+        of_image = max(1, (target[image] > 0).sum())
+        losses += np.array(expected[:2]) * of_image
+        np.testing.assert_array_equal(used[image, rows], expected[2][0])
+        np.testing.assert_allclose(cls_grad[image, rows], expected[3][0] * of_image / positives, atol=1e-5)
+    np.testing.assert_allclose([cls_loss[0], loc_loss[0]], losses / positives, rtol=1e-5)
+    assert not used[unused].any() and not cls_grad[unused].any() and not loc_grad[unused].any()

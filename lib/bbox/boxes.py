@@ -6,6 +6,8 @@ import numpy as np
 
 from lib.bbox.overlaps_ext import overlaps
 
+COVERED = 0.5   # share of a box in a region to be ignored, from which on it is ignored (sniper/roi_targets.h too)
+
 
 def as_boxes(boxes, dtype, columns: int = 4, name: str = 'boxes') -> np.ndarray:
     """Anything array-like -> C-ordered (N, columns) array of dtype; an empty list is (0, columns).
@@ -34,6 +36,11 @@ def ignore_overlaps(boxes, query) -> np.ndarray:
     1 means that the query lies wholly in the box. Used with chips as boxes, or ignore regions.
     """
     return overlaps(as_boxes(boxes, np.float64), as_boxes(query, np.float64, name='query'), True)
+
+
+def covered(boxes, regions, share: float = COVERED) -> np.ndarray:
+    """(N,) bool: whether at least `share` of the area of a box lies in one of the regions (K, 4)."""
+    return (ignore_overlaps(regions, boxes) >= share).any(axis=0)
 
 
 def clip_boxes(boxes, im_shape) -> np.ndarray:

@@ -75,8 +75,20 @@ class ChipSampler:
         return {'stride': self.stride}
 
     def windows(self, record, rng) -> List[Window]:
-        """What every sampler has: `sample` with the stride of the epoch."""
-        return self.sample(record, rng, self.stride)
+        """What every sampler has: `sample` with the stride of the epoch; where an image has no object and no proposals
+        that make negative chips, one chip of it anywhere."""
+        found = self.sample(record, rng, self.stride)
+        return found if found or (np.asarray(record['max_overlaps']) == 1).any() else [self.background(record, rng)]
+
+    def background(self, record, rng) -> Window:
+        """A chip without objects: any scale, anywhere in the image at that scale, each as likely."""
+        scales = training_scales(self.settings.scales, record['width'], record['height'])
+        level, size = int(rng.integers(len(scales))), self.settings.chip_size
+        sides = scaled_size(record['width'], record['height'], scales[level])
+        x, y = (int(rng.integers(max(0, side - size) + 1)) for side in sides)
+        width, height = (max(1, min(size, side)) for side in sides)
+        box = tuple(corner / scales[level] for corner in (x, y, x + width - 1, y + height - 1))
+        return Window(box, scales[level], scales[level], height, width, level, True)
 
     def draw_stride(self, rng) -> int:
         """A stride of the candidate grid, drawn from numpy Generator `rng`."""

@@ -13,7 +13,7 @@ Every sampler has, besides what it is made with,
 A record is a mapping with boxes (n, 4) in original pixels, max_overlaps (n,), width, height; a row is an object iff its
 max_overlaps is 1. Samplers are sent to worker processes: they are small and picklable.
 """
-from typing import List, NamedTuple
+from typing import List, NamedTuple, Union
 
 import numpy as np
 
@@ -28,6 +28,24 @@ def make_sampler(config):
     kind, size = config.TRAIN.SAMPLER, config.TRAIN.CHIP_SIZE
     return (ChipSampler(config) if kind == 'chips' else WholeImages(size, size) if kind == 'images' else
             RandomCrops(size, size))
+
+
+def chosen_background(is_background, wanted: Union[float, str], rng) -> np.ndarray:
+    """Which windows of an epoch stay: all of images with objects, and of the others as many as TRAIN.BACKGROUND_IMAGES
+    says, drawn anew every epoch.
+
+    is_background (n,) bool: windows of images without objects; wanted: 'all', from 1 on a number of windows, below 1
+    their share of the epoch at most. -> (n,) bool.
+    """
+    background = np.flatnonzero(is_background)
+    others = len(is_background) - len(background)
+    most = (len(background) if isinstance(wanted, str) else int(wanted) if wanted >= 1 else
+            int(wanted / (1 - wanted) * others))
+    kept = np.ones(len(is_background), bool)
+    if most < len(background):
+        kept[background] = False
+        kept[rng.choice(background, size=most, replace=False)] = True
+    return kept
 
 
 class WholeImages(NamedTuple):

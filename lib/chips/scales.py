@@ -71,13 +71,16 @@ def training_scales(definitions, width, height) -> List[float]:
             for index, definition in enumerate(definitions)]
 
 
-def test_scale(definition, width, height) -> float:
+def test_scale(definition, width, height, in_slices: bool = False) -> float:
     """Factor of a test scale; a number is a factor. SniperError if it is not above 0.
 
-    It is smaller than the definition says where the image would come out larger than LARGEST_INPUT pixels.
+    It is smaller than the definition says where the image would come out larger than LARGEST_INPUT pixels, unless it is
+    shown in slices.
     """
     scale = scale_factor(definition, width, height)
-    return min(scale, math.sqrt(LARGEST_INPUT / (width * height))) if width * height > 0 else scale
+    if in_slices or not width * height > 0:
+        return scale
+    return min(scale, math.sqrt(LARGEST_INPUT / (width * height)))
 
 
 test_scale.__test__ = False  # type: ignore[attr-defined]  # not a test case, whatever pytest thinks of the name

@@ -6,7 +6,7 @@ import numpy as np
 from configs.scales import PIXELS, read_scale
 from lib.bbox.boxes import as_boxes
 from lib.chips.chip_sampler import ChipSampler, ChipSettings
-from lib.chips.samplers import RandomCrops, WholeImages, make_sampler
+from lib.chips.samplers import RandomCrops, WholeImages, chosen_background, make_sampler
 from lib.chips.scale_weights import samples_per_scale
 from lib.chips.scales import COARSEST, FINEST, resolution_scale, scale_rule, scaled_size, seed_rows, training_scales
 from lib.dataset.proposals import with_proposals
@@ -207,10 +207,25 @@ def count_chips(roidb, config, epoch: int = 0, on_image=None, sampler=None) -> C
     names = {WholeImages: 'whole images in inputs', RandomCrops: 'random crops in inputs'}
     statistics = ChipStatistics(window_settings(sampler), names.get(type(sampler), 'chips'))
     stride = sampler.stride if isinstance(sampler, ChipSampler) else 0
-    for number, record in enumerate(roidb):
-        entry = with_proposals(record)
-        windows = sampler.windows(entry, seeds.generator(config.TRAIN.SEED, epoch, seeds.CHIPS, number))
+    without: List[tuple] = []   # objects: (number, windows)
+
+    def add(number, entry, windows):
         statistics.add(entry, windows, stride)
         if on_image:
             on_image(number, entry, windows)
+
+    for number, record in enumerate(roidb):
+        entry = with_proposals(record)
+        windows = sampler.windows(entry, seeds.generator(config.TRAIN.SEED, epoch, seeds.CHIPS, number))
+        if (np.asarray(entry['max_overlaps']) == 1).any():
+            add(number, entry, windows)
+        else:
+            without.append((number, windows))
+    made = sum(map(sum, statistics.chips_per_image))
+    kept = chosen_background([False] * made + [True] * sum(len(windows) for _, windows in without),
+                             config.TRAIN.BACKGROUND_IMAGES,
+                             seeds.generator(config.TRAIN.SEED, epoch, seeds.BACKGROUND))[made:]
+    stays = iter(kept.tolist())
+    for number, windows in without:
+        add(number, with_proposals(roidb[number]), [window for window in windows if next(stays)])
     return statistics

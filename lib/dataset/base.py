@@ -12,6 +12,7 @@ from lib.utils.errors import SniperError, printable
 logger = logging.getLogger(__name__)
 
 NAMED_IN_WARNING = 5  # how many annotations a warning names
+OBJECTS, REGIONS, LEFT_OUT = 'objects', 'ignore', 'background'  # values of TRAIN.IGNORED_OBJECTS
 LARGEST = 1e9  # no size, coordinate or area of an image is larger
 
 
@@ -42,11 +43,12 @@ class Dataset(abc.ABC):
         return len(self.classes)
 
     @abc.abstractmethod
-    def roidb(self, with_ignored: bool = False):
+    def roidb(self, ignored: str = ''):
         """-> sequence of records (lib.dataset.roidb), one an image, in a fixed order.
 
-        with_ignored: crowd regions and difficult objects, which are neither trained on nor count when detections are
-        scored, are among the rows, and the columns `crowd` and `difficult` say which they are; else they are left out.
+        ignored: what becomes of crowd regions and difficult objects, which do not count when detections are scored.
+        OBJECTS: rows as those of others, the columns `crowd` and `difficult` say which; REGIONS: rows of which nothing
+        is learnt (column `ignored`); LEFT_OUT, '': none. With any but '', what is called 'ignore' is such a row too.
         """
 
     def in_pixels(self, boxes) -> np.ndarray:
@@ -67,7 +69,7 @@ class Dataset(abc.ABC):
 
         A data set that scores other boxes than those of its records has its own.
         """
-        return truth_of_records(self.roidb(with_ignored=True))
+        return truth_of_records(self.roidb(OBJECTS))
 
     def part(self, numbers: Sequence[int]) -> 'Dataset':
         """The images at these places of roidb(), ascending, as a data set that scores detections on them alone.

@@ -4,6 +4,7 @@
 """
 import collections
 import os
+import re
 import unicodedata
 from typing import Dict, List, Mapping, Sequence, Tuple
 
@@ -14,12 +15,18 @@ from lib.utils.errors import SniperError
 from lib.utils.reachable import why_unreadable
 
 BACKGROUND = '__background__'
+IGNORE = 'ignore'   # what is called so is no class: nothing is learnt there, and what is found there does not count
 FILE_NAME = 'classes.txt'
 
 
 def class_key(name: str) -> str:
     """What two spellings of a class have in common."""
     return ' '.join(unicodedata.normalize('NFC', name).casefold().split())
+
+
+def is_ignored(name: str) -> bool:
+    """Whether a name is that of regions that do not count: 'ignore', 'Ignored regions', 'DontCare'."""
+    return re.fullmatch("ignored?(region)?s?|don'?tcare", re.sub(r'[\s_-]', '', class_key(name))) is not None
 
 
 def class_list_path(dataset_path: str) -> str:
@@ -38,7 +45,7 @@ def read_class_list(path: str, counts: Mapping[str, int]) -> Tuple[str, ...]:
         raise SniperError(f'class list {path} {reason}')
     known = set(map(class_key, counts))
     names = [name for name in (_name_of(line, known) for _, line in read_lines(path, 'class list')) if name]
-    names = names[1:] if names[:1] == [BACKGROUND] else names
+    names = [name for name in (names[1:] if names[:1] == [BACKGROUND] else names) if not is_ignored(name)]
     if not names:
         raise SniperError(f'class list {path} is empty: write one name a line')
     repeated = [name for name, count in collections.Counter(map(class_key, names)).items() if count > 1]

@@ -15,23 +15,23 @@ import os
 
 import numpy as np
 
-from lib.dataset.base import AnnotationWarnings, Dataset, shortened
+from lib.dataset.base import LEFT_OUT, OBJECTS, REGIONS, AnnotationWarnings, Dataset, shortened
 from lib.dataset.box_units import XYWH, check_boxes
-from lib.dataset.class_list import BACKGROUND, class_list_path
+from lib.dataset.class_list import BACKGROUND, IGNORE, class_list_path
 from lib.dataset.coco_eval import evaluate
 from lib.dataset.coco_file import CocoFile
 from lib.dataset.coco_images import ImageFinder, picture_size
 from lib.dataset.coco_layout import find_place
 from lib.dataset.coco_masks import polygons
 from lib.dataset.compact import CompactRoidb
-from lib.dataset.roidb import make_record, validate
+from lib.dataset.roidb import make_record, validate, with_regions
 from lib.dataset.roidb_cache import RoidbCache
 from lib.dataset.truth import Truth
 from lib.utils.errors import SniperError, printable
 
 logger = logging.getLogger(__name__)
 
-CROWD = 'crowd regions (iscrowd)'
+CROWD, IGNORED = 'crowd regions (iscrowd)', 'regions to be ignored'
 # Of Python 2's dictionaries.
 SMALLEST_TABLE = 8
 LARGE = 50000        # keys from which the table only doubles
@@ -59,9 +59,12 @@ class CocoDataset(Dataset):
         self._cache = RoidbCache(root_path, self.name + '_masks' * masks, self._path,
                                  [dataset_path, image_set, _content(self._class_list)]
                                  + ([choice.entries] if choice else []))
-        if self._cache.load():
-            self.classes = self._cache.classes
-            self._say(self._cache.notes)
+        self._caches = {ignored: self._cache.of(ignored) for ignored in ('', REGIONS, LEFT_OUT, OBJECTS)}
+        loaded = next((cache for cache in self._caches.values() if cache.load()), None)
+        self._notes_said = loaded is not None   # those of the file are among the cache's
+        if loaded:
+            self.classes = loaded.classes
+            self._say(loaded.notes)
         else:
             self.classes = (BACKGROUND,) + tuple(category['name'] for category in self.file.categories)
 
@@ -70,7 +73,7 @@ class CocoDataset(Dataset):
         """The annotation file, lib.dataset.coco_file.CocoFile; parsed when it is asked for."""
         if self._file is None:
             self._file = self._parse(self.masks)
-            if self._cache.roidb is None:  # else the lines are among the cache's
+            if not self._notes_said:
                 self._say(self._file.notes)
         return self._file
 
@@ -90,25 +93,25 @@ class CocoDataset(Dataset):
     def image_ids(self):
         return [image['id'] for image in self.file.images]
 
-    def roidb(self, with_ignored: bool = False):
+    def roidb(self, ignored: str = ''):
         """-> sequence of records (lib.dataset.roidb), a CompactRoidb. A record's image file need not exist.
 
-        with_ignored: crowd regions too (and no cache). SniperError: boxes that cannot be meant so (box_units).
+        ignored: see Dataset.roidb. SniperError: boxes that cannot be meant so (box_units).
         """
-        usual = self.whole_pixels and not with_ignored  # what the cache is of
-        if usual and self._cache.roidb is not None:
-            self.not_trained = self._cache.not_trained
-            return self._with_outlines(self._cache.roidb)
+        cache = self._caches[ignored]
+        usual = self.whole_pixels   # what caches are of
+        if usual and cache.load():
+            self.not_trained = cache.not_trained
+            return self._with_outlines(cache.roidb)
         warnings = AnnotationWarnings(self._path)
-        roidb = CompactRoidb.from_records(self._records(warnings, with_ignored))
+        roidb = CompactRoidb.from_records(self._records(warnings, ignored))
         notes = warnings.lines() + self._check_boxes()
         self._say(notes)
         self._say_names()
-        self.not_trained = {CROWD: {} if with_ignored else self._crowds()}
-        self._with_outlines(roidb)
+        self.not_trained = self._not_trained(ignored)
         if usual and not self.file.sizes_read:  # which depend on other files
-            self._cache.store(self.classes, roidb, self.file.notes + notes, self.not_trained)
-        return roidb
+            cache.store(self.classes, roidb, self.file.notes + notes, self.not_trained)
+        return self._with_outlines(roidb)
 
     def _with_outlines(self, roidb):
         """roidb; SniperError if masks are to be trained and none of its objects has an outline."""
@@ -118,9 +121,9 @@ class CocoDataset(Dataset):
                               'TRAIN.WITH_MASK')
         return roidb
 
-    def _records(self, warnings, with_ignored=False):
+    def _records(self, warnings, ignored):
         for image in self.file.images:
-            record = self._record(image, warnings, with_ignored)
+            record = self._record(image, warnings, ignored)
             validate([record], self.num_classes)
             yield record
 
@@ -135,11 +138,13 @@ class CocoDataset(Dataset):
         return check_boxes(self._path, np.array(boxes, np.float64), np.array(sizes, np.float64), np.array(images),
                            self.box_format)
 
-    def _crowds(self):
-        """{class name: crowd regions}."""
-        return collections.Counter(
+    def _not_trained(self, ignored):
+        """{kind: {class name: annotations}} of crowds and regions that are no objects among the rows."""
+        crowds = collections.Counter(
             self.classes[self.file.labels[annotation['category_id']]]
             for of_image in self.file.annotations.values() for annotation in of_image if annotation['iscrowd'])
+        regions = sum(map(len, self.file.regions.values()))
+        return {CROWD: {} if ignored == OBJECTS else crowds, IGNORED: {IGNORE: regions} if regions else {}}
 
     def _say_names(self):
         found = self._finder.found_otherwise
@@ -173,20 +178,24 @@ class CocoDataset(Dataset):
         return self._outlined
 
     def truth(self) -> Truth:
-        """The annotations as they stand in the file, with their areas."""
+        """The annotations as they stand in the file, with their areas; a region of no class is a crowd of each."""
         rows = [(number, self.file.labels[annotation['category_id']], annotation)
                 for number, image in enumerate(self.file.images) for annotation in self.file.annotations[image['id']]]
+        rows += [(number, label, dict(region, iscrowd=1)) for number, image in enumerate(self.file.images)
+                 for region in self.file.regions.get(image['id'], ()) for label in range(1, self.num_classes)]
         boxes = np.array([annotation['bbox'] for _, _, annotation in rows], np.float64).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2] - 1
         return Truth.of([number for number, _, _ in rows], [label for _, label, _ in rows], boxes,
                         [annotation['area'] for _, _, annotation in rows],
                         crowd=[annotation['iscrowd'] for _, _, annotation in rows])
 
-    def _record(self, image, warnings, with_ignored):
-        """Record of one image; boxes without area inside the image are left out, as are crowd regions if not asked."""
+    def _record(self, image, warnings, ignored):
+        """Record of one image; boxes without area inside the image are left out."""
         boxes, classes, outlines, crowd = [], [], [], []
+        regions = list(self.file.regions.get(image['id'], ())) if ignored else []
         for annotation in self.file.annotations[image['id']]:
-            if annotation['iscrowd'] and not with_ignored:
+            if annotation['iscrowd'] and ignored != OBJECTS:
+                regions += [annotation] if ignored == REGIONS else []
                 continue
             box = _corners(annotation['bbox'], image['width'], image['height'])
             if box is None:
@@ -201,10 +210,11 @@ class CocoDataset(Dataset):
                 if not outlines[-1]:
                     warnings.add('objects have no usable segmentation; they are trained without a mask',
                                  annotation.get('id', f'(no id) of image {image["id"]}'))
-        boxes = self.in_pixels(boxes)
         path = self._finder.path(image) or os.path.join(self.dataset_path, 'images', f'(image {image["id"]!r:.40})')
-        return make_record(path, image['id'], image['width'], image['height'], boxes, classes,
-                           outlines if self.masks else None, crowd=crowd)
+        record = make_record(path, image['id'], image['width'], image['height'], self.in_pixels(boxes), classes,
+                             outlines if self.masks else None, crowd=crowd)
+        corners = [_corners(region['bbox'], image['width'], image['height']) for region in regions]
+        return with_regions(record, self.in_pixels([box for box in corners if box is not None]))
 
 
 def _content(path):

@@ -138,6 +138,16 @@ def _true_boxes(coco_file):
         for annotation in of_image:
             yield {'image_id': annotation['image_id'], 'category_id': annotation['category_id'],
                    'bbox': annotation['bbox'], 'iscrowd': annotation['iscrowd'], 'area': annotation['area']}
+    yield from _true_regions(coco_file)
+
+
+def _true_regions(coco_file):
+    """Regions of no class, as a crowd of each: what lies in them for the most part is neither right nor wrong."""
+    for image_id, regions in coco_file.regions.items():
+        for region in regions:
+            for category in coco_file.categories:
+                yield {'image_id': image_id, 'category_id': category['id'], 'bbox': region['bbox'], 'iscrowd': 1,
+                       'area': region['area']}
 
 
 def _found_boxes(results):
@@ -228,6 +238,9 @@ def true_masks(coco_file):
             yield {'image_id': image['id'], 'category_id': annotation['category_id'], 'bbox': box,
                    'segmentation': code, 'iscrowd': int(crowd), 'area': annotation['area']}
     warnings.log()
+    sizes = {image['id']: (int(image['width']), int(image['height'])) for image in coco_file.images}
+    for region in _true_regions(coco_file):
+        yield dict(region, segmentation=_box_code(region['bbox'], *sizes[region['image_id']]))
 
 
 def true_mask(annotation, width, height):

@@ -7,9 +7,11 @@ import collections
 import copy
 from typing import Callable, Dict, List, Optional, Sequence
 
+import numpy as np
+
 from lib.dataset.base import AnnotationWarnings, is_number, shortened
 from lib.dataset.class_choice import ClassChoice
-from lib.dataset.class_list import BACKGROUND, class_key, read_class_list
+from lib.dataset.class_list import BACKGROUND, class_key, is_ignored, read_class_list
 from lib.dataset.coco_json import list_of_objects, read_json
 from lib.dataset.coco_values import IdFinder, box_of, flag_of, identity_of, number_of, printable_text, side_of
 from lib.utils.errors import SniperError
@@ -33,6 +35,7 @@ class CocoFile:
     images            list of dict (id, width, height, file_name: maybe ''), sorted by id
     annotations       image id -> list of dict (image_id, category_id, bbox of four finite numbers, iscrowd 0 or 1,
                       area), file order; every image id is a key
+    regions           image id -> list of annotations of no class: what is called 'ignore', or dataset.CLASSES ignores
     ids_in_file_order of the images
     notes             lines about what was counted
     sizes_read        number of images whose size is that of their picture
@@ -61,6 +64,8 @@ class CocoFile:
         self._category_ids = self._read_categories(content)
         self.images = self._read_images(content, picture_size, expect)
         self.annotations = self._read_annotations(content)
+        self.regions: Dict[object, List[dict]] = {}
+        self._take_out([is_ignored(category['name']) for category in self.categories])
         if class_list:
             self._follow(class_list)
         if choice:
@@ -71,6 +76,7 @@ class CocoFile:
         part = copy.copy(self)
         part.images = [self.images[number] for number in numbers]
         part.annotations = {image['id']: self.annotations[image['id']] for image in part.images}
+        part.regions = {image['id']: self.regions[image['id']] for image in part.images if image['id'] in self.regions}
         return part
 
     @property
@@ -268,10 +274,29 @@ class CocoFile:
                            for label, name in enumerate(listed, 1)]
         self.labels.update((category['id'], label) for label, category in enumerate(self.categories, 1))
 
+    def _take_out(self, ignored):
+        """Annotations of the categories for which `ignored` holds become regions; these are no classes any more."""
+        if not any(ignored):
+            return
+        if all(ignored):
+            raise SniperError(f'{self.path} has no class but what is ignored: a detector needs at least one')
+        for key, of_image in self.annotations.items():
+            regions = [annotation for annotation in of_image if ignored[self.labels[annotation['category_id']] - 1]]
+            if regions:
+                self.regions.setdefault(key, []).extend(regions)
+                self.annotations[key] = [annotation for annotation in of_image
+                                         if not ignored[self.labels[annotation['category_id']] - 1]]
+        places = np.cumsum(np.logical_not(ignored)).tolist()
+        self.categories = [category for category, out in zip(self.categories, ignored) if not out]
+        self.labels = {key: places[label - 1] for key, label in self.labels.items() if not ignored[label - 1]}
+
     def _choose(self, choice):
-        """Leave only the classes of a ClassChoice; annotations of others are gone."""
+        """Leave only the classes of a ClassChoice; annotations of others are gone, or regions."""
         labels, line = choice.labels([category['name'] for category in self.categories], self.path)
         self.notes.append(line)
+        ignored = [label == 0 for label in labels]
+        self._take_out(ignored)
+        labels = [label for label, out in zip(labels, ignored) if not out]
         self.categories = _chosen_categories(self.categories, labels, choice.names)
         self.labels = {key: labels[label - 1] for key, label in self.labels.items() if labels[label - 1]}
         self.labels.update((category['id'], label) for label, category in enumerate(self.categories, 1))

@@ -72,6 +72,13 @@ class CompactRoidb(collections.abc.Sequence):
         """(n,) int64: boxes of each record, proposals not counted."""
         return np.diff(self.columns['row_start'])[self.image]
 
+    def object_counts(self) -> np.ndarray:
+        """(n,) int64: objects of each record, rows of an overlap of 1."""
+        if 'max_overlaps' not in self.columns:
+            return self.row_counts()
+        objects = np.concatenate([[0], np.cumsum(self.columns['max_overlaps'] == 1)])
+        return np.diff(objects[self.columns['row_start']])[self.image]
+
     def image_ids(self) -> list:
         """List of the records' image ids."""
         if 'ids' in self.columns:

@@ -3,12 +3,12 @@ import logging
 
 import numpy as np
 
-from lib.dataset.base import shortened
-from lib.dataset.class_choice import ClassChoice
+from lib.dataset.base import LEFT_OUT, shortened
 from lib.dataset.class_list import unite
 from lib.dataset.compact import CompactRoidb, image_paths, relabelled, select
+from lib.dataset.joined import JoinedDataset
+from lib.dataset.parts import joined_line, one_sided_lines, open_parts, parts_of
 from lib.dataset.proposals import add_proposals, find_proposal_file
-from lib.dataset.registry import get_dataset
 from lib.dataset.roidb import mirrored
 from lib.utils.errors import SniperError, printable
 from lib.utils.reachable import MISSING, why_unreadable
@@ -19,7 +19,7 @@ NAMED_IN_WARNING = 3  # how many missing files a warning names
 
 
 def load_training_roidb(config) -> tuple:
-    """All records to train on: parts of dataset.image_set joined by '+', each with its mirrored copies, filtered.
+    """All records to train on: the parts of dataset.image_set, each with its mirrored copies, filtered.
 
     Returns (roidb, classes), the roidb a list or a CompactRoidb. The classes are those of the file; a log line says
     so if dataset.NUM_CLASSES is another number. Images without a file are left out with a warning. With
@@ -29,42 +29,49 @@ def load_training_roidb(config) -> tuple:
     """
     masks = config.TRAIN.WITH_MASK and not config.TRAIN.ONLY_PROPOSAL
     parts, lists, ignored = [], [], []
-    for name in _part_names(config.dataset.image_set):
-        dataset = _open(config, name, masks)
+    places = parts_of(config.dataset, 'image_set')
+    for dataset in open_parts(config.dataset, places, masks):
         if config.TRAIN.USE_NEG_CHIPS:
             find_proposal_file(config, dataset.name)  # so that its absence is said before anything takes time
         dataset.whole_pixels = config.TRAIN.WHOLE_PIXELS
-        records = dataset.roidb(with_ignored=config.TRAIN.IGNORED_OBJECTS)
-        ignored += _ignored_objects(dataset, records)
+        records = dataset.roidb(config.TRAIN.IGNORED_OBJECTS)
+        ignored += _ignored_objects(dataset, records, config.TRAIN.IGNORED_OBJECTS)
         records = _with_files(records, dataset.name)
         if config.TRAIN.USE_NEG_CHIPS:
             records = add_proposals(config, dataset, records)
         parts.append(with_mirrored_copies(records, bool(config.TRAIN.FLIP), bool(config.TRAIN.FLIP_VERTICAL)))
         lists.append((dataset.name, tuple(dataset.classes)))
     classes, parts = _united(lists, parts)
+    _say_joined(places, parts, classes)
     roidb = (CompactRoidb.concatenate(parts) if all(isinstance(part, CompactRoidb) for part in parts)
              else [record for part in parts for record in part])
-    kept = roidb if config.TRAIN.EMPTY_IMAGES else usable_for_training(
+    background = config.TRAIN.BACKGROUND_IMAGES
+    kept = roidb if background else usable_for_training(
         roidb, config.TRAIN.FG_THRESH, config.TRAIN.BG_THRESH_HI, config.TRAIN.BG_THRESH_LO)
     _say_number_of_classes(config, ' and '.join(name for name, _ in lists), len(classes))
     if not kept or not _has_objects(kept):
         raise SniperError(f'no image of {config.dataset.image_set} has an object that can be trained on: '
                           + ('; '.join(ignored) + '; set these marks to 0 where they are single objects' if ignored
                              else 'check its annotation file'))
-    if config.TRAIN.EMPTY_IMAGES:
-        _say_empty(roidb)
+    if background:
+        _say_background(roidb, background)
     return kept, classes
 
 
 def load_test_dataset(config) -> tuple:
-    """The split named by dataset.test_image_set. Returns (dataset, roidb), all images, never mirrored.
+    """The split named by dataset.test_image_set, or several as one (lib.dataset.joined). Returns (dataset, roidb), all
+    images, never mirrored.
 
     Image files that cannot be read are named in a warning: the test counts them as without detections. SniperError:
     half of them or more are so, unusable annotation file.
     """
-    dataset = _open(config, config.dataset.test_image_set, masks=False)
+    places = parts_of(config.dataset, 'test_image_set')
+    opened = open_parts(config.dataset, places)
+    dataset = opened[0] if len(opened) == 1 else JoinedDataset(opened)
     _say_number_of_classes(config, dataset.name, dataset.num_classes)
     roidb = dataset.roidb()
+    if len(opened) > 1:
+        _say_joined(places, dataset.parts(), dataset.classes)
     absent = [(path, reason) for path, reason in _why_unreadable(roidb) if reason]
     if absent and 2 * len(absent) >= len(roidb):
         path, reason = absent[0]
@@ -76,32 +83,38 @@ def load_test_dataset(config) -> tuple:
 
 
 def _has_objects(roidb):
-    return bool(_row_counts(roidb).any())
+    return bool(_object_counts(roidb).any())
 
 
-def _row_counts(roidb):
-    return roidb.row_counts() if isinstance(roidb, CompactRoidb) else np.array(
-        [len(record['boxes']) for record in roidb], np.int64)
+def _object_counts(roidb):
+    return roidb.object_counts() if isinstance(roidb, CompactRoidb) else np.array(
+        [np.count_nonzero(record['max_overlaps'] == 1) for record in roidb], np.int64)
 
 
-def _say_empty(roidb):
-    empty = int((_row_counts(roidb) == 0).sum())
+def _say_background(roidb, wanted):
+    """wanted: TRAIN.BACKGROUND_IMAGES."""
+    empty = int((_object_counts(roidb) == 0).sum())
     if empty:
+        most = ('all of them every epoch' if isinstance(wanted, str) else
+                f'at most {int(wanted)} windows an epoch' if wanted >= 1 else
+                f'at most {100 * wanted:g} % of the windows of an epoch')
         logger.info('training images: %d of %d (mirrored copies count) have no objects and are trained on as '
-                    'background (TRAIN.EMPTY_IMAGES)', empty, len(roidb))
+                    'background, %s (TRAIN.BACKGROUND_IMAGES)', empty, len(roidb), most)
 
 
-def _part_names(image_set):
-    names = [name.strip() for name in image_set.split('+')]
-    if not all(names):
-        raise SniperError(f'dataset.image_set {image_set!r} has an empty part: write names joined by single "+"')
-    return names
-
-
-def _open(config, image_set, masks):
-    keys = config.dataset
-    choice = ClassChoice(keys.CLASSES) if keys.CLASSES else None
-    return get_dataset(keys.dataset, image_set, keys.root_path, keys.dataset_path, bool(masks), choice)
+def _say_joined(places, roidbs, classes):
+    """A line on several folders that were joined, and warnings about classes that one of them labels alone."""
+    if len({place.source for place in places}) < 2:
+        return
+    pictures, objects = np.zeros(len(places), np.int64), np.zeros((len(places), len(classes)), np.int64)
+    for number, roidb in enumerate(roidbs):
+        for record in roidb:
+            if not (record['flipped'] or record['flipped_vertical']):
+                pictures[number] += 1
+                objects[number] += np.bincount(record['gt_classes'], minlength=len(classes))
+    logger.info('%s', joined_line(places, pictures, classes))
+    for line in one_sided_lines(places, objects, classes):
+        logger.warning('%s', line)
 
 
 def _say_number_of_classes(config, name, count):
@@ -110,17 +123,18 @@ def _say_number_of_classes(config, name, count):
                        config.dataset.NUM_CLASSES, name, count, count)
 
 
-def _ignored_objects(dataset, roidb):
+def _ignored_objects(dataset, roidb, ignored):
     """Lines about objects that are in the annotations and are not trained on; they are logged too."""
+    how = '' if ignored == LEFT_OUT else ': they are neither objects nor background'
     counts = [sum(of_class.values()) for of_class in dataset.not_trained.values()]
-    total = sum(counts) + int(_row_counts(roidb).sum())
+    total = sum(counts) + int(_object_counts(roidb).sum())
     lines = []
     for (kind, of_class), count in zip(dataset.not_trained.items(), counts):
         if count:
             names = sorted(of_class, key=lambda name: -of_class[name])
             named = shortened([f'{of_class[name]} {name}' for name in names])
             lines.append(f'{dataset.name}: {count} of {total} objects are {kind} and are not trained on ({named})')
-            logger.warning('%s', lines[-1])
+            logger.warning('%s%s', lines[-1], how)
     return lines
 
 

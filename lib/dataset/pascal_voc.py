@@ -13,15 +13,16 @@ one folder a set, are read too. (reference/pipeline.md 3.2 and 14)
 import collections
 import copy
 import logging
+from typing import List
 
 import numpy as np
 from PIL import Image
 
-from lib.dataset.base import AnnotationWarnings, Dataset, shortened
+from lib.dataset.base import LEFT_OUT, OBJECTS, AnnotationWarnings, Dataset, shortened
 from lib.dataset.box_units import CORNERS, check_boxes
-from lib.dataset.class_list import class_key
+from lib.dataset.class_list import IGNORE, class_key, is_ignored
 from lib.dataset.compact import CompactRoidb
-from lib.dataset.roidb import make_record, validate
+from lib.dataset.roidb import make_record, validate, with_regions
 from lib.dataset.truth import Truth
 from lib.dataset.voc_annotations import VocAnnotation, read_annotation
 from lib.dataset.voc_classes import find_classes
@@ -55,6 +56,7 @@ class PascalVocDataset(Dataset):
         self.classes = find_classes(dataset_path, self.folder.all_annotations())
         self._labels = {class_key(name): label for label, name in enumerate(self.classes)}
         self._left_out = set()  # keys of classes whose objects are not looked at
+        self._ignored = set()   # and of those that dataset.CLASSES ignores
         if choice:
             self._choose(choice)
         self.left_out = 0  # images of the set whose truth or size is not known
@@ -62,21 +64,23 @@ class PascalVocDataset(Dataset):
         self._read()
         self.has_annotations = any(annotation is not NO_ANNOTATION for annotation in self.annotations)
 
-    def roidb(self, with_ignored: bool = False):
-        """-> CompactRoidb (lib.dataset.compact). Objects marked as difficult are in it only if `with_ignored`.
+    def roidb(self, ignored: str = ''):
+        """-> CompactRoidb (lib.dataset.compact); ignored: see Dataset.roidb.
 
         A record's image file need not exist, unless its annotation lacks the size.
         """
         warnings = AnnotationWarnings(f'{self.name} of {self.dataset_path}')
         sized = self._each(lambda image_id, annotation: self._with_size(image_id, annotation, warnings),
                            zip(self.image_ids, self.annotations))
-        roidb = [self._record(image_id, annotation, warnings, with_ignored)
+        roidb = [self._record(image_id, annotation, warnings, ignored)
                  for image_id, annotation in zip(self.image_ids, sized)]
         lines = self._check_boxes(sized)
         warnings.log()
         for line in lines:
             logger.warning('%s', line)
-        self.not_trained = {'marked as difficult (<difficult>)': {} if with_ignored else self._difficult_objects()}
+        regions = sum(map(len, self.regions()))
+        self.not_trained = {'marked as difficult (<difficult>)': {} if ignored == OBJECTS else
+                            self._difficult_objects(), 'regions to be ignored': {IGNORE: regions} if regions else {}}
         validate(roidb, self.num_classes)
         return CompactRoidb.from_records(roidb)
 
@@ -98,11 +102,17 @@ class PascalVocDataset(Dataset):
         found = [{} for _ in self.classes]
         for image, annotation in enumerate(self.annotations):
             for item in annotation.objects:
-                if item.name and _in_order(item.box):
+                if item.name and _in_order(item.box) and not self._is_region(item):
                     found[self._labels[class_key(item.name)]].setdefault(image, []).append(item)
         return [{image: (np.array([item.box for item in items], np.float64),
                          np.array([bool(item.difficult) for item in items], bool)) for image, items in of_class.items()}
                 for of_class in found]
+
+    def regions(self) -> List[np.ndarray]:
+        """(n, 4) float64 boxes of each image that belong to no class: what lies there does not count. As in the file.
+        """
+        return [np.array([item.box for item in annotation.objects if self._is_region(item) and _in_order(item.box)],
+                         np.float64).reshape(-1, 4) for annotation in self.annotations]
 
     def part(self, numbers):
         """See lib.dataset.base."""
@@ -112,13 +122,20 @@ class PascalVocDataset(Dataset):
         return part
 
     def truth(self) -> Truth:
-        """The objects as the development kit takes them, with pixels from 0."""
-        found = [(image, label, boxes - 1, difficult) for label, of_class in enumerate(self.objects_by_class())
+        """The objects as the development kit takes them, with pixels from 0; regions are crowds of each class."""
+        found = [(image, label, boxes - 1, difficult, np.zeros(len(boxes), bool))
+                 for label, of_class in enumerate(self.objects_by_class())
                  for image, (boxes, difficult) in of_class.items()]
-        counts = np.array([len(boxes) for _, _, boxes, _ in found], np.int64)
+        found += [(image, label, boxes - 1, np.ones(len(boxes), bool), np.ones(len(boxes), bool))
+                  for image, boxes in enumerate(self.regions()) for label in range(1, self.num_classes) if len(boxes)]
+        counts = np.array([len(row[2]) for row in found], np.int64)
         images, labels = (np.repeat(np.array([row[place] for row in found], np.int64), counts) for place in (0, 1))
         boxes = np.concatenate([np.zeros((0, 4))] + [row[2] for row in found])
-        return Truth.of(images, labels, boxes, ignored=np.concatenate([np.zeros(0, bool)] + [row[3] for row in found]))
+        marks = [np.concatenate([np.zeros(0, bool)] + [row[place] for row in found]) for place in (3, 4)]
+        return Truth.of(images, labels, boxes, ignored=marks[0], crowd=marks[1])
+
+    def _is_region(self, item):
+        return is_ignored(item.name) or class_key(item.name) in self._ignored
 
     def _choose(self, choice):
         """Leave only the classes of a ClassChoice."""
@@ -127,7 +144,8 @@ class PascalVocDataset(Dataset):
         logger.info('%s', line)
         self.classes = (self.classes[0],) + tuple(choice.names)
         self._labels = {class_key(name): label for name, label in zip(known, labels) if label}
-        self._left_out = {class_key(name) for name, label in zip(known, labels) if not label}
+        self._left_out = {class_key(name) for name, label in zip(known, labels) if label is None}
+        self._ignored = {class_key(name) for name, label in zip(known, labels) if label == 0}
 
     def _read(self):
         """Set `annotations`, of every image. An image without a file has no objects."""
@@ -204,7 +222,7 @@ class PascalVocDataset(Dataset):
             if not item.name:
                 warnings.add('objects have no <name> and are left out', identity)
                 continue
-            if class_key(item.name) not in self._labels:
+            if class_key(item.name) not in self._labels and not self._is_region(item):
                 raise SniperError(f'{self.folder.annotation_path(image_id)}: object {number} is of the class '
                                   f'{item.name!r}, which is not among the classes of the data set')
             if item.box is None:
@@ -232,16 +250,18 @@ class PascalVocDataset(Dataset):
     def _difficult_objects(self):
         """{class: objects marked as difficult}."""
         return collections.Counter(self.classes[self._labels[class_key(item.name)]] for annotation in self.annotations
-                                   for item in annotation.objects
-                                   if item.difficult and item.name and _in_order(item.box))
+                                   for item in annotation.objects if item.difficult and item.name
+                                   and _in_order(item.box) and not self._is_region(item))
 
-    def _record(self, image_id, annotation, warnings, with_ignored):
+    def _record(self, image_id, annotation, warnings, ignored):
         names = self.folder.image_names(image_id, annotation.filename)
         if len(names) > 1:
             warnings.add('images have several files of their name, of which the first is taken', ' or '.join(names))
-        boxes, labels, difficult = [], [], []
+        boxes, labels, difficult, regions = [], [], [], []
         for number, item in enumerate(annotation.objects, 1):
-            if not item.name or not _in_order(item.box) or item.difficult and not with_ignored:
+            region = self._is_region(item) or item.difficult and ignored != OBJECTS
+            if not item.name or not _in_order(item.box) or region and (
+                    not ignored or ignored == LEFT_OUT and not self._is_region(item)):
                 continue  # counted when they were read
             box = _inside(item.box, annotation.width, annotation.height)
             if box is None:
@@ -253,11 +273,15 @@ class PascalVocDataset(Dataset):
                 warnings.add(f'boxes stick out of their image by more than {TOLERATED} pixels and are cut; if they are '
                              'many, see whether <size> is right, and corners are not x, y, width and height',
                              f'{image_id} object {number}')
+            if region:
+                regions.append(box)
+                continue
             boxes.append(box)
             difficult.append(bool(item.difficult))
             labels.append(self._labels[class_key(item.name)])
-        return make_record(self.folder.image_path(image_id, annotation.filename), image_id, annotation.width,
-                           annotation.height, self.in_pixels(boxes), labels, difficult=difficult)
+        record = make_record(self.folder.image_path(image_id, annotation.filename), image_id, annotation.width,
+                             annotation.height, self.in_pixels(boxes), labels, difficult=difficult)
+        return with_regions(record, self.in_pixels(regions))
 
 
 def _in_order(box):

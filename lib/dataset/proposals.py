@@ -26,6 +26,7 @@ from typing import Any, List, NamedTuple
 import numpy as np
 
 from lib.bbox import bbox_overlaps, nms
+from lib.bbox.boxes import covered
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.roidb import ROW_COLUMNS, default_rows, mirrored_boxes
 from lib.utils.errors import SniperError
@@ -234,21 +235,25 @@ def with_proposals(record: dict) -> dict:
     """Record with its proposals as rows after the objects, mirrored if the record is; without proposals, itself.
 
     gt_classes of such a row is 0, max_overlaps its best IoU with an object and max_classes that object's class
-    (0 if the IoU is 0). A proposal that coincides with an object has max_overlaps 1 and counts as an object.
+    (0 if the IoU is 0). A proposal that coincides with an object has max_overlaps 1 and counts as an object. Those that
+    a region of which nothing is learnt covers are left out.
     """
     proposals = record.get('proposals')
     if proposals is None or len(proposals) == 0:
         return record
     rows = mirrored_boxes(proposals, record['width'], record['height'], record['flipped'],
                           record.get('flipped_vertical', False))
-    objects = record['boxes']
+    objects, classes_of = record['boxes'], record['max_classes']
+    if 'ignored' in record and record['ignored'].any():
+        rows = rows[~covered(rows, objects[record['ignored']])]
+        objects, classes_of = objects[~record['ignored']], classes_of[~record['ignored']]
     best = np.zeros(len(rows), np.float32)
     classes = np.zeros(len(rows), np.int64)
     if len(objects):
         overlaps = bbox_overlaps(rows, objects)
         nearest = overlaps.argmax(axis=1)
         best[:] = overlaps[np.arange(len(rows)), nearest]
-        classes = np.where(best > 0, record['max_classes'][nearest], 0)
+        classes = np.where(best > 0, classes_of[nearest], 0)
     added = {'boxes': rows, 'gt_classes': np.zeros(len(rows), np.int32), 'max_classes': classes, 'max_overlaps': best}
     return dict(record, **{name: np.concatenate([record[name], added[name] if name in added
                                                  else default_rows(name, len(rows), added)])

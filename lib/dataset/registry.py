@@ -14,6 +14,7 @@ DATASETS = {
     'csv': 'lib.dataset.formats.csv_table:CsvDataset',
     'cvat': 'lib.dataset.formats.cvat:CvatDataset',
     'labelme': 'lib.dataset.formats.labelme:LabelmeDataset',
+    'wider': 'lib.dataset.formats.wider:WiderDataset',
     'yolo': 'lib.dataset.formats.yolo:YoloDataset',
     'synthetic': 'lib.dataset.synthetic:SyntheticDataset',
 }

@@ -37,6 +37,7 @@ COLUMNS: Dict[str, Column] = {
     'max_overlaps': Column(ROW, np.float32, 1.0, 'that overlap, an IoU; an object overlaps itself'),
     'crowd': Column(ROW, np.bool_, False, 'a region of many objects: found or not, it does not count'),
     'difficult': Column(ROW, np.bool_, False, 'an object that is hard to tell: found or not, it does not count'),
+    'ignored': Column(ROW, np.bool_, False, 'a region of which nothing is learnt; no object: its max_overlaps is 0'),
     'group_of': Column(ROW, np.bool_, False, 'a box around several objects that touch each other'),
     'weight': Column(ROW, np.float32, 1.0, 'how much a row counts in the loss'),
     'source': Column(ROW, np.int32, 0, 'where an annotation comes from: a number that the data set explains'),
@@ -73,6 +74,20 @@ def make_record(image: str, image_id, width, height, boxes, labels, polygons=Non
     if polygons is not None:
         record['gt_masks'] = polygons
     return record
+
+
+def with_regions(record: dict, boxes) -> dict:
+    """The record with rows for regions of which nothing is learnt, boxes (k, 4), after all others."""
+    count = len(boxes)
+    if not count:
+        return record
+    added: Dict[str, np.ndarray] = {'boxes': np.asarray(boxes, np.float32).reshape(-1, 4),
+                                    'gt_classes': np.zeros(count, np.int32),
+                                    'max_overlaps': np.zeros(count, np.float32), 'ignored': np.ones(count, np.bool_)}
+    for name in ROW_COLUMNS:
+        if name not in added:
+            added[name] = default_rows(name, count, added)
+    return dict(record, **{name: np.concatenate([record[name], added[name]]) for name in ROW_COLUMNS})
 
 
 def default_rows(name: str, count: int, record: dict) -> np.ndarray:

@@ -6,6 +6,7 @@ It holds the columns of a CompactRoidb, the `classes`, what was `said` about the
 annotation file that it was made from; it is made anew when that, the options or the format is another, or when it is
 damaged. Processes that write it at the same time do not disturb each other.
 """
+import copy
 import hashlib
 import json
 import logging
@@ -19,7 +20,8 @@ from lib.utils.npz import DamagedFile, StaleFile, file_digest, read_npz, write_n
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 3  # raise it when the meaning of the file, or what a loader makes of annotations, changes
+_ENDING = '_roidb.npz'
+FORMAT = 4  # raise it when the meaning of the file, or what a loader makes of annotations, changes
 WORTHWHILE = 5000000  # bytes of an annotation file; smaller ones are parsed in a fraction of a second
 MEND = 'it is made anew'
 
@@ -34,15 +36,29 @@ class RoidbCache:
 
     def __init__(self, root_path, name, annotation_path, options=None):
         place = hashlib.sha256(os.path.abspath(annotation_path).encode('utf-8', 'surrogateescape')).hexdigest()[:8]
-        self.path = os.path.join(root_path, 'cache', f'{name}_{place}_roidb.npz')
+        self.path = os.path.join(root_path, 'cache', f'{name}_{place}{_ENDING}')
         self.classes, self.roidb = None, None
         self.notes, self.not_trained = [], {}
         self._annotation_path = annotation_path
         self._options = options
-        self._origin = None
+        self._origin, self._loaded = None, None
 
-    def load(self):
-        """-> True if the file fits: then `classes` and `roidb` are set. A log line says what was found."""
+    def of(self, ignored: str) -> 'RoidbCache':
+        """The file of the records that Dataset.roidb(ignored) makes; '' is this one."""
+        if not ignored:
+            return self
+        other = copy.copy(self)
+        other.path = f'{self.path[:-len(_ENDING)]}_{ignored}{_ENDING}'
+        other.classes, other.roidb, other._loaded = None, None, None
+        return other
+
+    def load(self) -> bool:
+        """-> True if the file fits: then `classes` and `roidb` are set. A log line says what was found; once."""
+        if self._loaded is None:
+            self._loaded = self._load()
+        return self._loaded
+
+    def _load(self):
         if not self._worthwhile():
             return False
         origin = self._current_origin()  # before anything is parsed, so that it is never newer than what is stored

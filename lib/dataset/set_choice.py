@@ -37,3 +37,8 @@ def is_union(name: str) -> bool:
 def has_purpose(name: str) -> bool:
     """Whether a set's name says what it is for: training, validation or test."""
     return any(purpose.search(name) for purpose in (_TRAINING, _VALIDATION, _TEST))
+
+
+def is_to_test_on(name: str) -> bool:
+    """Whether a set's name says that it is for validation or test."""
+    return bool(_TEST.search(name) or _VALIDATION.search(name) and not _BOTH.search(name))

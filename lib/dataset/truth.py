@@ -41,7 +41,7 @@ class Truth(NamedTuple):
 
 
 def truth_of_records(roidb: Sequence) -> Truth:
-    """The objects of a roidb that was read with_ignored."""
+    """The objects of a roidb that was read with ignored objects (lib.dataset.base.OBJECTS)."""
     rows = [(number, record, record['max_overlaps'] == 1) for number, record in enumerate(roidb)]
 
     def joined(name: str, dtype, tail=()) -> np.ndarray:

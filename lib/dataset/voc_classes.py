@@ -9,16 +9,15 @@ in the file, for 3. as most objects are.
 """
 import collections
 import functools
-import logging
 import os
 from typing import Counter, List, NamedTuple, Tuple
 
-from lib.dataset.class_list import BACKGROUND, FILE_NAME, class_list_path, count_of, read_class_list, usual_spellings
+from lib.dataset.class_list import (BACKGROUND, FILE_NAME, class_list_path, count_of, is_ignored, read_class_list,
+                                    usual_spellings)
+from lib.dataset.said_once import say_once
 from lib.dataset.voc_annotations import read_annotation
 from lib.dataset.voc_layout import FileIndex
 from lib.utils.errors import SniperError
-
-logger = logging.getLogger(__name__)
 
 PASCAL_VOC = tuple('''
     aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person pottedplant sheep
@@ -42,7 +41,7 @@ def find_classes(dataset_path: str, annotations: List[FileIndex]) -> tuple:
     found = [_names_in(index.folder, _state(index)) for index in annotations]
     counts: Counter[str] = collections.Counter()
     for names in found:
-        counts.update(names.counts)
+        counts.update({name: count for name, count in names.counts.items() if not is_ignored(name)})
     path = class_list_path(dataset_path)
     if path:
         return (BACKGROUND,) + read_class_list(path, counts)
@@ -53,7 +52,7 @@ def find_classes(dataset_path: str, annotations: List[FileIndex]) -> tuple:
     if set(spellings) <= set(PASCAL_VOC):
         return (BACKGROUND,) + PASCAL_VOC
     names = tuple(spellings[key] for key in sorted(spellings))
-    _say_once('classes found in the annotations: {} ({} would fix names and order)'.format(', '.join(
+    say_once('classes found in the annotations: {} ({} would fix names and order)'.format(', '.join(
         f'{name} {count_of(counts, name)}' for name in names), path))
     return (BACKGROUND,) + names
 
@@ -69,12 +68,6 @@ def _no_classes(found, folders, path):
         return SniperError(f'none of the {nameless} objects in {", ".join(folders)} has a <name>: label them anew')
     return SniperError(f'no annotation in {", ".join(folders)} has an object, so that classes are not known: check '
                        f'dataset.dataset_path, or write the classes into {path}, one a line')
-
-
-@functools.lru_cache(maxsize=16)
-def _say_once(text):
-    """The sets of one folder are opened one by one."""
-    logger.info('%s', text)
 
 
 def _state(index):

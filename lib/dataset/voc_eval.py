@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lib.bbox.boxes import ignore_overlaps
 from lib.bbox.detections import Detections, check_range
 from lib.dataset.base import per_class_table
 from lib.utils.files import text_writer
@@ -29,6 +30,7 @@ class Matches(NamedTuple):
     overlap: np.ndarray    # (N,) IoU with it, 0 in an image without objects
     index: np.ndarray      # (N,) its number among all objects of the class
     difficult: np.ndarray  # (N,) bool
+    inside: np.ndarray     # (N,) largest share of the detection that lies in a region of no class
 
 
 def evaluate(dataset, detections, results_dir):
@@ -90,14 +92,14 @@ def write_results(path, image_ids, rows):
 def score(dataset, rows, rule):
     """Metrics as in `evaluate`. rows[label - 1]: what `rounded_rows` gives."""
     ap = {name: np.zeros((len(THRESHOLDS), dataset.num_classes - 1)) for name in RULES}
-    without, difficult_objects, truth = [], 0, dataset.objects_by_class()[1:]
+    without, difficult_objects, truth, regions = [], 0, dataset.objects_by_class()[1:], dataset.regions()
     for index, name in enumerate(dataset.classes[1:]):
         positives = sum(int(np.count_nonzero(~difficult)) for _, difficult in truth[index].values())
         difficult_objects += sum(len(difficult) for _, difficult in truth[index].values()) - positives
         if not positives:
             without.append(name)
             continue
-        matches = match(*rows[index], truth[index])
+        matches = match(*rows[index], truth[index], regions)
         for number, thresh in enumerate(THRESHOLDS):
             recall, precision = precision_recall(matches, positives, thresh)
             ap['11point'][number, index] = eleven_point_ap(recall, precision)
@@ -120,21 +122,28 @@ def precision_recall(matches: Matches, positives: int, thresh: float) -> tuple:
     """Curve of one class, best detection first -> recall (N,), precision (N,).
 
     matches: what `match` gives; positives: objects that count, > 0. The first detection of an object is right, further
-    ones are wrong; those of difficult objects are neither.
+    ones are wrong; those of difficult objects are neither, nor are those that hit nothing and lie in a region of no
+    class by more than `thresh` of their area.
     """
     hit = matches.overlap > thresh
     candidates = np.flatnonzero(hit & ~matches.difficult)
     _, first = np.unique(matches.index[candidates], return_index=True)
     right = np.zeros(len(hit), bool)
     right[candidates[first]] = True
-    right, wrong = np.cumsum(right), np.cumsum(~right & ~(hit & matches.difficult))
+    neither = np.where(hit, matches.difficult, matches.inside > thresh)
+    right, wrong = np.cumsum(right), np.cumsum(~right & ~neither)
     return right / positives, right / np.maximum(right + wrong, np.finfo(np.float64).eps)
 
 
-def match(images, rows, truth):
-    """-> Matches. images (N,) ascending, rows (N, 5): what `rounded_rows` gives; truth: {image: (boxes, difficult)}."""
+def match(images, rows, truth, regions=()):
+    """-> Matches. images (N,) ascending, rows (N, 5): what `rounded_rows` gives; truth: {image: (boxes, difficult)};
+    regions: boxes (n, 4) of each image that belong to no class."""
     overlap, index = np.zeros(len(images)), np.zeros(len(images), np.int64)
-    hard = np.zeros(len(images), bool)
+    hard, inside = np.zeros(len(images), bool), np.zeros(len(images))
+    for image, boxes in enumerate(regions):
+        if len(boxes):
+            place = slice(*np.searchsorted(images, [image, image + 1]))
+            inside[place] = ignore_overlaps(boxes, rows[place, :4]).max(axis=0)
     numbers = np.array(sorted(truth), np.int64)
     starts, ends = np.searchsorted(images, numbers), np.searchsorted(images, numbers, side='right')
     before = 0
@@ -147,7 +156,7 @@ def match(images, rows, truth):
             index[start:end], hard[start:end] = before + best, difficult[best]
         before += len(boxes)
     order = np.argsort(-rows[:, 4], kind='stable')
-    return Matches(overlap[order], index[order], hard[order])
+    return Matches(overlap[order], index[order], hard[order], inside[order])
 
 
 def eleven_point_ap(recall: np.ndarray, precision: np.ndarray) -> float:

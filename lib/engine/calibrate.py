@@ -3,7 +3,7 @@ import hashlib
 import logging
 import os
 
-from lib.dataset import get_dataset
+from lib.dataset.parts import open_parts, parts_of
 from lib.engine.lower_precision import RangeCollector, fused_graph, wanted_ranges
 from lib.engine.predictor import Predictor
 from lib.image import read_image
@@ -98,9 +98,8 @@ def _of_folder(folder):
 
 def _of_training_set(config):
     keys = config.dataset
-    name = keys.image_set.split('+')[0]
     try:
-        return get_dataset(keys.dataset, name, keys.root_path, keys.dataset_path).roidb()
+        return open_parts(keys, parts_of(keys, 'image_set')[:1])[0].roidb()
     except SniperError as error:
-        raise SniperError(f'int8 wants images to calibrate on, and the training set {name} cannot be read ({error}): '
+        raise SniperError(f'int8 wants images to calibrate on, and the training set cannot be read ({error}): '
                           'name a folder of your images in TEST.CALIBRATION_IMAGES') from None

@@ -3,8 +3,8 @@
     detections = detect(roidb, PredictorFactory(config, weights), config)
 
 scale.py runs one scale of the pyramid (iterator -> predictor -> the task's decode), mirror.py on mirrored images too,
-predictors.py makes what computes it, workers.py several processes of it,
-autofocus.py says which windows the next scale looks at, aggregate.py joins the scales, detection_store.py keeps files,
+predictors.py makes what computes it, workers.py several processes of it, windows.py says which windows a scale looks
+at, autofocus.py makes those around FocusPixels, aggregate.py joins the scales, detection_store.py keeps files,
 classes.py says which classes of a data set those of the weights are, evaluate.py is a whole test, shards.py one on
 several machines, pictures.py draws it, test_report.py and other_test.py make a page on it and on an earlier one,
 unreadable.py says what could not be read, proposals.py extracts proposals instead. A predictor is anything with

@@ -9,33 +9,13 @@ import numpy as np
 
 from lib.chips import focus_chips
 from lib.chips.scales import test_scale
-from lib.inference.scale import runs_on_chips, scale_name, whole_images
+from lib.inference.scale import scale_name
 from lib.tasks import get_task
 
 logger = logging.getLogger(__name__)
 
 ROUNDING = 1e-3       # pixels: a side that lies so close to a whole pixel is on it
 SMALL_AREA = 32 ** 2  # original pixels: COCO's small objects
-
-
-class FocusWindows:
-    """What workers.run_here asks for the windows of a scale; picklable."""
-
-    def __init__(self, config):
-        self._config = config
-        focus = get_task(config, 'test').focus
-        self._stride = focus.stride if focus else 1  # without FocusPixels no scale asks for chips
-
-    def __call__(self, roidb, index, previous):
-        """Scale `index`, ScaleResult of scale `index` - 1 or None -> crops[image], see focus_windows.
-
-        Whole images where TEST.DO_PRUNING is False.
-        """
-        if not runs_on_chips(self._config, index):
-            return whole_images(roidb)
-        maps = iter(previous.maps)
-        return [focus_windows(entry, crops, [next(maps) for _ in crops], self._config, index - 1, self._stride)
-                for entry, crops in zip(roidb, previous.crops)]
 
 
 def focus_windows(entry, crops, maps, config, index: int, stride: int) -> List[Tuple[float, ...]]:
@@ -46,7 +26,7 @@ def focus_windows(entry, crops, maps, config, index: int, stride: int) -> List[T
     chip. A window inside another one is left out. (The original does neither.)
     """
     width, height = entry['width'], entry['height']
-    scale = test_scale(config.TEST.SCALES[index], width, height)
+    scale = test_scale(config.TEST.SCALES[index], width, height, config.TEST.SLICES[index] > 0)
     chips = chips_of_image(crops, maps, config.TEST.CHIP_HYPERPARAMS[index], scale, stride)
     chips = np.hstack([np.floor(chips[:, :2] + ROUNDING), np.ceil(chips[:, 2:] - ROUNDING)])
     chips = np.clip(chips, 0, [width, height, width, height])

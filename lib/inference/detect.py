@@ -7,10 +7,10 @@ import numpy as np
 from lib.bbox.detections import Detections
 from lib.image import ImageNotices
 from lib.inference.aggregate import Suppression, aggregate_with_index
-from lib.inference.autofocus import FocusWindows
 from lib.inference.masks import final_masks
 from lib.inference.scale import scale_name
 from lib.inference.unreadable import unreadable_images, without_images
+from lib.inference.windows import ScaleWindows
 from lib.inference.workers import run_here, run_in_workers
 from lib.utils.clock import StageClock
 
@@ -22,7 +22,8 @@ def detect(roidb, predictor_factory, config, store=None, clock=None, on_scale=No
     """The detections of all images: `image` is the position in roidb; image by image, within it class by class, best
     first. Boxes in original pixels; with TEST.WITH_MASK `mask` has a run-length code (lib.masks) a row.
 
-    Where TEST.DO_PRUNING says so, a scale runs on chips around the FocusPixels of the scale before it.
+    Where TEST.DO_PRUNING says so, a scale runs on chips around the FocusPixels of the scale before it; where
+    TEST.SLICES has a side, on overlapping slices.
     roidb: records with image, width, height. predictor_factory: callable without arguments -> predictor
     (lib.engine.predictor); picklable if TEST.CONCURRENT_JOBS > 1.
     store: DetectionStore, which keeps every scale and is read where TEST.USE_CACHE says so; None keeps nothing.
@@ -32,7 +33,7 @@ def detect(roidb, predictor_factory, config, store=None, clock=None, on_scale=No
     """
     clock = clock or StageClock()
     notices = ImageNotices() if notices is None else notices
-    windows = FocusWindows(config)
+    windows = ScaleWindows(config)
     results = _cached(store, config, roidb, windows, notices)
     wanted = [index for index in range(len(config.TEST.SCALES)) if index not in results]
     workers = min(config.TEST.CONCURRENT_JOBS, len(roidb))

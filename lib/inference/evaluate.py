@@ -145,6 +145,8 @@ def report(test: Setup, store: DetectionStore, found: Outcome, draw: bool, scale
     store.save_final(found.detections, classes)
     logger.info('detections: %s', store.final_path)
     pixels = PixelReport.of(config, roidb, found.results)
+    if any(config.TEST.SLICES):
+        _log_pixels('in slices', pixels)
     if any(config.TEST.DO_PRUNING):
         _report_pixels(config, roidb, found.results, pixels, test.root)
     metrics = test.dataset.evaluate(found.detections, test.root)
@@ -163,11 +165,16 @@ def report(test: Setup, store: DetectionStore, found: Outcome, draw: bool, scale
     return metrics
 
 
-def _report_pixels(config, roidb, results, report, folder):
-    """Pixels of the FocusChips against the full pyramid: in the log, and in `<folder>/autofocus_pixels.json`."""
-    logger.info('pixels processed by AutoFocus, of the full image pyramid:')
+def _log_pixels(how, report):
+    """A line a scale; slices overlap, so that they have more than the pyramid."""
+    logger.info('pixels processed %s, of the full image pyramid:', how)
     for line in report.lines():
         logger.info('%s', line)
+
+
+def _report_pixels(config, roidb, results, report, folder):
+    """Pixels of the FocusChips against the full pyramid: in the log, and in `<folder>/autofocus_pixels.json`."""
+    _log_pixels('by AutoFocus', report)
     held, total = focus_recall(roidb, results[-1].crops, small)
     if total and config.TEST.DO_PRUNING[-1]:
         logger.info('small objects (area below 32 x 32) whose centre lies in a chip of the finest scale: %d of %d, '

@@ -102,6 +102,11 @@ def runs_on_chips(config, index: int) -> bool:
     return config.TEST.DO_PRUNING[index] and not config.TEST.EXTRACT_PROPOSALS
 
 
+def runs_on_parts(config, index: int) -> bool:
+    """Whether the windows of scale `index` are parts of images: chips, or slices."""
+    return runs_on_chips(config, index) or config.TEST.SLICES[index] > 0
+
+
 def makes_chips(config, index: int) -> bool:
     """Whether the focus maps of scale `index` say where the next one looks."""
     return index + 1 < len(config.TEST.SCALES) and runs_on_chips(config, index + 1)
@@ -115,7 +120,8 @@ def run_scale(roidb, crops, predictor, config, index, clock, done, num_readers=N
     with the number of crops that were finished, first with 0. num_readers: of images, None = TEST.NUM_PROCESS.
     notices: are told of images that cannot be read, which have no detections, and of others.
     """
-    task, pruning = get_task(config, 'test').at_scale(index), runs_on_chips(config, index)
+    task = get_task(config, 'test').at_scale(index)
+    in_parts = runs_on_parts(config, index)
     mask_maker = MaskMaker.of_config(config, index, task.masks, predictor.predict_masks) if (
         config.TEST.WITH_MASK and task.masks) else None
     done(0)
@@ -127,7 +133,7 @@ def run_scale(roidb, crops, predictor, config, index, clock, done, num_readers=N
     if not missing:
         return ScaleResult(crops, parts[0], maps)
     with TestIterator(roidb, config, index, config.TEST.BATCH_IMAGES[index] * predictor.devices, num_readers, crops,
-                      predictor.devices, fitted=pruning, notices=notices) as batches:
+                      predictor.devices, fitted=in_parts, notices=notices) as batches:
         source = iter(batches)
         while True:
             with clock.stage('read'):
@@ -145,7 +151,7 @@ def run_scale(roidb, crops, predictor, config, index, clock, done, num_readers=N
             seen = [slot for slot in fresh.values() if slot not in batch.empty]
             with clock.stage('decode'):
                 found = Detections.empty(bool(mask_maker)) if blank else task.decode(outputs, batch.windows)
-                if pruning:
+                if in_parts:
                     found = prune_at_crop_border(found, batch.windows, sizes[images], config.TEST.PRUNING_BORDER)
                 found = found.take(np.isin(found.image, seen))
                 if maps:

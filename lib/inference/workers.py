@@ -11,7 +11,7 @@ A worker runs all scales of its part one after another and sends the parent, thr
 ('clock', seconds), ('error', text) or ('crash', traceback).
 
 `windows(roidb, index, previous)` gives the crops[image] of scale `index`; previous is the ScaleResult of the scale
-before, None if that is not run: scale.whole_images or autofocus.FocusWindows.
+before, None if that is not run: scale.whole_images or windows.ScaleWindows.
 MXNet is imported in the worker, never before: the start method is spawn, and the predictor comes from a picklable
 factory.
 """
@@ -31,7 +31,7 @@ from lib.dataset.compact import take
 from lib.image import ImageNotices, Notice
 from lib.image.notices import UNREADABLE
 from lib.inference.mirror import num_passes, run_passes
-from lib.inference.scale import Progress, ScaleResult, joined, scale_name
+from lib.inference.scale import Progress, ScaleResult, joined, runs_on_parts, scale_name
 from lib.iterators.batching import size_groups
 from lib.utils.clock import StageClock
 from lib.utils.errors import SniperError
@@ -76,7 +76,7 @@ def partition(crops, unit: int, parts: int) -> List[np.ndarray]:
 def unit_length(config) -> int:
     """Least number of images that fill whole batches at every scale that runs on whole images."""
     test = config.TEST
-    lengths = [count for count, on_chips in zip(test.BATCH_IMAGES, test.DO_PRUNING) if not on_chips]
+    lengths = [count for index, count in enumerate(test.BATCH_IMAGES) if not runs_on_parts(config, index)]
     unit = 1
     for length in lengths:
         unit = unit * length // math.gcd(unit, length)

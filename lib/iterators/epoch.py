@@ -41,6 +41,13 @@ class WindowTable(NamedTuple):
         counts = np.concatenate([np.diff(table.rows_start) for table in tables])
         return cls(rows_start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), **joined)
 
+    def take(self, kept: np.ndarray) -> 'WindowTable':
+        """The rows for which `kept` (n,) bool holds."""
+        counts = np.diff(self.rows_start)
+        chosen = {name: getattr(self, name)[kept] for name in self._fields if name not in ('rows', 'rows_start')}
+        return self._replace(rows=self.rows[np.repeat(kept, counts)],
+                             rows_start=np.cumsum([0] + counts[kept].tolist(), dtype=np.int64), **chosen)
+
     @property
     def num_windows(self) -> int:
         """Number of windows."""
@@ -114,10 +121,14 @@ class EpochPlan:
 
 
 def summarise(slices, table: WindowTable, num_levels: int, num_images: int) -> dict:
-    """Facts of an epoch's chips: dict with chips, chips_per_scale, chips_per_image, objects, uncovered_boxes."""
+    """Facts of an epoch's chips: dict with chips, chips_per_scale, chips_per_image, negative_chips, background_chips
+    (of images without objects), objects, uncovered_boxes."""
+    background = sum(int(part.background.sum()) for part in slices)
+    drawn = sum(part.table.num_windows for part in slices) - table.num_windows  # left out, all of them background
     return {'chips': table.num_windows,
             'chips_per_scale': np.bincount(table.level, minlength=num_levels).tolist(),
             'chips_per_image': table.num_windows / max(1, num_images),
             'negative_chips': int(table.negative.sum()),
+            'background_chips': background - drawn,
             'objects': sum(part.objects for part in slices),
             'uncovered_boxes': sum(part.uncovered for part in slices)}

@@ -3,6 +3,7 @@ import collections
 from typing import List, NamedTuple, Optional, Sequence
 
 import cv2
+import numpy as np
 
 from lib.image import ImageFile, Notice, Picture, chip_reduction, cut_window, jitter_colors, resized_window
 from lib.iterators.epoch import WindowTable
@@ -22,11 +23,12 @@ def why_bad(entry, error: BaseException) -> str:
 
 
 class WindowSlice(NamedTuple):
-    """Windows of some images, and how many of their objects belong to none."""
+    """Windows of some images, how many of their objects belong to none, and which windows are of images without."""
 
     table: WindowTable
     objects: int
     uncovered: int
+    background: np.ndarray  # (windows,) bool
 
 
 class SampleReport(NamedTuple):
@@ -54,7 +56,7 @@ class TrainSamples:
 
     def windows(self, epoch: int, sampler, first: int, stop: int) -> WindowSlice:
         """Windows that the epoch's sampler makes of images first..stop-1 -> WindowSlice."""
-        images, windows, objects, uncovered = [], [], 0, 0
+        images, windows, background, objects, uncovered = [], [], [], 0, 0
         for index in range(first, stop):
             entry = self._roidb.entry(index)
             self.current = entry['image']
@@ -67,9 +69,11 @@ class TrainSamples:
                 # Targets come from objects alone; proposals, a hundred times as many, stay here.
                 windows.append(window._replace(rows=window.rows[is_object[window.rows]]))
             images.extend([index] * len(found))
+            background.extend([not is_object.any()] * len(found))
             objects += int(is_object.sum())
             uncovered += int(left.sum())
-        return WindowSlice(WindowTable.from_windows(images, windows), objects, uncovered)
+        return WindowSlice(WindowTable.from_windows(images, windows), objects, uncovered,
+                           np.array(background, np.bool_))
 
     def fill(self, slot: int, epoch: int, samples) -> List[SampleReport]:
         """Make samples of one image file in batch slot `slot` -> list of SampleReport, in their order.

@@ -49,7 +49,7 @@ class TestIterator:
         self._pixel_input = task.pixels.name
         self._rounded = round if task.exact_sizes else math.ceil
         self._scales = [task.test_scales(scale_index, *size) for size in self._image_sizes]
-        if not task.exact_sizes:
+        if not task.exact_sizes and not config.TEST.SLICES[scale_index]:
             _say_what_is_too_large(config.TEST.SCALES[scale_index], roidb)
         if fitted:
             self.batches, self.batch_shapes = self._fitted(batch_images, devices, config.TEST.CHIP_SHAPES)
@@ -164,7 +164,7 @@ def _say_what_is_too_large(definition, roidb):
     if large:
         size = large[0]['width'], large[0]['height']
         logger.warning('%d images would have more than %d million pixels at scale %s and are shown smaller, such as '
-                       '%s, %d x %d, at %.2fx: cut them into parts, or lower TEST.SCALES', len(large),
+                       '%s, %d x %d, at %.2fx: look at this scale in TEST.SLICES, or lower TEST.SCALES', len(large),
                        LARGEST_INPUT // 1000000, scale_name(definition), large[0]['image'], *size,
                        test_scale(definition, *size))
 

@@ -6,6 +6,7 @@ from typing import List
 
 import numpy as np
 
+from lib.chips.samplers import chosen_background
 from lib.chips.scale_weights import weighted_rows
 from lib.image import ImageNotices
 from lib.iterators.epoch import EpochPlan, WindowTable, draw_order, summarise
@@ -72,7 +73,7 @@ class TrainIterator:
         started = time.perf_counter()
         sampler = self._sampler.of_epoch(seeds.generator(self._seed, epoch, seeds.STRIDE))
         slices = self._sample_windows(epoch, sampler)
-        table = WindowTable.concatenate([part.table for part in slices])
+        table = self._table(slices, epoch)
         if table.num_windows == 0:
             raise SniperError(f'no training chip: none of the {len(self._roidb)} images {sampler.nothing}')
         rows = self._weighted(table, epoch)
@@ -101,8 +102,16 @@ class TrainIterator:
     def count_batches(self, epoch: int) -> int:
         """Number of batches of a whole epoch, which is not begun."""
         sampler = self._sampler.of_epoch(seeds.generator(self._seed, epoch, seeds.STRIDE))
-        table = WindowTable.concatenate([part.table for part in self._sample_windows(epoch, sampler)])
+        table = self._table(self._sample_windows(epoch, sampler), epoch)
         return self._order(table, self._weighted(table, epoch), epoch, 0, self.global_batch)[1]
+
+    def _table(self, slices, epoch) -> WindowTable:
+        """Windows of the epoch: of images without objects as many as TRAIN.BACKGROUND_IMAGES says."""
+        table = WindowTable.concatenate([part.table for part in slices])
+        background = np.concatenate([part.background for part in slices])
+        kept = chosen_background(background, self._config.TRAIN.BACKGROUND_IMAGES,
+                                 seeds.generator(self._seed, epoch, seeds.BACKGROUND))
+        return table if kept.all() else table.take(kept)
 
     def _weighted(self, table, epoch):
         """Rows of the table that the epoch is made of, ascending; some several times, some not, as the sampler says."""

@@ -48,7 +48,7 @@ def _objects_in_chips(sampler, roidb):
     chosen, most = np.unique(np.linspace(0, len(roidb) - 1, min(LOOKED_AT, len(roidb))).astype(int)), 0
     for number in chosen.tolist():
         record = roidb[number]
-        boxes = record['boxes']
+        boxes = record['boxes'][record['max_overlaps'] == 1]
         for window in sampler.sample(record, number):
             x1, y1, x2, y2 = window.box
             most = max(most, int(((boxes[:, 0] < x2) & (boxes[:, 2] > x1) & (boxes[:, 1] < y2)

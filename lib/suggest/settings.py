@@ -133,6 +133,7 @@ def training_entries(config, pictures: int, batch: int, upside_down: bool) -> Li
     lr = config.TRAIN.lr * batch / config.TRAIN.BATCH_IMAGES
     entries = [Entry('TRAIN.FLIP_VERTICAL', upside_down, (
         'Copies turned upside down: right for cells and views from above, wrong for faces and streets.',)),
+        Entry('TRAIN.IGNORED_OBJECTS', 'ignore', ('Nothing is learnt of crowds and difficult objects.',)),
         Entry('TRAIN.BATCH_IMAGES', batch), Entry('TRAIN.lr', lr)]
     if pictures < FEW_PICTURES:
         entries.append(Entry('TRAIN.COLOR_JITTER', 0.2, (f'There are {pictures} pictures only.',)))

@@ -7,6 +7,9 @@ import numpy as np
 from lib.bbox.boxes import bbox_overlaps, large_enough
 from lib.chips.window import Window
 
+REGION = -2         # class of such a region among gt_boxes
+NO_REGIONS = np.zeros((0, 4), np.float32)
+LEAST_REGION = 2    # pixels of the chip, of both sides
 MIN_SIDE = 10  # pixels of the chip; smaller remains of objects are dropped
 
 
@@ -17,6 +20,7 @@ class ChipBoxes(NamedTuple):
     labels: np.ndarray  # (k,) int64 class of each
     valid: np.ndarray   # (k,) bool: in the valid range of the chip's scale; the others are ignore regions
     rows: np.ndarray    # (k,) int64 rows of the roidb entry
+    regions: np.ndarray = NO_REGIONS    # (r, 4) float32, chip pixels: of which nothing is learnt
 
 
 def to_window(boxes, window: Window, chip_size: int) -> np.ndarray:
@@ -55,7 +59,17 @@ def chip_boxes(entry, chip: Window, chip_size: int, min_side: int = MIN_SIDE) ->
     valid = belongs[rows]
     if valid.any() and not valid.all():
         valid = (bbox_overlaps(in_chip, in_chip[valid]) == 1).any(axis=1)
-    return ChipBoxes(in_chip, np.asarray(entry['max_classes'])[rows].astype(np.int64), valid, rows)
+    return ChipBoxes(in_chip, np.asarray(entry['max_classes'])[rows].astype(np.int64), valid, rows,
+                     regions_on_chip(entry, chip, chip_size))
+
+
+def regions_on_chip(entry, chip: Window, chip_size: int) -> np.ndarray:
+    """(r, 4) float32 chip pixels: what `chip` shows of the rows of which nothing is learnt (column `ignored`)."""
+    ignored = entry.get('ignored')
+    if ignored is None or not ignored.any():
+        return NO_REGIONS
+    boxes = to_window(np.asarray(entry['boxes'], np.float32).reshape(-1, 4)[ignored], chip, chip_size)
+    return boxes[large_enough(boxes, LEAST_REGION)]
 
 
 def objects_with_row(chip_boxes: ChipBoxes, rows: int) -> np.ndarray:
@@ -73,10 +87,14 @@ def objects_with_row(chip_boxes: ChipBoxes, rows: int) -> np.ndarray:
 def write_gt_boxes(chip_boxes: ChipBoxes, out) -> int:
     """Fill out (MAX_GT, 5) float32 with x1, y1, x2, y2, label of the chip's objects, the rest with -1.
 
-    Objects stand in row order, those of objects_with_row. Returns how many were left out.
+    Objects stand in row order, those of objects_with_row; regions of which nothing is learnt follow with the class
+    REGION, as far as there are rows. Returns how many objects were left out.
     """
     order = objects_with_row(chip_boxes, len(out))
     out[:] = -1
     out[:len(order), :4] = chip_boxes.boxes[order]
     out[:len(order), 4] = chip_boxes.labels[order]
+    regions = chip_boxes.regions[:len(out) - len(order)]
+    out[len(order):len(order) + len(regions), :4] = regions
+    out[len(order):len(order) + len(regions), 4] = REGION
     return len(chip_boxes.boxes) - len(order)

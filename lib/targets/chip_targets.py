@@ -4,11 +4,12 @@ from typing import NamedTuple, Tuple
 import numpy as np
 
 from lib.bbox.anchors import anchor_base
-from lib.bbox.boxes import as_boxes
+from lib.bbox.boxes import as_boxes, covered
 from lib.chips.window import Window
 from lib.targets.anchor_targets_ext import Labeller
-from lib.targets.chip_boxes import MIN_SIDE, ChipBoxes, chip_boxes, objects_on_chip, objects_with_row, write_gt_boxes
-from lib.targets.focus_labels import FocusSizes, write_focus_labels
+from lib.targets.chip_boxes import (MIN_SIDE, ChipBoxes, chip_boxes, objects_on_chip, objects_with_row,
+                                    regions_on_chip, write_gt_boxes)
+from lib.targets.focus_labels import FocusSizes, ignore_focus, write_focus_labels
 from lib.targets.polygons import to_window, write_polygons
 
 
@@ -55,6 +56,7 @@ class ChipTargets:
         base = as_boxes(base_anchors, np.float64, name='base_anchors')
         self.num_anchors = len(base)
         self.cells = settings.chip_size // settings.feat_stride
+        self._base, self._all_anchors = base, None
         self._labeller = Labeller(base, self.cells, settings.feat_stride,
                                   settings.chip_size, settings.border)
 
@@ -73,7 +75,7 @@ class ChipTargets:
         self._labeller.write(label, match, valid, label_out, target_out, weight_out)
 
     def label_anchors(self, chip_boxes):
-        """Labels before subsampling (reference/pipeline.md 10.6).
+        """Labels before subsampling (reference/pipeline.md 10.6); background that a region covers is not used.
 
         Returns (label (K,) int8, match (K,) int32, valid boxes (v, 4)).
 
@@ -82,10 +84,22 @@ class ChipTargets:
         settings = self.settings
         boxes = chip_boxes.boxes.astype(np.float64)
         valid = np.ascontiguousarray(boxes[chip_boxes.valid])
-        invalid = np.ascontiguousarray(boxes[~chip_boxes.valid])
+        regions = chip_boxes.regions.astype(np.float64)
+        invalid = np.ascontiguousarray(np.concatenate([boxes[~chip_boxes.valid], regions]))
         label, match = self._labeller.label(valid, invalid, settings.positive_overlap, settings.negative_overlap,
                                             settings.ignore_overlap)
+        if len(regions):
+            background = np.flatnonzero(label == 0)
+            label[background[covered(self._anchors()[background], regions)]] = -1
         return label, match, valid
+
+    def _anchors(self):
+        """(K, 4) all anchors, in the order of the labels; made when first asked for."""
+        if self._all_anchors is None:
+            corner = np.arange(self.cells) * self.settings.feat_stride
+            y, x = (grid.reshape(-1, 1) for grid in np.meshgrid(corner, corner, indexing='ij'))
+            self._all_anchors = (np.concatenate([x, y, x, y], axis=1)[:, None] + self._base[None]).reshape(-1, 4)
+        return self._all_anchors
 
     def gt_array(self, chip_boxes: ChipBoxes, out) -> int:
         """Write the objects into out (MAX_GT, 5) float32; returns how many did not fit."""
@@ -101,8 +115,9 @@ class ChipTargets:
     def focus(self, entry, chip: Window, out) -> None:
         """Write the FocusPixel labels of a chip of roidb `entry`: 1, 0 or -1, row by row, out (F*F,) float32."""
         _, boxes = objects_on_chip(entry, chip, self.settings.chip_size)
-        write_focus_labels(boxes, self.settings.focus_sizes, self.settings.feat_stride,
-                           out.reshape(self.cells, self.cells))
+        cells = out.reshape(self.cells, self.cells)
+        write_focus_labels(boxes, self.settings.focus_sizes, self.settings.feat_stride, cells)
+        ignore_focus(regions_on_chip(entry, chip, self.settings.chip_size), self.settings.feat_stride, cells)
 
     def valid_range(self, chip: Window) -> Tuple[float, float]:
         """(low, high) of the chip's scale in chip pixels: the row of the valid_ranges tensor."""

@@ -44,3 +44,11 @@ def write_focus_labels(boxes, sizes, stride, out):
     last = np.ceil(boxes[paints, 2:] / stride).astype(np.int64)     # a slice ends at the array's border by itself
     for (left, top), (right, bottom), value in zip(first.tolist(), last.tolist(), values[paints].tolist()):
         out[top:bottom + 1, left:right + 1] = value
+
+
+def ignore_focus(regions, stride, out):
+    """Cells of out (F, F) that lie in a region of which nothing is learnt, (r, 4) chip pixels, and hold NOTHING become
+    IGNORED."""
+    for left, top, right, bottom in (np.asarray(regions) // stride).astype(int).tolist():
+        part = out[top:bottom + 1, left:right + 1]
+        part[part == NOTHING] = IGNORED

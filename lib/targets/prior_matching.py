@@ -3,7 +3,7 @@ from typing import Sequence, Tuple
 
 import numpy as np
 
-from lib.bbox.boxes import as_boxes
+from lib.bbox.boxes import COVERED, as_boxes
 from lib.bbox.ssd_coding import VARIANCES, encode_ssd
 from lib.targets.prior_matching_ext import Matcher
 
@@ -40,6 +40,17 @@ class PriorTargets:
         classes[positive] = of_positive[:, 4]
         offsets[positive] = encode_ssd(of_positive[:, :4], self.priors[positive], self.variances)
         return classes, offsets
+
+    def covered(self, regions, places) -> np.ndarray:
+        """(n,) bool: of the priors at `places` (n,), those of whose area half or more lies in a region of (K, 4).
+
+        Corners are shares of the image; what of a prior lies outside does not count.
+        """
+        centre, half = self.priors[places, :2], self.priors[places, 2:] / 2
+        low, high = np.maximum(centre - half, 0), np.minimum(centre + half, 1)
+        sides = np.minimum(high[:, None], regions[:, 2:]) - np.maximum(low[:, None], regions[:, :2])
+        areas = np.maximum(high - low, 0).prod(axis=1)
+        return (np.maximum(sides, 0).prod(axis=2) >= COVERED * np.maximum(areas, 1e-12)[:, None]).any(axis=1)
 
 
 def match_priors(truths, priors, threshold: float = THRESHOLD) -> Tuple[np.ndarray, np.ndarray]:

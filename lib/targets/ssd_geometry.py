@@ -21,11 +21,13 @@ CROPS: Tuple[Optional[float], ...] = (None, 0.1, 0.3, 0.5, 0.7, 0.9, 0.0)
 
 
 class Scene(NamedTuple):
-    """A picture (H, W, 3) uint8 with its objects: boxes (G, 4), labels (G,)."""
+    """A picture (H, W, 3) uint8 with its objects: boxes (G, 4), labels (G,). regions (R, 4): of which nothing is
+    learnt; no draw depends on them."""
 
     pixels: np.ndarray
     boxes: np.ndarray
     labels: np.ndarray
+    regions: np.ndarray = np.zeros((0, 4))
 
     @property
     def size(self) -> Tuple[int, int]:
@@ -88,8 +90,10 @@ def _overlaps(boxes, areas, window):
 def _cut(scene, window, inside):
     boxes = np.hstack([np.maximum(scene.boxes[inside, :2], window[:2]),
                        np.minimum(scene.boxes[inside, 2:], window[2:])]) - np.tile(window[:2], 2)
+    regions = np.hstack([np.maximum(scene.regions[:, :2], window[:2]), np.minimum(scene.regions[:, 2:], window[2:])])
+    regions = regions[(regions[:, 2:] > regions[:, :2]).all(axis=1)] - np.tile(window[:2], 2)
     x1, y1, x2, y2 = window
-    return Scene(scene.pixels[y1:y2, x1:x2], boxes, scene.labels[inside])
+    return Scene(scene.pixels[y1:y2, x1:x2], boxes, scene.labels[inside], regions)
 
 
 def expand_scene(scene: Scene, chance: float, means: np.ndarray, draws: Draws) -> Scene:
@@ -118,7 +122,8 @@ def expand_scene(scene: Scene, chance: float, means: np.ndarray, draws: Draws) -
 def _shrunk(scene, factor):
     size = tuple(max(1, int(side * factor)) for side in scene.size)
     return Scene(cv2.resize(np.ascontiguousarray(scene.pixels), size, interpolation=cv2.INTER_AREA),
-                 scene.boxes * np.tile(np.divide(size, scene.size), 2), scene.labels)
+                 scene.boxes * np.tile(np.divide(size, scene.size), 2), scene.labels,
+                 scene.regions * np.tile(np.divide(size, scene.size), 2))
 
 
 def _on_canvas(scene, size, place, means):
@@ -127,13 +132,14 @@ def _on_canvas(scene, size, place, means):
     right, bottom = max(0, size[0] - left - width), max(0, size[1] - top - height)
     canvas = cv2.copyMakeBorder(np.ascontiguousarray(scene.pixels), top, bottom, left, right, cv2.BORDER_CONSTANT,
                                 value=[int(mean) for mean in means])
-    return Scene(canvas, scene.boxes + np.tile(place, 2), scene.labels)
+    return Scene(canvas, scene.boxes + np.tile(place, 2), scene.labels, scene.regions + np.tile(place, 2))
 
 
 def mirror_scene(scene: Scene, draws: Draws) -> Scene:
     """With a chance of one half, swap left and right."""
     if not draws.coin():
         return scene
-    boxes = scene.boxes.copy()
+    boxes, regions = scene.boxes.copy(), scene.regions.copy()
     boxes[:, [0, 2]] = scene.size[0] - scene.boxes[:, [2, 0]]
-    return Scene(cv2.flip(np.ascontiguousarray(scene.pixels), 1), boxes, scene.labels)
+    regions[:, [0, 2]] = scene.size[0] - scene.regions[:, [2, 0]]
+    return Scene(cv2.flip(np.ascontiguousarray(scene.pixels), 1), boxes, scene.labels, regions)

@@ -245,7 +245,8 @@ class Task:
     def test_scales(self, index: int, width: int, height: int) -> Tuple[float, float]:
         """(horizontal, vertical) factors from an image of width x height pixels to the network's at entry `index` of
         TEST.SCALES."""
-        return (test_scale(self.config.TEST.SCALES[index], width, height),) * 2
+        test = self.config.TEST
+        return (test_scale(test.SCALES[index], width, height, test.SLICES[index] > 0),) * 2
 
     def advice(self, missing: Sequence[str]) -> str:
         """What a user can try, as the end of a sentence, where a graph wants inputs or parameters named `missing` that

@@ -14,9 +14,9 @@ from lib.bbox.priors import ssd_priors
 from lib.bbox.ssd_detections import ssd_rows
 from lib.chips.samplers import RandomCrops, WholeImages
 from lib.chips.window import Window
-from lib.dataset.roidb import make_record
+from lib.dataset.roidb import make_record, with_regions
 from lib.targets.prior_matching import PriorTargets
-from lib.targets.ssd_augmentation import SsdAugmentation
+from lib.targets.ssd_augmentation import IGNORED, SsdAugmentation
 from lib.tasks.base import Input, Metric, TargetReport, Task, require
 from lib.tasks.prior_fit import flat_warnings, prior_warnings
 from lib.utils.draws import Draws
@@ -29,7 +29,7 @@ UNUSED = ('network.ANCHOR_*', 'network.ROIS', 'network.STRIDE_IN_1X1', 'CLASS_AG
           'TRAIN.MAX_POLYGON_LEN', 'TRAIN.MAX_GT', 'TRAIN.MIN_OBJECT_SIDE', 'TRAIN.AUTO_FOCUS_*', 'TRAIN.SCALES',
           'TRAIN.VALID_RANGES', 'TRAIN.CHIP_*', 'TRAIN.CPP_CHIPS', 'TRAIN.NEG_CHIP*', 'TRAIN.RPN_*', 'TRAIN.BBOX_*',
           'TRAIN.ALIGNED_TARGETS', 'TEST.RPN_*', 'TEST.N_PROPOSAL_PER_SCALE', 'TEST.DO_PRUNING', 'TEST.PRUNING_BORDER',
-          'TEST.CHIP_*')
+          'TEST.CHIP_*', 'TEST.SLICE*')
 
 
 class M2DetTask(Task):
@@ -72,7 +72,7 @@ class M2DetTask(Task):
         return WholeImages(self.side, self.side, fill=True)
 
     def inputs(self):
-        """data; cls_target (P,), 0 = background; loc_target (P, 4), offsets."""
+        """data; cls_target (P,), 0 = background, -1 = not used; loc_target (P, 4), offsets."""
         priors = Pyramid.from_config(self.config).priors
         return [Input('data', (3, self.side, self.side)), Input('cls_target', (priors,), 'label'),
                 Input('loc_target', (priors, 4), 'label')]
@@ -85,10 +85,11 @@ class M2DetTask(Task):
     def drawn_picture(self, pixels, record, window, rng):
         """SSD's augmentation: crop, colours, larger canvas, mirror, resizing by one of five methods."""
         augmentation = SsdAugmentation(self.side, self.pixels.means, self.config.M2DET.expand)
-        pixels, truths = augmentation.picture(pixels, *_objects(record, window), Draws(rng))
-        truths = truths[truths[:, 4] > 0]
+        pixels, truths = augmentation.picture(pixels, *_objects(record, window), Draws(rng), _regions(record, window))
+        regions, truths = truths[truths[:, 4] == IGNORED], truths[truths[:, 4] > 0]
         record = make_record(record['image'], record['image_id'], self.side, self.side, truths[:, :4] * self.side,
                              truths[:, 4])
+        record = with_regions(record, regions[:, :4] * self.side)
         return pixels, record, WholeImages(self.side, self.side, fill=True).windows(record, rng)[0]
 
     def targets(self, record, window, rng, out):
@@ -101,11 +102,15 @@ class M2DetTask(Task):
         truths = np.column_stack([np.clip(boxes / sides, 0, 1), labels])
         out['cls_target'][:], out['loc_target'][:] = self.prior_targets.match(
             truths, self.config.M2DET.overlap_thresh)
+        regions = np.clip(_regions(record, window) / sides, 0, 1)
+        if len(regions):
+            background = np.flatnonzero(out['cls_target'] == 0)
+            out['cls_target'][background[self.prior_targets.covered(regions, background)]] = IGNORED
         return TargetReport()
 
     def told(self, out):
         """How many priors learn a box."""
-        return [f'{np.count_nonzero(out["cls_target"])} priors']
+        return [f'{np.count_nonzero(out["cls_target"] > 0)} priors']
 
     def metrics(self):
         """Both losses: of the classes, and of the boxes."""
@@ -171,14 +176,23 @@ class M2DetTask(Task):
             check_scales(self.config)
             require(not any(self.config.TEST.DO_PRUNING), f'TEST.DO_PRUNING is {self.config.TEST.DO_PRUNING}, but '
                     f'{self.config.symbol} has no FocusPixels to make chips of: leave it out')
+            require(not any(self.config.TEST.SLICES), f'TEST.SLICES is {self.config.TEST.SLICES}, but '
+                    f'{self.config.symbol} looks at whole images: leave it out')
         require(purpose != 'train' or self.config.TRAIN.SAMPLER != 'chips', "TRAIN.SAMPLER is 'chips', but "
                 f"{self.config.symbol} looks at whole images: set it to 'images', or to 'crops'")
 
 
 def _objects(record, window):
     """-> boxes (n, 4) float64 from the window's corner on, pixels of the image, and labels (n,), of its rows."""
-    boxes = np.asarray(record['boxes'], np.float64)[window.rows] - np.tile(window.box[:2], 2)
-    return boxes, np.asarray(record['gt_classes'])[window.rows]
+    rows = window.rows[~np.asarray(record['ignored'])[window.rows]]
+    boxes = np.asarray(record['boxes'], np.float64)[rows] - np.tile(window.box[:2], 2)
+    return boxes, np.asarray(record['gt_classes'])[rows]
+
+
+def _regions(record, window):
+    """(r, 4) float64, as _objects: what of the window nothing is learnt of."""
+    boxes = np.asarray(record['boxes'], np.float64)[np.asarray(record['ignored'])]
+    return boxes - np.tile(window.box[:2], 2)
 
 
 def decode_priors(loc, conf, windows: Sequence[Window], priors, variance, score_thresh: float) -> Detections:

@@ -72,13 +72,12 @@ class WeightAverage(Hook):
                 raise SniperError(f'{path} does not fit the network ({name}): resume with the configuration it was '
                                   'trained with, or with TRAIN.EMA 0')
             values[name].copyto(mean)
-        self.updates = int(state.get('updates', 0))
+        self.updates = state['updates'] if isinstance(state.get('updates'), int) else 0
 
 
-def make_average(config, step: TrainingStep, prefix: str, found: Optional[Checkpoint],
+def make_average(decay: float, step: TrainingStep, prefix: str, found: Optional[Checkpoint],
                  workers: Workers) -> Optional[WeightAverage]:
-    """The hook that TRAIN.EMA of worker 0 asks for, as the checkpoint `found` has left it; None for none."""
-    decay = workers.json_from_first(float(config.TRAIN.EMA))
+    """The hook that TRAIN.EMA asks for, as the checkpoint `found` has left it; None for 0."""
     if not decay:
         return None
     average = WeightAverage(step, decay, workers)

@@ -53,8 +53,7 @@ class Validations(Hook):
         self.validator, self.every, self.patience = validator, every, patience
         self.step, self.kept, self.end_epoch, self.average, self.workers = step, kept, end_epoch, average, workers
         self.recorder, self.pause = recorder or Recorder(), pause
-        self.best: Optional[dict] = (state or {}).get('best')
-        self.since_best = int((state or {}).get('since_best', 0))
+        self.best, self.since_best = _of_state(state)
         self.error = ''
 
     def get_state(self) -> dict:
@@ -122,7 +121,8 @@ class Validations(Hook):
                     '  '.join(f'{name} {result.metrics[name]:.4f}' for name in shown), result.images,
                     duration(result.seconds) if result.seconds > 60 else f'{result.seconds:.1f} s',
                     f'the best so far, kept as {os.path.basename(self.kept.prefix)}-{BEST}.params' if result.best
-                    else f'the best is {best["value"]:.4f} of epoch {best["epoch"] + 1}, batch {best["batch"]}')
+                    else f'the best is {best["value"]:.4f} of epoch {best["epoch"] + 1}, batch {best["batch"]}' if best
+                    else 'none was a number so far')
         if result.unreadable:
             logger.warning('%d of the %d images of the validation could not be read and count as without detections',
                            result.unreadable, result.images)
@@ -130,13 +130,24 @@ class Validations(Hook):
 
 def out_of_patience(state: Optional[Mapping[str, Any]], patience: int) -> bool:
     """Whether a training in this state of its validations has stopped, or shall stop, by TRAIN.PATIENCE."""
-    return bool(state and patience and state.get('since_best', 0) >= patience)
+    return 0 < patience <= _of_state(state)[1]
 
 
 def stopped_line(state: Mapping[str, Any], patience: int) -> str:
     """Why training stopped, and what to do."""
-    best = state['best'] or {'metric': 'the metric', 'value': float('nan'), 'epoch': 0, 'batch': 0}
-    return (f'Stopped: {best["metric"]} has not risen for {state["since_best"]} validations (TRAIN.PATIENCE {patience}'
+    best, since_best = _of_state(state)
+    if best is None:
+        return f'Stopped: {since_best} validations gave no number (TRAIN.PATIENCE {patience})'
+    return (f'Stopped: {best["metric"]} has not risen for {since_best} validations (TRAIN.PATIENCE {patience}'
             f'). The best weights, {best["metric"]} {best["value"]:.4f} in epoch {best["epoch"] + 1}, batch '
             f'{best["batch"]}, are tested by --set TEST.TEST_EPOCH best; --resume with a higher TRAIN.PATIENCE, or 0, '
             'trains on')
+
+
+def _of_state(state):
+    """(`best`, `since_best`) of a state, which may be of a file that somebody has changed."""
+    state = state or {}
+    best, since_best = state.get('best'), state.get('since_best')
+    kinds = {'metric': str, 'value': (int, float), 'epoch': int, 'batch': int, 'step': int}
+    usable = isinstance(best, dict) and all(isinstance(best.get(name), kind) for name, kind in kinds.items())
+    return best if usable else None, since_best if isinstance(since_best, int) else 0

@@ -14,6 +14,7 @@ from lib.train.resume import Position, batches_before
 from lib.train.saving import Saver
 from lib.train.tensorboard import EventFiles
 from lib.train.validation import Kept, Validations, Validator
+from lib.utils.errors import SniperError
 from lib.utils.progress_bar import ProgressBar
 from lib.weights.checkpoint import Checkpoint
 from lib.weights.paths import metrics_path, run_ending
@@ -42,15 +43,22 @@ class Run(NamedTuple):
 
 
 class Watched(NamedTuple):
-    """When all workers of a run validate, and when they stop. every: TRAIN.VALIDATE_EVERY, 0 without a validator;
-    patience: TRAIN.PATIENCE."""
+    """When all workers of a run validate, when they stop, and how they average. every: TRAIN.VALIDATE_EVERY, 0 without
+    a validator; patience: TRAIN.PATIENCE; decay: TRAIN.EMA."""
     every: Union[int, str]
     patience: int
+    decay: float
 
     @classmethod
     def by_first(cls, config, validator: Optional[Validator], workers: Workers) -> 'Watched':
-        """As worker 0 has it, which has the validator."""
-        return cls(*workers.json_from_first([config.TRAIN.VALIDATE_EVERY if validator else 0, config.TRAIN.PATIENCE]))
+        """As worker 0 has it, which has the validator. SniperError on all for workers that could not tell each other
+        what it found."""
+        told = cls(*workers.json_from_first([config.TRAIN.VALIDATE_EVERY if validator else 0, config.TRAIN.PATIENCE,
+                                             float(config.TRAIN.EMA)]))
+        if told.every and not workers.alone and config.default.gradient_compression != 'none':
+            raise SniperError('TRAIN.VALIDATE_EVERY does not go with default.gradient_compression: what a validation '
+                              'has found would reach the other workers compressed; set one of them to 0, or none')
+        return told
 
 
 class Stops:
@@ -73,7 +81,7 @@ def make_hooks(run: Run, stop, display: int, watched: Watched, validator: Option
     recorder = closed.enter_context(Recorders(_recorders(run) if first else []))
     progress = Progress(display, run.facts['batch_size'], config.TRAIN.end_epoch, run.metrics, run.sync,
                         closed.enter_context(ProgressBar(wanted=first)), recorder if first else None)
-    average = make_average(config, run.step, run.prefix, run.found, run.workers)
+    average = make_average(watched.decay, run.step, run.prefix, run.found, run.workers)
     saver = Saver(run.step, config, run.prefix, run.metrics, run.facts, run.position, run.workers, run.make_room,
                   average)
     validations, state = None, run.before.get('validation')

@@ -1,7 +1,7 @@
 """Random generators that depend on what they are for, never on which worker draws from them."""
 import numpy as np
 
-STRIDE, CHIPS, ORDER, SAMPLE, SCALES = range(5)  # purposes
+STRIDE, CHIPS, ORDER, SAMPLE, SCALES, BACKGROUND = range(6)  # purposes
 
 
 def generator(seed, epoch, purpose, index=0) -> np.random.Generator:

@@ -76,7 +76,7 @@ def read_history(path: str, name: str) -> History:
                     curves.setdefault(label, []).append((step, value))
         if _is_number(line.get('rate')):
             rates.append((step, line['rate']))
-        if 'training' in line and line.get('batch') == line.get('batches'):
+        if 'training' in line and _is_number(line.get('batch')) and line['batch'] == line.get('batches'):
             epochs.append(step)
         if 'validation' in line and isinstance(line.get('metric'), str):
             metric = line['metric']

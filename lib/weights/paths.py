@@ -32,8 +32,13 @@ def output_folder(config, cfg_path: str) -> str:
 
     Tests and the demo look here too, so the folder follows the *training* image set. Nothing is created.
     """
-    image_sets = config.dataset.image_set.split('+')
-    return os.path.join(config.output_path or DEFAULT_OUTPUT_PATH, config_name(cfg_path), '_'.join(image_sets))
+    return os.path.join(config.output_path or DEFAULT_OUTPUT_PATH, config_name(cfg_path),
+                        '_'.join(_set_names(config.dataset.image_set)))
+
+
+def _set_names(image_set: str) -> List[str]:
+    """Sets of a configuration key, those of several folders one after another."""
+    return [name.strip() for name in re.split('[+,]', image_set)]
 
 
 def results_folder(config, cfg_path: str, prefix: str, epoch: Union[int, str], treatment: str = '') -> str:
@@ -45,7 +50,7 @@ def results_folder(config, cfg_path: str, prefix: str, epoch: Union[int, str], t
     epoch overwrites anything; further tests of the same are kept apart by lib.inference.results. Results of a run that
     was set aside (lib.weights.earlier_runs) stay with it. Nothing is created.
     """
-    data_set = '_'.join([config.dataset.dataset] + config.dataset.test_image_set.split('+'))
+    data_set = '_'.join([config.dataset.dataset] + _set_names(config.dataset.test_image_set))
     folder, own = output_folder(config, cfg_path), os.path.dirname(prefix)
     if os.path.basename(own).startswith(ASIDE) and os.path.abspath(os.path.dirname(own)) == os.path.abspath(folder):
         folder = own

@@ -52,6 +52,12 @@ CONTRADICTIONS = [
     ('demo', ['TEST.CONCURRENT_JOBS', '0'], ['TEST.CONCURRENT_JOBS is 0']),
     ('test', ['TEST.NMS', '-1', 'TEST.NMS_SIGMA', '-1'], ['TEST.NMS', 'both off']),
     ('test', ['TEST.NMS', '0.3', 'TEST.NMS_METHOD', 'gaussian', 'TEST.NMS_SIGMA', '0'], ['TEST.NMS_SIGMA is 0']),
+    ('test', ['TEST.SLICES', '[256, 0]'], ['TEST.SLICES has 2 entries', 'one entry a scale']),
+    ('test', ['TEST.SLICES', '[0, 31, 0, 0]'], ['TEST.SLICES is [0, 31, 0, 0]', '32 pixels or more']),
+    ('test', ['TEST.SLICES', '[0, 64, 0, 0]', 'TEST.DO_PRUNING', '[False, True, False, False]'],
+     ['TEST.SLICES', 'slices or on FocusChips']),
+    ('test', ['TEST.SLICES', '[0, 64, 0, 0]', 'TEST.EXTRACT_PROPOSALS', 'True'], ['whole images', '[0, 0, 0, 0]']),
+    ('test', ['TEST.SLICE_OVERLAP', '1'], ['TEST.SLICE_OVERLAP is 1']),
 ]
 
 

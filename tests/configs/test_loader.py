@@ -14,7 +14,7 @@ from configs import ConfigError, config_name, load_config
 from configs.__main__ import main as print_config
 from configs.keys import declared_keys, key_names, value_of
 from configs.legacy import LEGACY
-from configs.schema import PATH
+from configs.schema import PATH, PATHS
 from configs.yaml_files import read_yaml
 from lib.tasks import check_config
 from lib.utils.errors import SniperError
@@ -278,7 +278,7 @@ def test_setting_a_key_without_effect_is_said(caplog):
     assert not caplog.text
 
 
-PATH_KEYS = [name for name, declared in declared_keys().items() if declared.kind is PATH]
+PATH_KEYS = [name for name, declared in declared_keys().items() if declared.kind in (PATH, PATHS)]
 
 
 def test_every_key_that_names_a_place_is_a_path():

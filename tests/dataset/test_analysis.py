@@ -187,6 +187,6 @@ def test_truth_of_a_voc_folder(tmp_path):
         truth.label.tolist(), truth.ignored.tolist(), truth.box.tolist())}
     assert by_label == {('cow', False): [4, 4, 8, 8], ('pig', True): [10, 10, 19, 19]} and \
         truth.box[0].tolist() == [0, 0, 19, 29]
-    of_records = truth_of_records(dataset.roidb(with_ignored=True))
+    of_records = truth_of_records(dataset.roidb('objects'))
     assert sorted(of_records.box.tolist()) == sorted(truth.box.tolist())
     assert of_records.ignored.sum() == truth.ignored.sum() == 1

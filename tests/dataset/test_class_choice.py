@@ -17,7 +17,8 @@ def settings(folder, form, classes):
     return load_config(overrides=[
         'dataset.dataset', form, 'dataset.dataset_path', str(folder), 'dataset.root_path', str(folder),
         'dataset.image_set', folders.SET, 'dataset.test_image_set', folders.SET, 'TRAIN.USE_NEG_CHIPS', 'False',
-        'TRAIN.FLIP', 'False', 'dataset.NUM_CLASSES', '0', 'dataset.CLASSES', str(classes)])
+        'TRAIN.FLIP', 'False', 'TRAIN.BACKGROUND_IMAGES', '0', 'dataset.NUM_CLASSES', '0', 'dataset.CLASSES',
+        str(classes)])
 
 
 @pytest.mark.parametrize('name', ['coco', 'VOC', 'YOLO'])

@@ -63,7 +63,7 @@ def test_crowd_is_left_out(tmp_path):
     dataset = load(make_folder(tmp_path, {'train2017': file}), masks=True)
     record, = dataset.roidb()
     assert record['gt_classes'].tolist() == [2] and len(record['gt_masks']) == 1 and not record['crowd'].any()
-    record, = dataset.roidb(with_ignored=True)
+    record, = dataset.roidb('objects')
     assert record['gt_classes'].tolist() == [1, 2] and len(record['gt_masks']) == 2
     assert record['crowd'].tolist() == [True, False]
 

@@ -87,7 +87,8 @@ def test_merged_mirrored_and_filtered(folder_with_areas):
     folder, facts = folder_with_areas
     config = load_config(overrides=[
         'dataset.dataset', 'coco', 'dataset.dataset_path', folder, 'dataset.image_set', 'train2014+minival2014',
-        'dataset.NUM_CLASSES', '6', 'TRAIN.WITH_MASK', 'True', 'TRAIN.USE_NEG_CHIPS', 'False'])
+        'dataset.NUM_CLASSES', '6', 'TRAIN.WITH_MASK', 'True', 'TRAIN.USE_NEG_CHIPS', 'False',
+        'TRAIN.IGNORED_OBJECTS', 'background', 'TRAIN.BACKGROUND_IMAGES', '0'])
     roidb, classes = load_training_roidb(config)
     assert list(classes) == facts['classes']
     assert_records_equal(roidb, golden_records('merged', facts['merged_image_paths']), folder)

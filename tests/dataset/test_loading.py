@@ -15,7 +15,8 @@ BOX = (1, 10, 10, 20, 20)
 
 def config_for(folder, **values):
     overrides = ['dataset.dataset', 'coco', 'dataset.dataset_path', str(folder), 'dataset.image_set', 'train2017',
-                 'dataset.test_image_set', 'val2017', 'dataset.NUM_CLASSES', '0', 'TRAIN.USE_NEG_CHIPS', 'False']
+                 'dataset.test_image_set', 'val2017', 'dataset.NUM_CLASSES', '0', 'TRAIN.USE_NEG_CHIPS', 'False',
+                 'TRAIN.BACKGROUND_IMAGES', '0']
     for key, value in values.items():
         overrides += [key.replace('__', '.'), str(value)]
     return load_config(overrides=overrides)

@@ -15,7 +15,7 @@ from tests.golden import golden_file
 
 VOC_CLASSES = ('aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person '
                'pottedplant sheep sofa train tvmonitor').split()
-AS_THE_ORIGINAL = ['TRAIN.IGNORED_OBJECTS', 'True', 'TRAIN.EMPTY_IMAGES', 'True', 'TRAIN.WHOLE_PIXELS', 'False',
+AS_THE_ORIGINAL = ['TRAIN.IGNORED_OBJECTS', 'objects', 'TRAIN.BACKGROUND_IMAGES', 'all', 'TRAIN.WHOLE_PIXELS', 'False',
                    'TRAIN.FLIP', 'False', 'TRAIN.USE_NEG_CHIPS', 'False', 'dataset.NUM_CLASSES', '0']
 
 
@@ -87,7 +87,7 @@ def test_images_without_objects_are_said(tmp_path, caplog):
     caplog.set_level('INFO')
     training_records(folder, image_set='minival2014')
     assert '2 of 3 (mirrored copies count) have no objects and are trained on as background' in caplog.text
-    training_records(folder, 'TRAIN.EMPTY_IMAGES', 'False', image_set='minival2014')
+    training_records(folder, 'TRAIN.BACKGROUND_IMAGES', '0', image_set='minival2014')
     assert '1 of 3 (mirrored copies count) hold objects, 2 without are left out' in caplog.text
     empty = coco_folder(tmp_path / 'empty', 'minival2014', content({1: [], 2: []}))
     with pytest.raises(SniperError, match='no image of minival2014 has an object that can be trained on'):
@@ -104,9 +104,9 @@ def test_what_the_keys_change(tmp_path):
     one, crowd, whole = [10.6, 10.2, 29.6, 29.2], [30, 30, 38.5, 38.5], [10, 10, 29, 29]
     np.testing.assert_allclose(boxes()[0], [one, crowd], atol=1e-2)
     assert [len(of_image) for of_image in boxes()] == [2, 0, 1]
-    assert [len(of_image) for of_image in boxes('TRAIN.EMPTY_IMAGES', 'False')] == [2, 1]
+    assert [len(of_image) for of_image in boxes('TRAIN.BACKGROUND_IMAGES', '0')] == [2, 1]
     assert boxes('TRAIN.WHOLE_PIXELS', 'True')[0] == [whole, [30, 30, 38, 38]]
-    np.testing.assert_allclose(boxes('TRAIN.IGNORED_OBJECTS', 'False')[0], [one], atol=1e-2)
+    np.testing.assert_allclose(boxes('TRAIN.IGNORED_OBJECTS', 'background')[0], [one], atol=1e-2)
 
 
 def test_ignored_objects_are_said_only_where_they_are(tmp_path, caplog):
@@ -115,7 +115,7 @@ def test_ignored_objects_are_said_only_where_they_are(tmp_path, caplog):
     folder = coco_folder(tmp_path, 'minival2014', file)
     training_records(folder, image_set='minival2014')
     assert 'not trained on' not in caplog.text
-    training_records(folder, 'TRAIN.IGNORED_OBJECTS', 'False', image_set='minival2014')
+    training_records(folder, 'TRAIN.IGNORED_OBJECTS', 'background', image_set='minival2014')
     assert '1 of 2 objects are crowd regions' in caplog.text
 
 

@@ -63,7 +63,7 @@ def test_difficult_objects_are_for_evaluation_only(tmp_path):
     make_part(tmp_path, {'a': xml(CAT, CAT + (1,))}, {'train': ['a']})
     dataset = load(tmp_path)
     assert len(dataset.roidb()[0]['boxes']) == 1
-    assert dataset.roidb(with_ignored=True)[0]['difficult'].tolist() == [False, True]
+    assert dataset.roidb('objects')[0]['difficult'].tolist() == [False, True]
     boxes, difficult = dataset.objects_by_class()[8][0]
     assert boxes.tolist() == [[11, 21, 30, 40]] * 2 and difficult.tolist() == [False, True]
 

@@ -8,7 +8,7 @@ import pytest
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.loading import usable_for_training, with_mirrored_copies
 from lib.dataset.proposals import with_proposals
-from lib.dataset.roidb import ROW_COLUMNS, make_record, mirrored, validate
+from lib.dataset.roidb import ROW_COLUMNS, make_record, mirrored, validate, with_regions
 
 
 def record(boxes=((1, 2, 30, 40),), width=100, height=80, masks=True):
@@ -137,7 +137,17 @@ def test_proposals_get_the_defaults():
     merged = with_proposals(dict(flagged(), proposals=np.array([[1, 2, 30, 40]], np.float32)))
     assert {name: merged[name][2].tolist() for name in ROW_COLUMNS} == {
         'boxes': [1, 2, 30, 40], 'gt_classes': 0, 'max_classes': 1, 'max_overlaps': 1, 'crowd': False,
-        'difficult': False, 'group_of': False, 'weight': 1, 'source': 0}
+        'difficult': False, 'ignored': False, 'group_of': False, 'weight': 1, 'source': 0}
+
+
+def test_proposals_in_regions_are_left_out():
+    """And a region is no object that a proposal could coincide with."""
+    regions = with_regions(flagged(), [[50, 40, 79, 69]])
+    validate([regions], 3)
+    proposals = np.array([[50, 40, 79, 69], [50, 40, 109, 69], [50, 40, 110, 69], [1, 2, 30, 40]], np.float32)
+    merged = with_proposals(dict(regions, proposals=proposals))
+    np.testing.assert_array_equal(merged['boxes'][len(regions['boxes']):], proposals[2:])   # shares 1, 0.5, 0.49, 0
+    assert merged['max_overlaps'][len(regions['boxes']):].tolist() == [0, 1]
 
 
 def test_columns_that_nobody_declared_are_named():

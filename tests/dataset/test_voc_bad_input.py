@@ -246,7 +246,7 @@ def test_difficult_objects_are_counted(tmp_path, caplog):
     make_part(tmp_path, {'a': xml(CAT + (1,)), 'b': xml(CAT + (1,), ('cat', 9, 9, 1, 1, 1))})
     with pytest.raises(SniperError, match=re.escape('can be trained on: ' + said.format(2, 2, 2))):
         load_training_roidb(load_config(overrides=keys))
-    opened(tmp_path).roidb(with_ignored=True)
+    opened(tmp_path).roidb('objects')
 
 
 def test_boxes_in_shares_of_the_image(tmp_path):

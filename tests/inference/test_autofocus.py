@@ -3,10 +3,11 @@ import numpy as np
 import pytest
 
 from lib.chips.scales import test_scale as scale_of_test
-from lib.inference.autofocus import FocusWindows, PixelReport, chips_of_image, focus_windows, outermost
+from lib.inference.autofocus import PixelReport, chips_of_image, focus_windows, outermost
 from lib.inference.detect import detect
 from lib.inference.detection_store import DetectionStore
 from lib.inference.scale import ScaleResult, whole_images
+from lib.inference.windows import ScaleWindows
 from lib.utils.errors import SniperError
 from tests.detections import assert_same
 from tests.golden import golden_file
@@ -63,9 +64,9 @@ def test_outermost():
 def test_scales_without_pruning_are_whole_images():
     config = fakes.make_focus_config(DO_PRUNING=[False, False, True])
     roidb = [{'width': 10, 'height': 20}]
-    assert FocusWindows(config)(roidb, 1, None) == whole_images(roidb) == [[(0, 0, 10, 20)]]
+    assert ScaleWindows(config)(roidb, 1, None) == whole_images(roidb) == [[(0, 0, 10, 20)]]
     previous = ScaleResult(whole_images(roidb), None, [np.zeros((10, 5), np.float32)])
-    assert FocusWindows(config)(roidb, 2, previous) == [[]]
+    assert ScaleWindows(config)(roidb, 2, previous) == [[]]
 
 
 def test_chips_come_from_the_scale_before(tmp_path):
@@ -74,7 +75,7 @@ def test_chips_come_from_the_scale_before(tmp_path):
     _, results = results_of(roidb, config)
     assert results[0].crops == whole_images(roidb) and results[2].maps is None
     for index in (1, 2):
-        assert results[index].crops == FocusWindows(config)(roidb, index, results[index - 1])
+        assert results[index].crops == ScaleWindows(config)(roidb, index, results[index - 1])
         assert sum(map(len, results[index].crops)) > 0
     counts = [len(crops) for crops in results[2].crops]
     assert min(counts) == 0 or max(counts) > 1  # the case is not trivial

@@ -83,7 +83,8 @@ def test_a_folder_with_any_checkpoint(tmp_path, shipped, name):
     put(str(tmp_path / name))
     text = refusal(write_config(tmp_path, shipped), tmp_path)
     assert 'set output_path to a folder without checkpoints' in text
-    assert ('there are epochs 1' if name == 'SNIPER-0001' else f'there are {name}.params') in text
+    assert {'SNIPER-0001': 'there are epochs 1)', 'mine-0004': 'there are mine-0004.params',
+            'SNIPER-interrupted': 'there are epochs interrupted)'}[name] in text
 
 
 def test_a_prefix_that_was_asked_for(tmp_path, shipped):

@@ -149,7 +149,7 @@ def test_a_factor_is_of_each_image_by_itself():
     roidb = [{'image': f'{width}.jpg', 'width': width, 'height': height}
              for width, height in ((640, 480), (2670, 2100), (320, 256), (200, 900))]
     config = small_config()
-    config.TEST.SCALES = ['2x', '0.33x', '256px', (480, 640)]
+    config.TEST.SCALES, config.TEST.SLICES = ['2x', '0.33x', '256px', (480, 640)], [0] * 4
     wanted = [[2, 2, 2, 2], [0.33] * 4, [256 / 640, 256 / 2670, 0.8, 256 / 900], [1, 480 / 2100, 1.875, 640 / 900]]
     for index, of_scale in enumerate(wanted):
         iterator = TestIterator(roidb, config, index, 2, num_workers=0)
@@ -170,6 +170,11 @@ def test_images_too_large_for_any_memory_are_shown_smaller(caplog):
     assert all(np.prod(shape) <= 3.01e8 for shape in iterator.batch_shapes)
     line, = [record.getMessage() for record in caplog.records]
     assert '1 images' in line and '20000.jpg' in line and '2x' in line and '0.75x' in line and 'TEST.SCALES' in line
+    config.TEST.SLICES = [256]
+    slices = [[(0, 0, 128, 128)], [(0, 0, 128, 128), (19872, 0, 20000, 128)]]
+    iterator = TestIterator(roidb, config, 0, 4, num_workers=0, crops=slices, fitted=True)
+    assert {iterator.sample(number)[2] for number in range(3)} == {(2, 2)} and len(caplog.records) == 1
+    assert [shape[2:] for shape in iterator.batch_shapes] == [(256, 256)] * len(iterator.batches)
 
 
 class Squeezed(Task):

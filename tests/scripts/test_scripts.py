@@ -228,8 +228,18 @@ def test_quickstart_order_and_table(clone):
     status, out, err = quickstart(clone, EPOCHS='2')
     assert status == 0, err
     assert (clone.bin / 'log').read_text().splitlines() == [
-        '-m lib.dataset.synthetic', 'main_train.py --cfg', 'demo.py --cfg', 'main_test.py --cfg']
-    assert out.rstrip().endswith('\nAverage Precision 0.5') and out.count('0 min') >= 6
+        'demo.py --cfg', '-m lib.dataset.synthetic', 'main_train.py --cfg', 'demo.py --cfg', 'main_test.py --cfg']
+    assert out.rstrip().endswith('\nAverage Precision 0.5') and out.count('0 min') >= 7
+
+
+def test_quickstart_draws_first_what_the_shipped_detector_finds(clone):
+    """Whatever was trained in the quickstart's folder before, and whatever keys its own detector gets."""
+    ready(clone, f'echo "$*" >>"{clone.bin / "log"}"; echo " Average Precision 0.5"')
+    status, out, _ = quickstart(clone, 'symbol', 'another')
+    first, second = [line for line in (clone.bin / 'log').read_text().splitlines() if line.startswith('demo.py')]
+    assert status == 0 and 'ships with the code' in out
+    assert 'sniper_tiny_e2e.yml' in first and 'output/quickstart/shipped' in first and 'another' not in first
+    assert 'sniper_tiny_quick.yml' in second and 'another' in second
 
 
 def test_quickstart_passes_keys_on(clone):

@@ -10,7 +10,7 @@ from lib.bbox.priors import ssd_priors
 from lib.bbox.ssd_coding import decode_ssd, encode_ssd
 from lib.chips.samplers import RandomCrops, WholeImages
 from lib.chips.window import Window
-from lib.dataset.roidb import make_record
+from lib.dataset.roidb import make_record, with_regions
 from lib.iterators import TestIterator, TrainIterator
 from lib.iterators.samples import picture_of_window
 from lib.tasks import check_config, get_task
@@ -230,6 +230,7 @@ def test_the_heads_keep_float32():
     ('test', 'TEST.AUTO_FOCUS', 'True', 'TEST.AUTO_FOCUS is True'),
     ('test', 'TEST.EXTRACT_PROPOSALS', 'True', 'TEST.EXTRACT_PROPOSALS is True'),
     ('test', 'TEST.DO_PRUNING', '[True]', 'm2det has no FocusPixels'),
+    ('test', 'TEST.SLICES', '[256]', 'm2det looks at whole images'),
     ('demo', 'M2DET.input_size', '63', 'no multiple of 16'),
     ('train', 'M2DET.input_size', '32', 'too small for 3 maps')])
 def test_refused(purpose, key, value, message):
@@ -263,7 +264,8 @@ BROKEN = [(200, 200, 300, 300), (-50, -50, -10, -10), (-50, -50, 30, 30), (np.na
 @pytest.mark.parametrize('box', BROKEN, ids=str)
 def test_no_box_gives_targets_that_are_not_finite(box):
     """Data sets leave most of these out; records of a program of one's own may have them."""
-    record = dict(record_of('a.png'), boxes=np.array([box, (10, 10, 40, 40)], np.float32), gt_classes=np.array([1, 2]))
+    record = dict(record_of('a.png'), boxes=np.array([box, (10, 10, 40, 40)], np.float32), gt_classes=np.array([1, 2]),
+                  ignored=np.zeros(2, bool))
     task, pixels = task_of(), np.zeros((80, 96, 3), np.uint8)
     window = WholeImages(64, 64, True).windows(record_of('a.png', [(1, 1, 9, 9)] * 2, [1, 2]), None)[0]
     samples = [(record, window)] + [task.drawn_picture(pixels, record, window, np.random.default_rng(seed))[1:]
@@ -272,6 +274,21 @@ def test_no_box_gives_targets_that_are_not_finite(box):
         out = empty_outputs(task)
         task.targets(shown, seen, None, out)
         assert np.isfinite(out['loc_target']).all() and (out['cls_target'] > 0).any()
+
+
+def test_regions_of_which_nothing_is_learnt():
+    """The right half of the picture: priors whose centre lies well inside are not used, those on the left are."""
+    task = task_of()
+    for regions in ([], [(48, 0, 95, 79)]):
+        record = with_regions(record_of('a.png', [(4, 10, 40, 60)], [1]), regions)
+        window = WholeImages(64, 64, True).windows(record, None)[0]
+        out = empty_outputs(task)
+        task.targets(record, window, None, out)
+        centre, side = priors_of(task.config)[:, 0], priors_of(task.config)[:, 2]
+        assert (out['cls_target'] > 0).any()
+        unused = out['cls_target'] == -1
+        assert unused[centre - side / 2 >= 0.5].all() == bool(regions)
+        assert not unused[centre + side / 2 <= 0.5].any() and unused.any() == bool(regions)
 
 
 def test_memory_that_is_too_small_names_what_to_lower(monkeypatch):

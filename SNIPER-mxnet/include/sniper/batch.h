@@ -53,7 +53,7 @@ SNIPER_HD Box whole_image(const ImageOutputs& image) {
 
 // What training knows about a batch.
 struct BatchTruth {
-  const float* gt_boxes;      // (N, max_gt, 5): x1, y1, x2, y2, class; class -1 marks an unused row
+  const float* gt_boxes;      // (N, max_gt, 5): x1, y1, x2, y2, class; -1: unused, -2: a region
   const float* valid_ranges;  // (N, 2): bounds on the square root of area
   int64_t max_gt;
 };

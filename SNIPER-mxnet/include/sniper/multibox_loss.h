@@ -19,7 +19,7 @@ struct MultiBoxOptions {
 struct MultiBoxInputs {
   const float* cls_pred;    // (B, P, C) logits
   const float* loc_pred;    // (B, P, 4) offsets
-  const float* cls_target;  // (B, P) class, 0 for background
+  const float* cls_target;  // (B, P) class, 0 for background, -1 for a prior that is not used
   const float* loc_target;  // (B, P, 4) offsets; read where the class is above 0
   int64_t images, priors;
   int classes;
@@ -32,6 +32,9 @@ struct MultiBoxOutputs {
   float* loc_loss;  // (1,)
   float* used;      // (B, P): 1 for positives and the negatives that were mined, else 0
 };
+
+// A prior that is neither positive nor ever mined.
+SNIPER_HD bool is_unused(float target) { return target == -1.0f; }
 
 // A class of a target, or -1 for what is none.
 SNIPER_HD int target_class(float value, int classes) {

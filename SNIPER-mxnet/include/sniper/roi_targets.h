@@ -35,9 +35,28 @@ struct RoiTarget {
   int match;  // index of the ground truth taken, -1 for background
 };
 
-// A row x1, y1, x2, y2, class of ground truth that is in use: its class is not -1 and every number is finite.
+// The class of a row that is no object but a region of which nothing is learnt.
+const float kRegion = -2.0f;
+const float kCovered = 0.5f;  // share of a roi in a region, from which on it is not used (lib/bbox/boxes.py too)
+
+// A row x1, y1, x2, y2, class of ground truth that is in use: its class is neither -1 nor kRegion and every number is
+// finite.
 SNIPER_HD bool is_used(const float* row) {
-  return row[4] != -1.0f && row[4] - row[4] == 0.0f && is_finite(Box{row[0], row[1], row[2], row[3]});
+  return row[4] != -1.0f && row[4] != kRegion && row[4] - row[4] == 0.0f &&
+         is_finite(Box{row[0], row[1], row[2], row[3]});
+}
+
+// Whether a roi lies in one of the regions among the `max_gt` rows by kCovered of its area or more.
+SNIPER_HD bool is_covered(const Box& roi, const float* rows, int64_t max_gt) {
+  const float least = kCovered * (roi.x2 - roi.x1) * (roi.y2 - roi.y1);
+  for (int64_t i = 0; i < max_gt; ++i) {
+    const float* row = rows + 5 * i;
+    if (row[4] != kRegion) continue;
+    const float width = smaller(roi.x2, row[2]) - larger(roi.x1, row[0]);
+    const float height = smaller(roi.y2, row[3]) - larger(roi.y1, row[1]);
+    if (width > 0.0f && height > 0.0f && width * height >= least) return true;
+  }
+  return false;
 }
 
 // The box that fills row `row` of an image with too few proposals: 200 pixel boxes along a diagonal. They take part
@@ -88,9 +107,10 @@ SNIPER_HD void encode(const Box& roi, const Box& truth, const TargetOptions& opt
 }
 
 // The roi takes the ground truth of largest overlap above 0.5, the first one on a tie, in or out of range.
-// Unmatched rois are background: label 0, weight 0, targets 1 (which the weight removes from the loss).
-SNIPER_HD RoiTarget roi_target(const Box& roi, const GroundTruth* truths, int64_t num_truths,
-                               const TargetOptions& options) {
+// Unmatched rois are background: label 0, weight 0, targets 1 (which the weight removes from the loss); those that a
+// region among the `max_gt` rows covers are not used: label -1.
+SNIPER_HD RoiTarget roi_target(const Box& roi, const GroundTruth* truths, int64_t num_truths, const float* rows,
+                               int64_t max_gt, const TargetOptions& options) {
   const float roi_area = area<Arithmetic::kTrain>(roi);
   float best = 0.5f;
   int match = -1;
@@ -106,6 +126,8 @@ SNIPER_HD RoiTarget roi_target(const Box& roi, const GroundTruth* truths, int64_
     result.label = options.one_class ? 1.0f : truths[match].label;
     result.weight = 1.0f;
     encode(roi, truths[match].box, options, result.target);
+  } else if (is_covered(roi, rows, max_gt)) {
+    result.label = -1.0f;
   }
   return result;
 }

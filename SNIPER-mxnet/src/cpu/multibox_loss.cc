@@ -18,7 +18,7 @@ const int64_t kRows = 512;  // priors that a thread takes at once
 void check_class(const MultiBoxInputs& in, int64_t row) {
   if (target_class(in.cls_target[row], in.classes) >= 0) return;
   std::ostringstream message;
-  message << "cls_target must be whole numbers from 0 to " << in.classes - 1 << ", got " << in.cls_target[row]
+  message << "cls_target must be -1 or whole numbers from 0 to " << in.classes - 1 << ", got " << in.cls_target[row]
           << " in row " << row % in.priors << " of image " << row / in.priors;
   throw std::invalid_argument(message.str());
 }
@@ -29,6 +29,10 @@ void cross_entropies(const MultiBoxInputs& in, float* losses) {
     const int64_t first = block * kRows, end = std::min(first + kRows, in.rows());
     log_sums(in.cls_pred + first * in.classes, end - first, in.classes, losses + first);
     for (int64_t row = first; row < end; ++row) {
+      if (is_unused(in.cls_target[row])) {
+        losses[row] = 0.0f;
+        continue;
+      }
       check_class(in, row);
       losses[row] -= in.cls_pred[row * in.classes + static_cast<int>(in.cls_target[row])];
     }
@@ -45,7 +49,7 @@ struct Mining {
 };
 
 // Marks the positives and the mined negatives of one image, and sums their losses. The rank of a positive is that of a
-// loss of 0: where there are few negatives it may take the place of one.
+// loss of 0: where there are few negatives it may take the place of one. So is that of a prior that is not used.
 ImageLosses sum_image(const MultiBoxInputs& in, const MultiBoxOptions& options, int64_t image, const float* losses,
                       std::vector<uint64_t>* keys, float* used) {
   ImageLosses sums;
@@ -60,7 +64,10 @@ ImageLosses sum_image(const MultiBoxInputs& in, const MultiBoxOptions& options, 
   const int64_t count = num_negatives(sums.positives, in.priors, options);
   if (count > 0) {
     std::nth_element(keys->begin(), keys->begin() + (count - 1), keys->end());
-    for (int64_t i = 0; i < count; ++i) used[static_cast<uint32_t>((*keys)[i])] = 1.0f;
+    for (int64_t i = 0; i < count; ++i) {
+      const uint32_t p = static_cast<uint32_t>((*keys)[i]);
+      if (!is_unused(in.cls_target[image * in.priors + p])) used[p] = 1.0f;
+    }
   }
   for (int64_t p = 0; p < in.priors; ++p) {
     if (used[p] == 0.0f) continue;

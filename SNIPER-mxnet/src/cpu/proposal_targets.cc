@@ -59,14 +59,15 @@ void proposal_targets_cpu(const BatchOutputs& batch, const BatchTruth& truth, co
     const AreaRange range = area_range(truth.valid_ranges, n);
     const Selection<Arithmetic::kTrain>& proposals = scratch->proposals;
     select_proposals(image, anchors, options, &range, &scratch->proposals);
-    collect_truths(truth.gt_boxes + 5 * truth.max_gt * n, truth.max_gt, &scratch->truths);
+    const float* gt_rows = truth.gt_boxes + 5 * truth.max_gt * n;
+    collect_truths(gt_rows, truth.max_gt, &scratch->truths);
     const GroundTruth* truths = scratch->truths.data();
     const int64_t num_truths = static_cast<int64_t>(scratch->truths.size());
     for (int row = 0; row < rows; ++row) {
       const int64_t place = n * rows + row;
       const Box roi = training_roi(target_options.rules, n, anchors_per_image, row, rows, proposals.boxes.data(),
                                    proposals.count, truths, num_truths, range);
-      const RoiTarget target = roi_target(roi, truths, num_truths, target_options);
+      const RoiTarget target = roi_target(roi, truths, num_truths, gt_rows, truth.max_gt, target_options);
       write_roi(n, roi, out.rois + 5 * place);
       out.label[place] = target.label;
       if (masks != nullptr) matches[place] = target.match < 0 ? -1 : truths[target.match].row;

@@ -68,7 +68,7 @@ __global__ void __launch_bounds__(kThreads) losses_kernel(MultiBoxInputs in, For
   const float sum = log_sum(logits, in.classes);
   if (threadIdx.x % kWarpSize != 0) return;
   const int target = target_class(in.cls_target[row], in.classes);
-  const float loss = target >= 0 ? sum - logits[target] : NAN;
+  const float loss = target >= 0 ? sum - logits[target] : is_unused(in.cls_target[row]) ? 0.0f : NAN;
   const int64_t image = row / in.priors;
   memory.losses[row] = loss;
   memory.pairs.keys[0][row] =
@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(kThreads)
   if (place >= in.rows()) return;
   const int64_t image = place / in.priors, row = image * in.priors + pairs.values[place];
   const bool mined = place % in.priors < num_negatives(positives[image], in.priors, options);
-  used[row] = mined || in.cls_target[row] > 0 ? 1.0f : 0.0f;
+  used[row] = (mined && !is_unused(in.cls_target[row])) || in.cls_target[row] > 0 ? 1.0f : 0.0f;
 }
 
 // Sum over the threads of a block, in an order that is always the same; thread 0 gets it.

@@ -64,7 +64,8 @@ __global__ void targets_kernel(TargetTask task, KeptBoxesCuda kept) {
   const AreaRange range = area_range(task.truth.valid_ranges, image);
   const Box roi = training_roi(task.options.rules, image, task.anchors_per_image, row, rows, kept.boxes + image * rows,
                                kept.counts[image], truths, num_truths, range);
-  const RoiTarget target = roi_target(roi, truths, num_truths, task.options);
+  const RoiTarget target = roi_target(roi, truths, num_truths, task.truth.gt_boxes + 5 * image * task.truth.max_gt,
+                                      task.truth.max_gt, task.options);
   write_roi(image, roi, task.out.rois + 5 * place);
   task.out.label[place] = target.label;
   for (int k = 0; k < 4; ++k) {

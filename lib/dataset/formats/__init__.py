@@ -3,7 +3,7 @@
     source.py           a picture, its objects, and the interface of a format: classes, what is wrong
     sets.py             which pictures are in which set
     pictures.py         which file is meant by what a tool wrote, and its size
-    yolo.py, labelme.py, cvat.py, csv_table.py      the formats
+    yolo.py, labelme.py, cvat.py, csv_table.py, wider.py    the formats
     converted.py        the data set of such a source: checks, records and scores are those of COCO's format
     auto.py             which format a folder is in
 """

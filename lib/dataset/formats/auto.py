@@ -1,6 +1,4 @@
 """Which format a folder is in (`dataset.dataset auto`): the first of FORMATS of which something lies there."""
-import functools
-import logging
 import os
 import re
 from typing import Callable, Dict, List, NamedTuple, Optional
@@ -12,14 +10,14 @@ from lib.dataset.formats.csv_table import CsvSource
 from lib.dataset.formats.cvat import CvatSource
 from lib.dataset.formats.labelme import LabelmeSource
 from lib.dataset.formats.source import below
+from lib.dataset.formats.wider import WiderSource
 from lib.dataset.formats.yolo import YoloSource
 from lib.dataset.registry import get_dataset
+from lib.dataset.said_once import say_once
 from lib.dataset.voc_folder import set_names
 from lib.dataset.voc_layout import FileIndex, find_parts
 from lib.utils.errors import SniperError
 from lib.utils.reachable import why_unreadable
-
-logger = logging.getLogger(__name__)
 
 _PEEKED = 5
 _VOC_ROOT = re.compile(rb'<annotation[\s>]', re.IGNORECASE)
@@ -65,7 +63,9 @@ FORMATS = (Format('coco', 'annotations/instances_<set>.json, <set>/_annotations.
                   '"images" and "annotations"', _coco, _coco_sets),
            Format('PascalVOC', '.xml files with <annotation>', _voc, set_names)) + tuple(
     Format(name, source.looked_for, source.found_in, lambda folder, source=source: source(folder).sets())
-    for name, source in (('cvat', CvatSource), ('yolo', YoloSource), ('labelme', LabelmeSource), ('csv', CsvSource)))
+    for name, source in (
+        ('wider', WiderSource), ('cvat', CvatSource), ('yolo', YoloSource), ('labelme', LabelmeSource),
+        ('csv', CsvSource)))
 
 
 def find_format(folder: str) -> Format:
@@ -81,7 +81,7 @@ def find_format(folder: str) -> Format:
     (form, what), *others = found
     also = f'; it also holds {" and ".join(f"{what} ({other.name})" for other, what in others)}: set dataset.dataset ' \
            'for that' if others else ''
-    _say_once(f'{os.path.normpath(folder)} is read as {form.name}, for {what} is there{also}')
+    say_once(f'{os.path.normpath(folder)} is read as {form.name}, for {what} is there{also}')
     return form
 
 
@@ -89,9 +89,3 @@ def open_any(image_set: str, root_path: str, dataset_path: str, masks: bool = Fa
              choice: Optional[ClassChoice] = None) -> Dataset:
     """One set of a folder in whatever format (lib.dataset.registry.get_dataset)."""
     return get_dataset(find_format(dataset_path).name, image_set, root_path, dataset_path, masks, choice)
-
-
-@functools.lru_cache(maxsize=16)
-def _say_once(text):
-    """The sets of one folder are opened one by one."""
-    logger.info('%s', text)

@@ -1,4 +1,6 @@
 """A data set in the format of a labelling tool: read by a source, then checked, recorded and scored as COCO's are."""
+import hashlib
+import os
 from typing import Type
 
 from lib.dataset.coco import CocoDataset
@@ -22,7 +24,8 @@ class ConvertedDataset(CocoDataset):
 
     def _parse(self, masks):
         source = self.source_class(self.dataset_path)
-        content = source.read(self.image_set, masks)
+        place = hashlib.sha256(os.path.abspath(self.dataset_path).encode('utf-8', 'surrogateescape')).hexdigest()[:8]
+        content = source.read(self.image_set, masks, os.path.join(self.root_path, 'cache', f'{place}_split.json'))
         file = CocoFile(self.dataset_path, masks, self._class_list,
                         lambda image: upright_size(self._finder.path(image)), self._finder.expect, content,
                         self._choice)

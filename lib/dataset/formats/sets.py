@@ -23,7 +23,7 @@ class Chosen:
     """Which pictures are in a set. It remembers the sets of all that it is asked about."""
 
     def __init__(self, folder: str, index: PictureIndex, image_set: str):
-        self._set = image_set
+        self.image_set = image_set
         self.seen: Set[str] = set()
         self._listed = _listed(folder, index, image_set)
 
@@ -34,7 +34,7 @@ class Chosen:
         self.seen |= own
         if self._listed is not None:
             return name in self._listed
-        return self._set == ALL or self._set in own
+        return self.image_set == ALL or self.image_set in own
 
 
 def sets_of(folder: str, index: PictureIndex, pictures: Iterable[Tuple[str, Sequence[str]]]) -> List[str]:

@@ -13,7 +13,9 @@ from lib.dataset.box_units import EDGES, BoxFormat
 from lib.dataset.class_list import class_key, usual_spellings
 from lib.dataset.formats.pictures import PictureIndex
 from lib.dataset.formats.sets import Chosen, sets_of
-from lib.dataset.set_choice import ALL
+from lib.dataset.picture_split import TRAIN as SPLIT_TRAIN, VAL as SPLIT_VAL, validation_part
+from lib.dataset.said_once import say_once
+from lib.dataset.set_choice import ALL, has_purpose, is_to_test_on
 from lib.utils.errors import SniperError
 
 _SETS_NAMED = 15
@@ -70,10 +72,20 @@ class Source(abc.ABC):
         return ((picture.name, picture.sets) for picture in self.pictures(chosen))
 
     def sets(self) -> List[str]:
-        """Names of the sets there are (sets_of). SniperError: most of the files cannot be used."""
+        """Names of the sets there are (sets_of), or those of the split where none is there to test on.
+
+        SniperError: most of the files cannot be used.
+        """
+        found = self._own_sets()
+        return [SPLIT_TRAIN, SPLIT_VAL] if self._can_split(found) else found
+
+    def _own_sets(self):
         found = sets_of(self.folder, self.index, self.memberships(Chosen(self.folder, self.index, ALL)))
         self._refuse_most_files()
         return found
+
+    def _can_split(self, own_sets) -> bool:
+        return len(self.index.names) > 1 and not any(map(is_to_test_on, own_sets))
 
     def class_names(self, pictures: Sequence[Picture]) -> List[str]:
         """Classes in their order, of all pictures: by their usual spelling, sorted, if files do not list them."""
@@ -81,12 +93,14 @@ class Source(abc.ABC):
         spellings = usual_spellings(counts)
         return [spellings[key] for key in sorted(spellings)]
 
-    def read(self, image_set: str, masks: bool = False) -> dict:
+    def read(self, image_set: str, masks: bool = False, cache: str = '') -> dict:
         """Content of a COCO file (https://cocodataset.org/#format-data) of one set; the names of pictures are the ids.
 
-        SniperError: there is no such set, nothing usable in it, or most of the files cannot be used.
+        cache: file for lib.dataset.picture_split. SniperError: there is no such set, nothing usable in it, or most of
+        the files cannot be used.
         """
-        chosen = Chosen(self.folder, self.index, image_set)
+        whole = self._to_split() if image_set in (SPLIT_TRAIN, SPLIT_VAL) else image_set
+        chosen = Chosen(self.folder, self.index, whole)
         pictures = list(self.pictures(chosen))
         self._refuse_most_files()
         names = self.class_names(pictures)
@@ -98,7 +112,27 @@ class Source(abc.ABC):
             sets = shortened([ALL] + sorted(chosen.seen), _SETS_NAMED)
             raise SniperError(f'{self.folder} ({self.kind}) has no image set {image_set!r:.80}: sets there: {sets}; '
                               f'{image_set:.80}.txt in it would list the names of pictures, one a line')
+        if whole != image_set:
+            pictures = self._part(pictures, image_set, cache)
         return self._document(pictures, names, masks)
+
+    def _to_split(self) -> str:
+        """The set that split_train and split_val are parts of. SniperError: it needs no split, or has one picture."""
+        own = type(self)(self.folder)._own_sets()   # so that nothing is counted twice
+        if not self._can_split(own):
+            raise SniperError(f'{self.folder} ({self.kind}) is not split: its sets are {shortened(own, _SETS_NAMED)}')
+        return next((name for name in own if has_purpose(name)), ALL)
+
+    def _part(self, pictures, image_set, cache):
+        """Those of one side of the split; a line says how many there are."""
+        paths = {self.index.path(picture.name): picture for picture in pictures}
+        sizes = {path: (picture.width or 1, picture.height or 1) for path, picture in paths.items()}
+        if len(paths) < 2:
+            raise SniperError(f'{self.folder} ({self.kind}) has one picture: it cannot be split')
+        chosen = validation_part(sizes, cache)
+        say_once(f'{self.folder} has no set to test on: {len(chosen)} of {len(paths)} pictures, chosen by what they '
+                 f'show, are {SPLIT_VAL}, the others {SPLIT_TRAIN}')
+        return [picture for path, picture in paths.items() if (path in chosen) == (image_set == SPLIT_VAL)]
 
     def left_out(self, file: str, error: Exception) -> None:
         """Count a file that cannot be used."""
@@ -131,6 +165,8 @@ class Source(abc.ABC):
                 annotation = {'id': f'{picture.name} object {number}', 'image_id': picture.name,
                               'category_id': label.get(thing.name) or label[class_key(thing.name)],
                               'bbox': list(thing.box), 'iscrowd': int(thing.crowd)}
+                if min(thing.box[2:]) > 0:
+                    annotation['area'] = thing.box[2] * thing.box[3]
                 if masks:
                     annotation['segmentation'] = [list(ring) for ring in thing.rings]
                 annotations.append(annotation)

@@ -43,9 +43,11 @@ def coco(root):
     pictures(root / 'images' / 'val')
 
 
+ABOVE = [{'id': 0, 'name': 'things', 'supercategory': 'none'}]   # Roboflow's first category
+
+
 def roboflow_coco(root):
-    above = [{'id': 0, 'name': 'things', 'supercategory': 'none'}]
-    write(root / 'val' / '_annotations.coco.json', coco_content(above=above))
+    write(root / 'val' / '_annotations.coco.json', coco_content(above=ABOVE))
     pictures(root / 'val')
 
 
@@ -148,6 +150,20 @@ def bare_csv(root):
         [f'{x},{y},{x + w},{y + h},{NAMES[label]}' for label, x, y, w, h in BOXES[stem]] or [',,,,'])]
     write(root / 'val.csv', '\n'.join(lines))
     pictures(root / 'images' / 'val')
+
+
+def wider_text(stems=SIZES):
+    """All objects as faces; newer files have a line of zeros where there is none."""
+    lines = []
+    for stem in stems:
+        lines += [f'0--Parade/{stem}.png', str(len(BOXES[stem]))]
+        lines += [f'{x} {y} {w} {h} 0 0 0 0 0 0 ' for _, x, y, w, h in BOXES[stem]] or ['0 0 0 0 0 0 0 0 0 0 ']
+    return '\n'.join(lines)
+
+
+def wider(root, stems=SIZES):
+    write(root / 'wider_face_split' / 'wider_face_val_bbx_gt.txt', wider_text(stems))
+    pictures(root / 'WIDER_val' / 'images' / '0--Parade', stems)
 
 
 # {name: (what writes it, its key in lib.dataset.registry)}

@@ -1,0 +1,130 @@
+"""WIDER FACE's layout: a text file a set, of pictures with faces.
+
+    wider_face_split/wider_face_train_bbx_gt.txt        the set `train`; so val, or whatever stands there
+        0--Parade/0_Parade_marchingband_1_849.jpg       a picture below WIDER_train/images
+        1                                               its faces
+        449 330 122 149 0 0 0 0 0 0                     x y width height blur expression illumination invalid occlusion
+                                                        pose, pixels; the last six may be absent
+    wider_face_split/wider_face_test_filelist.txt       the set `test`: pictures alone, without annotations
+    WIDER_train/images/<event>/*.jpg
+
+Where a picture has no face, newer files have a line of zeros after the 0, older ones nothing. Faces that are marked as
+invalid are regions that do not count. Source: http://shuoyang1213.me/WIDERFACE/ (readme of wider_face_split).
+"""
+import os
+import re
+from typing import Dict, List, Optional, Tuple
+
+from lib.dataset.formats.converted import ConvertedDataset
+from lib.dataset.formats.pictures import upright_size
+from lib.dataset.formats.source import Picture, Source, Thing, below, sensible
+from lib.dataset.set_choice import ALL
+from lib.dataset.text_list import read_lines
+from lib.dataset.voc_layout import FileIndex
+from lib.dataset.xml_file import number_in
+from lib.utils.errors import SniperError
+
+FACE = 'face'
+INVALID = 7     # column of the mark
+_TRUTH = re.compile(r'(?:wider_face_)?(.+?)_bbx_gt\.txt', re.IGNORECASE)
+_LIST = re.compile(r'(?:wider_face_)?(.+?)_filelist\.txt', re.IGNORECASE)
+_MOST_FACES = 100000    # of a picture
+
+
+class WiderSource(Source):
+    """A folder in WIDER FACE's layout."""
+
+    kind = 'WIDER'
+    looked_for = 'wider_face_split/wider_face_<set>_bbx_gt.txt'
+
+    def __init__(self, folder: str):
+        super().__init__(folder)
+        paths = FileIndex(folder, ('.txt',)).paths()
+        self._truths, self._lists = (_by_set(paths, pattern) for pattern in (_TRUTH, _LIST))
+
+    @classmethod
+    def found_in(cls, folder: str) -> str:
+        found = _by_set(FileIndex(folder, ('.txt',)).paths(), _TRUTH)
+        return below(folder, next(iter(found.values()))) if found else ''
+
+    def class_names(self, pictures) -> List[str]:
+        return [FACE]
+
+    def _own_sets(self):
+        """Those with annotations."""
+        return sorted(self._truths)
+
+    def memberships(self, chosen):
+        return ((self._name(said, image_set), (image_set,)) for image_set, path in self._truths.items()
+                for said, _ in _entries(path))
+
+    def pictures(self, chosen):
+        wanted = chosen.image_set
+        if wanted in self._lists and wanted not in self._truths:
+            for _, line in read_lines(self._lists[wanted], 'image list'):
+                yield self._picture(' '.join(line.split()), [], wanted)
+            return
+        for image_set, path in self._truths.items():
+            if wanted in (ALL, image_set) or wanted not in self._truths:    # a list of pictures names that one
+                for said, rows in _entries(path):
+                    things = [self._thing(row, said) for row in rows]
+                    yield self._picture(said, things, image_set)
+
+    def _picture(self, said, things, image_set) -> Picture:
+        name = self._name(said, image_set)
+        size: Tuple[Optional[float], Optional[float]] = upright_size(self.index.path(name)) or (None, None)
+        return Picture(name, *size, things, (image_set,))
+
+    def _name(self, said, image_set):
+        folder = f'WIDER_{image_set}'
+        return self.index.find(said, folder) or '/'.join([folder, 'images', self.index.name_of(said)])
+
+    def _thing(self, row, said) -> Thing:
+        x, y, width, height = row[:4]
+        return Thing(FACE, (x, y, width, height), crowd=len(row) > INVALID and row[INVALID] == 1)
+
+
+def _by_set(paths, pattern) -> Dict[str, str]:
+    """{set: path} of the files that are called so."""
+    named = [(pattern.fullmatch(os.path.basename(path)), path) for path in paths]
+    return {match.group(1): path for match, path in named if match}
+
+
+def _entries(path: str):
+    """(picture, rows of four numbers or more) of each entry. SniperError: the file is none, or is cut."""
+    lines = read_lines(path, 'annotation file')
+    place = 0
+    while place < len(lines):
+        number, said = lines[place][0], ' '.join(lines[place][1].split())
+        if _numbers(said):
+            raise SniperError(f'annotation file {path} line {number}: {said!r:.60} stands where the path of a picture '
+                              'is wanted: a count of faces before it is wrong')
+        count = lines[place + 1][1].strip() if place + 1 < len(lines) else ''
+        if not (count.isascii() and count.isdigit() and len(count) < 9 and int(count) <= _MOST_FACES):
+            raise SniperError(f'annotation file {path} line {number}: the number of faces is wanted after '
+                              f'{said!r:.60}, got {count!r:.40}' + ('' if count else ': is the file cut short?'))
+        wanted = int(count)
+        rows = [_numbers(line) for _, line in lines[place + 2:place + 2 + wanted]]
+        if len(rows) < wanted or not all(rows):
+            there = next((number for number, row in enumerate(rows) if not row), len(rows))
+            raise SniperError(f'annotation file {path} line {number}: {said!r:.60} has {wanted} faces by its count and '
+                              f'{there} lines of them: is the file cut short?')
+        place += 2 + wanted
+        if not wanted and place < len(lines) and not any(_numbers(lines[place][1]) or (1,)):
+            place += 1      # the line of zeros
+        yield said, rows
+
+
+def _numbers(line) -> Tuple[float, ...]:
+    """Four to ten numbers of a line; none if it is another one."""
+    words = line.split()
+    if not 4 <= len(words) <= 10:
+        return ()
+    numbers = [number_in(word) for word in words]
+    return () if None in numbers or not sensible(numbers) else tuple(numbers)
+
+
+class WiderDataset(ConvertedDataset):
+    """One set of a folder in WIDER FACE's layout."""
+
+    source_class = WiderSource

@@ -1,0 +1,94 @@
+"""The parts that data are joined of: sets of one folder, or of several folders in whatever formats.
+
+dataset.dataset_path holds one folder, or several joined by '+' (a list in a file). dataset.image_set then holds the
+sets of all of them, or one entry a folder, with commas between.
+"""
+import os
+from typing import List, NamedTuple, Sequence
+
+import numpy as np
+
+from lib.dataset.base import Dataset, shortened
+from lib.dataset.class_choice import ClassChoice
+from lib.dataset.registry import get_dataset
+from lib.utils.errors import SniperError
+from lib.utils.user_path import user_path
+
+
+class Part(NamedTuple):
+    """One set. source: number of its folder."""
+
+    source: int
+    path: str
+    image_set: str
+
+
+def parts_of(keys, key: str) -> List[Part]:
+    """Parts that dataset.<key> ('image_set' or 'test_image_set') names; keys: section `dataset` of the configuration.
+
+    SniperError: a name is empty, or the commas do not fit the folders.
+    """
+    paths, names = source_paths(keys.dataset_path), keys[key]
+    of_source = names.split(',') if len(paths) > 1 else [names]
+    if len(of_source) not in (1, len(paths)):
+        raise SniperError(f'dataset.{key} {names!r} has {len(of_source)} entries between commas, and dataset_path '
+                          f'{len(paths)} folders: write one entry for all, or one for each')
+    of_source = of_source * len(paths) if len(of_source) == 1 else of_source
+    parts = [Part(number, path, name.strip()) for number, (path, of_path) in enumerate(zip(paths, of_source))
+             for name in of_path.split('+')]
+    if not all(part.image_set for part in parts):
+        raise SniperError(f'dataset.{key} {names!r} has an empty part: write names joined by single "+"')
+    return parts
+
+
+def source_paths(dataset_path: str) -> List[str]:
+    """Folders out of dataset.dataset_path. A folder whose name holds a '+' is one, if it is there."""
+    paths, rest = [], dataset_path
+    while '+' in rest and not os.path.exists(rest):
+        pieces = rest.split('+')
+        ends = [end for end in range(1, len(pieces)) if os.path.exists(user_path('+'.join(pieces[:end])))]
+        end = ends[-1] if ends else 1
+        paths.append(user_path('+'.join(pieces[:end])))
+        rest = '+'.join(pieces[end:])
+    paths.append(user_path(rest) if paths else rest)
+    if len(paths) > 1 and not all(path.strip() for path in paths):
+        raise SniperError(f'dataset.dataset_path {dataset_path!r} has an empty part: join folders by single "+"')
+    return paths
+
+
+def open_parts(keys, parts: Sequence[Part], masks: bool = False) -> List[Dataset]:
+    """Data sets of the parts. Where there are several folders, their names go before those of their sets."""
+    choice = ClassChoice(keys.CLASSES) if keys.CLASSES else None
+    several, opened = len({part.path for part in parts}) > 1, []
+    for part in parts:
+        dataset = get_dataset(keys.dataset, part.image_set, keys.root_path, part.path, bool(masks), choice)
+        if several:
+            dataset.name = f'{os.path.basename(os.path.normpath(part.path))}_{dataset.name}'
+        opened.append(dataset)
+    names = [dataset.name for dataset in opened]
+    for dataset, part in zip(opened, parts):
+        if names.count(dataset.name) > 1:
+            dataset.name = f'{part.source + 1}_{dataset.name}'
+    return opened
+
+
+def one_sided_lines(parts: Sequence[Part], counts: np.ndarray, classes: Sequence[str]) -> List[str]:
+    """Warnings about classes that only one of several folders labels. counts: (parts, classes) objects."""
+    paths = {part.source: part.path for part in parts}
+    of_source = np.stack([counts[[part.source == source for part in parts]].sum(axis=0) for source in paths])
+    alone = (of_source > 0).sum(axis=0) == 1
+    alone[0] = False
+    lines = []
+    for path, objects in zip(paths.values(), of_source):
+        names = [name for name, its_own, count in zip(classes, alone, objects) if its_own and count]
+        if names and len(paths) > 1:
+            lines.append(f'only {path} labels {shortened(names)}: where the pictures of the other folders show these, '
+                         'they are trained as background and count as wrong detections; label them there too, or '
+                         'leave the classes out (dataset.CLASSES)')
+    return lines
+
+
+def joined_line(parts: Sequence[Part], pictures: Sequence[int], classes: Sequence[str]) -> str:
+    """What several folders were joined to."""
+    said = ', '.join(f'{part.path} ({part.image_set}, {count} pictures)' for part, count in zip(parts, pictures))
+    return f'joined by the names of their classes: {said}; {len(classes) - 1} classes: {shortened(classes[1:], 10)}'
