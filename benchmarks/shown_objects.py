@@ -16,7 +16,7 @@ class Shown(NamedTuple):
     pixels: np.ndarray         # (batches,) int64 of pictures, without the padding of the network's input
     scales: np.ndarray         # (batches, scales) int64 samples
     objects: np.ndarray        # (batches, 3) int64 valid objects: small, medium, large by the area of their boxes
-    sides: List[np.ndarray]    # of all small, medium, large: (n,) square root of the area that the network sees, its pixels
+    sides: List[np.ndarray]    # of all small, medium, large: (n,) root of the area that the network sees
 
     def facts(self, batches: int) -> dict:
         """Sums over the first `batches`, and median sides of all, fit for JSON."""

@@ -1,12 +1,12 @@
 """What SNIPER gains over full images: python -m benchmarks.sniper_gain [--seeds 1 2] [--scale_weights 1 1 3] [options]
 
 Trains the network of a configuration from random weights, with the same number of pixels a part: on chips of all
-scales as configured, on these with TRAIN.SCALE_WEIGHTS, and on whole images at the middle scale of the test, where every
-object is valid (whole_keys says what makes this fair). Each is tested after every part, as it is meant to be: on the
-pyramid, or at the one scale, and trains until that does not get better (benchmarks/plateau.py). What is done is kept: the
-same command goes on where it was ended, --show tells how far it is. At the end all are tested both ways, and on the
-pyramid without its valid ranges. Prints tables and one JSON line, which also goes to OUT/sniper_gain.json. Exit status 1
-unless one of the trainings on chips has the higher AP on small and on large objects with every seed.
+scales as configured, on these with TRAIN.SCALE_WEIGHTS, and on whole images at the middle scale of the test, where
+every object is valid (whole_keys says what makes this fair). Each is tested after every part, as it is meant to be:
+on the pyramid, or at the one scale, and trains until that does not get better (benchmarks/plateau.py). What is done
+is kept: the same command goes on where it was ended, --show tells how far it is. At the end all are tested both ways,
+and on the pyramid without its valid ranges. Prints tables and one JSON line, which also goes to OUT/sniper_gain.json.
+Exit status 1 unless one of the trainings on chips has the higher AP on small and on large objects with every seed.
 """
 import argparse
 import os
@@ -119,8 +119,8 @@ def as_many_pixels(args, roidb, chips, name, keys):
     shown, wanted = shown_objects(config, roidb), chips.shown['pixels']
     pixels = np.cumsum(shown.pixels)
     if pixels[-1] < wanted:
-        raise SniperError(f'an epoch of {name} on {args.data} has {pixels[-1]} pixels, {chips.batches} batches of chips '
-                          f'{wanted}: give fewer --batches')
+        raise SniperError(f'an epoch of {name} on {args.data} has {pixels[-1]} pixels, {chips.batches} batches of '
+                          f'chips {wanted}: give fewer --batches')
     batches = int(np.abs(pixels - wanted).argmin()) + 1
     warmup = round(config.TRAIN.warmup_step * batches / chips.batches)
     return Arm(name, dict(keys, **{'TRAIN.MAX_BATCHES': batches, 'TRAIN.warmup_step': warmup}), batches,

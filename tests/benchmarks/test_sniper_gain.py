@@ -44,7 +44,8 @@ def arguments(data, out, *more):
 def test_parts_show_the_same_pixels(data, tmp_path):
     args = sniper_gain.parse(arguments(data, tmp_path))
     chips, whole, weighted = sniper_gain.make_arms(args)
-    assert [arm.name for arm in (chips, whole, weighted)] == [sniper_gain.CHIPS, sniper_gain.WHOLE, sniper_gain.WEIGHTED]
+    names = [arm.name for arm in (chips, whole, weighted)]
+    assert names == [sniper_gain.CHIPS, sniper_gain.WHOLE, sniper_gain.WEIGHTED]
     assert chips.batches == 2 and chips.keys['TRAIN.MAX_BATCHES'] == 2
     assert chips.shown['pixels'] <= chips.padded == 8 * 32 ** 2
     images = whole.keys['TRAIN.BATCH_IMAGES']
