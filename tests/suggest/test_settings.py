@@ -107,6 +107,12 @@ def test_mistakes(tmp_path, words, said):
         run(data(tmp_path), str(tmp_path / 'out.yml'), *words)
 
 
+def test_the_place_of_the_file_is_tried_first(tmp_path, monkeypatch):
+    monkeypatch.setattr('lib.dataset.image_sets.find_image_sets', None)
+    with pytest.raises(SniperError, match='cannot write'):
+        run(str(tmp_path), str(tmp_path), '--force')
+
+
 def test_no_objects(tmp_path):
     folder = make_folder(tmp_path, {'train': content({1: []}), 'val': content({2: []})})
     with pytest.raises(SniperError, match='no image of train has an object'):
