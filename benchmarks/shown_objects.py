@@ -30,7 +30,8 @@ def shown_objects(config, roidb) -> Shown:
     """Of the first epoch of a training on chips or whole images by `config`; roidb: list of records."""
     from lib.iterators import TrainIterator
     train, count = config.TRAIN, config.TRAIN.BATCH_IMAGES
-    pixels, scales, objects, sides = [], [], [], [[], [], []]
+    pixels, scales, objects = [], [], []  # type: list, list, list
+    sides: List[list] = [[], [], []]
     with TrainIterator(roidb, config, count, num_workers=0) as iterator:
         iterator.start_epoch(0)
         for image, chip in iterator.epoch_chips():
