@@ -45,7 +45,8 @@ def write_joined(folder: str, out: str, name: str, canvas: Tuple[int, int], most
     `out` -> (pictures, objects, share of their pixels that is not grey)."""
     pictures, categories = read_set(folder, name)
     large, covered = packed(pictures, canvas)
-    large, covered = (found[:most or len(large)] for found in (large, covered))
+    most = most or len(large)
+    large, covered = large[:most], covered[:most]
     write_set(out, large, categories, name)
     return len(large), sum(len(picture.labels) for picture in large), float(np.mean(covered)) if covered else 0.0
 
@@ -96,7 +97,8 @@ def packed(pictures: Sequence[Picture], canvas: Tuple[int, int]) -> Tuple[List[P
 def filled(items: Sequence, lengths: Sequence[int], limit: int) -> Iterator[list]:
     """Items one after another in groups of at most `limit` long; the last group only where another item as long as its
     last would not fit in either."""
-    group, used = [], 0
+    group: list = []
+    used = 0
     for item, length in zip(items, lengths):
         if group and used + length > limit:
             yield group

@@ -87,8 +87,9 @@ class ChipSampler:
         sides = scaled_size(record['width'], record['height'], scales[level])
         x, y = (int(rng.integers(max(0, side - size) + 1)) for side in sides)
         width, height = (max(1, min(size, side)) for side in sides)
-        box = tuple(corner / scales[level] for corner in (x, y, x + width - 1, y + height - 1))
-        return Window(box, scales[level], scales[level], height, width, level, True)
+        scale = scales[level]
+        box = (x / scale, y / scale, (x + width - 1) / scale, (y + height - 1) / scale)
+        return Window(box, scale, scale, height, width, level, True)
 
     def draw_stride(self, rng) -> int:
         """A stride of the candidate grid, drawn from numpy Generator `rng`."""

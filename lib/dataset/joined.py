@@ -37,7 +37,7 @@ class JoinedDataset(Dataset):
         return CompactRoidb.from_records(dict(records[place], image_id=image_id)
                                          for place, image_id in zip(self._order, self.image_ids))
 
-    def parts(self) -> List[CompactRoidb]:
+    def parts(self) -> List[Sequence[dict]]:
         """Records of each data set, with labels of the united classes."""
         return [relabelled(roidb, labels) for roidb, labels in zip(self._roidbs, self._labels)]
 

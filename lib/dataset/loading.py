@@ -67,11 +67,12 @@ def load_test_dataset(config) -> tuple:
     """
     places = parts_of(config.dataset, 'test_image_set')
     opened = open_parts(config.dataset, places)
-    dataset = opened[0] if len(opened) == 1 else JoinedDataset(opened)
+    joined = JoinedDataset(opened) if len(opened) > 1 else None
+    dataset = joined or opened[0]
     _say_number_of_classes(config, dataset.name, dataset.num_classes)
     roidb = dataset.roidb()
-    if len(opened) > 1:
-        _say_joined(places, dataset.parts(), dataset.classes)
+    if joined:
+        _say_joined(places, joined.parts(), joined.classes)
     absent = [(path, reason) for path, reason in _why_unreadable(roidb) if reason]
     if absent and 2 * len(absent) >= len(roidb):
         path, reason = absent[0]

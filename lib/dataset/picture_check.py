@@ -8,8 +8,8 @@ from lib.dataset.base import NAMED_IN_WARNING
 from lib.dataset.picture_hash import PictureHash, picture_hash, same_pictures
 from lib.dataset.set_choice import is_union
 from lib.image import ImageFile
-from lib.image.notices import DEPTH, END, ORIENTATION, SIZE
 from lib.image.formats import ENDINGS
+from lib.image.notices import DEPTH, END, ORIENTATION, SIZE
 from lib.utils.errors import SniperError, printable
 from lib.utils.processes import num_cores
 

@@ -12,8 +12,15 @@ import functools
 import os
 from typing import Counter, List, NamedTuple, Tuple
 
-from lib.dataset.class_list import (BACKGROUND, FILE_NAME, class_list_path, count_of, is_ignored, read_class_list,
-                                    usual_spellings)
+from lib.dataset.class_list import (
+    BACKGROUND,
+    FILE_NAME,
+    class_list_path,
+    count_of,
+    is_ignored,
+    read_class_list,
+    usual_spellings,
+)
 from lib.dataset.said_once import say_once
 from lib.dataset.voc_annotations import read_annotation
 from lib.dataset.voc_layout import FileIndex

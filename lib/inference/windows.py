@@ -31,6 +31,6 @@ class ScaleWindows:
 def image_slices(entry, config, index: int) -> List:
     """Slices of a roidb record's image for scale `index`: squares of TEST.SLICES pixels of the network's input."""
     width, height = entry['width'], entry['height']
-    sides = [max(1, round(config.TEST.SLICES[index] / scale))
-             for scale in get_task(config, 'test').test_scales(index, width, height)]
-    return slice_windows(width, height, *sides, config.TEST.SLICE_OVERLAP)
+    side_x, side_y = (max(1, round(config.TEST.SLICES[index] / scale))
+                      for scale in get_task(config, 'test').test_scales(index, width, height))
+    return slice_windows(width, height, side_x, side_y, config.TEST.SLICE_OVERLAP)

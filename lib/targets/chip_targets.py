@@ -7,8 +7,15 @@ from lib.bbox.anchors import anchor_base
 from lib.bbox.boxes import as_boxes, covered
 from lib.chips.window import Window
 from lib.targets.anchor_targets_ext import Labeller
-from lib.targets.chip_boxes import (MIN_SIDE, ChipBoxes, chip_boxes, objects_on_chip, objects_with_row,
-                                    regions_on_chip, write_gt_boxes)
+from lib.targets.chip_boxes import (
+    MIN_SIDE,
+    ChipBoxes,
+    chip_boxes,
+    objects_on_chip,
+    objects_with_row,
+    regions_on_chip,
+    write_gt_boxes,
+)
 from lib.targets.focus_labels import FocusSizes, ignore_focus, write_focus_labels
 from lib.targets.polygons import to_window, write_polygons
 

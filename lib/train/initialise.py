@@ -148,7 +148,8 @@ def _rows_by_name(config, classes, start, shapes, given):
 
 def init_parameters(step, detector, config, classes: Sequence[str] = ()):
     """Fill a bound TrainingStep: pretrained values where there are some, initialisers (seeded) for the rest."""
-    first = pretrained_values(config, *step.shapes(), detector.new_parameters(step.symbol),
+    shapes, aux_shapes = step.shapes()
+    first = pretrained_values(config, shapes, aux_shapes, detector.new_parameters(step.symbol),
                               optional_parameters(step.symbol), classes)
     mx.random.seed(config.TRAIN.SEED)
     np.random.seed(config.TRAIN.SEED)  # some of MXNet's initialisers draw from NumPy

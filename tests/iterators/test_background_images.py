@@ -6,7 +6,7 @@ from lib.chips.chip_sampler import ChipSampler, ChipSettings
 from lib.chips.samplers import chosen_background
 from lib.chips.statistics import count_chips
 from lib.iterators.train import TrainIterator
-from tests.iterators.scenes import small_config, make_roidb
+from tests.iterators.scenes import make_roidb, small_config
 
 
 def epoch_of(roidb, epoch=0, **train):

@@ -317,20 +317,25 @@ def test_momentum_and_decay_reach_the_right_parameters(tmp_path, rule, endings, 
             np.testing.assert_allclose(value.asnumpy(), expected, rtol=1e-6, err_msg=name)
 
 
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
 def test_a_new_run_sets_the_earlier_one_aside(tmp_path, caplog):
     """All of it, with its first checkpoint: no later epoch is left, and the earlier run can be gone on with there."""
     prefix = str(tmp_path / 'S')
     run(prefix, config=make_config(lr=0.05))
-    earlier = {name: (tmp_path / name).read_bytes() for name in os.listdir(str(tmp_path))}
+    earlier = contents(tmp_path)
     with pytest.raises(Killed):
         run(prefix, on_batch=at(0, 2, kill))
-    assert earlier == {name: (tmp_path / name).read_bytes() for name in os.listdir(str(tmp_path))}
+    killed, = set(contents(tmp_path)) - set(earlier)    # what it measured
+    assert contents(tmp_path) == dict(earlier, **{killed: (tmp_path / killed).read_bytes()}) and 'metrics' in killed
     run(prefix, config=make_config(end_epoch=1))
     assert 'are set aside when this one saves its first' in caplog.text
     place, = (name for name in os.listdir(str(tmp_path)) if name.startswith('before-'))
-    assert earlier == {name: (tmp_path / place / name).read_bytes() for name in os.listdir(str(tmp_path / place))}
-    assert sorted(set(os.listdir(str(tmp_path))) - {place}) == ['S-0001.json', 'S-0001.params', 'S-0001.states',
-                                                                'S-run.json', 'S-symbol.json']
+    assert {name: content for name, content in contents(tmp_path / place).items() if name != killed} == earlier
+    assert sorted(name for name in contents(tmp_path) if 'metrics' not in name) == [
+        'S-0001.json', 'S-0001.params', 'S-0001.states', 'S-run.json', 'S-symbol.json']
     assert run(str(tmp_path / place / 'S'), resume=True, config=make_config(lr=0.05, end_epoch=3))[1].started == [
         (2, 0)]
 

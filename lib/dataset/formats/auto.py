@@ -1,4 +1,5 @@
 """Which format a folder is in (`dataset.dataset auto`): the first of FORMATS of which something lies there."""
+import functools
 import os
 import re
 from typing import Callable, Dict, List, NamedTuple, Optional
@@ -58,11 +59,15 @@ def _voc(folder):
     return ''
 
 
+def _sets_of(source, folder: str) -> List[str]:
+    return source(folder).sets()
+
+
 # The one that counts first where a folder holds several.
 FORMATS = (Format('coco', 'annotations/instances_<set>.json, <set>/_annotations.coco.json or another .json with '
                   '"images" and "annotations"', _coco, _coco_sets),
            Format('PascalVOC', '.xml files with <annotation>', _voc, set_names)) + tuple(
-    Format(name, source.looked_for, source.found_in, lambda folder, source=source: source(folder).sets())
+    Format(name, source.looked_for, source.found_in, functools.partial(_sets_of, source))
     for name, source in (
         ('wider', WiderSource), ('cvat', CvatSource), ('yolo', YoloSource), ('labelme', LabelmeSource),
         ('csv', CsvSource)))

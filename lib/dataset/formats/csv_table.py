@@ -70,7 +70,8 @@ class CsvSource(Source):
 
     def _table(self, path, file_set) -> Dict[Tuple[str, str], Picture]:
         """{(picture, set): Picture} of one file."""
-        name, columns, found = below(self.folder, path), {}, {}
+        name, columns = below(self.folder, path), {}  # type: str, dict
+        found: Dict[Tuple[str, str], Picture] = {}
         names: Dict[str, str] = {}
         for number, line in read_lines(path, 'table'):
             fields = _fields(line)
