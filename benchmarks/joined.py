@@ -37,6 +37,8 @@ def main(argv=None) -> int:
 def size(text: str) -> Tuple[int, int]:
     """'4000x3000' -> (4000, 3000)."""
     width, height = map(int, text.split('x'))
+    if min(width, height) < 1:
+        raise ValueError(text)
     return width, height
 
 

@@ -18,7 +18,7 @@ from typing import Dict, List, NamedTuple, Sequence
 from lib import cli
 from lib.dataset.coco_file import NO_SIZE
 from lib.dataset.image_sets import ImageSets, checked_sets, find_image_sets
-from lib.dataset.object_check import balance_findings, class_counts, object_findings
+from lib.dataset.object_check import balance_findings, class_counts, object_findings, training_findings
 from lib.dataset.picture_check import Finding, copy_findings, picture_findings, read_pictures, unlisted_findings
 from lib.dataset.registry import get_dataset
 from lib.utils.errors import SniperError
@@ -92,6 +92,8 @@ def check_data(folder: str, found: ImageSets, progress=lambda read, total: None)
                                 + '; '.join(f'{path} {reason}' for path, reason in list(missing.items())[:3])))
     findings += picture_findings(facts) + copy_findings(facts, sets, found.training) + object_findings(roidbs)
     counts = {name: class_counts(classes[name], roidb) for name, roidb in roidbs.items()}
+    if counts.keys() >= set(found.training):
+        findings += training_findings(counts, found.training)
     if counts.keys() >= {*found.training, found.test} and not found.shared:
         findings += balance_findings(counts, found.training, found.test)
     findings += unlisted_findings(set().union(*sets.values())) if sets else []

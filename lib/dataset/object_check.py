@@ -62,6 +62,14 @@ def class_counts(classes: Sequence[str], roidb: Sequence) -> Dict[str, int]:
     return dict(zip(classes[1:], counts[1:].tolist()))
 
 
+def training_findings(counts: Dict[str, Dict[str, int]], training: Sequence[str]) -> List[Finding]:
+    """Nothing to train on, which training refuses. counts: {set: {class: objects}}."""
+    if any(sum(counts[part].values()) for part in training):
+        return []
+    return [Finding(True, 'balance', 1, f'no object in {" + ".join(training)} can be trained on: label some, or name '
+                    'other sets by --train')]
+
+
 def balance_findings(counts: Dict[str, Dict[str, int]], training: Sequence[str], test: str) -> List[Finding]:
     """Classes that are missing or rare. counts: {set: {class: objects}}."""
     names = list(dict.fromkeys(name for of_set in counts.values() for name in of_set))

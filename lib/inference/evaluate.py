@@ -15,6 +15,7 @@ from lib.inference.autofocus import PixelReport, focus_recall, small
 from lib.inference.classes import classes_of_test
 from lib.inference.detect import detect
 from lib.inference.detection_store import DetectionStore
+from lib.inference.other_test import load_other
 from lib.inference.pictures import draw_all, draw_chips, draw_scales
 from lib.inference.predictors import PredictorFactory
 from lib.inference.results import take_folder
@@ -94,6 +95,8 @@ def run_test(config, cfg_path: str, save_prefix: str, draw: bool = False,
     SniperError when all is done and written, if images could not be read, or pictures not be written.
     """
     test = prepare(config, cfg_path, save_prefix)
+    if page is not None and page.other:
+        load_other(page.other, test.roidb, test.dataset.classes)    # before hours of work: it may be of other images
     store = DetectionStore(test.root, config, test.roidb, test.digest)
     found = detect_images(test, test.roidb, store)
     return report(test, store, found, draw, config.TEST.VISUALIZE_INTERMEDIATE_SCALES, page)

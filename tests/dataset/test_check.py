@@ -128,3 +128,12 @@ def test_the_place_of_the_report_is_tried_first(folder, monkeypatch):
     monkeypatch.setattr(check, 'check_data', None)
     with pytest.raises(SniperError, match='cannot write'):
         check.main([folder, '--json', folder])
+
+
+def test_nothing_to_train_on(tmp_path):
+    folder = yolo(tmp_path)
+    for number in range(4):
+        open(f'{folder}/{number}.txt', 'w', encoding='utf-8').close()
+    report = findings(folder)[0]
+    assert report.status == 1 and any('no object in split_train can be trained on' in finding.text
+                                      for finding in report.findings if finding.mend)

@@ -1,11 +1,13 @@
 """Results of an earlier test: found, read, and refused when they are not those of these images."""
 import json
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from lib.bbox.detections import Detections
+from lib.inference import evaluate
 from lib.inference.detection_store import rows_of
 from lib.inference.other_test import FINAL, KEPT, find_results, load_kept, load_other
 from lib.utils.errors import SniperError
@@ -34,6 +36,13 @@ def test_images_and_classes_are_matched_by_name(tmp_path):
 def test_other_images(tmp_path):
     with pytest.raises(SniperError, match='is of other images: 1 of the 4 of this test are not among its 3'):
         load_other(write(tmp_path), ROIDB + [{'image_id': 'new'}], CLASSES)
+
+
+def test_other_images_are_refused_before_the_test(tmp_path, monkeypatch):
+    setup = SimpleNamespace(roidb=ROIDB + [{'image_id': 'new'}], dataset=SimpleNamespace(classes=CLASSES))
+    monkeypatch.setattr(evaluate, 'prepare', lambda *_: setup)
+    with pytest.raises(SniperError, match='is of other images'):    # else the store would miss its folder
+        evaluate.run_test(None, '', '', page=evaluate.PageRequest(write(tmp_path)))
 
 
 @pytest.mark.parametrize('changes', [
