@@ -18,7 +18,7 @@ from configs.defaults import KEYS
 from configs.derived import derive
 from configs.keys import ALL_KEYS, declared_keys, default_values, key_names
 from configs.schema import FLOAT, INT_OR_INTS, PATH, PATHS, TEXT, TEXTS, ConfigError, Key
-from configs.yaml_files import read_yaml
+from configs.yaml_files import read_yaml, texts_in
 from lib.utils.errors import SniperError
 from lib.utils.user_path import user_path
 
@@ -161,13 +161,13 @@ def _assign(section, name, value, source):
 
 
 def _parse(text, declared):
-    """A word of the command line -> value: the Python literal it is, or else the text itself."""
+    """A word of the command line -> value: the Python literal it is, a list of texts without quotes, else the text."""
     if not isinstance(text, str):
         return text
     try:
         value = ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return text
+        return texts_in(text) if declared.kind is TEXTS else text
     if declared.kind in (TEXT, PATH, PATHS) and isinstance(value, (int, float, tuple)) and not isinstance(value, bool):
         return text  # 5.33, 0,1: the key is a text, so what was typed is meant
     if declared.kind is FLOAT and type(value) is int and abs(value) < 2 ** 128:  # beyond, it is none

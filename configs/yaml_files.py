@@ -3,7 +3,7 @@
 Files are untrusted: the safe loader plus `!!python/tuple`, which the original's files write pairs with.
 """
 import math
-from typing import Dict, Tuple
+from typing import Dict, List, Tuple, Union
 
 import yaml
 
@@ -40,6 +40,16 @@ def _refuse(loader, node):
 
 _Loader.add_constructor('tag:yaml.org,2002:python/tuple', _construct_tuple)
 _Loader.add_constructor(None, _refuse)
+
+
+def texts_in(text: str) -> Union[str, List[str]]:
+    """'[car, "ignore = van + tram"]', with or without quotes as in a file -> list of its texts; what is none -> the
+    text itself."""
+    try:
+        found = yaml.load(text, Loader=_Loader) if text.strip().startswith('[') else None    # a safe loader
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return text
+    return found if isinstance(found, list) and all(isinstance(one, str) for one in found) else text
 
 
 def read_yaml(path: str, what: str = 'configuration file') -> Tuple[dict, Dict[str, int]]:

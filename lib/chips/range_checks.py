@@ -38,7 +38,7 @@ def order_warnings(section: str, scales: Sequence[SeenScale]) -> List[str]:
         return [f'TRAIN.SCALES do not go from fine to coarse ({factors}), but chips take the first for the finest and '
                 f'the last for the coarsest: --set {_setting(section, _ascending(ordered))}']
     if section == 'TRAIN' and crossed.mean() > CROSSED:
-        fixed = [scale._replace(definition=f'{np.median(scale.factor[~crossed]):.2g}x') for scale in scales]
+        fixed = [scale._replace(definition=_factor_text(np.median(scale.factor[~crossed]))) for scale in scales]
         return [f'TRAIN.SCALES stand in another order on {100 * crossed.mean():.0f} % of the pictures, for factors and '
                 f'sizes in pixels cross there: --set {_setting(section, fixed, ranges=False)}']
     # A factor and a long side stand in either order, by the picture; factors among themselves do not.
@@ -177,8 +177,13 @@ def _room_for(scales, sizes, lost, fits):
     return f': --set {_setting("TRAIN", list(scales[:-1]) + [_at(scales[-1], allowed / longest)], ranges=False)}'
 
 
+def _factor_text(factor):
+    """As TRAIN.SCALES has it, two digits of it or all before the point: '0.67x', '140x'."""
+    return f'{float(f"{factor:.2g}"):g}x'
+
+
 def _at(scale, factor):
-    return scale._replace(definition=f'{factor:.2g}x')
+    return scale._replace(definition=_factor_text(factor))
 
 
 def small_warnings(scales: Sequence[SeenScale], sizes: ObjectSizes, least: int) -> List[str]:

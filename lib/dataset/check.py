@@ -16,12 +16,13 @@ import time
 from typing import Dict, List, NamedTuple, Sequence
 
 from lib import cli
+from lib.dataset.coco_file import NO_SIZE
 from lib.dataset.image_sets import ImageSets, checked_sets, find_image_sets
 from lib.dataset.object_check import balance_findings, class_counts, object_findings
 from lib.dataset.picture_check import Finding, copy_findings, picture_findings, read_pictures, unlisted_findings
 from lib.dataset.registry import get_dataset
 from lib.utils.errors import SniperError
-from lib.utils.files import text_writer
+from lib.utils.files import check_writable, text_writer
 from lib.utils.reachable import why_unreadable
 from lib.utils.user_path import user_path
 
@@ -120,7 +121,8 @@ def _read_sets(folder, found):
     finally:
         logger.removeHandler(collected)
         logger.propagate = before
-    return roidbs, classes, findings + [Finding(False, 'annotations', 1, text) for text in collected.texts]
+    findings = list(dict.fromkeys(findings))    # a folder that is refused is so for each of its sets
+    return roidbs, classes, findings + [Finding(NO_SIZE in text, 'annotations', 1, text) for text in collected.texts]
 
 
 def parse_arguments(argv: Sequence[str] = None):
@@ -138,6 +140,8 @@ def main(argv=None) -> int:
     args = parse_arguments(argv)
     cli.setup_logging()
     found = checked_sets(find_image_sets(args.folder), args.train, args.test)
+    if args.json:
+        check_writable(args.json)
     print(f'{args.folder}: {found.format}, training on {" + ".join(found.training)}, testing on {found.test}')
     report = check_data(args.folder, found, _Progress())
     print('\n'.join(report.lines()))

@@ -22,7 +22,7 @@ _NO_BOX = 'boxes are not four finite numbers and are left out'
 _NO_IMAGE = 'annotations belong to no image of the file and are left out'
 _NO_CATEGORY = 'annotations have a category_id that is not among the categories and are left out'
 _SHARED = 'images have the id of another image, where ids must be unique, and are left out with their annotations'
-_NO_SIZE = 'images have no usable width and height, nor a picture that tells them, and are left out'
+NO_SIZE = 'images have no usable width and height, nor a picture that tells them, and are left out'
 _WRONG_ID = 'images have an id that is neither a whole number nor text and are left out'
 
 
@@ -151,7 +151,7 @@ class CocoFile:
         warnings.refuse_most(total, {
             _SHARED: 'ids must be unique: an id occurs twice if several files were joined without counting anew',
             _WRONG_ID: 'number the images', 'images have no "id" and are left out': 'number the images',
-            _NO_SIZE: 'write width and height in pixels, or check that the pictures lie in images/<set> of '
+            NO_SIZE: 'write width and height in pixels, or check that the pictures lie in images/<set> of '
                       'dataset.dataset_path'})
         self.notes += warnings.lines()
         # Numbers before texts: a file may hold either, and the order must not depend on anything else.
@@ -187,7 +187,7 @@ class CocoFile:
         if None in sides:
             sides = picture_size(image)
             if sides is None:
-                warnings.add(_NO_SIZE, image['id'])
+                warnings.add(NO_SIZE, image['id'])
                 return False
             self.sizes_read += 1
             warnings.add('images have no usable width and height: they are read from the pictures', image['id'])

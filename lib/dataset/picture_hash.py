@@ -39,8 +39,8 @@ def picture_hash(pixels: np.ndarray) -> PictureHash:
 
 
 def same_pictures(hashes: Sequence[PictureHash]) -> Tuple[List[Tuple[int, int]], List[Tuple[int, int]]]:
-    """Pairs (place, later place) of the same pixels, and of copies saved anew; of several copies, each with the first.
-    """
+    """Pairs (place, later place) of the same pixels, and of copies saved anew: as many as join all that are alike, so
+    that n pictures of one kind, directly or by others between them, make n - 1 pairs."""
     exact: List[Tuple[int, int]] = []
     firsts: Dict[bytes, int] = {}
     for place, one in enumerate(hashes):
@@ -56,15 +56,17 @@ def _copies(hashes, kept):
     if len(kept) < 2:
         return []
     bits = np.stack([hashes[place].bits for place in kept]).astype(np.float32)
-    count, found, known = bits.shape[1], [], set()
+    count, found, group = bits.shape[1], [], {place: [place] for place in kept}
     for begin in range(0, len(kept), _BLOCK):
         apart = (count - bits[begin:begin + _BLOCK] @ bits[begin:].T) / 2
         for row, column in zip(*np.nonzero(apart <= BITS_APART)):
             if row >= column:
                 continue
             one, other = kept[begin + row], kept[begin + column]
-            if other not in known and _alike(hashes[one], hashes[other]):
-                known.add(other)
+            if group[one] is not group[other] and _alike(hashes[one], hashes[other]):
+                group[one] += group[other]
+                for place in group[other]:
+                    group[place] = group[one]
                 found.append((one, other))
     return found
 

@@ -19,11 +19,12 @@ logger = logging.getLogger(__name__)
 
 TRAIN, VAL = 'split_train', 'split_val'     # names of the two sets
 SHARE, SEED = 0.2, 0
-_FORMAT = 1
+_FORMAT = 2
 
 
 def validation_part(sizes: Dict[str, Tuple[float, float]], cache: str = '') -> Set[str]:
-    """{path of a picture: its width and height} -> paths for validation; of two pictures and more, one at least.
+    """{path of a picture: its width and height} -> paths for validation; none if all pictures are the same, else one
+    at least.
 
     cache: file that keeps the answer, which takes reading all pictures; it is made anew when one of these changes.
     """
@@ -36,8 +37,10 @@ def validation_part(sizes: Dict[str, Tuple[float, float]], cache: str = '') -> S
         known = []
         wanted = min(max(int(round(SHARE * len(paths))), 1), len(paths) - 1)
         for _, group in sorted(groups):
-            if len(known) + len(group) <= wanted or not known and len(group) < len(paths):
+            if len(known) + len(group) <= wanted:
                 known += group
+        if not known and len(groups) > 1:   # all are large, as frames of a few still scenes are
+            known = min(groups, key=lambda item: (len(item[1]), item[0]))[1]
         if cache:
             _write(cache, state, known)
     return {paths[place] for place in known}
@@ -49,19 +52,23 @@ def _groups(paths, hashes) -> List[Tuple[str, List[int]]]:
     first = list(range(len(paths)))
     for pairs in same_pictures([hashes[place] for place in readable]):
         for one, other in pairs:
-            first[readable[other]] = first[readable[one]]
+            first[_start(first, readable[other])] = _start(first, readable[one])
     members: Dict[int, List[int]] = {}
     for place in range(len(paths)):
-        start = first[place]
-        while first[start] != start:
-            start = first[start]
-        members.setdefault(start, []).append(place)
+        members.setdefault(_start(first, place), []).append(place)
     found = []
     for places in members.values():
         keys = [hashes[place].exact if hashes[place] is not None else os.path.basename(paths[place]).encode(
             'utf-8', 'surrogateescape') for place in places]
         found.append((hashlib.blake2b(str(SEED).encode() + min(keys), digest_size=16).hexdigest(), places))
     return found
+
+
+def _start(first, place):
+    """The picture that a group is known by."""
+    while first[place] != place:
+        place = first[place]
+    return place
 
 
 def _state(paths: Sequence[str]) -> str:

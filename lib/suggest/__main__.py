@@ -8,11 +8,12 @@ configuration file with comments. `python main_train.py --cfg my.yml` trains wit
 import argparse
 import logging
 import os
+import shlex
 import tempfile
 
 from lib import cli
 from lib.utils.errors import SniperError
-from lib.utils.files import text_writer
+from lib.utils.files import check_writable, text_writer
 from lib.utils.user_path import user_path
 
 logger = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ def _check(args):
         raise SniperError(f'--memory {args.memory:g}: give gigabytes, {LEAST_MEMORY} at least')
     if os.path.exists(args.out) and not args.force:
         raise SniperError(f'{args.out} exists: give another --out, or --force to replace it')
+    check_writable(args.out)
 
 
 def _check_base(config, path):
@@ -168,8 +170,9 @@ def _report(args, classes):
     for purpose in ('train', 'test'):
         check_config(config, purpose)
     lines, warnings, _ = report_training(config, load_training_roidb(config)[0])
-    print('\n'.join(['', *lines, '', f'written: {args.out}. Now:', f'  python main_train.py --cfg {args.out}',
-                     f'  python main_test.py --cfg {args.out} --vis']))
+    print('\n'.join(['', *lines, '', f'written: {args.out}. Now:',
+                     *(f'  python {program} --cfg {shlex.quote(args.out)}{option}'
+                       for program, option in (('main_train.py', ''), ('main_test.py', ' --vis')))]))
     for line in warnings:
         logger.warning('%s', line)
 

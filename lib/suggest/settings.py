@@ -19,6 +19,7 @@ from lib.weights.initial import shipped_models
 from symbols.registry import feature_stride
 
 FEW_PICTURES = 1000     # below which colours are varied: so few are learnt by heart
+ADAM_RATE, ADAM_BATCH, ADAM_WARMUP_RATE = 0.002, 8, 0.0001    # measured: docs/start_from_a_detector.md
 WARM_SHARE = 0.1        # of all updates that warm-up may take
 
 
@@ -128,13 +129,22 @@ def start_entries(config) -> List[Entry]:
         "'' begins with random weights. What that makes of it: docs/start_from_a_detector.md."))]
 
 
+def optimiser_entries(config, batch: int) -> List[Entry]:
+    """Adam for the small networks that ship, what the base says for others, with a rate for `batch` chips."""
+    if config.symbol not in shipped_models():
+        return [Entry('TRAIN.lr', config.TRAIN.lr * batch / config.TRAIN.BATCH_IMAGES)]
+    return [Entry('TRAIN.OPTIMIZER', 'adam', (
+        'Small networks learn faster by it than by SGD: on blood cells AP 0.590 and 0.510 after five minutes.',)),
+        Entry('TRAIN.lr', float(f'{ADAM_RATE * np.sqrt(batch / ADAM_BATCH):.2g}')),
+        Entry('TRAIN.warmup_lr', ADAM_WARMUP_RATE)]
+
+
 def training_entries(config, pictures: int, batch: int, upside_down: bool) -> List[Entry]:
     """What is trained on, before anything is measured."""
-    lr = config.TRAIN.lr * batch / config.TRAIN.BATCH_IMAGES
     entries = [Entry('TRAIN.FLIP_VERTICAL', upside_down, (
         'Copies turned upside down: right for cells and views from above, wrong for faces and streets.',)),
         Entry('TRAIN.IGNORED_OBJECTS', 'ignore', ('Nothing is learnt of crowds and difficult objects.',)),
-        Entry('TRAIN.BATCH_IMAGES', batch), Entry('TRAIN.lr', lr)]
+        Entry('TRAIN.BATCH_IMAGES', batch), *optimiser_entries(config, batch)]
     if pictures < FEW_PICTURES:
         entries.append(Entry('TRAIN.COLOR_JITTER', 0.2, (f'There are {pictures} pictures only.',)))
     return entries

@@ -140,3 +140,9 @@ def test_nothing_breaks_on_odd_data_and_scales(seed):
     assert len(lines) >= 3 + count and all(isinstance(line, str) and '\n' not in line for line in found)
     for sidecar in ({}, {'seen': trained.facts()} if trained else {}, {'config': {'TRAIN.SCALES': 'nonsense'}}):
         report_test(config, records, sidecar)
+
+
+def test_large_factors_are_written_out():
+    """Tiny objects, which only a large factor mends: 110x, which a configuration takes, not 1.1e+02x."""
+    lines = warnings(make_pictures((2, 2.5)), SCALES, '[3x]', RANGES, '[[-1, -1]]')
+    assert any('MIN_OBJECT_SIDE' in line for line in lines) and not any('e+' in line for line in lines)

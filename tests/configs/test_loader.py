@@ -180,7 +180,7 @@ BAD_SETS = {
     ('gpus=cpu',): ["apart: 'gpus cpu', not 'gpus=cpu'"],
     ('TRAIN.lr=1', 'gpus=cpu'): ["apart: 'TRAIN.lr 1'"],
     ('--cfg', 'x.yml'): ['must come last', '--cfg'],
-    ('network.FIXED_PARAMS', '[base., "a"]'): ["write '[\"base.\", \"a\"]'"],
+    ('network.FIXED_PARAMS', '[base., 3]'): ["write '[\"base.\", \"3\"]'"],
     ('network.FIXED_PARAMS', 'base.'): ["got 'base.' (str): write '[\"base.\"]'"],
 }
 
@@ -192,6 +192,13 @@ def test_bad_sets_say_what(words):
     message = str(caught.value)
     assert '\n' not in message and len(message) < 400
     assert all(part in message for part in ['--set'] + BAD_SETS[words]), message
+
+
+@pytest.mark.parametrize('text, expected', [
+    ('["cells = RBC + WBC", Platelets]', ['cells = RBC + WBC', 'Platelets']),
+    ('[car, person, "ignore = van + tram"]', ['car', 'person', 'ignore = van + tram']), ("['a b']", ['a b'])])
+def test_texts_need_no_quotes_in_a_list(text, expected):
+    assert load_config(None, ['dataset.CLASSES', text]).dataset.CLASSES == expected
 
 
 def test_every_key_can_be_set_to_its_own_value():

@@ -9,6 +9,7 @@ from PIL import Image
 
 from lib.dataset import check
 from lib.dataset.image_sets import find_image_sets
+from lib.utils.errors import SniperError
 from tests.dataset.coco_folder import content, make_folder
 from tests.dataset.test_picture_hash import saved_anew, scene
 
@@ -93,3 +94,37 @@ def test_a_refused_file_is_a_line(folder):
         stream.write('{"images": [')
     report, found = findings(folder)
     assert report.status == 1 and 'instances_val.json' in found['refused', True].text
+
+
+def yolo(folder, count=4):
+    """Pictures with an object each."""
+    for number in range(count):
+        write(f'{folder}/{number}.png', scene(number))
+        with open(f'{folder}/{number}.txt', 'w', encoding='utf-8') as stream:
+            stream.write('0 .5 .5 .5 .5\n')
+    with open(f'{folder}/data.yaml', 'w', encoding='utf-8') as stream:
+        stream.write('names: [cat]\n')
+    return str(folder)
+
+
+def test_a_picture_without_a_size_is_broken(tmp_path):
+    """Formats that leave sizes to the pictures leave such a one out: it is to be mended all the same."""
+    folder = yolo(tmp_path)
+    open(f'{folder}/2.png', 'w', encoding='utf-8').close()
+    report = findings(folder)[0]
+    assert report.status == 1 and any('2.png' in finding.text for finding in report.findings if finding.mend)
+
+
+def test_a_refused_folder_is_said_once(tmp_path):
+    folder = yolo(tmp_path)
+    for number in range(3):
+        with open(f'{folder}/{number}.txt', 'w', encoding='utf-8') as stream:
+            stream.write('7 .5 .5 .5 .5\n')
+    report = findings(folder)[0]
+    assert [finding.kind for finding in report.findings] == ['refused'] and report.status == 1
+
+
+def test_the_place_of_the_report_is_tried_first(folder, monkeypatch):
+    monkeypatch.setattr(check, 'check_data', None)
+    with pytest.raises(SniperError, match='cannot write'):
+        check.main([folder, '--json', folder])

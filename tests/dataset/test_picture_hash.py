@@ -2,7 +2,7 @@
 import cv2
 import numpy as np
 
-from lib.dataset.picture_hash import picture_hash, same_pictures
+from lib.dataset.picture_hash import PictureHash, picture_hash, same_pictures
 
 
 def scene(seed, size=(96, 128)):
@@ -36,3 +36,12 @@ def test_a_stretched_or_mirrored_picture_is_another():
     others = [pixels, cv2.resize(pixels, (96, 128)), pixels[:, ::-1].copy()]
     assert same_pictures([picture_hash(other) for other in others]) == ([], [])
     assert same_pictures([]) == ([], [])
+
+
+def test_what_lies_between_joins_two():
+    """The third differs from the others in five signs, these in ten: all are of one kind."""
+    bits = [np.ones(63, np.int8) for _ in range(3)]
+    bits[0][:5] = bits[1][5:10] = -1
+    small = np.arange(1024, dtype=np.uint8)
+    hashes = [PictureHash(bytes([number]), one, small, 1.0, False) for number, one in enumerate(bits)]
+    assert same_pictures(hashes) == ([], [(0, 2), (1, 2)])

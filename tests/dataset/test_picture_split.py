@@ -73,3 +73,33 @@ def test_where_there_is_a_set_to_test_on(tmp_path):
     heap(tmp_path / 'data' / 'val')
     with pytest.raises(SniperError, match='is not split: its sets are train, val'):
         get_dataset('labelme', VAL, str(tmp_path), str(tmp_path / 'data'))
+
+
+def test_one_picture_of_several_is_labelled(tmp_path):
+    """Then there is nothing to split, and it is trained and tested on."""
+    for number in range(3):
+        assert cv2.imwrite(f'{tmp_path}/{number}.png', scene(number))
+    label(f'{tmp_path}/1.png')
+    found = find_image_sets(str(tmp_path))
+    assert found.names == ('all',) and found.shared
+    with pytest.raises(SniperError, match='is not split: its sets are all'):
+        get_dataset('labelme', VAL, str(tmp_path), str(tmp_path))
+
+
+def stills(folder, *counts):
+    """So many pictures of each of some scenes that do not change."""
+    os.makedirs(folder)
+    for shown, count in enumerate(counts):
+        for number in range(count):
+            assert cv2.imwrite(f'{folder}/{shown}_{number}.png', scene(shown))
+            label(f'{folder}/{shown}_{number}.png')
+    return str(folder)
+
+
+def test_scenes_that_do_not_change(tmp_path):
+    """Of a few still scenes the smallest is for validation; one alone cannot be split."""
+    for place, counts in enumerate(((5, 4), (4, 5))):
+        train, val = sides(stills(tmp_path / str(place), *counts), tmp_path)
+        assert (len(train), len(val)) == (5, 4)
+    with pytest.raises(SniperError, match='its 4 pictures all show the same; list those to test on in .*val.txt'):
+        sides(stills(tmp_path / 'one', 4), tmp_path)

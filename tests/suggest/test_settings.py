@@ -10,6 +10,7 @@ from lib.dataset import load_training_roidb
 from lib.suggest import __main__ as suggest
 from lib.suggest.anchors import choose_anchors
 from lib.suggest.pace import SETTLED, SETTLED_CHIPS, Pace, fitting_batch, measured_pace, schedule
+from lib.suggest.settings import optimiser_entries
 from lib.suggest.text import Entry, file_text, relative_base
 from lib.tasks import check_config
 from lib.utils.errors import SniperError
@@ -81,6 +82,7 @@ def test_a_suggestion_loads_and_is_checked(tmp_path, capsys):
     check_config(config, 'test')
     assert config.dataset.image_set == 'train' and config.TRAIN.FLIP_VERTICAL and config.TEST.SHIPPED_MODEL == ''
     assert config.network.pretrained == 'sniper_tiny'    # by its name: from any folder
+    assert (config.TRAIN.OPTIMIZER, config.TRAIN.lr, config.TRAIN.warmup_lr) == ('adam', 0.002, 0.0001)
     assert config.TRAIN.SCALES == config.TEST.SCALES and config.output_path == 'output/mine'
     with open(out, encoding='utf-8') as stream:
         text = stream.read()
@@ -88,6 +90,15 @@ def test_a_suggestion_loads_and_is_checked(tmp_path, capsys):
     assert 'main_train.py --cfg' in capsys.readouterr().out
     with pytest.raises(SniperError, match='--force'):
         run(folder, out)
+
+
+def test_rates_follow_the_batch_and_other_networks_keep_their_optimiser():
+    folder = os.path.join(suggest.ROOT, 'configs', 'faster')
+    tiny, large = (load_config(os.path.join(folder, f'sniper_{name}_e2e.yml')) for name in ('tiny', 'res50'))
+    assert {entry.key: entry.value for entry in optimiser_entries(tiny, 2)} == {
+        'TRAIN.OPTIMIZER': 'adam', 'TRAIN.lr': 0.001, 'TRAIN.warmup_lr': 0.0001}
+    (rate,) = optimiser_entries(large, large.TRAIN.BATCH_IMAGES // 2)
+    assert rate.key == 'TRAIN.lr' and rate.value == pytest.approx(large.TRAIN.lr / 2)
 
 
 @pytest.fixture
@@ -105,6 +116,12 @@ def measured(monkeypatch):
 def test_mistakes(tmp_path, words, said):
     with pytest.raises(SniperError, match=said):
         run(data(tmp_path), str(tmp_path / 'out.yml'), *words)
+
+
+def test_the_place_of_the_file_is_tried_first(tmp_path, monkeypatch):
+    monkeypatch.setattr('lib.dataset.image_sets.find_image_sets', None)
+    with pytest.raises(SniperError, match='cannot write'):
+        run(str(tmp_path), str(tmp_path), '--force')
 
 
 def test_no_objects(tmp_path):

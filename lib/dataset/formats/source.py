@@ -76,16 +76,18 @@ class Source(abc.ABC):
 
         SniperError: most of the files cannot be used.
         """
-        found = self._own_sets()
-        return [SPLIT_TRAIN, SPLIT_VAL] if self._can_split(found) else found
+        found, pictures = self._own_sets()
+        return [SPLIT_TRAIN, SPLIT_VAL] if self._can_split(found, pictures) else found
 
     def _own_sets(self):
-        found = sets_of(self.folder, self.index, self.memberships(Chosen(self.folder, self.index, ALL)))
+        """-> (names of the sets that files and folders name, names of all pictures that files tell of)."""
+        pictures = list(self.memberships(Chosen(self.folder, self.index, ALL)))
+        found = sets_of(self.folder, self.index, pictures)
         self._refuse_most_files()
-        return found
+        return found, {name for name, _ in pictures}
 
-    def _can_split(self, own_sets) -> bool:
-        return len(self.index.names) > 1 and not any(map(is_to_test_on, own_sets))
+    def _can_split(self, own_sets, pictures) -> bool:
+        return len(pictures) > 1 and not any(map(is_to_test_on, own_sets))
 
     def class_names(self, pictures: Sequence[Picture]) -> List[str]:
         """Classes in their order, of all pictures: by their usual spelling, sorted, if files do not list them."""
@@ -105,9 +107,12 @@ class Source(abc.ABC):
         self._refuse_most_files()
         names = self.class_names(pictures)
         if not names:
+            found = ''.join(f'; {line}' for line in self.warnings.lines())
             raise SniperError(f'no object in {self.folder} ({self.kind}) has a class: check dataset.dataset_path, or '
-                              f'write the classes into {os.path.join(self.folder, "classes.txt")}, one a line')
+                              f'write the classes into {os.path.join(self.folder, "classes.txt")}, one a line{found}')
         pictures = _joined([picture for picture in pictures if (picture.name, picture.sets) in chosen])
+        if not pictures and not chosen.seen and image_set == ALL:
+            raise SniperError(f'{self.folder} ({self.kind}) has no picture in its annotation files: are they empty?')
         if not pictures:
             sets = shortened([ALL] + sorted(chosen.seen), _SETS_NAMED)
             raise SniperError(f'{self.folder} ({self.kind}) has no image set {image_set!r:.80}: sets there: {sets}; '
@@ -118,8 +123,8 @@ class Source(abc.ABC):
 
     def _to_split(self) -> str:
         """The set that split_train and split_val are parts of. SniperError: it needs no split, or has one picture."""
-        own = type(self)(self.folder)._own_sets()   # so that nothing is counted twice
-        if not self._can_split(own):
+        own, pictures = type(self)(self.folder)._own_sets()     # so that nothing is counted twice
+        if not self._can_split(own, pictures):
             raise SniperError(f'{self.folder} ({self.kind}) is not split: its sets are {shortened(own, _SETS_NAMED)}')
         return next((name for name in own if has_purpose(name)), ALL)
 
@@ -130,6 +135,10 @@ class Source(abc.ABC):
         if len(paths) < 2:
             raise SniperError(f'{self.folder} ({self.kind}) has one picture: it cannot be split')
         chosen = validation_part(sizes, cache)
+        if not chosen:
+            raise SniperError(f'{self.folder} ({self.kind}) cannot be split: its {len(paths)} pictures all show the '
+                              f'same; list those to test on in {os.path.join(self.folder, "val.txt")}, one a line, and '
+                              'the others in train.txt')
         say_once(f'{self.folder} has no set to test on: {len(chosen)} of {len(paths)} pictures, chosen by what they '
                  f'show, are {SPLIT_VAL}, the others {SPLIT_TRAIN}')
         return [picture for path, picture in paths.items() if (path in chosen) == (image_set == SPLIT_VAL)]

@@ -17,8 +17,9 @@ from typing import Dict, List, Optional, Tuple
 
 from lib.dataset.formats.converted import ConvertedDataset
 from lib.dataset.formats.pictures import upright_size
+from lib.dataset.formats.sets import Chosen
 from lib.dataset.formats.source import Picture, Source, Thing, below, sensible
-from lib.dataset.set_choice import ALL
+from lib.dataset.set_choice import ALL, is_to_test_on
 from lib.dataset.text_list import read_lines
 from lib.dataset.voc_layout import FileIndex
 from lib.dataset.xml_file import number_in
@@ -51,8 +52,10 @@ class WiderSource(Source):
         return [FACE]
 
     def _own_sets(self):
-        """Those with annotations."""
-        return sorted(self._truths)
+        """Those with annotations; pictures are not looked up where a set is there to test on."""
+        sets = sorted(self._truths)
+        there = () if any(map(is_to_test_on, sets)) else self.memberships(Chosen(self.folder, self.index, ALL))
+        return sets, {name for name, _ in there}
 
     def memberships(self, chosen):
         return ((self._name(said, image_set), (image_set,)) for image_set, path in self._truths.items()
