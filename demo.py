@@ -282,7 +282,8 @@ class Progress:
         of, left = '', ''
         if self.total > self._done:
             of, left = f' of {self.total}', f', {duration((self.total - self._done) / rate)} left'
-        logger.info('%d%s frames, %.2g frames/s%s', self._done, of, rate, left)
+        unit = 'frame' if self._done == 1 and not of else 'frames'
+        logger.info('%d%s %s, %.2g frames/s%s', self._done, of, unit, rate, left)
 
     def finish(self, network_seconds: float) -> None:
         """The last line, of several frames."""

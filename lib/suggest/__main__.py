@@ -172,7 +172,7 @@ def _report(args, classes):
     lines, warnings, _ = report_training(config, load_training_roidb(config)[0])
     print('\n'.join(['', *lines, '', f'written: {args.out}. Now:',
                      *(f'  python {program} --cfg {shlex.quote(args.out)}{option}'
-                       for program, option in (('main_train.py', ''), ('main_test.py', ' --vis')))]))
+                       for program, option in (('main_train.py', ''), ('main_test.py', ' --report')))]))
     for line in warnings:
         logger.warning('%s', line)
 

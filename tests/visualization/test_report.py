@@ -9,7 +9,7 @@ import pytest
 from lib.dataset.analysis.run import analyse
 from lib.dataset.truth import Truth
 from lib.visualization.report import ReportedData, Run, write_report
-from lib.visualization.report.markup import EMPTY, Markup, element, escaped
+from lib.visualization.report.markup import EMPTY, Markup, change, element, escaped
 from lib.visualization.report.worst import MOST, worst_numbers
 from tests.dataset.test_analysis import made_up
 
@@ -100,6 +100,13 @@ def test_two_runs_side_by_side(tested, tmp_path):
     text = ''.join(reader.text)
     assert 'Pictures in which the two runs differ most' in text and 'TEST.NMS' in text
     assert f'{runs[1].analysis.scores.mean():.3f}' in text and 'dashed' in content
+
+
+@pytest.mark.parametrize('value, less_is_better, text, kind', [
+    (0.071, False, '+0.071', 'better'), (0.071, True, '+0.071', 'worse'), (-0.071, True, '−0.071', 'better'),
+    (-0.071, False, '−0.071', 'worse'), (-0.0, False, '+0.000', 'same'), (-0.0004, True, '+0.000', 'same')])
+def test_differences_are_those_of_the_numbers_beside_them(value, less_is_better, text, kind):
+    assert change(value, less_is_better=less_is_better) == f'<span class="{kind}">{text}</span>'
 
 
 def test_without_objects(tested, tmp_path):

@@ -33,8 +33,8 @@ def kinds(runs: List[Run]) -> Markup:
             return run.analysis.errors.gain[name]
         more = []
         if len(runs) > 1:
-            less = difference(runs, lambda run: max(gain(run), 0.0))
-            more = [f'{gain(runs[1]):+.3f}', change(None if less is None else -less)]
+            more = [f'{gain(runs[1]):+.3f}',
+                    change(difference(runs, lambda run: max(gain(run), 0.0)), less_is_better=True)]
         rows.append([name, errors.number[name], f'{errors.gain[name]:+.3f}', bar(errors.gain[name] / largest)] + more +
                     [element('small', meaning)])
     return joined([

@@ -56,11 +56,12 @@ def figure(value: Any, digits: int = 3) -> str:
     return '–' if value is None or value < 0 else f'{value:.{digits}f}'
 
 
-def change(value: Any, digits: int = 3) -> Markup:
+def change(value: Any, digits: int = 3, less_is_better: bool = False) -> Markup:
     """A difference with its sign, coloured as better or worse; nothing where there is none."""
     if value is None:
         return Markup('')
-    kind = 'same' if abs(value) < 0.5 * 10 ** -digits else 'better' if value > 0 else 'worse'
+    value = round(value, digits) + 0.0      # + 0.0 makes 0 of -0
+    kind = 'same' if value == 0 else 'better' if (value < 0) == less_is_better else 'worse'
     return element('span', f'{value:+.{digits}f}'.replace('-', '−'), class_=kind)
 
 
