@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks.own_data import Picture, write_set
 from lib.cli import run
+from lib.utils.errors import SniperError
 from lib.utils.user_path import user_path
 
 GREY = 128
@@ -28,6 +29,8 @@ def main(argv=None) -> int:
     parser.add_argument('--sets', nargs='+', default=['train', 'val'], metavar='SET', help='default: train val')
     parser.add_argument('--size', type=size, default=(4000, 3000), metavar='WxH', help='pixels (default: 4000x3000)')
     args = parser.parse_args(argv)
+    if os.path.exists(args.out) and os.path.exists(args.folder) and os.path.samefile(args.folder, args.out):
+        raise SniperError(f'{args.out} is the folder of the small pictures, whose sets would be lost: name another')
     for name in args.sets:
         print('{}: {} pictures, {} objects, {:.0%} of the pixels'.format(
             name, *write_joined(args.folder, args.out, name, args.size)))
@@ -47,6 +50,9 @@ def write_joined(folder: str, out: str, name: str, canvas: Tuple[int, int], most
     `out` -> (pictures, objects, share of their pixels that is not grey)."""
     pictures, categories = read_set(folder, name)
     large, covered = packed(pictures, canvas)
+    if not large:
+        raise SniperError(f'the {len(pictures)} pictures of {name} in {folder} do not fill one of '
+                          f'{canvas[0]}x{canvas[1]}: give a smaller --size')
     most = most or len(large)
     large, covered = large[:most], covered[:most]
     write_set(out, large, categories, name)
@@ -55,8 +61,12 @@ def write_joined(folder: str, out: str, name: str, canvas: Tuple[int, int], most
 
 def read_set(folder: str, name: str) -> Tuple[List[Picture], List[dict]]:
     """A set of a COCO folder -> (its pictures without crowd regions, categories as in the file)."""
-    with open(os.path.join(folder, 'annotations', f'instances_{name}.json'), encoding='utf-8') as stream:
-        content = json.load(stream)
+    path = os.path.join(folder, 'annotations', f'instances_{name}.json')
+    try:
+        with open(path, encoding='utf-8') as stream:
+            content = json.load(stream)
+    except (OSError, ValueError) as error:
+        raise SniperError(f'{path} cannot be read ({error}): name the folder of a COCO data set, and --sets') from None
     rows: dict = {image['id']: [] for image in content['images']}
     for row in content['annotations']:
         rows[row['image_id']].append(row)

@@ -12,6 +12,7 @@ DOUBLE = 0.9         # IoU of boxes of one class that are the same object,
 TWO_CLASSES = 0.95   # and of boxes of two classes
 WHOLE = 0.98         # share of width and height of a picture, from which on a box is all of it
 FEW = 20             # objects of a class that is hardly learnt
+MOST_COMPARED = 2000     # boxes of a picture that are set against each other: time and memory are its square
 UNEVEN = 100         # times that one class has more objects than another
 
 
@@ -45,9 +46,10 @@ def object_findings(roidbs: Dict[str, Sequence]) -> List[Finding]:
 
 
 def _doubles(boxes, labels):
-    """(boxes that lie on an earlier one of their class, the same of another class)."""
+    """(boxes that lie on an earlier one of their class, the same of another class), among the first MOST_COMPARED."""
     if len(boxes) < 2:
         return 0, 0
+    boxes, labels = boxes[:MOST_COMPARED], labels[:MOST_COMPARED]
     overlaps = np.triu(bbox_overlaps(boxes.astype(np.float64), boxes.astype(np.float64)), 1)
     alike = labels[:, None] == labels[None]
     return (int(((overlaps >= DOUBLE) & alike).any(axis=0).sum()),

@@ -5,11 +5,12 @@ import os
 import numpy as np
 import pytest
 
-from benchmarks import slicing
+from benchmarks import joined, slicing
 from benchmarks.joined import packed, read_set, write_joined
 from benchmarks.own_data import Picture, write_set
 from configs import load_config
 from lib.bbox.detections import Detections
+from lib.utils.errors import SniperError
 from tests.inference import tiny_data
 from tests.inference.random_weights import write_checkpoint
 
@@ -37,6 +38,18 @@ def test_joined_sets(tmp_path):
     assert write_joined(source, out, 'some', (80, 60)) == (1, 4, 1.0)
     (found,), _ = read_set(out, 'some')
     assert found.boxes[:, :2].tolist() == [[5, 6], [45, 6], [5, 36], [45, 36]] and found.labels == [10, 60, 110, 160]
+
+
+def test_joined_loses_nothing(tmp_path):
+    """Sets are replaced, so those that are read must not be; nor by nothing."""
+    source = str(tmp_path / 'small')
+    write_set(source, [picture(40, 30, 10, [(5, 6, 7, 8)])], [{'id': 10, 'name': 'a'}], 'some')
+    for out, size, said in ((source, '40x30', 'would be lost'), (str(tmp_path / 'out'), '400x300', 'smaller --size')):
+        with pytest.raises(SniperError, match=said):
+            joined.main([source, out, '--sets', 'some', '--size', size])
+    with pytest.raises(SniperError, match='instances_train.json cannot be read'):
+        joined.main([source, str(tmp_path / 'out')])
+    assert not os.path.exists(tmp_path / 'out')
 
 
 def rows(*boxes):

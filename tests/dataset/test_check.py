@@ -9,6 +9,7 @@ from PIL import Image
 
 from lib.dataset import check
 from lib.dataset.image_sets import find_image_sets
+from lib.dataset.object_check import MOST_COMPARED, object_findings
 from lib.utils.errors import SniperError
 from tests.dataset.coco_folder import content, make_folder
 from tests.dataset.test_picture_hash import saved_anew, scene
@@ -128,6 +129,13 @@ def test_the_place_of_the_report_is_tried_first(folder, monkeypatch):
     monkeypatch.setattr(check, 'check_data', None)
     with pytest.raises(SniperError, match='cannot write'):
         check.main([folder, '--json', folder])
+
+
+def test_boxes_without_end_take_no_more_time():
+    record = {'image': '1.jpg', 'width': 9, 'height': 9, 'boxes': np.tile(np.float32([[1, 1, 5, 5]]), (100000, 1)),
+              'gt_classes': np.ones(100000, np.int64)}
+    found = {finding.kind: finding.number for finding in object_findings({'train': [record]})}
+    assert found['doubled'] == MOST_COMPARED - 1 and found['tiny'] == 100000
 
 
 def test_nothing_to_train_on(tmp_path):
