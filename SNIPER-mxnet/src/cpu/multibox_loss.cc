@@ -124,7 +124,9 @@ void multibox_loss_backward_cpu(const MultiBoxInputs& in, const float* used, flo
       float log_sum;
       log_sums(logits, 1, in.classes, &log_sum);
       for (int c = 0; c < in.classes; ++c) grads[c] = cls_scale * std::exp(logits[c] - log_sum);
-      grads[static_cast<int>(in.cls_target[row])] -= cls_scale;
+      // The forward pass refuses other classes; MXNet runs the backward pass all the same, with whatever is in `used`.
+      const int target = target_class(in.cls_target[row], in.classes);
+      if (target >= 0) grads[target] -= cls_scale;
       if (!(in.cls_target[row] > 0)) continue;
       for (int64_t i = 4 * row; i < 4 * row + 4; ++i) {
         loc_pred_grad[i] = loc_scale * smooth_l1_slope(in.loc_pred[i] - in.loc_target[i]);
