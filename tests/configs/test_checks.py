@@ -101,7 +101,8 @@ def test_numbers_stay_within_what_their_keys_declare(name):
     low, high, above = declared.limits
     below, beyond = [] if low is None else [low - 1], [] if high is None else [high + 1]
     outside = below + beyond + ([] if above is None else [above])
-    outside += [] if declared.kind in (FLOAT, FLOATS, NUMBER_OR_NUMBERS) else [2 ** 40]
+    of_floats = declared.kind in (FLOAT, FLOATS, NUMBER_OR_NUMBERS) or isinstance(declared.default, float)
+    outside += [] if of_floats else [2 ** 40]
     sample = plain_value(declared.kind.convert(declared.default))
     for number in outside:
         value = [number] * max(1, len(sample)) if isinstance(sample, list) else number

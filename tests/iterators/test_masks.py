@@ -106,7 +106,7 @@ SHAPES = {      # what the annotation file says, and the rings that must come of
 
 
 def test_from_the_annotation_file_to_the_masks_of_the_operator(tmp_path):
-    """Every kind of outline, and a crowd region, which is no object. Rois are the objects' boxes."""
+    """Every kind of outline, and a crowd region (class -2), which is no object. Rois are the objects' boxes."""
     from sniper_mxnet import mx
     annotations = [{'id': number, 'image_id': 1, 'category_id': 1, 'bbox': list(box), 'area': 50, 'iscrowd': 0,
                     'segmentation': segmentation} for number, (segmentation, _, box) in enumerate(SHAPES.values(), 1)]
@@ -122,7 +122,7 @@ def test_from_the_annotation_file_to_the_masks_of_the_operator(tmp_path):
         (arrays, _), = epoch_batches(iterator, 0)
         assert iterator.epoch_stats['simplified_masks'] == 2        # the circle, and a pair of 120 numbers
     boxes = arrays['gt_boxes'][0]
-    assert (boxes[:5, 4] == 1).all() and (boxes[5:, 4] == -1).all()
+    assert (boxes[:5, 4] == 1).all() and boxes[5, 4] == -2 and (boxes[6:, 4] == -1).all()
     # A box's corners are pixels, an outline's are borders of pixels: the roi that the outline fills is one larger.
     rois = np.concatenate([np.zeros((5, 1)), boxes[:5, :4] + [0, 0, 1, 1]], axis=1)
     targets = mx.nd.MaskRcnnTarget(rois=mx.nd.array(rois), mask_polys=mx.nd.array(arrays['gt_masks']),
