@@ -146,7 +146,7 @@ def test_a_training_that_is_alive_keeps_its_log(caller):
     first = caller.start('run_standalone_train', '0', 'none', 'data')
     number = first.stdout.readline().split()[-1]
     log = caller.clone.root / 'logs' / 'train.log'
-    while '<gpus>' not in log.read_text():
+    while not log.exists() or '<gpus>' not in log.read_text():  # the script speaks before its child opens the file
         time.sleep(0.02)
     for script, words in (('run_distributed_train', ['2', '0']), ('run_standalone_train', ['1'])):
         check_plain_error(caller.run(script, *words, 'none', 'data'), 'still runs', f'(kill {number})', 'LOGS=DIR')
