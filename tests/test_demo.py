@@ -135,6 +135,7 @@ def test_names_that_are_no_text_or_very_long(folder, image, tmp_path, capsys, na
     (['--out', 'b.png', '--im_path', '{image}', '{image}'], 'name a folder'), (['--json', '{image}'], 'end in .json'),
     (['--csv', 'a.json'], 'end in .csv'), (['--min_score', '50'], 'from 0 to 1'), (['--every', '0'], '1 or more'),
     (['--limit', '-1'], '1 or more'), (['--im_path', 'gone.png'], 'gone.png cannot be read: it is missing'),
+    (['--im_path', ''], "an image is called ''"),
     (['--im_path', '*.nothing'], 'fits no picture'), (['--im_path', 'cut.mp4'], 'video cut.mp4 is damaged, cut short'),
     (['--im_path', '7'], 'camera 7 cannot be opened'), (['--im_path', 'there'], 'holds no picture'),
     (['--labelme', 'there'], 'may have been corrected by hand')])

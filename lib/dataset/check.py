@@ -19,8 +19,16 @@ from lib import cli
 from lib.dataset.coco_file import NO_SIZE
 from lib.dataset.image_sets import ImageSets, checked_sets, find_image_sets
 from lib.dataset.object_check import balance_findings, class_counts, object_findings, training_findings
-from lib.dataset.picture_check import Finding, copy_findings, picture_findings, read_pictures, unlisted_findings
+from lib.dataset.picture_check import (
+    Finding,
+    copy_findings,
+    named,
+    picture_findings,
+    read_pictures,
+    unlisted_findings,
+)
 from lib.dataset.registry import get_dataset
+from lib.utils.counted import counted
 from lib.utils.errors import SniperError
 from lib.utils.files import check_writable, text_writer
 from lib.utils.reachable import why_unreadable
@@ -88,8 +96,9 @@ def check_data(folder: str, found: ImageSets, progress=lambda read, total: None)
                 sizes[path] = record['width'], record['height']
     facts = read_pictures(sizes, progress)
     if missing:
-        findings.append(Finding(True, 'missing', len(missing), f'{len(missing)} picture files are not there or closed: '
-                                + '; '.join(f'{path} {reason}' for path, reason in list(missing.items())[:3])))
+        findings.append(Finding(True, 'missing', len(missing), counted(
+            len(missing), 'picture file is', 'picture files are') + ' not there or closed: ' + named(
+                [f'{path} {reason}' for path, reason in missing.items()])))
     findings += picture_findings(facts) + copy_findings(facts, sets, found.training) + object_findings(roidbs)
     counts = {name: class_counts(classes[name], roidb) for name, roidb in roidbs.items()}
     if counts.keys() >= set(found.training):
@@ -144,7 +153,7 @@ def main(argv=None) -> int:
     found = checked_sets(find_image_sets(args.folder), args.train, args.test)
     if args.json:
         check_writable(args.json)
-    print(f'{args.folder}: {found.format}, training on {" + ".join(found.training)}, testing on {found.test}')
+    print(f'{args.folder}: {found.text}')
     report = check_data(args.folder, found, _Progress())
     print('\n'.join(report.lines()))
     if args.json:

@@ -21,9 +21,17 @@ class ImageSets(NamedTuple):
         """Whether the test set is trained on too, for there is no other."""
         return self.test in self.training
 
+    @property
+    def text(self) -> str:
+        """Format and chosen sets, for a person."""
+        return f'{self.format}, training on {" + ".join(self.training)}, testing on {self.test}'
+
 
 def find_image_sets(folder: str) -> ImageSets:
-    """SniperError, with what was looked for, if the folder is in none of the formats (lib.dataset.formats.auto)."""
+    """SniperError, with what was looked for, if the folder is in none of the formats (lib.dataset.formats.auto), or has
+    no name."""
+    if not folder:
+        raise SniperError("the folder of the data is called '': is a variable on the command line empty?")
     form = find_format(folder)
     names = tuple(form.sets_in(folder))
     if not names:

@@ -6,6 +6,7 @@ import numpy as np
 
 from lib.bbox import bbox_overlaps
 from lib.dataset.picture_check import Finding, named
+from lib.utils.counted import counted
 
 TINY = 8.0           # pixels of a side, below which little can be learnt of an object
 DOUBLE = 0.9         # IoU of boxes of one class that are the same object,
@@ -36,13 +37,15 @@ def object_findings(roidbs: Dict[str, Sequence]) -> List[Finding]:
             same, other = _doubles(boxes, labels)
             double += [name] * same
             two_classes += [name] * other
-    kinds = (('doubled', double, f'boxes lie on another of their class (IoU from {DOUBLE}): one counts as missed'),
-             ('two classes', two_classes, f'boxes lie on one of another class (IoU from {TWO_CLASSES})'),
-             ('tiny', tiny, f'objects have a side below {TINY:g} pixels'),
-             ('whole', whole, 'boxes are as large as their picture'),
-             ('empty', empty, 'pictures have no objects: they are background, unless their objects are not labelled'))
-    return [Finding(False, kind, len(names), f'{len(names)} {f"of {total} " * (kind == "tiny")}{words}: '
-                    + named(list(dict.fromkeys(names)))) for kind, names, words in kinds if names]
+    of_all = f'of {total:,} objects'
+    kinds = (('doubled', double, 'box lies', 'boxes lie',
+              f'on another of the same class (IoU from {DOUBLE}): one counts as missed'),
+             ('two classes', two_classes, 'box lies', 'boxes lie', f'on one of another class (IoU from {TWO_CLASSES})'),
+             ('tiny', tiny, f'{of_all} has', f'{of_all} have', f'a side below {TINY:g} pixels'),
+             ('whole', whole, 'box is', 'boxes are', 'as large as the whole picture'),
+             ('empty', empty, 'picture has', 'pictures have', 'no objects: background, unless these are not labelled'))
+    return [Finding(False, kind, len(names), f'{counted(len(names), one, many)} {words}: '
+                    + named(list(dict.fromkeys(names)))) for kind, names, one, many, words in kinds if names]
 
 
 def _doubles(boxes, labels):
@@ -80,16 +83,16 @@ def balance_findings(counts: Dict[str, Dict[str, int]], training: Sequence[str],
     found, sets = [], ' + '.join(training)
     absent = [name for name in names if tested[name] and not trained[name]]
     if absent:
-        found.append(Finding(True, 'balance', len(absent), f'{len(absent)} classes of {test} have no object in {sets}: '
-                             f'they cannot be learnt: {named(absent)}'))
+        found.append(Finding(True, 'balance', len(absent), f'{counted(len(absent), "class", "classes")} of {test} '
+                             f'without an object in {sets} cannot be learnt: {named(absent)}'))
     untested = [name for name in names if trained[name] and not tested[name]]
     if untested:
-        found.append(Finding(False, 'balance', len(untested), f'{len(untested)} classes have no object in {test}: no '
-                             f'figure tells how well they are found: {named(untested)}'))
+        found.append(Finding(False, 'balance', len(untested), f'{counted(len(untested), "class has", "classes have")} '
+                             f'no object in {test}: no figure tells how well that is found: {named(untested)}'))
     rare = [f'{name} ({trained[name]})' for name in sorted(names, key=trained.get) if 0 < trained[name] < FEW]
     if rare:
-        found.append(Finding(False, 'balance', len(rare), f'{len(rare)} classes have fewer than {FEW} objects in '
-                             f'{sets}: {named(rare)}'))
+        found.append(Finding(False, 'balance', len(rare), f'{counted(len(rare), "class has", "classes have")} '
+                             f'fewer than {FEW} objects in {sets}: {named(rare)}'))
     present = [count for count in trained.values() if count]
     if present and max(present) > UNEVEN * min(present):
         most = max(trained, key=trained.get)

@@ -3,16 +3,21 @@
 dataset.dataset_path holds one folder, or several joined by '+' (a list in a file). dataset.image_set then holds the
 sets of all of them, or one entry a folder, with commas between.
 """
+import collections
+import logging
 import os
-from typing import List, NamedTuple, Sequence
+from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
 from lib.dataset.base import Dataset, shortened
 from lib.dataset.class_choice import ClassChoice
 from lib.dataset.registry import get_dataset
+from lib.utils.counted import counted
 from lib.utils.errors import SniperError
 from lib.utils.user_path import user_path
+
+logger = logging.getLogger(__name__)
 
 
 class Part(NamedTuple):
@@ -38,7 +43,20 @@ def parts_of(keys, key: str) -> List[Part]:
              for name in of_path.split('+')]
     if not all(part.image_set for part in parts):
         raise SniperError(f'dataset.{key} {names!r} has an empty part: write names joined by single "+"')
-    return parts
+    return _said_of_repeated(parts, key)
+
+
+def _said_of_repeated(parts, key) -> List[Part]:
+    """The parts, to test on each once: ids of pictures would not tell them apart. A warning names those repeated."""
+    same: Dict[Tuple[str, str], List[Part]] = collections.defaultdict(list)
+    for part in parts:
+        same[os.path.realpath(part.path), part.image_set].append(part)
+    repeated = [os.path.join(*place) for place, those in same.items() if len(those) > 1]
+    tested = key == 'test_image_set'
+    if repeated:
+        logger.warning('dataset.%s names a set more than once, and its pictures %s: %s', key,
+                       'are tested once' if tested else 'are trained on as often', shortened(repeated))
+    return [those[0] for those in same.values()] if tested else parts
 
 
 def source_paths(dataset_path: str) -> List[str]:
@@ -90,5 +108,7 @@ def one_sided_lines(parts: Sequence[Part], counts: np.ndarray, classes: Sequence
 
 def joined_line(parts: Sequence[Part], pictures: Sequence[int], classes: Sequence[str]) -> str:
     """What several folders were joined to."""
-    said = ', '.join(f'{part.path} ({part.image_set}, {count} pictures)' for part, count in zip(parts, pictures))
-    return f'joined by the names of their classes: {said}; {len(classes) - 1} classes: {shortened(classes[1:], 10)}'
+    said = ', '.join(f'{part.path} ({part.image_set}, {counted(count, "picture", "pictures")})'
+                     for part, count in zip(parts, pictures))
+    return (f'joined by the names of their classes: {said}; {counted(len(classes) - 1, "class", "classes")}: '
+            f'{shortened(classes[1:], 10)}')

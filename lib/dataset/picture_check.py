@@ -10,6 +10,7 @@ from lib.dataset.set_choice import is_union
 from lib.image import ImageFile
 from lib.image.formats import ENDINGS
 from lib.image.notices import DEPTH, END, ORIENTATION, SIZE
+from lib.utils.counted import counted
 from lib.utils.errors import SniperError, printable
 from lib.utils.processes import num_cores
 
@@ -66,24 +67,26 @@ def read_pictures(sizes: Dict[str, Tuple[float, float]], progress: Callable[[int
 def picture_findings(facts: Sequence[PictureFacts]) -> List[Finding]:
     """What files by themselves are like."""
     kinds = (
-        (True, 'broken', 'pictures cannot be read', lambda one: one.error),
-        (True, 'size', 'pictures are not of the size that their annotation says: their boxes lie elsewhere',
+        (True, 'broken', 'cannot', 'cannot', 'be read', lambda one: one.error),
+        (True, 'size', 'is', 'are', 'not of the annotated size: boxes lie elsewhere',
          lambda one: one.notices.get(SIZE)),
-        (False, 'turned', 'pictures are to be shown turned or mirrored (EXIF), and their size does not tell which way '
-         'their boxes lie: turn the pixels for good', lambda one: one.notices.get(ORIENTATION)),
-        (False, 'exif', 'pictures are turned as their EXIF entry says, which fits their annotation',
+        (False, 'turned', 'is', 'are', 'to be shown turned or mirrored (EXIF), and sizes do not tell which way the '
+         'boxes lie: turn the pixels for good', lambda one: one.notices.get(ORIENTATION)),
+        (False, 'exif', 'is', 'are', 'turned as EXIF says, which fits the annotation',
          lambda one: one.turned and ORIENTATION not in one.notices and ' '),
-        (False, '16-bit', 'pictures of 16 bits use a part of the range only', lambda one: one.notices.get(DEPTH)),
-        (False, '16-bit', 'pictures have 16 bits a sample, of which 8 are used',
+        (False, '16-bit', 'of 16 bits uses', 'of 16 bits use', 'a part of the range only',
+         lambda one: one.notices.get(DEPTH)),
+        (False, '16-bit', 'has', 'have', '16 bits a sample, of which 8 are used',
          lambda one: one.deep and DEPTH not in one.notices and ' '),
-        (False, 'end', 'pictures lack the mark of their end, with all pixels there', lambda one: END in one.notices
+        (False, 'end', 'lacks', 'lack', 'the mark of the end, with all pixels there', lambda one: END in one.notices
          and ' '))
     found = []
-    for mend, kind, words, of in kinds:
+    for mend, kind, verb, verb_of_many, words, of in kinds:
         concerned = [(os.path.basename(one.path), str(of(one)).strip()) for one in facts if of(one)]
         if concerned:
             texts = [f'{name} ({detail})' if detail else name for name, detail in concerned]
-            found.append(Finding(mend, kind, len(concerned), f'{len(concerned)} {words}: {named(texts)}'))
+            found.append(Finding(mend, kind, len(concerned), counted(
+                len(concerned), f'picture {verb}', f'pictures {verb_of_many}') + f' {words}: {named(texts)}'))
     return found
 
 
@@ -121,10 +124,11 @@ def copy_findings(facts: Sequence[PictureFacts], sets: Dict[str, Set[str]], trai
     for (first, second, how), said_of in leaks.items():
         both = {first, second} <= set(training)
         consequence = 'both are trained on' if both else 'what is trained on must not be tested on'
-        found.append(Finding(not both, 'twice' if both else 'leak', len(said_of), f'{len(said_of)} pictures of {first} '
-                             f'are in {second} too ({how}): {consequence}: {named(said_of)}'))
-    return found + [Finding(False, 'twice', len(those), f'{len(those)} pictures are twice in {name} ({how}): '
-                            + named(those)) for (name, how), those in twice.items()]
+        number = counted(len(said_of), f'picture of {first} is', f'pictures of {first} are')
+        found.append(Finding(not both, 'twice' if both else 'leak', len(said_of),
+                             f'{number} in {second} too ({how}): {consequence}: {named(said_of)}'))
+    return found + [Finding(False, 'twice', len(those), counted(len(those), 'picture is', 'pictures are')
+                            + f' twice in {name} ({how}): {named(those)}') for (name, how), those in twice.items()]
 
 
 def _parts(sets):
@@ -147,5 +151,5 @@ def unlisted_findings(paths: Set[str]) -> List[Finding]:
             continue
         found += [name for name in names if name.lower().endswith(ENDINGS) and not name.startswith('.')
                   and os.path.join(folder, name) not in paths]
-    return [Finding(False, 'unlisted', len(found), f'{len(found)} pictures beside the others are in no set: '
-                    + named(found))] if found else []
+    number = counted(len(found), 'picture beside the others is', 'pictures beside the others are')
+    return [Finding(False, 'unlisted', len(found), f'{number} in no set: {named(found)}')] if found else []

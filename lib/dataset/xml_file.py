@@ -10,6 +10,7 @@ from typing import Optional
 from defusedxml.common import EntitiesForbidden
 from defusedxml.expatreader import DefusedExpatParser
 
+from lib.dataset.base import LARGEST
 from lib.dataset.xml_text import XmlText
 from lib.utils.errors import SniperError
 
@@ -59,7 +60,7 @@ def number_in(text: Optional[str]) -> Optional[float]:
         value = float(text.replace('_', '?'))
     except (AttributeError, ValueError):
         return None
-    return value if -1e9 < value < 1e9 else None
+    return value if -LARGEST < value < LARGEST else None
 
 
 def _with_place(error):

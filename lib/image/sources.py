@@ -60,6 +60,9 @@ def open_sources(names: Sequence[str]) -> List[Source]:
 
 
 def _paths_of(name):
+    if not name:
+        raise SniperError("an image is called '': is a variable on the command line empty? Name a picture, a video, a "
+                          'folder or a pattern, or the number of a camera')
     if os.path.isdir(name):
         return picture_files(name)
     if os.path.lexists(name) or _camera(name) is not None:

@@ -53,7 +53,7 @@ def main(argv=None):
     from lib.suggest import settings
     found = checked_sets(find_image_sets(args.data), args.train, args.test)
     output = os.path.join('output', config_name(args.out))
-    print(f'{args.data}: {found.format}, training on {" + ".join(found.training)}, testing on {found.test}')
+    print(f'{args.data}: {found.text}')
     base = _load(args, settings.data_entries(found, args.data, output, ('',)))
     _check_base(base, args.base)
     memory = _memory(args.memory)

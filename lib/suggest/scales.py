@@ -16,7 +16,7 @@ QUARTER_SEEN = 24.0    # and one of four
 LARGE_SEEN = 115.0     # that one of two hundred may be larger than, for chips of 256 pixels
 MIDDLE_SEEN = 55.0     # at which an object changes from one scale to the next, at the mean of both factors
 MOST_ENLARGED = 2.0    # more shows nothing new, unless objects are minute,
-MINUTE_ENLARGED = 4.0  # and then this
+MINUTE_ENLARGED = 4.0  # and then this, however small they are
 STEP = 3.0             # largest ratio of two scales that follow each other
 NEAR = 1.25            # ratio below which two scales are one
 MOST_SCALES = 4
@@ -31,7 +31,8 @@ class Plan(NamedTuple):
     """Scales from the finest to the coarsest.
 
     factors: of original pixels; training, test: a valid range a scale, (low, high), -1 = open; chip_size: pixels;
-    capped: whether the finest factor is lower than objects want, as `most_pixels` allows no more.
+    capped: whether the finest factor is lower than objects want, as `most_pixels` allows no more; minute: the same, as
+    nothing is enlarged more than MINUTE_ENLARGED times.
     """
 
     factors: Tuple[float, ...]
@@ -39,6 +40,7 @@ class Plan(NamedTuple):
     test: Tuple[Tuple[float, float], ...]
     chip_size: int
     capped: bool = False
+    minute: bool = False
 
 
 def plan_scales(sizes: ObjectSizes, most_chip: int = 256, most_pixels: float = np.inf) -> Plan:
@@ -53,14 +55,16 @@ def plan_scales(sizes: ObjectSizes, most_chip: int = 256, most_pixels: float = n
                  (most_chip - BORDER) / np.quantile(longest, 0.995))
     fine = SMALL_SEEN / np.quantile(sides, 0.05)
     quarter = QUARTER_SEEN / np.quantile(sides, 0.25)
-    fine = max(coarse, min(fine, np.clip(quarter, MOST_ENLARGED, MINUTE_ENLARGED)))
+    most = np.clip(quarter, MOST_ENLARGED, MINUTE_ENLARGED)
+    coarse = min(coarse, most)
+    fine = max(coarse, min(fine, most))
     allowed = np.sqrt(most_pixels / np.quantile(sizes.pictures.prod(axis=1), 0.95))
     capped, fine = bool(fine > allowed), min(fine, allowed)
     coarse = min(coarse, fine)
     factors = _spaced(fine, coarse)
     edges = [MIDDLE_SEEN / np.sqrt(finer * coarser) for finer, coarser in zip(factors, factors[1:])]
     return Plan(factors, _ranges(edges, REACH), _ranges(edges, REACH * REACH_IN_TEST),
-                _chip_size(sizes, factors[0], most_chip), capped)
+                _chip_size(sizes, factors[0], most_chip), capped, bool(quarter > MINUTE_ENLARGED))
 
 
 def _spaced(fine: float, coarse: float) -> Tuple[float, ...]:

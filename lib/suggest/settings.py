@@ -11,7 +11,7 @@ from lib.dataset.object_sizes import ObjectSizes, object_sizes
 from lib.suggest import limits as limit
 from lib.suggest.anchors import Anchors, choose_anchors
 from lib.suggest.pace import Pace, Schedule, settled
-from lib.suggest.scales import Plan, plan_of_weights, plan_scales, seen_by_plan
+from lib.suggest.scales import MINUTE_ENLARGED, Plan, plan_of_weights, plan_scales, seen_by_plan
 from lib.suggest.text import Entry
 from lib.tasks.anchor_fit import shown_in_training
 from lib.utils.errors import SniperError
@@ -104,6 +104,9 @@ def _why_scales(found: Found) -> Tuple[str, ...]:
         lines.append('These are the scales of the shipped weights, which know these classes.')
     if found.plan.capped:
         lines.append('Smaller objects want a finer scale, for which pictures are too large here: more --memory.')
+    if found.plan.minute:
+        lines.append(f'Many objects stay minute: pictures enlarged more than {MINUTE_ENLARGED:g} times show nothing '
+                     'new. Little can be learnt of them.')
     return tuple(lines)
 
 

@@ -9,7 +9,8 @@ from PIL import Image
 
 from lib.dataset import check
 from lib.dataset.image_sets import find_image_sets
-from lib.dataset.object_check import MOST_COMPARED, object_findings
+from lib.dataset.object_check import MOST_COMPARED, balance_findings, object_findings
+from lib.utils.counted import counted
 from lib.utils.errors import SniperError
 from tests.dataset.coco_folder import content, make_folder
 from tests.dataset.test_picture_hash import saved_anew, scene
@@ -71,6 +72,7 @@ def test_every_fault(folder):
     assert {kind for kind, mend in found if mend} == {'broken', 'size', 'leak', 'balance'}
     assert {'doubled', 'tiny', 'whole', 'empty', 'twice', 'unlisted', 'annotations'} <= {kind for kind, _ in found}
     assert '3.jpg = 8.jpg' in found['leak', True].text and 'saved anew' in found['leak', True].text
+    assert found['leak', True].text.startswith('1 picture of train is in val too (')
     assert 'dog' in found['balance', True].text and '1.jpg' in found['broken', True].text
     assert any('lie outside' in finding.text for finding in report.findings if finding.kind == 'annotations')
     text = '\n'.join(report.lines())
@@ -114,6 +116,16 @@ def test_a_picture_without_a_size_is_broken(tmp_path):
     open(f'{folder}/2.png', 'w', encoding='utf-8').close()
     report = findings(folder)[0]
     assert report.status == 1 and any('2.png' in finding.text for finding in report.findings if finding.mend)
+
+
+def test_one_of_a_kind_is_said_in_the_singular():
+    record = {'image': '1.jpg', 'width': 50, 'height': 50, 'boxes': np.float32([[1, 1, 5, 5]]),
+              'gt_classes': np.ones(1, np.int64)}
+    (tiny,) = object_findings({'train': [record]})
+    assert tiny.text == '1 of 1 objects has a side below 8 pixels: 1.jpg'
+    texts = [finding.text for finding in balance_findings({'a': {'cat': 2}, 'b': {}}, ['a'], 'b')]
+    assert texts[0].startswith('1 class has no object in b: ') and texts[1].startswith('1 class has fewer than 20 ')
+    assert counted(1, 'a', 'b') == '1 a' and counted(2000, 'a', 'b') == '2,000 b'
 
 
 def test_a_refused_folder_is_said_once(tmp_path):

@@ -60,6 +60,8 @@ def test_no_data_set(tmp_path):
         find_image_sets(str(tmp_path))
     with pytest.raises(SniperError, match='absent is missing'):
         find_image_sets(str(tmp_path / 'absent'))
+    with pytest.raises(SniperError, match="the folder of the data is called ''"):
+        find_image_sets('')
 
 
 def test_sets_by_hand(tmp_path):

@@ -81,6 +81,16 @@ def test_which_sets_of_which_folder(sources):
         source_paths('a++b')
 
 
+@pytest.mark.parametrize('image_set, warned', [('val+val', True), ('val+all', False)])
+def test_a_set_given_twice(sources, caplog, image_set, warned):
+    roidb = load_training_roidb(config_of(sources[0], image_set))[0]
+    said = f"dataset.image_set names a set more than once, and its pictures are trained on as often: {sources[0]}/val"
+    assert len(roidb) == 6 and (said in caplog.text) == warned
+    dataset, roidb = load_test_dataset(config_of(sources[0], image_set))
+    assert len(roidb) == len(set(dataset.image_ids)) == (4 if warned else 8)
+    assert ('are tested once' in caplog.text) == warned
+
+
 def test_a_plus_in_a_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'c++').mkdir()

@@ -8,6 +8,7 @@ import cv2
 import pytest
 
 from lib.dataset import get_dataset
+from lib.dataset.formats import csv_table
 from lib.dataset.image_sets import find_image_sets
 from lib.dataset.picture_split import TRAIN, VAL
 from lib.utils.errors import SniperError
@@ -57,6 +58,18 @@ def test_split(tmp_path, caplog, monkeypatch):
         sorted(train), sorted(val)]
     monkeypatch.setattr('lib.dataset.picture_split.read_pictures', None)    # kept since
     assert sides(folder, tmp_path) == [train, val]
+
+
+def test_files_are_read_once_for_a_set(tmp_path, monkeypatch):
+    lines = ['filename,class,xmin,ymin,xmax,ymax']
+    for number in range(4):
+        assert cv2.imwrite(f'{tmp_path}/{number}.png', scene(number))
+        lines.append(f'{number}.png,cat,5,5,40,40')
+    (tmp_path / 'table.csv').write_text('\n'.join(lines))
+    read, read_lines = [], csv_table.read_lines
+    monkeypatch.setattr(csv_table, 'read_lines', lambda *words: read.append(words) or read_lines(*words))
+    assert find_image_sets(str(tmp_path)).names == (TRAIN, VAL) and len(read) == 1
+    assert len(get_dataset('csv', VAL, str(tmp_path), str(tmp_path)).image_ids) == 1 and len(read) == 2
 
 
 def test_a_training_set_alone_is_split(tmp_path):

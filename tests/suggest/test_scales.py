@@ -39,6 +39,13 @@ def test_small_objects_are_enlarged_and_memory_limits_that():
     assert less.factors[0] == 1 and less.capped
 
 
+def test_minute_objects_are_not_enlarged_without_end():
+    plan, _ = planned((1, 2), ((120, 90),))
+    assert plan.factors == (4,) and plan.minute and not plan.capped
+    assert planned((20, 22), ((200, 150),))[0].factors == (2,)      # seen at 40 pixels, which is enough
+    assert not planned((8, 60), ((4000, 3000),))[0].minute
+
+
 def test_small_pictures_want_small_chips():
     assert planned((30, 90), ((150, 100),))[0].chip_size < 256 == planned((30, 90), ((640, 480),))[0].chip_size
 

@@ -15,7 +15,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from lib.dataset.coco_values import side_of
 from lib.dataset.formats.converted import ConvertedDataset
-from lib.dataset.formats.source import Picture, Source, Thing, below, first_of_format, sensible
+from lib.dataset.formats.source import Picture, Source, Thing, below, first_of_format
 from lib.dataset.text_list import read_lines
 from lib.dataset.voc_layout import FileIndex
 from lib.dataset.xml_file import number_in
@@ -92,9 +92,8 @@ class CsvSource(Source):
 
     def _picture_name(self, said, folder) -> str:
         """Names without ending, as in some tables, count too."""
-        return (self.index.find(said, folder) or self.index.find_stem(posixpath.join(folder, said))
-                or next(filter(None, (self.index.find(said + ending, folder) for ending in ('.jpg', '.png', '.jpeg'))),
-                        '') or self.index.name_of(said, folder))
+        return (self.index.find(said, folder) or self.index.find_without_ending(said, folder)
+                or self.index.name_of(said, folder))
 
     def _thing(self, values, identity) -> Optional[Thing]:
         columns = _CORNERS if 'x1' in values else _SIDES
@@ -103,7 +102,7 @@ class CsvSource(Source):
         if not any(words):
             return None     # a picture without objects
         numbers = [number_in(word) for word in words]
-        if not label or None in numbers or not sensible(numbers):
+        if not label or None in numbers:
             self.warnings.add(_NO_BOX if label else 'lines name no class and are left out', identity)
             return None
         x, y, *others = numbers

@@ -66,6 +66,7 @@ class CvatSource(Source):
                 yield Picture(found, side_of(attributes.get('width')), side_of(attributes.get('height')), things,
                               (subset,) if subset else ())
 
+
 class _Handler(XmlHandler):
     """Collects labels, images and their objects while the parser walks over the file."""
 

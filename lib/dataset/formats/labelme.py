@@ -16,7 +16,7 @@ from lib.dataset.base import is_number
 from lib.dataset.coco_json import read_json
 from lib.dataset.coco_values import identity_of, printable_text, side_of
 from lib.dataset.formats.converted import ConvertedDataset
-from lib.dataset.formats.source import Picture, Source, Thing, below, box_around, first_of_format, sensible
+from lib.dataset.formats.source import Picture, Source, Thing, below, box_around, first_of_format
 from lib.dataset.voc_layout import FileIndex
 from lib.utils.errors import SniperError
 
@@ -61,7 +61,8 @@ class LabelmeSource(Source):
         said = content.get('imagePath')
         folder, stem = posixpath.dirname(name), posixpath.splitext(name)[0]
         said = printable_text(said) if isinstance(said, str) and said else stem
-        picture = self.index.find(said, folder) or self._beside(stem) or self.index.name_of(said, folder)
+        picture = (self.index.find(said, folder) or self.index.find_without_ending(posixpath.basename(stem), folder)
+                   or self.index.name_of(said, folder))
         objects: Dict[object, List[Thing]] = {}
         for number, shape in enumerate(shapes, 1):
             thing = self._thing(shape, f'{name} shape {number}')
@@ -70,12 +71,6 @@ class LabelmeSource(Source):
                 objects.setdefault(number if group is None else (thing.name, group), []).append(thing)
         return Picture(picture, side_of(content.get('imageWidth')), side_of(content.get('imageHeight')),
                        [_joined(things) for things in objects.values()])
-
-    def _beside(self, stem) -> str:
-        """The picture of a file's own name: beside it, or below a folder of pictures."""
-        return self.index.find_stem(stem) or next(filter(None, (
-            self.index.find(posixpath.basename(stem) + ending, posixpath.dirname(stem))
-            for ending in ('.jpg', '.jpeg', '.png'))), '')
 
     def _thing(self, shape, identity) -> Optional[Thing]:
         points = shape.get('points') if isinstance(shape, dict) else None
@@ -86,7 +81,7 @@ class LabelmeSource(Source):
             self.warnings.add('shapes are points or lines, which have no area, and are left out', identity)
             return None
         numbers = _flat(points)
-        if not name or len(numbers) < 4 or not sensible(numbers):
+        if not name or len(numbers) < 4:
             self.warnings.add(_NO_SHAPE, identity)
             return None
         if kind == 'circle':

@@ -14,6 +14,7 @@ from lib.image.header import read_header
 HEADER = 1 << 17    # bytes from the beginning of a file, among which Exif's entries lie
 MOST_PARTS = 16     # of a path that is looked for
 MOST_LETTERS = 4096
+_USUAL_ENDINGS = ('.jpg', '.jpeg', '.png')
 _IMAGES = ('images', 'data', 'JPEGImages')
 
 
@@ -54,6 +55,11 @@ class PictureIndex:
     def find_stem(self, stem: str) -> str:
         """Name without ending -> name; '' if there is none."""
         return (self._by_stem.get(_key(stem)) or [''])[0]
+
+    def find_without_ending(self, said: str, beside: str = '') -> str:
+        """As `find`, for a name that may lack its ending."""
+        return self.find_stem(posixpath.join(beside, said)) or next(filter(None, (
+            self.find(said + ending, beside) for ending in _USUAL_ENDINGS)), '')
 
     def path(self, name: str) -> str:
         """Path of a picture, which need not exist."""

@@ -57,6 +57,7 @@ class Source(abc.ABC):
         self.warnings = AnnotationWarnings(folder)
         self.failures: Dict[str, str] = {}  # {file: why it cannot be used}
         self.files = 0
+        self._all_read: Optional[List[Picture]] = None
 
     @classmethod
     @abc.abstractmethod
@@ -65,11 +66,20 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def pictures(self, chosen: Chosen) -> Iterable[Picture]:
-        """All pictures; those that are not `chosen` may be left out where the classes are known without them."""
+        """All pictures; those that are not `chosen` may be left out where the classes are known without them, and
+        where `memberships` tells of them too."""
 
     def memberships(self, chosen: Chosen) -> Iterable[Tuple[str, Sequence[str]]]:
         """(name, sets that the files name) of all pictures."""
-        return ((picture.name, picture.sets) for picture in self.pictures(chosen))
+        return ((picture.name, picture.sets) for picture in self._pictures(chosen))
+
+    def _pictures(self, chosen) -> List[Picture]:
+        """The same list however often it is asked for: files are read once. SniperError: most cannot be used."""
+        if self._all_read is None:
+            pictures = list(self.pictures(chosen))
+            self._refuse_most_files()
+            self._all_read = pictures
+        return self._all_read
 
     def sets(self) -> List[str]:
         """Names of the sets there are (sets_of), or those of the split where none is there to test on.
@@ -82,9 +92,7 @@ class Source(abc.ABC):
     def _own_sets(self):
         """-> (names of the sets that files and folders name, names of all pictures that files tell of)."""
         pictures = list(self.memberships(Chosen(self.folder, self.index, ALL)))
-        found = sets_of(self.folder, self.index, pictures)
-        self._refuse_most_files()
-        return found, {name for name, _ in pictures}
+        return sets_of(self.folder, self.index, pictures), {name for name, _ in pictures}
 
     def _can_split(self, own_sets, pictures) -> bool:
         return len(pictures) > 1 and not any(map(is_to_test_on, own_sets))
@@ -103,8 +111,7 @@ class Source(abc.ABC):
         """
         whole = self._to_split() if image_set in (SPLIT_TRAIN, SPLIT_VAL) else image_set
         chosen = Chosen(self.folder, self.index, whole)
-        pictures = list(self.pictures(chosen))
-        self._refuse_most_files()
+        pictures = self._pictures(chosen)
         names = self.class_names(pictures)
         if not names:
             found = ''.join(f'; {line}' for line in self.warnings.lines())
@@ -123,7 +130,7 @@ class Source(abc.ABC):
 
     def _to_split(self) -> str:
         """The set that split_train and split_val are parts of. SniperError: it needs no split, or has one picture."""
-        own, pictures = type(self)(self.folder)._own_sets()     # so that nothing is counted twice
+        own, pictures = self._own_sets()
         if not self._can_split(own, pictures):
             raise SniperError(f'{self.folder} ({self.kind}) is not split: its sets are {shortened(own, _SETS_NAMED)}')
         return next((name for name in own if has_purpose(name)), ALL)

@@ -18,7 +18,7 @@ from typing import Dict, List, Optional, Tuple
 from lib.dataset.formats.converted import ConvertedDataset
 from lib.dataset.formats.pictures import upright_size
 from lib.dataset.formats.sets import Chosen
-from lib.dataset.formats.source import Picture, Source, Thing, below, sensible
+from lib.dataset.formats.source import Picture, Source, Thing, below
 from lib.dataset.set_choice import ALL, is_to_test_on
 from lib.dataset.text_list import read_lines
 from lib.dataset.voc_layout import FileIndex
@@ -124,7 +124,7 @@ def _numbers(line) -> Tuple[float, ...]:
     if not 4 <= len(words) <= 10:
         return ()
     numbers = [number_in(word) for word in words]
-    return () if None in numbers or not sensible(numbers) else tuple(numbers)
+    return () if None in numbers else tuple(numbers)
 
 
 class WiderDataset(ConvertedDataset):

@@ -2,6 +2,7 @@
 import os
 from typing import Iterator, List, Tuple
 
+from lib.utils.counted import counted
 from lib.utils.files import text_writer
 from lib.visualization.report import curves, errors, machine, scores, worst
 from lib.visualization.report.markup import Markup, element, escaped, joined
@@ -34,12 +35,16 @@ def _page(tested: ReportedData, runs: List[Run]) -> Iterator[str]:
                   element('title', title), element('style', Markup(style)))
     yield '\n<body>\n'
     truth = tested.truth
-    counted = int((~truth.ignored).sum())
-    text = (f'{len(tested.roidb):,} pictures, {counted:,} objects of {len(tested.classes) - 1} classes, '
-            f'{len(runs[0].analysis.found.image):,} detections')
-    text += f'; {len(truth.image) - counted:,} crowd regions or difficult objects do not count' * \
-        bool(len(truth.image) - counted)
-    text += f'; {len(tested.unreadable):,} pictures could not be read' * bool(len(tested.unreadable))
+    ignored, unreadable = int(truth.ignored.sum()), len(tested.unreadable)
+    text = (f'{counted(len(tested.roidb), "picture", "pictures")}, '
+            f'{counted(len(truth.image) - ignored, "object", "objects")} of '
+            f'{counted(len(tested.classes) - 1, "class", "classes")}, '
+            f'{counted(len(runs[0].analysis.found.image), "detection", "detections")}')
+    if ignored:
+        text += '; ' + counted(ignored, 'crowd region or difficult object does not count',
+                               'crowd regions or difficult objects do not count')
+    if unreadable:
+        text += '; ' + counted(unreadable, 'picture', 'pictures') + ' could not be read'
     yield element('header', element('h1', title), element('p', text, class_='soft'))
     yield element('nav', *(element('a', name, href=f'#{place}') for place, name, _ in sections))
     yield '\n<main>\n'
