@@ -73,11 +73,11 @@ class MetricsFile(Recorder):
         """A line with `training`."""
         self._lines.write(dict(reading.place._asdict(), time=_now(), rate=reading.rate,
                                chips_per_second=round(reading.chips_per_second, 3), waiting=round(reading.waiting, 4),
-                               training=numbers(reading.averages)))
+                               training=_rounded(reading.averages)))
 
     def validation(self, validation):
         """A line with `validation`."""
-        self._lines.write(dict(validation.place._asdict(), time=_now(), validation=numbers(validation.metrics.items()),
+        self._lines.write(dict(validation.place._asdict(), time=_now(), validation=_rounded(validation.metrics.items()),
                                metric=validation.metric, best=validation.best, averaged=validation.averaged,
                                images=validation.images, unreadable=validation.unreadable,
                                seconds=round(validation.seconds, 2)))
@@ -112,8 +112,12 @@ class Recorders(Recorder):
 
 
 def numbers(pairs: Iterable[Tuple[str, float]]) -> Dict[str, Optional[float]]:
-    """For JSON, which has no nan: None in its place, six digits of others."""
-    return {name: round(float(value), 6) if math.isfinite(value) else None for name, value in pairs}
+    """For JSON, which has no nan: None in its place."""
+    return {name: float(value) if math.isfinite(value) else None for name, value in pairs}
+
+
+def _rounded(pairs):
+    return numbers((name, round(float(value), 6)) for name, value in pairs)
 
 
 def _is_before(line: Mapping[str, Any], step: int) -> bool:

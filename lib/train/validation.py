@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 SHOWN = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'segm.AP')    # of the metrics, in the log
 
 
-# (prefix, tag) of weights -> `metrics`, numbers by name, nan for what there are no objects for; `metric`, name of the one that counts; `images` that were
-# looked at; `unreadable`, of these, which count as without detections
+# (prefix, tag) of weights -> `metrics`, numbers by name, nan for what there are no objects for; `metric`, name of the
+# one that counts; `images` that were looked at; `unreadable`, of these, which count as without detections
 Validator = Callable[[str, str], Any]
 
 
