@@ -15,7 +15,7 @@ import os
 import resource
 import sys
 import time
-from typing import List, NamedTuple
+from typing import Callable, List, NamedTuple
 
 from benchmarks.autofocus_plot import plot_runs
 from benchmarks.timing import json_line, table
@@ -51,11 +51,19 @@ def main(argv=None):
     for line in table(['way', 'dilation, threshold, least', 'AP', 'AP50', 'APs', 'pixels', 'with padding', 'recall',
                        'images/s', 'x pyramid', 'CPU s'], rows_of(figures)):
         print(line)
+    return conclude('autofocus', args, figures, found, plot_runs)
+
+
+def conclude(name: str, args, ways: List[dict], found: dict, plot: Callable[[List[dict], str], None]) -> int:
+    """What ends a comparison of ways to test: JSON and plot in args.out, one line of JSON -> exit status 0 if it holds.
+
+    found: verdict, with 'holds'; plot: writes a picture of `ways` to a path.
+    """
     os.makedirs(args.out, exist_ok=True)
-    with text_writer(os.path.join(args.out, 'autofocus.json')) as stream:
-        json.dump({'ways': figures, 'verdict': found, 'cfg': args.cfg}, stream, indent=2)
-    plot_runs(figures, os.path.join(args.out, 'autofocus.png'))
-    print(json_line('autofocus', cfg=args.cfg, ways=figures, **found))
+    with text_writer(os.path.join(args.out, f'{name}.json')) as stream:
+        json.dump({'ways': ways, 'verdict': found, 'cfg': args.cfg}, stream, indent=2)
+    plot(ways, os.path.join(args.out, f'{name}.png'))
+    print(json_line(name, cfg=args.cfg, ways=ways, **found))
     return 0 if found['holds'] else 1
 
 

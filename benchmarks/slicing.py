@@ -18,7 +18,6 @@ go to --out. Exit status 1 if no AutoFocus has an AP at most 0.01 below that of 
 pixels than the frugalest of them. Some four minutes of one idle core by default.
 """
 import argparse
-import json
 import logging
 import os
 import sys
@@ -26,14 +25,13 @@ from typing import Dict, List, Sequence
 
 import numpy as np
 
-from benchmarks.autofocus import Way, changed, one_run
+from benchmarks.autofocus import Way, changed, conclude, one_run
 from benchmarks.joined import size, write_joined
 from benchmarks.slicing_plot import plot_ways
-from benchmarks.timing import json_line, table
+from benchmarks.timing import table
 from configs import load_config
 from lib.cli import run
 from lib.tasks import check_config
-from lib.utils.files import text_writer
 
 CONFIG = 'configs/faster/sniper_tiny_autofocus.yml'
 SCENES_A_PICTURE = 26    # made for each of 4000x3000: some have crowds, some are left over
@@ -59,12 +57,7 @@ def main(argv=None) -> int:
     found = verdict(figures)
     for line in table(HEADER, [cells(row, figures) for row in figures]):
         print(line)
-    os.makedirs(args.out, exist_ok=True)
-    with text_writer(os.path.join(args.out, 'slicing.json')) as stream:
-        json.dump({'ways': figures, 'verdict': found, 'cfg': args.cfg}, stream, indent=2)
-    plot_ways(figures, os.path.join(args.out, 'slicing.png'))
-    print(json_line('slicing', cfg=args.cfg, ways=figures, **found))
-    return 0 if found['holds'] else 1
+    return conclude('slicing', args, figures, found, plot_ways)
 
 
 def parse(argv):

@@ -20,6 +20,24 @@ fail() {
     exit 1
 }
 
+# print_head: prints what the running script says of itself in its first lines
+print_head() {
+    sed -n '2,/^set -euo/{/^set -euo/!s/^# \{0,1\}//p;}' "$0"
+}
+
+# no_options "$@": for a script without options: prints its head and ends if the first is -h or --help, ends with a
+# message for any other
+no_options() {
+    case "${1:-}" in
+        '') ;;
+        -h | --help)
+            print_head
+            exit
+            ;;
+        *) fail "unknown option $1; there is --help" ;;
+    esac
+}
+
 # python_version PYTHON: prints 3.11, or nothing if it does not run
 python_version() {
     "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true

@@ -23,14 +23,7 @@ elif glob.glob(os.path.join(site, 'mxnet_cu*-*.dist-info')):
 PROGRAM
 }
 
-case "${1:-}" in
-    '') ;;
-    -h | --help)
-        sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
-        exit
-        ;;
-    *) fail "unknown option $1; there is --help" ;;
-esac
+no_options "$@"
 need_environment
 "$PY" -c 'import Cython, numpy, setuptools' 2>/dev/null ||
     fail "the environment in .venv lacks packages; run: bash scripts/setup.sh"

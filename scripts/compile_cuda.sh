@@ -9,7 +9,7 @@ set -euo pipefail
 case "${1:-}" in
     '' | --required) ;;
     -h | --help)
-        sed -n '2,4s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+        print_head
         exit
         ;;
     *) fail "unknown option $1; there is --required" ;;

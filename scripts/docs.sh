@@ -12,14 +12,7 @@ DOCS="$ROOT/.venv-docs"
 SOURCE="$ROOT/output/site_source"
 PAGES=(README.md CONTRIBUTING.md SNIPER-mxnet/README.md data/README.md benchmarks/RESULTS.md docs)
 
-case "${1:-}" in
-    '') ;;
-    -h | --help)
-        sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
-        exit
-        ;;
-    *) fail "unknown option $1; there is none" ;;
-esac
+no_options "$@"
 if [ "$(cat "$DOCS/package" 2>/dev/null)" != "$PACKAGE" ]; then
     python="$(find_python)"
     say "making the environment .venv-docs with $python"

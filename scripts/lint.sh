@@ -39,7 +39,7 @@ make_environment() {
 case "${1:-}" in
     '' | --fix) ;;
     -h | --help)
-        sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+        print_head
         exit
         ;;
     *) fail "unknown option $1; there is --fix" ;;

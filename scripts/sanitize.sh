@@ -99,7 +99,7 @@ main() {
     local kept=no status=0
     case "${1:-}" in
         -h | --help)
-            sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+            print_head
             return
             ;;
         --kept)

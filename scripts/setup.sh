@@ -49,7 +49,7 @@ main() {
         '') ;;
         --quiet) quiet=yes ;;
         -h | --help)
-            sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+            print_head
             return
             ;;
         *) fail "unknown option $1; there is --quiet" ;;

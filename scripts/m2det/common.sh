@@ -21,7 +21,7 @@ arguments() {
     shift 2
     case "${1:-}" in
         -h | --help)
-            sed -n '2,/^set -euo/{/^set -euo/!s/^# \{0,1\}//p;}' "$0"
+            print_head
             exit 0
             ;;
     esac

@@ -8,7 +8,6 @@ import pytest
 from benchmarks import autofocus
 from configs import load_config
 from tests.inference import tiny_data
-from tests.inference.random_weights import write_checkpoint
 
 TEST = load_config('configs/faster/sniper_tiny_autofocus.yml').TEST
 ONE_EACH = dict(dilations=[5], thresholds=[0.3], chip_factors=[0.5], also=[])
@@ -63,11 +62,7 @@ def test_bars(focused, frugal, holds):
 
 def test_the_whole_benchmark(tmp_path, capsys):
     """With random weights on three tiny images: table, JSON and plot are there; the bars are not reached."""
-    keys = dict(AUTO_FOCUS=True, DO_PRUNING='[False, True]', CHIP_HYPERPARAMS='[(1, 1e-9, 2), (-1, -1, -1)]',
-                SCALES='[(48, 64), (96, 128)]', VALID_RANGES='[(-1, -1), (-1, -1)]')
-    settings = tiny_data.settings(str(tmp_path), **keys)
-    tiny_data.write_data(str(tmp_path / 'data'))
-    write_checkpoint(load_config(tiny_data.CONFIG, settings), tiny_data.CONFIG, tiny_data.CLASSES)
+    settings = tiny_data.write_focused(str(tmp_path), '[(48, 64), (96, 128)]')
     status = autofocus.main(['--cfg', tiny_data.CONFIG, '--out', str(tmp_path / 'bench'), '--repeats', '1',
                              '--dilations', '3', '--thresholds', '1', '--chip_factors', '', '--also', '', '--set'] +
                             settings)

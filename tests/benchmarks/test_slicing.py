@@ -12,7 +12,6 @@ from configs import load_config
 from lib.bbox.detections import Detections
 from lib.utils.errors import SniperError
 from tests.inference import tiny_data
-from tests.inference.random_weights import write_checkpoint
 
 
 def picture(width, height, value, boxes):
@@ -98,11 +97,7 @@ def test_bars(ap, megapixels, holds):
 
 def test_the_whole_benchmark(tmp_path, capsys):
     """With random weights on three tiny images: table, JSON and plot."""
-    keys = dict(AUTO_FOCUS=True, DO_PRUNING='[False, True]', CHIP_HYPERPARAMS='[(1, 1e-9, 2), (-1, -1, -1)]',
-                SCALES='[1x, 2x]', VALID_RANGES='[(-1, -1), (-1, -1)]')
-    settings = tiny_data.settings(str(tmp_path), **keys)
-    tiny_data.write_data(str(tmp_path / 'data'))
-    write_checkpoint(load_config(tiny_data.CONFIG, settings), tiny_data.CONFIG, tiny_data.CLASSES)
+    settings = tiny_data.write_focused(str(tmp_path), '[1x, 2x]')
     status = slicing.main(['--own', '--cfg', tiny_data.CONFIG, '--out', str(tmp_path / 'bench'), '--sides', '64',
                            '--thresholds', '--set'] + settings)
     lines = capsys.readouterr().out.splitlines()

@@ -22,6 +22,7 @@ from lib.chips.statistics import (
 from lib.utils.errors import SniperError
 from lib.visualization.chip_plot import plot_statistics
 from lib.visualization.chips import NEGATIVE, POSITIVE, UNCOVERED, ChipPictures, draw_image_chips
+from tests.synthetic_folder import synthetic_folder
 
 SETTINGS = ChipSettings((2.0, 1.0, 128.0), ((-1, 20), (16, 60), (70, -1)), 128, (20,), negatives=2,
                         negative_rows=(5, 3))
@@ -116,10 +117,7 @@ def test_pictures_that_cannot_be_drawn_are_told_at_the_end(tmp_path):
 
 @pytest.fixture(scope='module')
 def synthetic_set(tmp_path_factory):
-    from lib.dataset import synthetic
-    folder = str(tmp_path_factory.mktemp('stats') / 'data')
-    synthetic.main(['--out', folder, '--train', '3', '--val', '1', '--test-dev', '1', '--processes', '1'])
-    return folder
+    return synthetic_folder(tmp_path_factory, 3)
 
 
 def test_the_command(synthetic_set, tmp_path, capsys):

@@ -14,6 +14,7 @@ from lib.dataset import load_test_dataset
 from lib.inference.validate import Validator, chosen, flat_metrics
 from lib.utils.errors import SniperError
 from tests.conftest import ROOT
+from tests.synthetic_folder import synthetic_folder
 
 CONFIG = os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')
 SHIPPED = os.path.join(ROOT, 'data', 'models', 'sniper_tiny')
@@ -22,10 +23,7 @@ SHIPPED = os.path.join(ROOT, 'data', 'models', 'sniper_tiny')
 @pytest.fixture(scope='module')
 def scenes(tmp_path_factory):
     """Folder of a synthetic data set with three pictures to test on."""
-    from lib.dataset import synthetic
-    folder = str(tmp_path_factory.mktemp('data') / 'three')
-    synthetic.main(['--out', folder, '--train', '1', '--val', '3', '--test-dev', '1', '--processes', '1'])
-    return folder
+    return synthetic_folder(tmp_path_factory, 1, 3)
 
 
 def settings(scenes, output, *more):

@@ -44,6 +44,16 @@ def settings(folder, **more):
     return [word for pair in keys.items() for word in pair]
 
 
+def write_focused(folder, scales):
+    """Data set and checkpoint of random weights below `folder`, with AutoFocus at the second of two scales -> `--set`
+    list."""
+    found = settings(folder, AUTO_FOCUS=True, DO_PRUNING='[False, True]', SCALES=scales,
+                     CHIP_HYPERPARAMS='[(1, 1e-9, 2), (-1, -1, -1)]', VALID_RANGES='[(-1, -1), (-1, -1)]')
+    write_data(os.path.join(folder, 'data'))
+    write_checkpoint(load_config(CONFIG, found), CONFIG, CLASSES)
+    return found
+
+
 def results(folder, *names, weights='SNIPER-0001', dataset='coco_val'):
     """Path of a file among the results of a test, of the one that ended last (lib.inference.results)."""
     first = os.path.join(folder, 'out', 'sniper_tiny_e2e', 'train', 'results', dataset, weights)

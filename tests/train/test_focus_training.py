@@ -7,6 +7,7 @@ import pytest
 
 from lib.weights.params_file import read_arrays
 from tests.conftest import ROOT
+from tests.synthetic_folder import synthetic_folder
 
 HEAD = ('conv_new_2', 'conv_new_3', 'conv_new_out')
 SHIPPED = os.path.join(ROOT, 'data', 'models', 'sniper_tiny-0000.params')
@@ -15,10 +16,7 @@ SHIPPED = os.path.join(ROOT, 'data', 'models', 'sniper_tiny-0000.params')
 @pytest.fixture(scope='module')
 def images(tmp_path_factory):
     """Folder of a synthetic data set with four training images."""
-    from lib.dataset import synthetic
-    folder = str(tmp_path_factory.mktemp('data') / 'four')
-    synthetic.main(['--out', folder, '--train', '4', '--val', '1', '--test-dev', '1', '--processes', '1'])
-    return folder
+    return synthetic_folder(tmp_path_factory, 4)
 
 
 def train(name, images, output, *settings):

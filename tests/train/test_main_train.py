@@ -14,6 +14,7 @@ from configs import flat_config, load_config
 from lib.utils.errors import SniperError
 from lib.weights.params_file import read_arrays, write_arrays
 from tests.conftest import ROOT
+from tests.synthetic_folder import synthetic_folder
 
 CONFIG = os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')
 
@@ -21,10 +22,7 @@ CONFIG = os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')
 @pytest.fixture(scope='module')
 def images(tmp_path_factory):
     """Folder of a synthetic data set with six training images."""
-    from lib.dataset import synthetic
-    folder = str(tmp_path_factory.mktemp('data') / 'six')
-    synthetic.main(['--out', folder, '--train', '6', '--val', '1', '--test-dev', '1', '--processes', '1'])
-    return folder
+    return synthetic_folder(tmp_path_factory, 6)
 
 
 def arguments(images, output, *settings, resume=False):

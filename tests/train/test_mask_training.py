@@ -9,6 +9,7 @@ import pytest
 
 from lib.weights.params_file import read_arrays
 from tests.conftest import ROOT
+from tests.synthetic_folder import synthetic_folder
 
 SHIPPED = os.path.join(ROOT, 'data', 'models', 'sniper_tiny-0000.params')
 NAME = 'sniper_tiny_mask'
@@ -18,10 +19,7 @@ LAYERS = ['mask_conv_3x3_1', 'mask_conv_3x3_2', 'mask_conv_3x3_3', 'mask_out']
 @pytest.fixture(scope='module')
 def images(tmp_path_factory):
     """Folder of a synthetic data set with four training images."""
-    from lib.dataset import synthetic
-    folder = str(tmp_path_factory.mktemp('data') / 'four')
-    synthetic.main(['--out', folder, '--train', '4', '--val', '1', '--test-dev', '1', '--processes', '1'])
-    return folder
+    return synthetic_folder(tmp_path_factory, 4)
 
 
 def run(images, output, *settings, resume=False):

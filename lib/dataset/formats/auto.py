@@ -10,7 +10,7 @@ from lib.dataset.coco_layout import PREFIXES, find_sets
 from lib.dataset.formats.csv_table import CsvSource
 from lib.dataset.formats.cvat import CvatSource
 from lib.dataset.formats.labelme import LabelmeSource
-from lib.dataset.formats.source import below
+from lib.dataset.formats.source import below, first_of_format
 from lib.dataset.formats.wider import WiderSource
 from lib.dataset.formats.yolo import YoloSource
 from lib.dataset.registry import get_dataset
@@ -51,12 +51,8 @@ def _voc(folder):
         parts = find_parts(folder)
     except SniperError:
         return ''
-    for part in parts:
-        for path in FileIndex.annotations(part.annotations).paths()[:_PEEKED]:
-            with open(path, 'rb') as stream:
-                if _VOC_ROOT.search(stream.read(4096).replace(b'\0', b'')):
-                    return below(folder, path)
-    return ''
+    paths = [path for part in parts for path in FileIndex.annotations(part.annotations).paths()[:_PEEKED]]
+    return first_of_format(folder, paths, lambda content: _VOC_ROOT.search(content.replace(b'\0', b'')))
 
 
 def _sets_of(source, folder: str) -> List[str]:

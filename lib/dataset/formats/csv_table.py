@@ -15,7 +15,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from lib.dataset.coco_values import side_of
 from lib.dataset.formats.converted import ConvertedDataset
-from lib.dataset.formats.source import Picture, Source, Thing, below, sensible
+from lib.dataset.formats.source import Picture, Source, Thing, below, first_of_format, sensible
 from lib.dataset.text_list import read_lines
 from lib.dataset.voc_layout import FileIndex
 from lib.dataset.xml_file import number_in
@@ -45,15 +45,7 @@ class CsvSource(Source):
 
     @classmethod
     def found_in(cls, folder: str) -> str:
-        for path in FileIndex(folder, ('.csv',)).paths()[:_PEEKED]:
-            try:
-                with open(path, 'rb') as stream:
-                    first = stream.read(4096).decode('utf-8-sig', 'replace').splitlines()
-            except OSError:
-                continue
-            if first and _columns(_fields(first[0])):
-                return below(folder, path)
-        return ''
+        return first_of_format(folder, FileIndex(folder, ('.csv',)).paths()[:_PEEKED], _has_columns)
 
     def pictures(self, chosen):
         paths = FileIndex(self.folder, ('.csv',)).paths()
@@ -116,6 +108,11 @@ class CsvSource(Source):
             return None
         x, y, *others = numbers
         return Thing(label, (x, y, *((others[0] - x, others[1] - y) if columns is _CORNERS else others)))
+
+
+def _has_columns(content: bytes) -> bool:
+    first = content.decode('utf-8-sig', 'replace').splitlines()
+    return bool(first) and bool(_columns(_fields(first[0])))
 
 
 def _fields(line) -> List[str]:

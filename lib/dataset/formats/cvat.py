@@ -16,7 +16,7 @@ from typing import Dict, List, Optional
 
 from lib.dataset.coco_values import printable_text, side_of
 from lib.dataset.formats.converted import ConvertedDataset
-from lib.dataset.formats.source import Picture, Source, Thing, below, box_around, sensible
+from lib.dataset.formats.source import Picture, Source, Thing, below, box_around, first_of_format, sensible
 from lib.dataset.voc_layout import ANNOTATION_ENDINGS, FileIndex
 from lib.dataset.xml_file import XmlHandler, number_in, parse_xml
 from lib.utils.errors import SniperError
@@ -40,14 +40,8 @@ class CvatSource(Source):
 
     @classmethod
     def found_in(cls, folder: str) -> str:
-        for path in FileIndex(folder, ANNOTATION_ENDINGS).paths()[:_PEEKED]:
-            try:
-                with open(path, 'rb') as stream:
-                    if _ROOT.search(stream.read(4096).replace(b'\0', b'')):
-                        return below(folder, path)
-            except OSError:
-                continue
-        return ''
+        return first_of_format(folder, FileIndex(folder, ANNOTATION_ENDINGS).paths()[:_PEEKED],
+                               lambda content: _ROOT.search(content.replace(b'\0', b'')))
 
     def class_names(self, pictures) -> List[str]:
         return list(self._labels) or super().class_names(pictures)

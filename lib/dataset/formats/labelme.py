@@ -16,7 +16,7 @@ from lib.dataset.base import is_number
 from lib.dataset.coco_json import read_json
 from lib.dataset.coco_values import identity_of, printable_text, side_of
 from lib.dataset.formats.converted import ConvertedDataset
-from lib.dataset.formats.source import Picture, Source, Thing, below, box_around, sensible
+from lib.dataset.formats.source import Picture, Source, Thing, below, box_around, first_of_format, sensible
 from lib.dataset.voc_layout import FileIndex
 from lib.utils.errors import SniperError
 
@@ -34,14 +34,7 @@ class LabelmeSource(Source):
 
     @classmethod
     def found_in(cls, folder: str) -> str:
-        for path in FileIndex(folder, ('.json',)).paths()[:_PEEKED]:
-            try:
-                with open(path, 'rb') as stream:
-                    if _SHAPES.search(stream.read(_BEGINNING)):
-                        return below(folder, path)
-            except OSError:
-                continue
-        return ''
+        return first_of_format(folder, FileIndex(folder, ('.json',)).paths()[:_PEEKED], _SHAPES.search, _BEGINNING)
 
     def pictures(self, chosen):
         others = []

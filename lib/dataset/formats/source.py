@@ -6,7 +6,7 @@ COCO file would hold.
 import abc
 import collections
 import os
-from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from lib.dataset.base import LARGEST, AnnotationWarnings, shortened
 from lib.dataset.box_units import EDGES, BoxFormat
@@ -181,6 +181,22 @@ class Source(abc.ABC):
                 annotations.append(annotation)
         return {'images': images, 'annotations': annotations,
                 'categories': [{'id': number, 'name': name} for number, name in enumerate(names, 1)]}
+
+
+def first_of_format(folder: str, paths: Sequence[str], has_form: Callable[[bytes], object],
+                    beginning: int = 4096) -> str:
+    """Name below `folder` of the first of `paths` whose first `beginning` bytes have the form; '' if none has.
+
+    Files that cannot be read are passed over: reading the set names them.
+    """
+    for path in paths:
+        try:
+            with open(path, 'rb') as stream:
+                if has_form(stream.read(beginning)):
+                    return below(folder, path)
+        except OSError:
+            continue
+    return ''
 
 
 def box_around(points: Sequence[float]) -> Tuple[float, float, float, float]:

@@ -18,7 +18,7 @@ from configs.yaml_files import read_yaml
 from lib.dataset.coco_json import read_json
 from lib.dataset.formats.converted import ConvertedDataset
 from lib.dataset.formats.pictures import upright_size
-from lib.dataset.formats.source import Picture, Source, Thing, below, box_around, sensible
+from lib.dataset.formats.source import Picture, Source, Thing, below, box_around, first_of_format, sensible
 from lib.dataset.text_list import read_lines
 from lib.dataset.voc_layout import FileIndex, folder_content
 from lib.utils.errors import SniperError
@@ -52,11 +52,7 @@ class YoloSource(Source):
 
     @classmethod
     def found_in(cls, folder: str) -> str:
-        name = _find_yaml(folder)
-        if name:
-            return name
-        found = next((path for path in FileIndex(folder, ('.txt',)).paths()[:_PEEKED] if _is_labels(path)), '')
-        return below(folder, found) if found else ''
+        return _find_yaml(folder) or first_of_format(folder, FileIndex(folder, ('.txt',)).paths()[:_PEEKED], _is_labels)
 
     def class_names(self, pictures) -> List[str]:
         return self._names
@@ -234,13 +230,9 @@ def _names_in_notes(path):
     return {entry.get('id'): entry.get('name') for entry in entries if isinstance(entry, dict)}
 
 
-def _is_labels(path) -> bool:
+def _is_labels(content: bytes) -> bool:
     """Whether the first line of a file is an object."""
-    try:
-        with open(path, 'rb') as stream:
-            first = stream.read(4096).decode('ascii', 'replace').lstrip().splitlines()
-    except OSError:
-        return False
+    first = content.decode('ascii', 'replace').lstrip().splitlines()
     return bool(first) and bool(_ROW.match(first[0]))
 
 
