@@ -108,14 +108,20 @@ class Workers:
         """What worker 0 has, an NDArray on the CPU; the others give one of its shape and type."""
         if self.alone:
             return array
+        from sniper_mxnet import mx
         kind = np.dtype(array.dtype)
-        sent = array if kind.kind == 'f' else array.astype('float64')  # servers know no whole numbers
+        # Servers know no whole numbers, and next to compressed gradients float32 alone: others go as their bytes.
+        sent = array if kind == np.float32 else mx.nd.array(
+            np.frombuffer(array.asnumpy().tobytes(), np.uint8), dtype='float32')
         with self.waiting():
             key, result = next(self._keys), sent.copy()
             self.store.init(key, sent)  # what the others give is not looked at
             self.store.pull(key, out=result)
             result.wait_to_read()
-            return result.astype(kind)
+        if kind == np.float32:
+            return result
+        content = result.asnumpy().astype(np.uint8).tobytes()
+        return mx.nd.array(np.frombuffer(content, kind).reshape(array.shape), dtype=kind)
 
     def json_from_first(self, value):
         """What worker 0 has: anything that JSON can say."""

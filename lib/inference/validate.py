@@ -6,6 +6,7 @@ is loaded for a validation and freed after it. Nothing random is drawn that a tr
 import contextlib
 import copy
 import logging
+import math
 import tempfile
 from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
 
@@ -97,13 +98,14 @@ def chosen(images: int, count: int) -> np.ndarray:
 
 
 def flat_metrics(metrics: Mapping[str, Any], prefix: str = '') -> Dict[str, float]:
-    """The numbers of a data set's metrics; those of a dict in it get its name and a dot. No single classes."""
+    """The numbers of a data set's metrics; those of a dict in it get its name and a dot. No single classes. nan for
+    those below 0: there is no such object."""
     found: Dict[str, float] = {}
     for name, value in metrics.items():
         if isinstance(value, dict) and not name.startswith('per_class'):
             found.update(flat_metrics(value, f'{prefix}{name}.'))
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            found[prefix + name] = float(value)
+            found[prefix + name] = float(value) if value >= 0 else math.nan
     return found
 
 

@@ -31,7 +31,7 @@ class WeightAverage(Hook):
         self._weights = {name: arrays[0].astype('float32') for name, arrays in weights.items()}
         self._statistics = {name: _mean(arrays) for name, arrays in statistics.items()}
 
-    def after_launch(self, batch):
+    def after_update(self, batch):
         """Take the update in. The engine does not know who reads statistics: they are read before it gets the next."""
         self.updates += 1
         kept = min(self.decay, (1 + self.updates) / (10 + self.updates))

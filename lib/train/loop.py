@@ -61,6 +61,9 @@ class Hook:
     def after_launch(self, batch: LaunchedBatch) -> None:
         """The engine was given the batch and its update; whoever waits for results here slows training down."""
 
+    def after_update(self, batch: LaunchedBatch) -> None:
+        """The weights are those after the update of the batch, for whoever waits for them; the batch before is over."""
+
     def after_batch(self, batch: LaunchedBatch) -> None:
         """The outputs of the batch are there, and metrics hold them."""
 
@@ -94,6 +97,8 @@ def fit(step: TrainingStep, iterator, metrics: TrainMetrics, hooks: Sequence[Hoo
                 hook.after_launch(pending)
             epoch.done += 1
             _finish(epoch, previous, metrics, hooks)
+            for hook in hooks:
+                hook.after_update(pending)
         _finish(epoch, pending, metrics, hooks)
         step.wait()
         for hook in hooks:

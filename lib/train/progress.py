@@ -35,6 +35,8 @@ class Progress(Hook):
         self.started = self.line_time = self.clock()
         self.line_batch = epoch.first
         self.waited = self.waited_in_epoch = 0.0
+        self.turn = self.started    # when the batch launched last had its turn
+        self.launched = epoch.first, 0.0, 0.0   # batches so far; seconds that the last took, and waited for data
         self.exchange_seconds = []
         self.sums = self.metrics.get_state() if self.recorder else {}
 
@@ -42,11 +44,17 @@ class Progress(Hook):
         """Training stood still for so long: that is none of its time."""
         self.started += seconds
         self.line_time += seconds
+        self.turn += seconds
 
     def after_launch(self, batch):
         """Add up the time that was spent waiting for data."""
         self.waited += batch.waited
         self.waited_in_epoch += batch.waited
+        self.launched = batch.number + 1, self.clock() - self.turn, batch.waited
+
+    def after_update(self, batch):
+        """The next batch has its turn."""
+        self.turn = self.clock()
 
     def after_batch(self, batch):
         """Log the line when it is due."""
@@ -63,6 +71,9 @@ class Progress(Hook):
     def line(self, batch):
         """Log the line after a batch of the epoch."""
         now, done = self.clock(), batch.number + 1
+        launched, *ahead = self.launched
+        launching, waiting_ahead = ahead if launched > done else (0.0, 0.0)     # of the next batch, and its time
+        now, self.waited = now - launching, self.waited - waiting_ahead
         elapsed = max(now - self.line_time, 1e-9)
         batches = done - self.line_batch
         waiting = f'{100 * min(self.waited / elapsed, 1.0):.0f}% waiting for data'
@@ -80,7 +91,7 @@ class Progress(Hook):
             self.recorder.reading(Reading(
                 Place(batch.step, self.epoch.number + 1, done, self.epoch.batches), self._averages(),
                 batch.learning_rate, speed, min(self.waited / elapsed, 1.0)))
-        self.line_time, self.line_batch, self.waited = now, done, 0.0
+        self.line_time, self.line_batch, self.waited = now, done, waiting_ahead
 
     def draw(self, done, rate):
         """Move the bar to `done` batches of the epoch. rate: learning rate."""

@@ -4,7 +4,7 @@ Each of these goes to every recorder of a run: the file of JSON lines here, Tens
 """
 import math
 import time
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lib.utils.json_lines import LineWriter
 
@@ -73,11 +73,11 @@ class MetricsFile(Recorder):
         """A line with `training`."""
         self._lines.write(dict(reading.place._asdict(), time=_now(), rate=reading.rate,
                                chips_per_second=round(reading.chips_per_second, 3), waiting=round(reading.waiting, 4),
-                               training=_numbers(reading.averages)))
+                               training=_rounded(reading.averages)))
 
     def validation(self, validation):
         """A line with `validation`."""
-        self._lines.write(dict(validation.place._asdict(), time=_now(), validation=_numbers(validation.metrics.items()),
+        self._lines.write(dict(validation.place._asdict(), time=_now(), validation=_rounded(validation.metrics.items()),
                                metric=validation.metric, best=validation.best, averaged=validation.averaged,
                                images=validation.images, unreadable=validation.unreadable,
                                seconds=round(validation.seconds, 2)))
@@ -111,13 +111,19 @@ class Recorders(Recorder):
         self.close()
 
 
+def numbers(pairs: Iterable[Tuple[str, float]]) -> Dict[str, Optional[float]]:
+    """For JSON, which has no nan: None in its place."""
+    return {name: float(value) if math.isfinite(value) else None for name, value in pairs}
+
+
+def _rounded(pairs):
+    return numbers((name, round(float(value), 6)) for name, value in pairs)
+
+
 def _is_before(line: Mapping[str, Any], step: int) -> bool:
     return isinstance(line.get('step'), int) and line['step'] <= step
 
 
-def _numbers(pairs) -> Dict[str, float]:
-    """JSON has no nan."""
-    return {name: round(float(value), 6) for name, value in pairs if math.isfinite(value)}
 
 
 def _now():

@@ -12,7 +12,7 @@ from lib.distributed.workers import ALONE, Workers
 from lib.engine.training import TrainingStep
 from lib.train.averaging import WeightAverage
 from lib.train.loop import Hook, LaunchedBatch
-from lib.train.records import Place, Recorder, Validation
+from lib.train.records import Place, Recorder, Validation, numbers
 from lib.utils.clock import duration
 from lib.utils.errors import SniperError
 from lib.weights import checkpoint
@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 SHOWN = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'segm.AP')    # of the metrics, in the log
 
 
-# (prefix, tag) of weights -> `metrics`, numbers by name; `metric`, name of the one that counts; `images` that were
-# looked at; `unreadable`, of these, which count as without detections
+# (prefix, tag) of weights -> `metrics`, numbers by name, nan for what there are no objects for; `metric`, name of the
+# one that counts; `images` that were looked at; `unreadable`, of these, which count as without detections
 Validator = Callable[[str, str], Any]
 
 
@@ -69,14 +69,15 @@ class Validations(Hook):
         """Remember it."""
         self.epoch = epoch
 
-    def after_launch(self, batch: LaunchedBatch):
-        """Validate, where it is due: the parameters are those after the update of the batch."""
+    def after_update(self, batch: LaunchedBatch):
+        """Validate, where it is due."""
         last = batch.number + 1 == self.epoch.batches
         due = last if isinstance(self.every, str) else batch.step % self.every == 0
         if due or last and self.epoch.number + 1 == self.end_epoch:
             self._validate(Place(batch.step, self.epoch.number + 1, batch.number + 1, self.epoch.batches))
 
     def _validate(self, place):
+        self.step.wait()    # for training, whose time that is
         started = time.monotonic()
         args, auxs = self.step.parameters()
         auxs = self.workers.mean(auxs)
@@ -105,7 +106,7 @@ class Validations(Hook):
         if better:
             kept.make_room()
             checkpoint.rename_weights(kept.prefix, VALIDATED, BEST, {'validation': dict(
-                best, metrics=dict(found.metrics), images=found.images)})
+                best, metrics=numbers(found.metrics.items()), images=found.images)})
         else:
             checkpoint.remove(kept.prefix, VALIDATED)
         result = Validation(place, found.metric, found.metrics, found.images, found.unreadable,
@@ -118,7 +119,7 @@ class Validations(Hook):
         shown = [name for name in dict.fromkeys((result.metric,) + SHOWN) if name in result.metrics]
         logger.info('Validation in epoch %d, batch %d%s: %s; %d images in %s; %s', result.place.epoch,
                     result.place.batch, ' (averaged weights)' if result.averaged else '',
-                    '  '.join(f'{name} {result.metrics[name]:.4f}' for name in shown), result.images,
+                    '  '.join(f'{name} {_score(result.metrics[name])}' for name in shown), result.images,
                     duration(result.seconds) if result.seconds > 60 else f'{result.seconds:.1f} s',
                     f'the best so far, kept as {os.path.basename(self.kept.prefix)}-{BEST}.params' if result.best
                     else f'the best is {best["value"]:.4f} of epoch {best["epoch"] + 1}, batch {best["batch"]}' if best
@@ -142,6 +143,11 @@ def stopped_line(state: Mapping[str, Any], patience: int) -> str:
             f'). The best weights, {best["metric"]} {best["value"]:.4f} in epoch {best["epoch"] + 1}, batch '
             f'{best["batch"]}, are tested by --set TEST.TEST_EPOCH best; --resume with a higher TRAIN.PATIENCE, or 0, '
             'trains on')
+
+
+def _score(value):
+    """With four digits; '-' for that of no object."""
+    return '-' if math.isnan(value) else f'{value:.4f}'
 
 
 def _of_state(state):

@@ -14,7 +14,6 @@ from lib.train.resume import Position, batches_before
 from lib.train.saving import Saver
 from lib.train.tensorboard import EventFiles
 from lib.train.validation import Kept, Validations, Validator
-from lib.utils.errors import SniperError
 from lib.utils.progress_bar import ProgressBar
 from lib.weights.checkpoint import Checkpoint
 from lib.weights.paths import metrics_path, run_ending
@@ -51,14 +50,9 @@ class Watched(NamedTuple):
 
     @classmethod
     def by_first(cls, config, validator: Optional[Validator], workers: Workers) -> 'Watched':
-        """As worker 0 has it, which has the validator. SniperError on all for workers that could not tell each other
-        what it found."""
-        told = cls(*workers.json_from_first([config.TRAIN.VALIDATE_EVERY if validator else 0, config.TRAIN.PATIENCE,
+        """As worker 0 has it, which has the validator."""
+        return cls(*workers.json_from_first([config.TRAIN.VALIDATE_EVERY if validator else 0, config.TRAIN.PATIENCE,
                                              float(config.TRAIN.EMA)]))
-        if told.every and not workers.alone and config.default.gradient_compression != 'none':
-            raise SniperError('TRAIN.VALIDATE_EVERY does not go with default.gradient_compression: what a validation '
-                              'has found would reach the other workers compressed; set one of them to 0, or none')
-        return told
 
 
 class Stops:

@@ -16,6 +16,8 @@ from tests.distributed.worker_program import BATCH, BATCHES, distributed_config
 from tests.train.tiny import FakeIterator, TinyDetector, make_config
 
 PATIENCE = 240  # seconds for what takes five on a quiet machine
+SAID = {'first': [[0.5, 2]], 'half': [float(np.float16(0.1))], 'whole': [2 ** 40], 'nothing': None,
+        'json': {'rank': 0, 'text': 'ééé'}}     # by worker 0
 
 
 # Workers of different kinds write what they are told to FOLDER/<index>.json.
@@ -81,8 +83,7 @@ def test_workers_talk(synchronous):
     for rank, facts in enumerate(synchronous[1]):
         assert (facts['rank'], facts['count']) == (rank, 2)
         assert facts['gathered'] == [[10, 0], [11, 1]]
-        assert facts['first'] == [[0.5, 2]] and facts['whole'] == [2 ** 40] and facts['nothing'] is None
-        assert facts['json'] == {'rank': 0, 'text': 'ééé'}
+        assert facts['said'] == SAID
         assert facts['mean'] == [[1.0, 2.0]]
 
 
@@ -137,6 +138,7 @@ def test_asynchronous_workers_end_with_the_same_weights(tmp_path):
 def test_gradients_of_2_bits(tmp_path):
     first, second = launch(tmp_path, 'dist_sync', '2bit')
     assert first['weights'] == second['weights'] and first['steps'] == second['steps']
+    assert first['said'] == second['said'] == SAID  # whole, although gradients are not
     sent, received = first['bytes']
     assert received == 4 * sum(first['sizes'])
     assert sent == sum(4 * -(-size // 16) for size in first['sizes'])

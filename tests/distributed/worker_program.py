@@ -32,6 +32,8 @@ def main(folder, kvstore, compression):
         facts = dict(talk(workers), rank=workers.rank, count=workers.count)
         facts['complaints'] = complaints(workers, config)
         facts.update(training(workers, config, os.path.join(folder, str(workers.rank), 'S')))
+        if workers.lossy:   # what a resumed run and a validation say
+            facts['said'] = said(workers)
         with open(os.path.join(folder, f'{workers.rank}.json'), 'w') as stream:
             json.dump(facts, stream)
 
@@ -41,12 +43,19 @@ def talk(workers):
     from sniper_mxnet import mx
     rank = workers.rank
     half = mx.nd.array([[rank + 0.5, 2]])
-    return {'gathered': workers.gather([10 + rank, rank]).tolist(),
-            'first': workers.from_first(half).asnumpy().tolist(),
+    return {'gathered': workers.gather([10 + rank, rank]).tolist(), 'said': said(workers),
+            'mean': workers.mean({'a': half})['a'].asnumpy().tolist()}
+
+
+def said(workers):
+    """What worker 0 tells."""
+    from sniper_mxnet import mx
+    rank = workers.rank
+    return {'first': workers.from_first(mx.nd.array([[rank + 0.5, 2]])).asnumpy().tolist(),
+            'half': workers.from_first(mx.nd.array([rank + 0.1], dtype='float16')).asnumpy().tolist(),
             'whole': workers.from_first(mx.nd.array([2 ** 40 + rank], dtype='int64')).asnumpy().tolist(),
             'json': workers.json_from_first({'rank': rank, 'text': 'é' * (3 + rank)}),
-            'nothing': workers.json_from_first(None),
-            'mean': workers.mean({'a': half})['a'].asnumpy().tolist()}
+            'nothing': workers.json_from_first(None)}
 
 
 def complaints(workers, config):

@@ -1,6 +1,7 @@
 """Validations look at weights as main_test.py does, on the whole test set or a part of it."""
 import glob
 import json
+import math
 import os
 import shutil
 
@@ -99,6 +100,35 @@ def test_what_cannot_be_validated_is_said_before_training(scenes, tmp_path):
             (('TRAIN.ONLY_PROPOSAL', 'True'), ConfigError, 'wants detections')):
         with pytest.raises(error, match=message):
             validator(scenes, tmp_path, *more)
+
+
+def test_autofocus(tmp_path):
+    """A scale on chips alone: the detections of a test; fewer where no cell is a FocusPixel."""
+    import main_test
+    from tests.inference import tiny_data
+    from tests.inference.random_weights import write_checkpoint
+    folder = str(tmp_path)
+    tiny_data.write_data(os.path.join(folder, 'data'))
+    overrides = tiny_data.settings(folder, SCALES='[(48, 64), (96, 128)]', VALID_RANGES='[(-1, -1), (-1, -1)]',
+                                   AUTO_FOCUS=True, DO_PRUNING='[False, True]',
+                                   CHIP_HYPERPARAMS='[(1, 0.5, 1), (-1, -1, -1)]')
+    weights = write_checkpoint(load_config(tiny_data.CONFIG, overrides), tiny_data.CONFIG, tiny_data.CLASSES)
+    assert main_test.main(['--cfg', tiny_data.CONFIG, '--set'] + overrides) == 0
+    with np.load(tiny_data.results(folder, 'dets_final', 'detections.npz'), allow_pickle=False) as found:
+        wanted = found['rows']
+    prefix, validated = weights[:-len('-0001.params')], []
+    for threshold in (0.5, 1.0):
+        config = load_config(tiny_data.CONFIG, overrides + ['TEST.CHIP_HYPERPARAMS',
+                                                            f'[(1, {threshold}, 1), (-1, -1, -1)]'])
+        config.dataset.NUM_CLASSES = len(tiny_data.CLASSES)
+        test = Validator(config, prefix, tiny_data.CLASSES)
+        evaluate = test._dataset.evaluate
+        test._dataset.evaluate = lambda detections, folder: validated.append(detections) or evaluate(detections, folder)
+        found = test(prefix, '0001')
+        assert found.metrics['AP'] >= 0 and math.isnan(found.metrics['APl'])    # no object is large
+    whole, coarse = validated
+    np.testing.assert_allclose(np.column_stack([whole.box, whole.score]), wanted[:, :5], rtol=1e-4, atol=1e-4)
+    assert 0 < len(coarse.box) < len(wanted)
 
 
 def test_chosen_images_are_always_the_same():

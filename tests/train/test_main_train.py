@@ -115,6 +115,22 @@ def test_validations_change_nothing_and_find_what_a_test_finds(images, straight,
                                                                for name in ('AP', 'AR100')}
 
 
+def test_weighted_scales_resume_exactly_in_the_middle_of_an_epoch(images, straight, tmp_path, monkeypatch):
+    from lib.train.saving import Saver
+    weights = ('TRAIN.SCALE_WEIGHTS', '[0.5, 1.0, 2.0]')
+    whole, parts = tmp_path / 'whole', tmp_path / 'parts'
+    assert train(images, whole, *weights) == 0
+    with pytest.raises(AssertionError):     # they do change what is trained on
+        assert_same_end(straight, whole)
+    with monkeypatch.context() as patched:
+        patched.setattr(Saver, 'after_update', lambda self, batch: batch.step == 4 and os.kill(os.getpid(),
+                                                                                              signal.SIGTERM))
+        assert train(images, parts, *weights) == 143
+    assert os.path.exists(os.path.join(folder(parts), 'T-interrupted.params'))
+    assert train(images, parts, *weights, resume=True) == 0
+    assert_same_end(whole, parts)
+
+
 def test_categories_in_another_order_resume_exactly(images, straight, tmp_path, capsys):
     """The data are exported anew between two epochs: other ids, the reverse order, one name spelt otherwise."""
     data = shutil.copytree(images, str(tmp_path / 'data'))

@@ -58,3 +58,25 @@ def test_progress_line(caplog):
     progress.after_epoch(epoch)
     assert 'Epoch 1/3: 11 batches in 1:06, 0.7 chips/s, 1.0% of the time waiting for data' in caplog.text
     assert duration(3723.4) == '1:02:03' and duration(59.6) == '1:00'
+
+
+def test_the_time_of_a_line_is_that_of_its_batches(caplog):
+    """The next batch is launched before a line: that is not of the line, and the last line has its own time.
+    Pauses are none of them."""
+    caplog.set_level('INFO')
+    now = [0.0]
+    progress = Progress(1, 4, 1, Metrics(), LocalUpdate(), clock=lambda: now[0])
+    progress.before_epoch(Epoch(0, 3))
+    for number in range(3):     # a second for data, one for the network
+        now[0] += 1.5
+        progress.after_launch(launched(number, waited=1.25))
+        if number:
+            now[0] += 1
+            progress.after_batch(launched(number - 1))
+        progress.after_update(launched(number))
+        now[0] += 100
+        progress.pause(100)
+    now[0] += 1
+    progress.after_batch(launched(2))
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 3 and all('  1.6 chips/s (50% waiting for data)' in line for line in lines), lines

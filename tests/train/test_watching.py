@@ -3,6 +3,7 @@ what is trained, all of it goes on where a run ended."""
 import glob
 import json
 import logging
+import math
 import os
 import signal
 from types import SimpleNamespace
@@ -230,3 +231,19 @@ def test_tensorboard_is_asked_for_and_absent(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'tensorboardX', None)
     with pytest.raises(SniperError, match='TRAIN.TENSORBOARD is True, but tensorboardX .*requirements-optional.txt'):
         run(str(tmp_path / 'S'), TENSORBOARD=True)
+
+
+def test_lines_come_in_order_and_scores_of_nothing_are_none(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    prefix = str(tmp_path / 'S')
+    judge = Judge(dict.fromkeys(range(1, 7), 0.5))
+    run(prefix, lambda *weights: SimpleNamespace(**{**vars(judge(*weights)), 'metrics': {'AP': 0.5, 'APl': math.nan}}),
+        VALIDATE_EVERY=1)
+    said = [line for line in (record.getMessage() for record in caplog.records) if ' batch 2' in line]
+    assert [line.split()[0] for line in said] == ['Validation', 'Epoch'] * 2 and 'AP 0.5000  APl -;' in said[0]
+    steps = [line['step'] for line in metrics(prefix)]
+    assert steps == sorted(steps)
+    found = [line['validation'] for line in metrics(prefix) if 'validation' in line]
+    assert found == [{'AP': 0.5, 'APl': None}] * 6
+    with open(prefix + '-best.json') as stream:
+        assert json.load(stream)['validation']['metrics'] == {'AP': 0.5, 'APl': None}
