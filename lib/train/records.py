@@ -124,7 +124,5 @@ def _is_before(line: Mapping[str, Any], step: int) -> bool:
     return isinstance(line.get('step'), int) and line['step'] <= step
 
 
-
-
 def _now():
     return time.strftime('%Y-%m-%dT%H:%M:%S')
