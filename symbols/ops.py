@@ -91,6 +91,21 @@ def mask_rcnn_target(rois, polygons, ids, size, name='mask_rcnn_target'):
     return outputs[0], outputs[1]
 
 
+def mined_anchor_target(prob, gt_boxes, im_info, anchors, mining, name):
+    """What the anchors that count should become: label (B, A*h*w), bbox_target and bbox_weight (B, 4A, h, w).
+
+    prob (B, A, h, w) decides which count, gt_boxes (B, G, 5), im_info (B, 3); anchors AnchorOptions, mining
+    MiningOptions.
+    """
+    with _proposal_scope():
+        outputs = mx.sym.MinedAnchorTarget(
+            prob=prob, gt_boxes=gt_boxes, im_info=im_info, name=name, feat_stride=anchors.stride,
+            base_size=mining.base_size, scales=anchors.scales, ratios=anchors.ratios, allowed_border=mining.border,
+            positive_overlap=mining.positive_overlap, negative_overlap=mining.negative_overlap,
+            batch_size=mining.batch_size, positive_fraction=mining.positive_fraction)
+    return outputs[0], outputs[1], outputs[2]
+
+
 def _proposal_attributes(anchors, proposals):
     return dict(batch_size=proposals.batch_images, feature_stride=anchors.stride, scales=anchors.scales,
                 ratios=anchors.ratios, rpn_pre_nms_top_n=proposals.pre_nms_top_n,
