@@ -2,8 +2,8 @@
 own stride and for faces of its own sizes.
 
 `ssh_vgg16` is the published network, with its layers' names and 19,768,420 parameters (reference/other_detectors.md,
-part C). `ssh_res50` has SNIPER's deformable ResNet in place of VGG-16, where the original left a sketch that cannot run.
-`ssh_tiny` is for CPUs and random weights.
+part C). `ssh_res50` has SNIPER's deformable ResNet in place of VGG-16, of which the original left a sketch that cannot
+run. `ssh_tiny` is for CPUs and random weights.
 
 Letters: B images, A anchors a cell, h x w cells.
 """
