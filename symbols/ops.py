@@ -92,10 +92,15 @@ def mask_rcnn_target(rois, polygons, ids, size, name='mask_rcnn_target'):
 
 
 def mined_anchor_target(prob, gt_boxes, im_info, anchors, mining, name):
-    """What the anchors that count should become: label (B, A*h*w), bbox_target and bbox_weight (B, 4A, h, w).
+    """Anchor targets with hard example mining: label (B, A*h*w), bbox_target and bbox_weight (B, 4A, h, w).
 
-    prob (B, A, h, w) decides which count, gt_boxes (B, G, 5), im_info (B, 3); anchors AnchorOptions, mining
-    MiningOptions.
+    prob (B, A, h, w): grows with the probability of an object at each anchor, by which the anchors that are kept are
+    chosen (random numbers: a random choice); gt_boxes (B, G, 5) x1, y1, x2, y2 in pixels of the input, and class, from
+    1 on an object, -1 a row without content, or REGION and OUT_OF_RANGE of lib.targets.chip_boxes; im_info (B, 3)
+    height and width of the picture, scale; anchors AnchorOptions, mining MiningOptions. A label is 1, 0 (background) or
+    -1 (not used), numbered (a, y, x). Targets are deltas that are not normalised; their weight is 1 / number of anchors
+    that the image keeps, 0 except at label 1: both are for a loss that is summed and multiplied by the weight. No
+    gradient flows.
     """
     with _proposal_scope():
         outputs = mx.sym.MinedAnchorTarget(

@@ -41,8 +41,9 @@ class Ssh(Detector):
         Outputs of each module see module_losses; [AutoFocus: `cls_scale_prob_output`].
         """
         outputs, features = [], self._features(config)
+        gt_boxes, im_info = mx.sym.var('gt_boxes'), mx.sym.var('im_info')
         for number, (module, feature) in enumerate(zip(self._modules(config), features)):
-            outputs += module_losses(module(feature), _anchors(config, number, feature.stride),
+            outputs += module_losses(module(feature), gt_boxes, im_info, _anchors(config, number, feature.stride),
                                      MiningOptions.from_config(config, number),
                                      LossOptions.from_config(config, feature.stride))
         if config.TRAIN.AUTO_FOCUS:

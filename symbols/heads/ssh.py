@@ -15,13 +15,16 @@ SIGMA = 3.0                     # of the smooth L1 loss
 
 
 class ModuleOutputs(NamedTuple):
-    """name: of the module; scores (B, 2, A*h, w) logits; deltas (B, 4A, h, w); grid (B, A, h, w), any symbol of that
-    shape; stride: pixels a cell."""
+    """name: of the module; scores (B, 2, A*h, w) logits; deltas (B, 4A, h, w); anchors: A; stride: pixels a cell."""
     name: str
     scores: Any
     deltas: Any
-    grid: Any
+    anchors: int
     stride: int
+
+    def by_anchor(self, symbol, name):
+        """(B, A*h, w) -> (B, A, h, w)."""
+        return mx.sym.Reshape(symbol, shape=(0, -4, self.anchors, -1, 0), name=name)
 
 
 class DetectionModule:
@@ -48,8 +51,7 @@ class DetectionModule:
         joined = relu(joined, self._named('output_relu'))
         score = self._last(joined, 'cls_score', 2 * self.anchors)
         return ModuleOutputs(self.name, mx.sym.Reshape(score, shape=(0, 2, -1, 0), name=self._named('cls_reshape')),
-                             self._last(joined, 'bbox_pred', 4 * self.anchors),
-                             mx.sym.slice_axis(score, axis=1, begin=0, end=self.anchors), feature.stride)
+                             self._last(joined, 'bbox_pred', 4 * self.anchors), self.anchors, feature.stride)
 
     def _named(self, layer):
         return f'{self.name}@ssh_{layer}'
@@ -62,17 +64,15 @@ class DetectionModule:
         return convolution(data, self._named(layer), channels, bias=True, init=gaussian(), new=True, **BIAS)
 
 
-def module_losses(module, anchors, targets, losses):
+def module_losses(module, gt_boxes, im_info, anchors, mining, losses):
     """[class probabilities, box loss, labels] of a module as graph outputs, by what the network itself says.
 
-    module: ModuleOutputs; anchors: AnchorOptions; targets: MiningOptions; losses: LossOptions. Reads the inputs
-    `gt_boxes` (B, G, 5) and `im_info` (B, 3). `<name>_cls_prob_output` (B, 2, A*h, w); `<name>_bbox_loss_output`
-    (B, 4A, h, w), which sums up to the mean over an image's anchors that count; `<name>_label_output` (B, A*h*w), 1
-    face, 0 background, -1 not used. Which anchors count is drawn from this very pass, and takes no gradient.
+    module: ModuleOutputs; gt_boxes (B, G, 5), im_info (B, 3); anchors: AnchorOptions; mining: MiningOptions; losses:
+    LossOptions. `<name>_cls_prob_output` (B, 2, A*h, w); `<name>_bbox_loss_output` (B, 4A, h, w), which sums up to the
+    mean over an image's anchors that count; `<name>_label_output` (B, A*h*w), 1 face, 0 background, -1 not used. Which anchors count is drawn from this very pass, and takes no gradient.
     """
-    label, box_target, box_weight = mined_anchor_target(_hardness(module, targets), mx.sym.var('gt_boxes'),
-                                                        mx.sym.var('im_info'), anchors, targets,
-                                                        name=f'{module.name}_targets')
+    label, box_target, box_weight = mined_anchor_target(_hardness(module, mining), gt_boxes, im_info, anchors,
+                                                        mining, name=f'{module.name}_targets')
     prob = mx.sym.SoftmaxOutput(data=module.scores, label=label, multi_output=True, use_ignore=True, ignore_label=-1,
                                 name=f'{module.name}_cls_prob',
                                 **losses.of_labels(losses.rpn_batch, anchors.count * losses.cells))
@@ -82,17 +82,17 @@ def module_losses(module, anchors, targets, losses):
     return [prob, box_loss, mx.sym.BlockGrad(label, name=f'{module.name}_label')]
 
 
-def _hardness(module, targets):
+def _hardness(module, mining):
     """(B, A, h, w) that grows with the probability of a face, or without mining is random: it decides which anchors
     count."""
-    if not targets.hard:
-        return mx.sym.BlockGrad(mx.sym.random.uniform_like(module.grid))
-    background, face = mx.sym.split(module.scores, num_outputs=2, axis=1, squeeze_axis=True)
-    return mx.sym.BlockGrad(mx.sym.reshape_like(face - background, module.grid), name=f'{module.name}_hardness')
+    scores = mx.sym.BlockGrad(module.scores)
+    background, face = mx.sym.split(scores, num_outputs=2, axis=1, squeeze_axis=True)
+    hardness = face - background if mining.hard else mx.sym.random.uniform_like(face)
+    return module.by_anchor(hardness, f'{module.name}_hardness')
 
 
 def module_probabilities(module):
     """Test: [`<name>_prob_output` (B, A, h, w) of faces, `<name>_deltas_output` (B, 4A, h, w)]."""
     prob = mx.sym.slice_axis(mx.sym.softmax(module.scores, axis=1), axis=1, begin=1, end=2)
-    return [mx.sym.reshape_like(prob, module.grid, name=f'{module.name}_prob'),
+    return [module.by_anchor(mx.sym.Reshape(prob, shape=(0, -3, 0)), f'{module.name}_prob'),
             mx.sym.identity(module.deltas, name=f'{module.name}_deltas')]

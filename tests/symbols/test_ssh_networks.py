@@ -77,7 +77,8 @@ class Trained:
         self.detector = get_detector(name)
         self.symbol = self.detector.symbol(config, 'train')
         shapes = dict(data=(2, 3, SIDE, SIDE), im_info=(2, 3), gt_boxes=(2, 5, 5))
-        self.executor = self.symbol.simple_bind(mx.cpu(), grad_req='write', **shapes)
+        requests = {name: 'null' if name in shapes else 'write' for name in self.symbol.list_arguments()}
+        self.executor = self.symbol.simple_bind(mx.cpu(), grad_req=requests, **shapes)
         attributes, initialise = self.symbol.attr_dict(), self.detector.initializer()
         mx.random.seed(3)
         for name, array in list(self.executor.arg_dict.items()) + list(self.executor.aux_dict.items()):
