@@ -30,6 +30,7 @@ from lib.utils.archive import unpack
 from lib.utils.errors import SniperError
 from lib.utils.restricted_pickle import read_plain_pickle
 from lib.weights import checkpoint
+from lib.weights.conversion.caffe_file import read_caffe
 from lib.weights.conversion.formats import read_weights
 from lib.weights.inspect import inspect
 from lib.weights.newest import find_newest
@@ -62,6 +63,9 @@ class Readers:
 
     def weights(self, path):
         read_weights(path)
+
+    def caffe(self, path):
+        read_caffe(path)
 
     def params(self, path):
         read_arrays(path)
