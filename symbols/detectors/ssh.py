@@ -8,6 +8,7 @@ run. `ssh_tiny` is for CPUs and random weights.
 Letters: B images, A anchors a cell, h x w cells.
 """
 from configs.ssh_keys import MODULES, modules_of
+from lib.utils.errors import SniperError
 from sniper_mxnet import mx
 from symbols.backbones.resnet import EPS, ResNet
 from symbols.backbones.tiny import TinyNet
@@ -19,7 +20,7 @@ from symbols.heads.ssh import DetectionModule, module_losses, module_probabiliti
 from symbols.layers import batch_norm, gaussian, he_normal, relu, to_single
 from symbols.necks.fusion import Fusion
 from symbols.necks.top_down import TopDown
-from symbols.options import AnchorOptions, LossOptions, MiningOptions, TrunkOptions
+from symbols.options import AnchorOptions, LossOptions, MiningOptions, TrunkOptions, class_count
 
 TRUNK_BIAS = dict(bias_rate=2.0, bias_decay=1.0)    # biases outside the modules decay too, as in the original
 
@@ -65,6 +66,10 @@ class Ssh(Detector):
         return dict(data=(batch, 3, height, width))
 
     def _features(self, config):
+        classes = class_count(config) - 1
+        if classes != 1:
+            raise SniperError(f'{config.symbol} finds one class, and there are {classes}: choose one, or join several, by '
+                              "dataset.CLASSES, such as --set dataset.CLASSES \"['face = man + woman']\"")
         return self.features(mx.sym.var('data'), TrunkOptions.from_config(config))
 
     def _modules(self, config):
