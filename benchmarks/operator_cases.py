@@ -1,7 +1,7 @@
 """The rows of `python -m benchmarks.operators`: what is called, at which size, and the bar."""
 from typing import Any, Callable, NamedTuple, Tuple
 
-from benchmarks.cases import chips_and_nms, convolution, graph, pooling, proposals
+from benchmarks.cases import chips_and_nms, convolution, graph, mined_anchors, pooling, proposals
 
 
 class Bar(NamedTuple):
@@ -79,6 +79,8 @@ def _proposals():
                              lambda operator=operator, valid=valid: proposals.scaling_targets(operator, 16, valid),
                              (Bar('ms', 3, units=16), Bar('faster', 1.4, 'one thread'))))
     rows.append(Case('MaskRcnnTarget 10 chips, 50 rois, 28x28', proposals.mask_targets))
+    rows.append(Case('MinedAnchorTarget 1200x1600, three modules, 78800 anchors, 500 faces', mined_anchors.targets,
+                     (Bar('ms', 15), Bar('faster', 10, 'numpy'))))
     return rows
 
 

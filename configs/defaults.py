@@ -148,9 +148,11 @@ TRAIN = {
     # optimiser and schedule
     'lr': key(0, 'learning rate', 'schedule', FLOAT, low=0),
     'lr_step': key('', "epochs, joined by ',', fractions too, after which lr is multiplied by lr_factor", 'schedule'),
-    'lr_factor': key(0.1, 'see lr_step; a list has one factor for each of its epochs', 'schedule', NUMBER_OR_NUMBERS,
-                     low=0),
-    'LR_POLICY': key('step', "'step' as lr_step says; 'cosine' from lr to lr x LR_FINAL at end_epoch", 'schedule',
+    'lr_step_iterations': key([], 'with end_iteration, in place of lr_step: iterations after which lr is multiplied by '
+                              'lr_factor, ascending', 'schedule', INTS, low=1),
+    'lr_factor': key(0.1, 'see lr_step; a list has one factor for each of its epochs, or iterations', 'schedule',
+                     NUMBER_OR_NUMBERS, low=0),
+    'LR_POLICY': key('step', "'step' as lr_step says; 'cosine' from lr to lr x LR_FINAL at the end", 'schedule',
                      choices=('step', 'cosine')),
     'LR_FINAL': key(0.01, 'last share of lr, for cosine', 'schedule', low=0, high=1),
     'LR_SCALING': key('none', "'linear' multiplies lr by chips an update, of all devices and workers, / "
@@ -185,7 +187,12 @@ TRAIN = {
                         'graph schedule', choices=('static', 'dynamic')),
     'LOSS_SCALE_INTERVAL': key(2000, 'updates; see LOSS_SCALING', 'schedule', low=1),
     'begin_epoch': key(0, 'shifts lr_step only; --resume finds its epoch itself', 'schedule', low=0),
-    'end_epoch': key(0, 'epochs to train', 'schedule', low=0),
+    'end_epoch': key(0, 'epochs to train; 0 with end_iteration', 'schedule', low=0),
+    'end_iteration': key(0, 'where above 0, training ends after so many iterations since it began, within an epoch '
+                         'too; an iteration is one update of the weights, by a batch of all devices and workers',
+                         'schedule', low=0),
+    'SNAPSHOT_ITERATIONS': key(0, 'iterations between checkpoints, which are called iter1000, iter2000 and so on and '
+                               'all stay; 0 = a checkpoint after every epoch in place of these', NOTHING, low=0),
     'BATCH_IMAGES': key(2, 'chips a batch and device', 'graph schedule', low=1),
     'ACCUMULATE': key(1, 'batches of BATCH_IMAGES that a device sees one after the other for an update, as if it were '
                       'so many devices: large updates in little memory', 'schedule', low=1, high=10000),
@@ -236,8 +243,9 @@ TEST = {
     'NUM_PROCESS': key('auto', 'worker processes, see TRAIN', 'machine', PROCESSES, low=0),
     'REDUCED_DECODE': key(False, 'see TRAIN; False = the pixels that released weights were tested with',
                           'pixels detections proposals'),
-    'TEST_EPOCH': key(7, "number of the checkpoint to load; 'best' = that of the best validation; 7-ema = the averaged "
-                      'weights beside number 7 (TRAIN.EMA)', NOTHING, CHECKPOINT, low=0),
+    'TEST_EPOCH': key(7, "number of the checkpoint to load; 'last' = the one that was trained furthest; iter1000 = see "
+                      "TRAIN.SNAPSHOT_ITERATIONS; 'best' = that of the best validation; 7-ema = the averaged weights "
+                      'beside number 7 (TRAIN.EMA)', NOTHING, CHECKPOINT, low=0),
     'SHIPPED_MODEL': key('', "prefix of weights, PREFIX-0000.params, to test with, as a warning says, where nothing is "
                          "trained and no TEST_EPOCH was set; files that name this one as _base_ do not inherit it; '' "
                          "= none", 'machine', PATH),

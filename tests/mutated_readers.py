@@ -33,8 +33,10 @@ from lib.utils.archive import unpack
 from lib.utils.errors import SniperError
 from lib.utils.restricted_pickle import read_plain_pickle
 from lib.weights import checkpoint
+from lib.weights.conversion.caffe_file import read_caffe
 from lib.weights.conversion.formats import read_weights
 from lib.weights.inspect import inspect
+from lib.weights.newest import find_newest
 from lib.weights.params_file import read_arrays
 from scripts.download import read_catalogue
 
@@ -64,6 +66,9 @@ class Readers:
 
     def weights(self, path):
         read_weights(path)
+
+    def caffe(self, path):
+        read_caffe(path)
 
     def params(self, path):
         read_arrays(path)
@@ -171,7 +176,7 @@ class Readers:
         shutil.copy(path, prefix + '-0001.json')
         find_weights(self.config, self.work, 'SNIPER')
         checkpoint.load_for_test(prefix, 1)
-        found, _ = checkpoint.find_newest(prefix)
+        found, _ = find_newest(prefix)
         for batch_size in (8, 4):
             where_to_go_on(found.sidecar if found else {}, self.config, batch_size)
 

@@ -29,7 +29,7 @@ from tests.dataset.formats import folders
 from tests.dataset.proposal_data import python2_pickle, random_rows
 from tests.dataset.wider import made_up
 from tests.mutation import mutated
-from tests.weights.conversion import torch_pickle
+from tests.weights.conversion import caffe_sources, torch_pickle
 from tests.weights.conversion.test_formats import entry, onnx_of, safetensors
 
 COPIES = 300    # of every kind of file
@@ -199,6 +199,10 @@ def good_files(folder):
         'weights': [('bytes', torch_pickle.zip_file(tree, storages)), ('bytes', torch_pickle.legacy_file(
             tree, storages, [6, 2])), ('bytes', params())],
     }
+    layers = {'a.weight': np.ones((2, 3), 'f4'), 'a.bias': np.ones(2, 'f4'), 'b.weight': np.ones((1, 2))}
+    files['caffe'] = [('bytes', caffe_sources.network(layers, packed, old)) for packed in (True, False)
+                      for old in (False, True)]
+    files['weights'].append(files['caffe'][0])
     if all(map(importlib.util.find_spec, ('onnx', 'safetensors'))):
         data = np.arange(6, dtype=np.float32).tobytes()
         files['weights'] += [('bytes', onnx_of({'a': np.ones((2, 3)), 'b': np.ones(4)})),

@@ -221,6 +221,24 @@ def multibox_loss(rng, large, images):
                   sums=('cls_loss', 'loc_loss'), bad=(('negatives_per_positive', -1),))
 
 
+def mined_anchor_target(rng, large, images):
+    cells, rows = ((150, 200), 500) if large else ((7, 9), 6)
+    corners = rng.uniform(0, 0.8, (images, rows, 2)) * [8 * cells[1], 8 * cells[0]]
+    kinds = rng.choice([1, 1, 1, -1, -2, -3], (images, rows, 1))
+    kinds[:, 0] = 1
+    corners[:, 0] = 8
+    boxes = np.concatenate([corners, corners + rng.uniform(10, 40, (images, rows, 2)), kinds], axis=2)
+    boxes[:, 0, 2:4] = 23
+    inputs = dict(prob=rng.rand(images, 2, *cells), gt_boxes=boxes,
+                  im_info=np.tile([8 * cells[0] - 4, 8 * cells[1], 1], (images, 1)))
+    return Sample({name: value.astype(np.float32) for name, value in inputs.items()},
+                  dict(feat_stride=8, scales=(1, 2), ratios=(1,), batch_size=256 if large else 30), images,
+                  bad=(('feat_stride', 0), ('base_size', 0), ('scales', ()), ('ratios', (0,)), ('allowed_border', -1),
+                       ('positive_overlap', 0), ('positive_overlap', 1.5), ('negative_overlap', 0),
+                       ('negative_overlap', 0.6), ('ignore_overlap', -0.1), ('batch_size', 0), ('batch_size', 1.5),
+                       ('positive_fraction', 1.1), ('force_best', 2)))
+
+
 SAMPLES = {
     'MultiProposal': multi_proposal,
     'MultiProposalTarget': multi_proposal_target,
@@ -230,6 +248,7 @@ SAMPLES = {
     'WinogradConvolution': winograd_convolution,
     'DeformablePSROIPooling': deformable_psroi_pooling,
     'MultiBoxLoss': multibox_loss,
+    'MinedAnchorTarget': mined_anchor_target,
     'SoftNMS': soft_nms,
     'ChipGenerator': chip_generator,
 }

@@ -11,6 +11,7 @@ output names of the original graphs:
     DeformableConvolution, DeformablePSROIPooling   the stock operators, faster
     WinogradConvolution                             3x3 convolutions for inference on CPUs
     MultiBoxLoss                                    the losses of single-shot detectors, hard negatives mined
+    MinedAnchorTarget                               anchor targets of face detectors, hard examples mined
     SoftNMS, ChipGenerator                          soft-NMS and the cover of boxes by chips
 
 Import it instead of `mxnet`, and before anything else does: some settings are read only when MXNet's library loads.

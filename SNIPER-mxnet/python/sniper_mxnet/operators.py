@@ -52,6 +52,8 @@ OPERATORS = (
              ('no_trans',)),
     Operator('MultiBoxLoss', ('cls_pred', 'loc_pred', 'cls_target', 'loc_target'), (),
              ('cls_loss', 'loc_loss', 'used'), ('cls_pred', 'loc_pred'), 'identity'),
+    Operator('MinedAnchorTarget', ('prob', 'gt_boxes', 'im_info'), (), ('label', 'bbox_target', 'bbox_weight'),
+             ('prob', 'gt_boxes', 'im_info'), 'BlockGrad'),
     Operator('SoftNMS', ('dets',), (), ('output', 'count'), ('dets',), 'BlockGrad'),
     Operator('ChipGenerator', ('boxes', 'im_info'), (), ('chips', 'num_chips'), ('boxes', 'im_info'), 'BlockGrad'),
 )

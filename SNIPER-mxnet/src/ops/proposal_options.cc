@@ -22,15 +22,26 @@ std::vector<std::string> proposal_attribute_names() {
           "threshold",      "rpn_min_size",  "batch_size", "bbox_scale"};
 }
 
+void read_anchor_shapes(const Attributes& attributes, std::vector<float>* scales, std::vector<float>* ratios) {
+  *scales = attributes.numbers("scales", *scales);
+  attributes.require(all_positive(*scales), "scales", "at least one number above 0");
+  *ratios = attributes.numbers("ratios", *ratios);
+  attributes.require(all_positive(*ratios), "ratios", "at least one number above 0");
+  attributes.require(scales->size() <= kMostAnchors / ratios->size(), "scales",
+                     "few enough for " + std::to_string(kMostAnchors) + " anchors a cell with the ratios");
+}
+
+std::string anchor_counts(const std::vector<float>& scales, const std::vector<float>& ratios) {
+  return std::to_string(scales.size() * ratios.size()) + " anchors (" + std::to_string(ratios.size()) + " ratios, " +
+         std::to_string(scales.size()) + " scales)";
+}
+
 ProposalOptions read_proposal_options(const Attributes& attributes, int64_t pre_nms_top_n) {
   ProposalOptions options;
   options.feature_stride = static_cast<int>(attributes.positive("feature_stride", 16));
-  options.scales = attributes.numbers("scales", {2, 4, 7, 10, 13, 16, 24});
-  attributes.require(all_positive(options.scales), "scales", "at least one number above 0");
-  options.ratios = attributes.numbers("ratios", {0.5f, 1, 2});
-  attributes.require(all_positive(options.ratios), "ratios", "at least one number above 0");
-  attributes.require(options.scales.size() <= kMostAnchors / options.ratios.size(), "scales",
-                     "few enough for " + std::to_string(kMostAnchors) + " anchors a cell with the ratios");
+  options.scales = {2, 4, 7, 10, 13, 16, 24};
+  options.ratios = {0.5f, 1, 2};
+  read_anchor_shapes(attributes, &options.scales, &options.ratios);
   options.pre_nms_top_n = attributes.integer("rpn_pre_nms_top_n", pre_nms_top_n);
   attributes.require(options.pre_nms_top_n == -1 || options.pre_nms_top_n > 0, "rpn_pre_nms_top_n",
                      "above 0, or -1 for all");
@@ -49,9 +60,7 @@ FeatureShape check_bbox_pred(const Shape& bbox_pred, const ProposalOptions& opti
   check_rank("bbox_pred", bbox_pred, 4, "(N, 4*A, H, W)");
   const FeatureShape shape = {bbox_pred[0], bbox_pred[2], bbox_pred[3]};
   check_shape("bbox_pred", bbox_pred, {shape.images, 4 * anchors, shape.height, shape.width},
-              "(N, 4*A, H, W) with A = " + std::to_string(anchors) + " anchors (" +
-                  std::to_string(options.ratios.size()) + " ratios, " + std::to_string(options.scales.size()) +
-                  " scales)");
+              "(N, 4*A, H, W) with A = " + anchor_counts(options.scales, options.ratios));
   return shape;
 }
 

@@ -22,6 +22,12 @@ namespace sniper {
 // Names of the attributes that `read_proposal_options` reads or accepts for the original's sake.
 std::vector<std::string> proposal_attribute_names();
 
+// The attributes `scales` and `ratios`, whose defaults are what the vectors hold.
+void read_anchor_shapes(const Attributes& attributes, std::vector<float>* scales, std::vector<float>* ratios);
+
+// "21 anchors (3 ratios, 7 scales)"
+std::string anchor_counts(const std::vector<float>& scales, const std::vector<float>& ratios);
+
 // `pre_nms_top_n` is the operator's default; the others are shared.
 ProposalOptions read_proposal_options(const Attributes& attributes, int64_t pre_nms_top_n);
 

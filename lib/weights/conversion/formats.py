@@ -2,8 +2,8 @@
 
 safetensors and ONNX files are read by the packages of those names (requirements-optional.txt), which need not be
 installed for anything else. What those packages do not promise is checked here before they see a file: that a small
-file cannot make them take much memory. PyTorch's files have a reader of our own (torch_file.py), as MXNet's have
-(lib.weights.params_file).
+file cannot make them take much memory. PyTorch's and Caffe's files have readers of our own (torch_file.py,
+caffe_file.py), as MXNet's have (lib.weights.params_file).
 """
 import importlib
 import math
@@ -14,6 +14,8 @@ from typing import Dict, Tuple
 import numpy as np
 
 from lib.utils.errors import SniperError, printable
+from lib.weights.conversion.caffe_file import is_caffe_file, read_caffe
+from lib.weights.conversion.protobuf import BYTES, Broken, fields
 from lib.weights.conversion.torch_file import is_torch_file, read_torch
 from lib.weights.params_file import LIST_MAGIC, read_arrays
 
@@ -30,17 +32,12 @@ ONNX_TYPES = {'FLOAT', 'UINT8', 'INT8', 'INT16', 'INT32', 'INT64', 'BOOL', 'FLOA
 # Numbers of fields in onnx.proto
 DOWN = (7, 5)           # of a model: graph; of a graph: initializer
 NUMBERS = (4, 9, 10)    # of a tensor: float_data, raw_data, double_data
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 INSTALL = '.venv/bin/python -m pip install -r requirements-optional.txt'
 
 
-class _Broken(Exception):
-    """What is wrong with the file."""
-
-
 def read_weights(path: str) -> Tuple[str, Dict[str, np.ndarray]]:
-    """-> (format, {name: NumPy array}). Format: 'MXNet', 'PyTorch', 'safetensors' or 'ONNX'. SniperError, one line, if
-    the file is broken or of no known format, or the package that reads it is not installed."""
+    """-> (format, {name: NumPy array}). Format: 'MXNet', 'PyTorch', 'safetensors', 'Caffe' or 'ONNX'. SniperError, one
+    line, if the file is broken or of no known format, or the package that reads it is not installed."""
     try:
         with open(path, 'rb') as stream:
             start = stream.read(9)
@@ -53,6 +50,8 @@ def read_weights(path: str) -> Tuple[str, Dict[str, np.ndarray]]:
             return 'PyTorch', read_torch(path)
         if length <= MAX_HEADER and start[8:] == b'{':
             return 'safetensors', read_safetensors(path)
+        if is_caffe_file(path):
+            return 'Caffe', read_caffe(path)
     except OSError as error:
         raise SniperError(f'{path} cannot be read: {error.strerror or error}') from None
     return 'ONNX', read_onnx(path)
@@ -65,16 +64,16 @@ def read_safetensors(path: str) -> Dict[str, np.ndarray]:
         content = _content(path, MAX_SAFETENSORS)
         length = struct.unpack('<Q', content[:8])[0] if len(content) >= 8 else len(content)
         if length > min(len(content) - 8, MAX_HEADER):
-            raise _Broken(f'its header announces {length} bytes')
+            raise Broken(f'its header announces {length} bytes')
         return {name: _safetensor(name, entry) for name, entry in package.deserialize(content)}
-    except (_Broken, ValueError, package.SafetensorError) as error:
+    except (Broken, ValueError, package.SafetensorError) as error:
         raise SniperError(f'{path} is damaged or no safetensors file ({_one_line(error)})') from None
 
 
 def _safetensor(name, entry):
     kind = SAFETENSORS_TYPES.get(entry['dtype'])
     if kind is None or len(entry['shape']) > MAX_RANK:
-        raise _Broken(f'array {name[:80]} has the type {entry["dtype"]!r} and shape {str(entry["shape"])[:80]}')
+        raise Broken(f'array {name[:80]} has the type {entry["dtype"]!r} and shape {str(entry["shape"])[:80]}')
     flat = np.frombuffer(entry['data'], np.dtype(kind).newbyteorder('<'))
     if entry['dtype'] == 'BF16':    # the upper half of a float32
         flat = (flat.astype(np.uint32) << 16).view(np.float32)
@@ -93,7 +92,7 @@ def read_onnx(path: str) -> Dict[str, np.ndarray]:
         _check_structure(memoryview(content))
         initializers = onnx.load_model_from_string(content).graph.initializer
         arrays = {tensor.name: _onnx_array(onnx, tensor) for tensor in initializers}
-    except (_Broken, DecodeError, ValueError, TypeError, OverflowError) as error:
+    except (Broken, DecodeError, ValueError, TypeError, OverflowError) as error:
         raise SniperError(f'{path} is damaged or no ONNX model ({_one_line(error)})') from None
     if not arrays:
         raise SniperError(f'{path} is damaged or no ONNX model (it holds no initialisers)')
@@ -104,60 +103,32 @@ def _onnx_array(onnx, tensor):
     name, dims = tensor.name[:80], list(tensor.dims)
     kinds = onnx.TensorProto.DataType
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
-        raise _Broken('its weights lie in another file: save it as one file')
+        raise Broken('its weights lie in another file: save it as one file')
     if tensor.data_type not in kinds.values() or kinds.Name(tensor.data_type) not in ONNX_TYPES:
-        raise _Broken(f'array {name} has the type {tensor.data_type}')
+        raise Broken(f'array {name} has the type {tensor.data_type}')
     if len(dims) > MAX_RANK or any(side < 0 for side in dims):
-        raise _Broken(f'array {name} has the shape {str(tuple(dims[:MAX_RANK + 1]))[:80]}')
+        raise Broken(f'array {name} has the shape {str(tuple(dims[:MAX_RANK + 1]))[:80]}')
     array = onnx.numpy_helper.to_array(tensor)
     if array.size != math.prod(dims):
-        raise _Broken(f'array {name} of shape {tuple(dims)} has {array.size} numbers')
+        raise Broken(f'array {name} of shape {tuple(dims)} has {array.size} numbers')
     return array
 
 
 def _check_structure(content, level=0, left=MAX_STRUCTURE):
-    """-> what is left of `left` bytes that may be no numbers of arrays; _Broken where there are more.
+    """-> what is left of `left` bytes that may be no numbers of arrays; Broken where there are more.
 
     Messages lie in one another as (field number, wire type), value. Only the lengths are looked at, from the model
     (level 0) by its graph to the arrays; what else is wrong is left to the parser.
     """
-    at = 0
-    while at < len(content):
-        begin = at
-        key, at = _varint(content, at)
-        number, wire = key >> 3, key & 7
-        if wire == VARINT:
-            at = _varint(content, at)[1]
-        elif wire in (FIXED32, FIXED64):
-            at += 4 if wire == FIXED32 else 8
-        elif wire == BYTES:
-            length, at = _varint(content, at)
-            if length > len(content) - at:
-                raise _Broken(f'{length - len(content) + at} bytes are missing')
-            if level < len(DOWN) and number == DOWN[level]:
-                left = _check_structure(content[at:at + length], level + 1, left)
-                begin += length
-            elif level == len(DOWN) and number in NUMBERS:
-                begin += length
-            at += length
-        else:
-            raise _Broken(f'it has a field of wire type {wire}')
-        left -= at - begin
+    for field in fields(content, 0, len(content)):
+        left -= field.end - field.begin
+        if field.wire == BYTES and level < len(DOWN) and field.number == DOWN[level]:
+            left = _check_structure(content[field.start:field.end], level + 1, left + field.end - field.start)
+        elif field.wire == BYTES and level == len(DOWN) and field.number in NUMBERS:
+            left += field.end - field.start
         if left < 0:
-            raise _Broken(f'more than {MAX_STRUCTURE} of its bytes are no numbers of arrays')
+            raise Broken(f'more than {MAX_STRUCTURE} of its bytes are no numbers of arrays')
     return left
-
-
-def _varint(content, at):
-    value = 0
-    for shift in range(0, 70, 7):
-        if at >= len(content):
-            raise _Broken('it is cut short')
-        value |= (content[at] & 127) << shift
-        at += 1
-        if content[at - 1] < 128:
-            return value, at
-    raise _Broken('it has a number of more than ten bytes')
 
 
 def _package(name, path):
@@ -174,7 +145,7 @@ def _content(path, most):
         with open(path, 'rb') as stream:
             size = os.fstat(stream.fileno()).st_size
             if size > most:
-                raise _Broken(f'it has {size} bytes, at most {most} are read')
+                raise Broken(f'it has {size} bytes, at most {most} are read')
             return stream.read()
     except OSError as error:
         raise SniperError(f'{path} cannot be read: {error.strerror or error}') from None

@@ -151,7 +151,7 @@ def test_what_takes_more_memory_than_it_has_bytes_has_a_limit():
     for content in (model(initialiser('a', 7, [3 << 20], field(7, b'\x01' * (3 << 20)))),
                     field(7, b'\n\x00' * (2 << 20)),
                     model(initialiser('a', 1, [4], *[field(4, b'')] * (2 << 20))), b'\n\x00' * (2 << 20)):
-        with pytest.raises(formats._Broken, match='no numbers of arrays'):
+        with pytest.raises(formats.Broken, match='no numbers of arrays'):
             formats._check_structure(memoryview(content))
 
 
