@@ -72,8 +72,8 @@ DATASET = {
                        'graph detections schedule', low=0, high=100000),
     'CLASSES': key([], "classes to use, in this order: 'cat', 'feline = cat' or 'vehicle = car + truck'; [] for all",
                    'schedule', TEXTS),
-    'WIDER_LISTS': key('', "folder of wider_{easy,medium,hard}_<set>.mat, by which detections on WIDER FACE are scored; '' "
-                       'looks in dataset_path, and in eval, wider_face_split and eval_tools/ground_truth there', NOTHING,
+    'WIDER_LISTS': key('', "folder of wider_{easy,medium,hard}_<set>.mat, which score detections on WIDER FACE; '' "
+                       'looks in dataset_path, and in eval, wider_face_split, eval_tools/ground_truth there', NOTHING,
                        PATH),
     'proposal': key('rpn', 'where proposals for negative chips come from', 'schedule', choices=('rpn',)),
 }

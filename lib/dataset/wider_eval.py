@@ -40,8 +40,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     folder, image_set = find_lists(args.lists, args.set)
     if image_set != args.set:
         places = ', '.join(place for place in PLACES if place)
-        raise SniperError(f'--lists {args.lists} has no wider_{SETTINGS[0]}_{args.set:.80}.mat, nor its folders {places}'
-                          + (f'; it has those of the set {image_set}' if folder else ''))
+        raise SniperError(f'--lists {args.lists} has no wider_{SETTINGS[0]}_{args.set:.80}.mat, nor its folders '
+                          f'{places}' + (f'; it has those of the set {image_set}' if folder else ''))
     lists = read_lists(folder, image_set)
     read = read_folder(args.detections, lists.names)
     if read.missing:

@@ -90,7 +90,7 @@ def bomb():
 BAD = {
     'empty': (b'', 'it is empty'),
     'another file': (b'no MATLAB file ' * 20, 'it is none of level 5'),
-    'level 4': (struct.pack('<5i', 0, 1, 1, 0, 2) + b'a\0' + struct.pack('<d', 1) + bytes(200), 'it is none of level 5'),
+    'level 4': (struct.pack('<5i', 0, 1, 1, 0, 2) + b'a\0' + struct.pack('<d', 1) + bytes(200), 'none of level 5'),
     '7.3': (b'MATLAB 7.3 MAT-file'.ljust(124) + b'\x00\x02IM' + bytes(384) + b'\x89HDF\r\n\x1a\n', "'-v7'"),
     'pointer': (b'version https://git-lfs.github.com/spec/v1\n', 'git lfs pull'),
     'cut': (saved({'a': np.ones((3, 3))})[:-20], 'cut short'),

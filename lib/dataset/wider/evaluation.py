@@ -83,8 +83,8 @@ def settle(wanted: str, dataset_path: str, image_set: str, set_name: str,
     """
     folder, listed_set = find_lists(wanted or dataset_path, image_set)
     if not folder and wanted:
-        raise SniperError(f'dataset.WIDER_LISTS: {wanted} has no list of WIDER FACE (wider_easy_{image_set:.80}.mat, or '
-                          f'wider_easy_val.mat): name the folder eval_tools/ground_truth, or leave it empty')
+        raise SniperError(f'dataset.WIDER_LISTS: {wanted} has no list of WIDER FACE (wider_easy_{image_set:.80}.mat or '
+                          'wider_easy_val.mat): name the folder eval_tools/ground_truth, or leave it empty')
     if not folder:
         logger.info('%s is %s: no wider_<setting>_%s.mat lies in %s (dataset.WIDER_LISTS names another folder)',
                     set_name, COCO_RULES, image_set, dataset_path)

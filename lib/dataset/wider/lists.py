@@ -58,7 +58,7 @@ def find_lists(folder: str, image_set: str = USUAL_SET) -> Tuple[str, str]:
 
 
 def read_lists(folder: str, image_set: str = USUAL_SET) -> FaceLists:
-    """The lists of a set in this folder. SniperError: one is missing, of another form, damaged, or of other pictures."""
+    """The lists of a set in this folder. SniperError: one is missing, damaged, of another form or of other pictures."""
     paths = {setting: _path(folder, setting, image_set) for setting in SETTINGS}
     missing = [path for path in paths.values() if not os.path.isfile(path)]
     if missing:
@@ -107,12 +107,12 @@ def _pictures(path, content) -> Tuple[List[str], List[np.ndarray]]:
         if not isinstance(files, list) or not isinstance(of_event, list) or len(files) != len(of_event):
             if _is_empty(files) and _is_empty(of_event):
                 continue
-            raise SniperError(f'{path} is no list of WIDER FACE: file_list and face_bbx_list of event {event!r:.60} are '
-                              'no arrays of cells, one a picture')
+            raise SniperError(f'{path} is no list of WIDER FACE: file_list and face_bbx_list of event {event!r:.60} '
+                              'are no arrays of cells, one a picture')
         for name, boxes in zip(files, of_event):
             if not _is_name(name):
-                raise SniperError(f'{path} is no list of WIDER FACE: an entry of file_list of event {event!r:.60} is no '
-                                  f'name of a picture ({_words(name)})')
+                raise SniperError(f'{path} is no list of WIDER FACE: an entry of file_list of event {event!r:.60} is '
+                                  f'no name of a picture ({_words(name)})')
             names.append(f'{event}/{name}')
             faces.append(_boxes(path, names[-1], boxes))
     if not names:

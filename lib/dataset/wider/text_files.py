@@ -5,7 +5,7 @@
     449 330 122 149 0.998173                        x y width height score, the best first; lines end in a blank
     12 40 9 11 0.0731
 
-Corners are cut to whole pixels: width is int(x2) - int(x1). Source: reference/other_detectors.md C ("Test"), more_ssh.md.
+Corners are cut to whole pixels: width is int(x2) - int(x1). Source: reference/other_detectors.md C, more_ssh.md.
 """
 import os
 import shutil
@@ -104,8 +104,8 @@ def read_file(path: str) -> np.ndarray:
     lines = content.decode('utf-8', 'replace').rstrip().splitlines()
     count = lines[1].strip() if len(lines) > 1 else ''
     if not (count.isascii() and count.isdigit() and len(count) < _MOST_DIGITS):
-        raise SniperError(f'detections {path} line 2: the number of detections is wanted after the name of the picture, '
-                          f'got {count!r:.40}' + ('' if count else ': is the file cut short?'))
+        raise SniperError(f'detections {path} line 2: the number of detections is wanted after the name of the '
+                          f'picture, got {count!r:.40}' + ('' if count else ': is the file cut short?'))
     if len(lines) - 2 != int(count):
         raise SniperError(f'detections {path}: {int(count)} by their count and {len(lines) - 2} lines of them' + (
             ': is the file cut short?' if len(lines) - 2 < int(count) else ''))

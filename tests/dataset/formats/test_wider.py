@@ -41,7 +41,7 @@ def test_both_forms(tmp_path, text, caplog):
 
 
 @pytest.mark.parametrize('text, said', [
-    (OLD[:-1] + '\n2--x/c.png\n1\n3 3 9', 'line 11: .*c.png.* has 1 faces by its count and 0 lines of them: is the file cut'),
+    (OLD[:-1] + '\n2--x/c.png\n1\n3 3 9', 'line 11: .*c.png.* has 1 faces by its count and 0 lines of them'),
     (OLD[:-len('1 1 9 9\n')] + '1 1 9 9', 'ends within a line, a face of .1--Party/b.png.: it is cut short'),
     (OLD[:-20], 'line 7: .*b.png.* has 2 faces by its count and 1 lines of them: is the file cut short'),
     (OLD.replace('d.png\n0', 'd.png'), "line 5: the number of faces is wanted after '0--Parade/d.png', got '1-"),

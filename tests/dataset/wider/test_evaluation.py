@@ -125,8 +125,8 @@ def test_pictures_that_the_lists_or_the_test_lack(folder, tmp_path, caplog):
     """Neither counts: a part of a set is scored as if the others were not there."""
     lists = write_lists(tmp_path / 'lists', dict(faces_of('abd'), other={'x': [(1, 2, 3, 40)]}))
     dataset = opened(folder, lists)
-    assert ('scored are the 3 pictures that are both in the lists and in this test; 1 of 4 in the lists are not tested; '
-            '1 are in no list (0--Parade/c.png)') in caplog.text
+    assert ('scored are the 3 pictures that are both in the lists and in this test; 1 of 4 in the lists are not '
+            'tested; 1 are in no list (0--Parade/c.png)') in caplog.text
     found = found_of(dataset)
     metrics = dataset.evaluate(found, str(tmp_path))
     assert dataset._scoring.lists.counted['hard'].sum() == 4 and dataset.curves[2].recall[-1] == 1
