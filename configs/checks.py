@@ -120,6 +120,9 @@ def _check_exchange(config):
     _require(config.TRAIN.LOSS_SCALING == 'static' or not default.kvstore.startswith('dist'), 'TRAIN.LOSS_SCALING is '
              "'dynamic', which workers of default.kvstore %r do not agree about; use 'static'", default.kvstore)
     if default.kvstore == 'dist_async':
+        _require(not config.TRAIN.SNAPSHOT_ITERATIONS, 'TRAIN.SNAPSHOT_ITERATIONS is %s, but the workers of '
+                 "default.kvstore 'dist_async' are at different iterations; set it to 0, or use 'dist_sync'",
+                 config.TRAIN.SNAPSHOT_ITERATIONS)
         _require(not config.TRAIN.fp16, "TRAIN.fp16 is True, but the workers of default.kvstore 'dist_async' send "
                  "changes of weights, which half precision would swallow; use 'dist_sync' or 'dist_device_sync'")
     if default.gradient_compression == 'none':

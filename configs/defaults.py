@@ -72,6 +72,9 @@ DATASET = {
                        'graph detections schedule', low=0, high=100000),
     'CLASSES': key([], "classes to use, in this order: 'cat', 'feline = cat' or 'vehicle = car + truck'; [] for all",
                    'schedule', TEXTS),
+    'WIDER_LISTS': key('', "folder of wider_{easy,medium,hard}_<set>.mat, which score detections on WIDER FACE; '' "
+                       'looks in dataset_path, and in eval, wider_face_split, eval_tools/ground_truth there', NOTHING,
+                       PATH),
     'proposal': key('rpn', 'where proposals for negative chips come from', 'schedule', choices=('rpn',)),
 }
 
@@ -240,9 +243,10 @@ TEST = {
     'NUM_PROCESS': key('auto', 'worker processes, see TRAIN', 'machine', PROCESSES, low=0),
     'REDUCED_DECODE': key(False, 'see TRAIN; False = the pixels that released weights were tested with',
                           'pixels detections proposals'),
-    'TEST_EPOCH': key(7, "number of the checkpoint to load; 'last' = the one that was trained furthest; iter1000 = see "
-                      "TRAIN.SNAPSHOT_ITERATIONS; 'best' = that of the best validation; 7-ema = the averaged weights "
-                      'beside number 7 (TRAIN.EMA)', NOTHING, CHECKPOINT, low=0),
+    'TEST_EPOCH': key(7, "number of the checkpoint to load; 'last' = the one that was trained furthest, as is a number "
+                      'that was not --set where TRAIN.end_iteration is; iter1000 = see TRAIN.SNAPSHOT_ITERATIONS; '
+                      "'best' = that of the best validation; 7-ema = the averaged weights beside number 7 (TRAIN.EMA)",
+                      NOTHING, CHECKPOINT, low=0),
     'SHIPPED_MODEL': key('', "prefix of weights, PREFIX-0000.params, to test with, as a warning says, where nothing is "
                          "trained and no TEST_EPOCH was set; files that name this one as _base_ do not inherit it; '' "
                          "= none", 'machine', PATH),

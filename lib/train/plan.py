@@ -1,6 +1,7 @@
 """When a training ends and when it keeps checkpoints, by epochs or by iterations, and how it says where it is.
 
-An iteration is one update of the weights, by a batch of all devices and workers (`Epoch.step` counts them).
+An iteration is one update of the weights, by a batch of all devices and workers; `Epoch.step` counts them, with those
+that TRAIN.LOSS_SCALING 'dynamic' leaves out.
 """
 from typing import Any, Mapping, NamedTuple, Tuple
 

@@ -24,6 +24,7 @@ from lib.utils.clock import duration
 from lib.utils.errors import SniperError
 from lib.utils.processes import peak_memory
 from lib.weights.earlier_runs import NewRun
+from lib.weights.newest import checkpoint_to_test
 from lib.weights.paths import params_path
 
 logger = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ def _is_done(plan, before, position, watched):
 def _say_what_to_test(config, prefix):
     """Where TEST.TEST_EPOCH is a number, and no checkpoint has it."""
     epoch = config.TEST.TEST_EPOCH
-    if isinstance(epoch, int) and not os.path.isfile(params_path(prefix, epoch)):
+    if isinstance(epoch, int) and not os.path.isfile(params_path(prefix, checkpoint_to_test(config, prefix))):
         logger.info('TEST.TEST_EPOCH is %d, of which there is no checkpoint: --set TEST.TEST_EPOCH last tests these '
                     'weights', epoch)
 

@@ -4,6 +4,8 @@ import os
 import re
 from typing import List, NamedTuple, Optional, Tuple, Union
 
+from configs import source_of
+from configs.loader import SET
 from lib.weights.params_file import file_checksum
 from lib.weights.paths import AVERAGE, INTERRUPTED, ITERATION, current_run, read_json
 
@@ -56,6 +58,19 @@ def checkpoint_named(prefix: str, epoch: Union[int, str]) -> Union[int, str]:
         return epoch
     newest, _ = find_newest(prefix)
     return newest.tag + dash + rest if newest else epoch
+
+
+def checkpoint_to_test(config, prefix: str) -> Union[int, str]:
+    """What TEST.TEST_EPOCH means -> what lib.weights.paths.epoch_tag takes.
+
+    Where training ends by TRAIN.end_iteration, a number of epochs that only stands in a file, or in none, is meant for
+    another length: the newest checkpoint takes its place, if there is one.
+    """
+    epoch = config.TEST.TEST_EPOCH
+    if config.TRAIN.end_iteration and isinstance(epoch, int) and source_of(config, 'TEST.TEST_EPOCH') != SET:
+        newest = checkpoint_named(prefix, LAST)
+        return epoch if newest == LAST else newest
+    return checkpoint_named(prefix, epoch)
 
 
 def _tags(prefix):

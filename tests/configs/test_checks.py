@@ -56,6 +56,8 @@ CONTRADICTIONS = [
     ('train', ['default.gradient_compression', '2bit', 'default.compression_threshold', '0'],
      ['compression_threshold']),
     ('train', ['default.kvstore', 'dist_async', 'TRAIN.fp16', 'True'], ['TRAIN.fp16', 'dist_async', 'dist_sync']),
+    ('train', ['default.kvstore', 'dist_async', 'TRAIN.SNAPSHOT_ITERATIONS', '5'],
+     ['TRAIN.SNAPSHOT_ITERATIONS is 5', 'different iterations', 'dist_sync']),
     ('train', ['default.worker_timeout', '0'], ['default.worker_timeout is 0']),
     ('test', ['TEST.SCALES', '[4x,3x,2x,1x,256px]'], ['TEST.SCALES has 5', 'TEST.VALID_RANGES has 4']),
     ('test', ['TEST.SCALES', '[1x]', 'TEST.VALID_RANGES', '[(-1,-1)]', 'TEST.BATCH_IMAGES', '[1,1,1]'],

@@ -121,7 +121,7 @@ def test_epochs_and_snapshots(tmp_path):
     assert run(prefix, resume=True, end_iteration=7)[1] == [(2, 0)]
 
 
-def test_what_tests_take(straight, tmp_path, caplog):
+def test_what_tests_take(straight, tmp_path):
     from lib.inference.weights import find_weights
     from lib.weights.initial import initial_weights
 
@@ -136,9 +136,23 @@ def test_what_tests_take(straight, tmp_path, caplog):
             found(epoch)
     with pytest.raises(SniperError, match='S-last.params do not exist'):
         found('last', str(tmp_path))
-    caplog.set_level(logging.INFO)
     run(str(tmp_path / 'S'), EMA=0.9, end_iteration=1)
     assert found('last-ema', str(tmp_path)).epoch == 'iter1-ema'
+
+
+def test_a_test_with_the_same_configuration_finds_the_weights(straight, tmp_path, caplog):
+    """A number of epochs is of another length, unless somebody asks for it."""
+    from lib.weights.newest import checkpoint_to_test
+    caplog.set_level(logging.INFO)
+    path, prefix = tmp_path / 'my.yml', str(tmp_path / 'S')
+    path.write_text('TRAIN: {end_iteration: 5}\nTEST: {TEST_EPOCH: 1}\n')
+    for words, found in (([], 'iter5'), (['TEST.TEST_EPOCH', 1], 1), (['TRAIN.end_iteration', 0], 1)):
+        assert checkpoint_to_test(load_config(str(path), words), straight) == found
+    assert checkpoint_to_test(load_config(None, ['TRAIN.end_iteration', 5]), straight) == 'iter5'
+    assert checkpoint_to_test(load_config(str(path)), prefix) == 1
+    run(prefix, end_iteration=1)
+    assert 'TEST.TEST_EPOCH is' not in caplog.text
+    run_epochs(prefix)
     assert 'TEST.TEST_EPOCH is 7, of which there is no checkpoint: --set TEST.TEST_EPOCH last' in caplog.text
 
 
