@@ -105,6 +105,11 @@ class RandomCrops(NamedTuple):
     weights = ()  # type: ignore[misc]
     nothing = 'can be used'  # type: ignore[misc]
 
+    @property
+    def whole(self) -> WholeImages:
+        """The largest pieces that there can be."""
+        return WholeImages(self.height, self.width, True)  # type: ignore[call-arg]
+
     def of_epoch(self, rng) -> 'RandomCrops':
         """Everything is drawn an image each."""
         return self
@@ -126,7 +131,7 @@ class RandomCrops(NamedTuple):
             if (inside & is_object).any() or not is_object.any():
                 factors = self.width / (box[2] - box[0]), self.height / (box[3] - box[1])
                 return _resized(box, factors, np.flatnonzero(inside).astype(np.int32), is_object)
-        return WholeImages(self.height, self.width, True).windows(record, rng)[0]
+        return self.whole.windows(record, rng)[0]
 
     def _draw(self, width, height, rng):
         """A box of whole pixels inside the image."""

@@ -41,10 +41,12 @@ def seen_in_training(sampler, sizes: ObjectSizes) -> List[SeenScale]:
         return _seen_in_chips(sampler.settings, sizes)
     if not isinstance(sampler, (WholeImages, RandomCrops)):
         return []
-    crops, largest = isinstance(sampler, RandomCrops), max(sampler.width, sampler.height)
-    images = WholeImages(sampler.height, sampler.width, True) if crops else sampler
-    whole = sizes.of_pictures(lambda w, h: np.sqrt(np.prod(images.factors(w, h))))
-    shares = (1.0, (1 + sampler.least_share) / 2, sampler.least_share) if crops else (1.0,)
+    if isinstance(sampler, RandomCrops):
+        images = sampler.whole
+        shares: Tuple[float, ...] = (1.0, (1 + sampler.least_share) / 2, sampler.least_share)
+    else:
+        images, shares = sampler, (1.0,)
+    whole, largest = sizes.of_pictures(lambda w, h: np.sqrt(np.prod(images.factors(w, h)))), max(images[:2])
     everything, endless = np.ones(len(sizes.image), bool), np.full(len(sizes.pictures), np.inf)
     if images.definition is not None:
         return [SeenScale(with_unit(images.definition), 0, np.inf, whole, everything, endless)]

@@ -68,8 +68,8 @@ class Ssh(Detector):
     def _features(self, config):
         classes = class_count(config) - 1
         if classes != 1:
-            raise SniperError(f'{config.symbol} finds one class, and there are {classes}: choose one, or join several, by '
-                              "dataset.CLASSES, such as --set dataset.CLASSES \"['face = man + woman']\"")
+            raise SniperError(f'{config.symbol} finds one class, and there are {classes}: choose one, or join several, '
+                              "by dataset.CLASSES, such as --set dataset.CLASSES \"['face = man + woman']\"")
         return self.features(mx.sym.var('data'), TrunkOptions.from_config(config))
 
     def _modules(self, config):

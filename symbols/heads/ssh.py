@@ -69,7 +69,8 @@ def module_losses(module, gt_boxes, im_info, anchors, mining, losses):
 
     module: ModuleOutputs; gt_boxes (B, G, 5), im_info (B, 3); anchors: AnchorOptions; mining: MiningOptions; losses:
     LossOptions. `<name>_cls_prob_output` (B, 2, A*h, w); `<name>_bbox_loss_output` (B, 4A, h, w), which sums up to the
-    mean over an image's anchors that count; `<name>_label_output` (B, A*h*w), 1 face, 0 background, -1 not used. Which anchors count is drawn from this very pass, and takes no gradient.
+    mean over an image's anchors that count; `<name>_label_output` (B, A*h*w), 1 face, 0 background, -1 not used. Which
+    anchors count is drawn from this very pass, and takes no gradient.
     """
     label, box_target, box_weight = mined_anchor_target(_hardness(module, mining), gt_boxes, im_info, anchors,
                                                         mining, name=f'{module.name}_targets')

@@ -1,4 +1,4 @@
-"""SSH's networks: the published layers and sizes, rates of their own, mining inside the graph, the loss at the start."""
+"""SSH's networks: the published layers and sizes, rates of their own, mining inside the graph, losses at the start."""
 import json
 import math
 import os

@@ -116,7 +116,8 @@ def outputs_of(*cells):
 def test_decoding_of_all_modules():
     task = task_of(purpose='test')
     windows = [Window((0, 0, 64, 64), 1.0, 1.0, 64, 64), Window((100, 200, 132, 232), 2.0, 2.0, 64, 64)]
-    found = task.decode(outputs_of(('m1', 0, 0, 2, 3, 0.9), ('m2', 1, 0, 1, 1, 0.8), ('m3', 1, 1, 0, 0, 0.005)), windows)
+    outputs = outputs_of(('m1', 0, 0, 2, 3, 0.9), ('m2', 1, 0, 1, 1, 0.8), ('m3', 1, 1, 0, 0, 0.005))
+    found = task.decode(outputs, windows)
     assert (found.image.tolist(), found.label.tolist()) == ([0, 1], [1, 1])
     np.testing.assert_allclose(found.score, [0.9, 0.8])
     first = anchor_base(16, (1.0,), (1, 2))[0] + np.array([24, 16, 24, 16])
