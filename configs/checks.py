@@ -81,9 +81,29 @@ def _check_train(config):
              'TRAIN.NEG_CHIP_MIN_ROWS is %s; it wants two numbers: of the finest scale and of the others',
              train.NEG_CHIP_MIN_ROWS)
     _check_scale_weights(train)
-    epochs, factors = lr_epochs(train.lr_step), train.lr_factor
-    _require(not isinstance(factors, list) or len(factors) == len(epochs), 'TRAIN.lr_factor is %s, but TRAIN.lr_step '
-             'has %d epochs; give one factor for each, or one number for all', factors, len(epochs))
+    _check_length(train)
+    steps, factors = train.lr_step_iterations or lr_epochs(train.lr_step), train.lr_factor
+    name, unit = ('_iterations', 'iterations') if train.lr_step_iterations else ('', 'epochs')
+    _require(not isinstance(factors, list) or len(factors) == len(steps), 'TRAIN.lr_factor is %s, but TRAIN.lr_step%s '
+             'has %d %s; give one factor for each, or one number for all', factors, name, len(steps), unit)
+
+
+def _check_length(train):
+    """A schedule counts in epochs or in iterations."""
+    end, steps, by_epochs = train.end_iteration, train.lr_step_iterations, lr_epochs(train.lr_step)
+    _require(not (end and train.end_epoch), 'TRAIN.end_iteration is %s and TRAIN.end_epoch %s, but a training has one '
+             'end; set one of them to 0', end, train.end_epoch)
+    _require(not (steps and by_epochs), "TRAIN.lr_step_iterations is %s and TRAIN.lr_step '%s', but steps count in one "
+             "of the two; set the first to [] or the second to ''", steps, train.lr_step)
+    _require(end or not steps, 'TRAIN.lr_step_iterations is %s, but training ends by TRAIN.end_epoch; set '
+             'TRAIN.end_iteration and end_epoch 0, or give the steps in epochs, by TRAIN.lr_step', steps)
+    _require(not (end and by_epochs and train.LR_POLICY == 'step'), "TRAIN.lr_step is '%s', in epochs, but training "
+             "ends by TRAIN.end_iteration; set lr_step to '' and give the steps by TRAIN.lr_step_iterations",
+             train.lr_step)
+    _require(all(before < after for before, after in zip(steps, steps[1:])),
+             'TRAIN.lr_step_iterations is %s; its numbers must ascend', steps)
+    _require(not steps or steps[-1] < end, 'TRAIN.lr_step_iterations is %s; all must be below TRAIN.end_iteration, %s, '
+             'where training ends', steps, end)
 
 
 def _check_scale_weights(train):
@@ -100,6 +120,9 @@ def _check_exchange(config):
     _require(config.TRAIN.LOSS_SCALING == 'static' or not default.kvstore.startswith('dist'), 'TRAIN.LOSS_SCALING is '
              "'dynamic', which workers of default.kvstore %r do not agree about; use 'static'", default.kvstore)
     if default.kvstore == 'dist_async':
+        _require(not config.TRAIN.SNAPSHOT_ITERATIONS, 'TRAIN.SNAPSHOT_ITERATIONS is %s, but the workers of '
+                 "default.kvstore 'dist_async' are at different iterations; set it to 0, or use 'dist_sync'",
+                 config.TRAIN.SNAPSHOT_ITERATIONS)
         _require(not config.TRAIN.fp16, "TRAIN.fp16 is True, but the workers of default.kvstore 'dist_async' send "
                  "changes of weights, which half precision would swallow; use 'dist_sync' or 'dist_device_sync'")
     if default.gradient_compression == 'none':

@@ -72,6 +72,9 @@ DATASET = {
                        'graph detections schedule', low=0, high=100000),
     'CLASSES': key([], "classes to use, in this order: 'cat', 'feline = cat' or 'vehicle = car + truck'; [] for all",
                    'schedule', TEXTS),
+    'WIDER_LISTS': key('', "folder of wider_{easy,medium,hard}_<set>.mat, which score detections on WIDER FACE; '' "
+                       'looks in dataset_path, and in eval, wider_face_split, eval_tools/ground_truth there', NOTHING,
+                       PATH),
     'proposal': key('rpn', 'where proposals for negative chips come from', 'schedule', choices=('rpn',)),
 }
 
@@ -145,9 +148,11 @@ TRAIN = {
     # optimiser and schedule
     'lr': key(0, 'learning rate', 'schedule', FLOAT, low=0),
     'lr_step': key('', "epochs, joined by ',', fractions too, after which lr is multiplied by lr_factor", 'schedule'),
-    'lr_factor': key(0.1, 'see lr_step; a list has one factor for each of its epochs', 'schedule', NUMBER_OR_NUMBERS,
-                     low=0),
-    'LR_POLICY': key('step', "'step' as lr_step says; 'cosine' from lr to lr x LR_FINAL at end_epoch", 'schedule',
+    'lr_step_iterations': key([], 'with end_iteration, in place of lr_step: iterations after which lr is multiplied by '
+                              'lr_factor, ascending', 'schedule', INTS, low=1),
+    'lr_factor': key(0.1, 'see lr_step; a list has one factor for each of its epochs, or iterations', 'schedule',
+                     NUMBER_OR_NUMBERS, low=0),
+    'LR_POLICY': key('step', "'step' as lr_step says; 'cosine' from lr to lr x LR_FINAL at the end", 'schedule',
                      choices=('step', 'cosine')),
     'LR_FINAL': key(0.01, 'last share of lr, for cosine', 'schedule', low=0, high=1),
     'LR_SCALING': key('none', "'linear' multiplies lr by chips an update, of all devices and workers, / "
@@ -182,7 +187,12 @@ TRAIN = {
                         'graph schedule', choices=('static', 'dynamic')),
     'LOSS_SCALE_INTERVAL': key(2000, 'updates; see LOSS_SCALING', 'schedule', low=1),
     'begin_epoch': key(0, 'shifts lr_step only; --resume finds its epoch itself', 'schedule', low=0),
-    'end_epoch': key(0, 'epochs to train', 'schedule', low=0),
+    'end_epoch': key(0, 'epochs to train; 0 with end_iteration', 'schedule', low=0),
+    'end_iteration': key(0, 'where above 0, training ends after so many iterations since it began, within an epoch '
+                         'too; an iteration is one update of the weights, by a batch of all devices and workers',
+                         'schedule', low=0),
+    'SNAPSHOT_ITERATIONS': key(0, 'iterations between checkpoints, which are called iter1000, iter2000 and so on and '
+                               'all stay; 0 = a checkpoint after every epoch in place of these', NOTHING, low=0),
     'BATCH_IMAGES': key(2, 'chips a batch and device', 'graph schedule', low=1),
     'ACCUMULATE': key(1, 'batches of BATCH_IMAGES that a device sees one after the other for an update, as if it were '
                       'so many devices: large updates in little memory', 'schedule', low=1, high=10000),
@@ -233,8 +243,10 @@ TEST = {
     'NUM_PROCESS': key('auto', 'worker processes, see TRAIN', 'machine', PROCESSES, low=0),
     'REDUCED_DECODE': key(False, 'see TRAIN; False = the pixels that released weights were tested with',
                           'pixels detections proposals'),
-    'TEST_EPOCH': key(7, "number of the checkpoint to load; 'best' = that of the best validation; 7-ema = the averaged "
-                      'weights beside number 7 (TRAIN.EMA)', NOTHING, CHECKPOINT, low=0),
+    'TEST_EPOCH': key(7, "number of the checkpoint to load; 'last' = the one that was trained furthest, as is a number "
+                      'that was not --set where TRAIN.end_iteration is; iter1000 = see TRAIN.SNAPSHOT_ITERATIONS; '
+                      "'best' = that of the best validation; 7-ema = the averaged weights beside number 7 (TRAIN.EMA)",
+                      NOTHING, CHECKPOINT, low=0),
     'SHIPPED_MODEL': key('', "prefix of weights, PREFIX-0000.params, to test with, as a warning says, where nothing is "
                          "trained and no TEST_EPOCH was set; files that name this one as _base_ do not inherit it; '' "
                          "= none", 'machine', PATH),
@@ -331,6 +343,23 @@ M2DET = {
                 'share of all is background', 'schedule', choices=('original', 'port', 'prior')),
 }
 
+SSH = {
+    'anchor_base': key(16, 'pixels of an anchor of scale 1, in all modules', 'graph detections schedule', low=1,
+                       high=4096),
+    'anchor_scales': key([(1, 2), (4, 8), (16, 32)], 'two square anchors a cell of each module, finest first, in '
+                         'units of anchor_base', 'graph detections schedule', PAIRS),
+    'allowed_border': key([0, 0, 512], 'how far anchors of each module may reach out of a training picture, pixels',
+                          'graph schedule', FLOATS, low=0),
+    'hard_mining': key(True, 'training looks at the anchors that the network gets wrong; False = at any', 'graph '
+                       'schedule'),
+    'modules': key([1, 2, 3], 'detection modules that a test looks at, 1 = the finest', 'graph detections', INTS),
+    'left_out': key([3], 'those that the largest of several TEST.SCALES leaves out', 'detections', INTS),
+    'order': key('BGR', "planes of the input; 'RGB' for backbones that were trained so", 'pixels detections schedule',
+                 choices=('BGR', 'RGB')),
+    'wide_boxes': key(True, "boxes come out one pixel wider and higher than was learnt, as the original's do; False = "
+                      'as learnt, for networks trained anew', 'detections'),
+}
+
 DEFAULT = {
     'kvstore': key('device', "where gradients are summed: 'local' on the CPU, 'device' and 'nccl' on the devices; "
                    "'dist_*' on the servers of scripts/launch.py, after each worker did so on its CPU or its devices",
@@ -353,6 +382,7 @@ KEYS = {
     'default': DEFAULT,
     'network': NETWORK,
     'M2DET': M2DET,
+    'SSH': SSH,
     'dataset': DATASET,
     'TRAIN': TRAIN,
     'TEST': TEST,

@@ -40,7 +40,7 @@ UNUSED = 'unused'  # how the meaning of a key begins that nothing reads
 
 _LARGEST, _LARGEST_INT = float(np.finfo(np.float32).max), 2 ** 31 - 1  # that MXNet's operators take
 _SMALLEST = float(np.finfo(np.float32).tiny)
-_NAMED_CHECKPOINT = re.compile(r'(best|(interrupted|\d{1,9})(-ema)?)$')   # lib.weights.paths
+_NAMED_CHECKPOINT = re.compile(r'(best|(last|interrupted|iter\d{1,9}|\d{1,9})(-ema)?)$')   # lib.weights
 # YAML 1.1 reads 1e-3 (no dot) as text; people write learning rates that way.
 _EXPONENT = re.compile(r'[-+]?\d+(\.\d*)?[eE][-+]?\d+$')
 
@@ -212,7 +212,7 @@ TRIPLES = list_of(tuple_of(FLOAT, 3, ''), 'a list of triples of numbers')
 PROCESSES = one_of(INT, word('auto'))
 BOOL_OR_HOW = one_of(BOOL, word('auto'), word('by_name'))
 BATCHES = one_of(INT, word('epoch'))
-CHECKPOINT = one_of(INT, Kind("'best', 'interrupted', or a number with -ema (7-ema)", _to_checkpoint))
+CHECKPOINT = one_of(INT, Kind("'last', 'best', 'interrupted', iter1000, or one with -ema (7-ema)", _to_checkpoint))
 INT_OR_INTS = one_of(INT, INTS)
 NUMBER_OR_NUMBERS = one_of(FLOAT, FLOATS)
 

@@ -1,6 +1,7 @@
 """Test set-up shared by all folders: imports work from the repository root, logging stays pytest's."""
 import logging
 import os
+import signal
 import sys
 
 import pytest
@@ -8,6 +9,12 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
+
+# A shell that starts tests behind `&` has SIGINT ignored, nohup SIGHUP, in all processes that tests start too; tests
+# send these signals and wait for what they do.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, usual)
 
 
 @pytest.hookimpl(hookwrapper=True)

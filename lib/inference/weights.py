@@ -12,6 +12,7 @@ from lib.dataset.voc_classes import PASCAL_VOC
 from lib.engine.exported_model import NUMBER, read_facts
 from lib.engine.precision import treatment
 from lib.utils.errors import SniperError
+from lib.weights.newest import checkpoint_to_test
 from lib.weights.params_file import file_checksum
 from lib.weights.paths import (
     SAVE_PREFIX,
@@ -78,7 +79,8 @@ def find_weights(config, folder: str, save_prefix: str) -> Weights:
             logger.warning('TEST.TEST_EPOCH %s has no effect beside TEST.OPTIMIZED', config.TEST.TEST_EPOCH)
         warn_of_other_values(config, facts.get('configuration'), config.TEST.OPTIMIZED)
         return Weights(config.TEST.OPTIMIZED, NUMBER, _names(facts), facts['precision'], True)
-    found = Weights(os.path.join(folder, save_prefix), config.TEST.TEST_EPOCH, ())
+    prefix = os.path.join(folder, save_prefix)
+    found = Weights(prefix, checkpoint_to_test(config, prefix), ())
     is_trained = os.path.isfile(found.path)
     if not is_trained:
         found = _shipped_model(config, folder, save_prefix, found)

@@ -164,6 +164,8 @@ def schedule_entries(config, pace: Pace, plan: Schedule, batch: int, minutes: fl
     if plan.epochs == settled(pace.chips) and not plan.batches:
         why.append('There is time for more, which teach little: look at the result first.')
     entries = [Entry('TRAIN.end_epoch', plan.epochs, tuple(why))]
+    if config.TRAIN.end_iteration:      # of the base: here epochs count
+        entries += [Entry('TRAIN.end_iteration', 0), Entry('TRAIN.lr_step_iterations', [])]
     if plan.batches:
         entries.append(Entry('TRAIN.MAX_BATCHES', plan.batches, (
             f'Batches an epoch, of {max(1, pace.chips // batch)}; 0 = all.',)))

@@ -12,7 +12,7 @@ from lib.engine.training import TrainingStep
 from lib.train.loop import Hook
 from lib.utils.errors import SniperError
 from lib.weights import checkpoint
-from lib.weights.checkpoint import Checkpoint
+from lib.weights.newest import Checkpoint
 from lib.weights.paths import AVERAGE
 from sniper_mxnet import mx
 

@@ -11,8 +11,8 @@ from lib.dataset.compact import relabelled
 from lib.distributed.workers import ALONE, Workers
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
-from lib.weights.checkpoint import newest_sidecar
 from lib.weights.initial import WHOLE, class_names, initial_weights
+from lib.weights.newest import newest_sidecar
 
 logger = logging.getLogger(__name__)
 

@@ -40,18 +40,20 @@ def settle_length(sidecar: dict, config, iterator, data: Optional[dict], batch_s
     what changed.
     """
     before, old_batch = sidecar.get('samples'), sidecar.get('batch_size', batch_size)
+    by_iterations = bool(config.TRAIN.end_iteration)    # a schedule that counts updates stands whatever an epoch has
     same_data = data is not None and sidecar.get('data') == data
     if not before or same_data and old_batch == batch_size and not changed_keys(sidecar.get('config', {}), config):
-        return Length(before, position, (old_batch, batch_size))
+        return Length(before, position, (1, 1) if by_iterations else (old_batch, batch_size))
     samples = iterator.count_batches(0) * batch_size
     if abs(samples - before) < max(old_batch, batch_size):  # as much as filling up the last batch makes
         samples = before
-    recount = (old_batch * samples, batch_size * before)
+    recount = (1, 1) if by_iterations else (old_batch * samples, batch_size * before)
     was, now = (f' of {facts["records"]} images with mirrored copies' if facts else ''
                 for facts in (sidecar.get('data'), data))
     if samples != before:
-        logger.warning('An epoch had %d chips%s, now it has %d%s: the schedule is made for these, and goes on at the '
-                       'same share of the training', before, was, samples, now)
+        logger.warning('An epoch had %d chips%s, now it has %d%s: %s', before, was, samples, now,
+                       'the schedule counts updates and stays as it is' if by_iterations else
+                       'the schedule is made for these, and goes on at the same share of the training')
         position = _same_share(position, iterator, batch_size, samples / before)
     elif sidecar.get('data') and not same_data:
         logger.warning('The training set%s is another than that of the checkpoint%s: training goes on with it', now,

@@ -2,7 +2,7 @@
 
 The engine of MXNet runs behind Python's back; reading an output waits for it. So the loop gives it batch k+1 first and
 then looks at the outputs of batch k, which were copied aside meanwhile: while Python counts hits and logs, the engine
-computes. Whatever must be exact (a checkpoint) is done after an epoch, or where one was stopped: all is over then.
+computes. Whatever must be exact (a checkpoint) is done after an epoch, or where the loop rests: all is over then.
 """
 import logging
 import math
@@ -67,13 +67,18 @@ class Hook:
     def after_batch(self, batch: LaunchedBatch) -> None:
         """The outputs of the batch are there, and metrics hold them."""
 
+    def at_rest(self, epoch: Epoch) -> None:
+        """A checkpoint is due within the training (`Plan.rests`); nothing is pending."""
+
     def after_epoch(self, epoch: Epoch) -> None:
         """The epoch ends here, over or not (`epoch.over`); nothing is pending."""
 
+    def after_stop(self, epoch: Epoch) -> None:
+        """Training ends here, before its end; `after_epoch` was called."""
 
-def fit(step: TrainingStep, iterator, metrics: TrainMetrics, hooks: Sequence[Hook], stop, epoch: Epoch,
-        end_epoch: int) -> bool:
-    """Train from `epoch`, whose iterator has started, up to epoch number `end_epoch` - 1.
+
+def fit(step: TrainingStep, iterator, metrics: TrainMetrics, hooks: Sequence[Hook], stop, epoch: Epoch, plan) -> bool:
+    """Train from `epoch`, whose iterator has started, to the end of `plan`, a lib.train.plan.Plan.
 
     iterator: TrainIterator or alike: start_epoch(epoch) -> batches, iteration over batches. metrics: go on in the first
     epoch from what they hold. stop: `stop.requested` is true once training shall end after the batches under way.
@@ -84,7 +89,7 @@ def fit(step: TrainingStep, iterator, metrics: TrainMetrics, hooks: Sequence[Hoo
         for hook in hooks:
             hook.before_epoch(epoch)
         pending: LaunchedBatch = None
-        while not epoch.over and not stop.requested:
+        while not (epoch.over or plan.ended(epoch) or stop.requested):
             started = time.monotonic()
             batch = next(iterator)
             waited = time.monotonic() - started
@@ -99,14 +104,22 @@ def fit(step: TrainingStep, iterator, metrics: TrainMetrics, hooks: Sequence[Hoo
             _finish(epoch, previous, metrics, hooks)
             for hook in hooks:
                 hook.after_update(pending)
+            if plan.rests(epoch):
+                _finish(epoch, pending, metrics, hooks)
+                pending = None
+                step.wait()
+                for hook in hooks:
+                    hook.at_rest(epoch)
         _finish(epoch, pending, metrics, hooks)
         step.wait()
         for hook in hooks:
             hook.after_epoch(epoch)
-        if not epoch.over or stop.requested and epoch.number + 1 < end_epoch:
-            return False
-        if epoch.number + 1 >= end_epoch:
+        if plan.ended(epoch):
             return True
+        if not epoch.over or stop.requested:
+            for hook in hooks:
+                hook.after_stop(epoch)
+            return False
         metrics.reset()
         epoch = Epoch(epoch.number + 1, iterator.start_epoch(epoch.number + 1), before=epoch.step)
 

@@ -5,6 +5,7 @@ import time
 from typing import Callable, Optional
 
 from lib.train.loop import Hook
+from lib.train.plan import Plan
 from lib.train.records import Place, Reading, Recorder
 from lib.utils.clock import duration
 from lib.utils.progress_bar import ProgressBar
@@ -17,16 +18,16 @@ class Progress(Hook):
     """Logs one line every `display` batches: speed, share of time spent waiting for data, averages, time left. On a
     terminal a bar says so, and the lines go to the log file alone.
 
-    display: batches between lines; batch_size: chips a batch of all workers; end_epoch: epochs of the whole run;
-    metrics: TrainMetrics; sync: lib.engine.training.LocalUpdate or alike, which knows what talk with others takes;
-    bar: to draw on; recorder: is given a Reading whenever a line is due.
+    display: batches between lines; batch_size: chips a batch of all workers; plan: of the whole run; metrics:
+    TrainMetrics; sync: lib.engine.training.LocalUpdate or alike, which knows what talk with others takes; bar: to draw
+    on; recorder: is given a Reading whenever a line is due.
     """
 
-    def __init__(self, display: int, batch_size: int, end_epoch: int, metrics, sync, bar: Optional[ProgressBar] = None,
+    def __init__(self, display: int, batch_size: int, plan: Plan, metrics, sync, bar: Optional[ProgressBar] = None,
                  recorder: Optional[Recorder] = None, clock: Callable[[], float] = time.monotonic):
         self.display = max(int(display), 1)
         self.bar, self.recorder = bar or ProgressBar(wanted=False), recorder
-        self.batch_size, self.end_epoch = batch_size, end_epoch
+        self.batch_size, self.plan = batch_size, plan
         self.metrics, self.sync, self.clock = metrics, sync, clock
 
     def before_epoch(self, epoch):
@@ -65,7 +66,8 @@ class Progress(Hook):
 
     def due(self, done):
         """Whether a line is due after `done` batches of the epoch."""
-        return (done % self.display == 0 or done == self.epoch.batches
+        _, so_far, total = self.plan.bar(self.epoch, done)
+        return (so_far % self.display == 0 or so_far == total or done == self.epoch.batches
                 or self.clock() - self.line_time > LONGEST_SILENCE)
 
     def line(self, batch):
@@ -82,9 +84,8 @@ class Progress(Hook):
             self.exchange_seconds.append(exchange)
             waiting += f', {100 * min(exchange * batches / elapsed, 1.0):.0f}% for workers'
         speed = batches * self.batch_size / elapsed
-        logger.info('Epoch %d/%d batch %d/%d  %.1f chips/s (%s)  lr %.3g  %s  left %s', self.epoch.number + 1,
-                    self.end_epoch, done, self.epoch.batches, speed, waiting, batch.learning_rate,
-                    '  '.join(map(_value, self.metrics.values())), duration(self._left(done, now)),
+        logger.info('%s  %.1f chips/s (%s)  lr %.3g  %s  left %s', self.plan.text(self.epoch, done), speed, waiting,
+                    batch.learning_rate, '  '.join(map(_value, self.metrics.values())), duration(self._left(done, now)),
                     extra={'in_file_only': self.bar.active})
         self.draw(done, batch.learning_rate)
         if self.recorder:
@@ -97,9 +98,9 @@ class Progress(Hook):
         """Move the bar to `done` batches of the epoch. rate: learning rate."""
         now, trained = self.clock(), done - self.epoch.first
         speed = trained * self.batch_size / max(now - self.started, 1e-9)
-        self.bar.show(f'Epoch {self.epoch.number + 1}/{self.end_epoch}', done, self.epoch.batches,
-                      f'{done}/{self.epoch.batches}  left {duration(self._left(done, now))}  {speed:.1f} chips/s  '
-                      f'lr {rate:.3g}  ' + '  '.join(map(_value, self.metrics.values())))
+        head, so_far, total = self.plan.bar(self.epoch, done)
+        self.bar.show(head, so_far, total, f'{so_far}/{total}  left {duration(self._left(done, now))}  '
+                      f'{speed:.1f} chips/s  lr {rate:.3g}  ' + '  '.join(map(_value, self.metrics.values())))
 
     def _averages(self):
         """[(name, average)] of the metrics since the call before, or since the epoch began."""
@@ -115,20 +116,19 @@ class Progress(Hook):
         self.bar.clear()
         elapsed = max(self.clock() - self.started, 1e-9)
         batches = epoch.done - epoch.first
-        logger.info('Epoch %d/%d: %d batches in %s, %.1f chips/s, %.1f%% of the time waiting for data',
-                    epoch.number + 1, self.end_epoch, batches, duration(elapsed), batches * self.batch_size / elapsed,
+        logger.info('%s: %d batches in %s, %.1f chips/s, %.1f%% of the time waiting for data',
+                    self.plan.epoch_text(epoch), batches, duration(elapsed), batches * self.batch_size / elapsed,
                     100 * min(self.waited_in_epoch / elapsed, 1.0))
         if self.exchange_seconds:
             seconds = sum(self.exchange_seconds) / len(self.exchange_seconds)
             traffic = self.sync.bytes_sent + self.sync.bytes_received
-            logger.info('Epoch %d/%d: a batch exchanges %.3f MB with the servers in %.4f s, %.1f%% of its %.4f s',
-                        epoch.number + 1, self.end_epoch, traffic / 1e6, seconds,
+            logger.info('%s: a batch exchanges %.3f MB with the servers in %.4f s, %.1f%% of its %.4f s',
+                        self.plan.epoch_text(epoch), traffic / 1e6, seconds,
                         100 * min(seconds * batches / elapsed, 1.0), elapsed / max(batches, 1))
 
     def _left(self, done, now):
         per_batch = (now - self.started) / max(done - self.epoch.first, 1)
-        epochs = self.end_epoch - self.epoch.number - 1
-        return per_batch * (self.epoch.batches - done + epochs * self.epoch.batches)
+        return per_batch * self.plan.left(self.epoch, done)
 
 
 def _value(pair):

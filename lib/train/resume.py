@@ -10,8 +10,8 @@ from lib.engine.training import TrainingStep
 from lib.utils.errors import SniperError
 from lib.utils.files import remove_stale_temporaries
 from lib.weights import checkpoint
-from lib.weights.checkpoint import Checkpoint
 from lib.weights.earlier_runs import run_files
+from lib.weights.newest import Checkpoint, find_newest
 from lib.weights.paths import VALIDATED
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def _prepare_files(prefix, resume):
             logger.warning('%s holds checkpoints of an earlier run: they are set aside when this one saves its first '
                            '(--resume would continue that run)', folder)
         return None
-    newest, broken = checkpoint.find_newest(prefix)
+    newest, broken = find_newest(prefix)
     if newest:
         logger.info('Resuming from %s-%s: %d epochs and %d batches are done', prefix, newest.tag,
                     newest.sidecar['epoch'], newest.sidecar['batch'])
@@ -80,8 +80,9 @@ def where_to_go_on(sidecar: dict, config, batch_size: int) -> Position:
     first_chip, order_batch = sidecar.get('first_chip', 0), sidecar.get('order_batch', old)
     if old == batch_size:
         return Position(epoch, batch, first_chip, order_batch)
-    logger.info('An update had %d chips, now it has %d: the schedule goes on at the same share of the training', old,
-                batch_size)
+    logger.info('An update had %d chips, now it has %d: %s', old, batch_size,
+                'the schedule counts updates, whatever their size' if config.TRAIN.end_iteration else
+                'the schedule goes on at the same share of the training')
     if not batch + first_chip:
         return Position(epoch, 0, 0, batch_size)
     return Position(epoch, 0, first_chip + batch * old, order_batch)
@@ -97,7 +98,7 @@ def changed_keys(before: Dict[str, Any], config) -> List[str]:
     checkpoint."""
     now = values_affecting(config, 'schedule')
     if config.TRAIN.LR_POLICY == 'step':
-        del now['TRAIN.end_epoch']  # to train for longer is what --resume is for, and moves no learning rate
+        del now['TRAIN.end_epoch'], now['TRAIN.end_iteration']  # --resume is for training longer; no rate moves
     return [f'{key} {before.get(key)!r} -> {now[key]!r}' for key in sorted(now) if before.get(key) != now[key]]
 
 

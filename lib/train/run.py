@@ -1,6 +1,7 @@
 """A training run from configuration to last checkpoint: puts the parts of lib.train together."""
 import contextlib
 import logging
+import os
 import time
 from typing import Optional
 
@@ -13,6 +14,7 @@ from lib.train.data_change import settle_length
 from lib.train.initialise import initialised_step
 from lib.train.loop import Epoch, fit
 from lib.train.metrics import TrainMetrics
+from lib.train.plan import Plan
 from lib.train.resume import batches_before, find_start, load_optimiser
 from lib.train.schedule import init_optimiser, learning_rate
 from lib.train.signals import SharedStop, StopRequest
@@ -22,13 +24,15 @@ from lib.utils.clock import duration
 from lib.utils.errors import SniperError
 from lib.utils.processes import peak_memory
 from lib.weights.earlier_runs import NewRun
+from lib.weights.newest import checkpoint_to_test
+from lib.weights.paths import params_path
 
 logger = logging.getLogger(__name__)
 
 
 def train(config, detector, iterator, classes, prefix, devices, display=100, resume=False, workers=ALONE,
           data=None, seen: Optional[TrainedSizes] = None, validator: Optional[Validator] = None) -> int:
-    """Train until TRAIN.end_epoch; checkpoints are written to `<prefix>-...` every epoch, by worker 0.
+    """Train to the end of the Plan (lib.train.plan), by which worker 0 writes checkpoints to `<prefix>-...`.
 
     config: complete configuration with NUM_CLASSES; detector: symbols.get_detector(config.symbol); iterator:
     TrainIterator for the chips of an update of all devices; classes: names for the side file; devices: MXNet contexts;
@@ -46,7 +50,8 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
         found, position = find_start(config, prefix, resume, batch_size, workers)
         before = found.sidecar if found else {}
         watched = Watched.by_first(config, validator, workers)
-        if _is_done(config, before, position, watched):
+        plan = Plan.from_config(config, watched.snapshots)
+        if _is_done(plan, before, position, watched):
             return 0
         with initialised_step(config, detector, iterator, devices, prefix, classes, found, workers) as step, NewRun(
                 prefix, begin=not found and workers.rank == 0) as new_run, contextlib.ExitStack() as closed:
@@ -64,29 +69,39 @@ def train(config, detector, iterator, classes, prefix, devices, display=100, res
             facts = {'run': before.get('run', new_run.name), 'samples': samples,
                      'batch_size': batch_size, 'classes': list(classes), 'seed': config.TRAIN.SEED, 'data': data,
                      'seen': seen.facts() if seen else None, 'tells_classes': get_task(config).tells_classes}
-            run = Run(config, prefix, step, metrics, sync, facts, found, position, workers, new_run.make_room)
+            run = Run(config, prefix, step, metrics, sync, facts, found, position, plan, workers,
+                      new_run.make_room)
             hooks, validations = make_hooks(run, stop, display, watched, validator, closed)
             first = Epoch(position.epoch, batches, position.batch, batches_before(before) - position.batch)
-            if not fit(step, iterator, metrics, hooks, Stops(stop, validations), first, config.TRAIN.end_epoch):
-                return _status_of_stop(stop, validations, watched.patience)
-        logger.info('Trained to epoch %d in %s, with at most %.2f GB of main memory', config.TRAIN.end_epoch,
+            if not fit(step, iterator, metrics, hooks, Stops(stop, validations), first, plan):
+                return _status_of_stop(stop, validations, watched.patience, plan)
+        logger.info('Trained to %s in %s, with at most %.2f GB of main memory', plan.end(),
                     duration(time.monotonic() - started), peak_memory() / 1e9)
+        if workers.rank == 0:
+            _say_what_to_test(config, prefix)
         return 0
 
 
-def _is_done(config, before, position, watched):
+def _is_done(plan, before, position, watched):
     """Whether there is nothing left to train; says why."""
-    if position.epoch >= config.TRAIN.end_epoch:
-        logger.info('All %d epochs are trained already: nothing to do (a higher TRAIN.end_epoch trains on)',
-                    config.TRAIN.end_epoch)
+    if plan.reached(position.epoch, batches_before(before)):
+        logger.info('%s', plan.nothing_to_do())
         return True
     stopped = bool(watched.every) and out_of_patience(before.get('validation'), watched.patience)
     if stopped:
-        logger.info('Nothing to do. %s', stopped_line(before['validation'], watched.patience))
+        logger.info('Nothing to do. %s', stopped_line(before['validation'], watched.patience, plan))
     return stopped
 
 
-def _status_of_stop(stop, validations, patience):
+def _say_what_to_test(config, prefix):
+    """Where TEST.TEST_EPOCH is a number, and no checkpoint has it."""
+    epoch = config.TEST.TEST_EPOCH
+    if isinstance(epoch, int) and not os.path.isfile(params_path(prefix, checkpoint_to_test(config, prefix))):
+        logger.info('TEST.TEST_EPOCH is %d, of which there is no checkpoint: --set TEST.TEST_EPOCH last tests these '
+                    'weights', epoch)
+
+
+def _status_of_stop(stop, validations, patience, plan):
     """Exit status of a training that was stopped, and saved; SniperError if a validation has failed."""
     if validations and validations.error:
         raise SniperError(f'{validations.error} (in a validation: training is saved up to there; go on with --resume, '
@@ -94,5 +109,5 @@ def _status_of_stop(stop, validations, patience):
     if stop.requested:
         logger.info('Stopped by a signal; go on with --resume')
         return stop.exit_status
-    logger.info('%s', stopped_line(validations.get_state(), patience))
+    logger.info('%s', stopped_line(validations.get_state(), patience, plan))
     return 0

@@ -81,20 +81,22 @@ def learning_rate(config, samples, batch_size):
         divisor *= float(train.LR_REFERENCE_BATCH) / batch_size
     if train.lr <= 0:
         raise SniperError(f'TRAIN.lr is {train.lr}: give a positive learning rate, for example `--set TRAIN.lr 0.01`')
-    epochs = lr_epochs(train.lr_step)
+    steps, factors = _drops(train, samples, batch_size)
     return LearningRate(
-        base_lr=train.lr / divisor, policy=train.LR_POLICY,
-        steps=step_updates(epochs, train.begin_epoch, samples, batch_size),
-        factor=_factors_to_come(train, epochs), warmup_lr=train.warmup_lr / divisor,
-        warmup_updates=_warmup_updates(train, samples / batch_size), warmup_from_lr=train.WARMUP_FROM_LR,
-        total=int(train.end_epoch * samples / batch_size), final=train.LR_FINAL, loss_factor=factor)
+        base_lr=train.lr / divisor, policy=train.LR_POLICY, steps=steps, factor=factors,
+        warmup_lr=train.warmup_lr / divisor, warmup_updates=_warmup_updates(train, samples / batch_size),
+        warmup_from_lr=train.WARMUP_FROM_LR, loss_factor=factor, final=train.LR_FINAL,
+        total=train.end_iteration or int(train.end_epoch * samples / batch_size))
 
 
-def _factors_to_come(train, epochs):
-    """One for all steps, or of each that lies after begin_epoch."""
-    if not isinstance(train.lr_factor, list):
-        return train.lr_factor
-    return [factor for epoch, factor in zip(epochs, train.lr_factor) if epoch > train.begin_epoch]
+def _drops(train, samples, batch_size):
+    """(Update numbers after which the rate drops, one factor for all or one for each)."""
+    if train.lr_step_iterations:
+        return list(train.lr_step_iterations), train.lr_factor
+    epochs, factors = lr_epochs(train.lr_step), train.lr_factor
+    if isinstance(factors, list):
+        factors = [factor for epoch, factor in zip(epochs, factors) if epoch > train.begin_epoch]
+    return step_updates(epochs, train.begin_epoch, samples, batch_size), factors
 
 
 def _warmup_updates(train, updates_an_epoch):

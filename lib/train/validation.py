@@ -12,6 +12,7 @@ from lib.distributed.workers import ALONE, Workers
 from lib.engine.training import TrainingStep
 from lib.train.averaging import WeightAverage
 from lib.train.loop import Hook, LaunchedBatch
+from lib.train.plan import Plan
 from lib.train.records import Place, Recorder, Validation, numbers
 from lib.utils.clock import duration
 from lib.utils.errors import SniperError
@@ -47,11 +48,11 @@ class Validations(Hook):
     """
 
     def __init__(self, validator: Optional[Validator], every: Union[int, str], patience: int, step: TrainingStep,
-                 kept: Kept, end_epoch: int, average: Optional[WeightAverage] = None, workers: Workers = ALONE,
+                 kept: Kept, plan: Plan, average: Optional[WeightAverage] = None, workers: Workers = ALONE,
                  recorder: Optional[Recorder] = None, pause: Callable[[float], None] = lambda seconds: None,
                  state: Optional[Mapping[str, Any]] = None):
         self.validator, self.every, self.patience = validator, every, patience
-        self.step, self.kept, self.end_epoch, self.average, self.workers = step, kept, end_epoch, average, workers
+        self.step, self.kept, self.plan, self.average, self.workers = step, kept, plan, average, workers
         self.recorder, self.pause = recorder or Recorder(), pause
         self.best, self.since_best = _of_state(state)
         self.error = ''
@@ -71,9 +72,8 @@ class Validations(Hook):
 
     def after_update(self, batch: LaunchedBatch):
         """Validate, where it is due."""
-        last = batch.number + 1 == self.epoch.batches
-        due = last if isinstance(self.every, str) else batch.step % self.every == 0
-        if due or last and self.epoch.number + 1 == self.end_epoch:
+        due = self.epoch.over if isinstance(self.every, str) else batch.step % self.every == 0
+        if due or self.plan.ended(self.epoch):
             self._validate(Place(batch.step, self.epoch.number + 1, batch.number + 1, self.epoch.batches))
 
     def _validate(self, place):
@@ -117,12 +117,13 @@ class Validations(Hook):
 
     def _say(self, result, best):
         shown = [name for name in dict.fromkeys((result.metric,) + SHOWN) if name in result.metrics]
-        logger.info('Validation in epoch %d, batch %d%s: %s; %d images in %s; %s', result.place.epoch,
-                    result.place.batch, ' (averaged weights)' if result.averaged else '',
+        place = dict(result.place._asdict(), epoch=result.place.epoch - 1)
+        logger.info('Validation in %s%s: %s; %d images in %s; %s', self.plan.where(place),
+                    ' (averaged weights)' if result.averaged else '',
                     '  '.join(f'{name} {_score(result.metrics[name])}' for name in shown), result.images,
                     duration(result.seconds) if result.seconds > 60 else f'{result.seconds:.1f} s',
                     f'the best so far, kept as {os.path.basename(self.kept.prefix)}-{BEST}.params' if result.best
-                    else f'the best is {best["value"]:.4f} of epoch {best["epoch"] + 1}, batch {best["batch"]}' if best
+                    else f'the best is {best["value"]:.4f} of {self.plan.where(best)}' if best
                     else 'none was a number so far')
         if result.unreadable:
             logger.warning('%d of the %d images of the validation could not be read and count as without detections',
@@ -134,15 +135,14 @@ def out_of_patience(state: Optional[Mapping[str, Any]], patience: int) -> bool:
     return 0 < patience <= _of_state(state)[1]
 
 
-def stopped_line(state: Mapping[str, Any], patience: int) -> str:
+def stopped_line(state: Mapping[str, Any], patience: int, plan: Plan) -> str:
     """Why training stopped, and what to do."""
     best, since_best = _of_state(state)
     if best is None:
         return f'Stopped: {since_best} validations gave no number (TRAIN.PATIENCE {patience})'
     return (f'Stopped: {best["metric"]} has not risen for {since_best} validations (TRAIN.PATIENCE {patience}'
-            f'). The best weights, {best["metric"]} {best["value"]:.4f} in epoch {best["epoch"] + 1}, batch '
-            f'{best["batch"]}, are tested by --set TEST.TEST_EPOCH best; --resume with a higher TRAIN.PATIENCE, or 0, '
-            'trains on')
+            f'). The best weights, {best["metric"]} {best["value"]:.4f} in {plan.where(best)}, are tested by --set '
+            'TEST.TEST_EPOCH best; --resume with a higher TRAIN.PATIENCE, or 0, trains on')
 
 
 def _score(value):

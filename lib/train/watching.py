@@ -8,6 +8,7 @@ from lib.engine.training import TrainingStep
 from lib.train.averaging import make_average
 from lib.train.loop import Hook
 from lib.train.metrics import TrainMetrics
+from lib.train.plan import Plan
 from lib.train.progress import Progress
 from lib.train.records import MetricsFile, Recorder, Recorders
 from lib.train.resume import Position, batches_before
@@ -15,7 +16,7 @@ from lib.train.saving import Saver
 from lib.train.tensorboard import EventFiles
 from lib.train.validation import Kept, Validations, Validator
 from lib.utils.progress_bar import ProgressBar
-from lib.weights.checkpoint import Checkpoint
+from lib.weights.newest import Checkpoint
 from lib.weights.paths import metrics_path, run_ending
 
 TENSORBOARD = 'tensorboard'     # folder of event files, beside the checkpoints
@@ -32,6 +33,7 @@ class Run(NamedTuple):
     facts: dict
     found: Optional[Checkpoint]
     position: Position
+    plan: Plan
     workers: Workers
     make_room: Callable[[], None]
 
@@ -42,17 +44,19 @@ class Run(NamedTuple):
 
 
 class Watched(NamedTuple):
-    """When all workers of a run validate, when they stop, and how they average. every: TRAIN.VALIDATE_EVERY, 0 without
-    a validator; patience: TRAIN.PATIENCE; decay: TRAIN.EMA."""
+    """When all workers of a run validate, when they stop, how they average and when they keep checkpoints. every:
+    TRAIN.VALIDATE_EVERY, 0 without a validator; patience: TRAIN.PATIENCE; decay: TRAIN.EMA; snapshots:
+    TRAIN.SNAPSHOT_ITERATIONS."""
     every: Union[int, str]
     patience: int
     decay: float
+    snapshots: int
 
     @classmethod
     def by_first(cls, config, validator: Optional[Validator], workers: Workers) -> 'Watched':
         """As worker 0 has it, which has the validator."""
         return cls(*workers.json_from_first([config.TRAIN.VALIDATE_EVERY if validator else 0, config.TRAIN.PATIENCE,
-                                             float(config.TRAIN.EMA)]))
+                                             float(config.TRAIN.EMA), config.TRAIN.SNAPSHOT_ITERATIONS]))
 
 
 class Stops:
@@ -73,15 +77,15 @@ def make_hooks(run: Run, stop, display: int, watched: Watched, validator: Option
     between lines; closed: ends files and the bar when training does."""
     config, first = run.config, run.workers.rank == 0
     recorder = closed.enter_context(Recorders(_recorders(run) if first else []))
-    progress = Progress(display, run.facts['batch_size'], config.TRAIN.end_epoch, run.metrics, run.sync,
+    progress = Progress(display, run.facts['batch_size'], run.plan, run.metrics, run.sync,
                         closed.enter_context(ProgressBar(wanted=first)), recorder if first else None)
     average = make_average(watched.decay, run.step, run.prefix, run.found, run.workers)
-    saver = Saver(run.step, config, run.prefix, run.metrics, run.facts, run.position, run.workers, run.make_room,
-                  average)
+    saver = Saver(run.step, config, run.prefix, run.metrics, run.facts, run.position, run.plan, run.workers,
+                  run.make_room, average)
     validations, state = None, run.before.get('validation')
     if watched.every:
         kept = Kept(run.prefix, saver.facts, saver.box_layer, run.make_room)
-        validations = Validations(validator, watched.every, watched.patience, run.step, kept, config.TRAIN.end_epoch,
+        validations = Validations(validator, watched.every, watched.patience, run.step, kept, run.plan,
                                   average, run.workers, recorder, progress.pause, state)
         saver.states['validation'] = validations.get_state
     elif state:

@@ -1,6 +1,6 @@
 """Checkpoints: parameters, optimiser state, symbol and a side file, readable at every moment.
 
-A checkpoint with the tag `0003` (after epoch 3) or `interrupted` is
+A checkpoint with the tag `0003` (after epoch 3), `iter1000` (after so many iterations) or `interrupted` is
 
     <prefix>-symbol.json        the training graph
     <prefix>-<tag>.params       'arg:<name>', 'aux:<name>' in MXNet's array format; also the box layer's `_test` arrays
@@ -24,39 +24,19 @@ import itertools
 import json
 import logging
 import os
-import re
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_temporary
+from lib.weights.newest import AVERAGED
 from lib.weights.parameter_matching import TEST_ENDING
-from lib.weights.params_file import file_checksum, read_arrays, write_arrays
-from lib.weights.paths import (
-                               AVERAGE,
-                               INTERRUPTED,
-                               current_run,
-                               existing_epochs,
-                               params_path,
-                               read_json,
-                               read_sidecar,
-)
+from lib.weights.params_file import read_arrays, write_arrays
+from lib.weights.paths import AVERAGE, existing_epochs, params_path, read_json, read_sidecar
 from sniper_mxnet import mx
 
 logger = logging.getLogger(__name__)
-
-AVERAGED = 'average'    # of the averaged weights among `files` of a side file
-PASSED_OVER = '%s is missing or damaged: its checkpoint is passed over'
-NEEDED_TO_RESUME = {'epoch': int, 'batch': int, 'batch_size': int, 'num_update': int, 'files': dict}
-OPTIONAL_TO_RESUME = {'first_chip': int, 'order_batch': int, 'samples': int, 'config': dict, 'metrics': dict,
-                      'data': dict, 'run': str, 'step': int, 'validation': dict, 'average': dict}
-
-
-class Checkpoint(NamedTuple):
-    """A checkpoint on disk: its tag ('0003', 'interrupted') and its side file."""
-    tag: str
-    sidecar: dict
 
 
 def load_params(path: str) -> Tuple[Dict[str, Any], Dict[str, Any]]:
@@ -190,30 +170,6 @@ class _Staged:
             _remove(temporary)
 
 
-def find_newest(prefix: str) -> Tuple[Optional[Checkpoint], List[str]]:
-    """The newest checkpoint of the current run whose files are whole -> (Checkpoint, or None; list of broken files).
-
-    Newest: the furthest epoch, then most chips seen in it, whether an epoch's or `interrupted`. Broken ones are passed
-    over with a warning. The number of updates does not tell: it is re-scaled when the size of an update changes.
-    """
-    found, passed_over = _of_current_run(prefix)
-    for path in passed_over:
-        logger.warning(PASSED_OVER, path)
-    for checkpoint in found:
-        broken = _broken_file(prefix, checkpoint)
-        if broken is None:
-            return checkpoint, passed_over
-        logger.warning(PASSED_OVER, broken)
-        passed_over.append(broken)
-    return None, passed_over
-
-
-def newest_sidecar(prefix: str) -> dict:
-    """Side file of the newest checkpoint of the current run, whole or not; {} if there is none. It is read fast."""
-    found, _ = _of_current_run(prefix)
-    return found[0].sidecar if found else {}
-
-
 def load_state(prefix: str, tag: str) -> Dict[str, Any]:
     """Optimiser state of a checkpoint: dict of NDArray as `optimiser.get_state` made it."""
     return {name: mx.nd.array(array, dtype=array.dtype)
@@ -270,56 +226,6 @@ def _check_finite(arrays):
             name = key.partition(':')[2]
             raise SniperError(f'parameter {name} is not finite, no checkpoint was written: lower TRAIN.lr, or set '
                               'TRAIN.CLIP_GRADIENT, and start from the last checkpoint with --resume')
-
-
-def _tags(prefix):
-    """Tags of all files of checkpoints, sorted."""
-    folder, base = os.path.split(prefix)
-    pattern = re.compile(re.escape(base) + fr'-(\d{{4,}}|{INTERRUPTED})\.(json|params|states)$')
-    names = os.listdir(folder or '.') if os.path.isdir(folder or '.') else []
-    return sorted({match.group(1) for match in filter(None, map(pattern.match, names))})
-
-
-def _of_current_run(prefix):
-    """([Checkpoint], newest first; side files that are missing or damaged)."""
-    run = current_run(prefix)
-    found, damaged = [], []
-    for tag in _tags(prefix):
-        path = f'{prefix}-{tag}.'
-        sidecar = read_json(path + 'json')
-        if not _can_be_resumed(sidecar):
-            # One file alone may be weights that somebody put there, or what a checkpoint that was removed has left.
-            if os.path.exists(path + 'params') and os.path.exists(path + 'states'):
-                damaged.append(path + 'json')
-        elif run in (None, sidecar.get('run')):
-            found.append(Checkpoint(tag, sidecar))
-    return sorted(found, key=_progress, reverse=True), damaged
-
-
-def _can_be_resumed(sidecar):
-    """Whether a side file has what resuming reads, of the kinds that it expects."""
-    read = {key: sidecar.get(key) for key in NEEDED_TO_RESUME}
-    read.update({key: sidecar[key] for key in OPTIONAL_TO_RESUME if sidecar.get(key) is not None})
-    kinds = {**NEEDED_TO_RESUME, **OPTIONAL_TO_RESUME}
-    return (all(isinstance(value, kinds[key]) for key, value in read.items())
-            and all(value >= 0 for value in read.values() if isinstance(value, int)) and read['batch_size'] > 0)
-
-
-def _progress(checkpoint):
-    """(finished epochs, chips seen in the one that was begun): the same measure whatever the size of an update."""
-    sidecar = checkpoint.sidecar
-    return sidecar['epoch'], (sidecar.get('first_chip') or 0) + sidecar['batch'] * sidecar['batch_size']
-
-
-def _broken_file(prefix, checkpoint):
-    files, base = checkpoint.sidecar['files'], f'{prefix}-{checkpoint.tag}'
-    paths = {'params': base + '.params', 'states': base + '.states'}
-    if AVERAGED in files:
-        paths[AVERAGED] = f'{base}{AVERAGE}.params'
-    for name, path in paths.items():
-        if list(file_checksum(path)) != files.get(name):
-            return path
-    return None
 
 
 def _remove(path):

@@ -5,6 +5,7 @@ from typing import List, NamedTuple, Optional, Tuple
 from configs import source_of
 from configs.loader import DEFAULT
 from lib.utils.errors import SniperError
+from lib.weights.newest import checkpoint_named
 from lib.weights.paths import (
     checkpoints_in,
     existing_epochs,
@@ -59,7 +60,8 @@ def class_names(sidecar: dict) -> Tuple[str, ...]:
 
 def _stem(config):
     """Path without its ending."""
-    named, epoch = config.network.pretrained, config.network.pretrained_epoch
+    named = config.network.pretrained
+    epoch = checkpoint_named(named, config.network.pretrained_epoch)
     path = params_path(named, epoch)
     if os.path.isfile(path):
         return path[:-len(ENDING)]

@@ -2,6 +2,7 @@
 
     <output_path or ./output>/<configuration>/<training image sets>/
         <prefix>-symbol.json, <prefix>-0003.params, ...         checkpoints, see lib.weights.checkpoint
+        <prefix>-iter1000.params, ...                           the same, of training by iterations
         <prefix>-0003-ema.params, <prefix>-best.params          averaged weights; those of the best validation
         <prefix>-metrics-<run>.jsonl, tensorboard/              how the training went
         results/<data set>_<test image sets>/<prefix>-0003/     what tests of the checkpoint of epoch 3 found there
@@ -21,10 +22,11 @@ ASIDE = 'before-'  # how folders begin into which an earlier run's files were mo
 RUN_LETTERS = 8      # of a run's name in names of files
 FOREIGN = ('.pth', '.pt', '.safetensors', '.onnx', '.caffemodel')    # endings of files that lib.weights.convert reads
 INTERRUPTED = 'interrupted'  # tag of the checkpoint where a training was stopped within an epoch
+ITERATION = 'iter'           # how tags of checkpoints begin that are called by iterations, iter1000
 BEST = 'best'                # tag of the weights of the best validation
 VALIDATED = 'validated'      # tag of weights while they are validated
 AVERAGE = '-ema'             # what follows the tag of a checkpoint in the tag of the averaged weights beside it
-TAG = fr'(?:(?:\d{{4,}}|{INTERRUPTED})(?:{AVERAGE})?|{BEST})'    # of weights that may be tested
+TAG = fr'(?:(?:\d{{4,}}|{INTERRUPTED}|{ITERATION}\d+)(?:{AVERAGE})?|{BEST})'    # of weights that may be tested
 
 
 def output_folder(config, cfg_path: str) -> str:
@@ -93,7 +95,12 @@ def existing_epochs(prefix: str) -> str:
     pattern = re.compile(re.escape(base) + fr'-({TAG})\.params$')
     names = sorted(os.listdir(folder or '.')) if os.path.isdir(folder or '.') else []
     tags = [match.group(1) for match in filter(None, map(pattern.match, names))]
-    return ', '.join(re.sub('^0+(?=[0-9])', '', tag) for tag in tags)
+    return ', '.join(re.sub('^0+(?=[0-9])', '', tag) for tag in sorted(tags, key=_by_numbers))
+
+
+def _by_numbers(tag):
+    """For sorting: iter900 before iter1000."""
+    return [int(part) if part.isdigit() else part for part in re.split(r'(\d+)', tag)]
 
 
 def checkpoints_in(folder: str) -> List[str]:

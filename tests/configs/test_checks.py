@@ -11,6 +11,8 @@ from tests.conftest import ROOT
 
 TINY = os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')
 
+ITERATIONS = ['TRAIN.end_epoch', '0', 'TRAIN.lr_step', "''", 'TRAIN.end_iteration', '90']
+
 # purpose, --set words -> parts of the message
 CONTRADICTIONS = [
     ('train', ['symbol', "''"], ['symbol']),
@@ -24,6 +26,18 @@ CONTRADICTIONS = [
     ('train', ['TRAIN.lr_step', "'-1'"], ['TRAIN.lr_step']),
     ('train', ['TRAIN.BATCH_IMAGES', '0'], ['TRAIN.BATCH_IMAGES is 0', '1 or more']),
     ('train', ['TRAIN.end_epoch', '-1'], ['TRAIN.end_epoch']),
+    ('train', ['TRAIN.end_iteration', '-1'], ['TRAIN.end_iteration is -1', '0 or more']),
+    ('train', ['TRAIN.SNAPSHOT_ITERATIONS', '-5'], ['TRAIN.SNAPSHOT_ITERATIONS is -5', '0 or more']),
+    ('train', ['TRAIN.lr_step_iterations', '[0]'], ['TRAIN.lr_step_iterations is [0]', '1 or more']),
+    ('train', ['TRAIN.end_iteration', '9'], ['TRAIN.end_iteration is 9 and TRAIN.end_epoch 4', 'one of them to 0']),
+    ('train', ['TRAIN.lr_step_iterations', '[9]'], ['[9]', 'TRAIN.end_iteration', 'TRAIN.lr_step']),
+    ('train', ['TRAIN.lr_step_iterations', '[9]', 'TRAIN.lr_step', '5.33'], ["TRAIN.lr_step '5.33'", '[]', "''"]),
+    ('train', ITERATIONS + ['TRAIN.lr_step', '5.33', 'TRAIN.LR_POLICY', 'step'],
+     ["TRAIN.lr_step is '5.33'", 'TRAIN.lr_step_iterations']),
+    ('train', ITERATIONS + ['TRAIN.lr_step_iterations', '[5, 5]'], ['[5, 5]', 'ascend']),
+    ('train', ITERATIONS + ['TRAIN.lr_step_iterations', '[5, 90]'], ['[5, 90]', 'below TRAIN.end_iteration, 90']),
+    ('train', ITERATIONS + ['TRAIN.lr_step_iterations', '[5]', 'TRAIN.lr_factor', '[0.1, 0.2]'],
+     ['TRAIN.lr_step_iterations has 1 iterations']),
     ('train', ['TRAIN.CHIP_STRIDES', '[]'], ['TRAIN.CHIP_STRIDES']),
     ('train', ['TRAIN.CHIP_STRIDES', '[0]'], ['TRAIN.CHIP_STRIDES']),
     ('train', ['TRAIN.SCALE_WEIGHTS', '[1, 2]'], ['TRAIN.SCALE_WEIGHTS has 2', 'SCALES has 3', 'a scale']),
@@ -42,6 +56,8 @@ CONTRADICTIONS = [
     ('train', ['default.gradient_compression', '2bit', 'default.compression_threshold', '0'],
      ['compression_threshold']),
     ('train', ['default.kvstore', 'dist_async', 'TRAIN.fp16', 'True'], ['TRAIN.fp16', 'dist_async', 'dist_sync']),
+    ('train', ['default.kvstore', 'dist_async', 'TRAIN.SNAPSHOT_ITERATIONS', '5'],
+     ['TRAIN.SNAPSHOT_ITERATIONS is 5', 'different iterations', 'dist_sync']),
     ('train', ['default.worker_timeout', '0'], ['default.worker_timeout is 0']),
     ('test', ['TEST.SCALES', '[4x,3x,2x,1x,256px]'], ['TEST.SCALES has 5', 'TEST.VALID_RANGES has 4']),
     ('test', ['TEST.SCALES', '[1x]', 'TEST.VALID_RANGES', '[(-1,-1)]', 'TEST.BATCH_IMAGES', '[1,1,1]'],

@@ -142,6 +142,12 @@ def test_gradients_of_2_bits(tmp_path):
     sent, received = first['bytes']
     assert received == 4 * sum(first['sizes'])
     assert sent == sum(4 * -(-size // 16) for size in first['sizes'])
+    # Checkpoints by iterations: the stop of iteration 4 is seen where its checkpoint is due.
+    assert first['status'] == second['status'] == 143 and len(first['steps']) == 4 and not (tmp_path / '1').exists()
+    assert sorted(path.name for path in (tmp_path / '0').glob('*.params')) == ['S-iter2.params', 'S-iter4.params']
+    last = read_arrays(str(tmp_path / '0' / 'S-iter4.params'))
+    assert last['arg:stem_weight'].ravel().tolist() == first['weights']
+    assert json.loads((tmp_path / '0' / 'S-iter4.json').read_text())['batch'] == 1
 
 
 def test_two_devices_are_one_with_their_batches(tmp_path):

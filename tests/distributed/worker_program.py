@@ -23,6 +23,9 @@ def distributed_config(kvstore, compression='none'):
     config.default.kvstore, config.default.gradient_compression = kvstore, compression
     config.default.compression_threshold = 0.01
     config.default.worker_timeout = 120
+    if compression != 'none':
+        config.TRAIN.end_epoch, config.TRAIN.end_iteration, config.TRAIN.lr_step = 0, 5, ''
+        config.TRAIN.SNAPSHOT_ITERATIONS = 2
     return config
 
 

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 from lib.engine.training import LocalUpdate
 from lib.train.loop import Epoch
+from lib.train.plan import Plan
 from lib.train.progress import Progress
 from lib.utils.clock import duration
 
@@ -30,7 +31,7 @@ def launched(number, waited=0.0):
 def test_progress_says_what_workers_cost(caplog):
     caplog.set_level('INFO')
     now, sync, epoch = [0.0], TimedUpdate(), Epoch(0, 20)
-    progress = Progress(10, 8, 1, Metrics(), sync, clock=lambda: now[0])
+    progress = Progress(10, 8, Plan(1), Metrics(), sync, clock=lambda: now[0])
     progress.before_epoch(epoch)
     now[0] = 10.0
     progress.after_batch(launched(9))
@@ -44,7 +45,7 @@ def test_progress_says_what_workers_cost(caplog):
 def test_progress_line(caplog):
     caplog.set_level('INFO')
     now, epoch = [100.0], Epoch(0, 25)
-    progress = Progress(10, 4, 3, Metrics(), LocalUpdate(), clock=lambda: now[0])
+    progress = Progress(10, 4, Plan(3), Metrics(), LocalUpdate(), clock=lambda: now[0])
     progress.before_epoch(epoch)
     assert not progress.due(9) and progress.due(10) and progress.due(25)
     progress.after_launch(launched(9, waited=0.5))
@@ -65,7 +66,7 @@ def test_the_time_of_a_line_is_that_of_its_batches(caplog):
     Pauses are none of them."""
     caplog.set_level('INFO')
     now = [0.0]
-    progress = Progress(1, 4, 1, Metrics(), LocalUpdate(), clock=lambda: now[0])
+    progress = Progress(1, 4, Plan(1), Metrics(), LocalUpdate(), clock=lambda: now[0])
     progress.before_epoch(Epoch(0, 3))
     for number in range(3):     # a second for data, one for the network
         now[0] += 1.5

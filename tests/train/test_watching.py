@@ -98,7 +98,7 @@ def test_the_best_weights_are_kept_and_can_be_tested(watched):
         found = find_weights(load_config(None, ['TEST.TEST_EPOCH', epoch, 'symbol', 'sniper_tiny']),
                              os.path.dirname(prefix), 'S')
         assert found.path == f'{prefix}-{tag}.params' and found.classes == ('__background__', 'a')
-    with pytest.raises(SniperError, match='there are epochs 1-ema, 1, 2-ema, 2, best'):
+    with pytest.raises(SniperError, match='there are epochs 1, 1-ema, 2, 2-ema, best'):
         find_weights(load_config(None, ['TEST.TEST_EPOCH', 9, 'symbol', 'sniper_tiny']), os.path.dirname(prefix), 'S')
 
 

@@ -179,6 +179,7 @@ def test_killed_at_every_step(tmp_path, monkeypatch, steps):
     """A second save under the same tag is cut off after `steps` file operations: old, none or new, never a mixture."""
     from lib.utils import files
     from lib.weights import checkpoint
+    from lib.weights.newest import find_newest
 
     class Killed(BaseException):
         """Not caught by anything, and nothing after it runs: as SIGKILL."""
@@ -203,7 +204,7 @@ def test_killed_at_every_step(tmp_path, monkeypatch, steps):
     except Killed:
         pass
     monkeypatch.undo()
-    found, _ = checkpoint.find_newest(prefix)
+    found, _ = find_newest(prefix)
     assert found is None or found.sidecar['num_update'] in (1, 2)
     if found:
         value = checkpoint.load_params(prefix + '-0001.params')[0]['bbox_pred_weight'].asnumpy()[0, 0]
@@ -216,39 +217,40 @@ def test_killed_at_every_step(tmp_path, monkeypatch, steps):
 
 def test_newest_is_by_progress_and_run(tmp_path):
     from lib.weights import checkpoint
+    from lib.weights.newest import find_newest
     prefix = str(tmp_path / 'S')
-    assert checkpoint.find_newest(prefix)[0] is None
+    assert find_newest(prefix)[0] is None
     save(prefix, '0009', epoch=9, run='old')
     save(prefix, '0001', epoch=1, run='new')
     save(prefix, 'interrupted', epoch=1, batch=4, run='new')
-    assert checkpoint.find_newest(prefix)[0].tag == '0009'
+    assert find_newest(prefix)[0].tag == '0009'
     (tmp_path / 'S-run.json').write_text(json.dumps({'run': 'new'}))
-    assert checkpoint.find_newest(prefix)[0].tag == 'interrupted'
+    assert find_newest(prefix)[0].tag == 'interrupted'
     checkpoint.remove(prefix, 'interrupted')
-    assert checkpoint.find_newest(prefix)[0].tag == '0001'
+    assert find_newest(prefix)[0].tag == '0001'
     (tmp_path / 'S-0001.states').unlink()
-    assert checkpoint.find_newest(prefix)[0] is None
+    assert find_newest(prefix)[0] is None
 
 
 def test_newest_does_not_depend_on_the_size_of_an_update(tmp_path):
     """Epoch 4 was trained with updates twice as large as epoch 3, so that its counter of updates is the smaller one."""
-    from lib.weights import checkpoint
+    from lib.weights.newest import find_newest
     prefix = str(tmp_path / 'S')
     save(prefix, '0003', epoch=3, num_update=300, batch_size=8)
     save(prefix, '0004', epoch=4, num_update=200, batch_size=16)
-    assert checkpoint.find_newest(prefix)[0].tag == '0004'
+    assert find_newest(prefix)[0].tag == '0004'
     save(prefix, 'interrupted', epoch=3, batch=90, num_update=390, batch_size=8)
-    assert checkpoint.find_newest(prefix)[0].tag == '0004'
+    assert find_newest(prefix)[0].tag == '0004'
     save(prefix, 'interrupted', epoch=4, batch=1, num_update=90, batch_size=32)
-    assert checkpoint.find_newest(prefix)[0].tag == 'interrupted'
+    assert find_newest(prefix)[0].tag == 'interrupted'
 
 
 def test_a_side_file_of_other_types_is_passed_over(tmp_path):
-    from lib.weights import checkpoint
+    from lib.weights.newest import find_newest
     prefix = str(tmp_path / 'S')
     save(prefix, '0001', epoch=1)
     save(prefix, '0002', epoch='2')
-    newest, broken = checkpoint.find_newest(prefix)
+    newest, broken = find_newest(prefix)
     assert newest.tag == '0001' and broken == [prefix + '-0002.json']
 
 

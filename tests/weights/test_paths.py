@@ -17,10 +17,10 @@ def test_folders_are_named_by_configuration_data_set_and_epoch():
 
 def test_epochs_that_exist(tmp_path):
     prefix = str(tmp_path / 'S')
-    for name in ('S-0002.params', 'S-0010.params', 'S-0010-ema.params', 'S-best.params', 'S-interrupted.params',
-                 'T-0003.params', 'S-0004.json', 'S-validated.params'):
+    for name in ('S-0002.params', 'S-0010.params', 'S-0010-ema.params', 'S-best.params', 'S-iter1000.params',
+                 'S-iter900.params', 'S-interrupted.params', 'T-0003.params', 'S-0004.json', 'S-validated.params'):
         (tmp_path / name).write_text('')
-    assert existing_epochs(prefix) == '2, 10-ema, 10, best, interrupted'
+    assert existing_epochs(prefix) == '2, 10, 10-ema, best, interrupted, iter900, iter1000'
     for epoch, tag in ((7, '0007'), ('7-ema', '0007-ema'), ('best', 'best'), ('interrupted', 'interrupted')):
         assert params_path(prefix, epoch) == f'{prefix}-{tag}.params'
     assert params_path(prefix, 10) == prefix + '-0010.params'
