@@ -21,6 +21,9 @@ from lib.dataset import get_dataset
 from lib.dataset.image_sets import find_image_sets
 from lib.dataset.proposals import read_original, read_proposals
 from lib.dataset.roidb_cache import WORTHWHILE, RoidbCache
+from lib.dataset.wider.lists import read_lists
+from lib.dataset.wider.scoring import score
+from lib.dataset.wider.text_files import read_folder
 from lib.distributed.launch.plan import read_hostfile
 from lib.engine.exported_model import check_settings, read_configuration, read_facts
 from lib.image.file import ImageFile
@@ -136,6 +139,16 @@ class Readers:
 
     def wider(self, path):
         self._format(path, 'wider', 'wider', 'wider_face_split/wider_face_val_bbx_gt.txt')
+
+    def wider_lists(self, path):
+        folder = os.path.join(self.work, 'wider_lists')
+        shutil.copy(path, os.path.join(folder, 'wider_hard_val.mat'))
+        read_lists(folder)
+
+    def wider_detections(self, path):
+        folder = os.path.join(self.work, 'wider_scored')
+        shutil.copy(path, os.path.join(folder, '0--Parade', 'a.txt'))
+        score(read_lists(folder), read_folder(folder, ['0--Parade/a']).found)
 
     def roboflow(self, path):
         self._format(path, 'roboflow', 'coco', 'val/_annotations.coco.json')

@@ -27,6 +27,7 @@ from tests.conftest import ROOT
 from tests.dataset import coco_folder, voc_folder
 from tests.dataset.formats import folders
 from tests.dataset.proposal_data import python2_pickle, random_rows
+from tests.dataset.wider import made_up
 from tests.mutation import mutated
 from tests.weights.conversion import caffe_sources, torch_pickle
 from tests.weights.conversion.test_formats import entry, onnx_of, safetensors
@@ -125,6 +126,17 @@ def format_folders(work):
     folders.label_studio_coco(work / 'formats' / 'label_studio')
 
 
+FACES = {'0--Parade': {'a': [(1, 2, 30, 40), (5, 6, 7, 8)], 'b': []}, '1--Party': {'c': [(3, 3, 9, 30)]}}
+
+
+def wider_lists(work):
+    """Folders with lists of faces, one with place for detections -> a list, as it is and packed."""
+    (work / 'wider_scored' / '0--Parade').mkdir(parents=True, exist_ok=True)
+    made_up.write_lists(work / 'wider_scored', FACES)
+    made_up.write_lists(work / 'wider_lists', FACES, do_compression=True)
+    return [(work / name / 'wider_hard_val.mat').read_bytes() for name in ('wider_scored', 'wider_lists')]
+
+
 def side_file(folder):
     """Of the checkpoint in the folder of the readers."""
     config = load_config(mutated_readers.CONFIG)
@@ -168,6 +180,8 @@ def good_files(folder):
         'csv': [('text', folders.csv_lines(stems=['a']).encode()), ('text', b'a.png,1,2,30,40,egg')],
         'wider': [('text', folders.wider_text(['a', 'd', 'b']).encode()),
                   ('text', b'a.png\n0\n0 0 0 0 0 0 0 0 0 0\na.png\n1\n1 2 3 4')],
+        'wider_lists': [('bytes', content) for content in wider_lists(folder)],
+        'wider_detections': [('text', b'0--Parade/a.jpg\n2\n1 2 30 40 0.5 \n5 6 7 8 0.25 \n')],
         'roboflow': [('json', folders.coco_content(above=folders.ABOVE).encode())],
         'label_studio': [('json', folders.coco_content('images\\', 0).encode())],
         'voc_list': [('text', b'a\nb\n')],

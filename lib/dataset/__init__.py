@@ -8,6 +8,7 @@
     base.py, registry.py       the interface of a data set; the list of those there are
     coco*.py, pascal_voc.py, voc_*.py, synthetic/   one format each: annotation files, result files, scores
     formats/                                        those of labelling tools, and which a folder is in
+    wider/, wider_eval.py                           the evaluation of WIDER FACE; as a command
     class_list.py, class_names.py, box_units.py     lists of classes, which name is which, what boxes can mean
     roidb.py, columns.py, compact.py                the record of an image, declared once; many in little room
     truth.py, analysis/                             objects as flat arrays, detections against them

@@ -2,7 +2,7 @@
 import abc
 import collections
 import logging
-from typing import Any, List, Mapping, Sequence, Tuple
+from typing import Any, List, Mapping, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -14,6 +14,15 @@ logger = logging.getLogger(__name__)
 NAMED_IN_WARNING = 5  # how many annotations a warning names
 OBJECTS, REGIONS, LEFT_OUT = 'objects', 'ignore', 'background'  # values of TRAIN.IGNORED_OBJECTS
 LARGEST = 1e9  # no size, coordinate or area of an image is larger
+
+
+class PrecisionRecall(NamedTuple):
+    """A curve of a data set's own evaluation: name; recall, ascending, and precision (n,); the area under it."""
+
+    name: str
+    recall: np.ndarray
+    precision: np.ndarray
+    ap: float
 
 
 class Dataset(abc.ABC):
@@ -29,12 +38,15 @@ class Dataset(abc.ABC):
     and `roidb()` sets
     not_trained  dict of kind ('crowd regions (iscrowd)', said of several objects) -> {class name: objects that the
                  annotations have, but that are not among the rows for that reason}
+    and `evaluate()` sets
+    curves       list of PrecisionRecall, which a test draws; empty for most data sets
     """
 
     name: str = ''
     classes: Tuple[str, ...] = ('__background__',)
     image_ids: Sequence[Any] = ()
     not_trained: Mapping[str, Mapping[str, int]] = {}
+    curves: Sequence[PrecisionRecall] = ()
     whole_pixels: bool = True
 
     @property
@@ -77,6 +89,15 @@ class Dataset(abc.ABC):
         To be called after roidb(). SniperError for a data set that cannot.
         """
         raise SniperError(f'{self.name} cannot be scored on a part of its images: set TRAIN.VALIDATE_IMAGES to 0')
+
+    def score_by(self, lists: str) -> None:
+        """Settle what detections are scored by: called after roidb(), before anything is detected.
+
+        lists: dataset.WIDER_LISTS, '' for what lies with the data. SniperError: they cannot be used, or not here.
+        """
+        if lists:
+            raise SniperError(f"dataset.WIDER_LISTS is {lists}, but {self.name} is not scored by lists: they are for "
+                              "one set of dataset.dataset wider; set it to ''")
 
     @abc.abstractmethod
     def evaluate(self, detections, results_dir):

@@ -71,6 +71,7 @@ def load_test_dataset(config) -> tuple:
     dataset = joined or opened[0]
     _say_number_of_classes(config, dataset.name, dataset.num_classes)
     roidb = dataset.roidb()
+    dataset.score_by(config.dataset.WIDER_LISTS)
     if joined:
         _say_joined(places, joined.parts(), joined.classes)
     absent = [(path, reason) for path, reason in _why_unreadable(roidb) if reason]

@@ -26,6 +26,7 @@ from lib.inference.weights import find_weights, use_float32_on_cpu
 from lib.tasks.seen_report import log_test
 from lib.utils.clock import StageClock
 from lib.utils.files import text_writer
+from lib.visualization import precision_recall
 from lib.weights.paths import output_folder, read_sidecar, results_folder
 
 logger = logging.getLogger(__name__)
@@ -153,6 +154,8 @@ def report(test: Setup, store: DetectionStore, found: Outcome, draw: bool, scale
     if any(config.TEST.DO_PRUNING):
         _report_pixels(config, roidb, found.results, pixels, test.root)
     metrics = test.dataset.evaluate(found.detections, test.root)
+    if test.dataset.curves:
+        _draw_curves(test)
     if page is not None:
         write_page(test, found, metrics, pixels, page.other)
     if found.unreadable:
@@ -166,6 +169,13 @@ def report(test: Setup, store: DetectionStore, found: Outcome, draw: bool, scale
                  found.unreadable)
     end_with(roidb, found.unreadable, COUNTED)
     return metrics
+
+
+def _draw_curves(test):
+    """Precision against recall, by the data set's own rules."""
+    path = os.path.join(test.root, 'precision_recall.png')
+    precision_recall.plot(test.dataset.curves, path, test.dataset.name)
+    logger.info('curves: %s', path)
 
 
 def _log_pixels(how, report):

@@ -26,7 +26,7 @@ from lib.weights.paths import BEST
 
 logger = logging.getLogger(__name__)
 
-USUAL = ('AP', 'AP50')      # what weights are compared by, the first of these that a data set gives
+USUAL = ('AP', 'AP50', 'hard')  # what weights are compared by, the first of these that a data set gives
 ROOMS = ('lib.inference', 'lib.dataset', 'lib.engine')  # whose lines on a test are left out
 
 

@@ -1,24 +1,16 @@
 """The figures of lib.chips.statistics as a plot."""
-import io
-
 import numpy as np
 
 from lib.chips.statistics import FULL_IMAGE, scale_text
-from lib.utils.errors import SniperError
-from lib.utils.files import write_file
+from lib.visualization.plot_file import COLOURS, GREY, check_ending, load_pyplot, save
 
-BLUE, RED, GREEN, GREY = '#2a7fb8', '#d1495b', '#5a9e6f', '#8d99ae'
+BLUE, RED, GREEN = COLOURS[:3]
 
 
 def plot_statistics(statistics, path):
     """Write a plot of a ChipStatistics to `path` (.png, .svg or .pdf). SniperError if it cannot be written."""
-    import matplotlib
-    matplotlib.use('Agg')  # no display is needed
-    from matplotlib import pyplot
-    ending = path.rpartition('.')[2].lower()
-    if ending not in ('png', 'svg', 'pdf'):
-        raise SniperError(f'plot {path} must end in .png, .svg or .pdf')
-    figure, axes = pyplot.subplots(2, 2, figsize=(12, 8))
+    check_ending(path)
+    figure, axes = load_pyplot().subplots(2, 2, figsize=(12, 8))
     _chips_per_scale(axes[0, 0], statistics)
     _chips_per_image(axes[0, 1], statistics)
     _object_sides(axes[1, 0], statistics)
@@ -26,10 +18,7 @@ def plot_statistics(statistics, path):
     for axis in axes.flat:
         axis.spines[['top', 'right']].set_visible(False)
     figure.tight_layout()
-    content = io.BytesIO()
-    figure.savefig(content, format=ending, dpi=110)
-    pyplot.close(figure)
-    write_file(path, content.getvalue())
+    save(figure, path)
 
 
 def _scale_names(statistics):

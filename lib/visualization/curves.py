@@ -6,28 +6,24 @@ A run is the folder of a training, or a file of metrics in it (docs/training.md)
 """
 import argparse
 import glob
-import io
 import logging
 import os
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from lib.cli import run, setup_logging
 from lib.utils.errors import SniperError
-from lib.utils.files import check_writable, write_file
+from lib.utils.files import check_writable
 from lib.utils.json_lines import read_lines
 from lib.utils.short_names import short_names
 from lib.utils.user_path import user_path
+from lib.visualization.plot_file import GREY, check_ending, line_style, load_pyplot, save
 
 logger = logging.getLogger(__name__)
 
-ENDINGS = ('png', 'svg', 'pdf')
-COLOURS = ('#2a7fb8', '#d1495b', '#5a9e6f', '#c9822b', '#7b5ea7', '#4a4e57')
-STYLES = ('-', '--', ':')       # after the last colour
 MOST_PANELS = 12                # of training metrics
 LARGE = 60                      # readings, from which on curves of losses are smoothed
-GREY = '#8d99ae'
 
 Curve = Tuple[np.ndarray, np.ndarray]   # batches, values
 
@@ -88,9 +84,7 @@ def read_history(path: str, name: str) -> History:
 
 def plot(histories: Sequence[History], path: str) -> None:
     """Write the plot to `path` (.png, .svg or .pdf): a panel a metric of training, one for scores, one for the rate."""
-    import matplotlib
-    matplotlib.use('Agg')  # no display is needed
-    from matplotlib import pyplot
+    pyplot = load_pyplot()
     losses = list(dict.fromkeys(label for history in histories for label in history.training))[:MOST_PANELS]
     with pyplot.rc_context({'text.parse_math': False, 'font.size': 9}):     # names may hold a dollar sign
         count = len(losses) + 2
@@ -107,10 +101,7 @@ def plot(histories: Sequence[History], path: str) -> None:
         for axis in panels[:count]:
             _dress(axis, histories)
         _legend(figure, histories)
-        content = io.BytesIO()
-        figure.savefig(content, format=path.rpartition('.')[2].lower(), dpi=110)
-        pyplot.close(figure)
-    write_file(path, content.getvalue())
+        save(figure, path)
 
 
 def summary(history: History) -> str:
@@ -137,13 +128,13 @@ def _scores(axis, histories):
         steps, values = history.validation.get(history.metric, (np.zeros(0), np.zeros(0)))
         if not len(steps):
             continue
-        axis.plot(steps, values, marker='.', **_style(number))
+        axis.plot(steps, values, marker='.', **line_style(number))
         best = int(np.argmax(values))
         axis.plot(steps[best], values[best], marker='o', markersize=7, markerfacecolor='none', linestyle='none',
-                  color=_style(number)['color'])
+                  color=line_style(number)['color'])
         if len(histories) == 1:
             axis.annotate(f'{values[best]:.3f}', (steps[best], values[best]), textcoords='offset points', xytext=(0, 6),
-                          ha='center', color=_style(number)['color'])
+                          ha='center', color=line_style(number)['color'])
     if not any(history.metric for history in histories):
         axis.text(0.5, 0.5, 'TRAIN.VALIDATE_EVERY was 0', ha='center', va='center', color=GREY,
                   transform=axis.transAxes)
@@ -156,7 +147,7 @@ def _training(axis, label, histories):
         if label not in history.training:
             continue
         steps, values = history.training[label]
-        style = _style(number)
+        style = line_style(number)
         if len(steps) >= LARGE:
             axis.plot(steps, values, alpha=0.25, linewidth=0.8, color=style['color'])
             values = smoothed(values, len(steps) // (LARGE // 2))
@@ -166,7 +157,7 @@ def _training(axis, label, histories):
 def _rates(axis, histories):
     axis.set_title('Learning rate')
     for number, history in enumerate(histories):
-        style = _style(number)  # equal rates are one over the other
+        style = line_style(number)  # equal rates are one over the other
         axis.plot(*history.rate, **dict(style, linewidth=style['linewidth'] + min(len(histories) - 1 - number, 3)))
     axis.set_ylim(bottom=0)
 
@@ -187,18 +178,13 @@ def _legend(figure, histories):
         figure.suptitle(histories[0].name)
         figure.tight_layout()
         return
-    handles = [Line2D([], [], label=_shortened(history.name) + _best_text(history), **_style(number))
+    handles = [Line2D([], [], label=_shortened(history.name) + _best_text(history), **line_style(number))
                for number, history in enumerate(histories)]
     columns = min(len(handles), 3)
     rows = -(-len(handles) // columns)
     top = 1 - (0.1 + 0.22 * rows) / figure.get_size_inches()[1]
     figure.legend(handles=handles, loc='upper center', ncol=columns, frameon=False)
     figure.tight_layout(rect=(0, 0, 1, top))
-
-
-def _style(number) -> Dict[str, Any]:
-    return {'color': COLOURS[number % len(COLOURS)], 'linewidth': 1.5,
-            'linestyle': STYLES[number // len(COLOURS) % len(STYLES)]}
 
 
 def smoothed(values: np.ndarray, width: int) -> np.ndarray:
@@ -240,8 +226,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
                         help='plot, .png, .svg or .pdf (%(default)s)')
     args = parser.parse_args(argv)
     setup_logging()
-    if args.out.rpartition('.')[2].lower() not in ENDINGS:
-        raise SniperError(f'--out {args.out} must end in {", ".join(ENDINGS)}')
+    check_ending(args.out, '--out')
     check_writable(args.out)
     paths = [find_file(place) for place in args.runs]
     names = run_names(args.runs, paths)

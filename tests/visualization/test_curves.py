@@ -56,7 +56,7 @@ def test_places_of_runs(tmp_path):
         curves.find_file(str(tmp_path))
     with pytest.raises(SniperError, match='give a folder that main_train.py wrote to'):
         curves.find_file(str(tmp_path / 'nowhere'))
-    with pytest.raises(SniperError, match='must end in png'):
+    with pytest.raises(SniperError, match='must end in .png'):
         curves.main([run, '--out', str(tmp_path / 'plot.txt')])
     with open(file, 'w') as stream:
         stream.write('nothing\n')

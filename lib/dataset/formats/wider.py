@@ -13,8 +13,9 @@ invalid are regions that do not count. Source: http://shuoyang1213.me/WIDERFACE/
 """
 import os
 import re
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
+from lib.bbox.detections import check_range
 from lib.dataset.formats.converted import ConvertedDataset
 from lib.dataset.formats.pictures import upright_size
 from lib.dataset.formats.sets import Chosen
@@ -22,6 +23,7 @@ from lib.dataset.formats.source import Picture, Source, Thing, below
 from lib.dataset.set_choice import ALL, is_to_test_on
 from lib.dataset.text_list import read_lines
 from lib.dataset.voc_layout import FileIndex
+from lib.dataset.wider.evaluation import Scoring, picture_names, settle, write_detections
 from lib.dataset.xml_file import number_in
 from lib.utils.errors import SniperError
 
@@ -70,8 +72,7 @@ class WiderSource(Source):
         for image_set, path in self._truths.items():
             if wanted in (ALL, image_set) or wanted not in self._truths:    # a list of pictures names that one
                 for said, rows in _entries(path):
-                    things = [self._thing(row, said) for row in rows]
-                    yield self._picture(said, things, image_set)
+                    yield self._picture(said, list(self._things(rows, said)), image_set)
 
     def _picture(self, said, things, image_set) -> Picture:
         name = self._name(said, image_set)
@@ -82,9 +83,13 @@ class WiderSource(Source):
         folder = f'WIDER_{image_set}'
         return self.index.find(said, folder) or '/'.join([folder, 'images', self.index.name_of(said)])
 
-    def _thing(self, row, said) -> Thing:
-        x, y, width, height = row[:4]
-        return Thing(FACE, (x, y, width, height), crowd=len(row) > INVALID and row[INVALID] == 1)
+    def _things(self, rows, said) -> Iterator[Thing]:
+        for number, row in enumerate(rows, 1):
+            if min(row[2:4]) < 1:
+                self.warnings.add('faces have a side below 1 pixel and are left out', f'{said} face {number}')
+            else:
+                x, y, width, height = row[:4]
+                yield Thing(FACE, (x, y, width, height), crowd=len(row) > INVALID and row[INVALID] == 1)
 
 
 def _by_set(paths, pattern) -> Dict[str, str]:
@@ -96,7 +101,7 @@ def _by_set(paths, pattern) -> Dict[str, str]:
 def _entries(path: str):
     """(picture, rows of four numbers or more) of each entry. SniperError: the file is none, or is cut."""
     lines = read_lines(path, 'annotation file')
-    place = 0
+    place, columns = 0, 0
     while place < len(lines):
         number, said = lines[place][0], ' '.join(lines[place][1].split())
         if _numbers(said):
@@ -115,7 +120,17 @@ def _entries(path: str):
         place += 2 + wanted
         if not wanted and place < len(lines) and not any(_numbers(lines[place][1]) or (1,)):
             place += 1      # the line of zeros
+        columns = max([columns, *map(len, rows)])
+        if place == len(lines) and rows and len(rows[-1]) < columns and _lacks_line_end(path):
+            raise SniperError(f'annotation file {path} ends within a line, a face of {said!r:.60}: it is cut short')
         yield said, rows
+
+
+def _lacks_line_end(path) -> bool:
+    with open(path, 'rb') as stream:
+        stream.seek(0, os.SEEK_END)
+        stream.seek(max(stream.tell() - 1, 0))
+        return stream.read() not in (b'\n', b'\r')
 
 
 def _numbers(line) -> Tuple[float, ...]:
@@ -128,6 +143,25 @@ def _numbers(line) -> Tuple[float, ...]:
 
 
 class WiderDataset(ConvertedDataset):
-    """One set of a folder in WIDER FACE's layout."""
+    """One set of a folder in WIDER FACE's layout. Where lists of faces lie with it, or dataset.WIDER_LISTS names them,
+    it is scored by these (lib.dataset.wider), else by COCO's rules."""
 
     source_class = WiderSource
+    _scoring: Optional[Scoring] = None
+
+    def score_by(self, lists):
+        """See lib.dataset.base."""
+        self._scoring = settle(lists, self.dataset_path, self.image_set, self.name, picture_names(self.image_ids))
+
+    def evaluate(self, detections, results_dir):
+        """Write detections/<event>/<picture>.txt; score them, to {'easy': AP, 'medium': AP, 'hard': AP}, which is also
+        written, to detections_<set>_metrics.json. Without lists see lib.dataset.coco."""
+        names = picture_names(self.image_ids)
+        check_range(detections, self.num_classes, len(names))
+        found = write_detections(results_dir, names, detections)
+        self.curves = []
+        if self._scoring is None:
+            return super().evaluate(detections, results_dir)
+        metrics, self.curves = self._scoring.evaluate(names, found, os.path.join(
+            results_dir, f'detections_{self.image_set}_metrics.json'))
+        return metrics

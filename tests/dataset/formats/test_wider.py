@@ -34,13 +34,15 @@ def test_both_forms(tmp_path, text, caplog):
     assert [os.path.basename(record['image']) for record in records] == ['a.png', 'd.png', 'b.png']
     assert [(record['width'], record['height']) for record in records] == [(96, 64), (77, 50), (65, 97)]
     assert [record['boxes'].tolist() for record in records] == [[[5, 6, 34, 45]], [], [[1, 1, 9, 9]]]
-    assert 'boxes lie outside their image or have no area' in caplog.text
-    np.testing.assert_array_equal(dataset.truth().ignored, [False, False, True, False])
+    assert '1 faces have a side below 1 pixel and are left out (annotation 0--Parade/a.png face 2)' in caplog.text
+    np.testing.assert_array_equal(dataset.truth().ignored, [False, True, False])
     test = get_dataset('wider', 'test', folder, folder)
     assert len(test.image_ids) == 1 and not test.file.has_annotations
 
 
 @pytest.mark.parametrize('text, said', [
+    (OLD[:-1] + '\n2--x/c.png\n1\n3 3 9', 'line 11: .*c.png.* has 1 faces by its count and 0 lines of them'),
+    (OLD[:-len('1 1 9 9\n')] + '1 1 9 9', 'ends within a line, a face of .1--Party/b.png.: it is cut short'),
     (OLD[:-20], 'line 7: .*b.png.* has 2 faces by its count and 1 lines of them: is the file cut short'),
     (OLD.replace('d.png\n0', 'd.png'), "line 5: the number of faces is wanted after '0--Parade/d.png', got '1-"),
     (OLD.replace('a.png\n2', 'a.png\n1'), "line 4: '10 50 0 9 .* stands where the path of a picture is wanted"),
