@@ -4,13 +4,10 @@ The weights do not depend on the side, the graph and the priors do. Layers know 
 object of 40 pixels looks the same to them whatever surrounds it. So a prior keeps its pixels, and its share of the
 side is the trained one times trained side / side.
 """
-import copy
-from typing import Any
-
 from easydict import EasyDict
 
-from configs.defaults import KEYS
 from configs.m2det_keys import Pyramid, map_sides
+from configs.one_scale import of_one_scale
 from configs.scales import FACTOR, INPUT, read_scale, scale_name
 from configs.schema import ConfigError
 
@@ -37,10 +34,7 @@ def scale_config(config: EasyDict, index: int) -> EasyDict:
     test, side, trained = config.TEST, scale_side(config, index), Pyramid.from_config(config)
     if side == trained.size and len(test.SCALES) == 1:
         return config
-    own = copy.deepcopy(config)
-    keys: Any = KEYS['TEST']
-    for name in [name for name, declared in keys.items() if declared.per_scale]:
-        own.TEST[name] = [test[name][index]]
+    own = of_one_scale(config, index)
     own.TEST.SCALES = [INPUT]
     if side != trained.size:
         own.M2DET.input_size, own.M2DET.step_pattern = side, []

@@ -32,15 +32,20 @@ def _marked(symbol, mark):
             if attributes.get(name, {}).get(NEW_LAYER) == mark}
 
 
-def convolution(data, name, channels, kernel=1, stride=1, dilate=1, groups=1, bias=False, init=None, new=False):
-    """Square convolution, padded so that stride 1 keeps the size. The bias, if any, starts at zero."""
+def convolution(data, name, channels, kernel=1, stride=1, dilate=1, groups=1, bias=False, init=None, new=False,
+                bias_rate=None, bias_decay=None):
+    """Square convolution, padded so that stride 1 keeps the size. The bias, if any, starts at zero.
+
+    bias_rate, bias_decay: factors on the bias's learning rate and weight decay; None = those of all.
+    """
     settings = dict(num_filter=channels, kernel=(kernel, kernel), stride=(stride, stride), num_group=groups,
                     pad=(same_pad(kernel, dilate),) * 2, dilate=(dilate, dilate),
                     no_bias=not bias, name=name)
     weight = parameter(name + '_weight', init, new)
     if not bias:
         return mx.sym.Convolution(data=data, weight=weight, **settings)
-    return mx.sym.Convolution(data=data, weight=weight, bias=parameter(name + '_bias', mx.init.Zero(), new), **settings)
+    return mx.sym.Convolution(data=data, weight=weight, **settings, bias=parameter(
+        name + '_bias', mx.init.Zero(), new, bias_rate, bias_decay))
 
 
 def same_pad(kernel, dilate=1):

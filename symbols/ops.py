@@ -91,22 +91,23 @@ def mask_rcnn_target(rois, polygons, ids, size, name='mask_rcnn_target'):
     return outputs[0], outputs[1]
 
 
-def mined_anchor_target(prob, gt_boxes, im_info, name, **settings):
+def mined_anchor_target(prob, gt_boxes, im_info, anchors, mining, name):
     """Anchor targets with hard example mining: label (B, A*h*w), bbox_target and bbox_weight (B, 4A, h, w).
 
-    prob (B, A, h, w): the probability of an object at each anchor, by which the anchors that are kept are chosen
-    (random numbers: a random choice); gt_boxes (B, G, 5) x1, y1, x2, y2 in pixels of the input, and class, from 1 on an
-    object, -1 a row without content, or REGION and OUT_OF_RANGE of lib.targets.chip_boxes; im_info (B, 3) height and
-    width of the picture, scale. A label is 1, 0 (background) or -1 (not used), numbered (a, y, x). Targets are deltas
-    that are not normalised; their weight is 1 / number of anchors that the image keeps, 0 except at label 1: both are
-    for a loss that is summed and multiplied by the weight. No gradient flows.
-
-    settings: feat_stride (16), base_size (16) of the anchors, scales ((1, 2)), ratios ((1,)), allowed_border (0)
-    pixels, positive_overlap (0.5), negative_overlap (0.3), ignore_overlap (0.3), batch_size (256),
-    positive_fraction (0.25), force_best (False): the anchors that overlap an object most are positive as well.
+    prob (B, A, h, w): grows with the probability of an object at each anchor, by which the anchors that are kept are
+    chosen (random numbers: a random choice); gt_boxes (B, G, 5) x1, y1, x2, y2 in pixels of the input, and class, from
+    1 on an object, -1 a row without content, or REGION and OUT_OF_RANGE of lib.targets.chip_boxes; im_info (B, 3)
+    height and width of the picture, scale; anchors AnchorOptions, mining MiningOptions. A label is 1, 0 (background) or
+    -1 (not used), numbered (a, y, x). Targets are deltas that are not normalised; their weight is 1 / number of anchors
+    that the image keeps, 0 except at label 1: both are for a loss that is summed and multiplied by the weight. No
+    gradient flows.
     """
     with _proposal_scope():
-        outputs = mx.sym.MinedAnchorTarget(prob=prob, gt_boxes=gt_boxes, im_info=im_info, name=name, **settings)
+        outputs = mx.sym.MinedAnchorTarget(
+            prob=prob, gt_boxes=gt_boxes, im_info=im_info, name=name, feat_stride=anchors.stride,
+            base_size=mining.base_size, scales=anchors.scales, ratios=anchors.ratios, allowed_border=mining.border,
+            positive_overlap=mining.positive_overlap, negative_overlap=mining.negative_overlap,
+            batch_size=mining.batch_size, positive_fraction=mining.positive_fraction)
     return outputs[0], outputs[1], outputs[2]
 
 

@@ -70,6 +70,30 @@ class ProposalOptions(NamedTuple):
                    batch_images=int(max(images) if isinstance(images, (list, tuple)) else images))
 
 
+class MiningOptions(NamedTuple):
+    """Which anchors of an image a loss sees, chosen by the network's own probabilities (lib.tasks.ssh).
+
+    base_size: pixels of an anchor of scale 1, whatever the stride. border: how far anchors may reach out of the
+    picture, pixels. positive_overlap, negative_overlap: IoU; batch_size: anchors an image; positive_fraction: largest
+    share of positives. hard: those that the network gets wrong; else any.
+    """
+    base_size: int
+    border: float
+    positive_overlap: float
+    negative_overlap: float
+    batch_size: int
+    positive_fraction: float
+    hard: bool
+
+    @classmethod
+    def from_config(cls, config, module):
+        """module: its position, 0 = finest."""
+        train, keys = config.TRAIN, config.SSH
+        return cls(int(keys.anchor_base), float(keys.allowed_border[module]), float(train.RPN_POSITIVE_OVERLAP),
+                   float(train.RPN_NEGATIVE_OVERLAP), int(train.RPN_BATCH_SIZE), float(train.RPN_FG_FRACTION),
+                   bool(keys.hard_mining))
+
+
 class LossOptions(NamedTuple):
     """Factors of the losses.
 

@@ -35,6 +35,9 @@ DETECTORS: Dict[str, Entry] = {
     'mobilenetv2_e2e': _own('mobilenetv2_e2e', 'faster_rcnn', 32),
     'sniper_tiny': _own('sniper_tiny', 'faster_rcnn', 8),
     'm2det': _own('m2det', 'm2det', 8),
+    'ssh_vgg16': _own('ssh', 'ssh', 8, backbone='vgg16'),
+    'ssh_res50': _own('ssh', 'ssh', 8, backbone='res50'),
+    'ssh_tiny': _own('ssh', 'ssh', 8, backbone='tiny'),
 }
 
 

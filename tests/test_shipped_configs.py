@@ -15,7 +15,8 @@ from tests.symbols.helpers import shapes_of
 FILES = sorted(glob.glob(os.path.join(ROOT, 'configs', '*', '*.yml')))
 CONFIGS = [path for path in FILES if os.sep + '_base_' + os.sep not in path]
 M2DET = [path for path in CONFIGS if os.sep + 'm2det' + os.sep in path]
-RCNN = [path for path in CONFIGS if path not in M2DET]
+SSH = [path for path in CONFIGS if os.sep + 'ssh' + os.sep in path]
+RCNN = [path for path in CONFIGS if path not in M2DET + SSH]
 SIZE = 96
 MEGABYTES = 100     # of parameters: larger networks are built, and bound by shapes only
 
@@ -99,3 +100,29 @@ def test_what_is_shipped_of_m2det():
     assert sides == {f'm2det{side}_{rest}.yml': side for side, rest in (
         (320, 'vgg16'), (512, 'vgg16'), (320, 'resnet101'), (512, 'resnet101'), (704, 'vgg16'), (800, 'vgg16'),
         (320, 'vgg16_sfam'), (512, 'vgg16_port'))}
+
+
+@pytest.mark.parametrize('path', SSH, ids=names(SSH))
+def test_every_graph_of_ssh_fits_its_inputs(path):
+    config = on_cpu(path)
+    detector, task = get_detector(config.symbol), get_task(config)
+    side, cells = config.TRAIN.CHIP_SIZE, [config.TRAIN.CHIP_SIZE // stride for stride in (8, 16, 32)]
+    train = {name: shape for part in task.layout(2) for name, shape in part}
+    assert train == dict(data=(2, 3, side, side), im_info=(2, 3), gt_boxes=(2, config.TRAIN.MAX_GT, 5))
+    assert detector.symbol(config, 'train').infer_shape(**train)[1] == [
+        shape for cell in cells for shape in ((2, 2, 2 * cell, cell), (2, 8, cell, cell), (2, 2 * cell * cell))]
+    for index in range(len(config.TEST.SCALES)):
+        of_scale = get_task(config, 'test').at_scale(index).config
+        symbol, shapes = detector.symbol(of_scale, 'test'), detector.input_shapes(of_scale, 1, 100, SIZE, 'test')
+        wanted = [(1, channels, -(-100 // stride), SIZE // stride) for stride in (8, 16, 32) for channels in (2, 8)]
+        arguments, outputs, _ = symbol.infer_shape(**shapes)
+        assert outputs == wanted[:2 * len(of_scale.SSH.modules)]
+    if sum(4 * np.prod(shape) for shape in arguments) / 1e6 > MEGABYTES:
+        return
+    executor = symbol.simple_bind(mx.cpu(), grad_req='null', **shapes)
+    for array in executor.arg_dict.values():
+        array[:] = np.random.RandomState(0).normal(0, 0.02, array.shape)
+    for array in executor.aux_dict.values():
+        array[:] = 1
+    faces = executor.forward(is_train=False)[0].asnumpy()
+    assert ((0 < faces) & (faces < 1)).all()

@@ -13,11 +13,13 @@ Every sampler has, besides what it is made with,
 A record is a mapping with boxes (n, 4) in original pixels, max_overlaps (n,), width, height; a row is an object iff its
 max_overlaps is 1. Samplers are sent to worker processes: they are small and picklable.
 """
-from typing import List, NamedTuple, Union
+from typing import List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
+from configs.scales import Definition
 from lib.chips.chip_sampler import ChipSampler
+from lib.chips.scales import scale_factor
 from lib.chips.window import Window
 
 TRIALS = 50  # crops drawn until one holds an object, before the whole image is taken
@@ -52,11 +54,13 @@ class WholeImages(NamedTuple):
     """One window an image, the whole of it, in an input of height x width pixels.
 
     fill: both sides are resized to the input's, by two scales; else by the one scale at which the image fits in.
+    definition: of that scale (lib.chips.scales), where an image is not to become as large as fits in.
     """
 
     height: int
     width: int
     fill: bool = False
+    definition: Optional[Definition] = None
     levels = 1  # type: ignore[misc]
     weights = ()  # type: ignore[misc]
     nothing = 'can be used'  # type: ignore[misc]
@@ -73,7 +77,15 @@ class WholeImages(NamedTuple):
         """The one window; all rows of the record belong to it."""
         box = (0.0, 0.0, float(record['width']), float(record['height']))
         rows = np.arange(len(record['boxes']), dtype=np.int32)
-        return [_resized(box, self.height, self.width, self.fill, rows, _is_object(record))]
+        return [_resized(box, self.factors(record['width'], record['height']), rows, _is_object(record))]
+
+    def factors(self, width: float, height: float) -> Tuple[float, float]:
+        """(horizontal, vertical) scale of an image of width x height pixels."""
+        scales = self.width / width, self.height / height
+        if self.fill:
+            return scales
+        wanted = np.inf if self.definition is None else scale_factor(self.definition, width, height)
+        return (min(*scales, wanted),) * 2
 
 
 class RandomCrops(NamedTuple):
@@ -92,6 +104,11 @@ class RandomCrops(NamedTuple):
     levels = 1  # type: ignore[misc]
     weights = ()  # type: ignore[misc]
     nothing = 'can be used'  # type: ignore[misc]
+
+    @property
+    def whole(self) -> WholeImages:
+        """The largest pieces that there can be."""
+        return WholeImages(self.height, self.width, True)  # type: ignore[call-arg]
 
     def of_epoch(self, rng) -> 'RandomCrops':
         """Everything is drawn an image each."""
@@ -112,8 +129,9 @@ class RandomCrops(NamedTuple):
             box = self._draw(record['width'], record['height'], rng)
             inside = ((centres >= box[:2]) & (centres < box[2:])).all(axis=1)
             if (inside & is_object).any() or not is_object.any():
-                return _resized(box, self.height, self.width, True, np.flatnonzero(inside).astype(np.int32), is_object)
-        return WholeImages(self.height, self.width, True).windows(record, rng)[0]
+                factors = self.width / (box[2] - box[0]), self.height / (box[3] - box[1])
+                return _resized(box, factors, np.flatnonzero(inside).astype(np.int32), is_object)
+        return self.whole.windows(record, rng)[0]
 
     def _draw(self, width, height, rng):
         """A box of whole pixels inside the image."""
@@ -129,10 +147,7 @@ def _is_object(record):
     return np.asarray(record['max_overlaps']) == 1
 
 
-def _resized(box, height, width, fill, rows, is_object):
-    """Window of a piece of an image in an input of height x width."""
-    scales = width / (box[2] - box[0]), height / (box[3] - box[1])
-    if not fill:
-        scales = (min(scales),) * 2
-    sides = (max(1, round((box[3] - box[1]) * scales[1])), max(1, round((box[2] - box[0]) * scales[0])))
-    return Window(box, *scales, *sides, negative=not is_object[rows].any(), rows=rows)
+def _resized(box, factors, rows, is_object):
+    """Window of a piece of an image that is resized by (horizontal, vertical) factors."""
+    width, height = (max(1, round((end - start) * factor)) for start, end, factor in zip(box[:2], box[2:], factors))
+    return Window(box, *factors, height, width, negative=not is_object[rows].any(), rows=rows)

@@ -41,13 +41,17 @@ def seen_in_training(sampler, sizes: ObjectSizes) -> List[SeenScale]:
         return _seen_in_chips(sampler.settings, sizes)
     if not isinstance(sampler, (WholeImages, RandomCrops)):
         return []
-    width, height = sampler.width, sampler.height
-    fill = isinstance(sampler, RandomCrops) or sampler.fill
-    whole = sizes.of_pictures(lambda w, h: np.sqrt(width / w * height / h) if fill else min(width / w, height / h))
-    shares = (1.0, (1 + sampler.least_share) / 2, sampler.least_share) if isinstance(sampler, RandomCrops) else (1.0,)
+    if isinstance(sampler, RandomCrops):
+        images = sampler.whole
+        shares: Tuple[float, ...] = (1.0, (1 + sampler.least_share) / 2, sampler.least_share)
+    else:
+        images, shares = sampler, (1.0,)
+    whole, largest = sizes.of_pictures(lambda w, h: np.sqrt(np.prod(images.factors(w, h)))), max(images[:2])
     everything, endless = np.ones(len(sizes.image), bool), np.full(len(sizes.pictures), np.inf)
-    return [SeenScale(f'{max(width, height) / np.sqrt(share):.0f}px', 0, np.inf, whole / np.sqrt(share), everything,
-                      endless) for share in sorted(shares)]
+    if images.definition is not None:
+        return [SeenScale(with_unit(images.definition), 0, np.inf, whole, everything, endless)]
+    return [SeenScale(f'{largest / np.sqrt(share):.0f}px', 0, np.inf, whole / np.sqrt(share), everything, endless)
+            for share in sorted(shares)]
 
 
 def _seen_in_chips(settings, sizes):

@@ -82,7 +82,7 @@ def _split_batch(batch, sizes, unit):
 def scaled_size(crop, scale_x: float, scale_y: float, rounded=math.ceil) -> Tuple[int, int]:
     """Height and width in the network input of a crop (x1, y1, x2, y2): whole pixels, not to the stride.
 
-    rounded: how; up, as the original, unless scales were made for a certain size (Task.exact_sizes).
+    rounded: how; up, as the original, unless the task says otherwise (Task.rounds_up).
     """
     return max(1, rounded((crop[3] - crop[1]) * scale_y)), max(1, rounded((crop[2] - crop[0]) * scale_x))
 

@@ -47,7 +47,7 @@ class TestIterator:
         self._level = scale_index
         task = get_task(config, 'test')
         self._pixel_input = task.pixels.name
-        self._rounded = round if task.exact_sizes else math.ceil
+        self._rounded = math.ceil if task.rounds_up else round
         self._scales = [task.test_scales(scale_index, *size) for size in self._image_sizes]
         if not task.exact_sizes and not config.TEST.SLICES[scale_index]:
             _say_what_is_too_large(config.TEST.SCALES[scale_index], roidb)

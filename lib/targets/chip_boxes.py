@@ -7,7 +7,8 @@ import numpy as np
 from lib.bbox.boxes import bbox_overlaps, large_enough
 from lib.chips.window import Window
 
-REGION = -2         # class of such a region among gt_boxes
+REGION = -2         # class of such a region among gt_boxes,
+OUT_OF_RANGE = -3   # and of an object that a chip does not train, where the graph is to tell these apart
 NO_REGIONS = np.zeros((0, 4), np.float32)
 LEAST_REGION = 2    # pixels of the chip, of both sides
 MIN_SIDE = 10  # pixels of the chip; smaller remains of objects are dropped
@@ -82,6 +83,11 @@ def objects_with_row(chip_boxes: ChipBoxes, rows: int) -> np.ndarray:
         return np.arange(count)
     preferred = np.argsort(~chip_boxes.valid, kind='stable')  # valid first, each part in row order
     return np.sort(preferred[:rows])
+
+
+def in_range(chip_boxes: ChipBoxes) -> ChipBoxes:
+    """The same objects, with the class OUT_OF_RANGE for those that are not valid."""
+    return chip_boxes._replace(labels=np.where(chip_boxes.valid, chip_boxes.labels, OUT_OF_RANGE))
 
 
 def write_gt_boxes(chip_boxes: ChipBoxes, out) -> int:

@@ -11,12 +11,9 @@ from lib.targets.chip_boxes import (
     MIN_SIDE,
     ChipBoxes,
     chip_boxes,
-    objects_on_chip,
     objects_with_row,
-    regions_on_chip,
     write_gt_boxes,
 )
-from lib.targets.focus_labels import FocusSizes, ignore_focus, write_focus_labels
 from lib.targets.polygons import to_window, write_polygons
 
 
@@ -34,7 +31,6 @@ class TargetSettings(NamedTuple):
     border: float = 32            # how far anchors may reach out of the chip
     batch_size: int = 256         # anchors that stay labelled; all of them if large enough
     positive_fraction: float = 0.5
-    focus_sizes: FocusSizes = FocusSizes()
     min_side: int = MIN_SIDE      # of what a chip shows of an object, +1 convention
 
     @classmethod
@@ -47,8 +43,7 @@ class TargetSettings(NamedTuple):
                    feat_stride=stride, anchor_ratios=tuple(network.ANCHOR_RATIOS),
                    anchor_scales=tuple(network.ANCHOR_SCALES), positive_overlap=train.RPN_POSITIVE_OVERLAP,
                    negative_overlap=train.RPN_NEGATIVE_OVERLAP, batch_size=train.RPN_BATCH_SIZE,
-                   positive_fraction=train.RPN_FG_FRACTION, focus_sizes=FocusSizes.from_config(train),
-                   min_side=train.MIN_OBJECT_SIDE)
+                   positive_fraction=train.RPN_FG_FRACTION, min_side=train.MIN_OBJECT_SIDE)
 
 
 class ChipTargets:
@@ -118,13 +113,6 @@ class ChipTargets:
         outlines = ([to_window(ring, chip) for ring in entry['gt_masks'][row]]
                     for row in chip_boxes.rows[order].tolist())
         return write_polygons(outlines, chip_boxes.labels[order].tolist(), out)
-
-    def focus(self, entry, chip: Window, out) -> None:
-        """Write the FocusPixel labels of a chip of roidb `entry`: 1, 0 or -1, row by row, out (F*F,) float32."""
-        _, boxes = objects_on_chip(entry, chip, self.settings.chip_size)
-        cells = out.reshape(self.cells, self.cells)
-        write_focus_labels(boxes, self.settings.focus_sizes, self.settings.feat_stride, cells)
-        ignore_focus(regions_on_chip(entry, chip, self.settings.chip_size), self.settings.feat_stride, cells)
 
     def valid_range(self, chip: Window) -> Tuple[float, float]:
         """(low, high) of the chip's scale in chip pixels: the row of the valid_ranges tensor."""

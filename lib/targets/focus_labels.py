@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from configs.derived import FOCUS_SIZES, focus_sizes
+from lib.chips.window import Window
+from lib.targets.chip_boxes import objects_on_chip, regions_on_chip
 
 NOTHING, FOCUS, IGNORED = 0, 1, -1
 
@@ -24,6 +26,13 @@ class FocusSizes(NamedTuple):
     def from_config(cls, train):
         """From the section TRAIN of a configuration."""
         return cls(*focus_sizes(train))
+
+
+def label_focus(entry, chip: Window, chip_size: int, stride: int, sizes: FocusSizes, out) -> None:
+    """Write the labels of a chip of roidb `entry`, row by row, into out (F*F,) float32."""
+    cells = out.reshape((-(-chip_size // stride),) * 2)
+    write_focus_labels(objects_on_chip(entry, chip, chip_size)[1], sizes, stride, cells)
+    ignore_focus(regions_on_chip(entry, chip, chip_size), stride, cells)
 
 
 def write_focus_labels(boxes, sizes, stride, out):

@@ -19,14 +19,19 @@ def anchor_warnings(scales: Sequence[SeenScale], sizes: ObjectSizes, stride: int
     """A sentence with figure and mend if many objects of a training have no anchor of about their size and shape."""
     shown = shown_in_training(scales, sizes)
     poor = _poor(shown, stride, ratios, anchor_scales)
+    return poor_warning(shown, poor, stride * min(anchor_scales), stride * max(anchor_scales),
+                        _mend(shown, poor, stride, ratios, anchor_scales) if poor.any() else '')
+
+
+def poor_warning(shown: np.ndarray, poor: np.ndarray, smallest: float, largest: float, mend: str) -> List[str]:
+    """The sentence, if there are MANY. shown: (k, 2) widths and heights in network pixels; poor: (k,) bool, whether the
+    best anchor is below POOR_IOU; smallest, largest: sides of anchors, pixels; mend: ends the sentence."""
     if not len(poor) or poor.mean() <= MANY:
         return []
-    sides = np.sqrt(shown.prod(axis=1))
-    low, high = quantiles(sides)[[1, 19]]
-    anchors = stride * np.array([min(anchor_scales), max(anchor_scales)])
+    low, high = quantiles(np.sqrt(shown.prod(axis=1)))[[1, 19]]
     return [f'{100 * poor.mean():.0f} % of the objects in training have no anchor that overlaps them by {POOR_IOU}: '
-            f'the network sees sides of {number(low)} to {number(high)} pixels, anchors have {number(anchors[0])} to '
-            f'{number(anchors[1])}{_mend(shown, poor, stride, ratios, anchor_scales)}']
+            f'the network sees sides of {number(low)} to {number(high)} pixels, anchors have {number(smallest)} to '
+            f'{number(largest)}{mend}']
 
 
 def shown_in_training(scales: Sequence[SeenScale], sizes: ObjectSizes) -> np.ndarray:
@@ -37,10 +42,10 @@ def shown_in_training(scales: Sequence[SeenScale], sizes: ObjectSizes) -> np.nda
     return shown[:: -(-len(shown) // LOOKED_AT)] if len(shown) > LOOKED_AT else shown
 
 
-def best_overlaps(shown: np.ndarray, stride: int, ratios, anchor_scales) -> np.ndarray:
+def best_overlaps(shown: np.ndarray, stride: int, ratios, anchor_scales, unit: float = 0) -> np.ndarray:
     """(k,) IoU of the best anchor of each of (k, 2) widths and heights in network pixels, a quarter of a stride away on
-    both axes: the middling distance to a cell."""
-    base = anchor_base(stride, ratios, anchor_scales)
+    both axes: the middling distance to a cell. unit: pixels of a scale of 1, 0 = the stride."""
+    base = anchor_base(unit or stride, ratios, anchor_scales)
     anchors = base[:, 2:] - base[:, :2] + 1
     smaller = np.minimum(shown[:, None], anchors[None])
     shared = np.minimum(smaller, (shown[:, None] + anchors[None]) / 2 - stride / 4)

@@ -104,8 +104,7 @@ class Task:
     """A family of detectors under one configuration. Subclasses say what differs; `name` is that of the registry.
 
     train_graph, test_graph: which of the detector's graphs is trained and tested (symbols.get_detector(...).symbol).
-    exact_sizes: the network sees all images of a scale at one size, by 'input' in TEST.SCALES at that of its training;
-        test_scales are rounded to whole pixels, not up.
+    exact_sizes: the network sees all images of a scale at one size, by 'input' in TEST.SCALES at that of its training.
     whole_corners: corners of boxes are pixels, x2 - x1 + 1 from side to side; False: they are places, x2 - x1 apart.
     tells_classes: the network has outputs for each class of the data set.
     draws_pictures: training pictures are made of windows at random, see `drawn_picture`.
@@ -268,6 +267,11 @@ class Task:
         return None
 
     # both
+
+    @property
+    def rounds_up(self) -> bool:
+        """Whether sides of resized test images are rounded up to whole pixels, or to the nearest number."""
+        return not self.exact_sizes
 
     @property
     def pixels(self) -> Pixels:

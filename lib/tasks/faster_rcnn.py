@@ -8,12 +8,11 @@ from typing import Dict, Sequence
 import numpy as np
 
 from configs import ConfigError
-from configs.derived import focus_sizes
-from configs.scales import ascending
 from lib.bbox import bbox_pred, clip_boxes
 from lib.bbox.detections import Detections
 from lib.chips.window import Window
-from lib.tasks.base import BoxLayer, FocusOutput, Input, MaskGraph, Metric, TargetReport, at_least, require, rows_of
+from lib.tasks.base import BoxLayer, Input, MaskGraph, Metric, TargetReport, at_least, require, rows_of
+from lib.tasks.focus import FocusTask
 from lib.tasks.proposals import METRICS as RPN_METRICS, AnchorTask, ProposalTask
 
 SHORTEST_POLYGON = 9  # numbers that a triangle takes: class, number of rings, length, six coordinates
@@ -22,13 +21,11 @@ SHORTEST_POLYGON = 9  # numbers that a triangle takes: class, number of rings, l
 RCNN_METRICS = [Metric('RCNNAcc', 'accuracy', 'cls_prob_reshape_output', 'blockgrad0_output', class_axis=2),
                 Metric('RCNNLogLoss', 'log_loss', 'cls_prob_reshape_output', 'blockgrad0_output', class_axis=2),
                 Metric('RCNNL1LossCRCNN', 'l1', 'bbox_loss_reshape_output', 'blockgrad0_output')]
-FOCUS_METRICS = [Metric('AutoFocusAcc', 'accuracy', 'cls_scale_prob_output', 'scale_label'),
-                 Metric('AutoFocusLogLoss', 'log_loss', 'cls_scale_prob_output', 'scale_label')]
 MASK_METRICS = [Metric('MaskLogLoss', 'log_loss', 'mask_cls_prob_output', 'blockgrad1_output')]
 
 
-class RcnnTask(AnchorTask):
-    """What the two kinds of R-CNN share: box layer, decoding, FocusPixels."""
+class RcnnTask(FocusTask, AnchorTask):
+    """What the two kinds of R-CNN share: box layer, decoding."""
 
     @classmethod
     def for_purpose(cls, config, purpose):
@@ -42,24 +39,10 @@ class RcnnTask(AnchorTask):
         train = self.config.TRAIN
         return BoxLayer('bbox_pred_weight', 'bbox_pred_bias', train.BBOX_MEANS, train.BBOX_STDS)
 
-    @property
-    def focus(self):
-        """The map of TEST.AUTO_FOCUS."""
-        return FocusOutput('scale_prob_output', self.stride)
-
     def output_rows(self, classes):
         """Also a score a class; masks have two maps a class, outside of all before inside of all."""
         masks = [(side, name) for side in ('outside', 'inside') for name in classes[1:]]
         return {**super().output_rows(classes), **rows_of('cls_score', list(classes)), **rows_of('mask_out', masks)}
-
-    def focus_inputs(self):
-        """Labels of FocusPixels, 1, 0 or -1 a cell."""
-        return [Input('scale_label', (self.cells[0] * self.cells[1],), 'label')] if self.config.TRAIN.AUTO_FOCUS else []
-
-    def advice(self, missing):
-        """For weights without AutoFocus."""
-        return (', or were trained without AutoFocus (test without it: TEST.AUTO_FOCUS, TEST.DO_PRUNING)'
-                if any(name.startswith('conv_new_2') for name in missing) else '')
 
     def decode(self, outputs, windows):
         """See `decode_rcnn`."""
@@ -68,19 +51,10 @@ class RcnnTask(AnchorTask):
     def check(self, purpose):
         """Also box targets, FocusPixels."""
         super().check(purpose)
-        if purpose != 'train':
-            check_focus_chips(self.config.TEST)
-            return
-        train = self.config.TRAIN
-        for name in ('BBOX_MEANS', 'BBOX_STDS'):
-            require(len(train[name]) == 4,
-                    f'TRAIN.{name} has {len(train[name])} numbers; it wants 4: dx, dy, dw, dh')
-        if train.AUTO_FOCUS:
-            # From 0: what lies outside a chip is clipped to side 0 on its border, and is to be ignored there.
-            low, small, high = focus_sizes(train)
-            require(0 <= low < small <= high,
-                    f'TRAIN.AUTO_FOCUS_DC_LOW, _SMALL_THRESH and _DC_HIGH are {low}, {small} and {high}; AutoFocus '
-                    'wants 0 <= low < small <= high')
+        self.check_focus(purpose)
+        for name in ('BBOX_MEANS', 'BBOX_STDS') if purpose == 'train' else ():
+            require(len(self.config.TRAIN[name]) == 4,
+                    f'TRAIN.{name} has {len(self.config.TRAIN[name])} numbers; it wants 4: dx, dy, dw, dh')
 
 
 class FasterRcnnTask(RcnnTask):
@@ -101,8 +75,7 @@ class FasterRcnnTask(RcnnTask):
         targets = self.chip_targets
         boxes = targets.boxes(record, window)
         targets.anchors(boxes, rng, out['label'], out['bbox_target'], out['bbox_weight'])
-        if 'scale_label' in out:
-            targets.focus(record, window, out['scale_label'])
+        self.focus_targets(record, window, out)
         out['valid_ranges'][:] = targets.valid_range(window)
         out['im_info'][:] = window.height, window.width, window.scale_x  # no operator reads the last
         simplified = targets.polygons(record, window, boxes, out['gt_masks']) if 'gt_masks' in out else 0
@@ -122,7 +95,7 @@ class FasterRcnnTask(RcnnTask):
     def metrics(self):
         """Of the RPN, the R-CNN, FocusPixels and masks, as far as they are trained."""
         train = self.config.TRAIN
-        return (RPN_METRICS + RCNN_METRICS + (FOCUS_METRICS if train.AUTO_FOCUS else []) +
+        return (RPN_METRICS + RCNN_METRICS + self.focus_metrics() +
                 (MASK_METRICS if train.WITH_MASK else []))
 
     @property
@@ -178,7 +151,7 @@ class FastRcnnTask(RcnnTask):
 
     def metrics(self):
         """Of the R-CNN and FocusPixels."""
-        return RCNN_METRICS + (FOCUS_METRICS if self.config.TRAIN.AUTO_FOCUS else [])
+        return RCNN_METRICS + self.focus_metrics()
 
     def check(self, purpose):
         """Refused: training and testing."""
@@ -218,23 +191,3 @@ def decode_rcnn(outputs: Dict[str, np.ndarray], windows: Sequence[Window], score
         scale = np.array((window.scale_x, window.scale_y) * 2, np.float32)
         corners[part] = clip_boxes(corners[part], (window.height, window.width)) / scale + window.box[:2] * 2
     return Detections(image, label, corners, scores[image, proposal, label])
-
-
-def check_focus_chips(test) -> None:
-    """Scales that run on chips: their chips come from the focus maps of the scale before."""
-    focused = [index for index, pruning in enumerate(test.DO_PRUNING) if pruning]
-    if not focused:
-        return
-    require(test.AUTO_FOCUS, f'TEST.DO_PRUNING is {test.DO_PRUNING}: that takes the focus maps of TEST.AUTO_FOCUS, '
-            'which is False; set it, or leave pruning out')
-    require(not test.DO_PRUNING[0], f'TEST.DO_PRUNING is {test.DO_PRUNING}, but the first scale has none before it '
-            'that could make its chips; set the first entry to False')
-    for index in focused:
-        coarse, fine = test.SCALES[index - 1], test.SCALES[index]
-        require(ascending(coarse, fine),
-                f'TEST.SCALES is {test.SCALES}; FocusChips want coarse to fine, but {coarse} comes before {fine}')
-        dilation, threshold, smallest = test.CHIP_HYPERPARAMS[index - 1]
-        require(dilation >= 1 and smallest >= 1 and dilation % 1 == smallest % 1 == 0 and 0 < threshold <= 1,
-                f'TEST.CHIP_HYPERPARAMS has the entry {test.CHIP_HYPERPARAMS[index - 1]} for the chips of scale '
-                f'{fine}; it wants a dilation and a smallest side in whole cells from 1 up, and between them a '
-                'threshold above 0 and at most 1')

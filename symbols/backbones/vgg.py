@@ -40,15 +40,18 @@ class VGG16:
     third, torchvision none. width: factor on all channels. list_name: layers are named `<list_name>.<place>` in the
     list of all layers, with parameters as in symbols.module_layers; '' = by the names of the first release.
     norm: a BatchNorm behind each convolution, in the list of layers (torchvision's vgg16_bn has them so): without one,
-    nothing this deep learns from random weights in reasonable time.
+    nothing this deep learns from random weights in reasonable time. bias_rate, bias_decay: see layers.convolution, of
+    the layers that are named as in the first release.
     """
 
-    def __init__(self, reduced_fc=False, ceil_pools=(1, 2, 3, 4), width=1.0, list_name='', norm=False):
+    def __init__(self, reduced_fc=False, ceil_pools=(1, 2, 3, 4), width=1.0, list_name='', norm=False, bias_rate=None,
+                 bias_decay=None):
         self.reduced_fc = reduced_fc
         self.ceil_pools = ceil_pools
         self.width = width
         self.list_name = list_name
         self.norm = norm
+        self.bias = dict(bias_rate=bias_rate, bias_decay=bias_decay)
 
     def __call__(self, data, options):
         features, body, stride = {}, data, 1
@@ -76,7 +79,7 @@ class VGG16:
     def _layer(self, data, name, channels, kernel, options, dilate=1):
         settings = dict(kernel=kernel, dilate=dilate, bias=True, init=he_normal())
         if not self.list_name:
-            return relu(convolution(data, name, channels, **settings), name + '_relu')
+            return relu(convolution(data, name, channels, **settings, **self.bias), name + '_relu')
         place = layer_places(self.norm)[name]
         name = f'{self.list_name}.{place}'
         if not self.norm:

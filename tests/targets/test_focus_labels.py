@@ -7,9 +7,8 @@ import pytest
 
 from configs import load_config
 from lib.chips import Window
-from lib.targets import ChipTargets, TargetSettings
 from lib.targets.chip_boxes import to_window
-from lib.targets.focus_labels import FocusSizes, write_focus_labels
+from lib.targets.focus_labels import FocusSizes, label_focus, write_focus_labels
 from lib.tasks import check_config
 from symbols.registry import feature_stride
 from tests.bbox.golden_cases import cases
@@ -131,9 +130,9 @@ def test_golden_labels():
         np.testing.assert_array_equal(got.ravel(), case['focus'], err_msg=f'case {case["number"]}')
 
 
-def focus_of(targets, entry, chip):
-    out = np.full(targets.cells ** 2, 7, np.float32)
-    targets.focus(entry, chip, out)
+def focus_of(entry, chip, sizes, chip_size=512, stride=16):
+    out = np.full((chip_size // stride) ** 2, 7, np.float32)
+    label_focus(entry, chip, chip_size, stride, sizes, out)
     return out
 
 
@@ -141,9 +140,7 @@ def test_golden_labels_of_whole_chips():
     """With the chip's corner and scale, and the objects that the 10-pixel filter drops elsewhere."""
     for case in cases('pipeline/anchor_targets.npz'):
         sizes = FocusSizes(int(case['focus_low']), int(case['focus_small']), int(case['focus_high']))
-        settings = TargetSettings(((-1, -1),), chip_size=int(case['chip_size']),
-                                  feat_stride=int(case['feat_stride']), focus_sizes=sizes)
-        got = focus_of(ChipTargets(settings), *entry_and_chip(case))
+        got = focus_of(*entry_and_chip(case), sizes, int(case['chip_size']), int(case['feat_stride']))
         np.testing.assert_array_equal(got, case['focus'].ravel(), err_msg=f'case {case["number"]}')
 
 
@@ -151,10 +148,9 @@ def test_golden_labels_of_the_training_iterator():
     for case in cases('pipeline/train_iterator.npz'):
         if not case['auto_focus']:
             continue
-        targets = ChipTargets(TargetSettings(tuple(map(tuple, case['valid_ranges'].tolist())), focus_sizes=SIZES))
         for batch in ('b0', 'b1'):
             for slot, (image, number) in enumerate(case[batch + '_pick'].tolist()):
-                got = focus_of(targets, iterator_entry(case, image), iterator_chip(case, image, number))
+                got = focus_of(iterator_entry(case, image), iterator_chip(case, image, number), SIZES)
                 np.testing.assert_array_equal(got, case[batch + '_scale_label'][slot])
 
 
@@ -162,16 +158,13 @@ def test_golden_labels_of_the_training_iterator():
                                                 ('sniper_tiny_autofocus.yml', None, 32)])
 def test_sizes_and_cells_of_the_configurations(file, sizes, cells):
     config = load_config(os.path.join(ROOT, 'configs', 'faster', file))
-    stride = feature_stride(config.symbol)
-    targets = ChipTargets(TargetSettings.from_config(config, stride))
-    train = config.TRAIN
-    assert targets.cells == cells
-    assert targets.settings.focus_sizes == (sizes or (train.AUTO_FOCUS_DC_LOW, train.AUTO_FOCUS_SMALL_THRESH,
-                                                      train.AUTO_FOCUS_DC_HIGH))
+    stride, train = feature_stride(config.symbol), config.TRAIN
+    found = FocusSizes.from_config(train)
+    assert found == (sizes or (train.AUTO_FOCUS_DC_LOW, train.AUTO_FOCUS_SMALL_THRESH, train.AUTO_FOCUS_DC_HIGH))
     entry = dict(boxes=np.array([[10, 10, 25, 25]], np.float32), max_overlaps=np.ones(1), max_classes=np.ones(1))
     size = train.CHIP_SIZE
     window = Window((0., 0., size - 1., size - 1.), 1.0, 1.0, size, size, rows=np.array([0]))
-    out = focus_of(targets, entry, window)
+    out = focus_of(entry, window, found, size, stride)
     assert (out.reshape(cells, cells) == 1).sum() == (math.ceil(25 / stride) - 10 // stride + 1) ** 2
 
 

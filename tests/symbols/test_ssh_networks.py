@@ -1,0 +1,171 @@
+"""SSH's networks: the published layers and sizes, rates of their own, mining inside the graph, losses at the start."""
+import json
+import math
+import os
+
+import numpy as np
+import pytest
+
+from configs import load_config
+from lib.targets.chip_boxes import OUT_OF_RANGE
+from sniper_mxnet import mx
+from symbols import get_detector
+from tests.conftest import ROOT
+from tests.golden import reference_file
+
+MODULES = ('m1', 'm2', 'm3')
+SIDE = 128
+
+
+def config_of(name='ssh_tiny', *overrides):
+    return load_config(os.path.join(ROOT, 'configs', 'ssh', name + '.yml'), [
+        'TRAIN.CHIP_SIZE', SIDE, 'TRAIN.BATCH_IMAGES', 2, 'TRAIN.MAX_GT', 5, 'gpus', 'cpu', *overrides])
+
+
+def test_the_published_layers():
+    with open(reference_file('other_detectors_layers.json')) as stream:
+        table = json.load(stream)['ssh_vgg16']
+    symbol = get_detector('ssh_vgg16').symbol(config_of('ssh_vgg16'), 'test')
+    shapes = dict(zip(symbol.list_arguments(), symbol.infer_shape(data=(1, 3, 640, 640))[0]))
+    rates, count = symbol.attr_dict(), 0
+    for row in (dict(zip(table['columns'], row)) for row in table['rows']):
+        name = row['name']
+        if row['kind'] == 'conv':
+            assert shapes[f'{name}_weight'] == (row['out'], row['in'], row['kernel'], row['kernel'])
+            assert shapes[f'{name}_bias'] == (row['out'],)
+            count += row['out'] * (row['in'] * row['kernel'] ** 2 + 1)
+            if row['lr_mult_weight']:
+                bias = rates[f'{name}_bias']
+                assert float(bias['__lr_mult__']) == row['lr_mult_bias'] == 2
+                assert float(bias.get('__wd_mult__', 0)) == row['bias_decay']
+            else:       # is not trained at all
+                assert any(part in f'{name}_weight' for part in config_of('ssh_vgg16').network.FIXED_PARAMS)
+        elif row['kind'].startswith('deconv'):
+            assert shapes[f'{name}_weight'] == (128, 1, 4, 4) and float(rates[f'{name}_weight']['__lr_mult__']) == 0
+            count += 128 * 16
+    assert count == table['parameters'] == 19768420
+    assert count == sum(np.prod(shape) for name, shape in shapes.items() if name != 'data')
+
+
+@pytest.mark.parametrize('size, sides', [((640, 640), [(80, 80), (40, 40), (20, 20)]),
+                                         ((1200, 1600), [(150, 200), (75, 100), (38, 50)]),
+                                         ((1201, 1603), [(151, 201), (76, 101), (38, 51)])])
+def test_maps(size, sides):
+    for name in ('ssh_vgg16', 'ssh_res50', 'ssh_tiny'):
+        symbol = get_detector(name).symbol(config_of(), 'test')
+        outputs = symbol.infer_shape(data=(1, 3, *size))[1]
+        wanted = sides if name == 'ssh_vgg16' or size == (640, 640) else None
+        if wanted:
+            assert outputs == [(1, channels, *side) for side in wanted for channels in (2, 8)]
+        else:       # strided convolutions round up as poolings do
+            assert outputs[0][2:] == tuple(-(-side // 8) for side in size)
+
+
+def test_enlarging_by_bilinear_weights():
+    symbol = get_detector('ssh_vgg16').symbol(config_of('ssh_vgg16'), 'test')
+    weight = mx.nd.zeros((128, 1, 4, 4))
+    mx.init.Xavier()(mx.init.InitDesc('conv5_128_up_weight', symbol.attr_dict()['conv5_128_up_weight']), weight)
+    taps = np.array([0.25, 0.75, 0.75, 0.25])
+    np.testing.assert_allclose(weight.asnumpy()[[0, 127], 0], np.stack([np.outer(taps, taps)] * 2))
+
+
+class Trained:
+    """A training graph with random weights, two pictures and their faces."""
+
+    def __init__(self, *overrides, name='ssh_tiny'):
+        config = config_of(name, *overrides)
+        self.detector = get_detector(name)
+        self.symbol = self.detector.symbol(config, 'train')
+        shapes = dict(data=(2, 3, SIDE, SIDE), im_info=(2, 3), gt_boxes=(2, 5, 5))
+        requests = {name: 'null' if name in shapes else 'write' for name in self.symbol.list_arguments()}
+        self.executor = self.symbol.simple_bind(mx.cpu(), grad_req=requests, **shapes)
+        attributes, initialise = self.symbol.attr_dict(), self.detector.initializer()
+        mx.random.seed(3)
+        for name, array in list(self.executor.arg_dict.items()) + list(self.executor.aux_dict.items()):
+            if name not in shapes:
+                initialise(mx.init.InitDesc(name, attributes.get(name, {})), array)
+        self.executor.arg_dict['data'][:] = np.random.default_rng(0).normal(0, 50, shapes['data'])
+        self.executor.arg_dict['im_info'][:] = [[SIDE, SIDE, 1], [96, SIDE, 1]]
+        boxes = np.full((2, 5, 5), -1.0)
+        boxes[0, :2] = [[20, 20, 35, 36, 1], [60, 70, 91, 100, 1]]
+        boxes[1, 0] = [3, 4, 66, 67, 1]
+        boxes[1, 1] = [100, 30, 115, 45, OUT_OF_RANGE]
+        self.executor.arg_dict['gt_boxes'][:] = boxes
+
+    def outputs(self):
+        return dict(zip(self.symbol.list_outputs(), (array.asnumpy() for array in self.executor.forward(
+            is_train=True))))
+
+
+def losses_of(outputs, module):
+    """(mean cross entropy of the anchors that count, labels (B, ...))."""
+    prob, label = outputs[f'{module}_cls_prob_output'], outputs[f'{module}_label_output']
+    face = prob[:, 1].reshape(len(prob), -1)
+    picked = np.where(label == 1, face, 1 - face)[label >= 0]
+    return -np.log(picked).mean(), label
+
+
+def test_the_loss_at_the_start_and_the_anchors_that_count():
+    outputs = Trained().outputs()
+    total = 0
+    for module, anchors in zip(MODULES, (2 * 16 * 16, 2 * 8 * 8, 2 * 4 * 4)):
+        loss, label = losses_of(outputs, module)
+        total += loss
+        assert label.shape == (2, anchors) and ((label >= 0).sum(axis=1) <= 256).all()
+        assert outputs[f'{module}_bbox_loss_output'].shape[1] == 8
+    assert total == pytest.approx(3 * math.log(2), rel=0.1)
+    assert (outputs['m1_label_output'][0] == 1).sum() >= 2      # both faces have anchors of their sizes
+    assert not (outputs['m1_label_output'][1] == 1).any()       # the large one has none there,
+    assert (outputs['m2_label_output'][1] == 1).any()           # but in the second module
+    beyond = outputs['m1_label_output'][1].reshape(2, 16, 16)[:, 12:]
+    assert (beyond == -1).all()                                 # nothing is learnt below the picture
+
+
+def test_hard_negatives_are_those_that_look_like_faces():
+    outputs = Trained('TRAIN.RPN_BATCH_SIZE', 16, 'TRAIN.RPN_FG_FRACTION', 0.25).outputs()
+    prob, label = outputs['m1_cls_prob_output'][0, 1].reshape(-1), outputs['m1_label_output'][0]
+    assert (label >= 0).sum() == 16 and 2 <= (label == 1).sum() <= 4
+    chosen = np.flatnonzero(label == 0)
+    everything = Trained('TRAIN.RPN_BATCH_SIZE', 4096).outputs()['m1_label_output'][0]
+    negatives = np.flatnonzero(everything == 0)
+    best = negatives[np.argsort(-prob[negatives], kind='stable')[:len(chosen)]]
+    assert set(chosen) == set(best)
+    drawn = [Trained('TRAIN.RPN_BATCH_SIZE', 16, 'SSH.hard_mining', False).outputs()['m1_label_output'][0]
+             for _ in range(1)][0]
+    assert (drawn >= 0).sum() == 16 and set(np.flatnonzero(drawn == 0)) != set(best)
+
+
+def test_gradients_are_those_of_the_losses_alone():
+    """By hand: softmax of the anchors that count, divided by their number; smooth L1 of sigma 3; none by mining."""
+    trained = Trained()
+    outputs = trained.outputs()
+    trained.executor.backward()
+    kept = (outputs['m2_label_output'] >= 0)
+    face = outputs['m2_cls_prob_output'][:, 1].reshape(2, -1)
+    wanted = (np.where(kept, face - (outputs['m2_label_output'] == 1), 0) / kept.sum()).sum()
+    bias = trained.executor.grad_dict['m2@ssh_cls_score_bias'].asnumpy()
+    assert bias[2:].sum() == pytest.approx(wanted, rel=1e-3, abs=1e-6)
+    assert bias[:2].sum() == pytest.approx(-wanted, rel=1e-3, abs=1e-6)
+    assert np.abs(trained.executor.grad_dict['m2@ssh_bbox_pred_bias'].asnumpy()).sum() > 0
+
+
+@pytest.mark.parametrize('mean', ['device', 'update'])
+def test_halves_of_a_batch_add_up(mean):
+    """With LOSS_MEAN 'update' the classes' gradient is that of constants, with 'device' of the anchors that count."""
+    trained = Trained('TRAIN.LOSS_MEAN', mean)
+    outputs = trained.outputs()
+    trained.executor.backward()
+    label, face = outputs['m1_label_output'], outputs['m1_cls_prob_output'][:, 1].reshape(2, -1)
+    count = 2 * 256 if mean == 'update' else (label >= 0).sum()
+    wanted = np.where(label >= 0, face - (label == 1), 0).sum() / count
+    assert trained.executor.grad_dict['m1@ssh_cls_score_bias'].asnumpy()[2:].sum() == pytest.approx(wanted, rel=1e-3)
+
+
+def test_focus_pixels_beside_the_modules():
+    config = config_of('ssh_tiny', 'TRAIN.AUTO_FOCUS', True, 'TEST.AUTO_FOCUS', True)
+    detector = get_detector('ssh_tiny')
+    train = detector.symbol(config, 'train')
+    assert train.list_outputs()[-1] == 'cls_scale_prob_output'
+    assert train.infer_shape(data=(2, 3, SIDE, SIDE), im_info=(2, 3), gt_boxes=(2, 5, 5),
+                             scale_label=(2, 256))[1][-1] == (2, 2, 256)
+    assert detector.symbol(config, 'test').list_outputs()[-1] == 'scale_prob_output'
