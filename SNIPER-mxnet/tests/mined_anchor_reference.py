@@ -26,11 +26,11 @@ class Rules(NamedTuple):
 
 
 def all_anchors(height, width, rules):
-    """(K, 4) float64."""
+    """(K, 4) float64. Operators read scales and ratios as float32 and hold the anchors of the first cell so."""
     base = []
-    for ratio in rules.ratios:
+    for ratio in np.float32(rules.ratios).astype(np.float64):
         side = np.floor(np.sqrt(np.floor(rules.base_size ** 2 / ratio)) + 0.5)
-        for scale in rules.scales:
+        for scale in np.float32(rules.scales).astype(np.float64):
             sides = np.array([side, np.floor(side * ratio + 0.5)]) * scale
             centre = (rules.base_size - 1) / 2
             base.append(np.concatenate([centre - (sides - 1) / 2, centre + (sides - 1) / 2]))

@@ -43,6 +43,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         raise SniperError(f'--lists {args.lists} has no wider_{SETTINGS[0]}_{args.set:.80}.mat, nor its folders '
                           f'{places}' + (f'; it has those of the set {image_set}' if folder else ''))
     lists = read_lists(folder, image_set)
+    for line in lists.remarks():
+        logger.warning('%s', line)
     read = read_folder(args.detections, lists.names)
     if read.missing:
         logger.warning('%d of %d pictures have no file of detections and count as without any: %s', len(read.missing),

@@ -10,7 +10,7 @@ from lib.dataset import load_training_roidb
 from lib.suggest import __main__ as suggest
 from lib.suggest.anchors import choose_anchors
 from lib.suggest.pace import SETTLED, SETTLED_CHIPS, Pace, fitting_batch, measured_pace, schedule
-from lib.suggest.settings import optimiser_entries
+from lib.suggest.settings import optimiser_entries, schedule_entries
 from lib.suggest.text import Entry, file_text, relative_base
 from lib.tasks import check_config
 from lib.utils.errors import SniperError
@@ -39,6 +39,16 @@ def test_the_schedule_fills_the_time():
     assert short.epochs == 2 and 9 < short.seconds / 60 <= 10 and short.batches * 8 < 4000
     assert schedule(Pace(4, 4000, 0.4), 40, 8) == plan
     assert schedule(Pace(0.01, 4000, 1), 1, 8)[:2] == (1, 1)
+
+
+def test_a_base_that_counts_iterations(tmp_path):
+    """The file counts epochs, and a training has one end."""
+    (tmp_path / 'base.yml').write_text('TRAIN: {end_iteration: 90, lr_step_iterations: [50]}\n')
+    pace = Pace(10, 4000, 1)
+    entries = schedule_entries(load_config(str(tmp_path / 'base.yml')), pace, schedule(pace, 40, 8), 8, 40)
+    (tmp_path / 'my.yml').write_text(file_text([], 'base.yml', entries))
+    train = load_config(str(tmp_path / 'my.yml')).TRAIN
+    assert train.end_epoch > 0 and (train.end_iteration, train.lr_step_iterations) == (0, [])
 
 
 def test_text_is_read_as_it_was_meant(tmp_path):

@@ -7,7 +7,7 @@ import sniper_mxnet
 from lib.engine.devices import host_group
 from sniper_mxnet import mx
 from symbols import get_detector, ops
-from symbols.options import runs_on_gpu
+from symbols.options import AnchorOptions, MiningOptions, runs_on_gpu
 from tests.symbols.helpers import config_for
 
 
@@ -34,6 +34,17 @@ def test_operators_and_their_context(machine, name, variant, proposals):
     grouped = {node['op'] for node in nodes if node.get('attrs', {}).get('__ctx_group__') == ops.HOST}
     assert grouped - {'BlockGrad'} == (set() if kernels else proposals)   # its guard of a variable goes with it
     assert proposals <= {node['op'] for node in nodes}
+
+
+def test_mined_targets_and_their_context(machine):
+    anchors = AnchorOptions(stride=8, scales=(1, 2), ratios=(1,))
+    mining = MiningOptions(base_size=16, border=0, positive_overlap=0.5, negative_overlap=0.3, batch_size=256,
+                           positive_fraction=0.25, hard=True)
+    inputs = [mx.sym.identity(mx.sym.var(name)) for name in ('prob', 'gt_boxes', 'im_info')]
+    symbol = mx.sym.Group(ops.mined_anchor_target(*inputs, anchors, mining, name='m1'))
+    assert symbol.list_outputs() == ['m1_label', 'm1_bbox_target', 'm1_bbox_weight']
+    group = {node['op']: node.get('attrs', {}).get('__ctx_group__') for node in json.loads(symbol.tojson())['nodes']}
+    assert group['MinedAnchorTarget'] == (None if machine[0] else ops.HOST)
 
 
 def test_half_precision_takes_the_stock_convolution_on_gpus(machine):

@@ -161,13 +161,6 @@ void count_positives(const CudaContext& context, const MultiBoxInputs& in, int32
   launch(count_kernel, dim3(blocks_for(in.rows(), kThreads)), dim3(kThreads), 0, context, in, positives);
 }
 
-// Bits that tell the images and the ranks apart.
-int key_bits(int64_t images) {
-  int bits = 32;
-  while (images > int64_t{1} << (bits - 32)) ++bits;
-  return bits;
-}
-
 }  // namespace
 
 void multibox_loss_cuda(const CudaContext& context, const MultiBoxInputs& in, const MultiBoxOptions& options,
@@ -176,7 +169,7 @@ void multibox_loss_cuda(const CudaContext& context, const MultiBoxInputs& in, co
   const dim3 threads(kThreads), rows(blocks_for(in.rows(), kThreads));
   count_positives(context, in, memory.positives);
   launch(losses_kernel, dim3(blocks_for(in.rows(), kWarps)), threads, 0, context, in, memory);
-  const SortedPairs pairs = sort_pairs(context, memory.pairs, in.rows(), key_bits(in.images));
+  const SortedPairs pairs = sort_pairs(context, memory.pairs, in.rows(), 32 + bits_of(in.images));
   launch(mark_kernel, rows, threads, 0, context, in, options, pairs, memory.positives, out.used);
   launch(sum_kernel, dim3(blocks_for(in.images, 1)), threads, 0, context, in, memory, out.used);
   launch(total_kernel, dim3(1), dim3(1), 0, context, in, memory, out);

@@ -1,5 +1,6 @@
 #include "cuda/selection.h"
 
+#include "cuda/anchors.h"
 #include "cuda/launch.h"
 #include "sniper/ranking.h"
 
@@ -25,29 +26,6 @@ struct Task {
   float min_size;
   const float* valid_ranges;
 };
-
-// Some anchors, passed to a kernel by value: arguments reach the device with the launch, while a copy from the host's
-// memory would have to be waited for.
-struct AnchorPart {
-  static const int kRoom = 64;
-  Box boxes[kRoom];
-  int first, count;
-};
-
-__global__ void anchors_kernel(AnchorPart part, Box* anchors) {
-  const int i = static_cast<int>(threadIdx.x);
-  if (i < part.count) anchors[part.first + i] = part.boxes[i];
-}
-
-void place_anchors(const CudaContext& context, const std::vector<Box>& boxes, Box* anchors) {
-  AnchorPart part;
-  const int total = static_cast<int>(boxes.size());
-  for (part.first = 0; part.first < total; part.first += AnchorPart::kRoom) {
-    part.count = total - part.first < AnchorPart::kRoom ? total - part.first : AnchorPart::kRoom;
-    for (int i = 0; i < part.count; ++i) part.boxes[i] = boxes[part.first + i];
-    launch(anchors_kernel, dim3(1), dim3(AnchorPart::kRoom), 0, context, part, anchors);
-  }
-}
 
 // One thread an anchor of the batch: its sort key and its flat index within its image.
 template <Arithmetic kind>
@@ -125,12 +103,6 @@ int chunk_size(int64_t per_image, int64_t limit) {
   return static_cast<int>(size > 0 ? size : kMaskBits);
 }
 
-int bits_of(int64_t count) {
-  int bits = 0;
-  while (count > static_cast<int64_t>(1) << bits) ++bits;
-  return bits;
-}
-
 }  // namespace
 
 SelectionMemory::SelectionMemory(Arena* arena, const BatchOutputs& batch, const ProposalOptions& options) {
@@ -160,7 +132,7 @@ KeptBoxesCuda select_proposals_cuda(const CudaContext& context, const BatchOutpu
   const int64_t images = batch.num_images, per_image = anchors_per_image(batch, options);
   const Task task = {batch,     memory.anchors,   options.num_anchors(), options.feature_stride,
                      per_image, options.min_size, valid_ranges};
-  place_anchors(context, options.anchors(), memory.anchors);
+  place_anchors_cuda(context, options.anchors(), memory.anchors);
   fill_zero_cuda(context, memory.kept.counts, images * sizeof(int));
   launch(keys_kernel<kind>, dim3(blocks_for(images * per_image, kThreads)), dim3(kThreads), 0, context, task,
          memory.sort.keys[0], memory.sort.values[0]);

@@ -21,6 +21,13 @@ struct SortedPairs {
   const uint32_t* values;
 };
 
+// How many bits tell `count` numbers from 0 on apart.
+inline int bits_of(int64_t count) {
+  int bits = 0;
+  while (count > static_cast<int64_t>(1) << bits) ++bits;
+  return bits;
+}
+
 // Bytes of working memory for sorting so many pairs. It does not wait for the device: only the device's properties
 // matter.
 size_t sort_workspace(int64_t count);

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "cpu/mined_anchors.h"
+#include "cuda/mined_anchors.h"
 #include "ops/operator.h"
 #include "ops/proposal_options.h"
 
@@ -84,9 +85,13 @@ struct MinedAnchorTarget : NoGradient {
   static void forward_cpu(const Options& options, const Tensors& in, const Tensors& out, Workspace*) {
     mined_anchors_cpu(inputs(in), options, outputs(out));
   }
+
+  static void forward_gpu(const Options& options, const Tensors& in, const Tensors& out, const CudaContext& context) {
+    mined_anchors_cuda(context, inputs(in), options, outputs(out));
+  }
 };
 
-const Operator<MinedAnchorTarget> registration = Operator<MinedAnchorTarget>().on_cpu();
+const Operator<MinedAnchorTarget> registration = Operator<MinedAnchorTarget>().on_cpu().on_gpu();
 
 }  // namespace
 }  // namespace sniper

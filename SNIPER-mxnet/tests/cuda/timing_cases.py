@@ -16,7 +16,7 @@ Fixed = namedtuple('Fixed', 'value')
 
 def all_cases(small=False):
     """Cases at full size, or tiny ones (for the emulation) with small=True."""
-    for family in (proposals, masks, pooling, convolution, multibox, soft_nms, chips):
+    for family in (proposals, masks, pooling, convolution, multibox, mined_anchors, soft_nms, chips):
         yield from family(small)
 
 
@@ -117,6 +117,21 @@ def multibox(small):
     yield Case(name % 'backward', 'multibox_loss_backward',
                inputs + [np.ones(rows, np.float32), one, one, Output(inputs[0].shape), Output(inputs[1].shape), sizes],
                0)
+
+
+def mined_anchors(small):
+    draw = np.random.RandomState(0)
+    height, width, faces = (6, 7, 5) if small else (150, 200, 500)
+    sides = np.exp(draw.uniform(np.log(8), np.log(40), (1, faces, 2)))
+    corners = draw.uniform(0, 1, (1, faces, 2)) * ([8 * width, 8 * height] - sides)
+    boxes = np.concatenate([corners, corners + sides - 1, np.ones((1, faces, 1))], axis=2)
+    inputs = [array.astype(np.float32) for array in (
+        draw.uniform(size=(1, 2, height, width)), boxes, np.array([[8 * height, 8 * width, 1]]))]
+    outputs = [Output((1, 2 * height * width)), Output((1, 8, height, width)), Output((1, 8, height, width))]
+    yield Case(f'MinedAnchorTarget {height}x{width}, 2 anchors, {faces} faces', 'mined_anchors',
+               inputs + outputs + [Fixed(np.array([1, faces, height, width], np.int64)),
+                                   Fixed(np.array([8, 16, 0, 0.5, 0.3, 0.3, 0, 256, 64], np.float64)),
+                                   Fixed(np.array([1, 2, 1], np.float32)), Fixed(np.array([2, 1], np.int64))], 0)
 
 
 def soft_nms(small):

@@ -99,6 +99,8 @@ def settle(wanted: str, dataset_path: str, image_set: str, set_name: str,
                     listed_set, folder)
         return None
     logger.info('%s is scored by the lists wider_<setting>_%s.mat in %s', set_name, listed_set, folder)
+    for line in scoring.lists.remarks():
+        logger.warning('%s', line)
     _say_what_lacks(scoring, names, places)
     return scoring
 

@@ -15,6 +15,7 @@ from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from lib.dataset.base import LARGEST, shortened
+from lib.utils.counted import counted
 from lib.utils.errors import SniperError
 from lib.utils.mat_file import read_mat
 
@@ -46,6 +47,15 @@ class FaceLists(NamedTuple):
                              starts=np.concatenate([[0], ends]).astype(np.int64), faces=self.faces[rows],
                              counted={setting: marks[rows] for setting, marks in self.counted.items()})
 
+    def remarks(self) -> List[str]:
+        """What is odd about faces, a line a kind."""
+        flat = np.flatnonzero((self.faces[:, 2:] <= 0).any(axis=1))
+        if not len(flat):
+            return []
+        pictures = np.unique(np.searchsorted(self.starts, flat, side='right') - 1)
+        return [f'{counted(len(flat), "face has", "faces have")} no width or height in the lists of {self.place}, '
+                f'taken as one pixel, as officially: {named([self.names[number] for number in pictures])}']
+
 
 def find_lists(folder: str, image_set: str = USUAL_SET) -> Tuple[str, str]:
     """(folder, set) of the lists in one of PLACES of a folder: those of the set, else of `val`; ('', '') without."""
@@ -64,7 +74,7 @@ def read_lists(folder: str, image_set: str = USUAL_SET) -> FaceLists:
     if missing:
         raise SniperError(f'there is no {missing[0]}: the lists of WIDER FACE are three files, '
                           f'wider_<setting>_{image_set:.80}.mat, in its folder eval_tools/ground_truth')
-    first, lists, counted = '', None, {}
+    first, lists, marks = '', None, {}
     for setting, path in [('', _path(folder, 'face', image_set)), *paths.items()]:
         if not setting and not os.path.isfile(path):
             continue
@@ -75,8 +85,8 @@ def read_lists(folder: str, image_set: str = USUAL_SET) -> FaceLists:
         elif not _same(lists, _joined(folder, names, faces)):
             raise SniperError(f'{path} tells of other pictures or faces than {first}: take all lists from one place')
         if setting:
-            counted[setting] = _marks(path, content[_COUNTED], names, faces)
-    return lists._replace(counted=counted)
+            marks[setting] = _marks(path, content[_COUNTED], names, faces)
+    return lists._replace(counted=marks)
 
 
 def _path(folder, setting, image_set):

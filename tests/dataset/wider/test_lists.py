@@ -26,6 +26,16 @@ def test_lists(tmp_path, packed):
     assert lists.part([]).faces.shape == (0, 4) and lists.part([1]).starts.tolist() == [0, 0]
 
 
+def test_faces_of_no_size(tmp_path):
+    """They stay: the official program counts them too."""
+    assert not read_lists(write_lists(tmp_path / 'good', FACES)).remarks()
+    flat = dict(FACES, flat={'d': [(1, 1, 9, 9), (5, 5, 0, 20)], 'e': [(3, 3, 9, -2)]})
+    lists = read_lists(write_lists(tmp_path / 'flat', flat))
+    line, = lists.remarks()
+    assert line.startswith('2 faces have no width or height') and line.endswith('as officially: flat/d, flat/e')
+    assert len(lists.faces) == 7
+
+
 def test_where_they_are_found(tmp_path):
     folder = str(tmp_path)
     assert find_lists(folder) == ('', '')
