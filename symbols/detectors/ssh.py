@@ -62,6 +62,12 @@ class Ssh(Detector):
             outputs.append(focus_probabilities(self.focus(features[0])))
         return mx.sym.Group(outputs)
 
+    def variants(self, shapes):
+        """With FocusPixels and without."""
+        heads = ('one class',) if f'{MODULES[0]}@ssh_cls_score_weight' in shapes else ()
+        return [Variant(name, keys=((CLASSES, 2), *switches), heads=heads)
+                for name, switches in (('whole', ()), ('whole_autofocus', ((AUTO_FOCUS, True),)))]
+
     @staticmethod
     def _test_shapes(config, batch, height, width):
         return dict(data=(batch, 3, height, width))
