@@ -21,6 +21,7 @@ from symbols.layers import batch_norm, gaussian, he_normal, relu, to_single
 from symbols.necks.fusion import Fusion
 from symbols.necks.top_down import TopDown
 from symbols.options import AnchorOptions, LossOptions, MiningOptions, TrunkOptions, class_count
+from symbols.variants import AUTO_FOCUS, CLASSES, Variant
 
 TRUNK_BIAS = dict(bias_rate=2.0, bias_decay=1.0)    # biases outside the modules decay too, as in the original
 
@@ -64,6 +65,11 @@ class Ssh(Detector):
     @staticmethod
     def _test_shapes(config, batch, height, width):
         return dict(data=(batch, 3, height, width))
+
+    def variants(self, shapes):
+        """Without and with AutoFocus; all find one class."""
+        one = ((CLASSES, 2),)
+        return [Variant('whole', keys=one), Variant('autofocus', keys=(*one, (AUTO_FOCUS, True)))]
 
     def _features(self, config):
         classes = class_count(config) - 1
