@@ -1,4 +1,4 @@
-"""Weights from PyTorch, safetensors, ONNX or Gluon files -> a parameter file of one of our backbones, or of M2Det.
+"""Weights from PyTorch, safetensors, ONNX, Gluon or Caffe files -> a parameter file of a backbone, of M2Det or of SSH.
 
     python -m lib.weights.convert FILE
 
@@ -9,7 +9,7 @@ import contextlib
 import json
 import logging
 import os
-from typing import List, Optional, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -18,11 +18,11 @@ from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_file, write_temporary
 from lib.utils.processes import limit_threads
 from lib.utils.user_path import user_path
+from lib.weights.conversion import m2det, ssh
 from lib.weights.conversion.architectures import recognise
 from lib.weights.conversion.converted import Converted, FeatureDifference
 from lib.weights.conversion.formats import read_weights
-from lib.weights.conversion.m2det import convert_m2det, is_m2det
-from lib.weights.conversion.verify import compare_features, largest_difference
+from lib.weights.conversion.verify import MOST, compare_features
 from lib.weights.conversion.weight_mapping import PIXEL_MEANS, map_weights, target_of
 from lib.weights.parameter_matching import override
 from lib.weights.params_file import write_arrays
@@ -34,25 +34,33 @@ FOLDER = os.path.join('data', 'pretrained_model')
 DEFAULTS = {'network.STRIDE_IN_1X1': False, 'network.PIXEL_MEANS': list(PIXEL_MEANS)[::-1]}     # of configurations
 
 
+class Family(NamedTuple):
+    """A family of detectors whose files are converted as a whole, and whose backbones have its own input."""
+    name: str
+    network: str    # the detector that they fit
+    has: Callable[[Dict[str, np.ndarray], Optional[str]], bool]
+    convert: Callable[[Dict[str, np.ndarray], str], Converted]
+
+
+FAMILIES = (Family('M2Det', m2det.NETWORK, m2det.is_m2det, m2det.convert_m2det),
+            Family('SSH', ssh.NETWORK, ssh.is_ssh, ssh.convert_ssh))
+
+
 def convert_file(path: str, prefix: Optional[str] = None, network: Optional[str] = None, pixel_means=PIXEL_MEANS,
                  order: Optional[str] = None) -> Tuple[str, List[FeatureDifference]]:
     """Convert `path` and write `<prefix>-0000.params` and its side file -> (prefix, list of FeatureDifference).
 
     network: the detector it must fit, if any. pixel_means: network.PIXEL_MEANS in the order R, G, B. order: 'RGB' or
-    'BGR' where the source's input is known to differ from what is usual; M2Det's files leave no choice of either.
+    'BGR' where the source's input is known to differ from what is usual; M2Det's and SSH's leave no choice of either.
     Nothing is written unless both networks agree. SniperError: broken file, another architecture, features that differ.
     """
     kind, arrays = read_weights(path)
-    if is_m2det(arrays, network):
-        if order or tuple(pixel_means) != PIXEL_MEANS:
-            raise SniperError(f'{path}: M2Det takes blue, green, red minus its own means; leave out --pixel_means and '
-                              '--order')
-        converted = convert_m2det(arrays, path)
-    else:
-        converted = _convert_backbone(arrays, path, network, pixel_means, order)
+    family = next((family for family in FAMILIES if family.has(arrays, network)), None)
+    converted = (_convert_family(family, arrays, path, network, pixel_means, order) if family else
+                 _convert_backbone(arrays, path, network, pixel_means, order))
     logger.info('%s: %s file, %s', path, kind, converted.name)
     for row in converted.rows:
-        logger.info('  %-8s %-20s largest difference %.3g of %.3g (%.1e)', row.feature, row.shape, row.difference,
+        logger.info('  %-12s %-20s largest difference %.3g of %.3g (%.1e)', row.feature, row.shape, row.difference,
                     row.magnitude, row.relative)
     worst = max(converted.rows, key=lambda row: row.relative)
     if not worst.relative <= converted.most or not np.isfinite(worst.magnitude):
@@ -66,6 +74,17 @@ def convert_file(path: str, prefix: Optional[str] = None, network: Optional[str]
     return prefix, converted.rows
 
 
+def _convert_family(family, arrays, path, network, pixel_means, order):
+    """Converted of a Family's file; see convert_file."""
+    if order or tuple(pixel_means) != PIXEL_MEANS:
+        raise SniperError(f'{path}: {family.name} takes blue, green, red minus its own means; leave out --pixel_means '
+                          'and --order')
+    if network not in (None, family.network):
+        get_detector(network)       # an unknown name is refused there
+        raise SniperError(f'{path} is a whole {family.name} and cannot become {network}: it fits {family.network}')
+    return family.convert(arrays, path)
+
+
 def _convert_backbone(arrays, path, network, pixel_means, order):
     """Converted of a backbone in architectures; see convert_file."""
     architecture, arrays = recognise(arrays, path)
@@ -77,7 +96,7 @@ def _convert_backbone(arrays, path, network, pixel_means, order):
     args, auxs = map_weights(architecture, arrays, target, path, pixel_means)
     rows = compare_features(architecture, arrays, target, args, auxs, pixel_means)
     return Converted(architecture.name, target.prefix, args, auxs, target.requires, rows,
-                     largest_difference(architecture), (_use(target),))
+                     MOST, (_use(target),))
 
 
 def _reordered(architecture, order, path):
@@ -106,6 +125,8 @@ def _write(prefix, path, converted):
     arrays = {'arg:' + name: array for name, array in converted.args.items()}
     arrays.update({'aux:' + name: array for name, array in converted.auxs.items()})
     facts = {'converted_from': os.path.basename(path), 'architecture': converted.name, 'requires': converted.requires}
+    if converted.classes:
+        facts['classes'] = converted.classes
     temporary, _ = write_temporary(params_path(prefix, 0), lambda stream: write_arrays(stream, arrays))
     with contextlib.suppress(FileNotFoundError):    # never weights beside another file's requirements
         os.remove(params_path(prefix, 0))
@@ -115,8 +136,9 @@ def _write(prefix, path, converted):
 
 def _use(target):
     if not target.detectors:
-        return f'no detector here has this backbone yet: {type(target.backbone).__name__}' + (
-            "; for M2Det's add --network m2det" if target.prefix == 'vgg16_reducedfc' else '')
+        network = {'vgg16': ssh.NETWORK, 'vgg16_reducedfc': m2det.NETWORK}.get(target.prefix)
+        return f'no detector here has this backbone with such an input: {type(target.backbone).__name__}' + (
+            f'; one has it with its own: --network {network}' if network else '')
     settings = ['network.pretrained {prefix}'] + [override(*pair) for pair in target.requires.items()
                                                     if pair not in DEFAULTS.items()]
     return f'use it with symbol {" or ".join(target.detectors)}, --set {" ".join(settings)}'
@@ -125,7 +147,7 @@ def _use(target):
 def main(argv: Optional[List[str]] = None) -> int:
     """Command line -> exit status."""
     parser = argparse.ArgumentParser(prog='python -m lib.weights.convert', description=__doc__.split('\n')[0])
-    parser.add_argument('file', type=user_path, help='.pth, .safetensors, .onnx, or .params of Gluon')
+    parser.add_argument('file', type=user_path, help='.pth, .safetensors, .onnx, .caffemodel, or .params of Gluon')
     parser.add_argument('--to', type=file_prefix, metavar='PREFIX',
                         help=f'write PREFIX-0000.params (default: {FOLDER}/<network>)')
     parser.add_argument('--network', metavar='NAME', help='refuse unless it fits this detector')

@@ -62,14 +62,20 @@ class Ssh(Detector):
             outputs.append(focus_probabilities(self.focus(features[0])))
         return mx.sym.Group(outputs)
 
+    def variants(self, shapes):
+        """With FocusPixels and without."""
+        heads = ('one class',) if f'{MODULES[0]}@ssh_cls_score_weight' in shapes else ()
+        return [Variant(name, keys=((CLASSES, 2), *switches), heads=heads)
+                for name, switches in (('whole', ()), ('whole_autofocus', ((AUTO_FOCUS, True),)))]
+
     @staticmethod
     def _test_shapes(config, batch, height, width):
         return dict(data=(batch, 3, height, width))
 
     def variants(self, shapes):
-        """Without and with AutoFocus; all find one class."""
-        one = ((CLASSES, 2),)
-        return [Variant('whole', keys=one), Variant('autofocus', keys=(*one, (AUTO_FOCUS, True)))]
+        """With and without AutoFocus."""
+        return [Variant(name, keys=((CLASSES, 2), *((switch, True) for switch in switches)))
+                for name, switches in (('whole', ()), ('autofocus', (AUTO_FOCUS,)))]
 
     def _features(self, config):
         classes = class_count(config) - 1

@@ -59,12 +59,12 @@ def test_our_rendering_of_torchvision_agrees_and_so_does_the_converted_network(n
         found = features[feature].astype(np.float64)
         assert found.sum() == pytest.approx(total, rel=1e-5) and np.linalg.norm(found) == pytest.approx(norm, rel=1e-5)
     target = target_of(architecture)
-    # Without an input BN the border differs a little, but not with the source's own means.
-    cases = [(MEAN, 1e-4)] if name == 'resnet50' else [(MEAN, 1e-3), (architecture.preprocess.mean, 1e-5)]
-    for means, bound in cases:
+    # Without an input BN zeros around the image are our means, which the source is shown there; with its own it has
+    # zeros too.
+    for means in [MEAN] if name == 'resnet50' else [MEAN, architecture.preprocess.mean]:
         args, auxs = map_weights(architecture, arrays, target, 'x', means)
         rows = compare_features(architecture, arrays, target, args, auxs, means)
-        assert max(row.relative for row in rows) < bound
+        assert max(row.relative for row in rows) < 2e-5
 
 
 @pytest.mark.parametrize('name, prefixed, family', [('resnet50_v1', True, 'resnet_v1_50_e2e'),
@@ -73,7 +73,7 @@ def test_our_rendering_of_torchvision_agrees_and_so_does_the_converted_network(n
 def test_gluon(tmp_path, name, prefixed, family):
     path = as_file(tmp_path / 'g.params', gluon_arrays(name, prefixed), 'params')
     prefix, rows = convert.convert_file(path, str(tmp_path / 'out'), family)
-    assert len(rows) in (1, 4) and max(row.relative for row in rows) < 1e-3
+    assert len(rows) in (1, 4) and max(row.relative for row in rows) < 1e-4
     facts = json.loads((tmp_path / 'out-0000.json').read_text())
     assert facts['requires'] == dict({'network.STRIDE_IN_1X1': True} if name.endswith('v1') else {},
                                      **{'network.PIXEL_MEANS': [103.939, 116.779, 123.68]})

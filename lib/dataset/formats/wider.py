@@ -72,24 +72,28 @@ class WiderSource(Source):
         for image_set, path in self._truths.items():
             if wanted in (ALL, image_set) or wanted not in self._truths:    # a list of pictures names that one
                 for said, rows in _entries(path):
-                    yield self._picture(said, list(self._things(rows, said)), image_set)
+                    yield self._picture(said, rows, image_set)
 
-    def _picture(self, said, things, image_set) -> Picture:
+    def _picture(self, said, rows, image_set) -> Picture:
         name = self._name(said, image_set)
         size: Tuple[Optional[float], Optional[float]] = upright_size(self.index.path(name)) or (None, None)
-        return Picture(name, *size, things, (image_set,))
+        return Picture(name, *size, list(self._things(rows, said, size)), (image_set,))
 
     def _name(self, said, image_set):
         folder = f'WIDER_{image_set}'
         return self.index.find(said, folder) or '/'.join([folder, 'images', self.index.name_of(said)])
 
-    def _things(self, rows, said) -> Iterator[Thing]:
+    def _things(self, rows, said, size) -> Iterator[Thing]:
+        """The last pixel of a face is x + width, as the official evaluation counts, one further than elsewhere; but in
+        the picture."""
         for number, row in enumerate(rows, 1):
             if min(row[2:4]) < 1:
                 self.warnings.add('faces have a side below 1 pixel and are left out', f'{said} face {number}')
             else:
-                x, y, width, height = row[:4]
-                yield Thing(FACE, (x, y, width, height), crowd=len(row) > INVALID and row[INVALID] == 1)
+                corner, end = row[:2], [start + side for start, side in zip(row[:2], row[2:4])]
+                sides = [last + (1 if whole is None or last + 1 <= whole else 0) - first
+                         for first, last, whole in zip(corner, end, size)]
+                yield Thing(FACE, (*corner, *sides), crowd=len(row) > INVALID and row[INVALID] == 1)
 
 
 def _by_set(paths, pattern) -> Dict[str, str]:

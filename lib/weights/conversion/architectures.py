@@ -23,6 +23,7 @@ GLUON_NETWORKS = {'resnetv1': ('resnet50_v1', 'resnet101_v1', 'resnet152_v1', 'r
                   'mobilenetv2': ('mobilenet_v2_1_0',), 'vgg': ('vgg16',)}
 IMAGENET_MEAN = tuple(255 * value for value in (0.485, 0.456, 0.406))   # R, G, B
 IMAGENET_STD = tuple(255 * value for value in (0.229, 0.224, 0.225))
+CAFFE_MEAN = (123.68, 116.779, 103.939)
 
 
 class Preprocess(NamedTuple):
@@ -61,9 +62,9 @@ class Architecture(NamedTuple):
     trunk: str = r'features\.'
     unused: str = r'.*\.num_batches_tracked$'
 
-    def unknown(self, names):
-        """Those of the file's `names`, apart from the layers', that such a network has not."""
-        return [name for name in names if re.match(self.trunk, name) and not re.match(self.unused, name)]
+    def is_foreign(self, name):
+        """Whether a `name` of the file that is none of the layers' is of something that such a network has not."""
+        return bool(re.match(self.trunk, name) and not re.match(self.unused, name))
 
 
 def gluon_network(name: str):
@@ -89,6 +90,8 @@ def recognise(arrays: Dict[str, np.ndarray], path: str) -> Tuple[Architecture, D
         return _vgg('VGG-16 with reduced fully connected layers', '%d', True), arrays
     if {'features.0.weight', 'features.28.weight', 'features.28.bias'} <= set(arrays):
         return _vgg('VGG-16', 'features.%d', False), arrays
+    if {'conv1_1.weight', 'conv5_3.weight'} <= set(arrays):
+        return _caffe_vgg(), arrays
     raise SniperError(('{} holds none of the networks that can be converted (ResNet-50 and -101, MobileNetV2, VGG-16; '
                        'docs/weights.md); it has {} arrays: {} ...{}').format(
                       path, len(arrays), ', '.join(list(arrays)[:4])[:200], _hint(arrays)))
@@ -235,6 +238,14 @@ def _gluon_mobilenet():
                       for part, at in (('exp', 0), ('depthwise', 3), ('linear', 6)))
     layers.append(_mobilenet_layer('last-1x1-conv', 'features.20', 'features.21'))
     return Architecture('MobileNetV2 (Gluon)', 'mobilenet_v2', 'gluon', tuple(layers), norm=GLUON_NORM)
+
+
+def _caffe_vgg():
+    """The first release: B, G, R minus means, no division, and every pooling rounds up."""
+    from symbols.backbones.vgg import layer_names
+    return Architecture('VGG-16 (Caffe)', 'vgg16', 'torch', tuple(Layer(name, name) for name in layer_names()),
+                        Preprocess('BGR', CAFFE_MEAN, (1.0, 1.0, 1.0)), trunk='', unused=r'fc\d',
+                        options=(('reduced_fc', False), ('ceil_pools', (1, 2, 3, 4))))
 
 
 def _vgg(name, pattern, reduced_fc):

@@ -1,10 +1,10 @@
 """Caffe's files of weights (`.caffemodel`), read without Caffe and without a package for protocol buffers.
 
-A network is a message with a layer in each field 100 (name 1, blobs 7), or, before 2015, in each field 2 (name 4,
+A network is a message with a layer in each field 100 (name 1, blobs 7), or, in old files, in each field 2 (name 4,
 blobs 6). A blob has its sides in field 7 (a message, sides in field 1) or in the fields 1 to 4, and its numbers in
 field 5 (float32) or 8 (float64), packed into one field or one field a number. Source: reference/more_ssh.md.
 
-The file is mapped and not read: an array is a view of it, and what nobody asks for, the 480 MB of VGG-16's fully
+The file is mapped and not read: an array is a view of it, and what nobody asks for, the 495 MB of VGG-16's fully
 connected layers, stays on the disk. Depths are fixed (network, layer, blob, shape), so nothing recurs.
 """
 import contextlib

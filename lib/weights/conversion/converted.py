@@ -28,7 +28,7 @@ class Converted(NamedTuple):
     name: of the source network; prefix: usual, of the parameter file in data/pretrained_model; args, auxs: float32
     arrays by name; requires: {key: value} that the configuration must have; rows: both networks on one seeded picture;
     most: largest relative difference that counts as the same function; use: lines on what to do with the file, in which
-    {prefix} stands for where it lies.
+    {prefix} stands for where it lies; classes: that a detector tells apart, background first, () if no one says them.
     """
     name: str
     prefix: str
@@ -38,3 +38,4 @@ class Converted(NamedTuple):
     rows: List[FeatureDifference]
     most: float
     use: Tuple[str, ...]
+    classes: Tuple[str, ...] = ()

@@ -13,10 +13,11 @@ from configs.keys import default_values
 from configs.m2det_keys import VGG_BACKBONES
 from lib.utils.errors import SniperError
 from lib.weights.conversion.architectures import IMAGENET_MEAN, IMAGENET_STD
+from lib.weights.conversion.checks import check_arrays, finite, run_network, seeded_picture
 from lib.weights.conversion.converted import Converted, FeatureDifference
 from lib.weights.conversion.m2det_names import original_names, our_name
 from lib.weights.conversion.m2det_reference import backbone_maps, raw_outputs
-from lib.weights.parameter_matching import config_of, match_parameters, override, shortened
+from lib.weights.parameter_matching import config_of, override
 from symbols.registry import get_detector
 
 NETWORK = 'm2det'
@@ -62,9 +63,9 @@ def _detector(arrays, path):
     args = {name: made[name] for name in wanted if name not in symbol.list_auxiliary_states()}
     auxs = {name: made[name] for name in symbol.list_auxiliary_states()}
     size = config.M2DET.input_size
-    data = _picture(size)[:, ::-1] - np.reshape(MEANS, (3, 1, 1))
+    data = seeded_picture(SEED, size, size)[:, ::-1] - np.reshape(MEANS, (3, 1, 1))
     theirs = raw_outputs(arrays, data, config.M2DET.backbone)
-    ours = _run(list(detector.outputs(config)), args, auxs, data)
+    ours = run_network(list(detector.outputs(config)), args, auxs, data)
     rows = [FeatureDifference.between(name, one, other[0]) for name, one, other in zip(('loc', 'conf'), theirs, ours)]
     keys = {key: value for key, value in variant.keys if key.startswith('M2DET.') and key in _SAID}
     return Converted(f'M2Det with {config.M2DET.backbone}, {config.dataset.NUM_CLASSES} classes with background',
@@ -93,7 +94,7 @@ def _backbone(arrays, path):
     _check({key[len(BASE):]: shape for key, shape in wanted.items()},
            {key: shape for key, shape in given.items() if key not in unused}, path, f'{name}, a backbone of M2Det')
     made = {key: _finite(arrays[key[len(BASE):]], key[len(BASE):], path) for key in wanted}
-    picture, border = _picture(SIDE), (0, 0, 0)
+    picture, border = seeded_picture(SEED, SIDE, SIDE), (0, 0, 0)
     data = given_data = picture[:, ::-1] - np.reshape(MEANS, (3, 1, 1))
     if name not in VGG_BACKBONES:
         data = (picture - np.reshape(IMAGENET_MEAN, (3, 1, 1))) / np.reshape(IMAGENET_STD, (3, 1, 1))
@@ -101,7 +102,7 @@ def _backbone(arrays, path):
         _fold_input(made, BASE if f'{BASE}conv1.weight' in made else f'{BASE}layer0.')
     theirs = backbone_maps(arrays, data, name, border=border)
     auxs = {key: made.pop(key) for key in symbol.list_auxiliary_states()}
-    ours = _run(outputs, made, auxs, given_data)
+    ours = run_network(outputs, made, auxs, given_data)
     rows = [FeatureDifference.between(key, one.asnumpy(), other)
             for key, one, other in zip(('shallow', 'deep'), theirs, ours)]
     keys = {'M2DET.backbone': name}
@@ -116,22 +117,11 @@ def _use(text, keys):
 
 
 def _check(wanted, given, path, name):
-    """SniperError that lists what a file lacks, has too much, or in another shape."""
-    match = match_parameters(wanted, given)
-    extra = [entry for entry in match.extra if our_name(entry) is not None]
-    match = match._replace(extra=extra)
-    if not match.complete or extra:
-        raise SniperError('{} looks like {}, but is another network: {}'.format(
-            path, name, match.differences() or f'it has {len(extra)} more ({shortened(extra)})'))
+    check_arrays(wanted, given, path, name, lambda entry: our_name(entry) is not None)
 
 
 def _finite(array, name, path):
-    array = np.asarray(array)
-    if array.dtype.kind not in 'fiu' or not np.isfinite(array).all():
-        raise SniperError(f'{path}: array {name} holds no finite numbers')
-    if name.endswith('running_var') and (array < 0).any():
-        raise SniperError(f'{path}: {name} has negative variances')
-    return np.ascontiguousarray(array, np.float32)
+    return np.ascontiguousarray(finite(array, name, path), np.float32)
 
 
 def _fold_input(made, stem):
@@ -141,17 +131,3 @@ def _fold_input(made, stem):
     shift = (weight * np.reshape(np.subtract(MEANS[::-1], IMAGENET_MEAN), (3, 1, 1))).sum(axis=(1, 2, 3))
     made[f'{stem}conv1.weight'] = np.ascontiguousarray(weight[:, ::-1], np.float32)
     made[f'{stem}bn1.running_mean'] = (made[f'{stem}bn1.running_mean'] - shift).astype(np.float32)
-
-
-def _picture(side):
-    """(1, 3, side, side) R, G, B of 0 to 255."""
-    return np.random.RandomState(SEED).randint(0, 256, (1, 3, side, side)).astype(np.float64)
-
-
-def _run(outputs, args, auxs, data):
-    """Our network's outputs in test mode, NumPy arrays."""
-    from sniper_mxnet import mx
-    executor = mx.sym.Group(outputs).simple_bind(mx.cpu(), grad_req='null', data=data.shape)
-    executor.copy_params_from({name: mx.nd.array(array) for name, array in args.items()},
-                              {name: mx.nd.array(array) for name, array in auxs.items()})
-    return [output.asnumpy() for output in executor.forward(is_train=False, data=mx.nd.array(data))]

@@ -102,10 +102,7 @@ def _residual(net, data, backbone, prefix, border):
     family = next(kind for kind in sorted(GROUPS, key=len, reverse=True) if backbone.startswith(kind))
     excited = f'{prefix}layer1.0.se_module.fc1.weight' in net.arrays
     stem = f'{prefix}layer0.' if excited else prefix
-    pad = net.arrays[f'{stem}conv1.weight'].shape[2] // 2
-    wide = np.tile(np.reshape(border, (3, 1, 1)), (data.shape[2] + 2 * pad, data.shape[3] + 2 * pad))[None]
-    wide[:, :, pad:-pad, pad:-pad] = data
-    data = net.nd.relu(net.norm(net.conv(net.nd.array(wide), f'{stem}conv1', stride=2), f'{stem}bn1'))
+    data = net.nd.relu(net.norm(net.first_conv(data, f'{stem}conv1', border, stride=2), f'{stem}bn1'))
     for number in (2, 3):
         if f'{stem}conv{number}.weight' in net.arrays:
             data = net.nd.relu(net.norm(net.conv(data, f'{stem}conv{number}', pad=1), f'{stem}bn{number}'))

@@ -28,3 +28,16 @@ class TorchLayers:
     def pool(self, data, kernel, stride, pad=0, ceil=False):
         return self.nd.Pooling(data, kernel=(kernel, kernel), stride=(stride, stride), pad=(pad, pad), pool_type='max',
                                pooling_convention='full' if ceil else 'valid')
+
+    def first_conv(self, data, name, border, stride=1):
+        """A convolution of the picture `data` (1, 3, H, W), NumPy, with `border` around it, a number a channel."""
+        wide = with_border(data, self.arrays[name + '.weight'].shape[2] // 2, border)
+        return self.conv(self.nd.array(wide), name, stride=stride)
+
+
+def with_border(data, pad, border):
+    """A picture (1, 3, H, W), NumPy, with `pad` more pixels on each side, which are `border`, a number a channel."""
+    border = np.reshape(np.asarray(border, np.float64), (3, 1, 1))
+    wide = np.tile(border, (data.shape[2] + 2 * pad, data.shape[3] + 2 * pad))[None]
+    wide[:, :, pad:-pad, pad:-pad] = data
+    return wide

@@ -5,62 +5,66 @@ without a look at the mapping in `architectures`: layers are found by the names 
 are MXNet's own. Stage 4 of a ResNet keeps the stride of stage 3 and is dilated by 2 instead, as it is in our detectors;
 with zero offsets our deformable convolutions are plain ones.
 """
-from typing import Dict, List
+from typing import Dict, List, Sequence
 
 import numpy as np
 
 from lib.weights.conversion.architectures import Architecture, gluon_network
+from lib.weights.conversion.checks import run_network, seeded_picture
 from lib.weights.conversion.converted import FeatureDifference
-from lib.weights.conversion.torch_layers import TorchLayers
+from lib.weights.conversion.torch_layers import TorchLayers, with_border
 from lib.weights.conversion.weight_mapping import Target, backbone_outputs
 
 SEED, SIDE = 20180523, 96
-EXACT = 1e-4        # of the largest magnitude: float32 through a hundred layers
-FOLDED = 1e-3       # where the input's normalisation is folded into a convolution with padding
+MOST = 1e-4         # of the largest magnitude that counts as the same function: float32 through a hundred layers
 DILATE = 2          # of stage 4
 
 
 def compare_features(architecture: Architecture, arrays, target: Target, args, auxs, pixel_means,
                      seed: int = SEED) -> List[FeatureDifference]:
-    """Both networks on one seeded image -> list of FeatureDifference. arrays: the source's; args, auxs: ours."""
+    """Both networks on one seeded image -> list of FeatureDifference. arrays: the source's; args, auxs: ours.
+
+    Without an input BatchNorm zeros around our image stand for our means, which the source is shown around its own.
+    """
     from sniper_mxnet import mx
-    image = np.random.RandomState(seed).randint(0, 256, (1, 3, SIDE, SIDE)).astype(np.float64)
-    theirs = reference_features(architecture, arrays, image)
+    image = seeded_picture(seed, SIDE, SIDE)
+    theirs = reference_features(architecture, arrays, image, _border(architecture, pixel_means))
     outputs = backbone_outputs(target, architecture)
     names = sorted(theirs)
-    symbol = mx.sym.Group([mx.sym.identity(outputs[name]) for name in names])
-    executor = symbol.simple_bind(mx.cpu(), grad_req='null', data=image.shape)
-    for name, array in executor.arg_dict.items():
-        if name != 'data':
-            array[:] = args.get(name, 0)        # 0: offsets of deformable convolutions
-    for name, array in executor.aux_dict.items():
-        array[:] = auxs[name]
-    data = image - np.reshape(pixel_means, (3, 1, 1))
-    ours = executor.forward(is_train=False, data=mx.nd.array(data.astype(np.float32)))
-    return [FeatureDifference.between(name, theirs[name], array.asnumpy()) for name, array in zip(names, ours)]
+    data = (image - np.reshape(pixel_means, (3, 1, 1)))[:, ::-1 if target.order == 'BGR' else 1]
+    # What is not among args are offsets of deformable convolutions, which are zeros.
+    ours = run_network([mx.sym.identity(outputs[name]) for name in names], args, auxs, data)
+    return [FeatureDifference.between(name, theirs[name], array) for name, array in zip(names, ours)]
 
 
-def largest_difference(architecture: Architecture) -> float:
-    """Largest relative difference that counts as the same function."""
-    return EXACT if architecture.family.startswith('resnet') else FOLDED
+def _border(architecture, pixel_means):
+    """What the source sees where our first convolution has zeros around the picture, R, G, B: our means, as it wants
+    them. An input BatchNorm in front of ours makes them the zeros of the source."""
+    if architecture.family.startswith('resnet'):
+        return np.zeros(3)
+    return np.subtract(pixel_means, architecture.preprocess.mean) / architecture.preprocess.std
 
 
-def reference_features(architecture: Architecture, arrays, image: np.ndarray) -> Dict[str, np.ndarray]:
-    """Features of `image` (1, 3, H, W), R, G, B of 0 to 255 -> {our name of the feature: NumPy array}."""
+def reference_features(architecture: Architecture, arrays, image: np.ndarray, border: Sequence[float] = (0, 0, 0)
+                       ) -> Dict[str, np.ndarray]:
+    """Features of `image` (1, 3, H, W), R, G, B of 0 to 255 -> {our name of the feature: NumPy array}.
+
+    border: what is around the normalised image, R, G, B; Gluon's ResNets have zeros.
+    """
     wanted = architecture.preprocess
     data = (image - np.reshape(wanted.mean, (3, 1, 1))) / np.reshape(wanted.std, (3, 1, 1))
-    data = (data if wanted.order == 'RGB' else data[:, ::-1]).astype(np.float32)
+    if wanted.order == 'BGR':
+        data, border = data[:, ::-1], border[::-1]
     if architecture.layout == 'gluon':
-        return _gluon(architecture, arrays, data)
+        return _gluon(architecture, arrays, data, border)
     net = TorchLayers(arrays)
-    data = net.nd.array(data)
     features = {'resnet_v1': _torch_resnet, 'mobilenet_v2': _torch_mobilenet, 'vgg16': _torch_vgg}[architecture.family](
-        net, data, architecture)
+        net, data, architecture, border)
     return {name: feature.asnumpy() for name, feature in features.items()}
 
 
-def _torch_resnet(net, data, _):
-    data = net.nd.relu(net.norm(net.conv(data, 'conv1', stride=2, pad=3), 'bn1'))
+def _torch_resnet(net, data, _, border):
+    data = net.nd.relu(net.norm(net.first_conv(data, 'conv1', border, stride=2), 'bn1'))
     data = net.pool(data, 3, 2, 1)
     features = {}
     for stage in (1, 2, 3, 4):
@@ -80,12 +84,12 @@ def _torch_resnet(net, data, _):
     return features
 
 
-def _torch_mobilenet(net, data, _):
+def _torch_mobilenet(net, data, _, border):
     def layer(data, conv, norm, active=True, **settings):
         data = net.norm(net.conv(data, conv, **settings), norm)
         return net.nd.clip(data, 0, 6) if active else data
 
-    data = layer(data, 'features.0.0', 'features.0.1', stride=2, pad=1)
+    data = net.nd.clip(net.norm(net.first_conv(data, 'features.0.0', border, stride=2), 'features.0.1'), 0, 6)
     for block in range(1, 18):
         name, body = f'features.{block}.conv.', data
         widens = name + '3.weight' in net.arrays        # conv.2 is a convolution then, conv.3 its BN
@@ -99,17 +103,19 @@ def _torch_mobilenet(net, data, _):
     return {'last': layer(data, 'features.18.0', 'features.18.1')}
 
 
-def _torch_vgg(net, data, architecture):
-    reduced = dict(architecture.options)['reduced_fc']
-    pattern, place, features = '%d' if reduced else 'features.%d', 0, {}
+def _torch_vgg(net, data, architecture, border):
+    reduced, caffe = dict(architecture.options)['reduced_fc'], 'conv1_1.weight' in net.arrays
+    pattern = '%d' if reduced else 'features.%d'
+    place, features = 0, {}
     for block, count in enumerate((2, 2, 3, 3, 3), start=1):
-        for _ in range(count):
-            data = net.nd.relu(net.conv(data, pattern % place, pad=1))
+        for number in range(1, count + 1):
+            name = f'conv{block}_{number}' if caffe else pattern % place
+            data = net.nd.relu(net.conv(data, name, pad=1) if place else net.first_conv(data, name, border))
             place += 2
         if block > 2:
             features[f'conv{block}_3'] = data
         if block < 5:
-            data = net.pool(data, 2, 2, ceil=reduced and block == 3)
+            data = net.pool(data, 2, 2, ceil=caffe or (reduced and block == 3))
         place += 1
     if reduced:
         data = net.pool(data, 3, 1, 1)
@@ -118,7 +124,7 @@ def _torch_vgg(net, data, architecture):
     return features
 
 
-def _gluon(architecture, arrays, data):
+def _gluon(architecture, arrays, data, border):
     """MXNet's own network with the file's arrays; its stages' outputs."""
     from sniper_mxnet import mx
     name = {'resnet_v1': 'resnet%d_v1', 'resnet_v2': 'resnet%d_v2'}.get(architecture.family)
@@ -129,7 +135,8 @@ def _gluon(architecture, arrays, data):
             parameter.set_data(mx.nd.array(np.asarray(arrays[place], np.float32)))
     parts = list(network.features._children.values())
     if not name:
-        data = mx.nd.array(data)
+        parts[0]._kwargs['pad'] = (0, 0)
+        data = mx.nd.array(with_border(data, 1, border))
         for part in parts[:-1]:     # without the global pooling
             data = part(data)
         return {'last': data.asnumpy()}

@@ -1,16 +1,16 @@
 """Arrays of a source network -> arrays of our backbone that compute the same features.
 
-Our input is R, G, B minus `pixel_means`, undivided. What the source wants instead goes into the input BatchNorm
-`bn_data` of the ResNets, exactly; in networks without one it is folded into the first convolution, which is exact but
-for the padding of its border (the padded value is our mean in place of theirs: 0.005 of 255 for ImageNet's means).
+Our input is R, G, B, or as the target says, minus `pixel_means`, undivided. What the source wants instead goes into the
+input BatchNorm `bn_data` of the ResNets, exactly; in networks without one it is folded into the first convolution,
+which is exact but for the padding of its border (the padded value is our mean in place of theirs: 0.005 of 255 for
+ImageNet's means).
 """
 from typing import Any, Dict, NamedTuple, Tuple
 
 import numpy as np
 
-from lib.utils.errors import SniperError
 from lib.weights.conversion.architectures import Architecture
-from lib.weights.parameter_matching import match_parameters, shortened
+from lib.weights.conversion.checks import check_arrays, finite
 from symbols.registry import detector_names, get_detector
 
 SIDE = 64       # of the input for which shapes are inferred
@@ -24,6 +24,7 @@ class Target(NamedTuple):
     requires: dict
     prefix: str         # of the parameter file in data/pretrained_model
     norm_eps: float
+    order: str = 'RGB'  # of the planes that the detectors give it
 
 
 def target_of(architecture: Architecture, pixel_means=PIXEL_MEANS) -> Target:
@@ -114,12 +115,8 @@ def _check_arrays(architecture, arrays, shapes, path):
         if layer.our_norm:
             wanted.update({f'{layer.source_norm}.{name}': shapes[f'{layer.our_norm}_gamma']
                            for name in architecture.norm})
-    match = match_parameters(wanted, {name: np.shape(array) for name, array in arrays.items()})
-    match = match._replace(extra=architecture.unknown(match.extra))
-    if not match.complete or match.extra:
-        raise SniperError('{} looks like a {}, but is another network: {}'.format(
-            path, architecture.name, match.differences()
-            or f'it has {len(match.extra)} more ({shortened(match.extra)})'))
+    check_arrays(wanted, {name: np.shape(array) for name, array in arrays.items()}, path, f'a {architecture.name}',
+                 architecture.is_foreign)
 
 
 class _Source:
@@ -129,10 +126,7 @@ class _Source:
         self.arrays, self.path = arrays, path
 
     def take(self, name):
-        array = np.asarray(self.arrays[name])
-        if array.dtype.kind not in 'fiu' or not np.isfinite(array).all():
-            raise SniperError(f'{self.path}: array {name} holds no finite numbers')
-        return array.astype(np.float64)
+        return finite(self.arrays[name], name, self.path).astype(np.float64)
 
     def take_if_there(self, name):
         return self.take(name) if name in self.arrays else None
@@ -141,8 +135,6 @@ class _Source:
 def _norm(made, layer, architecture, source, eps):
     """A BatchNorm; another eps is made up for in gamma, exactly."""
     gamma, beta, mean, var = [source.take(f'{layer.source_norm}.{name}') for name in architecture.norm]
-    if (var < 0).any():
-        raise SniperError(f'{source.path}: {layer.source_norm} has negative variances')
     if layer.our_norm == 'bn_data':     # gamma is fixed to 1 there and here
         gamma = np.ones_like(gamma)
     elif eps != architecture.eps:
@@ -161,7 +153,7 @@ def _identity(made, layer, before, eps):
 
 
 def _normalise_input(made, architecture, target, means):
-    """Make up for what the source wants of its input: (x + means - mean) / std instead of x, in R, G, B."""
+    """Make up for what the source wants of its input: (x + means - mean) / std instead of x; all in R, G, B."""
     wanted = architecture.preprocess
     mean, std = np.array(wanted.mean), np.array(wanted.std)
     if architecture.family.startswith('resnet'):
@@ -180,7 +172,7 @@ def _normalise_input(made, architecture, target, means):
         weight = weight[:, ::-1]
     weight = weight / std[:, None, None]
     shift = (weight * (means - mean)[:, None, None]).sum(axis=(1, 2, 3))
-    made[first.ours + '_weight'] = weight
+    made[first.ours + '_weight'] = weight[:, ::-1] if target.order == 'BGR' else weight
     if first.our_norm:
         made[first.our_norm + '_moving_mean'] = made[first.our_norm + '_moving_mean'] - shift
     else:

@@ -153,11 +153,11 @@ def bare_csv(root):
 
 
 def wider_text(stems=SIZES):
-    """All objects as faces; newer files have a line of zeros where there is none."""
+    """All objects as faces, whose last pixel is x + w; newer files have a line of zeros where there is none."""
     lines = []
     for stem in stems:
         lines += [f'0--Parade/{stem}.png', str(len(BOXES[stem]))]
-        lines += [f'{x} {y} {w} {h} 0 0 0 0 0 0 ' for _, x, y, w, h in BOXES[stem]] or ['0 0 0 0 0 0 0 0 0 0 ']
+        lines += [f'{x} {y} {w - 1} {h - 1} 0 0 0 0 0 0 ' for _, x, y, w, h in BOXES[stem]] or ['0 0 0 0 0 0 0 0 0 0 ']
     return '\n'.join(lines)
 
 

@@ -33,7 +33,7 @@ def test_both_forms(tmp_path, text, caplog):
     records = list(dataset.roidb())
     assert [os.path.basename(record['image']) for record in records] == ['a.png', 'd.png', 'b.png']
     assert [(record['width'], record['height']) for record in records] == [(96, 64), (77, 50), (65, 97)]
-    assert [record['boxes'].tolist() for record in records] == [[[5, 6, 34, 45]], [], [[1, 1, 9, 9]]]
+    assert [record['boxes'].tolist() for record in records] == [[[5, 6, 35, 46]], [], [[1, 1, 10, 10]]]
     assert '1 faces have a side below 1 pixel and are left out (annotation 0--Parade/a.png face 2)' in caplog.text
     np.testing.assert_array_equal(dataset.truth().ignored, [False, True, False])
     test = get_dataset('wider', 'test', folder, folder)
