@@ -56,8 +56,8 @@ def in_own_process(config, args) -> dict:
 
 
 def measure(name: str, height: int, width: int, overrides=()) -> dict:
-    """seconds of a call of lib.api's Detector on a picture in memory, its network being made already; gigabytes: peak of
-    the process; sizes: of the network's inputs, height x width."""
+    """seconds of a call of lib.api's Detector on a picture in memory, its network made before; gigabytes: peak of the
+    process; sizes: of the network's inputs, height x width."""
     from lib.api import Detector
     from lib.utils.processes import peak_memory
     with tempfile.TemporaryDirectory() as folder:

@@ -55,11 +55,11 @@ def score(lists: FaceLists, found: Found) -> Dict[str, Scores]:
 
 
 def wider_ap(faces: Sequence, counted: Sequence, detections: Sequence) -> Tuple[float, np.ndarray]:
-    """Average precision of one setting -> (AP, NO_FACES where no face counts; curve (1000, 2) int64: detections from each
-    of THRESHOLDS on, and the faces that these find).
+    """Average precision of one setting -> (AP, NO_FACES where no face counts; curve (1000, 2) int64: detections from
+    each of THRESHOLDS on, and the faces that these find).
 
-    An entry a picture: faces (F, 4) x, y, width, height; counted: those that count, (F,) bool or their numbers from 1 as
-    the official lists have them, the others are ignored; detections (D, 5) x, y, width, height, score. ValueError:
+    An entry a picture: faces (F, 4) x, y, width, height; counted: those that count, (F,) bool or their numbers from 1
+    as the official lists have them, the others are ignored; detections (D, 5) x, y, width, height, score. ValueError:
     they do not fit each other.
     """
     faces = [np.asarray(rows, np.float64).reshape(-1, 4) for rows in faces]
