@@ -72,11 +72,6 @@ class Ssh(Detector):
     def _test_shapes(config, batch, height, width):
         return dict(data=(batch, 3, height, width))
 
-    def variants(self, shapes):
-        """With and without AutoFocus."""
-        return [Variant(name, keys=((CLASSES, 2), *((switch, True) for switch in switches)))
-                for name, switches in (('whole', ()), ('autofocus', (AUTO_FOCUS,)))]
-
     def _features(self, config):
         classes = class_count(config) - 1
         if classes != 1:

@@ -94,4 +94,4 @@ def test_a_network_that_finds_one_class_is_told_from_the_rest(focus):
     symbol, inputs = detector.symbol(config, 'test'), detector.input_shapes(config, 1, 64, 64, 'test')
     shapes = dict(zip(symbol.list_arguments(), symbol.infer_shape(**inputs)[0]))
     found = match_network('ssh_tiny', {name: shape for name, shape in shapes.items() if name not in inputs})[focus]
-    assert found.variant.name == ('autofocus' if focus else 'whole') and not found.extra
+    assert found.variant.name == ('whole_autofocus' if focus else 'whole') and not found.extra
