@@ -8,7 +8,7 @@ set -euo pipefail
 
 bash "$ROOT/scripts/setup.sh" --quiet
 # Users need these for conversion alone; the tests, for what is tested of it, and to run side by side.
-"$PY" -c 'import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ("onnx", "safetensors", "xdist"))))' ||
+"$PY" -c 'import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ("onnx", "safetensors", "scipy", "xdist"))))' ||
     logged "installing the packages of requirements-optional.txt failed" \
         "$PY" -m pip install --disable-pip-version-check --no-input -r "$ROOT/requirements-optional.txt"
 cd "$ROOT"

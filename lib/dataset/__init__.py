@@ -3,7 +3,8 @@
     dataset = get_dataset('coco', 'val2017', './data', './data/coco')
     dataset.classes, dataset.roidb(), dataset.evaluate(detections, results_dir)
 
-`load_training_roidb(config)` and `load_test_dataset(config)` do what the two command lines need.
+`load_training_roidb(config)` and `load_test_dataset(config)` do what the two command lines need; `wider_ap` is WIDER
+FACE's average precision of arrays.
 
     base.py, registry.py       the interface of a data set; the list of those there are
     coco*.py, pascal_voc.py, voc_*.py, synthetic/   one format each: annotation files, result files, scores
@@ -19,5 +20,6 @@
 """
 from lib.dataset.loading import load_test_dataset, load_training_roidb
 from lib.dataset.registry import DATASETS, get_dataset
+from lib.dataset.wider.scoring import wider_ap
 
-__all__ = ['DATASETS', 'get_dataset', 'load_test_dataset', 'load_training_roidb']
+__all__ = ['DATASETS', 'get_dataset', 'load_test_dataset', 'load_training_roidb', 'wider_ap']

@@ -15,6 +15,7 @@ DATASETS = {
     'cvat': 'lib.dataset.formats.cvat:CvatDataset',
     'labelme': 'lib.dataset.formats.labelme:LabelmeDataset',
     'wider': 'lib.dataset.formats.wider:WiderDataset',
+    'wider_face': 'lib.dataset.formats.wider:WiderDataset',     # its whole name
     'yolo': 'lib.dataset.formats.yolo:YoloDataset',
     'synthetic': 'lib.dataset.synthetic:SyntheticDataset',
 }

@@ -81,3 +81,17 @@ def test_gluon_file_and_no_file(tmp_path):
     assert 'lib.weights.convert ' in list(inspect(str(tmp_path / 'g.params')))[-1]
     with pytest.raises(SniperError, match='gone.params'):
         list(inspect(str(tmp_path / 'gone.params')))
+
+
+@pytest.mark.parametrize('focus', [False, True])
+def test_a_network_that_finds_one_class_is_told_from_the_rest(focus):
+    """It is asked about files of many classes too, which are others'."""
+    from lib.weights.parameter_matching import config_of, match_network
+    from symbols import get_detector
+    assert not match_network('ssh_tiny', {'cls_score_weight': (21, 1024)})[0].whole.complete
+    detector = get_detector('ssh_tiny')
+    config = config_of('ssh_tiny', detector.variants({})[focus])
+    symbol, inputs = detector.symbol(config, 'test'), detector.input_shapes(config, 1, 64, 64, 'test')
+    shapes = dict(zip(symbol.list_arguments(), symbol.infer_shape(**inputs)[0]))
+    found = match_network('ssh_tiny', {name: shape for name, shape in shapes.items() if name not in inputs})[focus]
+    assert found.variant.name == ('autofocus' if focus else 'whole') and not found.extra

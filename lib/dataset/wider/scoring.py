@@ -2,7 +2,7 @@
 
 Source: reference/other_detectors.md C ("Official AP"), more_ssh.md ("Evaluator remarks").
 """
-from typing import Dict, NamedTuple, Tuple
+from typing import Dict, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -52,6 +52,43 @@ def score(lists: FaceLists, found: Found) -> Dict[str, Scores]:
     face = hit_faces(lists, picture, found.box[order])
     among_faces = np.diff(lists.starts)[picture] > 0
     return {setting: _of_setting(counted, face, among_faces, level) for setting, counted in lists.counted.items()}
+
+
+def wider_ap(faces: Sequence, counted: Sequence, detections: Sequence) -> Tuple[float, np.ndarray]:
+    """Average precision of one setting -> (AP, NO_FACES where no face counts; curve (1000, 2) int64: detections from
+    each of THRESHOLDS on, and the faces that these find).
+
+    An entry a picture: faces (F, 4) x, y, width, height; counted: those that count, (F,) bool or their numbers from 1
+    as the official lists have them, the others are ignored; detections (D, 5) x, y, width, height, score. ValueError:
+    they do not fit each other.
+    """
+    faces = [np.asarray(rows, np.float64).reshape(-1, 4) for rows in faces]
+    rows = [np.asarray(found, np.float64).reshape(-1, 5) for found in detections]
+    if not len(faces) == len(counted) == len(rows):
+        raise ValueError(f'faces are given of {len(faces)} pictures, those that count of {len(counted)}, detections of '
+                         f'{len(rows)}')
+    marks = [_marks(of_picture, len(boxes)) for of_picture, boxes in zip(counted, faces)]
+    lists = FaceLists('', tuple(map(str, range(len(faces)))), np.cumsum([0] + [len(boxes) for boxes in faces]),
+                      np.concatenate([np.zeros((0, 4))] + faces), {'': np.concatenate([np.zeros(0, bool)] + marks)})
+    stacked = np.concatenate([np.zeros((0, 5))] + rows)
+    picture = np.repeat(np.arange(len(rows)), [len(found) for found in rows])
+    scores = score(lists, Found(picture, stacked[:, :4], stacked[:, 4]))['']
+    return scores.ap, np.column_stack([scores.kept, scores.right])
+
+
+def _marks(counted, number) -> np.ndarray:
+    """(number,) bool: which faces of a picture count."""
+    counted = np.asarray(counted).reshape(-1)
+    if counted.dtype == bool:
+        if len(counted) != number:
+            raise ValueError(f'{len(counted)} marks for {number} faces')
+        return counted
+    places = counted.astype(np.int64)
+    if len(places) and not 1 <= places.min() <= places.max() <= number:
+        raise ValueError(f'faces that count have the numbers {places.min()} to {places.max()}, there are 1 to {number}')
+    marks = np.zeros(number, bool)
+    marks[places - 1] = True
+    return marks
 
 
 def normalised(scores: np.ndarray) -> np.ndarray:

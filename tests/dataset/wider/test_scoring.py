@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from lib.dataset.wider.lists import SETTINGS, find_lists, read_lists
-from lib.dataset.wider.scoring import NO_FACES, Found, score
+from lib.dataset.wider.scoring import NO_FACES, Found, score, wider_ap
 from tests.dataset.wider.made_up import random_faces, random_found, write_lists
 from tests.golden import golden_file, real_data
 
@@ -149,3 +149,23 @@ def test_a_side_is_a_pixel_longer_than_it_says(tmp_path):
     assert flat.right[-1] == 1
     inside_out = made(tmp_path / 'inside_out', [(0, 0, 0, -5, -5, 0.5), (0, 0, 0, -1, -1, 0.4)], faces=[(0, 0, 9, 9)])
     assert inside_out['hard'].kept[-1] == 2 and inside_out['hard'].right[-1] == 0
+
+
+def test_arrays_alone():
+    """The same figures from a list of arrays a picture, with marks or with numbers from 1."""
+    lists = real_lists()
+    values, found = recorded(lists)
+    faces = np.split(lists.faces, lists.starts[1:-1])
+    rows = np.column_stack([found.box, found.score])
+    detections = [rows[found.picture == number] for number in range(len(faces))]
+    for setting in ('easy', 'medium', 'hard'):
+        marks = np.split(lists.counted[setting], lists.starts[1:-1])
+        for counted in (marks, [1 + np.flatnonzero(of_picture) for of_picture in marks]):
+            ap, curve = wider_ap(faces, counted, detections)
+            assert ap == pytest.approx(float(values[f'faces_mask/{setting}_ap']), abs=1e-6)
+            np.testing.assert_array_equal(curve, values[f'faces_mask/{setting}_curve'])
+    assert wider_ap([], [], [])[0] == wider_ap([[[1, 1, 5, 5]]], [[]], [[]])[0] == -1
+    assert wider_ap([[[1, 1, 9, 9]]], [[1]], [[[1, 1, 9, 9, 0.5]]])[0] == 1
+    for wrong in (([[[1, 1, 5, 5]]], [[2]], [[]]), ([[[1, 1, 5, 5]]], [[True, True]], [[]]), ([[]], [[]], [])):
+        with pytest.raises(ValueError):
+            wider_ap(*wrong)
