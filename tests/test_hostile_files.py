@@ -11,7 +11,8 @@ from tests.conftest import ROOT
 from tests.utils.test_archive import BAD as BAD_ARCHIVES
 from tests.utils.test_npz import BAD as BAD_NPZ
 from tests.weights.conversion import torch_pickle
-from tests.weights.conversion.test_caffe_file import BAD as BAD_CAFFE
+from tests.weights.conversion.caffe_sources import layer
+from tests.weights.conversion.test_caffe_file import BAD as BAD_CAFFE, crumbs
 from tests.weights.conversion.test_formats import BAD_ONNX, BAD_SAFETENSORS, varint
 from tests.weights.conversion.test_torch_file import BAD as BAD_TORCH, Evil
 from tests.weights.test_params_file import one_array
@@ -72,6 +73,7 @@ def hostile_files():
     files.update({'weights-safetensors ' + name: content for name, content in BAD_SAFETENSORS.items()})
     files.update({'weights-onnx ' + name: content for name, content in BAD_ONNX.items()})
     files.update({f'weights-caffe {name}.caffemodel': content for name, content in BAD_CAFFE.items()})
+    files['weights-caffe crumbs.caffemodel'] = layer('a', [crumbs(100000)])
     files['weights-onnx a million tensors'] = b'\x3a' + varint(4 << 20) + b'\x2a\x02\x10\x01' * (1 << 20)
     files.update({'archive-' + name: content for name, (content, _) in BAD_ARCHIVES.items()})
     files.update({'npz-' + name: content for name, content in BAD_NPZ.items()})

@@ -29,13 +29,15 @@ TRUNK_BIAS = dict(bias_rate=2.0, bias_decay=1.0)    # biases outside the modules
 class Ssh(Detector):
     """features(data, TrunkOptions) -> the three modules' Features in float32, finest first. channels: X of each module.
     hidden_init: makes the initialiser of the modules' hidden layers. focus: FocusHead, on the finest feature, in the
-    graphs with TRAIN.AUTO_FOCUS and TEST.AUTO_FOCUS."""
+    graphs with TRAIN.AUTO_FOCUS and TEST.AUTO_FOCUS. backbone: what public ImageNet weights can be converted for, None
+    if lib.weights.conversion has its own way for this detector."""
 
-    def __init__(self, features, channels, hidden_init=gaussian, focus=FocusHead()):
+    def __init__(self, features, channels, hidden_init=gaussian, focus=FocusHead(), backbone=None):
         self.features = features
         self.channels = channels
         self.hidden_init = hidden_init
         self.focus = focus
+        self.backbone = backbone
 
     def train_symbol(self, config):
         """Inputs data (B, 3, S, S), im_info (B, 3); gt_boxes (B, G, 5), [AutoFocus: scale_label (B, h*w)].
@@ -61,12 +63,6 @@ class Ssh(Detector):
         if config.TEST.AUTO_FOCUS:
             outputs.append(focus_probabilities(self.focus(features[0])))
         return mx.sym.Group(outputs)
-
-    def variants(self, shapes):
-        """With FocusPixels and without."""
-        heads = ('one class',) if f'{MODULES[0]}@ssh_cls_score_weight' in shapes else ()
-        return [Variant(name, keys=((CLASSES, 2), *switches), heads=heads)
-                for name, switches in (('whole', ()), ('whole_autofocus', ((AUTO_FOCUS, True),)))]
 
     @staticmethod
     def _test_shapes(config, batch, height, width):
@@ -108,7 +104,7 @@ def vgg16_features(data, options):
 
 
 def _res50():
-    return Ssh(res50_features, (256, 256, 256))
+    return Ssh(res50_features, (256, 256, 256), backbone=ResNet(50))
 
 
 def res50_features(data, options):

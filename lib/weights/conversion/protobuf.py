@@ -55,6 +55,8 @@ def read_field(content, at: int, end: int) -> Field:
 
 def read_varint(content, at: int, end: int) -> Tuple[int, int]:
     """(number, where it ends), unsigned, 64 bits. Broken if it is cut off or does not end."""
+    if at < end and content[at] < 128:      # most
+        return content[at], at + 1
     value = 0
     for shift in range(0, 70, 7):
         if at >= end:

@@ -10,9 +10,11 @@ from lib.utils.errors import SniperError
 from lib.weights import convert
 from lib.weights.conversion import ssh
 from lib.weights.conversion.architectures import IMAGENET_MEAN, IMAGENET_STD
+from lib.weights.conversion.weight_mapping import detectors_on
 from lib.weights.parameter_matching import config_of, match_network
 from lib.weights.params_file import read_arrays
 from symbols import get_detector
+from symbols.backbones.resnet import ResNet
 from symbols.backbones.vgg import layer_names, layer_places
 from tests.golden import reference_file
 from tests.weights.conversion.caffe_sources import blob, layer, network
@@ -169,3 +171,7 @@ def test_what_does_not_go_together(tmp_path):
     reduced = zeros({f'{place}.weight': (1,) for place in (0, 28, 33)})
     with pytest.raises(SniperError, match='reduced fully connected layers; ssh_vgg16 is a whole SSH, or begins with a'):
         ssh.convert_ssh(reduced, 'x')
+
+
+def test_the_residual_one_begins_with_weights_that_others_begin_with():
+    assert detectors_on(ResNet(50)) == ('resnet_mx_50_e2e', 'ssh_res50')
