@@ -49,7 +49,7 @@ def in_own_process(config, args) -> dict:
     """Figures of a way; ends the program with the message of a process that fails."""
     command = [sys.executable, '-m', 'benchmarks.ssh_picture', '--one', config, '--height', str(args.height), '--width',
                str(args.width), '--set', *args.overrides]
-    done = subprocess.run(command, stdout=subprocess.PIPE, universal_newlines=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(f'this command failed with status {done.returncode}: {" ".join(command)}')
     return json.loads(done.stdout.splitlines()[-1])

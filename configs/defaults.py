@@ -352,8 +352,6 @@ SSH = {
                           'graph schedule', FLOATS, low=0),
     'hard_mining': key(True, 'training looks at the anchors that the network gets wrong; False = at any', 'graph '
                        'schedule'),
-    'box_weight': key(1.0, 'factor on the loss of boxes, which is divided by all anchors that count, as the classes\' is',
-                      'graph schedule', FLOAT, above=0, high=10000),
     'modules': key([1, 2, 3], 'detection modules that a test looks at, 1 = the finest', 'graph detections', INTS),
     'left_out': key([3], 'those that the largest of several TEST.SCALES leaves out', 'detections', INTS),
     'order': key('BGR', "planes of the input; 'RGB' for backbones that were trained so", 'pixels detections schedule',

@@ -21,7 +21,6 @@ from symbols.layers import batch_norm, gaussian, he_normal, relu, to_single
 from symbols.necks.fusion import Fusion
 from symbols.necks.top_down import TopDown
 from symbols.options import AnchorOptions, LossOptions, MiningOptions, TrunkOptions, class_count
-from symbols.variants import AUTO_FOCUS, CLASSES, Variant
 
 TRUNK_BIAS = dict(bias_rate=2.0, bias_decay=1.0)    # biases outside the modules decay too, as in the original
 

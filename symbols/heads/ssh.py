@@ -79,7 +79,7 @@ def module_losses(module, gt_boxes, im_info, anchors, mining, losses):
                                 **losses.of_labels(losses.rpn_batch, anchors.count * losses.cells))
     distance = mx.sym.smooth_l1(module.deltas - box_target, scalar=SIGMA, name=f'{module.name}_distance')
     box_loss = mx.sym.MakeLoss(box_weight * distance, name=f'{module.name}_bbox_loss',
-                               grad_scale=mining.box_weight * losses.scale / losses.batch_images)
+                               grad_scale=losses.scale / losses.batch_images)
     return [prob, box_loss, mx.sym.BlockGrad(label, name=f'{module.name}_label')]
 
 
