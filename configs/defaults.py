@@ -352,6 +352,8 @@ SSH = {
                           'graph schedule', FLOATS, low=0),
     'hard_mining': key(True, 'training looks at the anchors that the network gets wrong; False = at any', 'graph '
                        'schedule'),
+    'force_best': key(False, 'the anchors that overlap a face most are positive too, however little they do', 'graph '
+                      'schedule'),
     'modules': key([1, 2, 3], 'detection modules that a test looks at, 1 = the finest', 'graph detections', INTS),
     'left_out': key([3], 'those that the largest of several TEST.SCALES leaves out', 'detections', INTS),
     'order': key('BGR', "planes of the input; 'RGB' for backbones that were trained so", 'pixels detections schedule',

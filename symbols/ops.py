@@ -107,7 +107,7 @@ def mined_anchor_target(prob, gt_boxes, im_info, anchors, mining, name):
             prob=prob, gt_boxes=gt_boxes, im_info=im_info, name=name, feat_stride=anchors.stride,
             base_size=mining.base_size, scales=anchors.scales, ratios=anchors.ratios, allowed_border=mining.border,
             positive_overlap=mining.positive_overlap, negative_overlap=mining.negative_overlap,
-            batch_size=mining.batch_size, positive_fraction=mining.positive_fraction)
+            batch_size=mining.batch_size, positive_fraction=mining.positive_fraction, force_best=mining.force_best)
     return outputs[0], outputs[1], outputs[2]
 
 

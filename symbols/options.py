@@ -75,7 +75,8 @@ class MiningOptions(NamedTuple):
 
     base_size: pixels of an anchor of scale 1, whatever the stride. border: how far anchors may reach out of the
     picture, pixels. positive_overlap, negative_overlap: IoU; batch_size: anchors an image; positive_fraction: largest
-    share of positives. hard: those that the network gets wrong; else any.
+    share of positives. hard: those that the network gets wrong; else any. force_best: the best anchors of an object are
+    positive too.
     """
     base_size: int
     border: float
@@ -84,6 +85,7 @@ class MiningOptions(NamedTuple):
     batch_size: int
     positive_fraction: float
     hard: bool
+    force_best: bool = False
 
     @classmethod
     def from_config(cls, config, module):
@@ -91,7 +93,7 @@ class MiningOptions(NamedTuple):
         train, keys = config.TRAIN, config.SSH
         return cls(int(keys.anchor_base), float(keys.allowed_border[module]), float(train.RPN_POSITIVE_OVERLAP),
                    float(train.RPN_NEGATIVE_OVERLAP), int(train.RPN_BATCH_SIZE), float(train.RPN_FG_FRACTION),
-                   bool(keys.hard_mining))
+                   bool(keys.hard_mining), bool(keys.force_best))
 
 
 class LossOptions(NamedTuple):

@@ -181,3 +181,13 @@ def test_a_file_tells_which_network_it_fits():
         del arrays['data']
         assert list(fitting_networks(arrays))[:2] == [
             'heads for one class', f'fits {name}, variant {variant}: every array, and no more']
+
+
+def test_faces_between_the_anchors():
+    """16 pixels wide and 4 high: nothing is learnt of it unless its best anchors are forced."""
+    for forced in (False, True):
+        trained = Trained('SSH.force_best', forced)
+        boxes = np.full((2, 5, 5), -1.0)
+        boxes[0, 0] = [40, 40, 55, 43, 1]
+        trained.executor.arg_dict['gt_boxes'][:] = boxes
+        assert (trained.outputs()['m1_label_output'][0] == 1).any() == forced
