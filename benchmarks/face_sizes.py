@@ -1,8 +1,8 @@
 """Which faces detections find, by their height: python -m benchmarks.face_sizes --lists DIR NAME=DIR [NAME=DIR ...]
 
-The rules are those of WIDER FACE; of a size, the faces of other sizes are ignored, as those of other settings are there.
-Every folder of detections, in the official text form (main_test.py writes `detections` among its results), gives a column
-of a table of average precision; one JSON line follows.
+The rules are those of WIDER FACE; of a size, the faces of other sizes are ignored, as those of other settings are
+there. Every folder of detections, in the official text form (main_test.py writes `detections` among its results), gives
+a column of a table of average precision; one JSON line follows.
 """
 import argparse
 
@@ -21,7 +21,7 @@ EDGES = (0, 16, 32, np.inf)     # heights, pixels of the picture
 def main(argv=None) -> int:
     """-> exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--lists', required=True, metavar='DIR', help='folder of wider_<setting>_<set>.mat, or its parent')
+    parser.add_argument('--lists', required=True, metavar='DIR', help='folder of wider_*_<set>.mat, or its parent')
     parser.add_argument('--set', default='val', dest='image_set', metavar='NAME', help='default: %(default)s')
     parser.add_argument('detections', nargs='+', metavar='NAME=DIR')
     args = parser.parse_args(argv)

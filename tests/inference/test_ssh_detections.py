@@ -1,4 +1,4 @@
-"""The detections of a picture from SSH's modules, as the original has them: recorded vectors, and one NMS over scales."""
+"""The detections of a picture from SSH's modules: recorded vectors of the original, and one NMS over all scales."""
 import os
 
 import numpy as np
@@ -27,6 +27,7 @@ def test_recorded_detections():
 
 def test_one_suppression_over_all_scales():
     config = load_config(CONFIG.replace('vgg16', 'vgg16_pyramid'))
-    same = [Detections([0], [1], [[10, 10, 49 + shift, 49]], [score]) for shift, score in enumerate((0.6, 0.9, 0.7, 0.8))]
+    same = [Detections([0], [1], [[10, 10, 49 + shift, 49]], [score])
+            for shift, score in enumerate((0.6, 0.9, 0.7, 0.8))]
     found = aggregate(same, config.TEST.VALID_RANGES, Suppression.from_config(config), config.TEST.MAX_PER_IMAGE)
     assert found.score.tolist() == [np.float32(0.9)]
