@@ -8,7 +8,6 @@ import pytest
 
 from configs import load_config
 from lib.targets.chip_boxes import OUT_OF_RANGE
-from lib.weights.inspect import fitting_networks
 from sniper_mxnet import mx
 from symbols import get_detector
 from tests.conftest import ROOT
@@ -176,17 +175,6 @@ def test_focus_pixels_beside_the_modules():
     assert train.infer_shape(data=(2, 3, SIDE, SIDE), im_info=(2, 3), gt_boxes=(2, 5, 5),
                              scale_label=(2, 256))[1][-1] == (2, 2, 256)
     assert detector.symbol(config, 'test').list_outputs()[-1] == 'scale_prob_output'
-
-
-def test_a_file_tells_which_network_it_fits():
-    for name, variant, overrides in (('ssh_tiny', 'whole', ()), ('ssh_vgg16', 'whole', ()),
-                                     ('ssh_tiny', 'whole_autofocus', ('TEST.AUTO_FOCUS', True))):
-        symbol = get_detector(name).symbol(config_of(name, *overrides), 'test')
-        shapes, _, aux = symbol.infer_shape(data=(1, 3, 64, 64))
-        arrays = dict(zip(symbol.list_arguments() + symbol.list_auxiliary_states(), shapes + aux))
-        del arrays['data']
-        assert list(fitting_networks(arrays))[:2] == [
-            'heads for one class', f'fits {name}, variant {variant}: every array, and no more']
 
 
 def test_faces_between_the_anchors():
