@@ -21,6 +21,7 @@ from symbols.layers import batch_norm, gaussian, he_normal, relu, to_single
 from symbols.necks.fusion import Fusion
 from symbols.necks.top_down import TopDown
 from symbols.options import AnchorOptions, LossOptions, MiningOptions, TrunkOptions, class_count
+from symbols.variants import AUTO_FOCUS, CLASSES, Variant
 
 TRUNK_BIAS = dict(bias_rate=2.0, bias_decay=1.0)    # biases outside the modules decay too, as in the original
 
@@ -62,6 +63,12 @@ class Ssh(Detector):
         if config.TEST.AUTO_FOCUS:
             outputs.append(focus_probabilities(self.focus(features[0])))
         return mx.sym.Group(outputs)
+
+    def variants(self, shapes):
+        """With FocusPixels and without."""
+        heads = ('one class',) if f'{MODULES[0]}@ssh_cls_score_weight' in shapes else ()
+        return [Variant(name, keys=((CLASSES, 2), *switches), heads=heads)
+                for name, switches in (('whole', ()), ('whole_autofocus', ((AUTO_FOCUS, True),)))]
 
     @staticmethod
     def _test_shapes(config, batch, height, width):

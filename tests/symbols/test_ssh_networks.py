@@ -7,10 +7,18 @@ import numpy as np
 import pytest
 
 from configs import load_config
+from lib.engine.training import TrainingStep
 from lib.targets.chip_boxes import OUT_OF_RANGE
+from lib.train.schedule import init_optimiser, learning_rate
 from lib.weights.inspect import fitting_networks
 from sniper_mxnet import mx
 from symbols import get_detector
+from symbols.detectors.ssh import TRUNK_BIAS
+from symbols.feature import Feature
+from symbols.heads.ssh import DetectionModule
+from symbols.layers import gaussian
+from symbols.necks.fusion import Fusion
+from symbols.options import TrunkOptions
 from tests.conftest import ROOT
 from tests.golden import reference_file
 
@@ -20,7 +28,8 @@ SIDE = 128
 
 def config_of(name='ssh_tiny', *overrides):
     return load_config(os.path.join(ROOT, 'configs', 'ssh', name + '.yml'), [
-        'TRAIN.CHIP_SIZE', SIDE, 'TRAIN.BATCH_IMAGES', 2, 'TRAIN.MAX_GT', 5, 'gpus', 'cpu', *overrides])
+        'TRAIN.CHIP_SIZE', SIDE, 'TRAIN.BATCH_IMAGES', 2, 'TRAIN.MAX_GT', 5, 'TRAIN.RPN_BATCH_SIZE', 256, 'gpus', 'cpu',
+        *overrides])
 
 
 def test_the_published_layers():
@@ -68,6 +77,32 @@ def test_enlarging_by_bilinear_weights():
     mx.init.Xavier()(mx.init.InitDesc('conv5_128_up_weight', symbol.attr_dict()['conv5_128_up_weight']), weight)
     taps = np.array([0.25, 0.75, 0.75, 0.25])
     np.testing.assert_allclose(weight.asnumpy()[[0, 127], 0], np.stack([np.outer(taps, taps)] * 2))
+
+
+@pytest.mark.parametrize('optimiser, decay_on', [('sgd', 'weights'), ('adam', 'weights'), ('sgd', 'all')])
+def test_rates_and_decay_reach_the_optimiser(optimiser, decay_on):
+    """One update of parameters of 1 by gradients of 1 (SGD: rate times 1 + decay) or 0 (Adam: rate, if decayed)."""
+    config = config_of('ssh_vgg16', 'TRAIN.OPTIMIZER', optimiser, 'TRAIN.WD_ON', decay_on, 'TRAIN.lr', 0.1, 'TRAIN.wd',
+                       0.5, 'TRAIN.ACCUMULATE', 1)
+    features = {name: Feature(mx.sym.var(name), stride, 4) for name, stride in (('fine', 8), ('coarse', 16))}
+    fused = Fusion('fine', 'coarse', 4, ('conv5_128', 'conv5_128_up', 'conv4_128', 'conv4_fuse_final'), gaussian,
+                   TRUNK_BIAS)(features, TrunkOptions.from_config(config))
+    module = DetectionModule('m1', 4, 2)(fused)
+    symbol = mx.sym.Group([mx.sym.MakeLoss(module.scores), mx.sym.MakeLoss(module.deltas)])
+    with TrainingStep(symbol, [('fine', (1, 4, 6, 6)), ('coarse', (1, 4, 3, 3))], [], [mx.cpu()]) as step:
+        step.initialise(mx.init.One())
+        step.set_parameters({name: mx.nd.ones(shape) for name, shape in step.shapes()[0].items()}, {})
+        init_optimiser(step, config, learning_rate(config, 100, 1))
+        for _, (gradient,), _ in step.trained_arrays():
+            gradient[:] = optimiser == 'sgd'
+        step.update()
+        moved = {name: 1 - array.asnumpy() for name, array in step.parameters()[0].items()}
+    assert not moved.pop('conv5_128_up_weight').any()
+    for name, change in moved.items():
+        rate = 0.2 if name.endswith('bias') else 0.1
+        decays = decay_on == 'all' or not name.startswith('m1@') or name.endswith('weight')
+        np.testing.assert_allclose(change, rate * (1 + 0.5 * decays if optimiser == 'sgd' else decays), atol=1e-5,
+                                   err_msg=name)
 
 
 class Trained:
@@ -131,8 +166,7 @@ def test_hard_negatives_are_those_that_look_like_faces():
     negatives = np.flatnonzero(everything == 0)
     best = negatives[np.argsort(-prob[negatives], kind='stable')[:len(chosen)]]
     assert set(chosen) == set(best)
-    drawn = [Trained('TRAIN.RPN_BATCH_SIZE', 16, 'SSH.hard_mining', False).outputs()['m1_label_output'][0]
-             for _ in range(1)][0]
+    drawn = Trained('TRAIN.RPN_BATCH_SIZE', 16, 'SSH.hard_mining', False).outputs()['m1_label_output'][0]
     assert (drawn >= 0).sum() == 16 and set(np.flatnonzero(drawn == 0)) != set(best)
 
 
