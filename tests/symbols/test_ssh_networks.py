@@ -10,7 +10,7 @@ from configs import load_config
 from lib.engine.training import TrainingStep
 from lib.targets.chip_boxes import OUT_OF_RANGE
 from lib.train.schedule import init_optimiser, learning_rate
-from lib.weights.inspect import fitting_networks
+from lib.weights.parameter_matching import match_network
 from sniper_mxnet import mx
 from symbols import get_detector
 from symbols.detectors.ssh import TRUNK_BIAS
@@ -88,8 +88,9 @@ def test_rates_and_decay_reach_the_optimiser(optimiser, decay_on):
     fused = Fusion('fine', 'coarse', 4, ('conv5_128', 'conv5_128_up', 'conv4_128', 'conv4_fuse_final'), gaussian,
                    TRUNK_BIAS)(features, TrunkOptions.from_config(config))
     module = DetectionModule('m1', 4, 2)(fused)
-    symbol = mx.sym.Group([mx.sym.MakeLoss(module.scores), mx.sym.MakeLoss(module.deltas)])
-    with TrainingStep(symbol, [('fine', (1, 4, 6, 6)), ('coarse', (1, 4, 3, 3))], [], [mx.cpu()]) as step:
+    symbol = mx.sym.Group([module.scores, mx.sym.LinearRegressionOutput(module.deltas, mx.sym.var('wanted'))])
+    inputs = [('fine', (1, 4, 6, 6)), ('coarse', (1, 4, 3, 3))]
+    with TrainingStep(symbol, inputs, [('wanted', (1, 8, 6, 6))], [mx.cpu()]) as step:
         step.initialise(mx.init.One())
         step.set_parameters({name: mx.nd.ones(shape) for name, shape in step.shapes()[0].items()}, {})
         init_optimiser(step, config, learning_rate(config, 100, 1))
@@ -213,8 +214,10 @@ def test_a_file_tells_which_network_it_fits():
         shapes, _, aux = symbol.infer_shape(data=(1, 3, 64, 64))
         arrays = dict(zip(symbol.list_arguments() + symbol.list_auxiliary_states(), shapes + aux))
         del arrays['data']
-        assert list(fitting_networks(arrays))[:2] == [
-            'heads for one class', f'fits {name}, variant {variant}: every array, and no more']
+        found = min((match for other in ('ssh_vgg16', 'ssh_res50', 'ssh_tiny') for match in match_network(other, arrays)),
+                    key=lambda match: match.rank)
+        assert (found.network, found.variant.name, found.variant.heads) == (name, variant, ('one class',))
+        assert found.whole.complete and not found.extra
 
 
 def test_faces_between_the_anchors():
