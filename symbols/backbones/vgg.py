@@ -41,16 +41,18 @@ class VGG16:
     list of all layers, with parameters as in symbols.module_layers; '' = by the names of the first release.
     norm: a BatchNorm behind each convolution, in the list of layers (torchvision's vgg16_bn has them so): without one,
     nothing this deep learns from random weights in reasonable time. bias_rate, bias_decay: see layers.convolution, of
-    the layers that are named as in the first release.
+    the layers that are named as in the first release. first_gain: factor on the first values of `conv1_1`, for weights
+    drawn at random: inputs are pixels, whose deviation of about 60 nothing lowers on the way.
     """
 
     def __init__(self, reduced_fc=False, ceil_pools=(1, 2, 3, 4), width=1.0, list_name='', norm=False, bias_rate=None,
-                 bias_decay=None):
+                 bias_decay=None, first_gain=1.0):
         self.reduced_fc = reduced_fc
         self.ceil_pools = ceil_pools
         self.width = width
         self.list_name = list_name
         self.norm = norm
+        self.first_gain = first_gain
         self.bias = dict(bias_rate=bias_rate, bias_decay=bias_decay)
 
     def __call__(self, data, options):
@@ -77,7 +79,8 @@ class VGG16:
                               pooling_convention='full' if number in self.ceil_pools else 'valid')
 
     def _layer(self, data, name, channels, kernel, options, dilate=1):
-        settings = dict(kernel=kernel, dilate=dilate, bias=True, init=he_normal())
+        settings = dict(kernel=kernel, dilate=dilate, bias=True,
+                        init=he_normal(self.first_gain if name == 'conv1_1' else 1.0))
         if not self.list_name:
             return relu(convolution(data, name, channels, **settings, **self.bias), name + '_relu')
         place = layer_places(self.norm)[name]

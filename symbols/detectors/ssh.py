@@ -23,6 +23,7 @@ from symbols.necks.top_down import TopDown
 from symbols.options import AnchorOptions, LossOptions, MiningOptions, TrunkOptions, class_count
 from symbols.variants import AUTO_FOCUS, CLASSES, Variant
 
+PIXEL_DEVIATION = 60.0      # about that of pixels without their means
 TRUNK_BIAS = dict(bias_rate=2.0, bias_decay=1.0)    # biases outside the modules decay too, as in the original
 
 
@@ -101,7 +102,7 @@ def _vgg16():
 
 def vgg16_features(data, options):
     """conv4_3 with conv5_3 merged in, conv5_3, and its 2x2 max pooling: strides 8, 16, 32."""
-    features = VGG16(**TRUNK_BIAS)(data, options)
+    features = VGG16(first_gain=1 / PIXEL_DEVIATION, **TRUNK_BIAS)(data, options)
     fine = Fusion('conv4_3', 'conv5_3', 128, ('conv5_128', 'conv5_128_up', 'conv4_128', 'conv4_fuse_final'), gaussian,
                   TRUNK_BIAS)(features, options)
     middle = features['conv5_3']

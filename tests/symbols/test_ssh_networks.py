@@ -142,13 +142,19 @@ def losses_of(outputs, module):
     return -np.log(picked).mean(), label
 
 
+@pytest.mark.parametrize('name', ['ssh_vgg16', 'ssh_res50'])
+def test_the_loss_at_the_start_of_large_networks(name):
+    outputs = Trained('network.pretrained', '', name=name).outputs()
+    assert sum(losses_of(outputs, module)[0] for module in MODULES) == pytest.approx(3 * math.log(2), rel=0.15)
+
+
 def test_the_loss_at_the_start_and_the_anchors_that_count():
     outputs = Trained().outputs()
     total = 0
     for module, anchors in zip(MODULES, (2 * 16 * 16, 2 * 8 * 8, 2 * 4 * 4)):
         loss, label = losses_of(outputs, module)
         total += loss
-        assert label.shape == (2, anchors) and ((label >= 0).sum(axis=1) <= 256).all()
+        assert label.shape == (2, anchors) and ((label >= 0).sum(axis=1) <= 1024).all()
         assert outputs[f'{module}_bbox_loss_output'].shape[1] == 8
     assert total == pytest.approx(3 * math.log(2), rel=0.1)
     assert (outputs['m1_label_output'][0] == 1).sum() >= 2      # both faces have anchors of their sizes
@@ -192,7 +198,7 @@ def test_halves_of_a_batch_add_up(mean):
     outputs = trained.outputs()
     trained.executor.backward()
     label, face = outputs['m1_label_output'], outputs['m1_cls_prob_output'][:, 1].reshape(2, -1)
-    count = 2 * 256 if mean == 'update' else (label >= 0).sum()
+    count = 2 * 1024 if mean == 'update' else (label >= 0).sum()
     wanted = np.where(label >= 0, face - (label == 1), 0).sum() / count
     assert trained.executor.grad_dict['m1@ssh_cls_score_bias'].asnumpy()[2:].sum() == pytest.approx(wanted, rel=1e-3)
 
