@@ -1,4 +1,4 @@
-"""The predictor of a test: a network for all scales, or several where the graph depends on the scale (Task.at_scale)."""
+"""The predictor of a test: a network for all scales, or several where graphs depend on the scale (Task.at_scale)."""
 import functools
 
 from lib.engine.precision import prepare

@@ -220,8 +220,8 @@ def test_a_file_tells_which_network_it_fits():
         shapes, _, aux = symbol.infer_shape(data=(1, 3, 64, 64))
         arrays = dict(zip(symbol.list_arguments() + symbol.list_auxiliary_states(), shapes + aux))
         del arrays['data']
-        found = min((match for other in ('ssh_vgg16', 'ssh_res50', 'ssh_tiny') for match in match_network(other, arrays)),
-                    key=lambda match: match.rank)
+        found = min((match for other in ('ssh_vgg16', 'ssh_res50', 'ssh_tiny')
+                     for match in match_network(other, arrays)), key=lambda match: match.rank)
         assert (found.network, found.variant.name, found.variant.heads) == (name, variant, ('one class',))
         assert found.whole.complete and not found.extra
 
