@@ -15,10 +15,10 @@ from sniper_mxnet import mx
 from symbols import get_detector
 from symbols.detectors.ssh import TRUNK_BIAS
 from symbols.feature import Feature
-from symbols.heads.ssh import DetectionModule
+from symbols.heads.ssh import DetectionModule, module_losses
 from symbols.layers import gaussian
 from symbols.necks.fusion import Fusion
-from symbols.options import TrunkOptions
+from symbols.options import AnchorOptions, LossOptions, MiningOptions, TrunkOptions
 from tests.conftest import ROOT
 from tests.golden import reference_file
 
@@ -191,6 +191,36 @@ def test_gradients_are_those_of_the_losses_alone():
     assert np.abs(trained.executor.grad_dict['m2@ssh_bbox_pred_bias'].asnumpy()).sum() > 0
 
 
+def gradients_of_a_module(mean, pictures):
+    """{name: gradient} of the parameters of a module alone, for some of two pictures of 96 x 128 and 64 x 128 pixels."""
+    config = config_of('ssh_vgg16', 'TRAIN.LOSS_MEAN', mean, 'TRAIN.BATCH_IMAGES', len(pictures))
+    module = DetectionModule('m1', 4, 2)(Feature(mx.sym.var('map'), 8, 4))
+    symbol = mx.sym.Group(module_losses(module, mx.sym.var('gt_boxes'), mx.sym.var('im_info'),
+                                        AnchorOptions(8, (1, 2), (1.0,)), MiningOptions.from_config(config, 0),
+                                        LossOptions.from_config(config, 8)))
+    rng = np.random.default_rng(4)
+    inputs = dict(map=rng.normal(size=(2, 4, 16, 16)), im_info=np.array([[96, SIDE, 1], [64, SIDE, 1]]),
+                  gt_boxes=np.array([[[20, 20, 35, 36, 1], [60, 50, 91, 80, 1]], [[90, 8, 104, 23, 1]] * 2]))
+    inputs = {name: array[pictures] for name, array in inputs.items()}
+    executor = symbol.simple_bind(mx.cpu(), grad_req={name: 'null' if name in inputs else 'write'
+                                                      for name in symbol.list_arguments()},
+                                  **{name: array.shape for name, array in inputs.items()})
+    for name, array in sorted(executor.arg_dict.items()):
+        array[:] = inputs[name] if name in inputs else rng.normal(0, 0.3, array.shape)
+    executor.forward(is_train=True)
+    executor.backward()
+    return {name: array.asnumpy() for name, array in executor.grad_dict.items() if array is not None}
+
+
+def test_pictures_one_by_one_are_as_a_batch():
+    """With LOSS_MEAN 'update': the mean of both, for classes and boxes, however many anchors each keeps."""
+    both, one, other = (gradients_of_a_module('update', pictures) for pictures in ([0, 1], [0], [1]))
+    for name, gradient in both.items():
+        assert np.abs(gradient).max() > 0
+        np.testing.assert_allclose(gradient, (one[name] + other[name]) / 2, rtol=1e-4, atol=1e-6, err_msg=name)
+    assert not np.allclose(one['m1@ssh_bbox_pred_bias'], other['m1@ssh_bbox_pred_bias'], rtol=0.1)
+
+
 @pytest.mark.parametrize('mean', ['device', 'update'])
 def test_halves_of_a_batch_add_up(mean):
     """With LOSS_MEAN 'update' the classes' gradient is that of constants, with 'device' of the anchors that count."""
@@ -198,7 +228,7 @@ def test_halves_of_a_batch_add_up(mean):
     outputs = trained.outputs()
     trained.executor.backward()
     label, face = outputs['m1_label_output'], outputs['m1_cls_prob_output'][:, 1].reshape(2, -1)
-    count = 2 * 1024 if mean == 'update' else (label >= 0).sum()
+    count = 2 * 256 if mean == 'update' else (label >= 0).sum()
     wanted = np.where(label >= 0, face - (label == 1), 0).sum() / count
     assert trained.executor.grad_dict['m1@ssh_cls_score_bias'].asnumpy()[2:].sum() == pytest.approx(wanted, rel=1e-3)
 
