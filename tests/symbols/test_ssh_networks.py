@@ -154,7 +154,7 @@ def test_the_loss_at_the_start_and_the_anchors_that_count():
     for module, anchors in zip(MODULES, (2 * 16 * 16, 2 * 8 * 8, 2 * 4 * 4)):
         loss, label = losses_of(outputs, module)
         total += loss
-        assert label.shape == (2, anchors) and ((label >= 0).sum(axis=1) <= 1024).all()
+        assert label.shape == (2, anchors) and ((label >= 0).sum(axis=1) <= 256).all()
         assert outputs[f'{module}_bbox_loss_output'].shape[1] == 8
     assert total == pytest.approx(3 * math.log(2), rel=0.1)
     assert (outputs['m1_label_output'][0] == 1).sum() >= 2      # both faces have anchors of their sizes
@@ -192,7 +192,7 @@ def test_gradients_are_those_of_the_losses_alone():
 
 
 def gradients_of_a_module(mean, pictures):
-    """{name: gradient} of the parameters of a module alone, for some of two pictures of 96 x 128 and 64 x 128 pixels."""
+    """{name: gradient} of a module's parameters, for some of two pictures of 96 x 128 and 64 x 128 pixels."""
     config = config_of('ssh_vgg16', 'TRAIN.LOSS_MEAN', mean, 'TRAIN.BATCH_IMAGES', len(pictures))
     module = DetectionModule('m1', 4, 2)(Feature(mx.sym.var('map'), 8, 4))
     symbol = mx.sym.Group(module_losses(module, mx.sym.var('gt_boxes'), mx.sym.var('im_info'),
