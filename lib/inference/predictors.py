@@ -1,4 +1,4 @@
-"""The predictor of a test: a network for all scales, or one a scale where the graph depends on it (Task.at_scale)."""
+"""The predictor of a test: a network for all scales, or several where graphs depend on the scale (Task.at_scale)."""
 import functools
 
 from lib.engine.precision import prepare
@@ -19,21 +19,24 @@ class PredictorFactory:
         self._config = config
         self._tasks = graph_tasks(config)   # other processes learn of a family, wherever it is registered, with these
         if weights.optimized and len(self._tasks) > 1:
-            raise SniperError(f'TEST.OPTIMIZED {weights.prefix} is a network for one input size, but TEST.SCALES '
-                              f'{config.TEST.SCALES} want one each: give one scale, or leave TEST.OPTIMIZED out')
-        self._weights = [calibrated_weights(task.config, weights, task.test_graph) for task in self._tasks]
+            raise SniperError(f'TEST.OPTIMIZED {weights.prefix} is one network, but {config.symbol} has several for '
+                              f'TEST.SCALES {config.TEST.SCALES}: give one scale, or leave TEST.OPTIMIZED out')
+        self._weights = {task: calibrated_weights(task.config, weights, task.test_graph)
+                         for task in dict.fromkeys(self._tasks)}
 
     def __call__(self):
         """-> Predictor, with TEST.WITH_MASK a MaskingPredictor around it, or ScalePredictors. SniperError: broken file,
         GPU absent, unknown network, no mask head, a precision that is not to be had."""
         prepare(self._config)  # before MXNet loads, in every process
+        makers = {task: functools.partial(_predictor, task, weights) for task, weights in self._weights.items()}
         if len(self._tasks) == 1:
-            return _predictor(self._tasks[0], self._weights[0])
-        return ScalePredictors([functools.partial(_predictor, *pair) for pair in zip(self._tasks, self._weights)])
+            return makers[self._tasks[0]]()
+        return ScalePredictors([makers[task] for task in self._tasks])
 
 
 class ScalePredictors:
-    """A predictor a scale, each made when its first batch comes, from `makers`: callables, one a scale."""
+    """Predictors of the scales, each made when its first batch comes, from `makers`: callables, one a scale; scales
+    that have the same share what it makes."""
 
     def __init__(self, makers):
         self._makers, self._made = list(makers), {}
@@ -41,7 +44,7 @@ class ScalePredictors:
     @property
     def devices(self):
         """Number of devices, the same for all."""
-        return self._of_scale(next(iter(self._made), 0)).devices
+        return (next(iter(self._made.values())) if self._made else self._of_scale(0)).devices
 
     def predict(self, batch):
         """See lib.engine.predictor; by the scale whose windows the batch has."""
@@ -53,9 +56,10 @@ class ScalePredictors:
             self._made.popitem()[1].close()
 
     def _of_scale(self, index):
-        if index not in self._made:
-            self._made[index] = self._makers[index]()
-        return self._made[index]
+        maker = self._makers[index]
+        if maker not in self._made:
+            self._made[maker] = maker()
+        return self._made[maker]
 
 
 def graph_tasks(config) -> list:

@@ -16,6 +16,7 @@ from lib.tasks.base import Input, Metric, TargetReport, require, rows_of
 from lib.tasks.focus import FocusTask
 
 RATIOS = (1.0,)
+LEAST_SIDE = 2      # pixels of a face in the table: what lies outside of a chip collapses onto its border, to 1
 METRICS = [Metric(f'{name.upper()}{title}', kind, f'{name}_{output}_output', label.format(name)) for name in MODULES
            for title, kind, output, label in (('LogLoss', 'log_loss', 'cls_prob', '{}_label_output'),
                                               ('L1Loss', 'l1', 'bbox_loss', ''))]
@@ -60,7 +61,7 @@ class SshTask(FocusTask):
     def targets(self, record, window, rng, out):
         """The table of faces, FocusPixels."""
         train = self.config.TRAIN
-        boxes = in_range(chip_boxes(record, window, train.CHIP_SIZE, train.MIN_OBJECT_SIDE))
+        boxes = in_range(chip_boxes(record, window, train.CHIP_SIZE, max(train.MIN_OBJECT_SIDE, LEAST_SIDE)))
         self.focus_targets(record, window, out)
         out['im_info'][:] = window.height, window.width, window.scale_x     # no operator reads the last
         dropped = write_gt_boxes(boxes, out['gt_boxes'])

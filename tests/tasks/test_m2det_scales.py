@@ -131,7 +131,7 @@ def test_time_of_an_image():
 def test_one_network_of_files_has_one_side(shown):
     words, record, _ = shown
     weights = find_weights(config_of(*words), f'{words[-3]}/m2det_tiny/train', 'SNIPER')._replace(optimized=True)
-    with pytest.raises(SniperError, match='a network for one input size, but TEST.SCALES'):
+    with pytest.raises(SniperError, match='is one network, but m2det has several for TEST.SCALES'):
         PredictorFactory(config_of(*words, 'TEST.SCALES', '[input, 96px]'), weights)
     with pytest.raises(SniperError, match=r"has a network for each: give the one to write, .* '\[input\]'"):
         optimize_model.main(['--cfg', TINY, '--out', f'{words[-3]}/written', '--set', *SMALL, *words, 'TEST.SCALES',

@@ -63,6 +63,10 @@ def test_faces_out_of_a_chips_range_and_faces_too_many():
     window = Window((0.0, 0.0, 63.0, 63.0), 1.0, 1.0, 64, 64, rows=np.array([0, 3]))
     out, _ = filled(task, record, window)
     assert out['gt_boxes'][:, 4].tolist() == [1, OUT_OF_RANGE, 1, -1]
+    crowd = with_regions(record_of([(70, y, 79, y + 9) for y in range(0, 50, 10)] + [(2, 2, 11, 11)]),
+                         np.array([[30, 30, 59, 59]], np.float32))
+    out, report = filled(task_of('TRAIN.SAMPLER', 'chips'), crowd, window._replace(rows=np.array([5])))
+    assert out['gt_boxes'][:, 4].tolist() == [1, REGION, -1, -1] and report.dropped == 0    # none outside takes a row
     task = task_of('TRAIN.MAX_GT', '2', 'TRAIN.SAMPLER', 'chips', 'TRAIN.MIN_OBJECT_SIDE', '3')
     out, report = filled(task, record, window)
     assert out['gt_boxes'][:, 4].tolist() == [1, 1] and (report.dropped, report.most) == (1, 1)
