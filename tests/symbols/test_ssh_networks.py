@@ -13,10 +13,12 @@ from lib.train.schedule import init_optimiser, learning_rate
 from lib.weights.parameter_matching import match_network
 from sniper_mxnet import mx
 from symbols import get_detector
+from symbols.backbones.resnet import ResNet
+from symbols.backbones.vgg import VGG16
 from symbols.detectors.ssh import TRUNK_BIAS
 from symbols.feature import Feature
 from symbols.heads.ssh import DetectionModule, module_losses
-from symbols.layers import gaussian
+from symbols.layers import gaussian, new_parameters
 from symbols.necks.fusion import Fusion
 from symbols.options import AnchorOptions, LossOptions, MiningOptions, TrunkOptions
 from tests.conftest import ROOT
@@ -69,6 +71,18 @@ def test_maps(size, sides):
             assert outputs == [(1, channels, *side) for side in wanted for channels in (2, 8)]
         else:       # strided convolutions round up as poolings do
             assert outputs[0][2:] == tuple(-(-side // 8) for side in size)
+
+
+@pytest.mark.parametrize('name, backbone, last', [('ssh_vgg16', VGG16(), 'conv5_3'),
+                                                  ('ssh_res50', ResNet(50), 'stage4')])
+def test_training_begins_with_a_file_of_the_backbone(name, backbone, last):
+    """Whatever else there is, is new: a file need not have it."""
+    config = config_of(name)
+    symbol = get_detector(name).symbol(config, 'train')
+    trunk = backbone(mx.sym.var('data'), TrunkOptions.from_config(config))[last].symbol
+    own, of_file = ({*one.list_arguments(), *one.list_auxiliary_states()} - new_parameters(one)
+                    for one in (symbol, trunk))
+    assert own - {'im_info', 'gt_boxes'} == of_file
 
 
 def test_enlarging_by_bilinear_weights():
