@@ -64,11 +64,14 @@ def relu(data, name):
     return mx.sym.Activation(data=data, act_type='relu', name=name)
 
 
-def batch_norm(data, name, eps, momentum, stored=False, fix_gamma=False):
-    """BatchNorm; `stored`, or no momentum: training normalises by the moving statistics too and leaves them alone."""
+def batch_norm(data, name, eps, momentum, stored=False, fix_gamma=False, new=False):
+    """BatchNorm; `stored`, or no momentum: training normalises by the moving statistics too and leaves them alone. new:
+    see parameter, of all four arrays; statistics that are left alone are then 0 and 1, and change nothing."""
+    arrays = {part: parameter(f'{name}_{part}', new=new)
+              for part in ('gamma', 'beta', 'moving_mean', 'moving_var')} if new else {}
     if stored or momentum is None:
-        return mx.sym.BatchNorm(data=data, eps=eps, fix_gamma=fix_gamma, use_global_stats=True, name=name)
-    return mx.sym.BatchNorm(data=data, eps=eps, momentum=momentum, fix_gamma=fix_gamma, name=name)
+        return mx.sym.BatchNorm(data=data, eps=eps, fix_gamma=fix_gamma, use_global_stats=True, name=name, **arrays)
+    return mx.sym.BatchNorm(data=data, eps=eps, momentum=momentum, fix_gamma=fix_gamma, name=name, **arrays)
 
 
 def conv_norm_relu(data, name, channels, momentum, kernel=3, stride=1, active=True):

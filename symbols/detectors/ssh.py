@@ -117,7 +117,8 @@ def _res50():
 def res50_features(data, options):
     """Stage 2 with stage 3 merged in, stage 4, which keeps stage 3's stride, and its pooling: strides 8, 16, 32.
 
-    Stages are raw sums, so each gets the BatchNorm and ReLU that the network would have behind it.
+    Stages are raw sums, so each gets a BatchNorm and ReLU, as the network would have behind it; its arrays are new,
+    since files of a backbone have none of them.
     """
     stages = ResNet(50)(data, options)
     active = {name: stages[name]._replace(symbol=_norm_relu(stages[name].symbol, f'ssh_{name}', options))
@@ -130,7 +131,7 @@ def res50_features(data, options):
 
 
 def _norm_relu(data, name, options):
-    return relu(batch_norm(data, f'{name}_bn', EPS, options.bn_momentum), f'{name}_relu')
+    return relu(batch_norm(data, f'{name}_bn', EPS, options.bn_momentum, new=True), f'{name}_relu')
 
 
 def _tiny():
