@@ -8,6 +8,7 @@ from configs import values_affecting
 from lib.bbox.detections import Detections
 from lib.inference.scale import ScaleResult, makes_chips, runs_on_chips, scale_name
 from lib.inference.unreadable import why_unreadable
+from lib.tasks import get_task
 from lib.utils.npz import DamagedFile, StaleFile, digest, read_npz, write_npz
 
 logger = logging.getLogger(__name__)
@@ -135,7 +136,10 @@ class DetectionStore:
         made_from = {'format': FORMAT, 'weights': self._weights, 'images': self._images}
         if index is None:
             return dict(made_from, **values_affecting(self._config, 'detections'))
-        keys = values_affecting(self._config, 'detections', without=('pyramid',), scale=index)
+        task = get_task(self._config, 'test')
+        own = task.at_scale(index)      # a graph may depend on what the other scales are
+        config, place = (self._config, index) if own is task else (own.config, 0)
+        keys = values_affecting(config, 'detections', without=('pyramid',), scale=place)
         del keys['TEST.WITH_MASK']  # rows are the same with masks, which are a file of their own
         return dict(made_from, **keys, chips=digest(crops) if runs_on_chips(self._config, index) else '')
 

@@ -12,10 +12,11 @@ from lib.bbox.detections import Detections
 from lib.chips.samplers import WholeImages, make_sampler
 from lib.targets.chip_boxes import chip_boxes, in_range, write_gt_boxes
 from lib.tasks.anchor_fit import POOR_IOU, best_overlaps, poor_warning, shown_in_training
-from lib.tasks.base import Input, Metric, TargetReport, require, rows_of
+from lib.tasks.base import Input, Metric, TargetReport, at_least, require, rows_of
 from lib.tasks.focus import FocusTask
 
 RATIOS = (1.0,)
+LEAST_OVERLAP = 0.001   # that the operator takes
 LEAST_SIDE = 2      # pixels of a face in the table: what lies outside of a chip collapses onto its border, to 1
 METRICS = [Metric(f'{name.upper()}{title}', kind, f'{name}_{output}_output', label.format(name)) for name in MODULES
            for title, kind, output, label in (('LogLoss', 'log_loss', 'cls_prob', '{}_label_output'),
@@ -145,6 +146,7 @@ class SshTask(FocusTask):
                 f'{coarsest}, the coarsest stride of {self.config.symbol}')
         require(train.SAMPLER != 'images' or len(train.SCALES) == 1, f"TRAIN.SAMPLER is 'images', which are shown at "
                 f'one scale, but TRAIN.SCALES has {len(train.SCALES)}: give one, such as [[1200, 1600]]')
+        at_least(self.config, 'TRAIN', LEAST_OVERLAP, 'RPN_POSITIVE_OVERLAP RPN_NEGATIVE_OVERLAP')
         require(train.RPN_NEGATIVE_OVERLAP <= train.RPN_POSITIVE_OVERLAP,
                 f'TRAIN.RPN_NEGATIVE_OVERLAP, {train.RPN_NEGATIVE_OVERLAP}, is above RPN_POSITIVE_OVERLAP, '
                 f'{train.RPN_POSITIVE_OVERLAP}')

@@ -10,6 +10,7 @@ from lib.bbox.detections import Detections
 from lib.inference.detect import detect
 from lib.inference.detection_store import DetectionStore
 from lib.inference.scale import ScaleResult
+from symbols.registry import detector_names
 from tests.detections import assert_same, flat
 from tests.inference import fakes
 
@@ -97,6 +98,8 @@ def test_every_key_that_affects_detections_and_none_of_a_machine_makes_a_cache_s
 def other_value(name, config):
     """One that is not the configuration's."""
     value = plain_value(value_of(config, name))
+    if name == 'symbol':
+        return next(symbol for symbol in detector_names() if symbol != value)
     if declared_keys()[name].choices:
         return next(choice for choice in declared_keys()[name].choices if choice != value)
     return other(value)

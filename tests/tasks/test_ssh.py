@@ -12,6 +12,7 @@ from lib.chips.scales import scale_factor
 from lib.chips.window import Window
 from lib.dataset.object_sizes import object_sizes
 from lib.dataset.roidb import make_record, with_regions
+from lib.inference.detection_store import DetectionStore
 from lib.targets.chip_boxes import OUT_OF_RANGE, REGION
 from lib.tasks import check_config, get_task
 from lib.tasks.registry import log_remarks
@@ -106,6 +107,16 @@ def test_the_largest_scale_of_a_pyramid_leaves_the_third_module_out():
         assert largest_scale(config) == largest
 
 
+def test_a_scale_that_left_a_module_out_is_not_taken_for_one_that_did_not(tmp_path):
+    """Files of detections are shared by tests of the same weights; what of a scale is in them is noted beside."""
+    scales = ('[[48, 72], [72, 96]]', '[[72, 96]]', '[[48, 72]]', '[[48, 72], [72, 96], [96, 144]]')
+    both, large, small, three = (DetectionStore(str(tmp_path), config_of(
+        'ssh_tiny', 'TEST.SCALES', of_test, 'TEST.VALID_RANGES', '[[-1, -1]]', 'TEST.BATCH_IMAGES', '1'), [], 'w')
+                                 for of_test in scales)
+    assert both.scale_path(1) == large.scale_path(0) == three.scale_path(1)
+    assert both.origin(1) != large.origin(0) == three.origin(1) and both.origin(0) == small.origin(0)
+
+
 def outputs_of(*cells):
     """Of a batch: nothing found but one face an entry (module, number, anchor, row, column, score)."""
     found = {}
@@ -175,6 +186,7 @@ def test_anchors_far_from_the_faces(caplog):
     (('TRAIN.CHIP_SIZE', '100'), 'train', 'TRAIN.CHIP_SIZE is 100; it must be a multiple of 32'),
     (('TRAIN.SCALES', '[2x, 1x]', 'TRAIN.VALID_RANGES', '[[-1, 20], [20, -1]]'), 'train', 'one scale'),
     (('TRAIN.RPN_NEGATIVE_OVERLAP', '0.6'), 'train', 'RPN_NEGATIVE_OVERLAP, 0.6, is above'),
+    (('TRAIN.RPN_NEGATIVE_OVERLAP', '0'), 'train', 'TRAIN.RPN_NEGATIVE_OVERLAP is 0.0; it must be 0.001 or more'),
     (('TRAIN.WITH_MASK', 'True'), 'train', 'TRAIN.WITH_MASK is True, but ssh_tiny has nothing of the kind'),
     (('TEST.EXTRACT_PROPOSALS', 'True'), 'test', 'TEST.EXTRACT_PROPOSALS is True'),
     (('TEST.DO_PRUNING', '[True]'), 'test', 'TEST.DO_PRUNING'),
