@@ -7,6 +7,8 @@ from lib.dataset.coco import CocoDataset
 from lib.dataset.coco_file import CocoFile
 from lib.dataset.formats.pictures import upright_size
 from lib.dataset.formats.source import Source
+from lib.utils.errors import SniperError
+from lib.utils.reachable import why_unreadable
 
 
 class ConvertedDataset(CocoDataset):
@@ -20,6 +22,9 @@ class ConvertedDataset(CocoDataset):
         super().__init__(image_set, root_path, dataset_path, masks, choice)
 
     def _place(self):
+        reason = why_unreadable(self.dataset_path, folder=True)
+        if reason:
+            raise SniperError(f'{self.dataset_path} {reason}; check dataset.dataset_path')
         return self.dataset_path, self.dataset_path
 
     def _parse(self, masks):

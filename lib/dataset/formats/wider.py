@@ -105,6 +105,8 @@ def _by_set(paths, pattern) -> Dict[str, str]:
 def _entries(path: str):
     """(picture, rows of four numbers or more) of each entry. SniperError: the file is none, or is cut."""
     lines = read_lines(path, 'annotation file')
+    if not lines:
+        raise SniperError(f'annotation file {path} names no picture: it is empty')
     place, columns = 0, 0
     while place < len(lines):
         number, said = lines[place][0], ' '.join(lines[place][1].split())
@@ -119,6 +121,7 @@ def _entries(path: str):
         rows = [_numbers(line) for _, line in lines[place + 2:place + 2 + wanted]]
         if len(rows) < wanted or not all(rows):
             there = next((number for number, row in enumerate(rows) if not row), len(rows))
+            _refuse_words(path, *lines[min(place + 2 + there, len(lines) - 1)])
             raise SniperError(f'annotation file {path} line {number}: {said!r:.60} has {wanted} faces by its count and '
                               f'{there} lines of them: is the file cut short?')
         place += 2 + wanted
@@ -128,6 +131,14 @@ def _entries(path: str):
         if place == len(lines) and rows and len(rows[-1]) < columns and _lacks_line_end(path):
             raise SniperError(f'annotation file {path} ends within a line, a face of {said!r:.60}: it is cut short')
         yield said, rows
+
+
+def _refuse_words(path, number, line):
+    """SniperError if a line that is wanted for a face has as many words as one, but these are no numbers."""
+    words = line.split()
+    if 4 <= len(words) <= 10 and not _numbers(line) and any(number_in(word) is not None for word in words):
+        raise SniperError(f'annotation file {path} line {number}: {line.strip()!r:.60} is no face, which has four to '
+                          'ten numbers')
 
 
 def _lacks_line_end(path) -> bool:

@@ -54,6 +54,12 @@ def test_broken_files(tmp_path, text, said):
         get_dataset('wider', 'train', folder, folder)
 
 
+def test_no_such_folder(tmp_path):
+    for name in ('wider', 'yolo'):
+        with pytest.raises(SniperError, match='nowhere is missing; check dataset.dataset_path'):
+            get_dataset(name, 'train', str(tmp_path), str(tmp_path / 'nowhere'))
+
+
 def test_pictures_that_are_missing(tmp_path):
     """Half of them and more are an error; single ones are named."""
     folder = folder_of(tmp_path, OLD)
