@@ -94,8 +94,8 @@ def _check_base(config, path):
     from lib.tasks import get_task
     from lib.tasks.proposals import AnchorTask
     if not isinstance(get_task(config), AnchorTask) or config.TRAIN.SAMPLER != 'chips' or any(config.TEST.DO_PRUNING):
-        raise SniperError(f'--base {path}: settings are suggested for networks with anchors that are trained on chips '
-                          'and tested without AutoFocus, such as configs/faster/sniper_tiny_e2e.yml')
+        raise SniperError(f'--base {path}: settings are suggested for networks with proposals that are trained on '
+                          'chips and tested without AutoFocus, such as configs/faster/sniper_tiny_e2e.yml')
 
 
 def _memory(gigabytes):

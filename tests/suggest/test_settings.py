@@ -120,7 +120,7 @@ def measured(monkeypatch):
 
 
 @pytest.mark.parametrize('words, said', [
-    (['--base', 'configs/m2det/m2det_tiny.yml'], 'networks with anchors'),
+    (['--base', 'configs/m2det/m2det_tiny.yml'], 'networks with proposals'),
     (['--base', 'configs/faster/sniper_tiny_autofocus.yml'], 'without AutoFocus'),
     (['--minutes', '0'], '--minutes'), (['--memory', '0.1'], '--memory'), (['--test', 'x'], "no annotated set 'x'")])
 def test_mistakes(tmp_path, words, said):

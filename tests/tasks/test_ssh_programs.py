@@ -3,6 +3,7 @@ resuming, an image pyramid, AutoFocus, shards, pictures, the API, and a face set
 import glob
 import os
 import re
+import shutil
 
 import cv2
 import numpy as np
@@ -88,11 +89,13 @@ def test_it_trained_by_iterations(trained):
 
 
 def test_it_resumes_exactly(wider, trained, tmp_path):
-    assert main_train.main(arguments(wider, tmp_path, 'TRAIN.end_iteration', '3', 'TRAIN.LR_POLICY', 'step')) == 0
-    assert main_train.main(arguments(wider, tmp_path, 'TRAIN.LR_POLICY', 'step', flags=['--resume'])) == 0
-    whole = tmp_path / 'whole'
-    assert main_train.main(arguments(wider, whole, 'TRAIN.LR_POLICY', 'step')) == 0
-    one, other = (read_arrays(folder(output, 'SNIPER-iter5.params')) for output in (whole, tmp_path))
+    """From its third iteration, with what lies there of the run that went on."""
+    os.makedirs(folder(tmp_path))
+    for path in glob.glob(folder(trained, '*iter3*')) + glob.glob(folder(trained, '*.json*')):
+        if 'iter5' not in path:
+            shutil.copy(path, folder(tmp_path))
+    assert main_train.main(arguments(wider, tmp_path, flags=['--resume'])) == 0
+    one, other = (read_arrays(folder(output, 'SNIPER-iter5.params')) for output in (trained, tmp_path))
     assert [name for name in one if one[name].tobytes() != other[name].tobytes()] == []
 
 
