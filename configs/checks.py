@@ -74,7 +74,8 @@ def _check_train(config):
     train = config.TRAIN
     _check_exchange(config)
     _check_scales('TRAIN', train)
-    _require(train.CHIP_STRIDES and min(train.CHIP_STRIDES) > 0 and max(train.CHIP_STRIDES) < train.CHIP_SIZE,
+    _require(train.SAMPLER != 'chips' or train.CHIP_STRIDES and min(train.CHIP_STRIDES) > 0 and
+             max(train.CHIP_STRIDES) < train.CHIP_SIZE,
              'TRAIN.CHIP_STRIDES is %s; it wants strides from 1 to below TRAIN.CHIP_SIZE, %d',
              train.CHIP_STRIDES, train.CHIP_SIZE)
     _require(len(train.NEG_CHIP_MIN_ROWS) == 2,

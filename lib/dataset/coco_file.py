@@ -151,8 +151,8 @@ class CocoFile:
         warnings.refuse_most(total, {
             _SHARED: 'ids must be unique: an id occurs twice if several files were joined without counting anew',
             _WRONG_ID: 'number the images', 'images have no "id" and are left out': 'number the images',
-            NO_SIZE: 'write width and height in pixels, or check that the pictures lie in images/<set> of '
-                      'dataset.dataset_path'})
+            NO_SIZE: 'write width and height in pixels, or put the picture files where they belong, below '
+                      'dataset.dataset_path (docs/formats.md)'})
         self.notes += warnings.lines()
         # Numbers before texts: a file may hold either, and the order must not depend on anything else.
         return sorted(images, key=lambda image: (isinstance(image['id'], str), image['id']))

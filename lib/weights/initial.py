@@ -77,9 +77,9 @@ def _stem(config):
     if source_of(config, 'network.pretrained_epoch') == DEFAULT and not (found or meant or os.path.dirname(named)):
         raise SniperError(f'network.pretrained is {named}, which is neither a shipped model ({_shipped_text()}) nor '
                           f'the beginning of {path}, nor a {ENDING} file')
-    raise SniperError(f'pretrained weights {path} do not exist{found}{meant}: fetch them, or set network.pretrained '
-                      f'and network.pretrained_epoch, or a shipped model ({_shipped_text()}), or train from scratch '
-                      "with `--set network.pretrained ''`")
+    raise SniperError(f'pretrained weights {path} do not exist{found}{meant}: fetch or convert them (docs/weights.md), '
+                      'or set network.pretrained and network.pretrained_epoch, or a shipped model '
+                      f"({_shipped_text()}), or train from scratch with `--set network.pretrained ''`")
 
 
 def _shipped_text():

@@ -182,7 +182,8 @@ def test_anchors_far_from_the_faces(caplog):
     (('SSH.allowed_border', '[0, 0]'), 'train', 'SSH.allowed_border has 2 entries'),
     (('SSH.modules', '[0, 1]'), 'test', r'SSH.modules is \[0, 1\]'),
     (('SSH.modules', '[]'), 'test', 'SSH.modules is'),
-    (('SSH.left_out', '[1, 2, 3]'), 'test', 'would look for nothing'),
+    (('SSH.left_out', '[1, 2, 3]', 'TEST.SCALES', '[1x, 2x]', 'TEST.VALID_RANGES', '[[-1, -1], [-1, -1]]',
+      'TEST.BATCH_IMAGES', '1'), 'test', 'would look for nothing'),
     (('TRAIN.CHIP_SIZE', '100'), 'train', 'TRAIN.CHIP_SIZE is 100; it must be a multiple of 32'),
     (('TRAIN.SCALES', '[2x, 1x]', 'TRAIN.VALID_RANGES', '[[-1, 20], [20, -1]]'), 'train', 'one scale'),
     (('TRAIN.RPN_NEGATIVE_OVERLAP', '0.6'), 'train', 'RPN_NEGATIVE_OVERLAP, 0.6, is above'),
@@ -195,3 +196,8 @@ def test_keys_that_contradict_each_other(overrides, purpose, words):
     with pytest.raises(ConfigError, match=words) as caught:
         check_config(config_of('ssh_tiny', *overrides), purpose)
     assert '\n' not in str(caught.value)
+
+
+def test_what_nothing_uses_is_not_refused():
+    check_config(config_of('ssh_tiny', 'SSH.modules', '[3]'), 'test')      # one scale leaves nothing out
+    check_config(config_of('ssh_tiny', 'TRAIN.CHIP_SIZE', '32'), 'train')  # strides are of chips

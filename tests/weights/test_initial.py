@@ -48,7 +48,7 @@ def test_what_becomes_of_the_heads(tmp_path, kept, facts, heads):
     (['snipertiny'], r'neither a shipped model \(sniper_tiny, sniper_tiny_autofocus\) nor the beginning of '
                      'snipertiny-0000.params'),
     (['sniper_tiny', 'network.pretrained_epoch', '4'], r'shipped model \(sniper_tiny, sniper_tiny_autofocus\)'),
-    (['no/W'], 'no/W-0000.params do not exist: fetch them'),
+    (['no/W'], 'no/W-0000.params do not exist: fetch or convert them'),
     (['{}'], r'W-0000.params do not exist \(there are epochs 3: --set network.pretrained_epoch NUMBER\)'),
     (['{}-0004.params'], 'W-0004.params-0000.params do not exist')])
 def test_what_is_not_there_is_one_line(tmp_path, words, said):
