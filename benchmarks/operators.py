@@ -40,7 +40,7 @@ def main(argv=None):
 def measure(case, budget):
     """Figures of one case: dict with name, ms of every column, and its bars with what was reached."""
     functions = case.build()
-    seconds = timing.interleaved(functions, budget)
+    seconds = timing.interleaved(functions, budget, warm=case.warm)
     milliseconds = {name: round(value * 1e3, 4) for name, value in seconds.items()}
     return {'name': case.name, 'ms': milliseconds, 'bars': [bar.check(milliseconds) for bar in case.bars]}
 
