@@ -46,7 +46,7 @@ def test_a_row_is_measured_from_the_command_line():
 def test_the_exit_status_says_whether_bars_hold(milliseconds, status, monkeypatch, capsys):
     case = Case('a row', lambda: {'ours': None, 'stock': None}, (Bar('faster', 4, 'stock'),))
     monkeypatch.setattr(operators, 'all_cases', lambda: [case])
-    monkeypatch.setattr(timing, 'interleaved', lambda *_: {'ours': milliseconds / 1e3, 'stock': 0.008})
+    monkeypatch.setattr(timing, 'interleaved', lambda *_, **__: {'ours': milliseconds / 1e3, 'stock': 0.008})
     assert operators.main(['--only', 'ROW']) == status
     figures = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert figures['rows'][0]['ms'] == {'ours': milliseconds, 'stock': 8}
