@@ -50,9 +50,9 @@ def check_ssh(config: EasyDict) -> None:
         if not min(scales) > 0:
             raise ConfigError(f'SSH.anchor_scales is {list(map(list, keys.anchor_scales))}; sizes of anchors are above '
                               '0, in units of SSH.anchor_base pixels')
-    for name, most in (('modules', 1), ('left_out', 0)):
+    for name, fewest in (('modules', 1), ('left_out', 0)):
         numbers = keys[name]
-        if len(numbers) < most or len(set(numbers)) != len(numbers) or not set(numbers) <= {1, 2, 3}:
+        if len(numbers) < fewest or len(set(numbers)) != len(numbers) or not set(numbers) <= {1, 2, 3}:
             raise ConfigError(f'SSH.{name} is {list(numbers)}; it wants numbers of modules, each once, 1 = the '
                               'finest to 3')
     if len(config.TEST.SCALES) > 1 and not set(keys.modules) - set(keys.left_out):

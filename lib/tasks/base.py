@@ -3,7 +3,7 @@
 Free of MXNet: worker processes hold a task too. A task travels by pickle as its class and configuration.
 """
 import fnmatch
-from typing import Dict, Hashable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, Hashable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -302,6 +302,28 @@ def at_least(config, section: str, low, names: str) -> None:
     for name in names.split():
         value = config[section][name]
         require(value >= low, f'{section}.{name} is {value}; it must be {low} or more')
+
+
+def refuse_switches(config, purpose: str, names: Mapping[str, Sequence[str]]) -> None:
+    """ConfigError if a switch of other families is on. names: {'TRAIN': (...), 'TEST': (...)}, of which the purpose
+    takes one."""
+    section = 'TRAIN' if purpose == 'train' else 'TEST'
+    for name in names[section]:
+        require(not config[section][name],
+                f'{section}.{name} is True, but {config.symbol} has nothing of the kind: set it to False')
+
+
+def check_anchor_overlaps(train) -> None:
+    """ConfigError if an anchor could be an object and background."""
+    require(train.RPN_NEGATIVE_OVERLAP <= train.RPN_POSITIVE_OVERLAP,
+            f'TRAIN.RPN_NEGATIVE_OVERLAP, {train.RPN_NEGATIVE_OVERLAP}, is above RPN_POSITIVE_OVERLAP, '
+            f'{train.RPN_POSITIVE_OVERLAP}')
+
+
+def without_row(report: TargetReport, rows: int) -> List[str]:
+    """What to warn of where objects did not fit into the `rows` of gt_boxes, TRAIN.MAX_GT."""
+    return [f'{report.dropped} objects did not fit into the {rows} rows of gt_boxes; raise TRAIN.MAX_GT to '
+            f'{rows + report.most}'] if report.dropped else []
 
 
 def rows_of(layer: str, rows: List[Hashable]) -> Dict[str, List[Hashable]]:

@@ -11,7 +11,7 @@ from configs import ConfigError
 from lib.bbox import bbox_pred, clip_boxes
 from lib.bbox.detections import Detections
 from lib.chips.window import Window
-from lib.tasks.base import BoxLayer, Input, MaskGraph, Metric, TargetReport, at_least, require, rows_of
+from lib.tasks.base import BoxLayer, Input, MaskGraph, Metric, TargetReport, at_least, require, rows_of, without_row
 from lib.tasks.focus import FocusTask
 from lib.tasks.proposals import METRICS as RPN_METRICS, AnchorTask, ProposalTask
 
@@ -83,10 +83,8 @@ class FasterRcnnTask(RcnnTask):
 
     def left_out(self, report):
         """With the keys that make room."""
-        train, lines = self.config.TRAIN, []
-        if report.dropped:
-            lines.append(f'{report.dropped} objects did not fit into the {train.MAX_GT} rows of gt_boxes; raise '
-                         f'TRAIN.MAX_GT to {train.MAX_GT + report.most}')
+        train = self.config.TRAIN
+        lines = without_row(report, train.MAX_GT)
         if report.simplified:
             lines.append(f'{report.simplified} times, the polygons of an object did not fit into '
                          f'{train.MAX_POLYGON_LEN} numbers and were simplified; raise TRAIN.MAX_POLYGON_LEN')

@@ -17,7 +17,7 @@ from lib.chips.window import Window
 from lib.dataset.roidb import make_record, with_regions
 from lib.targets.prior_matching import PriorTargets
 from lib.targets.ssd_augmentation import IGNORED, SsdAugmentation
-from lib.tasks.base import Input, Metric, TargetReport, Task, require
+from lib.tasks.base import Input, Metric, TargetReport, Task, refuse_switches, require
 from lib.tasks.prior_fit import flat_warnings, prior_warnings
 from lib.utils.draws import Draws
 
@@ -168,10 +168,7 @@ class M2DetTask(Task):
     def check(self, purpose):
         """Keys of the section M2DET, and switches of other families."""
         check_m2det(self.config)
-        section = 'TRAIN' if purpose == 'train' else 'TEST'
-        for name in NOT_HERE[section]:
-            require(not self.config[section][name],
-                    f'{section}.{name} is True, but {self.config.symbol} has nothing of the kind: set it to False')
+        refuse_switches(self.config, purpose, NOT_HERE)
         if purpose != 'train':
             check_scales(self.config)
             require(not any(self.config.TEST.DO_PRUNING), f'TEST.DO_PRUNING is {self.config.TEST.DO_PRUNING}, but '

@@ -10,7 +10,7 @@ import numpy as np
 from lib.bbox.detections import Detections
 from lib.targets.chip_targets import ChipTargets, TargetSettings
 from lib.tasks.anchor_fit import anchor_warnings, proposal_warnings
-from lib.tasks.base import Input, Metric, TargetReport, Task, require, rows_of
+from lib.tasks.base import Input, Metric, TargetReport, Task, check_anchor_overlaps, require, rows_of
 from symbols.registry import feature_stride
 
 METRICS = [Metric('RPNAcc', 'accuracy', 'rpn_cls_prob_output', 'label'),
@@ -107,9 +107,7 @@ class AnchorTask(Task):
         require(train.CHIP_SIZE % stride == 0,
                 f'TRAIN.CHIP_SIZE is {train.CHIP_SIZE}; it must be a multiple of the stride of {self.config.symbol}, '
                 f'{stride}')
-        require(train.RPN_NEGATIVE_OVERLAP <= train.RPN_POSITIVE_OVERLAP,
-                f'TRAIN.RPN_NEGATIVE_OVERLAP, {train.RPN_NEGATIVE_OVERLAP}, is above RPN_POSITIVE_OVERLAP, '
-                f'{train.RPN_POSITIVE_OVERLAP}')
+        check_anchor_overlaps(train)
 
 
 def check_proposals(config, section):

@@ -12,7 +12,17 @@ from lib.bbox.detections import Detections
 from lib.chips.samplers import WholeImages, make_sampler
 from lib.targets.chip_boxes import chip_boxes, in_range, write_gt_boxes
 from lib.tasks.anchor_fit import POOR_IOU, best_overlaps, poor_warning, shown_in_training
-from lib.tasks.base import Input, Metric, TargetReport, at_least, require, rows_of
+from lib.tasks.base import (
+    Input,
+    Metric,
+    TargetReport,
+    at_least,
+    check_anchor_overlaps,
+    refuse_switches,
+    require,
+    rows_of,
+    without_row,
+)
 from lib.tasks.focus import FocusTask
 
 RATIOS = (1.0,)
@@ -74,9 +84,7 @@ class SshTask(FocusTask):
 
     def left_out(self, report):
         """With the key that makes room."""
-        most = self.config.TRAIN.MAX_GT
-        return [f'{report.dropped} objects did not fit into the {most} rows of gt_boxes; raise TRAIN.MAX_GT to '
-                f'{most + report.most}'] if report.dropped else []
+        return without_row(report, self.config.TRAIN.MAX_GT)
 
     def metrics(self):
         """Of each module, and of FocusPixels."""
@@ -132,10 +140,7 @@ class SshTask(FocusTask):
     def check(self, purpose):
         """Keys of the section SSH, the sizes that modules share, one class, switches of other families."""
         check_ssh(self.config)
-        section = 'TRAIN' if purpose == 'train' else 'TEST'
-        for name in NOT_HERE[section]:
-            require(not self.config[section][name],
-                    f'{section}.{name} is True, but {self.config.symbol} has nothing of the kind: set it to False')
+        refuse_switches(self.config, purpose, NOT_HERE)
         self.check_focus(purpose)
         if purpose == 'train':
             self._check_training(self.config.TRAIN)
@@ -147,6 +152,4 @@ class SshTask(FocusTask):
         require(train.SAMPLER != 'images' or len(train.SCALES) == 1, f"TRAIN.SAMPLER is 'images', which are shown at "
                 f'one scale, but TRAIN.SCALES has {len(train.SCALES)}: give one, such as [[1200, 1600]]')
         at_least(self.config, 'TRAIN', LEAST_OVERLAP, 'RPN_POSITIVE_OVERLAP RPN_NEGATIVE_OVERLAP')
-        require(train.RPN_NEGATIVE_OVERLAP <= train.RPN_POSITIVE_OVERLAP,
-                f'TRAIN.RPN_NEGATIVE_OVERLAP, {train.RPN_NEGATIVE_OVERLAP}, is above RPN_POSITIVE_OVERLAP, '
-                f'{train.RPN_POSITIVE_OVERLAP}')
+        check_anchor_overlaps(train)

@@ -64,6 +64,23 @@ def publish(temporary: str, path: str) -> None:
         raise _refused(path, error) from error
 
 
+@contextlib.contextmanager
+def new_folder(path: str) -> Iterator[str]:
+    """Path of an empty folder to fill, which at the end takes the place of the folder `path`, if there is one. On any
+    error the old one stays. OSError is the caller's to word. Of many small files: none is waited for on the disk."""
+    parent, base = os.path.split(os.path.abspath(path))
+    temporary = os.path.join(parent, f'.{base}.tmp-{os.getpid()}')
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        os.makedirs(temporary)
+        yield temporary
+        if os.path.isdir(path):
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def check_writable(path: str, folder: bool = False) -> None:
     """SniperError unless the file `path` can be written, or files in it if it is a `folder`; folders are made.
 

@@ -104,3 +104,19 @@ def test_whether_a_place_can_be_written_to_is_tried(tmp_path):
                                 ('/proc/a', False, 'cannot write /proc/a')):
         with pytest.raises(SniperError, match=words):
             files.check_writable(str(path), folder)
+
+
+def test_a_new_folder_takes_the_place_of_the_old_one_as_a_whole(tmp_path):
+    path = tmp_path / 'kept' / 'here'
+    for content in ('first', 'second'):
+        with files.new_folder(str(path)) as filled:
+            with open(os.path.join(filled, content), 'w'):
+                pass
+            assert not path.exists() or os.listdir(path) == ['first']
+        assert os.listdir(path) == [content]
+    with pytest.raises(RuntimeError), files.new_folder(str(path)) as filled:
+        raise RuntimeError
+    assert os.listdir(path) == ['second'] and os.listdir(tmp_path / 'kept') == ['here']
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(OSError), files.new_folder(str(tmp_path / 'file')):
+        pass

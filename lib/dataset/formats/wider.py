@@ -90,9 +90,9 @@ class WiderSource(Source):
             if min(row[2:4]) < 1:
                 self.warnings.add('faces have a side below 1 pixel and are left out', f'{said} face {number}')
             else:
-                corner, end = row[:2], [start + side for start, side in zip(row[:2], row[2:4])]
-                sides = [last + (1 if whole is None or last + 1 <= whole else 0) - first
-                         for first, last, whole in zip(corner, end, size)]
+                corner = row[:2]
+                sides = [side + 1 if whole is None or first + side + 1 <= whole else side
+                         for first, side, whole in zip(corner, row[2:4], size)]
                 yield Thing(FACE, (*corner, *sides), crowd=len(row) > INVALID and row[INVALID] == 1)
 
 

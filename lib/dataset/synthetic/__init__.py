@@ -16,12 +16,11 @@ import json
 import logging
 import multiprocessing
 import os
-import shutil
 
 from lib.dataset.coco import CocoDataset
 from lib.dataset.synthetic.scene import CLASSES, draw_to_file, one_thread
 from lib.utils.errors import SniperError
-from lib.utils.files import text_writer
+from lib.utils.files import new_folder, text_writer
 from lib.utils.processes import num_cores
 from lib.utils.user_path import user_path
 
@@ -67,17 +66,11 @@ def generate(out=DEFAULT_OUT, counts=None, seed=0, processes=None, force=False):
     if not _must_be_made(out, parameters, force):
         logger.info('%s is there already, made with the same parameters', out)
         return False
-    partial = f'{out}.partial-{os.getpid()}'
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        _fill(partial, parameters, processes or min(8, num_cores()))
-        if os.path.isdir(out):
-            shutil.rmtree(out)
-        os.rename(partial, out)
+        with new_folder(out) as filled:
+            _fill(filled, parameters, processes or min(8, num_cores()))
     except OSError as error:
         raise SniperError(f'{out} cannot be made: {error.strerror or error}') from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     logger.info('made %s: %s images', out, ', '.join(f'{counts[split]} {split}' for split in SPLITS))
     return True
 

@@ -8,7 +8,6 @@
 Corners are cut to whole pixels: width is int(x2) - int(x1). Source: reference/other_detectors.md C, more_ssh.md.
 """
 import os
-import shutil
 from typing import Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from lib.dataset.voc_layout import FileIndex
 from lib.dataset.wider.lists import named
 from lib.dataset.wider.scoring import Found
 from lib.utils.errors import SniperError
+from lib.utils.files import new_folder
 
 MOST_BYTES = 1 << 26    # of a file
 _MOST_DIGITS = 9        # of the number of detections
@@ -44,25 +44,16 @@ def as_written(detections: Detections) -> Found:
 def write_folder(folder: str, names: Sequence[str], found: Found) -> None:
     """A file for each of `names`, '<event>/<picture with ending>', also where nothing was found; of older files in the
     folder none stays. found: what `as_written` gives. SniperError: it cannot be written.
-
-    Thousands of small files: they appear together, and the disk is not waited for at each of them.
     """
-    parent, base = os.path.split(os.path.abspath(folder))
-    temporary = os.path.join(parent, f'.{base}.tmp-{os.getpid()}')
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        for name, lines in _texts(names, found):
-            path = os.path.join(temporary, os.path.splitext(name)[0] + '.txt')
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, 'w', encoding='utf-8', errors='surrogateescape') as stream:
-                stream.write(lines)
-        if os.path.lexists(folder):
-            shutil.rmtree(folder)
-        os.replace(temporary, folder)
+        with new_folder(folder) as filled:
+            for name, lines in _texts(names, found):
+                path = os.path.join(filled, os.path.splitext(name)[0] + '.txt')
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, 'w', encoding='utf-8', errors='surrogateescape') as stream:
+                    stream.write(lines)
     except OSError as error:
         raise SniperError(f'cannot write {error.filename or folder}: {error.strerror or error}') from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _texts(names, found) -> Iterator[Tuple[str, str]]:
