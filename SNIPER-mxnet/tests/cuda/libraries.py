@@ -4,6 +4,7 @@ libsniper_cpu.so (the CPU loops), libsniper_emulated.so (the kernels of src/cuda
 libsniper_cuda.so. They export the functions of interface/, need no MXNet, and land in SNIPER-mxnet/build/cuda, where
 only what has changed is compiled again. Without names: the first two, and the third where there is nvcc.
 """
+import fcntl
 import glob
 import hashlib
 import os
@@ -64,7 +65,14 @@ def build(kind):
 
 
 def _make(kind, jobs, link, libraries):
+    """One process at a time: tests run side by side, and none may link what another is just compiling."""
     os.makedirs(os.path.join(FOLDER, kind), exist_ok=True)
+    with open(os.path.join(FOLDER, kind, 'lock'), 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)    # until it is closed
+        return _make_alone(kind, jobs, link, libraries)
+
+
+def _make_alone(kind, jobs, link, libraries):
     with ThreadPoolExecutor(_cores()) as pool:
         made = list(pool.map(lambda job: _compile(kind, *job), jobs))
     path = library_path(kind)
