@@ -219,8 +219,9 @@ TRAIN = {
     'RPN_MIN_SIZE': key(16, 'proposals narrower or lower than this, chip pixels, are dropped', 'graph schedule', low=0),
 
     # box regression
-    'BBOX_MEANS': key([0.0, 0.0, 0.0, 0.0], 'of box targets dx, dy, dw, dh', 'schedule', FLOATS),
-    'BBOX_STDS': key([0.1, 0.1, 0.2, 0.2], 'box targets are divided by these', 'graph schedule', FLOATS, above=0),
+    'BBOX_MEANS': key([0.0, 0.0, 0.0, 0.0], 'of box targets dx, dy, dw, dh', 'detections schedule', FLOATS),
+    'BBOX_STDS': key([0.1, 0.1, 0.2, 0.2], 'box targets are divided by these', 'graph detections schedule', FLOATS,
+                     above=0),
     'ALIGNED_TARGETS': key(False, 'take out the half pixel by which released weights learnt object centres too far '
                            'right and down; for networks trained anew', 'graph schedule'),
     'BBOX_LOSS_ROIS': key(188, 'the box loss of R-CNN is divided by this x BBOX_LOSS_IMAGES', 'graph schedule', low=1),
@@ -362,6 +363,19 @@ SSH = {
                       'as learnt, for networks trained anew', 'detections'),
 }
 
+RFCN = {
+    'num_super_classes': key(1, 'super-classes, which R-FCN-3K tells objects apart by before it says which class they '
+                             'are; 1 = objects and background', 'graph detections schedule', low=1, high=10000),
+    'super_classes': key('', 'file that says which classes each super-class has, JSON or as in the ImageNet devkit; '
+                         'needed by training with several', 'schedule', PATH),
+    'fine_rois': key(50, 'proposals a chip that classes are trained on, at most and on average over a batch',
+                     'graph schedule', low=1, high=100000),
+    'fine_loss_rois': key(200, 'the loss of classes is divided by this x TRAIN.BBOX_LOSS_IMAGES', 'graph schedule',
+                          low=1),
+    'least_object': key(0.01, 'proposals that are objects with no more than this probability are left out of a test',
+                        'detections', low=0, high=1),
+}
+
 DEFAULT = {
     'kvstore': key('device', "where gradients are summed: 'local' on the CPU, 'device' and 'nccl' on the devices; "
                    "'dist_*' on the servers of scripts/launch.py, after each worker did so on its CPU or its devices",
@@ -385,6 +399,7 @@ KEYS = {
     'network': NETWORK,
     'M2DET': M2DET,
     'SSH': SSH,
+    'RFCN': RFCN,
     'dataset': DATASET,
     'TRAIN': TRAIN,
     'TEST': TEST,
