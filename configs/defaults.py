@@ -219,9 +219,8 @@ TRAIN = {
     'RPN_MIN_SIZE': key(16, 'proposals narrower or lower than this, chip pixels, are dropped', 'graph schedule', low=0),
 
     # box regression
-    'BBOX_MEANS': key([0.0, 0.0, 0.0, 0.0], 'of box targets dx, dy, dw, dh', 'detections schedule', FLOATS),
-    'BBOX_STDS': key([0.1, 0.1, 0.2, 0.2], 'box targets are divided by these', 'graph detections schedule', FLOATS,
-                     above=0),
+    'BBOX_MEANS': key([0.0, 0.0, 0.0, 0.0], 'of box targets dx, dy, dw, dh', 'schedule', FLOATS),
+    'BBOX_STDS': key([0.1, 0.1, 0.2, 0.2], 'box targets are divided by these', 'graph schedule', FLOATS, above=0),
     'ALIGNED_TARGETS': key(False, 'take out the half pixel by which released weights learnt object centres too far '
                            'right and down; for networks trained anew', 'graph schedule'),
     'BBOX_LOSS_ROIS': key(188, 'the box loss of R-CNN is divided by this x BBOX_LOSS_IMAGES', 'graph schedule', low=1),

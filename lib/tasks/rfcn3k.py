@@ -4,7 +4,7 @@ score(roi, class) = P(object) x P(class | object); with K super-classes, P(the c
 Letters: B windows, P proposals a window, K super-classes, N classes without background.
 Source: reference/other_detectors.md part A, more_rfcn3k.md.
 """
-from typing import Dict, Optional, Sequence
+from typing import Dict, Sequence
 
 import numpy as np
 
@@ -33,8 +33,10 @@ class Rfcn3kTask(FasterRcnnTask):
 
     @property
     def box_layer(self):
-        """None: no file holds a layer ready for use, and `decode` has the means and deviations."""
-        return None
+        """Position-sensitive: 49 rows for each of the four numbers. The original's files have no layer ready for use;
+        its tests multiplied what came out."""
+        return super().box_layer._replace(weight='rfcn_bbox_weight', bias='rfcn_bbox_bias', rows_each=GROUP,
+                                          untold=((0.0,) * 4, (0.1, 0.1, 0.2, 0.2)))
 
     def metrics(self):
         """Of the RPN, of objects, and of the classes of those proposals that are objects."""
@@ -59,9 +61,7 @@ class Rfcn3kTask(FasterRcnnTask):
 
     def decode(self, outputs, windows):
         """See `decode_rfcn`."""
-        train, test = self.config.TRAIN, self.config.TEST
-        return decode_rfcn(outputs, windows, test.SCORE_THRESH, self.config.RFCN.least_object,
-                           train.BBOX_STDS, train.BBOX_MEANS)
+        return decode_rfcn(outputs, windows, self.config.TEST.SCORE_THRESH, self.config.RFCN.least_object)
 
     def check(self, purpose):
         """Also super-classes, switches of other families."""
@@ -77,25 +77,22 @@ class Rfcn3kTask(FasterRcnnTask):
 
 
 def decode_rfcn(outputs: Dict[str, np.ndarray], windows: Sequence[Window], score_thresh: float,
-                least_object: float = 0.01, stds: Sequence[float] = (0.1, 0.1, 0.2, 0.2),
-                means: Optional[Sequence[float]] = None) -> Detections:
+                least_object: float = 0.01) -> Detections:
     """Outputs of R-FCN-3K's test graph -> detections of score > score_thresh, see Task.decode.
 
     outputs: `rois_output` (B*P, 5), window by window, input pixels; `cls_prob_reshape_output` (B, P, K + 1), background
-    first; `bbox_pred_reshape_output` (B, P, 4) in units of stds about means; `subcls_prob_reshape_output` (B, P, N);
+    first; `bbox_pred_reshape_output` (B, P, 4); `subcls_prob_reshape_output` (B, P, N);
     with K > 1 `super_class_output` (B, N). Proposals whose probability of an object is least_object or less are left
     out. Label k is row k - 1 of the classes. Boxes are clipped to the window's height and width.
     """
     objects, fine = outputs[OBJECT], outputs['subcls_prob_reshape_output']
-    deltas = outputs['bbox_pred_reshape_output'] * np.asarray(stds, np.float32)
-    if means is not None:
-        deltas = deltas + np.asarray(means, np.float32)
     table = outputs['super_class_output'][0].astype(np.int64) if objects.shape[2] > 2 else None
     found = [_of_window(objects[number], fine[number], table, score_thresh, least_object)
              for number in range(len(fine))]
     image = np.repeat(np.arange(len(found)), [len(part[0]) for part in found])
     label, proposal, score = (np.concatenate(column) for column in zip(*found))
-    return Detections(image, label, roi_boxes(outputs['rois_output'], deltas, image, proposal, windows), score)
+    return Detections(image, label, roi_boxes(
+        outputs['rois_output'], outputs['bbox_pred_reshape_output'], image, proposal, windows), score)
 
 
 def _of_window(objects, fine, table, score_thresh, least_object):

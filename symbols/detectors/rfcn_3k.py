@@ -89,8 +89,8 @@ class Rfcn3k(ProposalNetwork):
         return shapes if self.gives_feature else dict(shapes, im_ids=(batch,))
 
     def variants(self, shapes):
-        """The whole network, and the proposal network alone; classes, super-classes and anchors as the arrays have
-        them."""
+        """With classes, super-classes and anchors as the arrays have them. The proposal network alone is that of
+        `resnet_mx_101_e2e_mask`."""
         classes, objects, anchors = (_rows(shapes, name) for name in ('conv_new_3', 'rfcn_cls', 'rpn_cls_score'))
         several = max(1, objects // GROUP ** 2 - 1)
         heads = (f'{classes} classes',) * bool(classes) + (f'{several} super-classes',) * (several > 1) + (
@@ -99,8 +99,7 @@ class Rfcn3k(ProposalNetwork):
                 ('network.ANCHOR_RATIOS', (1.0,)),
                 ('network.ANCHOR_SCALES', tuple(float(1 + k) for k in range(min(max(1, anchors // 2), MOST_ANCHORS)))))
         made_up = ('network.ANCHOR_RATIOS', 'network.ANCHOR_SCALES')
-        return [Variant('whole', ('test',), keys, heads, made_up),
-                Variant('rpn', ('proposal_test',), keys, heads, made_up)]
+        return [Variant('whole', ('test',), keys, heads, made_up)]
 
 
 def _table_by_image(im_info, classes):

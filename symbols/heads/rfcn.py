@@ -52,7 +52,7 @@ class RfcnHead:
     def box_deltas(self, shared, rois, on_gpu=False):
         """(R, 4) deltas in units of bbox_stds, one box for all classes."""
         pooled = _position_sensitive(shared, 'rfcn_bbox', 'psroipooled_loc_rois', rois, 4, on_gpu)
-        return _mean_of_bins(pooled, 4, 'ave_bbox_pred_rois', 'bbox_pred_reshape')
+        return _mean_of_bins(pooled, 4, 'ave_bbox_pred_rois', 'bbox_pred_mean')
 
     def fine_score(self, feature, rois, classes):
         """(rois, N) logits of the classes. The largest value counts in each bin, so a mean cannot be taken before."""
