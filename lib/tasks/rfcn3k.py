@@ -1,6 +1,7 @@
 """R-FCN-3K (Singh et al. 2018): objects of all classes are found alike, and are told apart by a score of their own.
 
-score(roi, class) = P(object) x P(class | object); with K super-classes, P(the class's super-class) in place of P(object).
+score(roi, class) = P(object) x P(class | object); with K super-classes, P(super-class of the class) in place of
+P(object).
 Letters: B windows, P proposals a window, K super-classes, N classes without background.
 Source: reference/other_detectors.md part A, more_rfcn3k.md.
 """

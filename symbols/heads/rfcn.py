@@ -1,5 +1,5 @@
-"""R-FCN-3K's head (Singh et al. 2018, "R-FCN-3000 at 30fps"): position-sensitive maps say whether a roi is an object and
-where it ends, one set for all classes; an ordinary map a class says which one it is.
+"""R-FCN-3K's head (Singh et al. 2018, "R-FCN-3000 at 30fps"): position-sensitive maps, one set for all classes, say
+whether a roi is an object and where it ends; an ordinary map a class says which one it is.
 
 Letters: B images, P rois an image, R = B*P rois, K super-classes, N classes without background, M rois an image with a
 fine class.

@@ -32,8 +32,8 @@ class ProposalTargets(NamedTuple):
 class RpnHead:
     """A 3x3 convolution of `channels` and two 1x1 convolutions on it. Released weights ask for these layer names.
 
-    hidden_init: makes the initialiser of the 3x3 convolution; new_hidden: how that starts beside pretrained weights, see
-    symbols.layers.parameter.
+    hidden_init: makes the initialiser of the 3x3 convolution; new_hidden: how that starts beside pretrained weights,
+    see symbols.layers.parameter.
     """
 
     def __init__(self, channels, hidden_init=gaussian, new_hidden=True):
