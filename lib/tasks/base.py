@@ -44,7 +44,9 @@ class BoxLayer(NamedTuple):
     """A layer that learns (delta - mean) / std; checkpoints hold `<name>_test` arrays too, which give deltas directly.
 
     weight, bias: names of its parameters. means, stds: (4,) dx, dy, dw, dh as this configuration has them.
-    means_key, stds_key: where they stand in a configuration, for files that another one was trained with.
+    means_key, stds_key: where they stand in a configuration, for files that another one was trained with. rows_each:
+    rows of the layer, one after another, that each number is for. untold: (means, stds) of files without `_test` arrays
+    that do not say what they were trained with; None: these are taken as they are.
     """
     weight: str
     bias: str
@@ -52,6 +54,8 @@ class BoxLayer(NamedTuple):
     stds: Sequence[float]
     means_key: str = 'TRAIN.BBOX_MEANS'
     stds_key: str = 'TRAIN.BBOX_STDS'
+    rows_each: int = 1
+    untold: Optional[Tuple[Sequence[float], Sequence[float]]] = None
 
 
 class Pixels(NamedTuple):
