@@ -30,8 +30,9 @@ class Rows(NamedTuple):
     """n boxes of m pictures in the order of the file.
 
     names (m,) bytes, ascending; image (n,) int32: number among them; code (n,) int16: place in the list of classes,
-    from 0; corners (n, 4) float32: x1 y1 x2 y2, shares of the sides of the picture; group (n,) bool; attributes (n,) uint8 (lib.dataset.roidb); source (n,) uint8: place in `sources`, the first of which is ''
-    (not told); sizes (m, 2) int32 width and height where the file has them, or None; notes: lines about single rows.
+    from 0; corners (n, 4) float32: x1 y1 x2 y2, shares of the sides of the picture; group (n,) bool; attributes (n,)
+    uint8 (lib.dataset.roidb); source (n,) uint8: place in SOURCES; sizes (m, 2) int32 width and height where the file
+    has them, or None; notes: lines about single rows.
     """
 
     names: np.ndarray
