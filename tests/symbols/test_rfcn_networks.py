@@ -1,4 +1,5 @@
-"""R-FCN-3K's networks: what scores add up to, what the fine head does not touch, targets of classes and super-classes."""
+"""R-FCN-3K's networks: what scores add up to, what the fine head does not touch, labels of classes and
+super-classes."""
 import numpy as np
 import pytest
 
@@ -14,7 +15,7 @@ FEW = ('dataset.NUM_CLASSES', '8', 'TRAIN.CHIP_SIZE', str(SIDE), 'TRAIN.RPN_POST
        'TEST.RPN_POST_NMS_TOP_N', str(ROIS), 'RFCN.fine_rois', '5')
 WINDOWS = [Window((0, 0, SIDE, SIDE), 1.0, 1.0, SIDE, SIDE)] * 2
 SUPER = np.array([0, 1, 2, 0, 1, 2, 2], np.float32)
-OBJECTS = np.array([[[10, 10, 40, 40, 1], [50, 50, 80, 90, 7]], [[20, 30, 60, 70, 3], [-1, -1, -1, -1, -1]]], np.float32)
+OBJECTS = np.array([[[10, 10, 40, 40, 1], [50, 50, 80, 90, 7]], [[20, 30, 60, 70, 3], [-1] * 5]], np.float32)
 
 
 def bound(variant, *overrides, grad='null', batch=2):

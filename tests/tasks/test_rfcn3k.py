@@ -99,7 +99,8 @@ def test_contradictions(words, message):
 def test_box_layer_takes_a_number_for_every_49_rows():
     from lib.weights.checkpoint import _test_arrays
     layer = get_task(config_for('rfcn_3k_tiny')).box_layer
-    arrays = {'arg:rfcn_bbox_weight': np.ones((196, 3, 1, 1), np.float32), 'arg:rfcn_bbox_bias': np.ones(196, np.float32)}
+    arrays = {'arg:rfcn_bbox_weight': np.ones((196, 3, 1, 1), np.float32),
+              'arg:rfcn_bbox_bias': np.ones(196, np.float32)}
     weight = _test_arrays(arrays, layer, [0, 0, 0, 0], STDS)['arg:rfcn_bbox_weight_test']
     assert np.array_equal(weight[:, 0, 0, 0], np.repeat(STDS, 49))
     assert layer.untold[1] == (0.1, 0.1, 0.2, 0.2)      # what the original's tests multiplied by
