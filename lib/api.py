@@ -52,13 +52,14 @@ class Detector:
 
     Threads may share it: their calls, `close` too, wait for each other, as one call takes all cores already, and give
     what they would give alone. Detectors of different threads do not wait. Processes load their own.
-    classes: names, '__background__' first; Detections.label is a position in it. config: what it was made from.
+    classes: names, '__background__' first; Detections.label is a position in it. config, weights: what it was made
+    from.
     clock: seconds of all calls so far, by stage.
     """
 
     def __init__(self, config, weights):
         """config: this detector's own, it is changed. weights: lib.inference.Weights. See also `load`."""
-        self.config = config
+        self.config, self.weights = config, weights
         self.classes: Tuple[str, ...] = settle_classes(config, weights)
         use_float32_on_cpu(config)
         config.TEST.EXTRACT_PROPOSALS = False
@@ -105,7 +106,7 @@ class Detector:
         notices = ImageNotices()
         with self._one_call, tempfile.TemporaryDirectory(prefix='sniper_') as folder:
             with self.clock.stage('images'):
-                roidb = [_record(image, number, folder, notices) for number, image in enumerate(_listed(images))]
+                roidb = [_record(image, number, folder, notices) for number, image in enumerate(listed_images(images))]
             found = detect(roidb, self._borrow, self._config_of(len(roidb)), clock=self.clock, notices=notices)
         found = found.replace(classes=self.classes, sizes=[(entry['width'], entry['height']) for entry in roidb])
         for reason in notices.unreadable.values():      # it could be read a moment ago
@@ -176,7 +177,8 @@ def _path_of(source) -> str:
     return path
 
 
-def _listed(images) -> List[Image]:
+def listed_images(images: Union[Image, Iterable[Image]]) -> List[Image]:
+    """One image, or several, as a list. NotAnImage for what is none."""
     if isinstance(images, (str, os.PathLike, np.ndarray, PIL.Image.Image)):
         return [images]
     if isinstance(images, (bytes, bytearray, memoryview, dict)) or not isinstance(images, Iterable):
@@ -203,7 +205,7 @@ def _record(image: Image, number: int, folder: str, notices: ImageNotices) -> di
                 notices.add(notice)
             path = ''
     else:
-        path, pixels = '', _pixels(image)
+        path, pixels = '', pixels_of(image)
     if not path:
         path = os.path.join(folder, f'{number}.bmp')
         _keep(path, pixels)
@@ -220,7 +222,7 @@ def _keep(path, pixels):
                           'TMPDIR names another folder') from None
 
 
-def _pixels(image) -> np.ndarray:
+def pixels_of(image: Union[np.ndarray, PIL.Image.Image]) -> np.ndarray:
     """(H, W, 3) uint8 B, G, R of an array or a picture of Pillow. NotAnImage for all else."""
     if isinstance(image, PIL.Image.Image):
         if image.mode not in _PILLOW_MODES:

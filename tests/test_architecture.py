@@ -9,8 +9,8 @@ from tests.conftest import ROOT
 # Rooms from the top floor to the ground. A room may import those that come after it, on its own floor too, and nothing
 # above it; rooms in one pair of braces do not import each other. `commands` are the modules that are run as programs.
 FLOORS = [
-    ('command lines', [{'main_train', 'main_test', 'demo', 'scripts', 'commands'}, {'lib.api'}, {'lib.suggest'},
-                       {'lib.cli'}]),
+    ('command lines', [{'main_train', 'main_test', 'demo', 'scripts', 'commands'}, {'lib.fewshot'}, {'lib.api'},
+                       {'lib.suggest'}, {'lib.cli'}]),
     ('training and inference', [{'lib.train', 'lib.inference'}, {'lib.outputs'}, {'lib.visualization'}]),
     ('running', [{'lib.distributed'}, {'lib.engine'}, {'lib.iterators'}, {'lib.tasks'}]),
     ('data and weights', [{'lib.weights'}, {'lib.targets'}, {'lib.chips'}, {'lib.dataset'}]),

@@ -6,29 +6,33 @@ from lib.inference.masks import MaskingPredictor
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
 
+DETECTIONS, OBJECTS, FEATURE = 'detections', 'objects', 'feature'
+
 
 class PredictorFactory:
     """Makes the MXNet predictor of a configuration and checkpoint; picklable, for inference processes.
 
-    The graphs are those that the configuration's task tests with. With TEST.PRECISION int8 they are calibrated here,
-    once for all processes, unless that was done by an earlier run. SniperError: one optimised graph for several.
+    reads: DETECTIONS, what the task tests with; OBJECTS, its graph with a feature map (Task.feature); FEATURE, that map
+    alone. With TEST.PRECISION int8 they are calibrated here, once for all processes, unless that was done by an earlier
+    run. SniperError: one optimised graph for several, a network without a feature map that is to be read.
     """
 
-    def __init__(self, config, weights):
+    def __init__(self, config, weights, reads: str = DETECTIONS):
         from lib.engine.network import calibrated_weights
-        self._config = config
+        self._config, self._reads = config, reads
         self._tasks = graph_tasks(config)   # other processes learn of a family, wherever it is registered, with these
         if weights.optimized and len(self._tasks) > 1:
             raise SniperError(f'TEST.OPTIMIZED {weights.prefix} is one network, but {config.symbol} has several for '
                               f'TEST.SCALES {config.TEST.SCALES}: give one scale, or leave TEST.OPTIMIZED out')
-        self._weights = {task: calibrated_weights(task.config, weights, task.test_graph)
+        self._weights = {task: calibrated_weights(task.config, weights, _variant(task, reads))
                          for task in dict.fromkeys(self._tasks)}
 
     def __call__(self):
         """-> Predictor, with TEST.WITH_MASK a MaskingPredictor around it, or ScalePredictors. SniperError: broken file,
         GPU absent, unknown network, no mask head, a precision that is not to be had."""
         prepare(self._config)  # before MXNet loads, in every process
-        makers = {task: functools.partial(_predictor, task, weights) for task, weights in self._weights.items()}
+        makers = {task: functools.partial(_predictor, task, weights, self._reads)
+                  for task, weights in self._weights.items()}
         if len(self._tasks) == 1:
             return makers[self._tasks[0]]()
         return ScalePredictors([makers[task] for task in self._tasks])
@@ -69,19 +73,27 @@ def graph_tasks(config) -> list:
     return [task] if all(of_scale is task for of_scale in found) else found
 
 
-def _predictor(task, weights):
+def _variant(task, reads):
+    """Name of the detector's graph."""
+    if reads != DETECTIONS and task.feature is None:
+        raise SniperError(f'{task.config.symbol} gives no feature map that other classes could be told apart by')
+    return task.test_graph if reads == DETECTIONS else task.feature.variant
+
+
+def _predictor(task, weights, reads):
     from lib.engine.devices import contexts
     from lib.engine.network import load_network, whose_network
     from lib.engine.predictor import Predictor
     from symbols import get_detector
     config, graph = task.config, task.masks
     devices, detector = contexts(config), get_detector(config.symbol)
-    masks = config.TEST.WITH_MASK and not config.TEST.EXTRACT_PROPOSALS
+    masks = config.TEST.WITH_MASK and not config.TEST.EXTRACT_PROPOSALS and reads == DETECTIONS
     if masks and (graph is None or not hasattr(detector, f'{graph.variant}_symbol')):
         raise SniperError(f'TEST.WITH_MASK is True, but the network {config.symbol} has no mask head: set it to False')
-    network = load_network(config, weights, task.test_graph, devices)
+    network = load_network(config, weights, _variant(task, reads), devices)
+    symbol = network.symbol[task.feature.output] if reads == FEATURE else network.symbol
     source = f'the weights {weights.path}'
-    predictor = Predictor(network.symbol, network.arg_params, network.aux_params, devices, source,
+    predictor = Predictor(symbol, network.arg_params, network.aux_params, devices, source,
                           network.made_together, advice=task.advice, whose=whose_network(config, weights))
     if masks:
         mask_predictor = Predictor(detector.symbol(config, graph.variant), network.arg_params, network.aux_params,

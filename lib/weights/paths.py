@@ -11,9 +11,10 @@
 import json
 import os
 import re
-from typing import List, Optional, Union
+from typing import List, Optional, Tuple, Union
 
 from configs import config_name
+from lib.utils.errors import SniperError
 
 DEFAULT_OUTPUT_PATH = './output'
 SAVE_PREFIX = 'SNIPER'  # of checkpoints, where nobody says another
@@ -70,6 +71,16 @@ def epoch_tag(epoch: Union[int, str]) -> str:
 def params_path(prefix: str, epoch: Union[int, str]) -> str:
     """Name of the parameter file after `epoch` epochs, or of another that `epoch_tag` knows."""
     return f'{prefix}-{epoch_tag(epoch)}.params'
+
+
+def split_params_path(path: str) -> Tuple[str, str]:
+    """Name of a parameter file -> (prefix, tag), of which `params_path` makes it. SniperError: it is called otherwise.
+    """
+    match = re.match(fr'(.+)-({TAG})\.params$', path)
+    if not match:
+        raise SniperError(f'{path} is not called as a checkpoint is, PREFIX-0007.params'
+                          f'{misread_prefix(path, "NAME") if path.endswith(FOREIGN) else ""}')
+    return match.group(1), match.group(2)
 
 
 def read_sidecar(prefix: str, epoch: Union[int, str]) -> dict:
