@@ -14,6 +14,7 @@ DATASETS = {
     'csv': 'lib.dataset.formats.csv_table:CsvDataset',
     'cvat': 'lib.dataset.formats.cvat:CvatDataset',
     'labelme': 'lib.dataset.formats.labelme:LabelmeDataset',
+    'openimages': 'lib.dataset.openimages.dataset:OpenImagesDataset',
     'wider': 'lib.dataset.formats.wider:WiderDataset',
     'wider_face': 'lib.dataset.formats.wider:WiderDataset',     # its whole name
     'yolo': 'lib.dataset.formats.yolo:YoloDataset',

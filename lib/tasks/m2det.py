@@ -181,7 +181,7 @@ class M2DetTask(Task):
 
 def _objects(record, window):
     """-> boxes (n, 4) float64 from the window's corner on, pixels of the image, and labels (n,), of its rows."""
-    rows = window.rows[~np.asarray(record['ignored'])[window.rows]]
+    rows = window.rows[np.asarray(record['max_overlaps'])[window.rows] == 1]
     boxes = np.asarray(record['boxes'], np.float64)[rows] - np.tile(window.box[:2], 2)
     return boxes, np.asarray(record['gt_classes'])[rows]
 
