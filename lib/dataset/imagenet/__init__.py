@@ -7,7 +7,7 @@
     super_classes.py    which classes belong together, from JSON or from the kit
     scoring.py          detections against objects by the rules of ILSVRC DET, arrays only
     result_files.py     the official text files: written and read
-    report.py           scores of thousands of classes, readable
+    evaluation.py       what a test writes and reports
 
 Source: reference/other_detectors.md A, more_rfcn3k.md.
 """

@@ -17,12 +17,15 @@ from typing import Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
-from lib.dataset.base import Dataset, shortened
+from lib.bbox.detections import check_range
+from lib.dataset.base import AnnotationWarnings, Dataset, shortened
 from lib.dataset.class_list import BACKGROUND, class_key, class_list_path, read_class_list
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.imagenet import devkit
+from lib.dataset.imagenet.devkit import DET_PREFIX
+from lib.dataset.imagenet.evaluation import evaluate
 from lib.dataset.imagenet.listing import BOXES, Listing, class_folders, holds_pictures, list_set
-from lib.dataset.imagenet.reading import LeftOut, read_boxes
+from lib.dataset.imagenet.reading import read_boxes
 from lib.dataset.imagenet.super_classes import FILE_NAME, SuperClasses, super_classes_of
 from lib.dataset.roidb import make_record, validate
 from lib.dataset.roidb_cache import RoidbCache
@@ -34,6 +37,7 @@ from lib.utils.reachable import why_unreadable
 
 logger = logging.getLogger(__name__)
 
+WORTHWHILE = 5000   # pictures; XML files of fewer are read in a second
 MEND = ('label them, or learn their classes without boxes: python -m lib.fewshot')
 
 
@@ -55,7 +59,8 @@ class ImageNetDataset(Dataset):
         self._kit = devkit.find_devkit(dataset_path)
         self.classes, self.wnids, self.super_classes = self._find_classes()
         self._labels = _spellings(self.classes, self.wnids)
-        self._choice = choice
+        self._kit_classes = self.num_classes - 1
+        self._places = np.arange(self._kit_classes)     # of each class among all that there are
         if choice:
             self._choose(choice)
         self._listing = self._list()
@@ -94,8 +99,23 @@ class ImageNetDataset(Dataset):
         return part
 
     def evaluate(self, detections, results_dir):
-        """Write the files of ILSVRC DET and score them by its rule (lib.dataset.imagenet.evaluation)."""
-        raise NotImplementedError
+        """Write det_<set>_pred.txt, and modified_det_<set>_pred.txt with the classes of DET where the kit says which
+        these are, and score them by the rule of ILSVRC DET (lib.dataset.imagenet.evaluation)."""
+        roidb = self._all()
+        check_range(detections, self.num_classes, len(roidb))
+        if detections.mask is not None:
+            logger.info('%s: masks are not scored, ILSVRC DET has no measure of them', self.name)
+        truth = self.truth()
+        if not len(truth.label):
+            logger.info('%s has no boxes: nothing to score against', self.name)
+        name = self.image_set[len(DET_PREFIX):] if self.image_set.startswith(DET_PREFIX) else self.image_set
+        return evaluate(results_dir, name, self.classes, detections, self._numbers + 1,
+                        truth if len(truth.label) else None, self._det_classes())
+
+    def _det_classes(self) -> np.ndarray:
+        """(N,) class of DET, from 1, of each class; 0 for one that it has not."""
+        ids = devkit.read_matching(self._kit, self._kit_classes) if self._kit else np.zeros(self._kit_classes, np.int64)
+        return ids[self._places]
 
     def _find_classes(self) -> Tuple[Tuple[str, ...], Tuple[str, ...], SuperClasses]:
         if self._kit:
@@ -128,7 +148,7 @@ class ImageNetDataset(Dataset):
         if len(first) < len(choice.names):
             absent = [name for label, name in enumerate(choice.names, 1) if label not in labels]
             raise SniperError(f'dataset.CLASSES names {shortened(absent)}, which {self.dataset_path} has not')
-        self.classes = (BACKGROUND, *choice.names)
+        self.classes, self._places = (BACKGROUND, *choice.names), np.array(first)
         self._labels = {spelling: labels[label - 1] for spelling, label in self._labels.items() if labels[label - 1]}
         self.wnids = ('', *(self.wnids[place + 1] for place in first))
         used = self.super_classes.of_class[first]
@@ -153,21 +173,29 @@ class ImageNetDataset(Dataset):
     def _all(self) -> CompactRoidb:
         """Records of all pictures, read or from the cache."""
         if self._roidb is None:
-            cache = RoidbCache(self.root_path, self.name, self.dataset_path, self._listing.state,
-                               len(self._listing.names))
-            self._roidb = self._read()
-            self._numbers = np.arange(len(self._roidb))
+            labels = sorted(self._labels.items())
+            cache = RoidbCache(self.root_path, self.name, self.dataset_path, [labels, self.whole_pixels],
+                               self._listing.state) if len(self._listing.names) >= WORTHWHILE else None
+            if cache is not None and cache.load():
+                self._roidb = cache.roidb
+                for line in cache.notes:
+                    logger.warning('%s', line)
+            else:
+                self._roidb = self._read(cache)
+            place = {name: number for number, name in enumerate(map(self._name, range(len(self._listing.names))))}
+            self._numbers = np.array([place[name] for name in self._roidb.image_ids()], np.int64)
         return self._roidb
 
-    def _read(self) -> CompactRoidb:
-        left_out = LeftOut()
-        roidb = CompactRoidb.from_records(self._records(left_out))
-        for line in left_out.lines(f'{self.name} of {self.dataset_path}'):
-            logger.warning('%s', line)
+    def _read(self, cache) -> CompactRoidb:
+        warnings = AnnotationWarnings(f'{self.name} of {self.dataset_path}', 'such as')
+        roidb = CompactRoidb.from_records(self._records(warnings))
+        warnings.log()
+        if cache is not None:
+            cache.store(self.classes, roidb, warnings.lines(), {})
         return roidb
 
-    def _records(self, left_out) -> Iterator[dict]:
-        for first, boxes in read_boxes(self._listing, self._labels, left_out):
+    def _records(self, warnings) -> Iterator[dict]:
+        for first, boxes in read_boxes(self._listing, self._labels, warnings):
             ends = np.cumsum(boxes.count)
             sizes = boxes.size.tolist()
             for place, (end, count) in enumerate(zip(ends.tolist(), boxes.count.tolist())):

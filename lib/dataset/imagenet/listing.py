@@ -7,7 +7,7 @@ Folders are listed one by one: of a million pictures nothing is kept but a name 
 """
 import hashlib
 import os
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from lib.dataset.base import shortened
 from lib.dataset.voc_layout import IMAGE_ENDINGS, folder_content
@@ -129,10 +129,10 @@ def _in_folder(folder, boxes, place, digest) -> Dict[str, Tuple[str, int]]:
             for stem, name in pictures.items()}
 
 
-def _scan(path, digest) -> Tuple[Dict[str, str], set]:
+def _scan(path, digest) -> Tuple[Dict[str, str], Set[str]]:
     """({stem: picture}, stems of XML files) directly in a folder; nothing if there is none."""
     pictures: Dict[str, str] = {}
-    annotations = set()
+    annotations: Set[str] = set()
     try:
         with os.scandir(path) as entries:
             found = sorted((entry.name, _state(entry)) for entry in entries if not entry.name.startswith('.'))

@@ -13,12 +13,12 @@ from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from lib.dataset.base import NAMED_IN_WARNING, shortened
+from lib.dataset.base import AnnotationWarnings
 from lib.dataset.class_list import class_key
 from lib.dataset.coco_images import picture_size
-from lib.dataset.imagenet.listing import Listing
+from lib.dataset.imagenet.listing import NONE, Listing
 from lib.dataset.voc_annotations import VocObject, read_annotation
-from lib.utils.errors import SniperError, printable
+from lib.utils.errors import SniperError
 from lib.utils.processes import num_cores
 from lib.utils.progress_bar import ProgressBar
 
@@ -29,8 +29,11 @@ PIECE = 512             # pictures that a process reads at a time
 WORTH_PROCESSES = 20000     # pictures; fewer are read in less time than processes take to start
 SECONDS_BETWEEN_LINES = 10.0
 _AHEAD = 4              # pieces a process that wait to be taken
-FAR, OUTSIDE, EMPTY = ('boxes have a coordinate above 4000', 'boxes reach beyond their picture', 'boxes are empty')
-UNKNOWN, NO_NUMBERS = 'boxes are of a class that the data set has not', 'objects have no box of four numbers'
+FAR = 'boxes have a coordinate above 4000 and are left out'
+OUTSIDE = 'boxes reach beyond their picture and are left out'
+EMPTY = 'boxes are empty and are left out'
+UNKNOWN = 'boxes are of a class that the data set has not and are left out'
+NO_NUMBERS = 'objects have no box of four numbers and are left out'
 NO_SIZE = 'pictures are left out: neither their annotation nor their file says their size'
 BROKEN = 'annotation files cannot be used and are left out with their pictures'
 
@@ -45,61 +48,42 @@ class Boxes(NamedTuple):
     label: np.ndarray
 
 
-class LeftOut:
-    """What is left out, by kind: how often, and the first few; and the first error in words."""
+class Omitted(NamedTuple):
+    """What is left out: {what is wrong: names of the boxes or pictures}; error: the first file's that is broken."""
 
-    def __init__(self) -> None:
-        self.kinds: Dict[str, int] = collections.OrderedDict()
-        self.first: Dict[str, List[str]] = {}
-        self.error = ''
-
-    def add(self, kind: str, identity: str) -> None:
-        """Count one."""
-        self.kinds[kind] = self.kinds.get(kind, 0) + 1
-        named = self.first.setdefault(kind, [])
-        if len(named) <= NAMED_IN_WARNING:
-            named.append(identity)
-
-    def join(self, other: 'LeftOut') -> None:
-        """Count what another one counted."""
-        for kind, count in other.kinds.items():
-            self.kinds[kind] = self.kinds.get(kind, 0) + count
-            named = self.first.setdefault(kind, [])
-            named += other.first[kind][:NAMED_IN_WARNING + 1 - len(named)]
-        self.error = self.error or other.error
-
-    def lines(self, place: str) -> List[str]:
-        """A line a kind."""
-        return [printable(f'{place}: {count} {kind}{"" if kind == BROKEN else " and are left out"} '
-                          f'({shortened(self.first[kind])})' + (f'; {self.error}' if kind == BROKEN else ''))
-                for kind, count in self.kinds.items()]
+    kinds: Dict[str, List[str]]
+    error: str
 
 
-def read_boxes(listing: Listing, labels: Mapping[str, int], left_out: LeftOut) -> Iterator[Tuple[int, Boxes]]:
+def read_boxes(listing: Listing, labels: Mapping[str, int],
+               warnings: AnnotationWarnings) -> Iterator[Tuple[int, Boxes]]:
     """(number of the first picture, Boxes) of one piece after another. labels: {class, in any spelling: label}.
 
-    left_out takes up what is left out. SniperError: most annotation files cannot be used.
+    warnings take up what is left out. SniperError: most annotation files cannot be used.
     """
-    pieces = [(first, min(first + PIECE, len(listing.names))) for first in range(0, len(listing.names), PIECE)]
+    total, errors = len(listing.names), []  # type: ignore[var-annotated]
+    pieces = [(first, min(first + PIECE, total)) for first in range(0, total, PIECE)]
     tasks = ((listing.folder, [listing.image_path(number) for number in range(*piece)],
               [listing.annotation_path(number) for number in range(*piece)]) for piece in pieces)
-    told, read, begun = time.monotonic(), 0, time.monotonic()
+    told = begun = time.monotonic()
     with ProgressBar() as bar:
-        for (first, end), (boxes, omitted) in zip(pieces, _each(tasks, dict(labels), len(listing.names))):
-            left_out.join(omitted)
-            read += end - first
-            bar.show('annotations', read, len(listing.names))
+        for (first, end), (boxes, omitted) in zip(pieces, _each(tasks, dict(labels), total)):
+            for kind, names in omitted.kinds.items():
+                warnings.add_many(kind, len(names), names)
+            errors += [omitted.error] * bool(omitted.error and not errors)
+            bar.show('annotations', end, total)
             if time.monotonic() - told > SECONDS_BETWEEN_LINES and not bar.active:
                 told = time.monotonic()
-                logger.info('%d of %d annotation files are read, %.0f a second', read, len(listing.names),
-                            read / (told - begun))
+                logger.info('%d of %d annotation files are read, %.0f a second', end, total, end / (told - begun))
             yield first, boxes
-    broken, files = left_out.kinds.get(BROKEN, 0), len(listing.where) - listing.where.count(0)
+    broken, files = warnings.kinds.get(BROKEN, 0), total - listing.where.count(NONE)
     if 2 * broken > files:
-        raise SniperError(f'{left_out.error} ({broken} of {files} annotation files cannot be used)')
+        raise SniperError(f'{errors[0]} ({broken} of {files} annotation files cannot be used)')
+    if errors:
+        logger.warning('%s', errors[0])
 
 
-def _each(tasks, labels, pictures) -> Iterator[Tuple[Boxes, LeftOut]]:
+def _each(tasks, labels, pictures) -> Iterator[Tuple[Boxes, Omitted]]:
     """What becomes of each task, in order; a few are ahead of what is taken, not all."""
     processes = num_cores() if pictures >= WORTH_PROCESSES else 1
     if processes > 1:
@@ -128,10 +112,10 @@ def _read_kept(task):
     return read_piece(task, _kept)
 
 
-def read_piece(task: Tuple[str, Sequence[str], Sequence[str]], labels: Mapping[str, int]) -> Tuple[Boxes, LeftOut]:
+def read_piece(task: Tuple[str, Sequence[str], Sequence[str]], labels: Mapping[str, int]) -> Tuple[Boxes, Omitted]:
     """task: (folder of the set, paths of pictures, paths of their boxes or '')."""
     folder, images, annotations = task
-    left_out = LeftOut()
+    omitted, error = collections.defaultdict(list), ''
     sizes, counts, boxes, found = np.zeros((len(images), 2)), np.zeros(len(images), np.int64), [], []
     for number, (image, path) in enumerate(zip(images, annotations)):
         name = os.path.relpath(image, folder)
@@ -139,25 +123,26 @@ def read_piece(task: Tuple[str, Sequence[str], Sequence[str]], labels: Mapping[s
             annotation = read_annotation(path) if path else None
         except FileNotFoundError:
             annotation = None
-        except SniperError as error:
-            left_out.add(BROKEN, name)
-            left_out.error = left_out.error or str(error)
+        except SniperError as failure:
+            omitted[BROKEN].append(name)
+            error = error or str(failure)
             continue
         size = (annotation.width, annotation.height) if annotation and annotation.width else picture_size(image)
         if size is None:
-            left_out.add(NO_SIZE, name)
+            omitted[NO_SIZE].append(name)
             continue
         sizes[number] = size
         for item in annotation.objects if annotation else ():
             label = labels.get(item.name) or labels.get(class_key(item.name))
             why = _why_not(item, label, size)
             if why or label is None or item.box is None:
-                left_out.add(why, f'{name} {item.name:.40}')
+                omitted[why].append(f'{name} {item.name:.40}')
                 continue
             boxes.append(item.box)
             found.append(label)
             counts[number] += 1
-    return Boxes(sizes, counts, np.array(boxes, np.float64).reshape(-1, 4), np.array(found, np.int64)), left_out
+    return Boxes(sizes, counts, np.array(boxes, np.float64).reshape(-1, 4), np.array(found, np.int64)), Omitted(
+        dict(omitted), error)
 
 
 def _why_not(item: VocObject, label: Optional[int], size) -> str:
