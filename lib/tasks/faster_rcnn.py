@@ -11,7 +11,18 @@ from configs import ConfigError
 from lib.bbox import bbox_pred, clip_boxes
 from lib.bbox.detections import Detections
 from lib.chips.window import Window
-from lib.tasks.base import BoxLayer, Input, MaskGraph, Metric, TargetReport, at_least, require, rows_of, without_row
+from lib.tasks.base import (
+    BoxLayer,
+    FeatureGraph,
+    Input,
+    MaskGraph,
+    Metric,
+    TargetReport,
+    at_least,
+    require,
+    rows_of,
+    without_row,
+)
 from lib.tasks.focus import FocusTask
 from lib.tasks.proposals import METRICS as RPN_METRICS, AnchorTask, ProposalTask
 
@@ -100,6 +111,11 @@ class FasterRcnnTask(RcnnTask):
     def masks(self):
         """The mask head, on the map that rois are pooled from."""
         return MaskGraph('mask', 'mask_feature_output', 'mask_feature', 'mask_rois', 'mask_prob_output')
+
+    @property
+    def feature(self):
+        """The map that the R-CNN head reads."""
+        return FeatureGraph('feature', 'feature_map_output', self.stride)
 
     def check(self, purpose):
         """Also masks."""

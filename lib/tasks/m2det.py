@@ -17,9 +17,10 @@ from lib.chips.window import Window
 from lib.dataset.roidb import make_record, with_regions
 from lib.targets.prior_matching import PriorTargets
 from lib.targets.ssd_augmentation import IGNORED, SsdAugmentation
-from lib.tasks.base import Input, Metric, TargetReport, Task, refuse_switches, require
+from lib.tasks.base import FeatureGraph, Input, Metric, TargetReport, Task, refuse_switches, require
 from lib.tasks.prior_fit import flat_warnings, prior_warnings
 from lib.utils.draws import Draws
+from symbols.registry import feature_stride
 
 METRICS = [Metric('ConfLoss', 'l1', 'conf_loss_output', ''), Metric('LocLoss', 'l1', 'loc_loss_output', '')]
 
@@ -127,6 +128,11 @@ class M2DetTask(Task):
         priors = self.prior_targets
         return decode_priors(outputs['loc_output'], outputs['conf_output'], windows, priors.priors, priors.variances,
                              self.config.TEST.SCORE_THRESH)
+
+    @property
+    def feature(self):
+        """The base of the pyramid."""
+        return FeatureGraph('feature', 'feature_map_output', feature_stride(self.config.symbol))
 
     def at_scale(self, index):
         """Maps and priors follow from the side."""

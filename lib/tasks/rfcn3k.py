@@ -11,7 +11,7 @@ import numpy as np
 
 from lib.bbox.detections import Detections
 from lib.chips.window import Window
-from lib.tasks.base import Metric, refuse_switches, require, rows_of
+from lib.tasks.base import Metric, best_boxes, refuse_switches, require, rows_of
 from lib.tasks.faster_rcnn import FasterRcnnTask, roi_boxes
 from lib.tasks.proposals import METRICS as RPN_METRICS
 
@@ -63,6 +63,13 @@ class Rfcn3kTask(FasterRcnnTask):
     def decode(self, outputs, windows):
         """See `decode_rfcn`."""
         return decode_rfcn(outputs, windows, self.config.TEST.SCORE_THRESH, self.config.RFCN.least_object)
+
+    def objects(self, outputs, windows):
+        """Their probability is an output of its own: 1 - P(background), whatever their class."""
+        scores = 1 - outputs[OBJECT][:, :, 0]
+        image, proposal = np.nonzero(scores > max(self.config.RFCN.least_object, self.config.TEST.SCORE_THRESH))
+        boxes = roi_boxes(outputs['rois_output'], outputs['bbox_pred_reshape_output'], image, proposal, windows)
+        return best_boxes(Detections(image, np.zeros(len(image)), boxes, scores[image, proposal]))
 
     def check(self, purpose):
         """Also super-classes, switches of other families."""

@@ -12,6 +12,7 @@ from symbols.backbones.resnet import ResNet
 from symbols.backbones.tiny import TinyNet
 from symbols.detectors.faster_rcnn import split_by_image
 from symbols.detectors.proposal_network import ProposalNetwork
+from symbols.feature import feature_output
 from symbols.heads.rcnn import labels_output
 from symbols.heads.rfcn import GROUP, RfcnHead, rfcn_losses, rfcn_targets, super_class_of
 from symbols.heads.rpn import RpnHead, rpn_losses, rpn_proposals
@@ -68,21 +69,37 @@ class Rfcn3k(ProposalNetwork):
         `super_class_output` (B, N)]. With gives_feature no `im_ids`, and last `cat4` (B, channels, F, F) under the
         original's name `cast1_output`.
         """
-        proposals, options = ProposalOptions.from_config(config, 'TEST'), RfcnOptions.from_config(config)
-        rpn_feature, feature = self.features(config)
-        anchors, im_info = AnchorOptions.from_config(config, rpn_feature.stride), mx.sym.var('im_info')
-        rois, _ = rpn_proposals(self.rpn(rpn_feature, anchors), im_info, anchors, proposals)
-        scores, deltas = self._objects(config, feature, rois, options)
-        prob = mx.sym.softmax(scores, axis=1, name='cls_prob')
+        proposals = ProposalOptions.from_config(config, 'TEST')
+        options, im_info = RfcnOptions.from_config(config), mx.sym.var('im_info')
+        feature, (rois, prob, deltas) = self._boxes(config, options, im_info)
         fine = self.rfcn.fine_score(feature, rois, options.classes)
         fine_prob = mx.sym.softmax(fine, axis=1, name='subcls_prob')
         return mx.sym.Group([
-            rois, split_by_image(prob, proposals, options.super_classes + 1, 'cls_prob_reshape'),
-            split_by_image(deltas, proposals, 4, 'bbox_pred_reshape'),
+            rois, prob, deltas,
             *([] if self.gives_feature else [mx.sym.var('im_ids')]),
             split_by_image(fine_prob, proposals, options.classes, 'subcls_prob_reshape'),
             *([_table_by_image(im_info, options.classes)] if options.super_classes > 1 else []),
             *([mx.sym.identity(feature.symbol, name='cast1')] if self.gives_feature else [])])
+
+    def feature_symbol(self, config):
+        """Objects without their classes, and the feature that classes are told apart by. Inputs of `test_symbol`.
+
+        Outputs `rois_output`, `cls_prob_reshape_output`, `bbox_pred_reshape_output` as there; `feature_map_output`
+        (B, channels, F, F), which is `cat4`.
+        """
+        feature, outputs = self._boxes(config, RfcnOptions.from_config(config), mx.sym.var('im_info'))
+        return mx.sym.Group([*outputs, feature_output(feature)])
+
+    def _boxes(self, config, options, im_info):
+        """(Feature, (rois, probabilities of objects, deltas)) of a test, the last two image by image."""
+        proposals = ProposalOptions.from_config(config, 'TEST')
+        rpn_feature, feature = self.features(config)
+        anchors = AnchorOptions.from_config(config, rpn_feature.stride)
+        rois, _ = rpn_proposals(self.rpn(rpn_feature, anchors), im_info, anchors, proposals)
+        scores, deltas = self._objects(config, feature, rois, options)
+        prob = mx.sym.softmax(scores, axis=1, name='cls_prob')
+        return feature, (rois, split_by_image(prob, proposals, options.super_classes + 1, 'cls_prob_reshape'),
+                         split_by_image(deltas, proposals, 4, 'bbox_pred_reshape'))
 
     def _test_shapes(self, config, batch, height, width):
         shapes = dict(data=(batch, 3, height, width), im_info=(batch, 3))

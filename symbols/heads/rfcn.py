@@ -95,13 +95,13 @@ def rfcn_targets(cls_prob, rpn, anchors, proposals, losses, options: RfcnOptions
 def super_class_of(classes):
     """The array (N,) of each class's super-class, from 0 on. It travels with the weights and does not learn; what it
     holds says the task (lib.tasks.rfcn3k)."""
-    return mx.sym.BlockGrad(parameter(SUPER_CLASS_OF, mx.init.Zero(), True, 0.0, 0.0, (classes,)))
+    return parameter(SUPER_CLASS_OF, mx.init.Zero(), True, 0.0, 0.0, (classes,))
 
 
 def _super_label(label, classes):
     """(R, 1) classes from 1 on -> 1 + super-class; what is no class stays."""
     found = mx.sym.take(super_class_of(classes), mx.sym.maximum(label - 1, 0))
-    return mx.sym.where(label > 0, 1 + found, label)
+    return mx.sym.BlockGrad(mx.sym.where(label > 0, 1 + found, label))
 
 
 def _class_of_row(gt_boxes, rois, rows):
@@ -109,7 +109,8 @@ def _class_of_row(gt_boxes, rois, rows):
     image = mx.sym.slice_axis(rois, axis=1, begin=0, end=1)
     row = mx.sym.maximum(rows, 0)
     place = mx.sym.transpose(mx.sym.Concat(image, row, row * 0 + 4, dim=1))
-    return mx.sym.where(rows >= 0, mx.sym.reshape(mx.sym.gather_nd(gt_boxes, place), shape=(-1, 1)), rows * 0)
+    found = mx.sym.reshape(mx.sym.gather_nd(gt_boxes, place), shape=(-1, 1))
+    return mx.sym.BlockGrad(mx.sym.where(rows >= 0, found, rows * 0))
 
 
 def rfcn_losses(scores, deltas, fine_scores, targets, losses, options):
