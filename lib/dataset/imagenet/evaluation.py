@@ -94,7 +94,7 @@ def report(metrics: Dict[str, Any], path: str) -> List[str]:
     if ranked:
         values = np.array([ap for _, ap in ranked])
         low, middle, high = np.percentile(values, (25, 50, 75))
-        lines.append(f'AP of {counted(len(values), "class", "classes")} with truths: quartiles {low:.3f}, {middle:.3f}, '
+        lines.append(f'AP of {counted(len(values), "class", "classes")}: quartiles {low:.3f}, {middle:.3f}, '
                      f'{high:.3f}; {int((values == 0).sum())} at 0; all in {path}')
     lines.append(f'mean AP (ILSVRC DET) = {metrics["mAP"]:.4f} of {counted(len(ranked), "class", "classes")}, '
                  f'{counted(metrics["truths"], "truth", "truths")}, '
