@@ -108,6 +108,10 @@ TRAIN = {
     'CHIP_SIZE': key(512, 'side of a chip, pixels', 'graph schedule', low=1, high=16384),
     'CHIP_STRIDES': key([56, 57, 58, 59], 'pixels between candidate chips; one of these is drawn an epoch', 'schedule',
                         INTS),
+    'CHIP_RANGES': key([], 'a pair a scale: sides, original pixels, of objects that chips are made for, where these are '
+                       'others than VALID_RANGES, which the network is trained by; [] = the same', 'schedule', PAIRS),
+    'CHIP_LONGEST_SIDE': key(0.0, 'objects with a side from this on, original pixels, have their chips at the coarsest '
+                             'scale, whatever their range; 0 = no such side', 'schedule', low=0),
     'CPP_CHIPS': key(False, 'boxes are tested for lying in a chip in single precision, as by C++ chips of the '
                      'original', 'schedule'),
     'USE_NEG_CHIPS': key(True, 'add chips of background where proposals are; needs proposal files', 'schedule'),
