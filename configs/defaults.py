@@ -362,6 +362,19 @@ SSH = {
                       'as learnt, for networks trained anew', 'detections'),
 }
 
+RFCN = {
+    'num_super_classes': key(1, 'super-classes, which R-FCN-3K tells objects apart by before it says which class they '
+                             'are; 1 = objects and background', 'graph detections schedule', low=1, high=10000),
+    'super_classes': key('', 'file that says which classes each super-class has, JSON or as in the ImageNet devkit; '
+                         'needed by training with several', 'schedule', PATH),
+    'fine_rois': key(50, 'proposals a chip that classes are trained on, at most and on average over a batch',
+                     'graph schedule', low=1, high=100000),
+    'fine_loss_rois': key(200, 'the loss of classes is divided by this x TRAIN.BBOX_LOSS_IMAGES', 'graph schedule',
+                          low=1),
+    'least_object': key(0.01, 'proposals that are objects with no more than this probability are left out of a test',
+                        'detections', low=0, high=1),
+}
+
 DEFAULT = {
     'kvstore': key('device', "where gradients are summed: 'local' on the CPU, 'device' and 'nccl' on the devices; "
                    "'dist_*' on the servers of scripts/launch.py, after each worker did so on its CPU or its devices",
@@ -385,6 +398,7 @@ KEYS = {
     'network': NETWORK,
     'M2DET': M2DET,
     'SSH': SSH,
+    'RFCN': RFCN,
     'dataset': DATASET,
     'TRAIN': TRAIN,
     'TEST': TEST,

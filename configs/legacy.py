@@ -28,6 +28,8 @@ for _stage in ('rpn1', 'rpn2', 'rpn3', 'rfcn1', 'rfcn2'):
 
 LEGACY = {
     'MXNET_VERSION': _unused(''),
+    'USE_3KCLS': _unused(False, 'the network says it'),
+    'NUM_SUB_CLASSES': _unused(0, 'see RFCN.num_super_classes'),
     'network': {
         'NUM_ANCHORS': _derived('anchors a feature cell, ANCHOR_RATIOS x ANCHOR_SCALES'),
         'RPN_FEAT_STRIDE': _derived("pixels of the network input a cell of the feature map, the network's own"),

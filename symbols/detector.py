@@ -13,7 +13,7 @@ class Detector:
     """
 
     def symbol(self, config, variant: str):
-        """Graph by its variant: 'train', 'test', 'export', or others that it has, such as 'proposal_test'."""
+        """Graph by its variant: 'train', 'test', 'export', or others that it has, such as 'feature'."""
         return getattr(self, variant + '_symbol')(config)
 
     def input_shapes(self, config, batch: int, height: int, width: int, variant: str) -> Dict[str, tuple]:
@@ -23,6 +23,9 @@ class Detector:
     def export_symbol(self, config):
         """The test graph with its outputs in the form of the network's original, for programs other than these."""
         return self.test_symbol(config)
+
+    def _feature_shapes(self, config, batch, height, width):
+        return self.input_shapes(config, batch, height, width, 'test')
 
     def _export_shapes(self, config, batch, height, width):
         return self.input_shapes(config, batch, height, width, 'test')

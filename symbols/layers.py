@@ -10,10 +10,11 @@ NEW_LAYER = '__new_layer__'     # variable attribute; MXNet wants two underscore
 OPTIONAL = 'optional'           # its value for layers that are new where the file has none of them, else 'True'
 
 
-def parameter(name, init=None, new=False, lr_mult=None, wd_mult=None):
+def parameter(name, init=None, new=False, lr_mult=None, wd_mult=None, shape=None):
     """Variable of a learnable array, or of a statistic. new: True = initialised over any pretrained file; OPTIONAL =
-    initialised where the file has none of the arrays marked so."""
-    return mx.sym.var(name, init=init, lr_mult=lr_mult, wd_mult=wd_mult, **({NEW_LAYER: str(new)} if new else {}))
+    initialised where the file has none of the arrays marked so. shape: where no layer says it."""
+    return mx.sym.var(name, shape=shape, init=init, lr_mult=lr_mult, wd_mult=wd_mult,
+                      **({NEW_LAYER: str(new)} if new else {}))
 
 
 def new_parameters(symbol):

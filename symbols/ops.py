@@ -85,15 +85,19 @@ def soft_sampling_weight(rois, gt_boxes, sampling, name):
 
 
 def multi_proposal_target_mask(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, anchors, proposals, losses,
-                               max_masks, name):
+                               max_masks, name, one_class=False):
     """Proposals with their targets as of multi_proposal_target, and what the mask head is trained on: mask_rois
-    (B*max_masks, 5) and mask_ids (B*max_masks, 1): six symbols in this order."""
+    (B*max_masks, 5) and mask_ids (B*max_masks, 1): six symbols in this order.
+
+    one_class: labels are 1 for objects of all classes, and a seventh symbol is the class of each of mask_rois from 0
+    on, -1 = none, (B*max_masks, 1).
+    """
     with _proposal_scope():
         outputs = mx.sym.MultiProposalTargetMask(
             cls_prob=cls_prob, bbox_pred=bbox_pred, im_info=im_info, gt_boxes=gt_boxes, valid_ranges=valid_ranges,
             bbox_stds=losses.bbox_stds, aligned_targets=losses.aligned, max_masks=max_masks, name=name,
-            **_proposal_attributes(anchors, proposals))
-    return tuple(outputs[index] for index in range(6))
+            **({'rfcn_3k': True} if one_class else {}), **_proposal_attributes(anchors, proposals))
+    return tuple(outputs[index] for index in range(6 + one_class))
 
 
 def mask_rcnn_target(rois, polygons, ids, size, name='mask_rcnn_target'):

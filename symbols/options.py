@@ -155,6 +155,26 @@ class LossOptions(NamedTuple):
                    anchors=len(network.ANCHOR_SCALES) * len(network.ANCHOR_RATIOS), masks=int(train.MAX_MASKS))
 
 
+class RfcnOptions(NamedTuple):
+    """Sizes of R-FCN-3K's head.
+
+    classes: N, without background; super_classes: K; fine_rois: rois a chip that fine classes are trained on, on
+    average over a device's batch; cls_count, fine_count: what the losses over all rois, and over those, are divided by.
+    """
+    classes: int
+    super_classes: int
+    fine_rois: int
+    cls_count: float
+    fine_count: float
+
+    @classmethod
+    def from_config(cls, config):
+        train, keys = config.TRAIN, config.RFCN
+        images = train.BATCH_IMAGES if train.LOSS_MEAN == 'update' else train.BBOX_LOSS_IMAGES or train.BATCH_IMAGES
+        return cls(class_count(config) - 1, int(keys.num_super_classes), int(keys.fine_rois),
+                   float(train.RPN_POST_NMS_TOP_N * images), float(keys.fine_loss_rois * images))
+
+
 class MaskOptions(NamedTuple):
     """Sizes of what masks are trained on."""
     classes: int        # K, without background

@@ -16,7 +16,8 @@ FILES = sorted(glob.glob(os.path.join(ROOT, 'configs', '*', '*.yml')))
 CONFIGS = [path for path in FILES if os.sep + '_base_' + os.sep not in path]
 M2DET = [path for path in CONFIGS if os.sep + 'm2det' + os.sep in path]
 SSH = [path for path in CONFIGS if os.sep + 'ssh' + os.sep in path]
-RCNN = [path for path in CONFIGS if path not in M2DET + SSH]
+RFCN = [path for path in CONFIGS if os.sep + 'rfcn3k' + os.sep in path]
+RCNN = [path for path in CONFIGS if path not in M2DET + SSH + RFCN]
 SIZE = 96
 MEGABYTES = 100     # of parameters: larger networks are built, and bound by shapes only
 
@@ -72,6 +73,29 @@ def check_outputs(executor, config):
     np.testing.assert_allclose(probability.sum(2), 1, rtol=1e-4)
     assert outputs['rois_output'].shape == (rois, 5)
     assert np.isfinite(outputs['bbox_pred_reshape_output'].asnumpy()).all()
+
+
+@pytest.mark.parametrize('path', RFCN, ids=names(RFCN))
+def test_every_graph_of_rfcn_3k_fits_its_inputs(path):
+    config = on_cpu(path)
+    config.dataset.NUM_CLASSES = config.dataset.NUM_CLASSES or 25
+    detector, classes = get_detector(config.symbol), config.dataset.NUM_CLASSES - 1
+    train = shapes_of(detector, config, 1, SIZE, SIZE, 'train')
+    rois, outputs = config.TRAIN.RPN_POST_NMS_TOP_N, detector.symbol(config, 'train').infer_shape(**train)[1]
+    assert outputs[2:] == [(1, rois, 2), (config.RFCN.fine_rois, classes), (rois, 4), (rois,),
+                           (config.RFCN.fine_rois,)]
+    shapes, rois = shapes_of(detector, config, 1, SIZE, SIZE, 'test'), config.TEST.RPN_POST_NMS_TOP_N
+    symbol = detector.symbol(config, 'test')
+    assert symbol.infer_shape(**shapes)[1] == [(rois, 5), (1, rois, 2), (1, rois, 4), (1,), (1, rois, classes)]
+    executor = symbol.simple_bind(mx.cpu(), grad_req='null', **shapes)
+    for name, array in executor.arg_dict.items():
+        array[:] = np.resize(np.random.RandomState(0).normal(0, 0.02, 65521), array.shape)
+    for array in executor.aux_dict.values():
+        array[:] = 1
+    executor.arg_dict['im_info'][:] = [[SIZE, SIZE, 1]]
+    outputs = [output.asnumpy() for output in executor.forward(is_train=False)]
+    np.testing.assert_allclose(outputs[1].sum(2), 1, rtol=1e-4)
+    np.testing.assert_allclose(outputs[4].sum(2), 1, rtol=1e-4)
 
 
 @pytest.mark.parametrize('path', M2DET, ids=names(M2DET))

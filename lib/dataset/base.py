@@ -2,7 +2,7 @@
 import abc
 import collections
 import logging
-from typing import Any, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -111,29 +111,37 @@ class Dataset(abc.ABC):
 
 
 class AnnotationWarnings:
-    """Counts what is wrong with single annotations (or images, by `noun`); one line a kind, naming the file."""
+    """Counts what is wrong with single annotations (or images, by `noun`); one line a kind, naming the file. Of each
+    kind it keeps the first few."""
 
     def __init__(self, path, noun='annotation'):
         self.path = path
         self.noun = noun
-        self.kinds = collections.OrderedDict()
+        self.kinds: Dict[str, int] = collections.OrderedDict()
+        self._first: Dict[str, List[Any]] = {}
 
     def add(self, kind: str, identity) -> None:
         """kind: what is wrong, said of several ("boxes are ..."); identity: which annotation it is."""
-        self.kinds.setdefault(kind, []).append(identity)
+        self.add_many(kind, 1, [identity])
+
+    def add_many(self, kind: str, count: int, first: Sequence) -> None:
+        """As often `add` as `count` says; first: which annotations these are, as many as NAMED_IN_WARNING + 1."""
+        if count:
+            self.kinds[kind] = self.kinds.get(kind, 0) + count
+            of_kind = self._first.setdefault(kind, [])
+            of_kind += first[:NAMED_IN_WARNING + 1 - len(of_kind)]
 
     def refuse_most(self, of: int, causes: Mapping[str, str]) -> None:
         """SniperError if more than half of `of` annotations are of the kinds that `causes` names; it says the likely
         cause of the most frequent of them."""
-        counts = {kind: len(self.kinds[kind]) for kind in causes if kind in self.kinds}
+        counts = {kind: self.kinds[kind] for kind in causes if kind in self.kinds}
         if 2 * sum(counts.values()) > of:
             kind = max(counts, key=lambda kind: counts[kind])
             raise SniperError(f'{self.path}: {counts[kind]} of {of} {kind} ({self._named(kind)}): {causes[kind]}')
 
     def lines(self) -> List[str]:
         """A line a kind."""
-        return [printable(f'{self.path}: {len(identities)} {kind} ({self._named(kind)})')
-                for kind, identities in self.kinds.items()]
+        return [printable(f'{self.path}: {count} {kind} ({self._named(kind)})') for kind, count in self.kinds.items()]
 
     def log(self) -> None:
         """The lines, as warnings."""
@@ -141,8 +149,7 @@ class AnnotationWarnings:
             logger.warning('%s', line)
 
     def _named(self, kind):
-        first = [f'{identity!s:.80}' for identity in self.kinds[kind][:NAMED_IN_WARNING + 1]]
-        return f'{self.noun} {shortened(first)}'
+        return f'{self.noun} {shortened([f"{identity!s:.80}" for identity in self._first[kind]])}'
 
 
 def is_number(value) -> bool:

@@ -21,6 +21,7 @@ and, if a record has gt_masks, polygons in four flat arrays:
 import collections.abc
 import itertools
 import json
+import os
 from typing import Any, Dict, List
 
 import numpy as np
@@ -55,6 +56,30 @@ def gather(records) -> dict:
         columns.update(proposals=np.concatenate(parts), proposal_span=arrays['proposal_span'])
     columns.update(polygons.columns())
     return columns
+
+
+def from_rows(folder: str, names: np.ndarray, ending: str, size: np.ndarray, row_start: np.ndarray,
+              rows: Dict[str, np.ndarray]) -> dict:
+    """The dict of arrays, straight from arrays: for data sets so large that a dict an image takes too long.
+
+    names (M,) bytes: the ids of the images, whose files are <folder>/<name><ending>; size (M, 2) width and height;
+    row_start (M + 1,); rows: ROW columns, (N, ...) each, the objects of an image first.
+    """
+    beginning = os.path.join(folder, '').encode('utf-8', 'surrogateescape')
+    paths, path_start = _texts(names, b'', ending.encode())
+    ids, id_start = _texts(names, b'"', b'"')
+    return {'row_start': row_start.astype(np.int64), 'flags': np.zeros(len(names), np.uint8),
+            'size': _whole(size.astype(np.float64)), 'folder': np.frombuffer(beginning, np.uint8),
+            'paths': paths, 'path_start': path_start, 'id_text': ids, 'id_start': id_start, **_stored_rows(rows)}
+
+
+def _texts(names, before, after):
+    """(n,) bytes -> (letters of all, one after another, each between two others, (n + 1,) starts)."""
+    letters = names.astype(f'S{max(names.itemsize, 1)}').view(np.uint8).reshape(len(names), -1)
+    around = [np.broadcast_to(np.frombuffer(text, np.uint8), (len(names), len(text))) for text in (before, after)]
+    joined = np.concatenate([around[0], letters, around[1]], axis=1)
+    lengths = np.count_nonzero(joined, axis=1)
+    return joined[joined > 0], np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
 def concatenate(stores: list) -> dict:
@@ -128,6 +153,8 @@ def _stored_rows(arrays):
     """The ROW columns that have to be stored, in the smallest type."""
     stored = {}
     for name, column in ROW_COLUMNS.items():
+        if name not in arrays:
+            continue
         default = arrays[column.default] if column.default in ROW_COLUMNS else column.default
         if column.default is REQUIRED or (arrays[name] != default).any():
             stored[name] = _smallest(arrays[name])

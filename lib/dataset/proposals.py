@@ -246,7 +246,8 @@ def with_proposals(record: dict) -> dict:
     objects, classes_of = record['boxes'], record['max_classes']
     if 'ignored' in record and record['ignored'].any():
         rows = rows[~covered(rows, objects[record['ignored']])]
-        objects, classes_of = objects[~record['ignored']], classes_of[~record['ignored']]
+    real = record['max_overlaps'] == 1
+    objects, classes_of = objects[real], classes_of[real]
     best = np.zeros(len(rows), np.float32)
     classes = np.zeros(len(rows), np.int64)
     if len(objects):

@@ -13,7 +13,9 @@ DATASETS = {
     'auto': 'lib.dataset.formats.auto:open_any',   # whichever of the others the folder is in
     'csv': 'lib.dataset.formats.csv_table:CsvDataset',
     'cvat': 'lib.dataset.formats.cvat:CvatDataset',
+    'imagenet': 'lib.dataset.imagenet.dataset:ImageNetDataset',
     'labelme': 'lib.dataset.formats.labelme:LabelmeDataset',
+    'openimages': 'lib.dataset.openimages.dataset:OpenImagesDataset',
     'wider': 'lib.dataset.formats.wider:WiderDataset',
     'wider_face': 'lib.dataset.formats.wider:WiderDataset',     # its whole name
     'yolo': 'lib.dataset.formats.yolo:YoloDataset',

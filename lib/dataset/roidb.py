@@ -13,6 +13,9 @@ import numpy as np
 
 REQUIRED, ABSENT = 'required', 'absent'     # in place of a default
 ROW, IMAGE = 'row', 'image'                 # what has a value each
+# Bits of the column `attributes`: partly hidden; cut by the border of the picture; a drawing or a statue of it; seen
+# from inside.
+OCCLUDED, TRUNCATED, DEPICTION, INSIDE = 1, 2, 4, 8
 
 
 class Column(NamedTuple):
@@ -38,7 +41,8 @@ COLUMNS: Dict[str, Column] = {
     'crowd': Column(ROW, np.bool_, False, 'a region of many objects: found or not, it does not count'),
     'difficult': Column(ROW, np.bool_, False, 'an object that is hard to tell: found or not, it does not count'),
     'ignored': Column(ROW, np.bool_, False, 'a region of which nothing is learnt; no object: its max_overlaps is 0'),
-    'group_of': Column(ROW, np.bool_, False, 'a box around several objects that touch each other'),
+    'group_of': Column(ROW, np.bool_, False, 'a box around several objects that touch each other; an object or not'),
+    'attributes': Column(ROW, np.uint8, 0, 'what its annotation says besides: bits OCCLUDED, TRUNCATED, ...'),
     'weight': Column(ROW, np.float32, 1.0, 'how much a row counts in the loss'),
     'source': Column(ROW, np.int32, 0, 'where an annotation comes from: a number that the data set explains'),
     'flipped': Column(IMAGE, bool, False, 'seen mirrored left-right (pixels are when the file is read)', (),

@@ -7,8 +7,18 @@
 A task is asked by iterators, engine, train and inference, which hold no name of a family's inputs, outputs, keys or
 layers. The networks themselves are symbols/detectors.
 """
-from lib.tasks.base import BoxLayer, FocusOutput, Input, MaskGraph, Metric, Pixels, TargetReport, Task
+from lib.tasks.base import (
+    BoxLayer,
+    FeatureGraph,
+    FocusOutput,
+    Input,
+    MaskGraph,
+    Metric,
+    Pixels,
+    TargetReport,
+    Task,
+)
 from lib.tasks.registry import check_config, get_task, log_remarks, register_task
 
-__all__ = ['BoxLayer', 'FocusOutput', 'Input', 'MaskGraph', 'Metric', 'Pixels', 'TargetReport', 'Task',
+__all__ = ['BoxLayer', 'FeatureGraph', 'FocusOutput', 'Input', 'MaskGraph', 'Metric', 'Pixels', 'TargetReport', 'Task',
            'check_config', 'get_task', 'log_remarks', 'register_task']

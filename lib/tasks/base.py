@@ -10,6 +10,7 @@ import numpy as np
 from configs import ConfigError
 from configs.keys import declared_keys, default_values, plain_value, value_of
 from lib.bbox.detections import Detections
+from lib.bbox.nms import nms
 from lib.chips.samplers import make_sampler
 from lib.chips.scales import test_scale
 from lib.chips.window import Window
@@ -44,7 +45,9 @@ class BoxLayer(NamedTuple):
     """A layer that learns (delta - mean) / std; checkpoints hold `<name>_test` arrays too, which give deltas directly.
 
     weight, bias: names of its parameters. means, stds: (4,) dx, dy, dw, dh as this configuration has them.
-    means_key, stds_key: where they stand in a configuration, for files that another one was trained with.
+    means_key, stds_key: where they stand in a configuration, for files that another one was trained with. rows_each:
+    rows of the layer, one after another, that each number is for. untold: (means, stds) of files without `_test` arrays
+    that do not say what they were trained with; None: these are taken as they are.
     """
     weight: str
     bias: str
@@ -52,6 +55,8 @@ class BoxLayer(NamedTuple):
     stds: Sequence[float]
     means_key: str = 'TRAIN.BBOX_MEANS'
     stds_key: str = 'TRAIN.BBOX_STDS'
+    rows_each: int = 1
+    untold: Optional[Tuple[Sequence[float], Sequence[float]]] = None
 
 
 class Pixels(NamedTuple):
@@ -90,6 +95,17 @@ class FocusOutput(NamedTuple):
     stride: int
 
 
+class FeatureGraph(NamedTuple):
+    """What classes that the network does not know are told apart by: a feature map of the whole window.
+
+    variant: of the detector's graphs, with the outputs that Task.objects reads and `output`, the map (B, C, h, w);
+    stride: pixels of the network's input a cell.
+    """
+    variant: str
+    output: str
+    stride: int
+
+
 class TargetReport(NamedTuple):
     """Objects of a window that did not fit into its arrays: left out, and with simplified polygons.
 
@@ -98,6 +114,9 @@ class TargetReport(NamedTuple):
     dropped: int = 0
     simplified: int = 0
     most: int = 0
+
+
+OBJECT_NMS = 0.7     # overlap above which two boxes are the same object, whatever it is: as among proposals
 
 
 class Task:
@@ -215,6 +234,13 @@ class Task:
         """
         return {}
 
+    def constants(self, classes: Sequence[str]) -> Dict[str, np.ndarray]:
+        """{name of a parameter: what it holds} of parameters that say something of the classes and do not learn.
+
+        classes: of the training, background first. Asked where weights are new; checkpoints hold them.
+        """
+        return {}
+
     def size_warnings(self, scales, sizes) -> List[str]:
         """What the family's own keys do not suit of the objects' sizes in training: sentences with figure and mend.
 
@@ -266,6 +292,20 @@ class Task:
         """Where the network says how small objects are found at the next scale; None if it does not."""
         return None
 
+    @property
+    def feature(self) -> Optional[FeatureGraph]:
+        """Where the network gives the feature map that lib.fewshot learns new classes from; None if it does not."""
+        return None
+
+    def objects(self, outputs: Dict[str, np.ndarray], windows: Sequence[Window]) -> Detections:
+        """Outputs of the graph `feature.variant` -> objects, whatever they are: label 0, score P(object).
+
+        As `decode` has images and boxes; in a window the best come first, and none overlaps a better one by more than
+        OBJECT_NMS. Here: the boxes of all classes, each with its best class' score.
+        """
+        found = self.decode(outputs, windows)
+        return best_boxes(found.replace(label=np.zeros(len(found))))
+
     # both
 
     @property
@@ -289,6 +329,15 @@ def _is_another(value, default):
     if isinstance(value, list) and isinstance(default, list):
         return any(item not in default for item in value)
     return value != default
+
+
+def best_boxes(found: Detections, overlap: float = OBJECT_NMS) -> Detections:
+    """Of each image the boxes that no better one, of whatever class, overlaps by more than `overlap`, best first."""
+    rows, kept = found.rows(), [np.zeros(0, np.intp)]
+    for image in np.unique(found.image):
+        of_image = np.flatnonzero(found.image == image)
+        kept.append(of_image[nms(rows[of_image], overlap)])
+    return found.take(np.concatenate(kept))
 
 
 def require(condition: bool, message: str) -> None:

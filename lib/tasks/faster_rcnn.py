@@ -11,7 +11,18 @@ from configs import ConfigError
 from lib.bbox import bbox_pred, clip_boxes
 from lib.bbox.detections import Detections
 from lib.chips.window import Window
-from lib.tasks.base import BoxLayer, Input, MaskGraph, Metric, TargetReport, at_least, require, rows_of, without_row
+from lib.tasks.base import (
+    BoxLayer,
+    FeatureGraph,
+    Input,
+    MaskGraph,
+    Metric,
+    TargetReport,
+    at_least,
+    require,
+    rows_of,
+    without_row,
+)
 from lib.tasks.focus import FocusTask
 from lib.tasks.proposals import METRICS as RPN_METRICS, AnchorTask, ProposalTask
 
@@ -101,6 +112,11 @@ class FasterRcnnTask(RcnnTask):
         """The mask head, on the map that rois are pooled from."""
         return MaskGraph('mask', 'mask_feature_output', 'mask_feature', 'mask_rois', 'mask_prob_output')
 
+    @property
+    def feature(self):
+        """The map that the R-CNN head reads."""
+        return FeatureGraph('feature', 'feature_map_output', self.stride)
+
     def check(self, purpose):
         """Also masks."""
         super().check(purpose)
@@ -171,12 +187,22 @@ def decode_rcnn(outputs: Dict[str, np.ndarray], windows: Sequence[Window], score
     """
     rois = outputs['rois_output'] if 'rois_output' in outputs else outputs['rois_reshape_output']
     scores, deltas = outputs['cls_prob_reshape_output'], outputs['bbox_pred_reshape_output']
-    count, proposals, _ = scores.shape
-    if len(rois) != count * proposals:
-        raise ValueError(f'there are {len(rois)} rois for {count} windows of {proposals} proposals')
     # One pass over the whole batch. Class-major, so that detections come out class by class.
     image, label, proposal = np.nonzero(scores.transpose(0, 2, 1)[:, 1:] > score_thresh)
     label += 1
+    boxes = roi_boxes(rois, deltas, image, proposal, windows)
+    return Detections(image, label, boxes, scores[image, proposal, label])
+
+
+def roi_boxes(rois, deltas, image, proposal, windows: Sequence[Window]) -> np.ndarray:
+    """(n, 4) boxes in original pixels of some proposals, clipped to their windows.
+
+    rois (B*P, 5), window by window, input pixels; deltas (B, P, 4*K), of which the last four count; image, proposal
+    (n,): window, ascending, and number in it. ValueError if the windows do not have the same number of proposals.
+    """
+    count, proposals, _ = deltas.shape
+    if len(rois) != count * proposals:
+        raise ValueError(f'there are {len(rois)} rois for {count} windows of {proposals} proposals')
     # A proposal is decoded once, however many classes keep it.
     place = image * proposals + proposal
     boxes = np.zeros((count * proposals, 4))
@@ -188,4 +214,4 @@ def decode_rcnn(outputs: Dict[str, np.ndarray], windows: Sequence[Window], score
         part = slice(ends[number], ends[number + 1])
         scale = np.array((window.scale_x, window.scale_y) * 2, np.float32)
         corners[part] = clip_boxes(corners[part], (window.height, window.width)) / scale + window.box[:2] * 2
-    return Detections(image, label, corners, scores[image, proposal, label])
+    return corners

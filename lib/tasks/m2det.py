@@ -17,9 +17,10 @@ from lib.chips.window import Window
 from lib.dataset.roidb import make_record, with_regions
 from lib.targets.prior_matching import PriorTargets
 from lib.targets.ssd_augmentation import IGNORED, SsdAugmentation
-from lib.tasks.base import Input, Metric, TargetReport, Task, refuse_switches, require
+from lib.tasks.base import FeatureGraph, Input, Metric, TargetReport, Task, refuse_switches, require
 from lib.tasks.prior_fit import flat_warnings, prior_warnings
 from lib.utils.draws import Draws
+from symbols.registry import feature_stride
 
 METRICS = [Metric('ConfLoss', 'l1', 'conf_loss_output', ''), Metric('LocLoss', 'l1', 'loc_loss_output', '')]
 
@@ -128,6 +129,11 @@ class M2DetTask(Task):
         return decode_priors(outputs['loc_output'], outputs['conf_output'], windows, priors.priors, priors.variances,
                              self.config.TEST.SCORE_THRESH)
 
+    @property
+    def feature(self):
+        """The base of the pyramid."""
+        return FeatureGraph('feature', 'feature_map_output', feature_stride(self.config.symbol))
+
     def at_scale(self, index):
         """Maps and priors follow from the side."""
         config = scale_config(self.config, index)
@@ -181,7 +187,7 @@ class M2DetTask(Task):
 
 def _objects(record, window):
     """-> boxes (n, 4) float64 from the window's corner on, pixels of the image, and labels (n,), of its rows."""
-    rows = window.rows[~np.asarray(record['ignored'])[window.rows]]
+    rows = window.rows[np.asarray(record['max_overlaps'])[window.rows] == 1]
     boxes = np.asarray(record['boxes'], np.float64)[rows] - np.tile(window.box[:2], 2)
     return boxes, np.asarray(record['gt_classes'])[rows]
 

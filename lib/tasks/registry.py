@@ -8,12 +8,14 @@ from configs.schema import ConfigError
 from lib.tasks.base import Task
 from lib.tasks.faster_rcnn import FasterRcnnTask, FastRcnnTask
 from lib.tasks.m2det import M2DetTask
+from lib.tasks.rfcn3k import Rfcn3kTask
 from lib.tasks.ssh import SshTask
 from lib.utils.errors import SniperError
 from symbols.registry import detector_entry
 
 logger = logging.getLogger(__name__)
-TASKS: Dict[str, Type[Task]] = {task.name: task for task in (FasterRcnnTask, FastRcnnTask, M2DetTask, SshTask)}
+TASKS: Dict[str, Type[Task]] = {task.name: task for task in (FasterRcnnTask, FastRcnnTask, M2DetTask, SshTask,
+                                                         Rfcn3kTask)}
 
 
 def register_task(name: str, task: Type[Task]) -> None:

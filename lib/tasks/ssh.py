@@ -13,6 +13,7 @@ from lib.chips.samplers import WholeImages, make_sampler
 from lib.targets.chip_boxes import chip_boxes, in_range, write_gt_boxes
 from lib.tasks.anchor_fit import POOR_IOU, best_overlaps, poor_warning, shown_in_training
 from lib.tasks.base import (
+    FeatureGraph,
     Input,
     Metric,
     TargetReport,
@@ -99,6 +100,11 @@ class SshTask(FocusTask):
                                                            for side in sides]))
             found.update(rows_of(f'{name}@ssh_bbox_pred', [(side, delta) for side in sides for delta in range(4)]))
         return found
+
+    @property
+    def feature(self):
+        """The second module's, which is the last stage of the backbone."""
+        return FeatureGraph('feature', 'feature_map_output', STRIDES[1])
 
     def at_scale(self, index):
         """The largest scale of a pyramid lacks the modules SSH.left_out."""

@@ -181,9 +181,9 @@ def _test_arrays(arrays, box_layer, means, stds):
     weight, bias = (arrays.get('arg:' + name) for name in (box_layer.weight, box_layer.bias))
     if weight is None:
         return {}
-    boxes = len(bias) // 4  # 1, or 2 where the network keeps a background box
-    means = np.tile(np.asarray(means, np.float32), boxes)
-    stds = np.tile(np.asarray(stds, np.float32), boxes)
+    boxes = len(bias) // (4 * box_layer.rows_each)  # 1, or 2 where the network keeps a background box
+    means, stds = (np.tile(np.repeat(np.asarray(numbers, np.float32), box_layer.rows_each), boxes)
+                   for numbers in (means, stds))
     return {f'arg:{box_layer.weight}{TEST_ENDING}': weight * stds.reshape((-1,) + (1,) * (weight.ndim - 1)),
             f'arg:{box_layer.bias}{TEST_ENDING}': bias * stds + means}
 
@@ -200,20 +200,24 @@ def _complete_box_layer(arg_params, path, config, box_layer):
     if missing != layer:
         raise SniperError(f'{path} has {missing[0]} but not {missing[0]}_test, with which tests decode boxes: take '
                           'all files as training wrote them, or add the array (docs/weights.md, section 1)')
-    keys = box_layer.means_key, box_layer.stds_key
-    if not all(key in config for key in keys):
+    stem, found = os.path.commonprefix(layer), _trained_with(config, box_layer)
+    if found is None:
         # As the original does: a file of another program may hold the layer ready for use.
-        stem = os.path.commonprefix(layer)
-        logger.warning('%s has no %s*_test, and no side file says %s: %s* is taken as it is; all boxes are off if it '
-                       'was trained on normalised targets (docs/weights.md, section 1)', path, stem,
-                       ' and '.join(keys), stem)
+        logger.warning('%s has no %s*_test, and no side file says %s and %s: %s* is taken as it is; all boxes are off '
+                       'if it was trained on normalised targets (docs/weights.md, section 1)', path, stem,
+                       box_layer.means_key, box_layer.stds_key, stem)
         return
-    means, stds = (config[key] for key in keys)
     arrays = {'arg:' + name: arg_params[name].asnumpy() for name in missing}
-    for key, array in _test_arrays(arrays, box_layer, means, stds).items():
+    for key, array in _test_arrays(arrays, box_layer, *found).items():
         arg_params[key.partition(':')[2]] = mx.nd.array(array, dtype=array.dtype)
-    logger.info('%s has no %s*_test: made from it with means %s and deviations %s of its side file', path,
-                os.path.commonprefix(layer), means, stds)
+    logger.info('%s has no %s*_test: made from it with means %s and deviations %s', path, stem, *found)
+
+
+def _trained_with(config, box_layer):
+    """(means, stds) that a file without test arrays was trained with: by its side file, or those of all such files of
+    the original; None if nobody knows."""
+    keys = box_layer.means_key, box_layer.stds_key
+    return tuple(config[key] for key in keys) if all(key in config for key in keys) else box_layer.untold
 
 
 def _is_finite(array):

@@ -21,11 +21,13 @@ DILATE = 2
 class ResNet:
     """ResNet of `depth` 50 or 101. Features 'stage1' to 'stage4' are the raw sums: no BN, no ReLU behind them.
 
-    With pretrained weights, the input BN, the stem's and stage 1's use stored statistics.
+    With pretrained weights, the input BN, the stem's and stage 1's use stored statistics. new_offsets: how offsets
+    start beside pretrained weights, see symbols.layers.parameter.
     """
 
-    def __init__(self, depth):
+    def __init__(self, depth, new_offsets=True):
         self.units = UNITS[depth]
+        self.new_offsets = new_offsets
 
     def __call__(self, data, options):
         features = {}
@@ -51,7 +53,7 @@ class ResNet:
         active = norm_relu(data, 1)
         body = norm_relu(convolution(active, name + '_conv1', narrow), 2)
         if deformable:
-            body = deformable_3x3(body, name, narrow, options)
+            body = deformable_3x3(body, name, narrow, options, new_offset=self.new_offsets)
         else:
             body = convolution(body, name + '_conv2', narrow, kernel=3, stride=stride)
         # From scratch the sums of many units must not grow: each branch starts small (Zhang et al. 2019, "Fixup").
@@ -70,15 +72,18 @@ def stem(data, options):
     return mx.sym.Pooling(data=body, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pool_type='max', name='pooling0')
 
 
-def deformable_3x3(data, name, channels, options, groups=1):
+def deformable_3x3(data, name, channels, options, groups=1, new_offset=True):
     """`<name>_conv2` as a deformable convolution; the plain convolution `<name>_offset` moves it."""
-    return deformed(data, name + '_conv2', channels, options, groups, name + '_offset')
+    return deformed(data, name + '_conv2', channels, options, groups, name + '_offset', new_offset)
 
 
-def deformed(data, name, channels, options, groups=1, offset_name=None):
-    """3x3 deformable convolution, dilated by 2, and the plain convolution that moves it (`<name>_offset`)."""
+def deformed(data, name, channels, options, groups=1, offset_name=None, new_offset=True):
+    """3x3 deformable convolution, dilated by 2, and the plain convolution that moves it (`<name>_offset`).
+
+    new_offset: how that starts beside pretrained weights, see symbols.layers.parameter.
+    """
     offset = convolution(data, offset_name or name + '_offset', 2 * 9 * DEFORMABLE_GROUPS, kernel=3, dilate=DILATE,
-                         bias=True, init=mx.init.Zero(), new=True)
+                         bias=True, init=mx.init.Zero(), new=new_offset)
     pad = same_pad(3, DILATE)
     return deformable_convolution(data, offset, parameter(name + '_weight'), name, num_filter=channels,
                                   kernel=(3, 3), stride=(1, 1), pad=(pad, pad), dilate=(DILATE, DILATE),

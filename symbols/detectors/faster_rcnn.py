@@ -5,7 +5,7 @@ With a mask head beside the R-CNN head it is Mask R-CNN (He et al. 2017). Masks 
 """
 from sniper_mxnet import mx
 from symbols.detectors.proposal_network import ProposalNetwork
-from symbols.feature import Feature
+from symbols.feature import Feature, feature_output
 from symbols.heads.focus import FocusHead, focus_loss, focus_probabilities
 from symbols.heads.mask import MaskHead, mask_feature_output, mask_loss, mask_probabilities
 from symbols.heads.rcnn import labels_output, rcnn_losses, rcnn_probabilities
@@ -71,6 +71,15 @@ class FasterRcnn(ProposalNetwork):
         `im_ids`, [AutoFocus: `scale_prob_output` (B, 2, F, F),] `im_info`, `chip_ids`, [TEST.WITH_MASK:
         `mask_feature_output` (B, channels, F, F), which `mask_symbol` reads].
         """
+        return mx.sym.Group(self._test_outputs(config)[0])
+
+    def feature_symbol(self, config):
+        """`test_symbol` with the neck's feature, `feature_map_output`, behind its outputs."""
+        outputs, feature = self._test_outputs(config)
+        return mx.sym.Group([*outputs, feature_output(feature)])
+
+    def _test_outputs(self, config):
+        """([outputs of the test graph], Feature that the R-CNN head reads)."""
         proposals = ProposalOptions.from_config(config, 'TEST')
         rpn_feature, feature = self.features(config)
         anchors = AnchorOptions.from_config(config, rpn_feature.stride)
@@ -79,12 +88,12 @@ class FasterRcnn(ProposalNetwork):
         reduced = self.rcnn.reduce(feature)
         rcnn = self.rcnn(reduced, rois, class_count(config), on_gpu=runs_on_gpu(config))
         focus = [focus_probabilities(self.focus(feature))] if config.TEST.AUTO_FOCUS else []
-        return mx.sym.Group([
+        return [
             rois,
             split_by_image(rcnn_probabilities(rcnn), proposals, class_count(config), 'cls_prob_reshape'),
             split_by_image(rcnn.bbox_pred, proposals, 4, 'bbox_pred_reshape'),
             mx.sym.var('im_ids'), *focus, im_info, mx.sym.var('chip_ids'),
-            *([mask_feature_output(reduced)] if config.TEST.WITH_MASK else [])])
+            *([mask_feature_output(reduced)] if config.TEST.WITH_MASK else [])], feature
 
     def mask_symbol(self, config):
         """Masks of given boxes. Inputs mask_feature (B, channels, F, F), mask_rois (R, 5) index in the batch, x1, y1,

@@ -17,8 +17,10 @@ from symbols.backbones.residual import FORMS, ResidualNet
 from symbols.backbones.vgg import VGG16
 from symbols.detector import Detector
 from symbols.detectors.m2det_variants import variants_of
+from symbols.feature import Feature, feature_output
 from symbols.heads.ssd import SsdHead, multibox_losses, ssd_scores
-from symbols.necks.mlfpn import MlfpnOptions, mlfpn
+from symbols.layers import to_single
+from symbols.necks.mlfpn import DEEP, SHALLOW, MlfpnOptions, base_feature, mlfpn
 from symbols.options import TrunkOptions, class_count
 
 BASE = 'base'                           # what the backbone is called
@@ -34,11 +36,19 @@ class M2Det(Detector):
     def outputs(self, config):
         """SsdOutputs (B, P, 4) and (B, P, C) logits of the input `data` (B, 3, S, S). ConfigError: keys of M2DET that
         do not fit."""
+        return self._with_base(config)[0]
+
+    def _with_base(self, config):
+        """(SsdOutputs, the base Feature of the pyramid, stride 8, in float32)."""
         check_m2det(config)
-        options = trunk_options(config)
-        shallow, deep = backbone_features(config.M2DET.backbone, config.M2DET.width, options)
-        features = mlfpn(shallow, deep, mlfpn_options(config, options))
-        return _head(config)(features, class_count(config))
+        trunk, width = trunk_options(config), config.M2DET.width
+        shallow, deep = backbone_features(config.M2DET.backbone, width, trunk)
+        options = mlfpn_options(config, trunk)
+        base = base_feature(shallow.symbol, deep.symbol, options)
+        features = mlfpn(base, shallow.stride, options)
+        single = Feature(to_single(base, options.half_precision), shallow.stride,
+                         round(SHALLOW * width) + round(DEEP * width))
+        return _head(config)(features, class_count(config)), single
 
     def train_symbol(self, config):
         """Inputs data; cls_target (B, P), loc_target (B, P, 4). Outputs `conf_loss_output` (1,), `loc_loss_output`
@@ -50,8 +60,13 @@ class M2Det(Detector):
 
     def test_symbol(self, config):
         """Input data. Outputs `loc_output` (B, P, 4) offsets, `conf_output` (B, P, C) scores."""
-        outputs = self.outputs(config)
-        return mx.sym.Group([mx.sym.identity(outputs.loc, name='loc'), ssd_scores(outputs)])
+        return mx.sym.Group(_scores_and_boxes(self.outputs(config)))
+
+    def feature_symbol(self, config):
+        """`test_symbol` with the base feature, in which two stages of the backbone are merged, as `feature_map_output`
+        behind its outputs."""
+        outputs, base = self._with_base(config)
+        return mx.sym.Group([*_scores_and_boxes(outputs), feature_output(base)])
 
     def export_symbol(self, config):
         """The test phase as the original and its port have it: `test_symbol` with the scores of all images in one
@@ -68,6 +83,10 @@ class M2Det(Detector):
     def variants(self, shapes):
         """The one that arrays of these names and shapes are of."""
         return variants_of(shapes)
+
+
+def _scores_and_boxes(outputs):
+    return [mx.sym.identity(outputs.loc, name='loc'), ssd_scores(outputs)]
 
 
 def build():

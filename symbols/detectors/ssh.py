@@ -14,7 +14,7 @@ from symbols.backbones.resnet import EPS, ResNet
 from symbols.backbones.tiny import TinyNet
 from symbols.backbones.vgg import VGG16
 from symbols.detector import Detector
-from symbols.feature import Feature
+from symbols.feature import Feature, feature_output
 from symbols.heads.focus import FocusHead, focus_loss, focus_probabilities
 from symbols.heads.ssh import DetectionModule, module_losses, module_probabilities
 from symbols.layers import batch_norm, gaussian, he_normal, relu, to_single
@@ -58,12 +58,22 @@ class Ssh(Detector):
     def test_symbol(self, config):
         """Input data (B, 3, H, W). Outputs of each module of SSH.modules see module_probabilities; [AutoFocus:
         `scale_prob_output` (B, 2, h, w)]."""
+        return mx.sym.Group(self._test_outputs(config)[0])
+
+    def feature_symbol(self, config):
+        """`test_symbol` with the second module's feature, which has the backbone's last stage, as
+        `feature_map_output` behind its outputs."""
+        outputs, features = self._test_outputs(config)
+        return mx.sym.Group([*outputs, feature_output(features[1])])
+
+    def _test_outputs(self, config):
+        """([outputs of the test graph], the modules' Features)."""
         features, used = self._features(config), modules_of(config)
         outputs = [output for number, module in enumerate(self._modules(config)) if number in used
                    for output in module_probabilities(module(features[number]))]
         if config.TEST.AUTO_FOCUS:
             outputs.append(focus_probabilities(self.focus(features[0])))
-        return mx.sym.Group(outputs)
+        return outputs, features
 
     def variants(self, shapes):
         """With FocusPixels and without."""

@@ -32,15 +32,17 @@ class ProposalTargets(NamedTuple):
 class RpnHead:
     """A 3x3 convolution of `channels` and two 1x1 convolutions on it. Released weights ask for these layer names.
 
-    hidden_init: makes the initialiser of the 3x3 convolution.
+    hidden_init: makes the initialiser of the 3x3 convolution; new_hidden: how that starts beside pretrained weights,
+    see symbols.layers.parameter.
     """
 
-    def __init__(self, channels, hidden_init=gaussian):
+    def __init__(self, channels, hidden_init=gaussian, new_hidden=True):
         self.channels = channels
         self.hidden_init = hidden_init
+        self.new_hidden = new_hidden
 
     def __call__(self, feature, anchors):
-        body = relu(_convolution(feature.symbol, 'rpn_conv_3x3', self.channels, self.hidden_init(), kernel=3),
+        body = relu(_convolution(feature.symbol, 'rpn_conv_3x3', self.channels, self.hidden_init(), 3, self.new_hidden),
                     'rpn_relu')
         score = _convolution(body, 'rpn_cls_score', 2 * anchors.count, gaussian())
         return RpnOutputs(
@@ -48,8 +50,8 @@ class RpnHead:
             bbox_pred=_convolution(body, 'rpn_bbox_pred', 4 * anchors.count, gaussian()))
 
 
-def _convolution(data, name, channels, init, kernel=1):
-    return convolution(data, name, channels, kernel, bias=True, init=init, new=True)
+def _convolution(data, name, channels, init, kernel=1, new=True):
+    return convolution(data, name, channels, kernel, bias=True, init=init, new=new)
 
 
 def rpn_losses(outputs, losses):

@@ -38,9 +38,8 @@ class MlfpnOptions(NamedTuple):
                               init=self.init and self.init(), new=OPTIONAL, **settings)
 
 
-def mlfpn(shallow, deep, options):
-    """Features of strides 8 and 16 -> list of Feature (B, L * p, side, side), largest map first, in float32."""
-    base = base_feature(shallow.symbol, deep.symbol, options)
+def mlfpn(base, stride, options):
+    """Base feature, of `stride` 8 -> list of Feature (B, L * p, side, side), largest map first, in float32."""
     thin = leach(base, options)
     levels = []
     for level in range(1, options.levels + 1):
@@ -52,7 +51,7 @@ def mlfpn(shallow, deep, options):
         sources = attention(sources, options.planes * options.levels)
     sources = [to_single(source, options.half_precision) for source in sources]
     sources[0] = batch_norm(sources[0], 'Norm', options.norm_momentum, OPTIONAL)
-    size = options.sides[0] * shallow.stride
+    size = options.sides[0] * stride
     return [Feature(source, size / side, options.planes * options.levels)
             for source, side in zip(sources, options.sides)]
 

@@ -8,7 +8,7 @@ import pytest
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.loading import usable_for_training, with_mirrored_copies
 from lib.dataset.proposals import with_proposals
-from lib.dataset.roidb import ROW_COLUMNS, make_record, mirrored, validate, with_regions
+from lib.dataset.roidb import INSIDE, OCCLUDED, ROW_COLUMNS, make_record, mirrored, validate, with_regions
 
 
 def record(boxes=((1, 2, 30, 40),), width=100, height=80, masks=True):
@@ -112,7 +112,8 @@ def test_validate_names_missing_fields():
 def flagged():
     """A record whose columns all differ from their defaults."""
     changed = {'max_classes': [1, 1], 'max_overlaps': [1, 0.5], 'crowd': [True, False], 'difficult': [False, True],
-               'group_of': [True, True], 'weight': [0.5, 1], 'source': [300, 1]}
+               'group_of': [True, True], 'weight': [0.5, 1], 'source': [300, 1],
+               'attributes': [OCCLUDED, INSIDE]}
     return make_record('b.jpg', 'b', 100, 80, [[1, 2, 30, 40], [0, 0, 5, 5]], [1, 0], **changed)
 
 
@@ -137,7 +138,8 @@ def test_proposals_get_the_defaults():
     merged = with_proposals(dict(flagged(), proposals=np.array([[1, 2, 30, 40]], np.float32)))
     assert {name: merged[name][2].tolist() for name in ROW_COLUMNS} == {
         'boxes': [1, 2, 30, 40], 'gt_classes': 0, 'max_classes': 1, 'max_overlaps': 1, 'crowd': False,
-        'difficult': False, 'ignored': False, 'group_of': False, 'weight': 1, 'source': 0}
+        'difficult': False, 'ignored': False, 'group_of': False, 'weight': 1, 'source': 0,
+        'attributes': 0}
 
 
 def test_proposals_in_regions_are_left_out():

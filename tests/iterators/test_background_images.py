@@ -42,7 +42,7 @@ def test_an_epoch(tmp_path):
     roidb = [record for record in make_roidb(tmp_path, 6) if not record['flipped']]
     for record in roidb[3:]:
         for name in ('boxes', 'gt_classes', 'max_classes', 'max_overlaps', 'crowd', 'difficult', 'group_of', 'weight',
-                     'source'):
+                     'source', 'attributes'):
             record[name] = record[name][:0]
     without, chips = epoch_of(roidb, BACKGROUND_IMAGES=0)
     assert without['background_chips'] == 0 and {image for image, *_ in chips} == {0, 1, 2}

@@ -15,7 +15,8 @@ AUTOMATIC = re.compile(r'^_|^(cast|pooling|blockgrad|custom|pick)\d+$')
 # Names of the outputs of operators that have several; the listings write node[output].
 OUTPUTS = {'MultiProposal': ('output', 'score'),
            'MultiProposalTarget': ('rois', 'label', 'bbox_target', 'bbox_weight'),
-           'MultiProposalTargetMask': ('rois', 'label', 'bbox_target', 'bbox_weight', 'mask_rois', 'mask_ids'),
+           'MultiProposalTargetMask': ('rois', 'label', 'bbox_target', 'bbox_weight', 'mask_rois', 'mask_ids',
+                                       'mask_labels'),
            'MaskRcnnTarget': ('mask_targets', 'mask_cls')}
 PASSED_ON = ('_copy', 'BlockGrad')
 KEPT_OF_VARIABLES = ('__lr_mult__',)    # MXNet hands variables other attributes of their layer down; they do nothing

@@ -21,6 +21,11 @@ CONFIG_FILES = {
     'mobilenetv2_e2e': 'sniper_mobilenetv2_e2e.yml',
     'sniper_tiny': 'sniper_tiny_e2e.yml',
 }
+RFCN_FILES = {
+    'resnet_mx_101_e2e_3k': '../rfcn3k/rfcn3k_res101.yml',
+    'resnet_mx_101_e2e_3k_demo': '../rfcn3k/rfcn3k_res101.yml',
+    'rfcn_3k_tiny': '../rfcn3k/rfcn3k_tiny.yml',
+}
 
 
 FED = ('network.ROIS', 'input')
@@ -33,7 +38,7 @@ def original_rois(name):
 
 def config_for(name, *overrides):
     """The detector's shipped configuration at 2 chips a device in float32; `overrides` as after --set."""
-    config = load_config(os.path.join(ROOT, 'configs', 'faster', CONFIG_FILES[name]),
+    config = load_config(os.path.join(ROOT, 'configs', 'faster', {**CONFIG_FILES, **RFCN_FILES}[name]),
                          ['symbol', name, 'TRAIN.BATCH_IMAGES', '2', 'TRAIN.fp16', 'False', 'gpus', 'cpu'] +
                          list(overrides))
     config.dataset.NUM_CLASSES = config.dataset.NUM_CLASSES or 4

@@ -12,6 +12,7 @@ from tests.symbols.helpers import bind_golden, config_for
 
 GAIN = {'resnet_mx_101_e2e': 1.0, 'resnet_mx_101_e2e_mask': 1.0, 'mobilenetv2_e2e': 1.5}
 NAMES = sorted(GAIN)
+OF_BRANCHES = {'resnet_mx_101_e2e_3k': 1.0}      # of which there is a test file alone
 FOCUS = {'resnet_mx_101_e2e', 'resnet_mx_101_e2e_mask'}    # their golden files were made with the AutoFocus branch
 ROI_INPUTS = ('rois', 'roi_label', 'roi_bbox_target', 'roi_bbox_weight')
 DATA_SEED = {'test': 20180523, 'train': 20181204}
@@ -66,7 +67,7 @@ def stage_ends(internals):
     return {stage: internals[name] for stage, name in ends.items()}
 
 
-@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('name', NAMES + sorted(OF_BRANCHES))
 def test_inference(name, rpn_outputs, monkeypatch):
     # oneDNN's fusion of inference graphs overwrites an output that is also an inner node (here conv0 by its ReLU).
     monkeypatch.setenv('MXNET_SUBGRAPH_BACKEND', 'NONE')
@@ -82,7 +83,8 @@ def test_inference(name, rpn_outputs, monkeypatch):
     keys = sorted(wanted)
     group = mx.sym.Group([wanted[key] for key in keys])
     inputs = golden_inputs(golden, 'test', 1)
-    executor = bind_golden(group, {key: inputs[key] for key in group.list_arguments() if key in inputs}, GAIN[name])
+    executor = bind_golden(group, {key: inputs[key] for key in group.list_arguments() if key in inputs},
+                           {**GAIN, **OF_BRANCHES}[name])
     compared = 0
     for key, output in zip(keys, executor.forward(is_train=False)):
         output = output.asnumpy()

@@ -12,6 +12,9 @@ GRAPHS = [(name, variant) for name in ('resnet_mx_101_e2e', 'resnet_mx_50_e2e') 
 GRAPHS += [('resnet_mx_101_e2e', variant) for variant in FOCUS]
 GRAPHS += [('resnet_mx_101_e2e_mask', variant) for variant in VARIANTS]
 GRAPHS += [(name, variant) for name in ('mobilenetv2_e2e', 'resnext_mx_101') for variant in ('rcnn_train', 'rcnn_test')]
+GRAPHS += [('resnet_mx_101_e2e_3k', 'rcnn_train')]
+# Two nodes of these share a name, so that they cannot be compared node by node.
+DOUBLED = [('resnet_mx_101_e2e_3k', 'rcnn_test'), ('resnet_mx_101_e2e_3k_demo', 'rcnn_test')]
 CROWD = 'crowd_boxes'       # asked for by the original's MobileNetV2 and taken by no operator
 
 
@@ -20,7 +23,7 @@ def overrides(name, variant):
             'TEST.WITH_MASK', 'False')      # the original has no masks at test
 
 
-@pytest.fixture(scope='module', params=GRAPHS, ids='.'.join)
+@pytest.fixture(scope='module', params=GRAPHS + DOUBLED, ids='.'.join)
 def graph(request):
     """(detector name, manifest, configuration, symbol) of one of the original's graphs."""
     name, variant = request.param

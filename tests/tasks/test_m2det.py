@@ -265,7 +265,7 @@ BROKEN = [(200, 200, 300, 300), (-50, -50, -10, -10), (-50, -50, 30, 30), (np.na
 def test_no_box_gives_targets_that_are_not_finite(box):
     """Data sets leave most of these out; records of a program of one's own may have them."""
     record = dict(record_of('a.png'), boxes=np.array([box, (10, 10, 40, 40)], np.float32), gt_classes=np.array([1, 2]),
-                  ignored=np.zeros(2, bool))
+                  ignored=np.zeros(2, bool), max_overlaps=np.ones(2, np.float32))
     task, pixels = task_of(), np.zeros((80, 96, 3), np.uint8)
     window = WholeImages(64, 64, True).windows(record_of('a.png', [(1, 1, 9, 9)] * 2, [1, 2]), None)[0]
     samples = [(record, window)] + [task.drawn_picture(pixels, record, window, np.random.default_rng(seed))[1:]

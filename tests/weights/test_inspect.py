@@ -69,6 +69,7 @@ def test_impossible_heads_are_not_built_and_names_do_not_command_the_terminal(tm
     monkeypatch.setattr(parameter_matching, '_wanted', nothing)
     path = changed_copy(tmp_path, lambda arrays: arrays.update({
         'arg:rpn_cls_score_weight': np.zeros(1 << 22, np.uint8), 'arg:cls_score_weight': np.zeros(1 << 22, np.uint8),
+        'arg:conv_new_3_weight': np.zeros(1 << 22, np.uint8),
         'arg:x\x1b[2J': np.zeros(1)}))
     report = list(inspect(path))
     assert all(line.isprintable() for line in report) and any(line.startswith('x?[2J') for line in report)
