@@ -122,6 +122,8 @@ TRAIN = {
                            'schedule', low=1),
     'MAX_GT': key(100, 'objects a chip at most; those beyond are counted and reported', 'graph schedule',
                   low=1, high=100000),
+    'MAX_GROUPS': key(10, 'boxes around groups of objects a chip, for networks that have an input for them; those beyond '
+                      'are regions of which nothing is learnt', 'graph schedule', low=1, high=100000),
     'FLIP': key(True, 'train on mirrored copies too', 'schedule'),
     'FLIP_VERTICAL': key(False, 'train on copies turned upside down too', 'schedule'),
     'COLOR_JITTER': key(0.0, 'largest share by which brightness, contrast and saturation change; 0 = off',

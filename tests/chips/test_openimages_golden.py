@@ -28,14 +28,16 @@ def entry_of(case):
     is_group = np.arange(objects + groups) >= objects
     labels = np.where(is_group, 1, np.pad(case['classes'].ravel(), (0, groups))).astype(np.int64)
     return dict(boxes=boxes, max_classes=labels, gt_classes=labels, max_overlaps=np.where(is_group, 0, 1).astype(
-        np.float32), group_of=is_group, ignored=is_group, width=int(case['width']), height=int(case['height']))
+        np.float32), group_of=is_group, ignored=np.zeros(len(boxes), bool), width=int(case['width']), height=int(case['height']))
 
 
 def chips_of(case, sampler, entry):
     """Positive chips of both scales, each with the stride that the original drew for it."""
-    orders = ragged(case, 'perm')
-    return [chip for level, stride in enumerate(case['strides'].tolist())
-            for chip in sampler.positive_chips(entry, stride, 0, orders) if chip.level == level]
+    orders, chips = ragged(case, 'perm'), []
+    for level, stride in enumerate(case['strides'].tolist()):
+        own = [order if place == level else () for place, order in enumerate(orders)]
+        chips += [chip for chip in sampler.positive_chips(entry, stride, 0, own) if chip.level == level]
+    return chips
 
 
 @pytest.fixture(scope='module')
