@@ -110,10 +110,9 @@ def _say_joined(places, roidbs, classes):
         return
     pictures, objects = np.zeros(len(places), np.int64), np.zeros((len(places), len(classes)), np.int64)
     for number, roidb in enumerate(roidbs):
-        for record in roidb:
-            if not (record['flipped'] or record['flipped_vertical']):
-                pictures[number] += 1
-                objects[number] += np.bincount(record['gt_classes'], minlength=len(classes))
+        labels = [record['gt_classes'] for record in roidb if not (record['flipped'] or record['flipped_vertical'])]
+        pictures[number] = len(labels)
+        objects[number] = np.bincount(np.concatenate([np.zeros(0, np.int64)] + labels), minlength=len(classes))
     logger.info('%s', joined_line(places, pictures, classes))
     for line in one_sided_lines(places, objects, classes):
         logger.warning('%s', line)
