@@ -123,8 +123,9 @@ TRAIN = {
     'COLOR_JITTER': key(0.0, 'largest share by which brightness, contrast and saturation change; 0 = off',
                         'schedule', low=0, high=1),
     'IGNORED_OBJECTS': key('ignore', "what training makes of objects that do not count in a test, crowd regions of "
-                           "COCO, difficult ones of PASCAL VOC: 'ignore' = nothing is learnt there; 'background', as "
-                           "in the original; 'objects' as others. What is labelled 'ignore' is always ignored",
+                           "COCO, groups of Open Images, difficult ones of PASCAL VOC: 'ignore' = nothing is learnt "
+                           "there; 'background', as in the original; 'objects' as others. What is labelled 'ignore' "
+                           "is always ignored",
                            'schedule', choices=('ignore', 'background', 'objects')),
     'BACKGROUND_IMAGES': key(0.1, "images without objects as background: below 1, the share of an epoch's windows that "
                              "they make at most; from 1 on, windows an epoch; 'all' = every one; 0 = none",

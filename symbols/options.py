@@ -96,6 +96,17 @@ class MiningOptions(NamedTuple):
                    bool(keys.hard_mining), bool(keys.force_best))
 
 
+class SoftSampling(NamedTuple):
+    """The weight of a roi (or anchor) of overlap o with the nearest object: 1 from 0.5 on, else
+    a + (1 - a) * exp(-b * exp(-c * o)) (SNIPER-mxnet/include/sniper/soft_sampling.h).
+
+    a: weight far from all objects, 0 to 1; b: how late the weight rises; c: how steeply.
+    """
+    a: float = 0.25
+    b: float = 50.0
+    c: float = 20.0
+
+
 class LossOptions(NamedTuple):
     """Factors of the losses.
 

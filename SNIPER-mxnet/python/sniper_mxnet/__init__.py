@@ -7,6 +7,7 @@ output names of the original graphs:
 
     MultiProposal                                   rois of the test graphs
     MultiProposalTarget, MultiProposalTargetMask    rois of the training graphs with their targets
+    SoftSamplingWeight                              weights of rois where objects lack boxes
     MaskRcnnTarget                                  masks of objects within rois
     DeformableConvolution, DeformablePSROIPooling   the stock operators, faster
     WinogradConvolution                             3x3 convolutions for inference on CPUs

@@ -60,6 +60,16 @@ def read_devkit(folder: str) -> Devkit:
     return Devkit(folder, wnids, _words(folder, wnids), SuperClasses(tuple(name for name, _ in groups), of_class))
 
 
+def wnids_beside(path: str, names: Sequence[str]) -> List[str]:
+    """wnids of classes by their names, '' for others, if the file `path` lies in a kit's folder of data; else []."""
+    data = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(data) or not any(_CLUSTER_NAMES in name for name in os.listdir(data)):
+        return []
+    kit = read_devkit(os.path.dirname(data))
+    wnids = dict(zip(kit.words, kit.wnids))
+    return [wnids.get(name, '') for name in names]
+
+
 def is_folder_name(name: str) -> bool:
     """Of one folder, which leads nowhere else."""
     return bool(name) and not name.startswith('.') and not set(name) & set('/\\\0')

@@ -41,7 +41,7 @@ class Files(NamedTuple):
 
 
 class Layout:
-    """What lies in a folder of Open Images. It is none if it has no class list or no boxes (`sets` is empty)."""
+    """What lies in a folder of Open Images; `sets` is empty if it is none."""
 
     def __init__(self, folder: str):
         """SniperError: a folder is closed."""
@@ -67,11 +67,14 @@ class Layout:
             self.hierarchy = path
 
     def sets(self) -> List[str]:
-        """Names of the sets with boxes, by what their files are called."""
-        if not self.classes:
-            return []
-        converted = [name for name in _CONVERTED if f'{name}.csv' in self._files]
-        return sorted(self._boxes) or converted
+        """Names of the sets with boxes, by what their files are called. Converted files, whose names may be anybody's,
+        count only beside a list of classes."""
+        return sorted(self._boxes) or [name for name in _CONVERTED if self.classes and f'{name}.csv' in self._files]
+
+    def found(self) -> str:
+        """Path of a file by which the format is recognised; '' if there is none."""
+        sets = self.sets()
+        return (self._boxes.get(sets[0]) or self._files[f'{sets[0]}.csv']) if sets else ''
 
     def files(self, image_set: str) -> Files:
         """SniperError: the set has no boxes, or there is no class list."""

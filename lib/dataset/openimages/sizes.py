@@ -16,7 +16,7 @@ from typing import Iterator, List, Sequence, Tuple
 import numpy as np
 
 from lib.dataset.coco_images import picture_size
-from lib.dataset.openimages.table import read_blocks
+from lib.dataset.openimages.table import NAME, NUMBER, read_blocks
 from lib.image.header import read_header
 from lib.utils.errors import SniperError
 from lib.utils.npz import DamagedFile, StaleFile, read_npz, write_npz
@@ -99,7 +99,7 @@ def _sizes_of(chunk):
 def sizes_in_file(path: str, names: np.ndarray) -> np.ndarray:
     """(m, 2) int32 of names (m,) bytes, ascending, UNKNOWN where the file has none. SniperError: it is no such file."""
     sizes = np.zeros((len(names), 2), np.int32)
-    for block in read_blocks(path, 'file of sizes', ('ImageID', 'Width', 'Height')):
+    for block in read_blocks(path, 'file of sizes', {'ImageID': NAME, 'Width': NUMBER, 'Height': NUMBER}):
         size = np.stack([block.numbers('Width'), block.numbers('Height')], axis=1)
         wrong = np.flatnonzero((size < 1).any(axis=1))
         if len(wrong):
