@@ -50,8 +50,7 @@ def main(argv=None):
         first = next(other for other in rows if other['spread'] == row['spread'])
         more = row['pictures'] - first['pictures']
         row['growth'] = (row['peak'] - first['peak']) / more if more else None
-    print(f'{"pictures":>8} {"spread":>6} {"decoded":>8} {"kept":>5} {"decode":>7} {"NMS":>7} {"files":>7} {"in all":>7}'
-          f' {"a picture":>9} {"peak MB":>8} {"growth":>9}')
+    print('pictures spread  decoded  kept  decode     NMS   files  in all a picture  peak MB    growth')
     for row in rows:
         growth = '-' if row['growth'] is None else f'{row["growth"] / 1e3:.1f} kB'
         print(f'{row["pictures"]:>8} {row["spread"]:>6g} {row["decoded"]:>8.0f} {row["kept"]:>5.0f} '
