@@ -123,8 +123,9 @@ TRAIN = {
     'COLOR_JITTER': key(0.0, 'largest share by which brightness, contrast and saturation change; 0 = off',
                         'schedule', low=0, high=1),
     'IGNORED_OBJECTS': key('ignore', "what training makes of objects that do not count in a test, crowd regions of "
-                           "COCO, difficult ones of PASCAL VOC: 'ignore' = nothing is learnt there; 'background', as "
-                           "in the original; 'objects' as others. What is labelled 'ignore' is always ignored",
+                           "COCO, groups of Open Images, difficult ones of PASCAL VOC: 'ignore' = nothing is learnt "
+                           "there; 'background', as in the original; 'objects' as others. What is labelled 'ignore' "
+                           "is always ignored",
                            'schedule', choices=('ignore', 'background', 'objects')),
     'BACKGROUND_IMAGES': key(0.1, "images without objects as background: below 1, the share of an epoch's windows that "
                              "they make at most; from 1 on, windows an epoch; 'all' = every one; 0 = none",
@@ -282,6 +283,8 @@ TEST = {
                             'below 0 = SCORE_THRESH', 'detections pyramid', high=1),
     'MAX_PER_CLASS': key(0, 'detections of a class an image at most; 0 = no limit', 'detections pyramid', low=0),
     'MAX_PER_IMAGE': key(200, 'detections an image at most; 0 or less = no limit', 'detections pyramid'),
+    'MAX_PER_WINDOW': key(0, 'detections of a whole image, or of a chip, that go on to suppression, the best; 0 = all. '
+                          'For thousands of classes, whose detections fill the memory', 'detections', low=0),
     'VIS_THRESH': key(0.5, 'detections of a lower score are not drawn', NOTHING, low=0, high=1),
     'VISUALIZATION_PATH': key('./debug/visualization', 'folder of pictures; as it is here, `pictures` '
                               'beside the results', 'machine', PATH),

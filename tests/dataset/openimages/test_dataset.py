@@ -126,7 +126,9 @@ def test_the_converted_form(tmp_path):
     official = records(make(tmp_path / 'official'), 'ignore')
     rows = ['b,/m/0dog,20,20,100,60,0,100,200', 'a,/m/0cat,0,0,200,100,1,100,200', 'a,/m/0cat,20,20,100,60,0,100,200',
             'b,/m/0cat,50,50,150,100,0,100,200', 'c,/m/0cat,20,20,100,60,1,100,200']
-    converted = records(make(tmp_path / 'converted', rows, header='', name='{}.csv', pictures=''), 'ignore')
+    folder = make(tmp_path / 'converted', rows, header='', name='{}.csv', pictures='')
+    assert find_format(folder).name == 'openimages'
+    converted = records(folder, 'ignore')
     for one, other in zip(official.values(), converted.values()):
         for name in ('width', 'height', 'boxes', 'gt_classes', 'group_of', 'ignored', 'max_overlaps'):
             np.testing.assert_array_equal(one[name], other[name], name)
@@ -141,6 +143,25 @@ def test_later_versions_and_other_orders_of_columns(tmp_path):
     (record,) = dataset.roidb('objects')
     assert record['gt_classes'].tolist() == [1, 2] and record['boxes'].tolist() == [[20, 20, 99, 59]] * 2
     assert os.path.isfile(record['image'])
+
+
+def test_other_ends_of_lines(tmp_path):
+    folder = make(tmp_path)
+    expected = list(records(folder, 'objects').values())
+    path = tmp_path / 'annotations' / 'train-annotations-bbox.csv'
+    lines = path.read_text().splitlines()
+    for content in ('\ufeff' + '\r\n'.join(lines), '\r'.join(lines) + '\r', '\n\n'.join(lines)):
+        path.write_bytes(content.encode())
+        assert_same(list(records(folder, 'objects').values()), expected)
+
+
+def test_what_is_called_ignore_is_no_class(tmp_path):
+    folder = make(tmp_path, classes='/m/0cat,Ignored regions\n/m/0dog,Dog\n')
+    dataset = opened(folder)
+    assert dataset.classes == ('__background__', 'Dog') and dataset.mids == ('', '/m/0dog')
+    assert [record['ignored'].tolist() for record in dataset.roidb('background')] == [[True] * 2, [False, True], [True]]
+    chosen = opened(folder, choice=ClassChoice(['Dog'])).roidb('background')
+    assert [record['ignored'].tolist() for record in chosen] == [[True] * 2, [False, True], [True]]
 
 
 def test_recognised(tmp_path):
