@@ -28,8 +28,9 @@ _PICTURES = ('images', '')
 
 
 class Files(NamedTuple):
-    """Of one set; '' for what is not there: a set to send predictions in for has no boxes. converted: `boxes` is in the original program's form; sizes: files that
-    may tell sizes."""
+    """Of one set; '' for what is not there: a set to send predictions in for has no boxes. converted: `boxes` is in the
+    original program's form; sizes: a file that tells sizes.
+    """
 
     boxes: str
     converted: bool
