@@ -65,7 +65,7 @@ class _Gathered:
         self.of_unknown += len(unknown)
         for row in unknown[:NAMED_IN_WARNING]:
             if len(self.unknown) < NAMED_IN_WARNING:
-                self.unknown.setdefault(block.columns['LabelName'][row].decode(), block.first + int(row))
+                self.unknown.setdefault(block.columns['LabelName'][row].decode('latin-1'), block.first + int(row))
         return code
 
     def usable(self, block: Block, corners: np.ndarray) -> np.ndarray:
