@@ -141,6 +141,13 @@ def read_boxes(path: str, codes: Sequence[str], converted: bool = False) -> Rows
                 gathered.joined('attributes'), gathered.joined('source'), of_images, notes)
 
 
+def no_boxes(names: np.ndarray) -> Rows:
+    """Rows of a set without boxes. names (m,) bytes, ascending."""
+    none = np.zeros(0, np.uint8)
+    return Rows(names, none.astype(np.int32), none.astype(np.int16), np.zeros((0, 4), np.float32), none.astype(bool),
+                none, none, None, [])
+
+
 def _blocks(path, converted) -> Iterator[Block]:
     if converted:
         return read_blocks(path, 'file of boxes', _CONVERTED, header=False)

@@ -96,6 +96,20 @@ def _sizes_of(chunk):
     return [size_of(os.path.join(folder, name + ENDING)) for name in names]
 
 
+def pictures_in(folder: str) -> np.ndarray:
+    """(m,) bytes, ascending: names without ending of the pictures of a folder. SniperError: it has none, or cannot be
+    read."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name[:-len(ENDING)] for entry in entries if entry.name.endswith(ENDING)]
+    except OSError as error:
+        raise SniperError(f'folder {folder} cannot be read: {error.strerror or error}') from None
+    names = [name for name in names if name.isascii() and name.strip('.')]
+    if not names:
+        raise SniperError(f'{folder} holds no picture <ImageID>{ENDING}')
+    return np.sort(np.array(names, 'S'))
+
+
 def sizes_in_file(path: str, names: np.ndarray) -> np.ndarray:
     """(m, 2) int32 of names (m,) bytes, ascending, UNKNOWN where the file has none. SniperError: it is no such file."""
     sizes = np.zeros((len(names), 2), np.int32)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lib.dataset import get_dataset, roidb_cache
+from configs import load_config
+from lib.dataset import get_dataset, load_training_roidb, roidb_cache
 from lib.dataset.class_choice import ClassChoice
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.formats.auto import find_format
@@ -170,6 +171,34 @@ def test_recognised(tmp_path):
     assert find_format(folder).name == 'openimages'
     found = find_image_sets(folder)
     assert (found.training, found.test) == (('train',), 'validation')
+
+
+def test_a_set_without_boxes(tmp_path):
+    """To send predictions in for."""
+    folder = make(tmp_path, labels=['a,verification,/m/0cat,0'])
+    make(tmp_path / 'other', image_set='challenge')
+    os.rename(tmp_path / 'other' / 'images' / 'challenge', tmp_path / 'images' / 'challenge')
+    dataset = opened(folder, 'challenge')
+    assert not dataset.has_annotations and dataset.image_ids == ['a', 'b', 'c']
+    roidb = dataset.roidb()
+    validate(roidb, dataset.num_classes)
+    assert [(record['width'], len(record['boxes'])) for record in roidb] == [(200, 0)] * 3
+    assert len(dataset.truth().image) == 0 and dataset.verified_labels() is None
+    assert opened(folder).has_annotations
+
+
+@pytest.mark.parametrize('ignored', ['ignore', 'background', 'objects'])
+def test_what_is_trained_on(tmp_path, ignored):
+    """Pictures with groups alone are not, without TRAIN.BACKGROUND_IMAGES."""
+    config = load_config(overrides=[
+        'symbol', 'sniper_tiny_e2e', 'dataset.dataset', 'openimages', 'dataset.dataset_path', make(tmp_path),
+        'dataset.root_path', str(tmp_path / 'root'), 'dataset.image_set', 'train', 'TRAIN.BACKGROUND_IMAGES', '0',
+        'TRAIN.IGNORED_OBJECTS', ignored, 'TRAIN.USE_NEG_CHIPS', 'False'])
+    roidb, classes = load_training_roidb(config)
+    names = ['a', 'b', 'c'] if ignored == 'objects' else ['a', 'b']
+    assert [record['image_id'] for record in roidb] == names * 2 and len(classes) == 5
+    assert [len(record['boxes']) for record in roidb] == [2, 2, 1][:len(names)] * 2
+    assert roidb[len(names)]['flipped'] and roidb[len(names)]['group_of'].tolist() == [False, True]
 
 
 def test_mirrored(tmp_path):
