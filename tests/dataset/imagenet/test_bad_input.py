@@ -56,7 +56,7 @@ def test_a_list_that_names_missing_pictures(kit, caplog):
     dataset.evaluate(Detections([3], [1], [[0, 0, 5, 5]], [0.5]), str(kit / 'out'))
     assert read_rows(str(kit / 'out' / 'det_val_pred.txt')).image.tolist() == [5]   # its place in the list
     (kit / DEVKIT / 'data' / 'det_lists' / 'val.txt').write_text('val_77 1\n')
-    assert 'none of the 1 pictures of ImageNet_ILSVRC2013_DET_val is there' in refusal(
+    assert 'none of the 1 pictures of ImageNet_ILSVRC2013_DET_val is there and' in refusal(
         opened(kit, 'ILSVRC2013_DET_val').roidb)
 
 
