@@ -181,5 +181,5 @@ class SizeCache:
 def still_right(folder: str, names: np.ndarray, sizes: np.ndarray) -> bool:
     """Whether some of the pictures, spread evenly, have these sizes; those that are not there say nothing."""
     chosen = np.unique(np.linspace(0, len(names) - 1, ASKED_AGAIN).astype(np.int64)) if len(names) else []
-    found = ((size_of(os.path.join(folder, names[place].decode('latin-1') + ENDING)), tuple(sizes[place])) for place in chosen)
-    return all(size in (UNKNOWN, kept) for size, kept in found)
+    found = (size_of(os.path.join(folder, names[place].decode('latin-1') + ENDING)) for place in chosen)
+    return all(size in (UNKNOWN, tuple(sizes[place])) for place, size in zip(chosen, found))
