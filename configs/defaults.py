@@ -296,6 +296,8 @@ TEST = {
                             'below 0 = SCORE_THRESH', 'detections pyramid', high=1),
     'MAX_PER_CLASS': key(0, 'detections of a class an image at most; 0 = no limit', 'detections pyramid', low=0),
     'MAX_PER_IMAGE': key(200, 'detections an image at most; 0 or less = no limit', 'detections pyramid'),
+    'MAX_PER_WINDOW': key(0, 'detections of a whole image, or of a chip, that go on to suppression, the best; 0 = all. '
+                          'For thousands of classes, whose detections fill the memory', 'detections', low=0),
     'VIS_THRESH': key(0.5, 'detections of a lower score are not drawn', NOTHING, low=0, high=1),
     'VISUALIZATION_PATH': key('./debug/visualization', 'folder of pictures; as it is here, `pictures` '
                               'beside the results', 'machine', PATH),

@@ -5,12 +5,15 @@ one by one, to say which line is wrong and why.
 """
 import csv
 import itertools
+import os
 from typing import Dict, Iterator, List, Mapping, NamedTuple, NoReturn, Sequence
 
 import numpy as np
 
 from lib.dataset.base import LARGEST
+from lib.dataset.xml_file import number_in
 from lib.utils.errors import SniperError
+from lib.utils.progress_bar import ProgressBar
 from lib.utils.reachable import why_unreadable
 
 TEXT, NUMBER, FLAG = 'S32', 'f8', 'S4'      # what a column holds; longer texts are cut, which NAME alone must not be
@@ -103,8 +106,8 @@ def read_blocks(path: str, what: str, columns: Mapping[str, str], optional: Mapp
     reason = why_unreadable(path)
     if reason:
         raise SniperError(f'{what} {path} {reason}')
-    number = 0
-    with open(path, encoding='utf-8-sig', newline='') as stream:
+    number, size, shown = 0, os.path.getsize(path), os.path.basename(path)
+    with open(path, encoding='utf-8-sig', newline='') as stream, ProgressBar() as bar:
         try:
             first = stream.readline() if header else ''
             if header and not first.strip():
@@ -119,6 +122,7 @@ def read_blocks(path: str, what: str, columns: Mapping[str, str], optional: Mapp
                 for start, rows in _without_blanks(lines):
                     yield Block(path, _parsed(path, number + start + 1, rows, names, kinds), number + start + 1)
                 number += len(lines)
+                bar.show(shown, os.lseek(stream.fileno(), 0, os.SEEK_CUR), size)
         except UnicodeDecodeError:
             raise _no_text(path, what) from None
     if not number:
@@ -179,7 +183,7 @@ def _refuse_wrong(path, first, lines, names, kinds):
                 raise SniperError(f'{place}: {len(row)} values where {len(names)} are wanted ({",".join(row)!r:.80}): '
                                   'is the file cut short?')
             for name, text in zip(names, row):
-                if kinds.get(name) == NUMBER and not _is_number(text):
+                if kinds.get(name) == NUMBER and number_in(text) is None:
                     raise SniperError(f'{place}: {name} is {text!r:.60}, which is no number: is the file cut short?')
                 if name in kinds and not text.isascii():
                     raise SniperError(f'{place}: {name} is {text!r:.60}, which has other letters than ASCII')
@@ -202,11 +206,3 @@ def _no_text(path, what) -> SniperError:
 
 def _text(name) -> str:
     return name.decode('latin-1')
-
-
-def _is_number(text):
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
