@@ -32,9 +32,10 @@ class ChipSettings(NamedTuple):
     def from_config(cls, config):
         """The settings that a configuration (EasyDict of configs.load_config) holds."""
         train = config.TRAIN
-        return cls(tuple(train.SCALES), tuple(train.CHIP_RANGES or train.VALID_RANGES), train.CHIP_SIZE, tuple(train.CHIP_STRIDES),
-                   bool(train.CPP_CHIPS), train.NEG_CHIPS_PER_IMAGE if train.USE_NEG_CHIPS else 0,
-                   tuple(train.NEG_CHIP_MIN_ROWS), tuple(train.SCALE_WEIGHTS), train.CHIP_LONGEST_SIDE or math.inf)
+        return cls(tuple(train.SCALES), tuple(train.CHIP_RANGES or train.VALID_RANGES), train.CHIP_SIZE,
+                   tuple(train.CHIP_STRIDES), bool(train.CPP_CHIPS),
+                   train.NEG_CHIPS_PER_IMAGE if train.USE_NEG_CHIPS else 0, tuple(train.NEG_CHIP_MIN_ROWS),
+                   tuple(train.SCALE_WEIGHTS), train.CHIP_LONGEST_SIDE or math.inf)
 
 
 class ChipSampler:

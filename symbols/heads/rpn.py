@@ -60,8 +60,8 @@ def rpn_losses(outputs, losses):
     """(probabilities, box loss) as graph outputs; labels are the inputs `label`, `bbox_target`, `bbox_weight`.
 
     label (B, A*F*F), anchor-major, -1 ignored; bbox_target and bbox_weight (B, 4A, F, F). The classification loss is
-    a mean over the labels that count (see LossOptions), the box loss a sum times 3 / (B x RPN_BATCH_SIZE). Where anchors
-    are weighed, the input `label_weight` (B, 1, A*F, F) multiplies each anchor's part of the first.
+    a mean over the labels that count (see LossOptions), the box loss a sum times 3 / (B x RPN_BATCH_SIZE). Where
+    anchors are weighed, the input `label_weight` (B, 1, A*F, F) multiplies each anchor's part of the first.
     """
     scores = outputs.cls_score
     if losses.weigh_anchors:

@@ -27,8 +27,9 @@ def entry_of(case):
     boxes = np.concatenate([case['boxes'], case['crowd'].reshape(-1, 4)]).astype(np.float32)
     is_group = np.arange(objects + groups) >= objects
     labels = np.where(is_group, 1, np.pad(case['classes'].ravel(), (0, groups))).astype(np.int64)
-    return dict(boxes=boxes, max_classes=labels, gt_classes=labels, max_overlaps=np.where(is_group, 0, 1).astype(
-        np.float32), group_of=is_group, ignored=np.zeros(len(boxes), bool), width=int(case['width']), height=int(case['height']))
+    return dict(boxes=boxes, max_classes=labels, gt_classes=labels, group_of=is_group,
+                max_overlaps=np.where(is_group, 0, 1).astype(np.float32), ignored=np.zeros(len(boxes), bool),
+                width=int(case['width']), height=int(case['height']))
 
 
 def chips_of(case, sampler, entry):

@@ -42,7 +42,8 @@ def original_rois(name):
 
 def config_for(name, *overrides):
     """The detector's shipped configuration at 2 chips a device in float32; `overrides` as after --set."""
-    config = load_config(os.path.join(ROOT, 'configs', 'faster', {**CONFIG_FILES, **RFCN_FILES, **OPENIMAGES_FILES}[name]),
+    files = {**CONFIG_FILES, **RFCN_FILES, **OPENIMAGES_FILES}
+    config = load_config(os.path.join(ROOT, 'configs', 'faster', files[name]),
                          ['symbol', name, 'TRAIN.BATCH_IMAGES', '2', 'TRAIN.fp16', 'False', 'gpus', 'cpu'] +
                          list(overrides))
     config.dataset.NUM_CLASSES = config.dataset.NUM_CLASSES or 4

@@ -81,7 +81,8 @@ HEADS = [('sniper_tiny', ()), ('sniper_tiny', ('TRAIN.WITH_MASK', 'True', 'TRAIN
 
 def step(name, *words):
     """{parameter: gradient} of a training step on random numbers."""
-    config = config_for(name, 'dataset.NUM_CLASSES', '4', 'TRAIN.CHIP_SIZE', str(SIDE), 'TRAIN.RPN_POST_NMS_TOP_N', '16',
+    config = config_for(name, 'dataset.NUM_CLASSES', '4', 'TRAIN.CHIP_SIZE', str(SIDE),
+                        'TRAIN.RPN_POST_NMS_TOP_N', '16',
                         'TRAIN.MAX_MASKS', '3', *words)
     detector = get_detector(name)
     shapes, symbol = shapes_of(detector, config, 2, SIDE, SIDE, 'train'), detector.train_symbol(config)
@@ -89,7 +90,8 @@ def step(name, *words):
                                                       for key in symbol.list_arguments()}, **shapes)
     rng = np.random.RandomState(1)
     for key, array in executor.arg_dict.items():    # by their names: what else there is does not matter
-        array[:] = np.random.RandomState(zlib.crc32(key.encode())).normal(0, (1 / max(1, np.prod(array.shape[1:]))) ** 0.5, array.shape)
+        own = np.random.RandomState(zlib.crc32(key.encode()))
+        array[:] = own.normal(0, (1 / max(1, np.prod(array.shape[1:]))) ** 0.5, array.shape)
     for key, array in executor.aux_dict.items():
         array[:] = key.endswith('_var')
     given = dict(data=rng.normal(0, 50, shapes['data']), im_info=[[SIDE, SIDE, 1]] * 2, valid_ranges=[[0, SIDE]] * 2,
