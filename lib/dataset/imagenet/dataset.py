@@ -189,6 +189,9 @@ class ImageNetDataset(Dataset):
     def _read(self, cache) -> CompactRoidb:
         warnings = AnnotationWarnings(f'{self.name} of {self.dataset_path}', 'such as')
         roidb = CompactRoidb.from_records(self._records(warnings))
+        if not len(roidb):
+            raise SniperError(f'none of the {len(self._listing.names)} pictures of {self.name} is there and readable '
+                              f'(first: {self._listing.image_path(0)}): check dataset.dataset_path')
         warnings.log()
         if cache is not None:
             cache.store(self.classes, roidb, warnings.lines(), {})

@@ -74,7 +74,7 @@ def _all_pictures(folder, boxes, classes, digest, remarks) -> Tuple[List[str], b
     where = bytearray()
     empty, single = [], []
     for place in [''] + list(class_folders(folder) if classes is None else classes):
-        found = _in_folder(folder, boxes, place, digest)
+        found = _in_folder(folder, boxes, place, digest)[0]
         for stem in sorted(found):
             name, lies = found[stem]
             names.append(name)
@@ -101,11 +101,12 @@ def _listed_pictures(folder, boxes, listed, list_path, digest, remarks):
     where = bytearray(len(listed))
     absent: List[str] = []
     for place, stems in by_place.items():
-        found = _in_folder(folder, boxes, place, digest)
+        found, apart = _in_folder(folder, boxes, place, digest)
         if not found and not os.path.isdir(os.path.join(folder, place)):
             absent.append(place)
         for stem, number in stems.items():
-            names[number], where[number] = found.get(stem, (stem + USUAL_ENDING, NONE))
+            names[number], where[number] = found.get(stem) or (
+                stem + USUAL_ENDING, APART if os.path.basename(stem) in apart else NONE)
     if len(absent) == len(by_place):
         raise SniperError(f'image list {list_path} names no folder that is in {folder} '
                           f'({listed[0]:.60}): check dataset.dataset_path, or the list')
@@ -119,14 +120,15 @@ def _listed_pictures(folder, boxes, listed, list_path, digest, remarks):
     return [names[number] for number in kept], bytearray(where[number] for number in kept)
 
 
-def _in_folder(folder, boxes, place, digest) -> Dict[str, Tuple[str, int]]:
-    """{name without ending: (with it, where its boxes are)} of the pictures in folder/place; digest takes up all."""
+def _in_folder(folder, boxes, place, digest) -> Tuple[Dict[str, Tuple[str, int]], Set[str]]:
+    """({name without ending: (with it, where its boxes are)} of the pictures in folder/place, stems of all XML files in
+    boxes/place); digest takes up all."""
     prefix = f'{place}/' if place else ''
     pictures, beside = _scan(os.path.join(folder, place), digest)
     apart = _scan(os.path.join(boxes, place), digest)[1]
     digest.update(f'{place}\0'.encode('utf-8', 'surrogateescape'))
     return {prefix + stem: (prefix + name, APART if stem in apart else BESIDE if stem in beside else NONE)
-            for stem, name in pictures.items()}
+            for stem, name in pictures.items()}, apart
 
 
 def _scan(path, digest) -> Tuple[Dict[str, str], Set[str]]:

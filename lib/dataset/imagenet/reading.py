@@ -34,7 +34,7 @@ OUTSIDE = 'boxes reach beyond their picture and are left out'
 EMPTY = 'boxes are empty and are left out'
 UNKNOWN = 'boxes are of a class that the data set has not and are left out'
 NO_NUMBERS = 'objects have no box of four numbers and are left out'
-NO_SIZE = 'pictures are left out: neither their annotation nor their file says their size'
+NO_SIZE = 'pictures are not there or cannot be read, no annotation says their size, and they are left out'
 BROKEN = 'annotation files cannot be used and are left out with their pictures'
 
 

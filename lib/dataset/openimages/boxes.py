@@ -65,7 +65,7 @@ class _Gathered:
         self.of_unknown += len(unknown)
         for row in unknown[:NAMED_IN_WARNING]:
             if len(self.unknown) < NAMED_IN_WARNING:
-                self.unknown.setdefault(block.columns['LabelName'][row].decode(), block.first + int(row))
+                self.unknown.setdefault(block.columns['LabelName'][row].decode('latin-1'), block.first + int(row))
         return code
 
     def usable(self, block: Block, corners: np.ndarray) -> np.ndarray:
@@ -139,6 +139,13 @@ def read_boxes(path: str, codes: Sequence[str], converted: bool = False) -> Rows
         of_images[image_of_run] = np.concatenate(sizes)
     return Rows(names, image, gathered.joined('code'), gathered.joined('corners'), gathered.joined('group'),
                 gathered.joined('attributes'), gathered.joined('source'), of_images, notes)
+
+
+def no_boxes(names: np.ndarray) -> Rows:
+    """Rows of a set without boxes. names (m,) bytes, ascending."""
+    none = np.zeros(0, np.uint8)
+    return Rows(names, none.astype(np.int32), none.astype(np.int16), np.zeros((0, 4), np.float32), none.astype(bool),
+                none, none, None, [])
 
 
 def _blocks(path, converted) -> Iterator[Block]:

@@ -11,6 +11,7 @@ from typing import Dict, Iterator, List, Mapping, NamedTuple, NoReturn, Sequence
 import numpy as np
 
 from lib.dataset.base import LARGEST
+from lib.dataset.xml_file import number_in
 from lib.utils.errors import SniperError
 from lib.utils.progress_bar import ProgressBar
 from lib.utils.reachable import why_unreadable
@@ -182,7 +183,7 @@ def _refuse_wrong(path, first, lines, names, kinds):
                 raise SniperError(f'{place}: {len(row)} values where {len(names)} are wanted ({",".join(row)!r:.80}): '
                                   'is the file cut short?')
             for name, text in zip(names, row):
-                if kinds.get(name) == NUMBER and not _is_number(text):
+                if kinds.get(name) == NUMBER and number_in(text) is None:
                     raise SniperError(f'{place}: {name} is {text!r:.60}, which is no number: is the file cut short?')
                 if name in kinds and not text.isascii():
                     raise SniperError(f'{place}: {name} is {text!r:.60}, which has other letters than ASCII')
@@ -205,11 +206,3 @@ def _no_text(path, what) -> SniperError:
 
 def _text(name) -> str:
     return name.decode('latin-1')
-
-
-def _is_number(text):
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lib.dataset import get_dataset, roidb_cache
+from configs import load_config
+from lib.dataset import get_dataset, load_training_roidb, roidb_cache
 from lib.dataset.class_choice import ClassChoice
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.formats.auto import find_format
@@ -14,6 +15,7 @@ from lib.dataset.image_sets import find_image_sets
 from lib.dataset.openimages import sizes, table
 from lib.dataset.openimages.records import to_pixels, to_shares
 from lib.dataset.roidb import DEPICTION, INSIDE, OCCLUDED, TRUNCATED, validate
+from lib.utils.npz import write_npz
 from tests.dataset.openimages.made_up import CLASSES, ROWS, SIZE, make, row
 from tests.dataset.test_compact import assert_same
 
@@ -172,6 +174,34 @@ def test_recognised(tmp_path):
     assert (found.training, found.test) == (('train',), 'validation')
 
 
+def test_a_set_without_boxes(tmp_path):
+    """To send predictions in for."""
+    folder = make(tmp_path, labels=['a,verification,/m/0cat,0'])
+    make(tmp_path / 'other', image_set='challenge')
+    os.rename(tmp_path / 'other' / 'images' / 'challenge', tmp_path / 'images' / 'challenge')
+    dataset = opened(folder, 'challenge')
+    assert not dataset.has_annotations and dataset.image_ids == ['a', 'b', 'c']
+    roidb = dataset.roidb()
+    validate(roidb, dataset.num_classes)
+    assert [(record['width'], len(record['boxes'])) for record in roidb] == [(200, 0)] * 3
+    assert len(dataset.truth().image) == 0 and dataset.verified_labels() is None
+    assert opened(folder).has_annotations
+
+
+@pytest.mark.parametrize('ignored', ['ignore', 'background', 'objects'])
+def test_what_is_trained_on(tmp_path, ignored):
+    """Pictures with groups alone are not, without TRAIN.BACKGROUND_IMAGES."""
+    config = load_config(overrides=[
+        'symbol', 'sniper_tiny_e2e', 'dataset.dataset', 'openimages', 'dataset.dataset_path', make(tmp_path),
+        'dataset.root_path', str(tmp_path / 'root'), 'dataset.image_set', 'train', 'TRAIN.BACKGROUND_IMAGES', '0',
+        'TRAIN.IGNORED_OBJECTS', ignored, 'TRAIN.USE_NEG_CHIPS', 'False'])
+    roidb, classes = load_training_roidb(config)
+    names = ['a', 'b', 'c'] if ignored == 'objects' else ['a', 'b']
+    assert [record['image_id'] for record in roidb] == names * 2 and len(classes) == 5
+    assert [len(record['boxes']) for record in roidb] == [2, 2, 1][:len(names)] * 2
+    assert roidb[len(names)]['flipped'] and roidb[len(names)]['group_of'].tolist() == [False, True]
+
+
 def test_mirrored(tmp_path):
     roidb = opened(make(tmp_path)).roidb('ignore')
     assert roidb.mirrored(True, False)[1]['boxes'].tolist() == [[100, 20, 179, 59], [50, 50, 149, 99]]
@@ -223,12 +253,23 @@ def test_sizes_are_kept(tmp_path, monkeypatch):
     make(tmp_path)
     names = np.array([b'a', b'b', b'c', b'missing'])
     expected = [list(SIZE)] * 3 + [[0, 0]]
-    assert cache.find(names).tolist() == expected
+    assert cache.find(names[2:]).tolist() == expected[2:] and cache.find(names).tolist() == expected
     asked = []
     monkeypatch.setattr(sizes, 'read_headers', lambda folder, names: asked.append(names) or [(0, 0)] * len(names))
     assert cache.find(names).tolist() == expected and asked == [['missing']]
+    assert cache.find(names[1:2]).tolist() == expected[1:2] and len(asked) == 1
     Image.new('RGB', (9, 9)).save(tmp_path / 'images' / 'train' / 'a.jpg')
     assert cache.find(names).tolist() == [[0, 0]] * 4
+
+
+@pytest.mark.parametrize('arrays', [{'names': np.array([b'a']), 'size': np.zeros((2, 2), np.int32)}, {
+    'names': np.array(['a']), 'size': np.zeros((1, 2), np.int32)}, {'names': np.array([b'a'])}])
+def test_a_file_of_kept_sizes_that_is_none(tmp_path, arrays, caplog):
+    cache = sizes.SizeCache(str(tmp_path), 'set', str(tmp_path / 'images' / 'train'))
+    make(tmp_path)
+    write_npz(cache.path, arrays, {'format': sizes.FORMAT})
+    assert cache.find(np.array([b'a'])).tolist() == [list(SIZE)]
+    assert 'cannot be used' in caplog.text and 'sizes are read from the pictures' in caplog.text
 
 
 def test_sizes_by_processes(tmp_path):
