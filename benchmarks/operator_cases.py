@@ -50,6 +50,9 @@ def _pooling():
         rows.append(Case(name + ', forward', lambda trans=trans: pooling.forward(trans), (Bar('faster', 25, 'stock'),)))
         rows.append(Case(name + ', backward', lambda trans=trans: pooling.backward(trans),
                          (Bar('faster', 15, 'stock'),)))
+    name = 'RoIMeanPooling (1,3130,32,32), 300 rois'
+    rows.append(Case(name + ', forward', pooling.mean_forward, (Bar('faster', 20, 'stock'),)))
+    rows.append(Case(name + ', backward', pooling.mean_backward, (Bar('faster', 3, 'stock'),)))
     return rows
 
 
@@ -80,6 +83,10 @@ def _proposals():
             rows.append(Case(f'{operator} 16 chips, {label}',
                              lambda operator=operator, valid=valid: proposals.scaling_targets(operator, 16, valid),
                              (Bar('ms', 3, units=16), Bar('faster', 1.4, 'one thread'))))
+    rows.append(Case('MultiProposalTarget with group boxes, 16 chips, wide range',
+                     lambda: proposals.targets_with_groups(16), (Bar('within', 1.25, 'without'),)))
+    rows.append(Case('SoftSamplingWeight 16 chips, 300 rois, 100 objects', proposals.soft_sampling,
+                     (Bar('faster', 5, 'numpy'),)))
     rows.append(Case('MaskRcnnTarget 10 chips, 50 rois, 28x28', proposals.mask_targets))
     rows.append(Case('MinedAnchorTarget 1200x1600, three modules, 78800 anchors, 500 faces', mined_anchors.targets,
                      (Bar('ms', 15), Bar('faster', 10, 'numpy')), warm=2))

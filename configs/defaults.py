@@ -108,6 +108,11 @@ TRAIN = {
     'CHIP_SIZE': key(512, 'side of a chip, pixels', 'graph schedule', low=1, high=16384),
     'CHIP_STRIDES': key([56, 57, 58, 59], 'pixels between candidate chips; one of these is drawn an epoch', 'schedule',
                         INTS),
+    'CHIP_RANGES': key([], 'a pair a scale: sides, original pixels, of objects that chips are made for, where these '
+                       'are others than VALID_RANGES, which the network is trained by; [] = the same', 'schedule',
+                       PAIRS),
+    'CHIP_LONGEST_SIDE': key(0.0, 'objects with a side from this on, original pixels, have their chips at the coarsest '
+                             'scale, whatever their range; 0 = no such side', 'schedule', low=0),
     'CPP_CHIPS': key(False, 'boxes are tested for lying in a chip in single precision, as by C++ chips of the '
                      'original', 'schedule'),
     'USE_NEG_CHIPS': key(True, 'add chips of background where proposals are; needs proposal files', 'schedule'),
@@ -118,13 +123,16 @@ TRAIN = {
                            'schedule', low=1),
     'MAX_GT': key(100, 'objects a chip at most; those beyond are counted and reported', 'graph schedule',
                   low=1, high=100000),
+    'MAX_GROUPS': key(10, 'boxes around groups of objects a chip, for networks that have an input for them; those '
+                      'beyond are regions of which nothing is learnt', 'graph schedule', low=1, high=100000),
     'FLIP': key(True, 'train on mirrored copies too', 'schedule'),
     'FLIP_VERTICAL': key(False, 'train on copies turned upside down too', 'schedule'),
     'COLOR_JITTER': key(0.0, 'largest share by which brightness, contrast and saturation change; 0 = off',
                         'schedule', low=0, high=1),
     'IGNORED_OBJECTS': key('ignore', "what training makes of objects that do not count in a test, crowd regions of "
-                           "COCO, difficult ones of PASCAL VOC: 'ignore' = nothing is learnt there; 'background', as "
-                           "in the original; 'objects' as others. What is labelled 'ignore' is always ignored",
+                           "COCO, groups of Open Images, difficult ones of PASCAL VOC: 'ignore' = nothing is learnt "
+                           "there; 'background', as in the original; 'objects' as others. What is labelled 'ignore' "
+                           "is always ignored",
                            'schedule', choices=('ignore', 'background', 'objects')),
     'BACKGROUND_IMAGES': key(0.1, "images without objects as background: below 1, the share of an epoch's windows that "
                              "they make at most; from 1 on, windows an epoch; 'all' = every one; 0 = none",
@@ -219,6 +227,13 @@ TRAIN = {
     'RPN_MIN_SIZE': key(16, 'proposals narrower or lower than this, chip pixels, are dropped', 'graph schedule', low=0),
 
     # box regression
+    'SOFT_SAMPLING': key(False, 'R-CNN: background counts the less in the class loss, the farther it is from all '
+                         'objects: for data in which many objects are not marked', 'graph schedule'),
+    'SOFT_SAMPLING_A': key(0.25, 'the weight is A + (1 - A) exp(-B exp(-C o)) at an overlap o (IoU) with the nearest '
+                           'object, 1 from 0.5 on', 'graph schedule', low=0, high=1),
+    'SOFT_SAMPLING_B': key(50.0, 'see SOFT_SAMPLING_A', 'graph schedule', low=0),
+    'SOFT_SAMPLING_C': key(20.0, 'see SOFT_SAMPLING_A', 'graph schedule', low=0),
+    'SOFT_SAMPLING_RPN': key(False, 'the same weight for anchors in the loss of the RPN', 'graph schedule'),
     'BBOX_MEANS': key([0.0, 0.0, 0.0, 0.0], 'of box targets dx, dy, dw, dh', 'schedule', FLOATS),
     'BBOX_STDS': key([0.1, 0.1, 0.2, 0.2], 'box targets are divided by these', 'graph schedule', FLOATS, above=0),
     'ALIGNED_TARGETS': key(False, 'take out the half pixel by which released weights learnt object centres too far '
@@ -282,6 +297,8 @@ TEST = {
                             'below 0 = SCORE_THRESH', 'detections pyramid', high=1),
     'MAX_PER_CLASS': key(0, 'detections of a class an image at most; 0 = no limit', 'detections pyramid', low=0),
     'MAX_PER_IMAGE': key(200, 'detections an image at most; 0 or less = no limit', 'detections pyramid'),
+    'MAX_PER_WINDOW': key(0, 'detections of a whole image, or of a chip, that go on to suppression, the best; 0 = all. '
+                          'For thousands of classes, whose detections fill the memory', 'detections', low=0),
     'VIS_THRESH': key(0.5, 'detections of a lower score are not drawn', NOTHING, low=0, high=1),
     'VISUALIZATION_PATH': key('./debug/visualization', 'folder of pictures; as it is here, `pictures` '
                               'beside the results', 'machine', PATH),

@@ -9,6 +9,7 @@ CPU; MXNet copies their inputs and outputs across.
 """
 import sniper_mxnet
 from sniper_mxnet import mx
+from symbols.options import SoftSampling
 
 HOST = 'host'
 
@@ -45,6 +46,18 @@ def deformable_roi_pooling(data, rois, name, trans=None, on_gpu=False, **setting
     return operator(data=data, rois=rois, trans=trans, no_trans=False, name=name, **settings)
 
 
+def roi_mean_pooling(data, rois, name, on_gpu=False, **settings):
+    """(R, C): the mean over the bins of `rois` (R, 5), each of which gives the largest value of its cells. Stock
+    MXNet's ROIPooling with a mean behind it, without the (R, C, bins, bins) between them.
+
+    settings: pooled_size, spatial_scale. on_gpu: the graph will run on GPUs.
+    """
+    if not on_gpu or sniper_mxnet.has_cuda_kernels():
+        return mx.sym.RoIMeanPooling(data=data, rois=rois, name=name, **settings)
+    pooled = mx.sym.ROIPooling(data=data, rois=rois, name=f'{name}_bins', **settings)
+    return mx.sym.mean(pooled, axis=(2, 3), name=name)
+
+
 def multi_proposal(cls_prob, bbox_pred, im_info, anchors, proposals, name):
     """Proposals at test: rois (B*P, 5) and their scores (B*P,).
 
@@ -56,17 +69,31 @@ def multi_proposal(cls_prob, bbox_pred, im_info, anchors, proposals, name):
     return rois[0], rois[1]
 
 
-def multi_proposal_target(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, anchors, proposals, losses, name):
+def multi_proposal_target(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, anchors, proposals, losses, name,
+                          crowd_boxes=None, sampling=None):
     """Proposals with their targets in training: rois (B*P, 5), label (B*P, 1), bbox_target and bbox_weight (B*P, 4).
 
     cls_prob (B, 2, A*F, F), bbox_pred (B, 4A, F, F), im_info (B, 3), gt_boxes (B, G, 5), valid_ranges (B, 2).
+    With `crowd_boxes` (B, C, 5), x1, y1, x2, y2 and a flag, 0 a box around a group of objects, -1 a row without
+    content, it is OpenImages' form (reference/operators.md section 6): a roi in a group box that matches no object has
+    the label -1, and a fifth symbol is label_weight (B*P, 1), the weight of each roi by `sampling`, SoftSampling.
     """
+    groups = {} if crowd_boxes is None else dict(_sampling_attributes(sampling or SoftSampling()),
+                                                 crowd_boxes=crowd_boxes)
     with _proposal_scope():
         outputs = mx.sym.MultiProposalTarget(cls_prob=cls_prob, bbox_pred=bbox_pred, im_info=im_info, gt_boxes=gt_boxes,
                                              valid_ranges=valid_ranges, bbox_stds=losses.bbox_stds, name=name,
-                                             aligned_targets=losses.aligned,
+                                             aligned_targets=losses.aligned, **groups,
                                              **_proposal_attributes(anchors, proposals))
-    return outputs[0], outputs[1], outputs[2], outputs[3]
+    return tuple(outputs[index] for index in range(5 if groups else 4))
+
+
+def soft_sampling_weight(rois, gt_boxes, sampling, name):
+    """label_weight (R, 1): how much each of the rois (R, 5) image index, x1, y1, x2, y2 counts in a classification
+    loss, by its largest overlap with an object of its image; gt_boxes (B, G, 5), rows of a class above 0 are objects,
+    whatever the valid range; sampling SoftSampling. No gradient flows."""
+    with _proposal_scope():
+        return mx.sym.SoftSamplingWeight(rois=rois, gt_boxes=gt_boxes, name=name, **_sampling_attributes(sampling))
 
 
 def multi_proposal_target_mask(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, anchors, proposals, losses,
@@ -113,6 +140,10 @@ def mined_anchor_target(prob, gt_boxes, im_info, anchors, mining, name):
             positive_overlap=mining.positive_overlap, negative_overlap=mining.negative_overlap,
             batch_size=mining.batch_size, positive_fraction=mining.positive_fraction, force_best=mining.force_best)
     return outputs[0], outputs[1], outputs[2]
+
+
+def _sampling_attributes(sampling):
+    return dict(soft_sampling_a=sampling.a, soft_sampling_b=sampling.b, soft_sampling_c=sampling.c)
 
 
 def _proposal_attributes(anchors, proposals):

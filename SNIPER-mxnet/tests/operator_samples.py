@@ -104,6 +104,9 @@ def pattern(shape):
 PROPOSALS = dict(feature_stride=8, ratios=(0.5, 1, 2), scales=(2, 4), rpn_post_nms_top_n=12, rpn_min_size=0)
 BAD_PROPOSALS = (('threshold', -0.1), ('threshold', 1.5), ('feature_stride', 0), ('scales', ()), ('ratios', (1, -1)),
                  ('rpn_post_nms_top_n', 0), ('rpn_pre_nms_top_n', 0), ('rpn_min_size', -1), ('batch_size', 0))
+BAD_STDS = (('bbox_stds', (0.1, 0.1, 0.2)), ('bbox_stds', (0, 1, 1, 1)))
+BAD_SAMPLING = (('soft_sampling_a', -0.1), ('soft_sampling_a', 1.5), ('soft_sampling_b', -1), ('soft_sampling_c', -1),
+                ('soft_sampling_c', 1e7))
 
 
 def _network(rng, large, images):
@@ -127,16 +130,18 @@ def multi_proposal_target(rng, large, images):
     cells = cls_prob.shape[-1]
     gt_boxes = proposal_reference.random_truths(rng, images, 100 if large else 5, cells * settings['feature_stride'])
     inputs = dict(cls_prob=cls_prob.reshape(images, 2, -1, cells), bbox_pred=bbox_pred, im_info=im_info,
-                  gt_boxes=gt_boxes, valid_ranges=np.tile(np.float32([0, 400]), (images, 1)))
+                  gt_boxes=gt_boxes, valid_ranges=np.tile(np.float32([0, 400]), (images, 1)),
+                  crowd_boxes=proposal_reference.random_groups(rng, images, 10 if large else 3, 40))
     return Sample(inputs, settings, images, rois=('rois',),
-                  bad=BAD_PROPOSALS + (('bbox_stds', (0.1, 0.1, 0.2)), ('bbox_stds', (0, 1, 1, 1))))
+                  bad=BAD_PROPOSALS + BAD_STDS + BAD_SAMPLING + (('group_boxes', 2),))
 
 
 def multi_proposal_target_mask(rng, large, images):
     base = multi_proposal_target(rng, large, images)
+    del base.inputs['crowd_boxes']
     return base._replace(attributes=dict(base.attributes, max_masks=50 if large else 4, rfcn_3k=True),
                          packed=('mask_rois', 'mask_ids', 'mask_labels'),
-                         bad=base.bad + (('max_masks', 0), ('max_gts', 7)))
+                         bad=BAD_PROPOSALS + BAD_STDS + (('max_masks', 0), ('max_gts', 7)))
 
 
 def roi_rows(images, low, high):
@@ -193,6 +198,26 @@ def deformable_psroi_pooling(rng, large, images):
                        ('pooled_size', 0), ('part_size', -1), ('sample_per_part', 0), ('trans_std', 1.5)))
 
 
+def roi_mean_pooling(rng, large, images):
+    channels, cells, rows = (1000, 32, 300) if large else (20, 9, 5)
+    corners = rng.uniform(0, cells * 4, (images * rows, 2))
+    rois = roi_rows(images, corners, corners + rng.uniform(9, 60, corners.shape))
+    inputs = dict(data=rng.randn(images, channels, cells, cells), rois=rois)
+    return Sample({name: value.astype(np.float32) for name, value in inputs.items()},
+                  dict(pooled_size=(7, 7), spatial_scale=0.125), images, rois=('rois',),
+                  bad=(('pooled_size', (7, 0)), ('pooled_size', (7, 7, 7)), ('pooled_size', 1.5), ('pooled_size', 257),
+                       ('spatial_scale', 0), ('spatial_scale', 2)))
+
+
+def soft_sampling_weight(rng, large, images):
+    objects, rows = (100, 300) if large else (4, 7)
+    corners = rng.uniform(0, 60, (images * rows, 2))
+    rois = roi_rows(images, corners, corners + rng.uniform(9, 60, corners.shape))
+    return Sample(dict(rois=rois.astype(np.float32),
+                       gt_boxes=proposal_reference.random_truths(rng, images, objects, 80)), {}, images,
+                  rois=('rois',), bad=BAD_SAMPLING)
+
+
 def soft_nms(rng, large, images):
     sets, rows = (40 * images, 300) if large else (3 * images, 40)
     corners = rng.uniform(0, 150, (sets, rows, 2))
@@ -247,8 +272,10 @@ SAMPLES = {
     'DeformableConvolution': deformable_convolution,
     'WinogradConvolution': winograd_convolution,
     'DeformablePSROIPooling': deformable_psroi_pooling,
+    'RoIMeanPooling': roi_mean_pooling,
     'MultiBoxLoss': multibox_loss,
     'MinedAnchorTarget': mined_anchor_target,
+    'SoftSamplingWeight': soft_sampling_weight,
     'SoftNMS': soft_nms,
     'ChipGenerator': chip_generator,
 }

@@ -1,5 +1,5 @@
-"""Plain NumPy twins of MultiProposal, MultiProposalTarget and MultiProposalTargetMask: loops, no cleverness, written
-from the contract.
+"""Plain NumPy twins of MultiProposal, MultiProposalTarget (with group boxes too), MultiProposalTargetMask and
+SoftSamplingWeight: loops, no cleverness, written from the contract.
 
 Coordinates are rounded to float32 after clipping and overlaps taken in float32, as the operators do, so that random
 cases agree in every decision.
@@ -46,8 +46,8 @@ def overlap(a, b, area_one):
     width = min(a[2], b[2]) - max(a[0], b[0]) + one
     height = min(a[3], b[3]) - max(a[1], b[1]) + one
     inter = max(width, F32(0)) * max(height, F32(0))
-    areas = [(box[2] - box[0] + F32(area_one)) * (box[3] - box[1] + F32(area_one)) for box in (a, b)]
     with np.errstate(all='ignore'):
+        areas = [(box[2] - box[0] + F32(area_one)) * (box[3] - box[1] + F32(area_one)) for box in (a, b)]
         return inter / (areas[0] + areas[1] - inter)
 
 
@@ -167,6 +167,59 @@ def multi_proposal_target_mask(cls_prob, bbox_pred, im_info, gt_boxes, valid_ran
     return rois, label, target, weight, mask_rois, mask_ids, mask_labels
 
 
+def soft_sampling(overlap_with_nearest, a=0.25, b=50, c=20):
+    """w(o)."""
+    return 1.0 if overlap_with_nearest >= 0.5 else a + (1 - a) * np.exp(-b * np.exp(-c * overlap_with_nearest))
+
+
+def largest_overlap(roi, gts):
+    """Of a roi (4,) with the rows of (n, 5); 0 without rows. Overlaps that are no number count as 0, as do those below,
+    which boxes without an area may have."""
+    return max([0] + [value for value in (overlap(roi, gt[:4], 0) for gt in gts) if value > 0])
+
+
+def soft_sampling_weight(rois, gt_boxes, **numbers):
+    """(R, 1)."""
+    weights = []
+    for roi in rois:
+        rows = gt_boxes[int(roi[0])]
+        objects = rows[np.isfinite(rows).all(1) & (rows[:, 4] > 0)]
+        weights.append([soft_sampling(largest_overlap(roi[1:], objects) if np.isfinite(roi).all() else 0, **numbers)])
+    return np.array(weights, F32).reshape(-1, 1)
+
+
+def is_grouped(roi, groups):
+    """Whether more than 0.9 of the roi lies in a group box: intersection with +1, area of the roi without, and 1."""
+    area = (roi[2] - roi[0]) * (roi[3] - roi[1]) + F32(1)
+    for x1, y1, x2, y2, flag in groups:
+        width, height = min(roi[2], x2) - max(roi[0], x1) + F32(1), min(roi[3], y2) - max(roi[1], y1) + F32(1)
+        if flag >= 0 and np.isfinite([x1, y1, x2, y2]).all() and max(width, 0) * max(height, 0) / area > 0.9:
+            return True
+    return False
+
+
+def multi_proposal_target_groups(cls_prob, bbox_pred, im_info, gt_boxes, valid_ranges, crowd_boxes, stride, ratios,
+                                 scales, pre_nms=6000, post_nms=300, threshold=0.7, min_size=3,
+                                 stds=(0.1, 0.1, 0.2, 0.2), aligned=False, **numbers):
+    """The five outputs of MultiProposalTarget with group boxes."""
+    outputs = [[] for _ in range(5)]
+    for n in range(len(bbox_pred)):
+        lo, hi = valid_ranges[n] ** 2
+        boxes = decoded_boxes(bbox_pred[n], im_info[n], stride, ratios, scales)
+        gts = gt_boxes[n][used_rows(gt_boxes[n])]
+        for roi in image_rois(n, cls_prob[n, 1].ravel(), boxes, gts, lo, hi, pre_nms, post_nms, threshold, min_size,
+                              True):
+            overlaps = [overlap(roi, gt[:4], 0) for gt in gts]
+            best = int(np.argmax(overlaps)) if len(gts) else -1
+            matched = best >= 0 and overlaps[best] >= 0.5
+            label = gts[best, 4] if matched else -is_grouped(roi, crowd_boxes[n])
+            target = encode(roi, gts[best, :4], np.array(stds), aligned) if matched else np.zeros(4)
+            weight = soft_sampling(largest_overlap(roi, gts), **numbers)
+            for output, row in zip(outputs, ([n] + list(roi), [label], target, [matched] * 4, [weight])):
+                output.append(row)
+    return [np.array(output, F32) for output in outputs]
+
+
 def random_case(rng, images, height, width, num_anchors, stride, spread=0.3):
     """Distinct scores, moderate deltas, images a little smaller than the map: (cls_prob 4-d, bbox_pred, im_info)."""
     count = num_anchors * height * width
@@ -187,3 +240,12 @@ def random_truths(rng, images, rows, extent, classes=80):
             corner, size = rng.rand(2) * extent, rng.rand(2) * extent / 2 + 5
             gt_boxes[n, j] = list(np.round(corner)) + list(np.round(corner + size)) + [rng.randint(1, classes + 1)]
     return gt_boxes
+
+
+def random_groups(rng, images, rows, extent):
+    """(images, rows, 5) group boxes with flag 0, and rows of -1, in any order."""
+    corners = np.round(rng.uniform(-0.2, 0.5, (images, rows, 2)) * extent)
+    boxes = np.concatenate([corners, corners + np.round(rng.uniform(0.2, 1, (images, rows, 2)) * extent),
+                            np.zeros((images, rows, 1))], axis=2)
+    boxes[rng.rand(images, rows) < 0.4] = -1
+    return boxes.astype(F32)

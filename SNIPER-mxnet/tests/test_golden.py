@@ -1,7 +1,7 @@
 """Golden vectors of the original operators, called with the values that were in force (`eff_*`).
 
-Left out on purpose: `cuda2019fast` (approximate NMS that we do not offer), `openimages` (six inputs) and the `cpu`
-variant of MultiProposalTarget, whose arithmetic no released model was trained with.
+Left out on purpose: `cuda2019fast` (approximate NMS that we do not offer) and the `cpu` variant of MultiProposalTarget,
+whose arithmetic no released model was trained with.
 """
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ PROPOSAL = ['01', '02', '03', '04_rect', '05_few', '06_cut12000', '07_stride32',
             '10_ignored_attrs', '11_9anchors']
 TARGET = ['01', '02', '03', '04_nogt', '05_all_out_of_range', '06_few', '07_many_gts', '08_gt_out_of_range', '09_rect',
           '10_thin', '11_bbox_scale', '12_padding_is_foreground']
+TARGET_GROUPS = ['01', '02_nogt', '03_few']
 TARGET_MASK = ['01', '02_cut6000', '03_cap', '04_nogt', '3k_01', '3k_02_cap']
 MASK_TARGET = ['01_chain', '02', '03_chain_cap', '04_edges', '05_size14']
 POOLING = ['01_no_trans', '02_trans', '03_mask14', '04_group7']
@@ -52,6 +53,21 @@ def test_multi_proposal_target(name):
     np.testing.assert_array_equal(label, case['out_label'])
     np.testing.assert_array_equal(weight, case['out_bbox_weight'])
     np.testing.assert_allclose(target, case['out_bbox_target'], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('name', TARGET_GROUPS)
+def test_multi_proposal_target_with_group_boxes(name):
+    inputs, attributes, case = load('multi_proposal_target_openimages_' + name)
+    assert str(case['variant']) == 'openimages'
+    outputs = [output.asnumpy() for output in mx.nd.MultiProposalTarget(**inputs, **attributes)]
+    rois, label, target, weight, label_weight = outputs
+    np.testing.assert_allclose(rois, case['out_rois'], rtol=0, atol=2e-3)
+    np.testing.assert_array_equal(label, case['out_label'])
+    np.testing.assert_array_equal(weight, case['out_bbox_weight'])
+    np.testing.assert_allclose(target, case['out_bbox_target'], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(label_weight, case['out_label_weight'], rtol=0, atol=1e-5)
+    alone = mx.nd.SoftSamplingWeight(mx.nd.array(rois), inputs['gt_boxes'])
+    np.testing.assert_array_equal(alone.asnumpy(), label_weight)
 
 
 @pytest.mark.parametrize('name', TARGET_MASK)

@@ -33,6 +33,37 @@ def scaling_targets(operator, chips, valid_range):
                 **{'one thread': one_thread('proposals', 'targets', operator, chips, valid_range)})
 
 
+def targets_with_groups(chips, groups=10):
+    """{column: callable}: MultiProposalTarget with group boxes and without, as many boxes into suppression."""
+    cls_prob, bbox_pred, im_info = network_outputs(chips, 32, 32)
+    corners = draw(2).uniform(0, 300, (chips, groups, 2))
+    crowd = np.concatenate([corners, corners + 150, np.zeros((chips, groups, 1))], axis=2)
+    inputs = [array(value) for value in (cls_prob, bbox_pred, im_info, ground_truth(chips),
+                                         np.tile([(0, 160)], (chips, 1)))]
+    return {'ours': synchronous(mx.nd.MultiProposalTarget, *inputs, array(crowd), batch_size=chips),
+            'without': synchronous(mx.nd.MultiProposalTarget, *inputs, batch_size=chips, rpn_pre_nms_top_n=6000)}
+
+
+def soft_sampling(chips=16, rois=300):
+    """{column: callable}: SoftSamplingWeight, and all rois of a chip times its objects at once in NumPy."""
+    corners = draw(3).uniform(0, 400, (chips * rois, 2))
+    boxes = np.concatenate([np.repeat(np.arange(chips), rois)[:, None], corners,
+                            corners + draw(4).uniform(10, 110, corners.shape)], axis=1).astype(np.float32)
+    objects = ground_truth(chips).astype(np.float32)
+    return {'ours': synchronous(mx.nd.SoftSamplingWeight, array(boxes), array(objects)),
+            'numpy': lambda: numpy_weights(boxes.reshape(chips, rois, 5), objects)}
+
+
+def numpy_weights(boxes, objects):
+    """(chips, rois) weights of boxes (chips, rois, 5) among objects (chips, G, 5)."""
+    a, b = boxes[:, :, None, 1:], objects[:, None, :, :4]
+    sides = np.maximum(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]) + 1, 0)
+    shared = sides[..., 0] * sides[..., 1]
+    areas = [np.prod(box[..., 2:] - box[..., :2], axis=-1) for box in (a, b)]
+    nearest = np.where(objects[:, None, :, 4] > 0, shared / (areas[0] + areas[1] - shared), 0).max(axis=2)
+    return np.where(nearest >= 0.5, 1, 0.25 + 0.75 * np.exp(-50 * np.exp(-20 * nearest)))
+
+
 def mask_targets(chips=10, rois=50):
     """{column: callable}: ours and the loop over pycocotools' rasteriser that a user would write."""
     rng = draw()

@@ -3,7 +3,7 @@
 Nothing here grows with the number of classes or images, only with the detections: grouping by class and image is for
 the result files that need it.
 """
-from typing import Iterator, List, Optional, Sequence, Tuple
+from typing import Iterator, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -59,10 +59,13 @@ class Detections:
 
     @classmethod
     def concatenate(cls, parts: Sequence['Detections']) -> 'Detections':
-        """The rows of all parts, part by part. Masks are kept if any part has them, a part without gives NO_MASK."""
+        """The rows of all parts, part by part. Masks are kept if any part has them, a part without gives NO_MASK. The
+        arrays of a single part are shared."""
         parts = list(parts)
         if not parts:
             return cls.empty()
+        if len(parts) == 1:
+            return parts[0].replace(sizes=())
         mask = None
         if any(part.mask is not None for part in parts):
             mask = [code for part in parts for code in ([NO_MASK] * len(part) if part.mask is None else part.mask)]
@@ -115,18 +118,6 @@ class Detections:
     def in_class_order(self) -> 'Detections':
         """Class by class, within a class image by image, as result files have it; rows of both keep their order."""
         return self.take(np.lexsort([self.image, self.label]))
-
-    def by_class_and_image(self, num_classes: int, num_images: int) -> List[List[np.ndarray]]:
-        """lists[class][image] -> (m, 5) float32 x1, y1, x2, y2, score: a list for every pair, also of the empty ones.
-
-        For formats that want it so. ValueError for a class or image beyond the numbers.
-        """
-        check_range(self, num_classes, num_images)
-        order = np.lexsort([self.image, self.label])
-        cells = self.label[order].astype(np.int64) * num_images + self.image[order]
-        ends = np.searchsorted(cells, np.arange(1, num_classes * num_images))
-        cut = np.split(self.rows()[order], ends) if num_classes * num_images else []
-        return [cut[label * num_images:(label + 1) * num_images] for label in range(num_classes)]
 
     def _groups(self, keys):
         order = np.argsort(keys, kind='stable')

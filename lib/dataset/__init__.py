@@ -4,11 +4,12 @@
     dataset.classes, dataset.roidb(), dataset.evaluate(detections, results_dir)
 
 `load_training_roidb(config)` and `load_test_dataset(config)` do what the two command lines need; `wider_ap` is WIDER
-FACE's average precision of arrays.
+FACE's average precision of arrays, `imagenet_det_ap` that of ILSVRC DET.
 
     base.py, registry.py       the interface of a data set; the list of those there are
     coco*.py, pascal_voc.py, voc_*.py, synthetic/   one format each: annotation files, result files, scores
     formats/                                        those of labelling tools, and which a folder is in
+    imagenet/                                       a folder a class, thousands of classes, ILSVRC DET
     wider/, wider_eval.py                           the evaluation of WIDER FACE; as a command
     class_list.py, class_names.py, box_units.py     lists of classes, which name is which, what boxes can mean
     roidb.py, columns.py, compact.py                the record of an image, declared once; many in little room
@@ -18,8 +19,9 @@ FACE's average precision of arrays.
     check.py, picture_check.py, object_check.py, picture_hash.py    python -m lib.dataset.check: what is odd
 
 """
+from lib.dataset.imagenet.scoring import imagenet_det_ap
 from lib.dataset.loading import load_test_dataset, load_training_roidb
 from lib.dataset.registry import DATASETS, get_dataset
 from lib.dataset.wider.scoring import wider_ap
 
-__all__ = ['DATASETS', 'get_dataset', 'load_test_dataset', 'load_training_roidb', 'wider_ap']
+__all__ = ['DATASETS', 'get_dataset', 'imagenet_det_ap', 'load_test_dataset', 'load_training_roidb', 'wider_ap']

@@ -35,6 +35,7 @@ from lib.utils.reachable import why_unreadable
 from lib.utils.user_path import user_path
 
 _TOLD_EVERY = 10    # seconds
+_NAMED_EMPTY = 30   # classes without an object, that each get a row
 
 
 class Report(NamedTuple):
@@ -64,10 +65,14 @@ class Report(NamedTuple):
         classes = list(dict.fromkeys(name for of_set in self.counts.values() for name in of_set))
         rows = [['', *names], ['pictures', *(str(self.pictures[name]) for name in names)],
                 ['objects', *(str(sum(self.counts[name].values())) for name in names)]]
-        rows += [[label, *(str(self.counts[name].get(label, 0)) for name in names)] for label in classes]
+        of_class = {label: [self.counts[name].get(label, 0) for name in names] for label in classes}
+        empty = [label for label, counts in of_class.items() if not any(counts)]
+        shown = classes if len(empty) <= _NAMED_EMPTY else [label for label in classes if any(of_class[label])]
+        rows += [[label, *map(str, of_class[label])] for label in shown]
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        more = [] if shown is classes else [f'{len(empty)} other classes have no object']
         return ['  '.join([row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])])
-                .rstrip() for row in rows]
+                .rstrip() for row in rows] + more
 
 
 class _Collected(logging.Handler):

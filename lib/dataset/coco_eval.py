@@ -107,7 +107,7 @@ def score(coco_file, classes, results, kind='bbox'):
     Every id is replaced by a positive number: pycocotools takes a match with annotation id 0 for none, and cannot
     order ids of mixed types.
     """
-    from pycocotools.cocoeval import COCOeval
+    from lib.dataset.coco_many_classes import evaluator_of
     image_numbers = {image['id']: number for number, image in enumerate(coco_file.images, 1)}
     labels = coco_file.labels
     images = [{'id': number, 'height': int(image['height']), 'width': int(image['width'])}
@@ -119,7 +119,8 @@ def score(coco_file, classes, results, kind='bbox'):
                      for record in records] for records in (truth, found))
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):  # pycocotools prints its progress
-        evaluator = COCOeval(_index(images, categories, truth), _index(images, categories, found), kind)
+        evaluator = evaluator_of(_index(images, categories, truth), _index(images, categories, found), len(images),
+                                 len(categories), kind)
         evaluator.evaluate()
         evaluator.accumulate()
         printed.seek(0)

@@ -110,10 +110,9 @@ def _say_joined(places, roidbs, classes):
         return
     pictures, objects = np.zeros(len(places), np.int64), np.zeros((len(places), len(classes)), np.int64)
     for number, roidb in enumerate(roidbs):
-        for record in roidb:
-            if not (record['flipped'] or record['flipped_vertical']):
-                pictures[number] += 1
-                objects[number] += np.bincount(record['gt_classes'], minlength=len(classes))
+        labels = [record['gt_classes'] for record in roidb if not (record['flipped'] or record['flipped_vertical'])]
+        pictures[number] = len(labels)
+        objects[number] = np.bincount(np.concatenate([np.zeros(0, np.int64)] + labels), minlength=len(classes))
     logger.info('%s', joined_line(places, pictures, classes))
     for line in one_sided_lines(places, objects, classes):
         logger.warning('%s', line)
@@ -163,8 +162,11 @@ def _united(lists, parts):
 
 def _with_files(roidb, name):
     """Records whose image file can be read; the others are counted in one warning."""
-    reasons = _why_unreadable(roidb)
-    absent = [(path, reason) for path, reason in reasons if reason]
+    absent, readable = [], np.ones(len(roidb), bool)
+    for number, (path, reason) in enumerate(_why_unreadable(roidb)):
+        if reason:
+            absent.append((path, reason))
+            readable[number] = False
     if absent and len(absent) == len(roidb):
         path, reason = absent[0]
         raise SniperError(f'none of the {len(absent)} image files of {name} '
@@ -173,12 +175,12 @@ def _with_files(roidb, name):
     if not absent:
         return roidb
     _say_absent(name, roidb, absent, 'training goes on without them')
-    return select(roidb, [not reason for _, reason in reasons])
+    return select(roidb, readable)
 
 
 def _why_unreadable(roidb):
-    """[(path, why its file cannot be read or None)] of every record."""
-    return [(path, why_unreadable(path)) for path in image_paths(roidb)]
+    """(path, why its file cannot be read or '') of every record, one after another: there may be millions."""
+    return ((path, why_unreadable(path)) for path in image_paths(roidb))
 
 
 def _all_missing(absent):

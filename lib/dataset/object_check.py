@@ -61,9 +61,8 @@ def _doubles(boxes, labels):
 
 def class_counts(classes: Sequence[str], roidb: Sequence) -> Dict[str, int]:
     """{class: objects} of a set."""
-    counts = np.zeros(len(classes), np.int64)
-    for record in roidb:
-        counts += np.bincount(record['gt_classes'], minlength=len(classes))[:len(classes)]
+    labels = np.concatenate([np.zeros(0, np.int64)] + [record['gt_classes'] for record in roidb])
+    counts = np.bincount(labels, minlength=len(classes))[:len(classes)]
     return dict(zip(classes[1:], counts[1:].tolist()))
 
 

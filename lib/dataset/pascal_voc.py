@@ -127,7 +127,7 @@ class PascalVocDataset(Dataset):
                  for label, of_class in enumerate(self.objects_by_class())
                  for image, (boxes, difficult) in of_class.items()]
         found += [(image, label, boxes - 1, np.ones(len(boxes), bool), np.ones(len(boxes), bool))
-                  for image, boxes in enumerate(self.regions()) for label in range(1, self.num_classes) if len(boxes)]
+                  for image, boxes in enumerate(self.regions()) if len(boxes) for label in range(1, self.num_classes)]
         counts = np.array([len(row[2]) for row in found], np.int64)
         images, labels = (np.repeat(np.array([row[place] for row in found], np.int64), counts) for place in (0, 1))
         boxes = np.concatenate([np.zeros((0, 4))] + [row[2] for row in found])

@@ -31,16 +31,18 @@ class RoidbCache:
     (lib.dataset.base) are empty.
 
     root_path: configuration dataset.root_path; name: of the data set; annotation_path: the file to be parsed;
-    options: whatever else the records depend on, JSON-able.
+    options: whatever else the records depend on, JSON-able. state: text that changes with the annotations, where these
+    are too many files to be read for it; annotation_path is their folder then, and caching them is always worthwhile.
     """
 
-    def __init__(self, root_path, name, annotation_path, options=None):
+    def __init__(self, root_path, name, annotation_path, options=None, state=''):
         place = hashlib.sha256(os.path.abspath(annotation_path).encode('utf-8', 'surrogateescape')).hexdigest()[:8]
         self.path = os.path.join(root_path, 'cache', f'{name}_{place}{_ENDING}')
         self.classes, self.roidb = None, None
         self.notes, self.not_trained = [], {}
         self._annotation_path = annotation_path
         self._options = options
+        self._state = state
         self._origin, self._loaded = None, None
 
     def of(self, ignored: str) -> 'RoidbCache':
@@ -81,7 +83,7 @@ class RoidbCache:
         except OSError as error:
             logger.warning('%s cannot be read (%s): the annotations are parsed', self.path, error)
             return False
-        if len(roidb) and not os.path.isfile(roidb.path(0)):
+        if len(roidb) and not self._state and not os.path.isfile(roidb.path(0)):
             logger.info('%s names images that are not there: %s', self.path, MEND)
             return False
         self.classes, self.roidb, self.notes, self.not_trained = classes, roidb, notes, not_trained
@@ -100,11 +102,11 @@ class RoidbCache:
             logger.warning('%s: the annotations will be parsed again next time', error)
 
     def _worthwhile(self):
-        return os.path.getsize(self._annotation_path) >= WORTHWHILE
+        return bool(self._state) or os.path.getsize(self._annotation_path) >= WORTHWHILE
 
     def _current_origin(self):
         """What the records depend on. The hash is of the whole file: times and sizes do not tell all changes."""
         if self._origin is None:
-            self._origin = {'format': FORMAT, 'annotations': file_digest(self._annotation_path),
+            self._origin = {'format': FORMAT, 'annotations': self._state or file_digest(self._annotation_path),
                             'options': self._options}
         return self._origin

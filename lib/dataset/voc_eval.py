@@ -7,7 +7,7 @@ made monotone (since 2010). Both are computed; that of the set's year counts, fo
 import json
 import logging
 import os
-from typing import NamedTuple
+from typing import Mapping, NamedTuple
 
 import numpy as np
 
@@ -92,7 +92,8 @@ def write_results(path, image_ids, rows):
 def score(dataset, rows, rule):
     """Metrics as in `evaluate`. rows[label - 1]: what `rounded_rows` gives."""
     ap = {name: np.zeros((len(THRESHOLDS), dataset.num_classes - 1)) for name in RULES}
-    without, difficult_objects, truth, regions = [], 0, dataset.objects_by_class()[1:], dataset.regions()
+    without, difficult_objects, truth = [], 0, dataset.objects_by_class()[1:]
+    regions = {image: boxes for image, boxes in enumerate(dataset.regions()) if len(boxes)}
     for index, name in enumerate(dataset.classes[1:]):
         positives = sum(int(np.count_nonzero(~difficult)) for _, difficult in truth[index].values())
         difficult_objects += sum(len(difficult) for _, difficult in truth[index].values()) - positives
@@ -135,15 +136,14 @@ def precision_recall(matches: Matches, positives: int, thresh: float) -> tuple:
     return right / positives, right / np.maximum(right + wrong, np.finfo(np.float64).eps)
 
 
-def match(images, rows, truth, regions=()):
+def match(images, rows, truth, regions: Mapping[int, np.ndarray]):
     """-> Matches. images (N,) ascending, rows (N, 5): what `rounded_rows` gives; truth: {image: (boxes, difficult)};
-    regions: boxes (n, 4) of each image that belong to no class."""
+    regions: {image: boxes (n, 4) that belong to no class}."""
     overlap, index = np.zeros(len(images)), np.zeros(len(images), np.int64)
     hard, inside = np.zeros(len(images), bool), np.zeros(len(images))
-    for image, boxes in enumerate(regions):
-        if len(boxes):
-            place = slice(*np.searchsorted(images, [image, image + 1]))
-            inside[place] = ignore_overlaps(boxes, rows[place, :4]).max(axis=0)
+    for image, boxes in regions.items():
+        place = slice(*np.searchsorted(images, [image, image + 1]))
+        inside[place] = ignore_overlaps(boxes, rows[place, :4]).max(axis=0)
     numbers = np.array(sorted(truth), np.int64)
     starts, ends = np.searchsorted(images, numbers), np.searchsorted(images, numbers, side='right')
     before = 0

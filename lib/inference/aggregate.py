@@ -10,6 +10,7 @@ from lib.utils.processes import num_cores
 
 DEFAULT_IOU = 0.3    # of linear and hard suppression when TEST.NMS gives no threshold
 IMAGES_A_TASK = 64   # images a thread takes at a time; one alone is too little work
+PREFIX = 4           # times as many of the best rows as are kept are looked at first
 
 
 class Suppression(NamedTuple):
@@ -69,8 +70,8 @@ def aggregate_with_index(scales: Sequence[Detections], valid_ranges, suppress, m
     every = Detections.concatenate([scale.replace(mask=None) for scale in scales])
     inside = [in_valid_range(scale.box, valid_range) for scale, valid_range in zip(scales, valid_ranges)]
     kept = np.flatnonzero(np.concatenate(inside + [np.zeros(0, bool)]) & (every.label > 0))
-    kept = kept[np.argsort(every.image[kept], kind='stable')]
-    rows, labels = every.rows(), every.label
+    if (np.diff(every.image[kept]) < 0).any():
+        kept = kept[np.argsort(every.image[kept], kind='stable')]
     images, starts = np.unique(every.image[kept], return_index=True)
     ends = np.append(starts[1:], len(kept))
 
@@ -79,7 +80,9 @@ def aggregate_with_index(scales: Sequence[Detections], valid_ranges, suppress, m
                 for place in range(first, min(first + IMAGES_A_TASK, len(images)))]
 
     def merge_image(of_image):
-        left, places = choose(rows[of_image], labels[of_image], suppress, max_per_image)
+        # The rows of one image: those of all are a copy of everything.
+        rows = np.column_stack([every.box[of_image], every.score[of_image]])
+        left, places = choose(rows, every.label[of_image], suppress, max_per_image)
         return left, of_image[places]
 
     # The kernels release the interpreter lock, so threads do run side by side.
@@ -92,18 +95,58 @@ def aggregate_with_index(scales: Sequence[Detections], valid_ranges, suppress, m
 
 def choose(rows, labels, suppress, max_per_image) -> Tuple[np.ndarray, np.ndarray]:
     """Rows (n, 5) and labels (n,) of one image -> (rows left (m, 5), rescored, class by class, best first; (m,) which
-    rows they were)."""
+    rows they were).
+
+    Suppression only ever lowers scores, and a row is lowered by better ones alone. So where the best few rows leave
+    max_per_image that are better than every other row was to begin with, the others need not be looked at.
+    """
+    most = PREFIX * max_per_image
+    while 0 < most < len(rows):
+        order = np.argsort(-rows[:, 4], kind='stable')
+        few = np.sort(order[:most])     # in their order: of equal scores the first comes first
+        found, index = _choose_among(rows[few], labels[few], suppress)
+        if len(found) >= max_per_image and rows[order[most], 4] < _limit(found[:, 4], max_per_image):
+            return _capped(found, few[index], max_per_image)
+        most *= PREFIX
+    return _capped(*_choose_among(rows, labels, suppress), max_per_image)
+
+
+def _capped(found, index, most):
+    kept = cap(found[:, 4], most)
+    return (found, index) if kept is None else (found[kept], index[kept])
+
+
+def _choose_among(rows, labels, suppress) -> Tuple[np.ndarray, np.ndarray]:
+    """What `choose` gives without a limit."""
     order = np.argsort(labels, kind='stable')  # class by class, else as they come
     starts = np.flatnonzero(np.diff(labels[order], prepend=-1))
     dets = np.ascontiguousarray(rows[order])
     found, index = [dets[:0]], [order[:0]]
-    for start, end in zip(starts, np.append(starts[1:], len(order))):
+    # Where a class has one row, nothing is suppressed.
+    alone = (np.diff(np.append(starts, len(order))) == 1) & np.isfinite(dets[starts]).all(axis=1)
+    for start, end, single in zip(starts.tolist(), np.append(starts[1:], len(order)).tolist(), alone.tolist()):
+        if single:
+            found.append(dets[start:end])
+            index.append(order[start:end])
+            continue
         part, left = suppress(dets[start:end])
         found.append(part)
         index.append(order[start:end][left])
-    found, index = np.concatenate(found), np.concatenate(index)
-    kept = cap(found[:, 4], max_per_image)
-    return (found, index) if kept is None else (found[kept], index[kept])
+    return np.concatenate(found), np.concatenate(index)
+
+
+def best_of_windows(detections: Detections, most: int) -> Detections:
+    """Of each window the `most` best, and those that are as good as the last of them; all where most is 0."""
+    if not most or len(detections) <= most or np.bincount(detections.image).max() <= most:
+        return detections
+    order = np.argsort(detections.image, kind='stable')
+    ends = np.append(np.flatnonzero(np.diff(detections.image[order])) + 1, len(order))
+    kept = np.ones(len(order), bool)
+    for start, end in zip(np.append(0, ends[:-1]), ends):
+        good = cap(detections.score[order[start:end]], most)
+        if good is not None:
+            kept[order[start:end]] = good
+    return detections.take(kept)
 
 
 def cap(scores, most) -> Optional[np.ndarray]:
@@ -113,4 +156,9 @@ def cap(scores, most) -> Optional[np.ndarray]:
     """
     if most <= 0 or len(scores) <= most:
         return None
-    return scores >= np.partition(scores, len(scores) - most)[len(scores) - most]
+    return scores >= _limit(scores, most)
+
+
+def _limit(scores, most):
+    """The most-th best of some scores, which are as many or more."""
+    return np.partition(scores, len(scores) - most)[len(scores) - most]

@@ -10,6 +10,7 @@ from configs.scales import scale_name as name_of
 from lib.bbox.detections import Detections
 from lib.chips.window import Window
 from lib.image import ImageNotices
+from lib.inference.aggregate import best_of_windows
 from lib.inference.masks import MaskMaker
 from lib.iterators import TestIterator
 from lib.tasks import get_task
@@ -153,7 +154,7 @@ def run_scale(roidb, crops, predictor, config, index, clock, done, num_readers=N
                 found = Detections.empty(bool(mask_maker)) if blank else task.decode(outputs, batch.windows)
                 if in_parts:
                     found = prune_at_crop_border(found, batch.windows, sizes[images], config.TEST.PRUNING_BORDER)
-                found = found.take(np.isin(found.image, seen))
+                found = best_of_windows(found.take(np.isin(found.image, seen)), config.TEST.MAX_PER_WINDOW)
                 if maps:
                     of_slots = focus_maps(outputs, task, batch.windows, batch.empty)
                     for number, slot in fresh.items():
@@ -165,6 +166,7 @@ def run_scale(roidb, crops, predictor, config, index, clock, done, num_readers=N
             missing -= fresh.keys()
             done(len(fresh))
     detections = Detections.concatenate(parts)
+    del parts   # another copy follows
     return ScaleResult(crops, detections.take(np.argsort(detections.image, kind='stable')), maps, pixels)
 
 

@@ -234,6 +234,13 @@ class Task:
         """
         return {}
 
+    def constants(self, classes: Sequence[str]) -> Dict[str, np.ndarray]:
+        """{name of a parameter: what it holds} of parameters that say something of the classes and do not learn.
+
+        classes: of the training, background first. Asked where weights are new; checkpoints hold them.
+        """
+        return {}
+
     def size_warnings(self, scales, sizes) -> List[str]:
         """What the family's own keys do not suit of the objects' sizes in training: sentences with figure and mend.
 

@@ -11,6 +11,8 @@ import numpy as np
 
 from lib.bbox.detections import Detections
 from lib.chips.window import Window
+from lib.dataset.imagenet.devkit import wnids_beside
+from lib.dataset.imagenet.super_classes import read_super_classes
 from lib.tasks.base import Metric, best_boxes, refuse_switches, require, rows_of
 from lib.tasks.faster_rcnn import FasterRcnnTask, roi_boxes
 from lib.tasks.proposals import METRICS as RPN_METRICS
@@ -59,6 +61,18 @@ class Rfcn3kTask(FasterRcnnTask):
     def masks(self):
         """There are none."""
         return None
+
+    def constants(self, classes):
+        """Which super-class each class is of, where there are several."""
+        keys = self.config.RFCN
+        if keys.num_super_classes == 1:
+            return {}
+        names, path = list(classes[1:]), keys.super_classes
+        found = read_super_classes(path, names, wnids_beside(path, names))
+        require(len(found.names) == keys.num_super_classes,
+                f'RFCN.num_super_classes is {keys.num_super_classes}, but {path} has {len(found.names)}: set it to '
+                f'{len(found.names)}')
+        return {'super_class_of': found.of_class.astype(np.float32)}
 
     def decode(self, outputs, windows):
         """See `decode_rfcn`."""

@@ -154,9 +154,11 @@ def init_parameters(step, detector, config, classes: Sequence[str] = ()):
     mx.random.seed(config.TRAIN.SEED)
     np.random.seed(config.TRAIN.SEED)  # some of MXNet's initialisers draw from NumPy
     step.initialise(detector.initializer(), first.args, first.auxs)
-    if first.rows:
+    constants = get_task(config).constants(classes)
+    if first.rows or constants:
         args, auxs = step.parameters()
         mixed = {name: with_kept_rows(args[name].asnumpy(), *rows) for name, rows in first.rows.items()}
+        mixed.update(constants)
         step.set_parameters(dict(args, **{name: mx.nd.array(array, dtype=array.dtype)
                                           for name, array in mixed.items()}), auxs)
 

@@ -61,15 +61,6 @@ def test_groups_keep_the_order_of_rows():
     assert found.in_image_order().mask == [b'1', b'4', b'2', b'0', b'5', b'3']
 
 
-def test_by_class_and_image():
-    lists = some().by_class_and_image(3, 5)
-    assert [[len(rows) for rows in images] for images in lists] == [[0] * 5, [2, 0, 1, 0, 0], [0, 0, 2, 1, 0]]
-    np.testing.assert_array_equal(lists[2][2][:, 4], np.float32([0, 0.5]))
-    with pytest.raises(ValueError, match='label'):
-        some().by_class_and_image(2, 5)
-    assert Detections.empty().by_class_and_image(2, 2)[1][1].shape == (0, 5)
-
-
 def test_from_rows():
     rows = np.arange(12).reshape(2, 6)
     found = Detections.from_rows(7, rows)

@@ -172,3 +172,18 @@ def test_unwritable_folder(tmp_path):
     dataset = open_set(tmp_path)
     with pytest.raises(SniperError, match='cannot write .*results.json'):
         dataset.evaluate(flat(nothing(dataset)), str(tmp_path / 'file' / 'results'))
+
+
+def test_thousands_of_classes_are_scored_class_by_class_with_the_same_numbers(tmp_path, monkeypatch):
+    rng = np.random.default_rng(4)
+    corners = rng.integers(0, 60, (80, 2))
+    images = {image: [(int(rng.choice([1, 7])), *map(int, corner), 20, 20 + 30 * image) for corner in corners[image::9]]
+              for image in range(1, 9)}
+    dataset = open_set(tmp_path, content(images))
+    truth = dataset.truth()
+    moved = truth.box + rng.normal(0, 4, truth.box.shape)
+    found = Detections(truth.image, truth.label, moved, rng.random(len(moved)))
+    whole = dataset.evaluate(found, str(tmp_path / 'out'))
+    monkeypatch.setattr('lib.dataset.coco_many_classes.MOST_PAIRS', 0)
+    assert dataset.evaluate(found, str(tmp_path / 'out')) == whole
+    assert 0.1 < whole['AP'] < 0.9 and whole['APs'] != whole['APm']

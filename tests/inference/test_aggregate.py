@@ -8,7 +8,15 @@ from easydict import EasyDict
 
 from lib.bbox import ssd_priors, ssd_rows
 from lib.bbox.detections import Detections
-from lib.inference.aggregate import Suppression, aggregate, aggregate_with_index, cap, in_valid_range
+from lib.inference.aggregate import (
+    Suppression,
+    aggregate,
+    aggregate_with_index,
+    best_of_windows,
+    cap,
+    choose,
+    in_valid_range,
+)
 from tests.detections import assert_same
 from tests.golden import golden_file
 
@@ -39,9 +47,10 @@ def test_golden(case):
                            int(get('max_per_image')), 2)
     out = get('out')
     assert len(detections) == len(out) and set(detections.label) <= set(range(1, int(get('n_classes'))))
-    for label, images in enumerate(detections.by_class_and_image(int(get('n_classes')), int(get('n_images')))):
-        for image, dets in enumerate(images):
+    for label in range(int(get('n_classes'))):
+        for image in range(int(get('n_images'))):
             expected = out[(out[:, 0] == label) & (out[:, 1] == image)][:, 2:]
+            dets = detections.of_class(label).of_image(image).rows()
             assert dets.dtype == np.float32
             np.testing.assert_allclose(dets, expected, atol=1e-4)
 
@@ -186,3 +195,37 @@ def test_so_many_of_each_class():
     found = aggregate([found_in([rows])], [(-1, -1)], Suppression('linear', 0.3, 0, 0.001, 3), 0)
     assert found.label.tolist() == [1] * 3 + [2] * 3
     np.testing.assert_allclose(found.score, [.53, .52, .51] * 2)
+
+
+def slow_choice(rows, labels, suppress, most):
+    """Every class of an image by itself, then the best of all."""
+    found = [suppress(rows[labels == label])[0] for label in np.unique(labels)]
+    found = np.concatenate(found)
+    return found if most <= 0 or len(found) <= most else found[found[:, 4] >= np.sort(found[:, 4])[-most]]
+
+
+@pytest.mark.parametrize('method', ['hard', 'linear', 'gaussian'])
+def test_many_classes_are_chosen_from_as_if_all_rows_were_looked_at(method):
+    rng = np.random.default_rng(5)
+    for most in (1, 7, 40, 0):
+        for classes in (3, 40, 500):
+            corners = rng.uniform(0, 40, (600, 2))
+            scores = rng.integers(1, 60, 600) / 60 if classes == 40 else rng.beta(0.5, 4, 600)
+            rows = np.column_stack([corners, corners + rng.uniform(20, 40, (600, 2)), scores]).astype(np.float32)
+            labels = rng.integers(1, classes, 600)
+            suppress = Suppression(method, 0.3, 0.55, 0.001, 9 if classes == 3 else 0)
+            found, index = choose(rows, labels, suppress, most)
+            np.testing.assert_array_equal(found, slow_choice(rows, labels, suppress, most))
+            np.testing.assert_array_equal(found[:, :4], rows[index, :4])
+
+
+def test_rows_alone_in_their_class_that_are_no_numbers_are_left_out():
+    rows = rows_of([0, 0, 5, 5, 0.5, 1], [0, 0, 5, 5, np.nan, 2], [0, 0, np.inf, 5, 0.4, 3])
+    assert choose(rows[:, :5], rows[:, 5], GAUSSIAN, 2)[1].tolist() == [0]
+
+
+def test_best_of_windows():
+    found = Detections([0, 0, 1, 0, 1, 0], [1, 2, 3, 4, 5, 6], np.zeros((6, 4)), [0.5, 0.9, 0.1, 0.7, 0.2, 0.7])
+    assert best_of_windows(found, 2).label.tolist() == [2, 3, 4, 5, 6]    # as good as the last of the two
+    assert best_of_windows(found, 1).label.tolist() == [2, 5]
+    assert best_of_windows(found, 0) is found and best_of_windows(found, 4) is found

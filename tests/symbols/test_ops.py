@@ -7,7 +7,7 @@ import sniper_mxnet
 from lib.engine.devices import host_group
 from sniper_mxnet import mx
 from symbols import get_detector, ops
-from symbols.options import AnchorOptions, MiningOptions, runs_on_gpu
+from symbols.options import AnchorOptions, LossOptions, MiningOptions, ProposalOptions, SoftSampling, runs_on_gpu
 from tests.symbols.helpers import config_for
 
 
@@ -45,6 +45,38 @@ def test_mined_targets_and_their_context(machine):
     assert symbol.list_outputs() == ['m1_label', 'm1_bbox_target', 'm1_bbox_weight']
     group = {node['op']: node.get('attrs', {}).get('__ctx_group__') for node in json.loads(symbol.tojson())['nodes']}
     assert group['MinedAnchorTarget'] == (None if machine[0] else ops.HOST)
+
+
+def test_mean_of_pooled_bins(machine):
+    """Stock operators on GPUs for which there are no kernels; the same values."""
+    kernels, gpu = machine
+    symbol = ops.roi_mean_pooling(mx.sym.var('data'), mx.sym.var('rois'), 'fine', on_gpu=gpu, pooled_size=(7, 7),
+                                  spatial_scale=0.25)
+    assert symbol.list_outputs() == ['fine_output']
+    assert ('RoIMeanPooling' in symbol.tojson()) == (kernels or not gpu)
+    arrays = {'data': mx.nd.array(range(48)).reshape((1, 3, 4, 4)), 'rois': mx.nd.array([[0, 0, 0, 11, 11]])}
+    found = symbol.bind(mx.cpu(), arrays).forward()[0]
+    assert found.shape == (1, 3) and abs(found[0, 1].asscalar() - found[0, 0].asscalar() - 16) < 1e-5
+
+
+@pytest.mark.parametrize('groups', [False, True])
+def test_targets_with_group_boxes_and_their_context(machine, groups):
+    config = config_for('sniper_tiny')
+    options = AnchorOptions.from_config(config, 16), ProposalOptions.from_config(config, 'TRAIN'), \
+        LossOptions.from_config(config, 16)
+    inputs = [mx.sym.identity(mx.sym.var(name)) for name in
+              ('cls_prob', 'bbox_pred', 'im_info', 'gt_boxes', 'valid_ranges', 'crowd_boxes')]
+    more = dict(crowd_boxes=inputs[5], sampling=SoftSampling(a=0.5)) if groups else {}
+    outputs = ops.multi_proposal_target(*inputs[:5], *options, name='targets', **more)
+    names = ['rois', 'label', 'bbox_target', 'bbox_weight', 'label_weight'][:4 + groups]
+    assert mx.sym.Group(outputs).list_outputs() == ['targets_' + name for name in names]
+    weight = ops.soft_sampling_weight(outputs[0], inputs[3], SoftSampling(0.1, 20, 30), name='soft')
+    nodes = {node['op']: node['attrs'] for node in json.loads(mx.sym.Group([*outputs, weight]).tojson())['nodes']
+             if 'attrs' in node}
+    for name in ('MultiProposalTarget', 'SoftSamplingWeight'):
+        assert nodes[name].get('__ctx_group__') == (None if machine[0] else ops.HOST)
+    assert [nodes['SoftSamplingWeight']['soft_sampling_' + name] for name in 'abc'] == ['0.1', '20', '30']
+    assert nodes['MultiProposalTarget'].get('soft_sampling_a') == ('0.5' if groups else None)
 
 
 def test_half_precision_takes_the_stock_convolution_on_gpus(machine):

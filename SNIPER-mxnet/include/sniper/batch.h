@@ -56,6 +56,8 @@ struct BatchTruth {
   const float* gt_boxes;      // (N, max_gt, 5): x1, y1, x2, y2, class; -1: unused, -2: a region
   const float* valid_ranges;  // (N, 2): bounds on the square root of area
   int64_t max_gt;
+  const float* crowd_boxes;  // (N, max_groups, 5): x1, y1, x2, y2, flag; 0: a group box, -1: none; null without
+  int64_t max_groups;
 };
 
 SNIPER_HD AreaRange area_range(const float* valid_ranges, int64_t image) {
@@ -64,10 +66,11 @@ SNIPER_HD AreaRange area_range(const float* valid_ranges, int64_t image) {
 }
 
 struct TargetArrays {
-  float* rois;         // (N*P, 5)
-  float* label;        // (N*P,)
-  float* bbox_target;  // (N*P, 4)
-  float* bbox_weight;  // (N*P, 4)
+  float* rois;          // (N*P, 5)
+  float* label;         // (N*P,)
+  float* bbox_target;   // (N*P, 4)
+  float* bbox_weight;   // (N*P, 4)
+  float* label_weight;  // (N*P,); may be null
 };
 
 // N*M rows, M = max_masks an image, though an image with many objects may use those of others.

@@ -76,12 +76,17 @@ SNIPER_HD bool too_small(const Box& box, float min_size) {
   return (width < min_size) & (height < min_size);
 }
 
+// Area that two boxes share; both end pixels count (+1).
+SNIPER_HD float intersection(const Box& a, const Box& b) {
+  const float width = smaller(a.x2, b.x2) - larger(a.x1, b.x1) + 1.0f;
+  const float height = smaller(a.y2, b.y2) - larger(a.y1, b.y1) + 1.0f;
+  return larger(width, 0.0f) * larger(height, 0.0f);
+}
+
 // Intersection (+1) over union of a box with areas as `area` counts them. With training areas the denominator
 // of two tiny boxes may be zero or negative: the quotient is then infinite, negative or NaN, as in the original.
 SNIPER_HD float overlap(const Box& a, float area_a, const Box& b, float area_b) {
-  const float width = smaller(a.x2, b.x2) - larger(a.x1, b.x1) + 1.0f;
-  const float height = smaller(a.y2, b.y2) - larger(a.y1, b.y1) + 1.0f;
-  const float inter = larger(width, 0.0f) * larger(height, 0.0f);
+  const float inter = intersection(a, b);
   return inter / (area_a + area_b - inter);
 }
 

@@ -1,11 +1,13 @@
-// Ground truth for the proposals of one training image (reference/operators.md 5.2, steps 3 to 7, and 7.2).
+// Ground truth for the proposals of one training image (reference/operators.md 5.2, steps 3 to 7, 6 and 7.2).
 #ifndef SNIPER_ROI_TARGETS_H_
 #define SNIPER_ROI_TARGETS_H_
 
 #include <cmath>
 #include <cstdint>
 
+#include "sniper/batch.h"
 #include "sniper/boxes.h"
+#include "sniper/soft_sampling.h"
 
 namespace sniper {
 
@@ -15,10 +17,35 @@ struct GroundTruth {
   int row;  // its row among the image's ground truth, unused rows counted
 };
 
-// Where the original's two training operators differ once proposals are chosen.
+// What is known about one image.
+struct ImageTruth {
+  const GroundTruth* objects;  // those in use, in order
+  int64_t num_objects;
+  const float* rows;  // all of its gt_boxes, (max_gt, 5)
+  int64_t max_gt;
+  const float* groups;  // its crowd_boxes, (max_groups, 5): x1, y1, x2, y2, flag
+  int64_t max_groups;
+  AreaRange range;
+};
+
+// `objects`: the image's rows in use.
+SNIPER_HD ImageTruth image_truth(const BatchTruth& truth, int64_t image, const GroundTruth* objects,
+                                 int64_t num_objects) {
+  const int64_t groups = truth.crowd_boxes != nullptr ? truth.max_groups : 0;
+  return ImageTruth{objects,
+                    num_objects,
+                    truth.gt_boxes + 5 * truth.max_gt * image,
+                    truth.max_gt,
+                    groups > 0 ? truth.crowd_boxes + 5 * groups * image : nullptr,
+                    groups,
+                    area_range(truth.valid_ranges, image)};
+}
+
+// Where the original's training operators differ once proposals are chosen.
 enum class TargetRules {
-  kPlain,  // MultiProposalTarget
-  kMask,   // MultiProposalTargetMask
+  kPlain,   // MultiProposalTarget
+  kMask,    // MultiProposalTargetMask
+  kGroups,  // MultiProposalTarget with group boxes, the variant for OpenImages
 };
 
 struct TargetOptions {
@@ -28,11 +55,13 @@ struct TargetOptions {
   bool aligned = false;
   bool one_class = false;  // R-FCN-3000: the label of every matched roi is 1
   TargetRules rules = TargetRules::kPlain;
+  SoftSampling soft_sampling;
 };
 
 struct RoiTarget {
   float label, target[4], weight;
-  int match;  // index of the ground truth taken, -1 for background
+  int match;      // index of the object taken, -1 for background
+  float overlap;  // the largest with any object, matched or not
 };
 
 // The class of a row that is no object but a region of which nothing is learnt.
@@ -46,11 +75,11 @@ SNIPER_HD bool is_used(const float* row) {
          is_finite(Box{row[0], row[1], row[2], row[3]});
 }
 
-// Whether a roi lies in one of the regions among the `max_gt` rows by kCovered of its area or more.
-SNIPER_HD bool is_covered(const Box& roi, const float* rows, int64_t max_gt) {
+// Whether a roi lies in one of the image's regions by kCovered of its area or more.
+SNIPER_HD bool is_covered(const Box& roi, const ImageTruth& truth) {
   const float least = kCovered * (roi.x2 - roi.x1) * (roi.y2 - roi.y1);
-  for (int64_t i = 0; i < max_gt; ++i) {
-    const float* row = rows + 5 * i;
+  for (int64_t i = 0; i < truth.max_gt; ++i) {
+    const float* row = truth.rows + 5 * i;
     if (row[4] != kRegion) continue;
     const float width = smaller(roi.x2, row[2]) - larger(roi.x1, row[0]);
     const float height = smaller(roi.y2, row[3]) - larger(roi.y1, row[1]);
@@ -59,18 +88,34 @@ SNIPER_HD bool is_covered(const Box& roi, const float* rows, int64_t max_gt) {
   return false;
 }
 
+// Share of a roi in a group box above which it is not used.
+const float kGrouped = 0.9f;
+
+// Whether a roi lies in one of the image's group boxes by more than kGrouped. A row is one if its flag is 0 or above
+// and every number is finite, wherever it stands. As in the original the intersection counts both end pixels and the
+// roi's area none of them but 1 in all, so that the share of a roi within a group box is above 1.
+SNIPER_HD bool is_grouped(const Box& roi, const ImageTruth& truth) {
+  const float roi_area = area<Arithmetic::kTrain>(roi) + 1.0f;
+  for (int64_t i = 0; i < truth.max_groups; ++i) {
+    const float* row = truth.groups + 5 * i;
+    const Box group = {row[0], row[1], row[2], row[3]};
+    if (row[4] >= 0.0f && is_finite(group) && intersection(roi, group) / roi_area > kGrouped) return true;
+  }
+  return false;
+}
+
 // The box that fills row `row` of an image with too few proposals: 200 pixel boxes along a diagonal. They take part
-// in matching and may leave the image; with plain rules they depend on its place in the batch, as in the original.
+// in matching and may leave the image; by plain rules they depend on its place in the batch, as in the original.
 SNIPER_HD Box padding_box(TargetRules rules, int64_t image, int64_t anchors_per_image, int64_t row) {
-  const int64_t place = rules == TargetRules::kMask ? row : image * anchors_per_image + row;
+  const int64_t place = rules == TargetRules::kPlain ? image * anchors_per_image + row : row;
   const float corner = static_cast<float>(place % 100);
   return Box{corner, corner, corner + 200.0f, corner + 200.0f};
 }
 
 // Index of the ground truth that claims row `row` of P = `rows` in its image, or -1. The last rows are claimed: by
-// plain rules the last object has the last row, by mask rules the first object. What does not fit goes without.
+// plain rules the last object has the last row, by the others the first object. What does not fit goes without.
 SNIPER_HD int64_t truth_of_row(TargetRules rules, int64_t row, int64_t rows, int64_t num_truths) {
-  const int64_t truth = rules == TargetRules::kMask ? rows - 1 - row : row - (rows - num_truths);
+  const int64_t truth = rules == TargetRules::kPlain ? row - (rows - num_truths) : rows - 1 - row;
   return truth >= 0 && truth < num_truths ? truth : -1;
 }
 
@@ -83,10 +128,9 @@ SNIPER_HD bool in_range(TargetRules rules, const GroundTruth& truth, const AreaR
 // The box of row `row` of an image's P = `rows`: ground truth that claims it, else the proposal of that rank (of
 // `num_proposals`), else padding.
 SNIPER_HD Box training_roi(TargetRules rules, int64_t image, int64_t anchors_per_image, int64_t row, int64_t rows,
-                           const Box* proposals, int64_t num_proposals, const GroundTruth* truths,
-                           int64_t num_truths, const AreaRange& range) {
-  const int64_t truth = truth_of_row(rules, row, rows, num_truths);
-  if (truth >= 0 && in_range(rules, truths[truth], range)) return truths[truth].box;
+                           const Box* proposals, int64_t num_proposals, const ImageTruth& truth) {
+  const int64_t object = truth_of_row(rules, row, rows, truth.num_objects);
+  if (object >= 0 && in_range(rules, truth.objects[object], truth.range)) return truth.objects[object].box;
   if (row < num_proposals) return proposals[row];
   return padding_box(rules, image, anchors_per_image, row);
 }
@@ -106,30 +150,47 @@ SNIPER_HD void encode(const Box& roi, const Box& truth, const TargetOptions& opt
   target[3] = static_cast<float>(log(height / (roi_height + tiny)) / options.stds[3]);
 }
 
-// The roi takes the ground truth of largest overlap above 0.5, the first one on a tie, in or out of range.
-// Unmatched rois are background: label 0, weight 0, targets 1 (which the weight removes from the loss); those that a
-// region among the `max_gt` rows covers are not used: label -1.
-SNIPER_HD RoiTarget roi_target(const Box& roi, const GroundTruth* truths, int64_t num_truths, const float* rows,
-                               int64_t max_gt, const TargetOptions& options) {
+// The roi takes the object of largest overlap, the first one on a tie, in or out of range, if that is above 0.5; with
+// group boxes, 0.5 or above. (There the original takes object 0 at exactly 0.5.)
+// Unmatched rois are background: label 0, weight 0, targets 1 (with group boxes 0), which the weight removes from the
+// loss; those that a region covers, or that lie in a group box, are not used: label -1.
+SNIPER_HD RoiTarget roi_target(const Box& roi, const ImageTruth& truth, const TargetOptions& options) {
+  const bool groups = options.rules == TargetRules::kGroups;
   const float roi_area = area<Arithmetic::kTrain>(roi);
-  float best = 0.5f;
+  float best = 0.0f;
   int match = -1;
-  for (int64_t i = 0; i < num_truths; ++i) {
-    const float value = overlap(roi, roi_area, truths[i].box, area<Arithmetic::kTrain>(truths[i].box));
+  for (int64_t i = 0; i < truth.num_objects; ++i) {
+    const Box& object = truth.objects[i].box;
+    const float value = overlap(roi, roi_area, object, area<Arithmetic::kTrain>(object));
     if (value > best) {
       best = value;
       match = static_cast<int>(i);
     }
   }
-  RoiTarget result = {0.0f, {1.0f, 1.0f, 1.0f, 1.0f}, 0.0f, match};
+  if (groups ? best < kObjectOverlap : best <= kObjectOverlap) match = -1;
+  const float unmatched = groups ? 0.0f : 1.0f;
+  RoiTarget result = {0.0f, {unmatched, unmatched, unmatched, unmatched}, 0.0f, match, best};
   if (match >= 0) {
-    result.label = options.one_class ? 1.0f : truths[match].label;
+    result.label = options.one_class ? 1.0f : truth.objects[match].label;
     result.weight = 1.0f;
-    encode(roi, truths[match].box, options, result.target);
-  } else if (is_covered(roi, rows, max_gt)) {
+    encode(roi, truth.objects[match].box, options, result.target);
+  } else if (is_covered(roi, truth) || is_grouped(roi, truth)) {
     result.label = -1.0f;
   }
   return result;
+}
+
+// Writes what one roi is to become to its place in the output.
+SNIPER_HD void write_target(const RoiTarget& target, const TargetOptions& options, int64_t place,
+                            const TargetArrays& out) {
+  out.label[place] = target.label;
+  for (int k = 0; k < 4; ++k) {
+    out.bbox_target[4 * place + k] = target.target[k];
+    out.bbox_weight[4 * place + k] = target.weight;
+  }
+  if (out.label_weight != nullptr) {
+    out.label_weight[place] = soft_sampling_weight(target.overlap, options.soft_sampling);
+  }
 }
 
 // Mask rows are filled by the rois of label > 0 of all images in order. Row `row` of those left over, counted over

@@ -69,8 +69,13 @@ def _symbol_function(mx, op, raw):
 
 def _needed(op, attributes):
     """Names of the inputs that a call with these attributes must have."""
-    return op.inputs + tuple(name for name, switch in zip(op.optional, op.switches)
-                             if attributes.get(switch, 'False').lower() not in ('true', '1'))
+    return op.inputs + tuple(
+        [name for name, switch in zip(op.optional, op.switches) if not _is_true(attributes, switch)]
+        + [name for name, switch in op.announced.items() if _is_true(attributes, switch)])
+
+
+def _is_true(attributes, name):
+    return attributes.get(name, 'False').lower() in ('true', '1')
 
 
 def _in_order(op, inputs):
@@ -106,6 +111,8 @@ def _sort_arguments(op, args, kwargs, kind):
     for key, value in inputs.items():
         if not isinstance(value, kind):
             raise TypeError(f'{op.name}: the input {key} must be of type {kind.__name__}, got {type(value).__name__}')
+        if key in op.announced:
+            attributes.setdefault(op.announced[key], 'True')
     return inputs, attributes
 
 

@@ -5,11 +5,11 @@ from collections import namedtuple
 # name; names of the inputs, required and optional, in order; names of the outputs. `gradients`: MXNet lets an operator
 # of a library overwrite gradients even where the caller asked for addition (grad_req 'add'), which shows on arrays and
 # variables that enter it directly: those named go through the stock operator `guard` first. An operator without
-# `gradients` is for inference only. `switches` are the attributes that leave the optional inputs out. `parameters` are
-# the inputs that are learnt, {name: function from the node's attributes and the other inputs' shapes to its shape, or
-# None}.
-Operator = namedtuple('Operator', 'name inputs optional outputs gradients guard switches parameters',
-                      defaults=((), {}))
+# `gradients` is for inference only. `switches` are the attributes that leave the optional inputs out; `announced`,
+# {optional input: attribute that says it is there}, are set when it is given. `parameters` are the inputs that are
+# learnt, {name: function from the node's attributes and the other inputs' shapes to its shape, or None}.
+Operator = namedtuple('Operator', 'name inputs optional outputs gradients guard switches parameters announced',
+                      defaults=((), {}, {}))
 
 
 def _weight_shape(attributes, shapes):
@@ -35,8 +35,10 @@ def _bias_shape(attributes, shapes):
 OPERATORS = (
     Operator('MultiProposal', ('cls_prob', 'bbox_pred', 'im_info'), (), ('output', 'score'),
              ('cls_prob', 'bbox_pred'), 'BlockGrad'),
-    Operator('MultiProposalTarget', ('cls_prob', 'bbox_pred', 'im_info', 'gt_boxes', 'valid_ranges'), (),
-             ('rois', 'label', 'bbox_target', 'bbox_weight'), ('cls_prob', 'bbox_pred'), 'BlockGrad'),
+    # The fifth output is there with crowd_boxes only.
+    Operator('MultiProposalTarget', ('cls_prob', 'bbox_pred', 'im_info', 'gt_boxes', 'valid_ranges'),
+             ('crowd_boxes',), ('rois', 'label', 'bbox_target', 'bbox_weight', 'label_weight'),
+             ('cls_prob', 'bbox_pred'), 'BlockGrad', announced={'crowd_boxes': 'group_boxes'}),
     # The seventh output is there with rfcn_3k=True only.
     Operator('MultiProposalTargetMask', ('cls_prob', 'bbox_pred', 'im_info', 'gt_boxes', 'valid_ranges'), (),
              ('rois', 'label', 'bbox_target', 'bbox_weight', 'mask_rois', 'mask_ids', 'mask_labels'),
@@ -50,10 +52,12 @@ OPERATORS = (
              {'weight': _winograd_weight_shape, 'bias': _bias_shape}),
     Operator('DeformablePSROIPooling', ('data', 'rois'), ('trans',), ('output',), ('data', 'trans'), 'identity',
              ('no_trans',)),
+    Operator('RoIMeanPooling', ('data', 'rois'), (), ('output',), ('data',), 'identity'),
     Operator('MultiBoxLoss', ('cls_pred', 'loc_pred', 'cls_target', 'loc_target'), (),
              ('cls_loss', 'loc_loss', 'used'), ('cls_pred', 'loc_pred'), 'identity'),
     Operator('MinedAnchorTarget', ('prob', 'gt_boxes', 'im_info'), (), ('label', 'bbox_target', 'bbox_weight'),
              ('prob', 'gt_boxes', 'im_info'), 'BlockGrad'),
+    Operator('SoftSamplingWeight', ('rois', 'gt_boxes'), (), ('label_weight',), ('rois', 'gt_boxes'), 'BlockGrad'),
     Operator('SoftNMS', ('dets',), (), ('output', 'count'), ('dets',), 'BlockGrad'),
     Operator('ChipGenerator', ('boxes', 'im_info'), (), ('chips', 'num_chips'), ('boxes', 'im_info'), 'BlockGrad'),
 )

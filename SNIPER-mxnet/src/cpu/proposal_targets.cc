@@ -56,25 +56,21 @@ void proposal_targets_cpu(const BatchOutputs& batch, const BatchTruth& truth, co
   std::vector<int> matches(masks != nullptr ? batch.num_images * rows : 0);
   parallel_for<Scratch>(batch.num_images, [&](int64_t n, Scratch* scratch) {
     const ImageOutputs image = image_outputs(batch, options.num_anchors(), n);
-    const AreaRange range = area_range(truth.valid_ranges, n);
     const Selection<Arithmetic::kTrain>& proposals = scratch->proposals;
+    const AreaRange range = area_range(truth.valid_ranges, n);
     select_proposals(image, anchors, options, &range, &scratch->proposals);
     const float* gt_rows = truth.gt_boxes + 5 * truth.max_gt * n;
     collect_truths(gt_rows, truth.max_gt, &scratch->truths);
-    const GroundTruth* truths = scratch->truths.data();
-    const int64_t num_truths = static_cast<int64_t>(scratch->truths.size());
+    const ImageTruth known = image_truth(truth, n, scratch->truths.data(),
+                                         static_cast<int64_t>(scratch->truths.size()));
     for (int row = 0; row < rows; ++row) {
       const int64_t place = n * rows + row;
       const Box roi = training_roi(target_options.rules, n, anchors_per_image, row, rows, proposals.boxes.data(),
-                                   proposals.count, truths, num_truths, range);
-      const RoiTarget target = roi_target(roi, truths, num_truths, gt_rows, truth.max_gt, target_options);
+                                   proposals.count, known);
+      const RoiTarget target = roi_target(roi, known, target_options);
       write_roi(n, roi, out.rois + 5 * place);
-      out.label[place] = target.label;
-      if (masks != nullptr) matches[place] = target.match < 0 ? -1 : truths[target.match].row;
-      for (int k = 0; k < 4; ++k) {
-        out.bbox_target[4 * place + k] = target.target[k];
-        out.bbox_weight[4 * place + k] = target.weight;
-      }
+      write_target(target, target_options, place, out);
+      if (masks != nullptr) matches[place] = target.match < 0 ? -1 : known.objects[target.match].row;
     }
   });
   if (masks != nullptr) fill_masks(out, truth, matches, batch.num_images, rows, *masks);

@@ -59,20 +59,14 @@ __global__ void targets_kernel(TargetTask task, KeptBoxesCuda kept) {
   const int64_t rows = kept.capacity;
   if (place >= task.num_images * rows) return;
   const int64_t image = place / rows, row = place % rows;
-  const GroundTruth* truths = task.truths + image * task.truth.max_gt;
-  const int num_truths = task.num_truths[image];
-  const AreaRange range = area_range(task.truth.valid_ranges, image);
+  const ImageTruth known = image_truth(task.truth, image, task.truths + image * task.truth.max_gt,
+                                       task.num_truths[image]);
   const Box roi = training_roi(task.options.rules, image, task.anchors_per_image, row, rows, kept.boxes + image * rows,
-                               kept.counts[image], truths, num_truths, range);
-  const RoiTarget target = roi_target(roi, truths, num_truths, task.truth.gt_boxes + 5 * image * task.truth.max_gt,
-                                      task.truth.max_gt, task.options);
+                               kept.counts[image], known);
+  const RoiTarget target = roi_target(roi, known, task.options);
   write_roi(image, roi, task.out.rois + 5 * place);
-  task.out.label[place] = target.label;
-  for (int k = 0; k < 4; ++k) {
-    task.out.bbox_target[4 * place + k] = target.target[k];
-    task.out.bbox_weight[4 * place + k] = target.weight;
-  }
-  if (task.matches != nullptr) task.matches[place] = target.match < 0 ? -1 : truths[target.match].row;
+  write_target(target, task.options, place, task.out);
+  if (task.matches != nullptr) task.matches[place] = target.match < 0 ? -1 : known.objects[target.match].row;
 }
 
 // One block for the batch, as mask rows are filled across images: foreground rois in order, then what is left over.

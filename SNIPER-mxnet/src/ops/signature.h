@@ -25,6 +25,8 @@ class Signature {
   Signature& required(const Names& names) { required_ = names; return *this; }
   // The boolean attribute that leaves the last input out, such as no_bias.
   Signature& last_input_unless(const char* attribute) { input_switch_ = attribute; return *this; }
+  // The boolean attribute without which the last input is not there.
+  Signature& last_input_if(const char* attribute) { input_asked_for_ = attribute; return *this; }
   // The boolean attribute without which the last output is not there.
   Signature& last_output_if(const char* attribute) { output_switch_ = attribute; return *this; }
   // What types the inputs may have; float32 if nothing is said.
@@ -41,7 +43,8 @@ class Signature {
   }
 
   int num_inputs(const Attributes& values) const {
-    const bool left_out = input_switch_ != nullptr && values.boolean(input_switch_, false);
+    const bool left_out = (input_switch_ != nullptr && values.boolean(input_switch_, false)) ||
+                          (input_asked_for_ != nullptr && !values.boolean(input_asked_for_, false));
     return static_cast<int>(inputs_.size()) - left_out;
   }
 
@@ -54,6 +57,7 @@ class Signature {
   const char* op_;
   Names inputs_, outputs_, attributes_, required_;
   const char* input_switch_ = nullptr;
+  const char* input_asked_for_ = nullptr;
   const char* output_switch_ = nullptr;
   TypeRule type_rule_;
 };

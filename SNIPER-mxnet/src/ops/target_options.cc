@@ -43,15 +43,11 @@ std::vector<Shape> target_shapes(const ProposalOptions& options, const std::vect
 }
 
 BatchTruth ground_truth(const Tensors& in) {
-  BatchTruth truth;
-  truth.gt_boxes = in.data(kGtBoxes);
-  truth.valid_ranges = in.data(kValidRanges);
-  truth.max_gt = in.size(kGtBoxes, 1);
-  return truth;
+  return BatchTruth{in.data(kGtBoxes), in.data(kValidRanges), in.size(kGtBoxes, 1), nullptr, 0};
 }
 
 TargetArrays target_arrays(const Tensors& out) {
-  return TargetArrays{out.data(kRois), out.data(kLabel), out.data(kBBoxTarget), out.data(kBBoxWeight)};
+  return TargetArrays{out.data(kRois), out.data(kLabel), out.data(kBBoxTarget), out.data(kBBoxWeight), nullptr};
 }
 
 }  // namespace sniper

@@ -26,6 +26,7 @@ TargetOptions read_target_options(const Attributes& attributes, TargetRules rule
 // Checks the five inputs; the shapes of the four outputs that both have.
 std::vector<Shape> target_shapes(const ProposalOptions& options, const std::vector<Shape>& in);
 
+// Without what only one of them has: group boxes, weights of labels.
 BatchTruth ground_truth(const Tensors& in);
 TargetArrays target_arrays(const Tensors& out);
 

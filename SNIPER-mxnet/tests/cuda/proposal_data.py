@@ -51,17 +51,30 @@ def multi_proposal(library, outputs, options):
     return rois.numpy(), scores.numpy()
 
 
+def group_boxes(seed, images, max_groups, side):
+    """crowd_boxes (N, max_groups, 5): flag 0, or rows of -1 among them."""
+    draw = np.random.RandomState(seed)
+    corner = draw.uniform(-20, 0.5 * side, (images, max_groups, 2))
+    size = draw.uniform(0.2 * side, 1.5 * side, (images, max_groups, 2))
+    boxes = np.concatenate([corner, corner + size, np.zeros((images, max_groups, 1))], axis=2).astype(np.float32)
+    boxes[draw.uniform(size=(images, max_groups)) < 0.3] = -1
+    return boxes
+
+
 def proposal_targets(library, outputs, truth, options, masks=0, labels=False, mask_rules=False, aligned=False,
-                     stds=(0.1, 0.1, 0.2, 0.2)):
-    """rois (N*P, 5), label (N*P,), target (N*P, 4), weight (N*P, 4) and, of N*masks rows, mask rois, ids, labels."""
+                     stds=(0.1, 0.1, 0.2, 0.2), groups=None, sampling=(0.25, 50, 20)):
+    """rois (N*P, 5), label (N*P,), target (N*P, 4), weight (N*P, 4); of N*masks rows mask rois, ids, labels; with
+    `groups` (N, max_groups, 5) label weights (N*P,)."""
     images, _, height, width = outputs[1].shape
     rows, mask_rows = images * options.post, images * masks
     arrays = [library.output(rows, 5), library.output(rows), library.output(rows, 4), library.output(rows, 4)]
     arrays += [library.output(mask_rows, 5), library.output(mask_rows), library.output(mask_rows if labels else 0)]
-    inputs = [library.array(value) for value in outputs + truth]
+    arrays += [library.output(rows if groups is not None else 0)]
+    values = outputs + truth + (np.zeros((images, 0, 5), np.float32) if groups is None else groups,)
+    inputs = [library.array(value) for value in values]
     library.call('proposal_targets', *(inputs + arrays + [
-        options.sizes(images, height, width, truth[0].shape[1], masks, labels), options.numbers,
-        np.array(list(stds) + [aligned, labels, mask_rules], np.float64)]))
-    for array, value in zip(inputs, outputs + truth):
+        options.sizes(images, height, width, truth[0].shape[1], masks, labels, values[-1].shape[1]), options.numbers,
+        np.array(list(stds) + [aligned, labels, mask_rules] + list(sampling), np.float64)]))
+    for array, value in zip(inputs, values):
         np.testing.assert_array_equal(array.numpy(), value)
     return [array.numpy() for array in arrays]

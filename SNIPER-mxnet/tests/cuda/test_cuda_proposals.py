@@ -6,7 +6,7 @@ are not contracted; only the logarithm in box targets is CUDA's, which may diffe
 import numpy as np
 import pytest
 
-from proposal_data import SCALES, Options, ground_truth, multi_proposal, network_outputs, proposal_targets
+from proposal_data import SCALES, Options, ground_truth, group_boxes, multi_proposal, network_outputs, proposal_targets
 
 
 def check(device, expected, got):
@@ -76,6 +76,27 @@ def test_targets_with_masks(cpu, device, name, labels):
     settings = dict(masks=15, labels=labels, mask_rules=True, aligned=labels)
     check(device, proposal_targets(cpu, outputs, truth, options, **settings),
           proposal_targets(device, outputs, truth, options, **settings))
+
+
+@pytest.mark.parametrize('name', CASES)
+def test_targets_with_group_boxes(cpu, device, name):
+    outputs, options = case(name, seed=8)
+    images, side = len(outputs[0]), 16 * outputs[0].shape[2]
+    truth, groups = ground_truth(9, images, 7, side), group_boxes(10, images, 4, side)
+    settings = dict(groups=groups, aligned=True, sampling=(0.1, 20, 10))
+    expected = proposal_targets(cpu, outputs, truth, options, **settings)
+    check(device, expected, proposal_targets(device, outputs, truth, options, **settings))
+    assert len(expected[-1]) == len(expected[1]) and (expected[-1] >= np.float32(0.1)).all()
+
+
+def test_group_boxes_decide_labels(cpu, device):
+    """Else the test above would show nothing: rois of all kinds, and odd numbers among the group boxes."""
+    outputs, options = case('three images', seed=11)
+    truth, groups = ground_truth(12, 3, 7, 150), group_boxes(13, 3, 40, 150)
+    groups[0, ::3, 2] = [np.nan, np.inf, -np.inf] * 4 + [np.nan] * 2
+    found = proposal_targets(device, outputs, truth, options, groups=groups)
+    check(device, proposal_targets(cpu, outputs, truth, options, groups=groups), found)
+    assert {-1, 0} <= set(found[1]) and (found[1] > 0).any() and len(np.unique(found[-1])) > 20
 
 
 @pytest.mark.parametrize('max_gt', [1, 300, 700])

@@ -16,7 +16,8 @@ Fixed = namedtuple('Fixed', 'value')
 
 def all_cases(small=False):
     """Cases at full size, or tiny ones (for the emulation) with small=True."""
-    for family in (proposals, masks, pooling, convolution, multibox, mined_anchors, soft_nms, chips):
+    for family in (proposals, masks, pooling, roi_mean, convolution, multibox, mined_anchors, soft_sampling, soft_nms,
+                   chips):
         yield from family(small)
 
 
@@ -30,17 +31,31 @@ def proposals(small):
                    'multi_proposal', list(outputs) + [Output((rows, 5)), Output((rows,)),
                                                       Fixed(options.sizes(images, height, width)),
                                                       Fixed(options.numbers)], 0)
-    for masks_an_image in (0, 50):
+    for masks_an_image, max_groups in ((0, 0), (50, 0), (0, 10)):
         images, side, options = (2, 6, Options(pre=-1)) if small else (16, 32, Options(pre=-1))
         name = 'MultiProposalTarget' + ('Mask' if masks_an_image else '')
+        with_groups = ' with group boxes' if max_groups else ''
         inputs = list(proposal_data.network_outputs(0, images, side, side, 21))
         inputs += list(proposal_data.ground_truth(1, images, 100, 16 * side))
+        inputs += [proposal_data.group_boxes(2, images, max_groups, 16 * side)]
         rows, mask_rows = images * options.post, images * masks_an_image
         outputs = [Output(shape) for shape in [(rows, 5), (rows,), (rows, 4), (rows, 4), (mask_rows, 5), (mask_rows,)]]
-        numbers = np.array([0.1, 0.1, 0.2, 0.2, 0, 0, masks_an_image > 0], np.float64)
-        yield Case(f'{name} {images} chips, 21 anchors, {side}x{side}, all -> 300', 'proposal_targets',
-                   inputs + outputs + [Output((0,)), Fixed(options.sizes(images, side, side, 100, masks_an_image, 0)),
+        numbers = np.array([0.1, 0.1, 0.2, 0.2, 0, 0, masks_an_image > 0, 0.25, 50, 20], np.float64)
+        yield Case(f'{name}{with_groups} {images} chips, 21 anchors, {side}x{side}, all -> 300', 'proposal_targets',
+                   inputs + outputs + [Output((0,)), Output((rows if max_groups else 0,)),
+                                       Fixed(options.sizes(images, side, side, 100, masks_an_image, 0, max_groups)),
                                        Fixed(options.numbers), Fixed(numbers)], 0)
+
+
+def soft_sampling(small):
+    draw = np.random.RandomState(0)
+    images, rois, objects = (2, 20, 5) if small else (16, 4800, 100)
+    corner, place = draw.uniform(0, 400, (rois, 2)), draw.uniform(0, 400, (images, objects, 2))
+    boxes = np.concatenate([draw.randint(0, images, (rois, 1)), corner, corner + draw.uniform(9, 200, (rois, 2))], 1)
+    rows = np.concatenate([place, place + draw.uniform(9, 200, place.shape), np.ones((images, objects, 1))], axis=2)
+    yield Case(f'SoftSamplingWeight {rois} rois, {objects} objects', 'soft_sampling',
+               [boxes.astype(np.float32), rows.astype(np.float32), Output((rois,)),
+                Fixed(np.array([rois, images, objects], np.int64)), Fixed(np.array([0.25, 50, 20]))], 0)
 
 
 def masks(small):
@@ -81,6 +96,20 @@ def pooling(small):
         yield Case(name % 'forward', 'psroi_pooling', common + [Output(out)], 0)
         yield Case(name % 'backward', 'psroi_pooling_backward',
                    common + [draw.normal(size=out).astype(np.float32), Output(data.shape), Output(trans.shape)], 0)
+
+
+def roi_mean(small):
+    draw = np.random.RandomState(0)
+    channels, side, count = (5, 8, 6) if small else (3130, 32, 300)
+    data = draw.normal(size=(1, channels, side, side)).astype(np.float32)
+    corner = draw.uniform(0, 12 * side, (count, 2))
+    rois = np.concatenate([np.zeros((count, 1)), corner, corner + draw.uniform(16, 8 * side, (count, 2))], axis=1)
+    common = [data, rois.astype(np.float32), Fixed(np.array([1, channels, side, side, count, 7, 7], np.int64)),
+              Fixed(1.0 / 16)]
+    name = f'RoIMeanPooling %s, (1,{channels},{side},{side}), {count} rois'
+    yield Case(name % 'forward', 'roi_mean_pooling', common + [Output((count, channels))], 0)
+    yield Case(name % 'backward', 'roi_mean_pooling_backward',
+               common + [draw.normal(size=(count, channels)).astype(np.float32), Output(data.shape)], 0)
 
 
 def convolution(small):

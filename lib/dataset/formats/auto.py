@@ -13,6 +13,7 @@ from lib.dataset.formats.labelme import LabelmeSource
 from lib.dataset.formats.source import below, first_of_format
 from lib.dataset.formats.wider import WiderSource
 from lib.dataset.formats.yolo import YoloSource
+from lib.dataset.openimages.layout import Layout
 from lib.dataset.registry import get_dataset
 from lib.dataset.said_once import say_once
 from lib.dataset.voc_folder import set_names
@@ -59,10 +60,17 @@ def _sets_of(source, folder: str) -> List[str]:
     return source(folder).sets()
 
 
+def _openimages(folder):
+    found = Layout(folder).found()
+    return below(folder, found) if found else ''
+
+
 # The one that counts first where a folder holds several.
 FORMATS = (Format('coco', 'annotations/instances_<set>.json, <set>/_annotations.coco.json or another .json with '
                   '"images" and "annotations"', _coco, _coco_sets),
-           Format('PascalVOC', '.xml files with <annotation>', _voc, set_names)) + tuple(
+           Format('PascalVOC', '.xml files with <annotation>', _voc, set_names),
+           Format('openimages', 'annotations/<set>-annotations-bbox.csv', _openimages,
+                  lambda folder: Layout(folder).sets())) + tuple(
     Format(name, source.looked_for, source.found_in, functools.partial(_sets_of, source))
     for name, source in (
         ('wider', WiderSource), ('cvat', CvatSource), ('yolo', YoloSource), ('labelme', LabelmeSource),

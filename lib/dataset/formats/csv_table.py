@@ -110,8 +110,9 @@ class CsvSource(Source):
 
 
 def _has_columns(content: bytes) -> bool:
+    """Rows of Open Images (lib.dataset.openimages), a format of its own, are none."""
     first = content.decode('utf-8-sig', 'replace').splitlines()
-    return bool(first) and bool(_columns(_fields(first[0])))
+    return bool(first) and 'IsGroupOf' not in first[0] and bool(_columns(_fields(first[0])))
 
 
 def _fields(line) -> List[str]:

@@ -6,19 +6,22 @@ import numpy as np
 
 from lib.dataset.base import NAMED_IN_WARNING, AnnotationWarnings
 from lib.dataset.openimages.classes import UNKNOWN
-from lib.dataset.openimages.table import Block, read_blocks
+from lib.dataset.openimages.table import FLAG, NAME, NUMBER, TEXT, Block, Codes, read_blocks
 from lib.dataset.roidb import DEPICTION, INSIDE, OCCLUDED, TRUNCATED
 from lib.utils.counted import counted
 from lib.utils.errors import SniperError
 
 CORNERS = ('XMin', 'YMin', 'XMax', 'YMax')
-_WANTED = ('ImageID', 'LabelName', *CORNERS)
-_BITS = {'IsOccluded': OCCLUDED, 'IsTruncated': TRUNCATED, 'IsDepiction': DEPICTION, 'IsInside': INSIDE}
-_GROUP, _SOURCE = 'IsGroupOf', 'Source'
-_CONVERTED = ('ImageID', 'LabelName', *CORNERS, _GROUP, 'Height', 'Width')
+_WANTED = {'ImageID': NAME, 'LabelName': TEXT, **dict.fromkeys(CORNERS, NUMBER)}
+_GROUP = 128
+_BITS = {'IsOccluded': OCCLUDED, 'IsTruncated': TRUNCATED, 'IsDepiction': DEPICTION, 'IsInside': INSIDE,
+         'IsGroupOf': _GROUP}
+_SOURCE = 'Source'
+_OPTIONAL = {**dict.fromkeys(_BITS, FLAG), _SOURCE: TEXT}
+_CONVERTED = {**_WANTED, 'IsGroupOf': FLAG, 'Height': NUMBER, 'Width': NUMBER}
 ROUNDING = 1e-3     # of the side of a picture, that a corner may lie outside
 SOURCES = ('', 'xclick', 'activemil', 'freeform', 'verification', 'machine')     # what made a box; '': not told
-_SOURCES = {name: number for number, name in enumerate(SOURCES)}
+_SOURCES = Codes(SOURCES)
 _CLIPPED = f'boxes lie outside their picture by at most {ROUNDING:g} of its side and are cut'
 _OUTSIDE = 'boxes lie outside their picture and are left out'
 _EMPTY = 'boxes have no area (XMax <= XMin or YMax <= YMin) and are left out'
@@ -50,18 +53,19 @@ class _Gathered:
     """Columns of blocks, and what is wrong with rows."""
 
     def __init__(self, path, codes):
-        self.path, self.codes = path, {code: number for number, code in enumerate(codes)}
+        self.path, self.codes = path, Codes(codes)
         self.warnings = AnnotationWarnings(path, 'line')
         self.parts: Dict[str, List[np.ndarray]] = collections.defaultdict(list)
         self.unknown: Dict[str, int] = {}   # line of the first row of each
         self.rows = self.of_unknown = 0
 
     def code(self, block: Block) -> np.ndarray:
-        code = block.known('LabelName', self.codes, UNKNOWN)
-        for row in np.flatnonzero(code == UNKNOWN):
-            self.of_unknown += 1
-            if len(self.unknown) <= NAMED_IN_WARNING:
-                self.unknown.setdefault(block.columns['LabelName'][row], int(block.lines[row]))
+        code = self.codes.numbers(block.columns['LabelName'], UNKNOWN)
+        unknown = np.flatnonzero(code == UNKNOWN)
+        self.of_unknown += len(unknown)
+        for row in unknown[:NAMED_IN_WARNING]:
+            if len(self.unknown) < NAMED_IN_WARNING:
+                self.unknown.setdefault(block.columns['LabelName'][row].decode('latin-1'), block.first + int(row))
         return code
 
     def usable(self, block: Block, corners: np.ndarray) -> np.ndarray:
@@ -71,7 +75,7 @@ class _Gathered:
         for kind, wrong in ((_OUTSIDE, outside), (_EMPTY, empty & ~outside),
                             (_CLIPPED, (beyond > 0) & ~outside & ~empty)):
             rows = np.flatnonzero(wrong)
-            self.warnings.add_many(kind, len(rows), block.lines[rows[:NAMED_IN_WARNING + 1]].tolist())
+            self.warnings.add_many(kind, len(rows), block.lines(rows[:NAMED_IN_WARNING + 1]))
         return ~(outside | empty)
 
     def take(self, block: Block, corners: np.ndarray, kept: np.ndarray) -> np.ndarray:
@@ -82,11 +86,9 @@ class _Gathered:
         starts = np.flatnonzero(new)
         kept_before = np.concatenate([[0], np.cumsum(kept)])
         lengths = np.diff(kept_before[np.append(starts, len(names))])
-        attributes = np.zeros(len(block), np.uint8)
-        for name, bit in _BITS.items():
-            attributes |= block.flags(name) * np.uint8(bit)
-        columns = {'code': self.code(block), 'corners': corners.astype(np.float32), 'attributes': attributes,
-                   'group': block.flags(_GROUP).astype(bool), 'source': _source(block)}
+        bits = block.flags(_BITS)
+        columns = {'code': self.code(block), 'corners': corners.astype(np.float32), 'source': _source(block),
+                   'group': bits >= _GROUP, 'attributes': bits & np.uint8(_GROUP - 1)}
         for name, values in columns.items():
             self.parts[name].append(values if kept.all() else values[kept])
         self.parts['runs'].append(names[starts])
@@ -139,16 +141,23 @@ def read_boxes(path: str, codes: Sequence[str], converted: bool = False) -> Rows
                 gathered.joined('attributes'), gathered.joined('source'), of_images, notes)
 
 
+def no_boxes(names: np.ndarray) -> Rows:
+    """Rows of a set without boxes. names (m,) bytes, ascending."""
+    none = np.zeros(0, np.uint8)
+    return Rows(names, none.astype(np.int32), none.astype(np.int16), np.zeros((0, 4), np.float32), none.astype(bool),
+                none, none, None, [])
+
+
 def _blocks(path, converted) -> Iterator[Block]:
     if converted:
         return read_blocks(path, 'file of boxes', _CONVERTED, header=False)
-    return read_blocks(path, 'file of boxes', _WANTED, (*_BITS, _GROUP, _SOURCE))
+    return read_blocks(path, 'file of boxes', _WANTED, _OPTIONAL)
 
 
 def _source(block: Block) -> np.ndarray:
     if _SOURCE not in block.columns:
         return np.zeros(len(block), np.uint8)
-    return block.known(_SOURCE, _SOURCES, 0).astype(np.uint8)
+    return _SOURCES.numbers(block.columns[_SOURCE], 0).astype(np.uint8)
 
 
 def _sizes(block) -> np.ndarray:

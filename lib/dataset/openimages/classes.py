@@ -1,6 +1,7 @@
 """The list of classes: codes ('/m/0k4j', in Freebase's way) and names for people."""
 import collections
 import csv
+import itertools
 import os
 from typing import List, NamedTuple, Optional, Tuple
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from lib.dataset.base import shortened
 from lib.dataset.class_choice import ClassChoice
-from lib.dataset.class_list import BACKGROUND, class_key
+from lib.dataset.class_list import BACKGROUND, class_key, is_ignored
 from lib.dataset.text_list import read_lines
 from lib.utils.errors import SniperError
 
@@ -31,7 +32,8 @@ class Classes(NamedTuple):
 def read_classes(path: str, choice: Optional[ClassChoice] = None) -> Classes:
     """`class-descriptions-boxable.csv`, with a header or, as in version 4, without.
 
-    Several codes of one name get them behind it ('Bow (/m/1)'). SniperError: no list, a code twice.
+    Several codes of one name get them behind it ('Bow (/m/1)'). What is called 'ignore' is no class: its boxes are
+    regions that do not count. SniperError: no list, a code twice.
     """
     rows = _rows(path)
     listed = tuple(code for code, _ in rows)
@@ -40,10 +42,14 @@ def read_classes(path: str, choice: Optional[ClassChoice] = None) -> Classes:
         raise SniperError(f'class list {path} names {shortened(repeated)} twice')
     counts = collections.Counter(class_key(name) for _, name in rows)
     names = [f'{name} ({code})' if counts[class_key(name)] > 1 else name for code, name in rows]
+    is_class = np.array([not is_ignored(name) for name in names])
     if choice is None:
-        return Classes(listed, np.arange(1, len(listed) + 1, dtype=np.int16), (BACKGROUND, *names), ('', *listed), '')
+        return Classes(listed, np.where(is_class, np.cumsum(is_class), 0).astype(np.int16),
+                       (BACKGROUND, *itertools.compress(names, is_class)), ('', *itertools.compress(listed, is_class)),
+                       '')
     chosen, line = choice.labels(names, path)
     labels = np.array([LEFT_OUT if label is None else label for label in chosen], np.int16)
+    labels[~is_class] = 0
     mids = [''] * (len(choice.names) + 1)
     for label in range(1, len(mids)):
         codes = [code for code, of_code in zip(listed, labels) if of_code == label]

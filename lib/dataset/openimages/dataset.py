@@ -12,12 +12,12 @@ from lib.dataset.base import NAMED_IN_WARNING, OBJECTS, Dataset, shortened
 from lib.dataset.class_list import IGNORE
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.joined import JoinedDataset
-from lib.dataset.openimages.boxes import Rows, read_boxes
+from lib.dataset.openimages.boxes import Rows, no_boxes, read_boxes
 from lib.dataset.openimages.classes import read_classes
 from lib.dataset.openimages.labels import VerifiedLabels, labelled_pictures, read_labels
 from lib.dataset.openimages.layout import Layout
 from lib.dataset.openimages.records import stored, view
-from lib.dataset.openimages.sizes import ENDING, SizeCache, places_of, sizes_in_file, still_right
+from lib.dataset.openimages.sizes import ENDING, SizeCache, pictures_in, places_of, sizes_in_file, still_right
 from lib.dataset.roidb_cache import RoidbCache
 from lib.dataset.truth import Truth
 from lib.utils.errors import SniperError, printable
@@ -34,6 +34,7 @@ class OpenImagesDataset(Dataset):
     mids             code of each class ('/m/0k4j'), position by position as `classes`; '' for the background and for a
                      class that dataset.CLASSES puts together of several
     hierarchy_path   file of the hierarchy of classes, '' if there is none
+    has_annotations  whether the set has boxes; one without is all pictures of its folder
 
     Records have the columns `group_of`, `attributes` and `source` (place in boxes.SOURCES); a box around a group is no
     object, unless asked for (records.view).
@@ -51,8 +52,10 @@ class OpenImagesDataset(Dataset):
         self.classes, self.mids = self._classes.names, self._classes.mids
         self.hierarchy_path = self._files.hierarchy
         self._sizes = SizeCache(root_path, self.name, self._files.pictures)
+        self.has_annotations = bool(self._files.boxes)
         self._cache = RoidbCache(root_path, self.name, self._files.boxes, [
-            *self._files, self._classes.listed, self._classes.labels.tolist(), self.classes, _changed(self._files)])
+            *self._files, self._classes.listed, self._classes.labels.tolist(), self.classes, _changed(self._files)
+        ]) if self.has_annotations else None
         self._columns: Optional[Dict[str, np.ndarray]] = None
         self._ids: List[str] = []
         self._numbers: Optional[Sequence[int]] = None     # of the pictures, if this is a part of a set
@@ -117,7 +120,7 @@ class OpenImagesDataset(Dataset):
         return self._columns
 
     def _from_cache(self):
-        if not self._cache.load():
+        if self._cache is None or not self._cache.load():
             return None
         columns = self._cache.roidb.columns
         paths = self._cache.roidb
@@ -133,7 +136,8 @@ class OpenImagesDataset(Dataset):
 
     def _parse(self) -> Dict[str, np.ndarray]:
         started = time.monotonic()
-        rows = read_boxes(self._files.boxes, self._classes.listed, self._files.converted)
+        rows = (read_boxes(self._files.boxes, self._classes.listed, self._files.converted) if self.has_annotations
+                else no_boxes(pictures_in(self._files.pictures)))
         notes = list(rows.notes)
         rows = self._with_labelled(rows)
         sizes = self._sizes_of(rows)
@@ -142,6 +146,8 @@ class OpenImagesDataset(Dataset):
         columns = stored(self._files.pictures, rows.names, sizes, of_rows.pop('image'), of_rows)
         for note in notes:
             logger.warning('%s', note)
+        if self._cache is None:
+            return columns
         logger.info('%s: %d boxes of %d pictures read in %.1f s, at most %.2f GB of memory', self._files.boxes,
                     len(columns['boxes']), len(rows.names), time.monotonic() - started, peak_memory() / 1e9)
         self._cache.store(self.classes, CompactRoidb(columns), notes, {})

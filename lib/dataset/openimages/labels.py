@@ -8,9 +8,9 @@ import numpy as np
 
 from lib.dataset.openimages.classes import UNKNOWN, Classes
 from lib.dataset.openimages.sizes import places_of
-from lib.dataset.openimages.table import read_blocks
+from lib.dataset.openimages.table import NAME, NUMBER, TEXT, Codes, read_blocks
 
-_COLUMNS = ('ImageID', 'LabelName', 'Confidence')
+_COLUMNS = {'ImageID': NAME, 'LabelName': TEXT, 'Confidence': NUMBER}
 
 
 class VerifiedLabels(NamedTuple):
@@ -40,8 +40,7 @@ def read_labels(path: str, names: np.ndarray, classes: Classes) -> VerifiedLabel
     A class that was put together of several is there if one of them is, and not there if that is verified of all.
     SniperError: the file cannot be used.
     """
-    codes = {code: number for number, code in enumerate(classes.listed)}
-    image, code, present = (np.concatenate(parts) for parts in zip(*_parts(path, names, codes)))
+    image, code, present = (np.concatenate(parts) for parts in zip(*_parts(path, names, Codes(classes.listed))))
     count = len(classes.listed)
     # Of several lines on one class of one picture, one that sees it counts.
     pairs, inverse = np.unique(image * count + code, return_inverse=True)
@@ -58,7 +57,8 @@ def _parts(path, names, codes):
     yield np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, bool)
     for block in read_blocks(path, 'file of image labels', _COLUMNS):
         image, there = places_of(block.names('ImageID'), names)
-        code, confidence = block.known('LabelName', codes, UNKNOWN).astype(np.int64), block.numbers('Confidence')
+        code = codes.numbers(block.columns['LabelName'], UNKNOWN).astype(np.int64)
+        confidence = block.numbers('Confidence')
         taken = there & (code != UNKNOWN) & np.isin(confidence, (0, 1))
         yield image[taken], code[taken], confidence[taken] == 1
 

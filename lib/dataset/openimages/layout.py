@@ -28,8 +28,9 @@ _PICTURES = ('images', '')
 
 
 class Files(NamedTuple):
-    """Of one set; '' for what is not there. converted: `boxes` is in the original program's form; sizes: files that
-    may tell sizes."""
+    """Of one set; '' for what is not there: a set to send predictions in for has no boxes. converted: `boxes` is in the
+    original program's form; sizes: a file that tells sizes.
+    """
 
     boxes: str
     converted: bool
@@ -41,7 +42,7 @@ class Files(NamedTuple):
 
 
 class Layout:
-    """What lies in a folder of Open Images. It is none if it has no class list or no boxes (`sets` is empty)."""
+    """What lies in a folder of Open Images; `sets` is empty if it is none."""
 
     def __init__(self, folder: str):
         """SniperError: a folder is closed."""
@@ -67,21 +68,25 @@ class Layout:
             self.hierarchy = path
 
     def sets(self) -> List[str]:
-        """Names of the sets with boxes, by what their files are called."""
-        if not self.classes:
-            return []
-        converted = [name for name in _CONVERTED if f'{name}.csv' in self._files]
-        return sorted(self._boxes) or converted
+        """Names of the sets with boxes, by what their files are called. Converted files, whose names may be anybody's,
+        count only beside a list of classes."""
+        return sorted(self._boxes) or [name for name in _CONVERTED if self.classes and f'{name}.csv' in self._files]
+
+    def found(self) -> str:
+        """Path of a file by which the format is recognised; '' if there is none."""
+        sets = self.sets()
+        return (self._boxes.get(sets[0]) or self._files[f'{sets[0]}.csv']) if sets else ''
 
     def files(self, image_set: str) -> Files:
-        """SniperError: the set has no boxes, or there is no class list."""
+        """SniperError: the set has neither boxes nor a folder of pictures, or there is no class list."""
         reason = why_unreadable(self.folder, folder=True)
         if reason:
             raise SniperError(f'{self.folder} {reason}; check dataset.dataset_path')
         names = list(dict.fromkeys((image_set, _ALIASES.get(image_set, image_set))))
         boxes = next((self._boxes[name] for name in names if name in self._boxes), '')
         converted = next((self._files[f'{name}.csv'] for name in names if f'{name}.csv' in self._files), '')
-        if not boxes and not converted:
+        pictures = self._pictures(names)
+        if not boxes and not converted and not (os.path.isdir(pictures) and re.fullmatch(r'[\w-]+', image_set)):
             raise SniperError(f'{self.folder} has no image set {image_set!r:.80}: there is no annotations/'
                               f'{image_set:.80}-annotations-bbox.csv; sets there: {", ".join(self.sets()) or "none"}')
         if not self.classes:
@@ -90,7 +95,8 @@ class Layout:
         labels = next((self._labels[name] for name in names if name in self._labels), '')
         sizes = next((self._files[f'{name}-image-sizes.csv'] for name in names
                       if f'{name}-image-sizes.csv' in self._files), '')
-        return Files(boxes or converted, not boxes, labels, self.classes, self.hierarchy, sizes, self._pictures(names))
+        return Files(boxes or converted, not boxes and bool(converted), labels, self.classes, self.hierarchy, sizes,
+                     pictures)
 
     def _pictures(self, names):
         places = [os.path.join(self.folder, above, name) for above in _PICTURES for name in names]

@@ -1,5 +1,6 @@
 // The proposal operators as C functions.
 #include "interface.h"
+#include "soft_sampling.h"
 
 #if defined(SNIPER_INTERFACE_CPU)
 #include "cpu/proposal_targets.h"
@@ -48,22 +49,25 @@ SNIPER_FUNCTION(multi_proposal, (const float* cls_prob, const float* bbox_pred, 
 }
 
 // `stds`: four divisors of the targets, whether centres are aligned, labels are of one class, rules are those of
-// MultiProposalTargetMask. `sizes` go on with gt rows an image, mask rows an image (0: no masks), 1 for mask labels.
+// MultiProposalTargetMask; the three numbers of Soft Sampling. `sizes` go on with gt rows an image, mask rows an image
+// (0: no masks), 1 for mask labels, group boxes an image (0: the rules are those without).
 SNIPER_FUNCTION(proposal_targets, (const float* cls_prob, const float* bbox_pred, const float* im_info,
-                                   const float* gt_boxes, const float* valid_ranges, float* rois, float* label,
-                                   float* bbox_target, float* bbox_weight, float* mask_rois, float* mask_ids,
-                                   float* mask_labels, const int64_t* sizes, const double* numbers,
-                                   const double* stds)) {
+                                   const float* gt_boxes, const float* valid_ranges, const float* crowd_boxes,
+                                   float* rois, float* label, float* bbox_target, float* bbox_weight,
+                                   float* mask_rois, float* mask_ids, float* mask_labels, float* label_weight,
+                                   const int64_t* sizes, const double* numbers, const double* stds)) {
   return guarded([&] {
     const BatchOutputs batch = batch_outputs(cls_prob, bbox_pred, im_info, sizes);
     const ProposalOptions options = proposal_options(numbers, sizes);
-    const BatchTruth truth = {gt_boxes, valid_ranges, sizes[5]};
+    const bool groups = sizes[8] > 0;
+    const BatchTruth truth = {gt_boxes, valid_ranges, sizes[5], groups ? crowd_boxes : nullptr, sizes[8]};
     TargetOptions targets;
     for (int k = 0; k < 4; ++k) targets.stds[k] = static_cast<float>(stds[k]);
     targets.aligned = stds[4] != 0.0;
     targets.one_class = stds[5] != 0.0;
-    targets.rules = stds[6] != 0.0 ? TargetRules::kMask : TargetRules::kPlain;
-    const TargetArrays out = {rois, label, bbox_target, bbox_weight};
+    targets.rules = groups ? TargetRules::kGroups : stds[6] != 0.0 ? TargetRules::kMask : TargetRules::kPlain;
+    targets.soft_sampling = soft_sampling(stds + 7);
+    const TargetArrays out = {rois, label, bbox_target, bbox_weight, groups ? label_weight : nullptr};
     const MaskArrays masks = {mask_rois, mask_ids, sizes[7] ? mask_labels : nullptr, sizes[6]};
     const MaskArrays* wanted = sizes[6] > 0 ? &masks : nullptr;
 #if defined(SNIPER_INTERFACE_CPU)

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from lib.dataset import get_dataset
+from lib.dataset import check, get_dataset
 from lib.dataset.openimages.records import to_shares
 from lib.dataset.roidb import validate
 from tests.golden import real_data
@@ -46,3 +46,14 @@ def test_coordinates_come_back(tmp_path):
                   for shares in to_shares(record['boxes'], [[record['width'], record['height']]]).tolist())
     assert [row[0] for row in ours] == [row[0] for row in official]
     np.testing.assert_allclose([row[1:] for row in ours], [row[1:] for row in official], rtol=0, atol=1e-6)
+
+
+def test_checked(capsys):
+    assert check.main([real_data('openimages_mini')]) == 1      # for train has no apple
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith(': openimages, training on train, testing on val')
+    assert [line.split() for line in lines[1:5]] == [['train', 'val'], ['pictures', '49', '21'], [
+        'objects', '52', '26'], ['Apple', '0', '3']]
+    assert lines[6] == '599 other classes have no object'
+    assert '  1 class of val without an object in train cannot be learnt: Apple' in lines
+    assert '  val: 2 objects are boxes around groups (IsGroupOf) and are not trained on' in lines
