@@ -148,8 +148,9 @@ class SizeCache:
         asked = np.flatnonzero(~there)
         if len(asked):
             sizes[asked] = read_headers(self._folder, names[asked].astype(str).tolist())
-            if len(names) >= ASKED_AGAIN and (sizes[asked] > 0).any():
-                self._store(names, sizes)
+            new = asked[(sizes[asked] > 0).all(axis=1)]     # one that is not there is looked for again next time
+            if len(new) and len(names) >= ASKED_AGAIN:
+                self._store(np.concatenate([kept_names, names[new]]), np.concatenate([kept_sizes, sizes[new]]))
         return sizes
 
     def _load(self):
@@ -157,6 +158,8 @@ class SizeCache:
         try:
             arrays, _ = read_npz(self.path, {'format': FORMAT}, _MEND)
             names, sizes = arrays['names'], arrays['size']
+            if names.dtype.kind != 'S' or names.ndim != 1 or sizes.shape != (len(names), 2) or sizes.dtype != np.int32:
+                raise DamagedFile(self.path, 'its arrays are no names and sizes', _MEND)
         except FileNotFoundError:
             return none
         except (DamagedFile, StaleFile, OSError, KeyError) as error:
@@ -168,10 +171,9 @@ class SizeCache:
         return names, sizes
 
     def _store(self, names, sizes):
-        """Those that are known; a picture that is not there is looked for again next time."""
-        known = (sizes > 0).all(axis=1)
+        order = np.argsort(names)
         try:
-            write_npz(self.path, {'names': names[known], 'size': sizes[known]}, {'format': FORMAT})
+            write_npz(self.path, {'names': names[order], 'size': sizes[order]}, {'format': FORMAT})
         except (SniperError, OSError) as error:
             logger.warning('%s: pictures will be asked for their sizes again next time', error)
 
@@ -179,5 +181,5 @@ class SizeCache:
 def still_right(folder: str, names: np.ndarray, sizes: np.ndarray) -> bool:
     """Whether some of the pictures, spread evenly, have these sizes; those that are not there say nothing."""
     chosen = np.unique(np.linspace(0, len(names) - 1, ASKED_AGAIN).astype(np.int64)) if len(names) else []
-    found = ((size_of(os.path.join(folder, names[place].decode() + ENDING)), tuple(sizes[place])) for place in chosen)
-    return all(size in (UNKNOWN, kept) for size, kept in found)
+    found = (size_of(os.path.join(folder, names[place].decode('latin-1') + ENDING)) for place in chosen)
+    return all(size in (UNKNOWN, tuple(sizes[place])) for place, size in zip(chosen, found))

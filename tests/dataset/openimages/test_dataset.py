@@ -15,6 +15,7 @@ from lib.dataset.image_sets import find_image_sets
 from lib.dataset.openimages import sizes, table
 from lib.dataset.openimages.records import to_pixels, to_shares
 from lib.dataset.roidb import DEPICTION, INSIDE, OCCLUDED, TRUNCATED, validate
+from lib.utils.npz import write_npz
 from tests.dataset.openimages.made_up import CLASSES, ROWS, SIZE, make, row
 from tests.dataset.test_compact import assert_same
 
@@ -252,12 +253,23 @@ def test_sizes_are_kept(tmp_path, monkeypatch):
     make(tmp_path)
     names = np.array([b'a', b'b', b'c', b'missing'])
     expected = [list(SIZE)] * 3 + [[0, 0]]
-    assert cache.find(names).tolist() == expected
+    assert cache.find(names[2:]).tolist() == expected[2:] and cache.find(names).tolist() == expected
     asked = []
     monkeypatch.setattr(sizes, 'read_headers', lambda folder, names: asked.append(names) or [(0, 0)] * len(names))
     assert cache.find(names).tolist() == expected and asked == [['missing']]
+    assert cache.find(names[1:2]).tolist() == expected[1:2] and len(asked) == 1
     Image.new('RGB', (9, 9)).save(tmp_path / 'images' / 'train' / 'a.jpg')
     assert cache.find(names).tolist() == [[0, 0]] * 4
+
+
+@pytest.mark.parametrize('arrays', [{'names': np.array([b'a']), 'size': np.zeros((2, 2), np.int32)}, {
+    'names': np.array(['a']), 'size': np.zeros((1, 2), np.int32)}, {'names': np.array([b'a'])}])
+def test_a_file_of_kept_sizes_that_is_none(tmp_path, arrays, caplog):
+    cache = sizes.SizeCache(str(tmp_path), 'set', str(tmp_path / 'images' / 'train'))
+    make(tmp_path)
+    write_npz(cache.path, arrays, {'format': sizes.FORMAT})
+    assert cache.find(np.array([b'a'])).tolist() == [list(SIZE)]
+    assert 'cannot be used' in caplog.text and 'sizes are read from the pictures' in caplog.text
 
 
 def test_sizes_by_processes(tmp_path):
