@@ -50,6 +50,9 @@ def _pooling():
         rows.append(Case(name + ', forward', lambda trans=trans: pooling.forward(trans), (Bar('faster', 25, 'stock'),)))
         rows.append(Case(name + ', backward', lambda trans=trans: pooling.backward(trans),
                          (Bar('faster', 15, 'stock'),)))
+    name = 'RoIMeanPooling (1,3130,32,32), 300 rois'
+    rows.append(Case(name + ', forward', pooling.mean_forward, (Bar('faster', 20, 'stock'),)))
+    rows.append(Case(name + ', backward', pooling.mean_backward, (Bar('faster', 3, 'stock'),)))
     return rows
 
 

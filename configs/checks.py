@@ -161,12 +161,18 @@ def _check_slices(test):
 
 def _check_scales(section, values):
     """Number of scales; raises ConfigError if there is none, or not one valid range a scale."""
-    scales, ranges = len(values.SCALES), len(values.VALID_RANGES)
+    scales = len(values.SCALES)
     _require(scales > 0, '%s.SCALES is empty; give one scale at least', section)
-    _require(scales == ranges, '%s.SCALES has %d entries, but %s.VALID_RANGES has %d; give one range a scale',
-             section, scales, section, ranges)
+    _check_ranges(section, 'VALID_RANGES', values.VALID_RANGES, scales)
+    if values.get('CHIP_RANGES'):
+        _check_ranges(section, 'CHIP_RANGES', values.CHIP_RANGES, scales)
     check_scales(section, values.SCALES)
-    for low, high in values.VALID_RANGES:
-        _require(high == -1 or low < high, '%s.VALID_RANGES has the entry %s; the second number must be above the '
-                 'first, or -1 for no limit', section, (low, high))
     return scales
+
+
+def _check_ranges(section, name, ranges, scales):
+    _require(scales == len(ranges), '%s.SCALES has %d entries, but %s.%s has %d; give one range a scale',
+             section, scales, section, name, len(ranges))
+    for low, high in ranges:
+        _require(high == -1 or low < high, '%s.%s has the entry %s; the second number must be above the first, or -1 '
+                 'for no limit', section, name, (low, high))

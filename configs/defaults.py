@@ -108,6 +108,11 @@ TRAIN = {
     'CHIP_SIZE': key(512, 'side of a chip, pixels', 'graph schedule', low=1, high=16384),
     'CHIP_STRIDES': key([56, 57, 58, 59], 'pixels between candidate chips; one of these is drawn an epoch', 'schedule',
                         INTS),
+    'CHIP_RANGES': key([], 'a pair a scale: sides, original pixels, of objects that chips are made for, where these '
+                       'are others than VALID_RANGES, which the network is trained by; [] = the same', 'schedule',
+                       PAIRS),
+    'CHIP_LONGEST_SIDE': key(0.0, 'objects with a side from this on, original pixels, have their chips at the coarsest '
+                             'scale, whatever their range; 0 = no such side', 'schedule', low=0),
     'CPP_CHIPS': key(False, 'boxes are tested for lying in a chip in single precision, as by C++ chips of the '
                      'original', 'schedule'),
     'USE_NEG_CHIPS': key(True, 'add chips of background where proposals are; needs proposal files', 'schedule'),
@@ -118,6 +123,8 @@ TRAIN = {
                            'schedule', low=1),
     'MAX_GT': key(100, 'objects a chip at most; those beyond are counted and reported', 'graph schedule',
                   low=1, high=100000),
+    'MAX_GROUPS': key(10, 'boxes around groups of objects a chip, for networks that have an input for them; those '
+                      'beyond are regions of which nothing is learnt', 'graph schedule', low=1, high=100000),
     'FLIP': key(True, 'train on mirrored copies too', 'schedule'),
     'FLIP_VERTICAL': key(False, 'train on copies turned upside down too', 'schedule'),
     'COLOR_JITTER': key(0.0, 'largest share by which brightness, contrast and saturation change; 0 = off',
@@ -220,6 +227,13 @@ TRAIN = {
     'RPN_MIN_SIZE': key(16, 'proposals narrower or lower than this, chip pixels, are dropped', 'graph schedule', low=0),
 
     # box regression
+    'SOFT_SAMPLING': key(False, 'R-CNN: background counts the less in the class loss, the farther it is from all '
+                         'objects: for data in which many objects are not marked', 'graph schedule'),
+    'SOFT_SAMPLING_A': key(0.25, 'the weight is A + (1 - A) exp(-B exp(-C o)) at an overlap o (IoU) with the nearest '
+                           'object, 1 from 0.5 on', 'graph schedule', low=0, high=1),
+    'SOFT_SAMPLING_B': key(50.0, 'see SOFT_SAMPLING_A', 'graph schedule', low=0),
+    'SOFT_SAMPLING_C': key(20.0, 'see SOFT_SAMPLING_A', 'graph schedule', low=0),
+    'SOFT_SAMPLING_RPN': key(False, 'the same weight for anchors in the loss of the RPN', 'graph schedule'),
     'BBOX_MEANS': key([0.0, 0.0, 0.0, 0.0], 'of box targets dx, dy, dw, dh', 'schedule', FLOATS),
     'BBOX_STDS': key([0.1, 0.1, 0.2, 0.2], 'box targets are divided by these', 'graph schedule', FLOATS, above=0),
     'ALIGNED_TARGETS': key(False, 'take out the half pixel by which released weights learnt object centres too far '

@@ -46,6 +46,18 @@ def deformable_roi_pooling(data, rois, name, trans=None, on_gpu=False, **setting
     return operator(data=data, rois=rois, trans=trans, no_trans=False, name=name, **settings)
 
 
+def roi_mean_pooling(data, rois, name, on_gpu=False, **settings):
+    """(R, C): the mean over the bins of `rois` (R, 5), each of which gives the largest value of its cells. Stock
+    MXNet's ROIPooling with a mean behind it, without the (R, C, bins, bins) between them.
+
+    settings: pooled_size, spatial_scale. on_gpu: the graph will run on GPUs.
+    """
+    if not on_gpu or sniper_mxnet.has_cuda_kernels():
+        return mx.sym.RoIMeanPooling(data=data, rois=rois, name=name, **settings)
+    pooled = mx.sym.ROIPooling(data=data, rois=rois, name=f'{name}_bins', **settings)
+    return mx.sym.mean(pooled, axis=(2, 3), name=name)
+
+
 def multi_proposal(cls_prob, bbox_pred, im_info, anchors, proposals, name):
     """Proposals at test: rois (B*P, 5) and their scores (B*P,).
 

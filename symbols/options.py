@@ -106,6 +106,11 @@ class SoftSampling(NamedTuple):
     b: float = 50.0
     c: float = 20.0
 
+    @classmethod
+    def from_config(cls, config):
+        train = config.TRAIN
+        return cls(float(train.SOFT_SAMPLING_A), float(train.SOFT_SAMPLING_B), float(train.SOFT_SAMPLING_C))
+
 
 class LossOptions(NamedTuple):
     """Factors of the losses.
@@ -117,7 +122,9 @@ class LossOptions(NamedTuple):
         (0 images = B).
     constant: losses are sums divided by constants and B, so that a mean over devices does not depend on how chips are
         split over them (`TRAIN.LOSS_MEAN` 'update'); else, as in the original, means over the labels that count.
+    images: chips that losses over rois are divided for, `TRAIN.BBOX_LOSS_IMAGES`, or B where that is 0 or `constant`.
     cells, anchors, masks: feature cells of a chip, anchors of a cell, rois with a mask of a chip.
+    sampling: SoftSampling of the rois, `TRAIN.SOFT_SAMPLING`, or None. weigh_anchors: `TRAIN.SOFT_SAMPLING_RPN`.
     bbox_stds: the R-CNN's box targets are divided by these.
     aligned: the R-CNN's box targets are without the half-pixel offset of released weights.
     """
@@ -131,6 +138,9 @@ class LossOptions(NamedTuple):
     cells: int = 0
     anchors: int = 0
     masks: int = 0
+    images: int = 0
+    sampling: Optional[SoftSampling] = None
+    weigh_anchors: bool = False
 
     def of_labels(self, labels, places=1):
         """Arguments of a SoftmaxOutput that say what its sum is divided by.
@@ -147,12 +157,14 @@ class LossOptions(NamedTuple):
         """stride: of the feature map that the labels are for."""
         train, network = config.TRAIN, config.network
         constant = train.LOSS_MEAN == 'update'
-        images = train.BATCH_IMAGES if constant else train.BBOX_LOSS_IMAGES or train.BATCH_IMAGES
+        images = _images_of_losses(train)
         return cls(scale=loss_factor(train), batch_images=int(train.BATCH_IMAGES),
                    rpn_batch=int(train.RPN_BATCH_SIZE), bbox_count=float(train.BBOX_LOSS_ROIS * images),
                    bbox_stds=tuple(float(value) for value in train.BBOX_STDS), aligned=bool(train.ALIGNED_TARGETS),
                    constant=constant, cells=(train.CHIP_SIZE // stride) ** 2,
-                   anchors=len(network.ANCHOR_SCALES) * len(network.ANCHOR_RATIOS), masks=int(train.MAX_MASKS))
+                   anchors=len(network.ANCHOR_SCALES) * len(network.ANCHOR_RATIOS), masks=int(train.MAX_MASKS),
+                   images=int(images), sampling=SoftSampling.from_config(config) if train.SOFT_SAMPLING else None,
+                   weigh_anchors=bool(train.SOFT_SAMPLING_RPN))
 
 
 class RfcnOptions(NamedTuple):
@@ -170,7 +182,7 @@ class RfcnOptions(NamedTuple):
     @classmethod
     def from_config(cls, config):
         train, keys = config.TRAIN, config.RFCN
-        images = train.BATCH_IMAGES if train.LOSS_MEAN == 'update' else train.BBOX_LOSS_IMAGES or train.BATCH_IMAGES
+        images = _images_of_losses(train)
         return cls(class_count(config) - 1, int(keys.num_super_classes), int(keys.fine_rois),
                    float(train.RPN_POST_NMS_TOP_N * images), float(keys.fine_loss_rois * images))
 
@@ -186,6 +198,11 @@ class MaskOptions(NamedTuple):
     def from_config(cls, config):
         return cls(classes=class_count(config) - 1, max_masks=int(config.TRAIN.MAX_MASKS),
                    half_precision=bool(config.TRAIN.fp16), on_gpu=runs_on_gpu(config))
+
+
+def _images_of_losses(train):
+    """Chips that sums over rois are divided for."""
+    return train.BATCH_IMAGES if train.LOSS_MEAN == 'update' else train.BBOX_LOSS_IMAGES or train.BATCH_IMAGES
 
 
 def class_count(config):

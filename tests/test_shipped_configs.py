@@ -51,6 +51,7 @@ def test_supported_for_training(path):
 @pytest.mark.parametrize('path', RCNN, ids=names(RCNN))
 def test_every_graph_is_bound_and_the_test_graph_runs(path):
     config = on_cpu(path)
+    config.dataset.NUM_CLASSES = config.dataset.NUM_CLASSES or 25
     detector = get_detector(config.symbol)
     for variant in ('train', 'proposal_train', 'proposal_test', 'test') + ('mask',) * config.TEST.WITH_MASK:
         shapes = shapes_of(detector, config, 1, SIZE, SIZE, variant)

@@ -198,6 +198,17 @@ def deformable_psroi_pooling(rng, large, images):
                        ('pooled_size', 0), ('part_size', -1), ('sample_per_part', 0), ('trans_std', 1.5)))
 
 
+def roi_mean_pooling(rng, large, images):
+    channels, cells, rows = (1000, 32, 300) if large else (20, 9, 5)
+    corners = rng.uniform(0, cells * 4, (images * rows, 2))
+    rois = roi_rows(images, corners, corners + rng.uniform(9, 60, corners.shape))
+    inputs = dict(data=rng.randn(images, channels, cells, cells), rois=rois)
+    return Sample({name: value.astype(np.float32) for name, value in inputs.items()},
+                  dict(pooled_size=(7, 7), spatial_scale=0.125), images, rois=('rois',),
+                  bad=(('pooled_size', (7, 0)), ('pooled_size', (7, 7, 7)), ('pooled_size', 1.5), ('pooled_size', 257),
+                       ('spatial_scale', 0), ('spatial_scale', 2)))
+
+
 def soft_sampling_weight(rng, large, images):
     objects, rows = (100, 300) if large else (4, 7)
     corners = rng.uniform(0, 60, (images * rows, 2))
@@ -261,6 +272,7 @@ SAMPLES = {
     'DeformableConvolution': deformable_convolution,
     'WinogradConvolution': winograd_convolution,
     'DeformablePSROIPooling': deformable_psroi_pooling,
+    'RoIMeanPooling': roi_mean_pooling,
     'MultiBoxLoss': multibox_loss,
     'MinedAnchorTarget': mined_anchor_target,
     'SoftSamplingWeight': soft_sampling_weight,

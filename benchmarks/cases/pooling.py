@@ -1,4 +1,5 @@
-"""DeformablePSROIPooling: 300 rois of a 512x512 image on a map of 256 channels, 7x7 bins of 4x4 samples."""
+"""300 rois of a 512x512 image: DeformablePSROIPooling on a map of 256 channels, 7x7 bins of 4x4 samples, and
+RoIMeanPooling on one of 3,130 channels, R-FCN-3K's."""
 import numpy as np
 
 from benchmarks.cases.arrays import array, backward_call, draw, optional, synchronous
@@ -33,11 +34,28 @@ def backward(trans):
                                    ('stock', mx.nd.contrib.DeformablePSROIPooling))}
 
 
-def operands(trans):
+def mean_forward(channels=3130):
+    """{column: callable}: RoIMeanPooling, and stock ROIPooling with a mean behind it."""
+    return {name: synchronous(call, *operands(False, channels)) for name, call in _MEANS.items()}
+
+
+def mean_backward(channels=3130):
+    """{column: callable}: the same, backward."""
+    out_grad = array(draw(1).randn(ROIS, channels))
+    return {name: backward_call(call, operands(False, channels), out_grad) for name, call in _MEANS.items()}
+
+
+_MEANS = {
+    'ours': lambda data, rois: mx.nd.RoIMeanPooling(data, rois, pooled_size=(BINS, BINS), spatial_scale=1 / 16.0),
+    'stock': lambda data, rois: mx.nd.ROIPooling(data, rois, pooled_size=(BINS, BINS),
+                                                 spatial_scale=1 / 16.0).mean(axis=(2, 3))}
+
+
+def operands(trans, channels=CHANNELS):
     """data, rois and, if asked for, trans."""
     rng = draw()
     corners = rng.uniform(0, 400, (ROIS, 2))
     sides = np.exp(rng.uniform(np.log(16), np.log(300), (ROIS, 2)))
     rois = np.concatenate([np.zeros((ROIS, 1)), corners, np.minimum(corners + sides, 511)], axis=1)
-    inputs = [array(rng.randn(1, CHANNELS, CELLS, CELLS)), array(rois)]
+    inputs = [array(rng.randn(1, channels, CELLS, CELLS)), array(rois)]
     return inputs + ([array(rng.randn(ROIS, 2, BINS, BINS))] if trans else [])

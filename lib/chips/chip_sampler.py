@@ -1,4 +1,5 @@
 """All training chips of one image: the step between the roidb and the iterator."""
+import math
 from typing import List, NamedTuple, Tuple
 
 import numpy as np
@@ -18,21 +19,23 @@ class ChipSettings(NamedTuple):
     """What chip sampling needs to know; lists run from the finest scale to the coarsest."""
 
     scales: Tuple             # definitions, see lib.chips.scales
-    valid_ranges: Tuple       # (low, high) a scale: square root of area in original pixels
+    valid_ranges: Tuple       # (low, high) a scale: square root of area in original pixels, of objects in its chips
     chip_size: int = 512
     strides: Tuple[int, ...] = (56, 57, 58, 59)  # grid steps of the candidates; one is drawn an epoch
     single_precision: bool = True                # containment test as in the original's C++ path, else as in its Python
     negatives: int = 0                           # negative chips an image and epoch at most, drawn from those found
     negative_rows: Tuple[int, int] = (25, 10)    # a negative chip holds more rows: at the finest scale, at the others
     weights: Tuple[float, ...] = ()              # how often chips of a scale come in an epoch; () = all once
+    longest: float = math.inf                    # objects with a side from this on, original pixels: coarsest scale
 
     @classmethod
     def from_config(cls, config):
         """The settings that a configuration (EasyDict of configs.load_config) holds."""
         train = config.TRAIN
-        return cls(tuple(train.SCALES), tuple(train.VALID_RANGES), train.CHIP_SIZE, tuple(train.CHIP_STRIDES),
-                   bool(train.CPP_CHIPS), train.NEG_CHIPS_PER_IMAGE if train.USE_NEG_CHIPS else 0,
-                   tuple(train.NEG_CHIP_MIN_ROWS), tuple(train.SCALE_WEIGHTS))
+        return cls(tuple(train.SCALES), tuple(train.CHIP_RANGES or train.VALID_RANGES), train.CHIP_SIZE,
+                   tuple(train.CHIP_STRIDES), bool(train.CPP_CHIPS),
+                   train.NEG_CHIPS_PER_IMAGE if train.USE_NEG_CHIPS else 0, tuple(train.NEG_CHIP_MIN_ROWS),
+                   tuple(train.SCALE_WEIGHTS), train.CHIP_LONGEST_SIDE or math.inf)
 
 
 class ChipSampler:
@@ -136,7 +139,8 @@ class ChipSampler:
         positives, negatives = [], []
         for index, scale in enumerate(scales):
             width, height = scaled_size(entry['width'], entry['height'], scale)
-            rule = scale_rule(settings.valid_ranges[index], settings.chip_size, stride, scale, index, len(scales))
+            rule = scale_rule(settings.valid_ranges[index], settings.chip_size, stride, scale, index, len(scales),
+                              settings.longest)
             order, negative_order = (check_candidates(width, height, settings.chip_size, stride, _given(given, index))
                                      for given in (orders, negative_orders))
             found = scale_chips(

@@ -11,16 +11,16 @@ A factor always comes from the size of the whole image, never from that of a chi
 Which rows of a roidb record seed chips of a scale, and which belong to which chip (reference/pipeline.md 7.1, 8.1,
 8.2): For a row, w, h = sides of its box without +1, truncated to integers, and
 side = sqrt(w * h), in original pixels. limit = (chip size - stride - 1) / scale is the longest side that some
-candidate chip is sure to hold.
+candidate chip is sure to hold, or TRAIN.CHIP_LONGEST_SIDE where that is shorter.
 
     place       seeds chips if                                         may belong to a chip if
-    coarsest    side >= low                                            the same
+    coarsest    side >= low, or max(w, h) >= CHIP_LONGEST_SIDE         the same
     finest      side < high, max(w, h) < limit, w >= 2, h >= 2         the same
     between     side < high, max(w, h) < limit, side >= low            as the finest: no lower bound
 
 So the finest scale's low and the coarsest scale's high are not looked at, and a high of -1 elsewhere selects
 nothing. A row that may belong goes to the chip that holds the largest share of it (first among equals) if what
-that chip shows is at least a pixel wide and high and has a side >= low (coarsest) or <= high (others).
+that chip shows is at least a pixel wide and high and has a side >= low, or is so long (coarsest), or <= high (others).
 Rows with NaN neither seed nor belong.
 """
 import math
@@ -98,7 +98,10 @@ def _positive(scale, definition):
 
 
 class ScaleRule(NamedTuple):
-    """Valid range of one scale and its place among the scales; lengths in original pixels."""
+    """Valid range of one scale and its place among the scales; lengths in original pixels.
+
+    limit: a side from which on objects are too long for the chips of a scale; at the coarsest one, belong there anyway.
+    """
 
     low: float
     high: float
@@ -106,10 +109,12 @@ class ScaleRule(NamedTuple):
     place: int  # FINEST, BETWEEN or COARSEST; a single scale is the coarsest
 
 
-def scale_rule(valid_range, chip_size, stride, scale, index: int, count: int) -> ScaleRule:
-    """The rule of scale `index` of `count` (0 = finest) with factor `scale`."""
+def scale_rule(valid_range, chip_size, stride, scale, index: int, count: int, longest: float = math.inf) -> ScaleRule:
+    """The rule of scale `index` of `count` (0 = finest) with factor `scale`. longest: original pixels; objects with a
+    side from this on are left to the coarsest scale."""
     place = COARSEST if index == count - 1 else FINEST if index == 0 else BETWEEN
-    return ScaleRule(valid_range[0], valid_range[1], (chip_size - stride - 1) / float(scale), place)
+    limit = longest if place == COARSEST else min((chip_size - stride - 1) / float(scale), longest)
+    return ScaleRule(valid_range[0], valid_range[1], limit, place)
 
 
 def seed_rows(boxes, rule: ScaleRule) -> np.ndarray:

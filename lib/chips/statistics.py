@@ -92,7 +92,8 @@ class ChipStatistics:
 
     def _reasons(self, boxes, scales, stride):
         settings = self.settings
-        rules = [scale_rule(settings.valid_ranges[index], settings.chip_size, stride, scale, index, len(scales))
+        rules = [scale_rule(settings.valid_ranges[index], settings.chip_size, stride, scale, index, len(scales),
+                            settings.longest)
                  for index, scale in enumerate(scales)]
         return uncovered_reasons(boxes, rules)
 

@@ -4,7 +4,7 @@ from typing import NamedTuple, Tuple
 import numpy as np
 
 from lib.bbox.anchors import anchor_base
-from lib.bbox.boxes import as_boxes, covered
+from lib.bbox.boxes import as_boxes, bbox_overlaps, covered
 from lib.chips.window import Window
 from lib.targets.anchor_targets_ext import Labeller
 from lib.targets.chip_boxes import (
@@ -15,6 +15,7 @@ from lib.targets.chip_boxes import (
     write_gt_boxes,
 )
 from lib.targets.polygons import to_window, write_polygons
+from lib.targets.soft_sampling import soft_sampling_weight
 
 
 class TargetSettings(NamedTuple):
@@ -32,6 +33,7 @@ class TargetSettings(NamedTuple):
     batch_size: int = 256         # anchors that stay labelled; all of them if large enough
     positive_fraction: float = 0.5
     min_side: int = MIN_SIDE      # of what a chip shows of an object, +1 convention
+    soft_sampling: Tuple[float, ...] = (0.25, 50.0, 20.0)   # A, B, C of lib.targets.soft_sampling
 
     @classmethod
     def from_config(cls, config, stride):
@@ -43,7 +45,8 @@ class TargetSettings(NamedTuple):
                    feat_stride=stride, anchor_ratios=tuple(network.ANCHOR_RATIOS),
                    anchor_scales=tuple(network.ANCHOR_SCALES), positive_overlap=train.RPN_POSITIVE_OVERLAP,
                    negative_overlap=train.RPN_NEGATIVE_OVERLAP, batch_size=train.RPN_BATCH_SIZE,
-                   positive_fraction=train.RPN_FG_FRACTION, min_side=train.MIN_OBJECT_SIDE)
+                   positive_fraction=train.RPN_FG_FRACTION, min_side=train.MIN_OBJECT_SIDE,
+                   soft_sampling=(train.SOFT_SAMPLING_A, train.SOFT_SAMPLING_B, train.SOFT_SAMPLING_C))
 
 
 class ChipTargets:
@@ -75,6 +78,16 @@ class ChipTargets:
         label, match, valid = self.label_anchors(chip_boxes)
         subsample(label, self.settings.batch_size, self.settings.positive_fraction, rng)
         self._labeller.write(label, match, valid, label_out, target_out, weight_out)
+
+    def label_weights(self, chip_boxes: ChipBoxes, label, out) -> None:
+        """Write the weights of Soft Sampling into out (A*F*F,) float32, for the anchors whose label (A*F*F,) counts; 1
+        elsewhere. Objects of every size make them, in the valid range or not."""
+        out[:] = 1
+        used = np.flatnonzero(np.asarray(label) == 0)
+        base, cell = np.divmod(used, self.cells ** 2)
+        anchors = self._anchors()[cell * self.num_anchors + base]
+        overlaps = bbox_overlaps(anchors, chip_boxes.boxes.astype(np.float64))
+        out[used] = soft_sampling_weight(overlaps.max(axis=1, initial=0), *self.settings.soft_sampling)
 
     def label_anchors(self, chip_boxes):
         """Labels before subsampling (reference/pipeline.md 10.6); background that a region covers is not used.

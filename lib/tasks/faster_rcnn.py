@@ -85,7 +85,7 @@ class FasterRcnnTask(RcnnTask):
         """Labels of the anchors, the table of objects, FocusPixels, polygons."""
         targets = self.chip_targets
         boxes = targets.boxes(record, window)
-        targets.anchors(boxes, rng, out['label'], out['bbox_target'], out['bbox_weight'])
+        self.anchor_targets(boxes, rng, out)
         self.focus_targets(record, window, out)
         out['valid_ranges'][:] = targets.valid_range(window)
         out['im_info'][:] = window.height, window.width, window.scale_x  # no operator reads the last

@@ -24,7 +24,8 @@ from symbols.registry import feature_stride
 
 METRICS = [Metric('ConfLoss', 'l1', 'conf_loss_output', ''), Metric('LocLoss', 'l1', 'loc_loss_output', '')]
 
-NOT_HERE = {'TRAIN': ('ONLY_PROPOSAL', 'WITH_MASK', 'AUTO_FOCUS', 'USE_NEG_CHIPS'),
+NOT_HERE = {'TRAIN': ('ONLY_PROPOSAL', 'WITH_MASK', 'AUTO_FOCUS', 'USE_NEG_CHIPS', 'SOFT_SAMPLING',
+                      'SOFT_SAMPLING_RPN'),
             'TEST': ('EXTRACT_PROPOSALS', 'WITH_MASK', 'AUTO_FOCUS')}
 UNUSED = ('network.ANCHOR_*', 'network.ROIS', 'network.STRIDE_IN_1X1', 'CLASS_AGNOSTIC', 'TRAIN.MAX_MASKS',
           'TRAIN.MAX_POLYGON_LEN', 'TRAIN.MAX_GT', 'TRAIN.MIN_OBJECT_SIDE', 'TRAIN.AUTO_FOCUS_*', 'TRAIN.SCALES',

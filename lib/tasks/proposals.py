@@ -55,11 +55,20 @@ class AnchorTask(Task):
         return Input('data', (3, *self.input_size))
 
     def anchor_inputs(self) -> List[Input]:
-        """Labels of the RPN: -1, 0 or 1 an anchor, anchor-major; deltas, and 1 where they count."""
+        """Labels of the RPN: -1, 0 or 1 an anchor, anchor-major; deltas, and 1 where they count; with
+        TRAIN.SOFT_SAMPLING_RPN the weights of the labels."""
         (rows, columns), anchors = self.cells, self.anchors
+        weights = [Input('label_weight', (1, anchors * rows, columns), 'label')]
         return [Input('label', (anchors * rows * columns,), 'label'),
                 Input('bbox_target', (4 * anchors, rows, columns), 'label'),
-                Input('bbox_weight', (4 * anchors, rows, columns), 'label')]
+                Input('bbox_weight', (4 * anchors, rows, columns), 'label'),
+                *(weights if self.config.TRAIN.SOFT_SAMPLING_RPN else [])]
+
+    def anchor_targets(self, boxes, rng, out) -> None:
+        """Fill the arrays of `anchor_inputs`; boxes: of lib.targets.chip_targets."""
+        self.chip_targets.anchors(boxes, rng, out['label'], out['bbox_target'], out['bbox_weight'])
+        if 'label_weight' in out:
+            self.chip_targets.label_weights(boxes, out['label'], out['label_weight'].reshape(-1))
 
     def output_rows(self, classes):
         """Scores of all anchors for background, then for objects; four deltas an anchor."""
@@ -131,7 +140,7 @@ class ProposalTask(AnchorTask):
     def targets(self, record, window, rng, out):
         """Labels of the anchors."""
         boxes = self.chip_targets.boxes(record, window)
-        self.chip_targets.anchors(boxes, rng, out['label'], out['bbox_target'], out['bbox_weight'])
+        self.anchor_targets(boxes, rng, out)
         return TargetReport()
 
     def metrics(self):

@@ -32,7 +32,8 @@ LEAST_SIDE = 2      # pixels of a face in the table: what lies outside of a chip
 METRICS = [Metric(f'{name.upper()}{title}', kind, f'{name}_{output}_output', label.format(name)) for name in MODULES
            for title, kind, output, label in (('LogLoss', 'log_loss', 'cls_prob', '{}_label_output'),
                                               ('L1Loss', 'l1', 'bbox_loss', ''))]
-NOT_HERE = {'TRAIN': ('ONLY_PROPOSAL', 'WITH_MASK'), 'TEST': ('EXTRACT_PROPOSALS', 'WITH_MASK')}
+NOT_HERE = {'TRAIN': ('ONLY_PROPOSAL', 'WITH_MASK', 'SOFT_SAMPLING', 'SOFT_SAMPLING_RPN'),
+            'TEST': ('EXTRACT_PROPOSALS', 'WITH_MASK')}
 UNUSED = ('network.ANCHOR_*', 'network.ROIS', 'network.STRIDE_IN_1X1', 'CLASS_AGNOSTIC', 'TRAIN.MAX_MASKS',
           'TRAIN.MAX_POLYGON_LEN', 'TRAIN.RPN_PRE_NMS_TOP_N', 'TRAIN.RPN_POST_NMS_TOP_N', 'TRAIN.RPN_NMS_THRESH',
           'TRAIN.RPN_MIN_SIZE', 'TRAIN.BBOX_*', 'TRAIN.ALIGNED_TARGETS', 'TEST.RPN_POST_NMS_TOP_N',

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from sniper_mxnet import mx
 from symbols.heads.roi_pooling import RoiPooling
+from symbols.heads.soft_sampling import weighted
 from symbols.layers import convolution, dense, gaussian, relu
 
 POOLED = 7              # bins a side
@@ -50,13 +51,17 @@ class RcnnHead:
 def rcnn_losses(outputs, targets, losses, cls_rois=None):
     """(class probabilities (R, C), box loss (R, bbox_outputs)) as graph outputs.
 
-    targets: anything with `label` (R,), `bbox_target` and `bbox_weight` (R, bbox_outputs); label -1 is ignored. The
-    classification loss is a mean over the labels that count, or, with `cls_rois`, a sum divided by that number.
+    targets: anything with `label` (R,), `bbox_target` and `bbox_weight` (R, bbox_outputs), and label_weight (R, 1) if
+    losses has Soft Sampling; label -1 is ignored. The classification loss is a mean over the labels that count, or,
+    with `cls_rois`, a sum divided by that number; weights do not change the divisor.
     """
     settings = dict(grad_scale=losses.scale, normalization='valid')
     if cls_rois is not None:
         settings = dict(grad_scale=losses.scale / cls_rois)
-    cls_prob = mx.sym.SoftmaxOutput(data=outputs.cls_score, label=targets.label, use_ignore=True, ignore_label=-1,
+    scores = outputs.cls_score
+    if losses.sampling:
+        scores = weighted(scores, targets.label_weight, 'cls_score_weighted')
+    cls_prob = mx.sym.SoftmaxOutput(data=scores, label=targets.label, use_ignore=True, ignore_label=-1,
                                     name='cls_prob', **settings)
     distance = mx.sym.smooth_l1(outputs.bbox_pred - targets.bbox_target, scalar=1.0, name='bbox_loss_')
     bbox_loss = mx.sym.MakeLoss(targets.bbox_weight * distance, grad_scale=losses.scale / losses.bbox_count,

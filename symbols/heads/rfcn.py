@@ -7,6 +7,8 @@ fine class.
 from typing import Any, NamedTuple
 
 from sniper_mxnet import mx
+from symbols.heads.rpn import roi_weights
+from symbols.heads.soft_sampling import weighted
 from symbols.layers import convolution, gaussian, parameter, relu
 from symbols.ops import deformable_roi_pooling, multi_proposal_target_mask
 from symbols.options import RfcnOptions
@@ -24,6 +26,7 @@ class RfcnTargets(NamedTuple):
     bbox_weight: Any    # (R, 4) 1 for objects, else 0
     fine_rois: Any      # (B*M, 5) those with an object, of all images together
     fine_label: Any     # (B*M,) class from 0 on, -1 = none
+    label_weight: Any   # (R, 1) of Soft Sampling, or None
 
 
 class RfcnHead:
@@ -89,7 +92,8 @@ def rfcn_targets(cls_prob, rpn, anchors, proposals, losses, options: RfcnOptions
         label = _super_label(label, options.classes)
         fine_label = _class_of_row(gt_boxes, fine_rois, rows) - 1
     return RfcnTargets(rois, mx.sym.Reshape(label, shape=(-1,), name='label_reshape'), target, weight, fine_rois,
-                       mx.sym.Reshape(fine_label, shape=(-1,), name='sublabel_reshape'))
+                       mx.sym.Reshape(fine_label, shape=(-1,), name='sublabel_reshape'),
+                       roi_weights(rois, gt_boxes, losses))
 
 
 def super_class_of(classes):
@@ -115,6 +119,8 @@ def _class_of_row(gt_boxes, rois, rows):
 
 def rfcn_losses(scores, deltas, fine_scores, targets, losses, options):
     """(object probabilities (R, K + 1), fine probabilities (B*M, N), box loss (R, 4)) as graph outputs."""
+    if losses.sampling:
+        scores = weighted(scores, targets.label_weight, 'cls_score_weighted')
     cls_prob = _softmax(scores, targets.label, losses.scale / options.cls_count, 'cls_prob')
     fine_prob = _softmax(fine_scores, targets.fine_label, losses.scale / options.fine_count, 'subcls_prob')
     distance = mx.sym.smooth_l1(deltas - targets.bbox_target, scalar=1.0, name='bbox_loss_')

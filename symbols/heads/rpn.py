@@ -6,8 +6,9 @@ scores of all anchors, then their object scores.
 from typing import Any, NamedTuple
 
 from sniper_mxnet import mx
+from symbols.heads.soft_sampling import weighted
 from symbols.layers import convolution, gaussian, relu
-from symbols.ops import multi_proposal, multi_proposal_target, multi_proposal_target_mask
+from symbols.ops import multi_proposal, multi_proposal_target, multi_proposal_target_mask, soft_sampling_weight
 
 
 class RpnOutputs(NamedTuple):
@@ -26,7 +27,8 @@ class ProposalTargets(NamedTuple):
     label: Any          # (B*P,) class, 0 = background, -1 = ignore
     bbox_target: Any    # (B*P, 4) deltas divided by bbox_stds
     bbox_weight: Any    # (B*P, 4) 1 for objects, else 0
-    mask_rois: Any      # MaskRois, or None
+    mask_rois: Any = None       # MaskRois, or None
+    label_weight: Any = None    # (B*P, 1) of Soft Sampling, or None
 
 
 class RpnHead:
@@ -58,9 +60,13 @@ def rpn_losses(outputs, losses):
     """(probabilities, box loss) as graph outputs; labels are the inputs `label`, `bbox_target`, `bbox_weight`.
 
     label (B, A*F*F), anchor-major, -1 ignored; bbox_target and bbox_weight (B, 4A, F, F). The classification loss is
-    a mean over the labels that count (see LossOptions), the box loss a sum times 3 / (B x RPN_BATCH_SIZE).
+    a mean over the labels that count (see LossOptions), the box loss a sum times 3 / (B x RPN_BATCH_SIZE). Where
+    anchors are weighed, the input `label_weight` (B, 1, A*F, F) multiplies each anchor's part of the first.
     """
-    cls_prob = mx.sym.SoftmaxOutput(data=outputs.cls_score, label=mx.sym.var('label'), multi_output=True,
+    scores = outputs.cls_score
+    if losses.weigh_anchors:
+        scores = weighted(scores, mx.sym.var('label_weight'), 'rpn_cls_score_weighted')
+    cls_prob = mx.sym.SoftmaxOutput(data=scores, label=mx.sym.var('label'), multi_output=True,
                                     use_ignore=True, ignore_label=-1, name='rpn_cls_prob',
                                     **losses.of_labels(losses.rpn_batch, losses.anchors * losses.cells))
     weight = mx.sym.var('bbox_weight')
@@ -83,13 +89,33 @@ def proposal_targets(cls_prob, outputs, anchors, proposals, losses, max_masks=0)
     Reads the inputs `im_info` (B, 3), `gt_boxes` (B, G, 5) and `valid_ranges` (B, 2); passes no gradient. With
     `max_masks`, B*max_masks rows of rois with an object are chosen for the mask head too.
     """
-    inputs = (cls_prob, outputs.bbox_pred, mx.sym.var('im_info'), mx.sym.var('gt_boxes'), mx.sym.var('valid_ranges'),
-              anchors, proposals, losses)
+    gt_boxes = mx.sym.var('gt_boxes')
+    inputs = (cls_prob, outputs.bbox_pred, mx.sym.var('im_info'), gt_boxes, mx.sym.var('valid_ranges'), anchors,
+              proposals, losses)
     masks = None
     if max_masks:
         rois, label, target, weight, *masks = multi_proposal_target_mask(*inputs, max_masks,
                                                                          name='multi_proposal_target_mask')
     else:
         rois, label, target, weight = multi_proposal_target(*inputs, name='multi_proposal_target')
-    return ProposalTargets(rois, mx.sym.Reshape(label, shape=(-1,), name='label_reshape'), target, weight,
-                           masks and MaskRois(*masks))
+    return ProposalTargets(rois, _flat(label), target, weight, masks and MaskRois(*masks),
+                           roi_weights(rois, gt_boxes, losses))
+
+
+def group_proposal_targets(cls_prob, outputs, anchors, proposals, losses):
+    """`proposal_targets` for Open Images: also reads the input `crowd_boxes` (B, C, 5), boxes around groups, and always
+    has a label_weight."""
+    rois, label, target, weight, label_weight = multi_proposal_target(
+        cls_prob, outputs.bbox_pred, mx.sym.var('im_info'), mx.sym.var('gt_boxes'), mx.sym.var('valid_ranges'), anchors,
+        proposals, losses, name='multi_proposal_target', crowd_boxes=mx.sym.var('crowd_boxes'),
+        sampling=losses.sampling)
+    return ProposalTargets(rois, _flat(label), target, weight, None, label_weight)
+
+
+def roi_weights(rois, gt_boxes, losses):
+    """(R, 1) weight of each roi in the classification loss by Soft Sampling; None without it."""
+    return losses.sampling and soft_sampling_weight(rois, gt_boxes, losses.sampling, name='label_weight')
+
+
+def _flat(label):
+    return mx.sym.Reshape(label, shape=(-1,), name='label_reshape')

@@ -48,7 +48,7 @@ def sides(boxes):
 def seed_mask(boxes, low, high, limit, first, last):
     w, h, side, longer = sides(boxes)
     if last:
-        return side >= low
+        return (side >= low) | (longer >= limit)
     if first:
         return (side < high) & (longer < limit) & (w >= 2) & (h >= 2)
     return (side >= low) & (side < high) & (longer < limit)
@@ -56,7 +56,7 @@ def seed_mask(boxes, low, high, limit, first, last):
 
 def assigned(boxes, chips, low, high, limit, last):
     w, h, side, longer = sides(boxes)
-    may = side >= low if last else (side < high) & (longer < limit) & (w >= 2) & (h >= 2)
+    may = (side >= low) | (longer >= limit) if last else (side < high) & (longer < limit) & (w >= 2) & (h >= 2)
     result = np.full(len(boxes), -1)
     for row in np.nonzero(may)[0]:
         box, shares = boxes[row].astype(np.float64), []
@@ -69,6 +69,7 @@ def assigned(boxes, chips, low, high, limit, last):
             continue
         chip = chips[int(np.argmax(shares))]
         iw, ih = min(chip[2], box[2]) - max(chip[0], box[0]), min(chip[3], box[3]) - max(chip[1], box[1])
-        if iw >= 1 and ih >= 1 and (np.sqrt(iw * ih) >= low if last else np.sqrt(iw * ih) <= high):
+        if iw >= 1 and ih >= 1 and (np.sqrt(iw * ih) >= low or max(iw, ih) >= limit if last
+                                    else np.sqrt(iw * ih) <= high):
             result[row] = np.argmax(shares)
     return result

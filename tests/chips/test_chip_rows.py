@@ -57,6 +57,17 @@ def test_long_boxes_need_the_side_limit():
     assert scale_rule((-1, 80), 512, 57, 3.0, 0, 1).place == COARSEST
 
 
+def test_long_boxes_belong_to_the_coarsest_scale_where_a_side_is_named():
+    fine, coarse = (scale_rule(pair, 512, 57, scale, index, 2, 450) for index, (pair, scale) in enumerate(
+        [((-1, 300), 0.5), ((300, -1), 0.25)]))
+    boxes = np.array([[0, 0, 449, 50], [0, 0, 450, 50], [0, 0, 299, 299], [0, 0, 300, 300]], dtype=np.float32)
+    np.testing.assert_array_equal(seed_rows(boxes, fine), [True, False, True, False])
+    np.testing.assert_array_equal(seed_rows(boxes, coarse), [False, True, False, True])
+    chips = np.array([[0, 0, 511, 511]])
+    np.testing.assert_array_equal(assign_rows(boxes, chips, coarse), [-1, 0, -1, 0])
+    assert scale_rule((300, -1), 512, 57, 0.25, 1, 2).limit == np.inf
+
+
 def test_middle_scale_lists_small_rows_that_do_not_seed():
     boxes, rule = np.array([square(10)], dtype=np.float32), ScaleRule(32, 150, 1000, BETWEEN)
     assert not seed_rows(boxes, rule).any()

@@ -21,6 +21,10 @@ CONFIG_FILES = {
     'mobilenetv2_e2e': 'sniper_mobilenetv2_e2e.yml',
     'sniper_tiny': 'sniper_tiny_e2e.yml',
 }
+OPENIMAGES_FILES = {
+    'resnet_mx_101_e2e_openimages': '../openimages/openimages_res101.yml',
+    'openimages_tiny': '../openimages/openimages_tiny.yml',
+}
 RFCN_FILES = {
     'resnet_mx_101_e2e_3k': '../rfcn3k/rfcn3k_res101.yml',
     'resnet_mx_101_e2e_3k_demo': '../rfcn3k/rfcn3k_res101.yml',
@@ -38,7 +42,8 @@ def original_rois(name):
 
 def config_for(name, *overrides):
     """The detector's shipped configuration at 2 chips a device in float32; `overrides` as after --set."""
-    config = load_config(os.path.join(ROOT, 'configs', 'faster', {**CONFIG_FILES, **RFCN_FILES}[name]),
+    files = {**CONFIG_FILES, **RFCN_FILES, **OPENIMAGES_FILES}
+    config = load_config(os.path.join(ROOT, 'configs', 'faster', files[name]),
                          ['symbol', name, 'TRAIN.BATCH_IMAGES', '2', 'TRAIN.fp16', 'False', 'gpus', 'cpu'] +
                          list(overrides))
     config.dataset.NUM_CLASSES = config.dataset.NUM_CLASSES or 4

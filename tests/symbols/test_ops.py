@@ -47,6 +47,18 @@ def test_mined_targets_and_their_context(machine):
     assert group['MinedAnchorTarget'] == (None if machine[0] else ops.HOST)
 
 
+def test_mean_of_pooled_bins(machine):
+    """Stock operators on GPUs for which there are no kernels; the same values."""
+    kernels, gpu = machine
+    symbol = ops.roi_mean_pooling(mx.sym.var('data'), mx.sym.var('rois'), 'fine', on_gpu=gpu, pooled_size=(7, 7),
+                                  spatial_scale=0.25)
+    assert symbol.list_outputs() == ['fine_output']
+    assert ('RoIMeanPooling' in symbol.tojson()) == (kernels or not gpu)
+    arrays = {'data': mx.nd.array(range(48)).reshape((1, 3, 4, 4)), 'rois': mx.nd.array([[0, 0, 0, 11, 11]])}
+    found = symbol.bind(mx.cpu(), arrays).forward()[0]
+    assert found.shape == (1, 3) and abs(found[0, 1].asscalar() - found[0, 0].asscalar() - 16) < 1e-5
+
+
 @pytest.mark.parametrize('groups', [False, True])
 def test_targets_with_group_boxes_and_their_context(machine, groups):
     config = config_for('sniper_tiny')

@@ -17,7 +17,8 @@ from tests.conftest import ROOT
 from tests.symbols.test_graphs import run
 
 FILES = {'faster_rcnn': 'faster/sniper_tiny_e2e.yml', 'fast_rcnn': 'faster/sniper_tiny_e2e.yml',
-         'm2det': 'm2det/m2det_tiny.yml', 'ssh': 'ssh/ssh_tiny.yml', 'rfcn3k': 'rfcn3k/rfcn3k_tiny.yml'}
+         'm2det': 'm2det/m2det_tiny.yml', 'ssh': 'ssh/ssh_tiny.yml', 'rfcn3k': 'rfcn3k/rfcn3k_tiny.yml',
+         'openimages': 'openimages/openimages_tiny.yml'}
 
 
 def config_of(name, *overrides):

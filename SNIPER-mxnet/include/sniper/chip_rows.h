@@ -14,7 +14,8 @@ namespace sniper {
 
 enum ScalePlace { kFinestScale = 0, kMiddleScale = 1, kCoarsestScale = 2 };
 
-// The valid range of one scale (square root of area) and the longest side that its chips are sure to hold.
+// The valid range of one scale (square root of area). limit: a side that is too long for the chips of a scale; at the
+// coarsest scale, one from which on objects belong there whatever the range.
 struct ScaleRule {
   double low, high, limit;
   int place;  // ScalePlace
@@ -40,7 +41,7 @@ struct BoxExtent {
 
 inline bool SeedsChip(const float* box, const ScaleRule& rule) {
   const BoxExtent extent(box);
-  if (rule.place == kCoarsestScale) return extent.side >= rule.low;
+  if (rule.place == kCoarsestScale) return extent.side >= rule.low || extent.longer >= rule.limit;
   if (!(extent.side < rule.high && extent.longer < rule.limit)) return false;
   return rule.place == kFinestScale ? extent.width >= 2 && extent.height >= 2 : extent.side >= rule.low;
 }
@@ -48,7 +49,7 @@ inline bool SeedsChip(const float* box, const ScaleRule& rule) {
 // Rows that may belong to a chip: unlike seeds, without a lower bound at the middle scales.
 inline bool MayBelong(const float* box, const ScaleRule& rule) {
   const BoxExtent extent(box);
-  if (rule.place == kCoarsestScale) return extent.side >= rule.low;
+  if (rule.place == kCoarsestScale) return extent.side >= rule.low || extent.longer >= rule.limit;
   return extent.side < rule.high && extent.longer < rule.limit && extent.width >= 2 && extent.height >= 2;
 }
 
@@ -81,7 +82,7 @@ inline int ChipOf(const float* box, const double* chips, int num_chips, const Sc
   const double width = IntersectionSide(chips + 4 * best, box, 0), height = IntersectionSide(chips + 4 * best, box, 1);
   if (!(width >= 1 && height >= 1)) return -1;
   const double side = std::sqrt(width * height);
-  if (rule.place == kCoarsestScale) return side >= rule.low ? best : -1;
+  if (rule.place == kCoarsestScale) return side >= rule.low || std::max(width, height) >= rule.limit ? best : -1;
   return (negative ? side < rule.high : side <= rule.high) ? best : -1;
 }
 

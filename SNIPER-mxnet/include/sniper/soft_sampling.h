@@ -8,6 +8,7 @@
 
 #include "sniper/boxes.h"
 #include "sniper/exponential.h"
+#include "sniper/roi_images.h"
 
 namespace sniper {
 
@@ -52,18 +53,13 @@ struct SoftSamplingInputs {
   int64_t num_rois, num_images, max_gt;
 };
 
-// Whether a roi's image index is one of the batch.
-SNIPER_HD bool has_image(const SoftSamplingInputs& in, int64_t roi) {
-  const float image = in.rois[5 * roi];
-  return image >= 0.0f && image < static_cast<float>(in.num_images);
-}
-
 // The weight of one roi; that of no overlap if its numbers are not all finite or it has no image.
 SNIPER_HD float weight_of_roi(const SoftSamplingInputs& in, int64_t roi, const SoftSampling& options) {
   const float* row = in.rois + 5 * roi;
   const Box box = {row[1], row[2], row[3], row[4]};
-  if (!has_image(in, roi) || !is_finite(box)) return soft_sampling_weight(0.0f, options);
-  const float* rows = in.gt_boxes + 5 * in.max_gt * static_cast<int64_t>(row[0]);
+  const int64_t image = image_of_roi(row, in.num_images);
+  if (image < 0 || !is_finite(box)) return soft_sampling_weight(0.0f, options);
+  const float* rows = in.gt_boxes + 5 * in.max_gt * image;
   return soft_sampling_weight(largest_overlap(box, rows, in.max_gt), options);
 }
 

@@ -10,6 +10,7 @@ output names of the original graphs:
     SoftSamplingWeight                              weights of rois where objects lack boxes
     MaskRcnnTarget                                  masks of objects within rois
     DeformableConvolution, DeformablePSROIPooling   the stock operators, faster
+    RoIMeanPooling                                  the stock ROIPooling and the mean of its bins in one
     WinogradConvolution                             3x3 convolutions for inference on CPUs
     MultiBoxLoss                                    the losses of single-shot detectors, hard negatives mined
     MinedAnchorTarget                               anchor targets of face detectors, hard examples mined

@@ -52,6 +52,7 @@ OPERATORS = (
              {'weight': _winograd_weight_shape, 'bias': _bias_shape}),
     Operator('DeformablePSROIPooling', ('data', 'rois'), ('trans',), ('output',), ('data', 'trans'), 'identity',
              ('no_trans',)),
+    Operator('RoIMeanPooling', ('data', 'rois'), (), ('output',), ('data',), 'identity'),
     Operator('MultiBoxLoss', ('cls_pred', 'loc_pred', 'cls_target', 'loc_target'), (),
              ('cls_loss', 'loc_loss', 'used'), ('cls_pred', 'loc_pred'), 'identity'),
     Operator('MinedAnchorTarget', ('prob', 'gt_boxes', 'im_info'), (), ('label', 'bbox_target', 'bbox_weight'),

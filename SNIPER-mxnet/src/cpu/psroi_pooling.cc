@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
-#include <stdexcept>
-#include <string>
 #include <vector>
 
 #include "cpu/channel_last.h"
 #include "cpu/parallel.h"
 #include "cpu/psroi_kernels.h"
+#include "cpu/roi_images.h"
 
 namespace sniper {
 namespace {
@@ -85,13 +84,7 @@ struct Scratch {
 };
 
 // The roi's image; rois are checked before any loop.
-int64_t image_of(const PoolingInputs& in, int64_t roi) { return static_cast<int64_t>(in.rois[5 * roi]); }
-
-std::vector<std::vector<int64_t>> rois_by_image(const PoolingInputs& in) {
-  std::vector<std::vector<int64_t>> lists(in.images);
-  for (int64_t roi = 0; roi < in.num_rois; ++roi) lists[image_of(in, roi)].push_back(roi);
-  return lists;
-}
+int64_t image_of(const PoolingInputs& in, int64_t roi) { return image_of_roi(in.rois + 5 * roi, in.images); }
 
 // Part of the data gradient: channels [first, first + channels) of class k in one group of one image.
 struct GradTask {
@@ -174,15 +167,6 @@ void trans_gradient_of_roi(const PoolingInputs& in, const PoolingOptions& option
 
 }  // namespace
 
-void check_roi_images(const PoolingInputs& in) {
-  for (int64_t roi = 0; roi < in.num_rois; ++roi) {
-    const float image = in.rois[5 * roi];
-    if (image >= 0.0f && image < static_cast<float>(in.images)) continue;
-    throw std::invalid_argument("row " + std::to_string(roi) + " of rois names image " + std::to_string(image) +
-                                " of a batch of " + std::to_string(in.images));
-  }
-}
-
 size_t psroi_workspace(const PoolingInputs& in, const PoolingOptions& options) {
   const ChannelSplit split = channel_split(in, options);
   return static_cast<size_t>(in.images) * split.groups * in.height * in.width * split.width();
@@ -214,7 +198,7 @@ void psroi_backward_cpu(const PoolingInputs& in, const PoolingOptions& options, 
                         float* workspace, float* data_grad, float* trans_grad) {
   const ChannelSplit split = channel_split(in, options);
   const std::vector<GradTask> tasks = grad_tasks(in, split);
-  const std::vector<std::vector<int64_t>> rois = rois_by_image(in);
+  const std::vector<std::vector<int64_t>> rois = rois_by_image(in.rois, in.num_rois, in.images);
   parallel_for<Scratch>(static_cast<int64_t>(tasks.size()), [&](int64_t i, Scratch* scratch) {
     data_gradient_task(in, options, split, tasks[i], rois[tasks[i].image], out_grad, scratch, data_grad);
   });

@@ -9,9 +9,6 @@
 
 namespace sniper {
 
-// Throws std::invalid_argument if a roi names an image that the batch has not.
-void check_roi_images(const PoolingInputs& in);
-
 // Floats of working memory that either direction needs.
 size_t psroi_workspace(const PoolingInputs& in, const PoolingOptions& options);
 

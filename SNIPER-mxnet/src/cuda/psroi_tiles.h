@@ -5,6 +5,7 @@
 
 #include "cuda/launch.h"
 #include "sniper/psroi_pooling.h"
+#include "sniper/roi_images.h"
 
 namespace sniper {
 namespace psroi {
@@ -77,8 +78,7 @@ __device__ inline int64_t offset_place(const PoolingInputs& in, const PoolingOpt
 
 // The image of the roi, or -1 if the batch has no such image.
 __device__ inline int64_t image_of(const PoolingInputs& in, int64_t roi) {
-  const float image = in.rois[5 * roi];
-  return image >= 0.0f && image < static_cast<float>(in.images) ? static_cast<int64_t>(image) : -1;
+  return image_of_roi(in.rois + 5 * roi, in.images);
 }
 
 // The threads share out the lists among them. The caller has to place a barrier after this.

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "cpu/psroi_pooling.h"
+#include "cpu/roi_images.h"
 #include "cuda/psroi_pooling.h"
 #include "ops/operator.h"
 
@@ -90,14 +91,14 @@ struct DeformablePSROIPooling {
 
   static void forward_cpu(const Options& options, const Tensors& in, const Tensors& out, Workspace* workspace) {
     const PoolingInputs inputs = pooling_inputs(in);
-    check_roi_images(inputs);
+    check_roi_images(inputs.rois, inputs.num_rois, inputs.images);
     psroi_forward_cpu(inputs, options, workspace->take(psroi_workspace(inputs, options)), out.data(0));
   }
 
   static void backward_cpu(const Options& options, const Tensors& out_grads, const Tensors& in, const Tensors&,
                            const Tensors& in_grads, Workspace* workspace) {
     const PoolingInputs inputs = pooling_inputs(in);
-    check_roi_images(inputs);
+    check_roi_images(inputs.rois, inputs.num_rois, inputs.images);
     float* working = workspace->take(options.no_trans ? 0 : psroi_workspace(inputs, options));
     psroi_backward_cpu(inputs, options, out_grads.data(0), working, in_grads.data(kData), in_grads.data(kTrans));
     in_grads.fill_zero(kRois);

@@ -13,7 +13,7 @@ def test_all_operators_in_the_emulation(tmp_path, cpu, emulated, capsys):
         rows = json.load(stream)['rows']
     names = {row['name'].split()[0] for row in rows}
     assert names == {'MultiProposal', 'MultiProposalTarget', 'MultiProposalTargetMask', 'MaskRcnnTarget', 'SoftNMS',
-                     'MultiBoxLoss', 'MinedAnchorTarget', 'SoftSamplingWeight',
+                     'MultiBoxLoss', 'MinedAnchorTarget', 'SoftSamplingWeight', 'RoIMeanPooling',
                      'DeformablePSROIPooling', 'DeformableConvolution', 'ChipGenerator'}
     for row in rows:
         assert row['unlike_cpu'] == 0 and row['bytes'] > 0, row

@@ -16,7 +16,8 @@ Fixed = namedtuple('Fixed', 'value')
 
 def all_cases(small=False):
     """Cases at full size, or tiny ones (for the emulation) with small=True."""
-    for family in (proposals, masks, pooling, convolution, multibox, mined_anchors, soft_sampling, soft_nms, chips):
+    for family in (proposals, masks, pooling, roi_mean, convolution, multibox, mined_anchors, soft_sampling, soft_nms,
+                   chips):
         yield from family(small)
 
 
@@ -95,6 +96,20 @@ def pooling(small):
         yield Case(name % 'forward', 'psroi_pooling', common + [Output(out)], 0)
         yield Case(name % 'backward', 'psroi_pooling_backward',
                    common + [draw.normal(size=out).astype(np.float32), Output(data.shape), Output(trans.shape)], 0)
+
+
+def roi_mean(small):
+    draw = np.random.RandomState(0)
+    channels, side, count = (5, 8, 6) if small else (3130, 32, 300)
+    data = draw.normal(size=(1, channels, side, side)).astype(np.float32)
+    corner = draw.uniform(0, 12 * side, (count, 2))
+    rois = np.concatenate([np.zeros((count, 1)), corner, corner + draw.uniform(16, 8 * side, (count, 2))], axis=1)
+    common = [data, rois.astype(np.float32), Fixed(np.array([1, channels, side, side, count, 7, 7], np.int64)),
+              Fixed(1.0 / 16)]
+    name = f'RoIMeanPooling %s, (1,{channels},{side},{side}), {count} rois'
+    yield Case(name % 'forward', 'roi_mean_pooling', common + [Output((count, channels))], 0)
+    yield Case(name % 'backward', 'roi_mean_pooling_backward',
+               common + [draw.normal(size=(count, channels)).astype(np.float32), Output(data.shape)], 0)
 
 
 def convolution(small):
