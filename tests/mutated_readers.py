@@ -19,6 +19,10 @@ from configs import load_config
 from lib.bbox.detections import Detections
 from lib.dataset import get_dataset
 from lib.dataset.image_sets import find_image_sets
+from lib.dataset.imagenet.devkit import read_list
+from lib.dataset.imagenet.listing import list_set
+from lib.dataset.imagenet.result_files import read_rows
+from lib.dataset.imagenet.super_classes import read_super_classes
 from lib.dataset.proposals import read_original, read_proposals
 from lib.dataset.roidb_cache import WORTHWHILE, RoidbCache
 from lib.dataset.wider.lists import read_lists
@@ -39,6 +43,7 @@ from lib.weights.inspect import inspect
 from lib.weights.newest import find_newest
 from lib.weights.params_file import read_arrays
 from scripts.download import read_catalogue
+from tests.dataset.imagenet import made_up
 
 with contextlib.suppress(ImportError):
     import onnx  # noqa: F401  their code is no memory that a file takes
@@ -149,6 +154,20 @@ class Readers:
         folder = os.path.join(self.work, 'wider_scored')
         shutil.copy(path, os.path.join(folder, '0--Parade', 'a.txt'))
         score(read_lists(folder), read_folder(folder, ['0--Parade/a']).found)
+
+    def imagenet_clusters(self, path):
+        folder = os.path.join(self.work, 'imagenet')
+        shutil.copy(path, os.path.join(folder, made_up.DEVKIT, 'data', '3kcls_cluster_result1.txt'))
+        list(get_dataset('imagenet', 'fall11_whole', self.work, folder).roidb())
+
+    def imagenet_list(self, path):
+        list_set(os.path.join(self.work, 'imagenet', 'fall11_whole'), '', read_list(path), path)
+
+    def super_classes(self, path):
+        read_super_classes(path, ['cat', 'dog', 'emu'])
+
+    def det_detections(self, path):
+        read_rows(path)
 
     def roboflow(self, path):
         self._format(path, 'roboflow', 'coco', 'val/_annotations.coco.json')

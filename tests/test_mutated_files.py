@@ -26,6 +26,7 @@ from tests import mutated_readers
 from tests.conftest import ROOT
 from tests.dataset import coco_folder, voc_folder
 from tests.dataset.formats import folders
+from tests.dataset.imagenet import made_up as imagenet
 from tests.dataset.proposal_data import python2_pickle, random_rows
 from tests.dataset.wider import made_up
 from tests.mutation import mutated
@@ -137,6 +138,13 @@ def wider_lists(work):
     return [(work / name / 'wider_hard_val.mat').read_bytes() for name in ('wider_scored', 'wider_lists')]
 
 
+def imagenet_clusters(work):
+    """A folder with the development kit -> its classes."""
+    imagenet.write_kit(work / 'imagenet')
+    imagenet.write_set(work / 'imagenet')
+    return (work / 'imagenet' / imagenet.DEVKIT / 'data' / '3kcls_cluster_result1.txt').read_bytes()
+
+
 def side_file(folder):
     """Of the checkpoint in the folder of the readers."""
     config = load_config(mutated_readers.CONFIG)
@@ -182,6 +190,10 @@ def good_files(folder):
                   ('text', b'a.png\n0\n0 0 0 0 0 0 0 0 0 0\na.png\n1\n1 2 3 4')],
         'wider_lists': [('bytes', content) for content in wider_lists(folder)],
         'wider_detections': [('text', b'0--Parade/a.jpg\n2\n1 2 30 40 0.5 \n5 6 7 8 0.25 \n')],
+        'imagenet_clusters': [('bytes', imagenet_clusters(folder))],
+        'imagenet_list': [('text', b'n01/n01_7 n02/n02_2\nn03/n03_7\n'), ('text', b'n01/n01_7 1\nn02/n02_2 2\n')],
+        'super_classes': [('json', b'{"beast": ["cat", "dog"], "bird": ["emu"]}')],
+        'det_detections': [('text', b'1 0 0.5 1.00 1.00 6.00 6.00\n2 3129 0.001 1 2.5 3 4\n')],
         'roboflow': [('json', folders.coco_content(above=folders.ABOVE).encode())],
         'label_studio': [('json', folders.coco_content('images\\', 0).encode())],
         'voc_list': [('text', b'a\nb\n')],

@@ -4,6 +4,7 @@ The files are untrusted: defusedxml refuses entities, and size is limited; handl
 read: lib.dataset.xml_text.
 """
 import io
+import os
 import xml.sax
 from typing import Optional
 
@@ -31,7 +32,8 @@ def parse_xml(path: str, handler: XmlHandler, most_bytes: int, otherwise: str) -
     """
     try:
         with open(path, 'rb') as stream:
-            content = stream.read(most_bytes + 1)
+            # Not `most_bytes` at once: so much memory would be set aside for each of a million files.
+            content = stream.read(min(os.fstat(stream.fileno()).st_size, most_bytes) + 1)
     except FileNotFoundError:
         raise
     except OSError as error:

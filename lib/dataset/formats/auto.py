@@ -13,6 +13,7 @@ from lib.dataset.formats.labelme import LabelmeSource
 from lib.dataset.formats.source import below, first_of_format
 from lib.dataset.formats.wider import WiderSource
 from lib.dataset.formats.yolo import YoloSource
+from lib.dataset.imagenet import layout as imagenet
 from lib.dataset.openimages.layout import Layout
 from lib.dataset.registry import get_dataset
 from lib.dataset.said_once import say_once
@@ -68,6 +69,7 @@ def _openimages(folder):
 # The one that counts first where a folder holds several.
 FORMATS = (Format('coco', 'annotations/instances_<set>.json, <set>/_annotations.coco.json or another .json with '
                   '"images" and "annotations"', _coco, _coco_sets),
+           Format('imagenet', imagenet.LOOKED_FOR, imagenet.found_in, imagenet.annotated_sets),
            Format('PascalVOC', '.xml files with <annotation>', _voc, set_names),
            Format('openimages', 'annotations/<set>-annotations-bbox.csv', _openimages,
                   lambda folder: Layout(folder).sets())) + tuple(

@@ -13,7 +13,7 @@ Without it:
 import copy
 import logging
 import os
-from typing import Dict, Iterator, List, Sequence, Tuple
+from typing import Dict, Iterator, Sequence, Tuple
 
 import numpy as np
 
@@ -24,7 +24,8 @@ from lib.dataset.compact import CompactRoidb
 from lib.dataset.imagenet import devkit
 from lib.dataset.imagenet.devkit import DET_PREFIX
 from lib.dataset.imagenet.evaluation import evaluate
-from lib.dataset.imagenet.listing import BOXES, Listing, class_folders, holds_pictures, list_set
+from lib.dataset.imagenet.layout import sets_in
+from lib.dataset.imagenet.listing import BOXES, Listing, class_folders, list_set
 from lib.dataset.imagenet.reading import read_boxes
 from lib.dataset.imagenet.super_classes import FILE_NAME, SuperClasses, super_classes_of
 from lib.dataset.roidb import make_record, validate
@@ -129,7 +130,7 @@ class ImageNetDataset(Dataset):
 
     def _folder_classes(self) -> Tuple[str, ...]:
         """Names of the folders of all sets, sorted."""
-        sets = _sets_in(self.dataset_path)
+        sets = sets_in(self.dataset_path)
         folders = [os.path.join(self.dataset_path, name) for name in sets] or [self.dataset_path]
         names = sorted({name for folder in folders for name in class_folders(folder)})
         if not names:
@@ -162,7 +163,7 @@ class ImageNetDataset(Dataset):
         if not os.path.isdir(folder):
             if not path and self.image_set != ALL:
                 raise SniperError(f'{self.dataset_path} has no image set {self.image_set!r:.80}: sets there: '
-                                  f'{shortened(_sets_in(self.dataset_path) or [ALL], 15)}')
+                                  f'{shortened(sets_in(self.dataset_path) or [ALL], 15)}')
             folder = self.dataset_path
         listing = list_set(folder, os.path.join(self.dataset_path, self.image_set + BOXES),
                            devkit.read_list(path) if path else None, path)
@@ -233,11 +234,3 @@ def _spellings(classes: Sequence[str], wnids: Sequence[str]) -> Dict[str, int]:
             if label:
                 labels.setdefault(name, label)
     return labels
-
-
-def _sets_in(folder: str) -> List[str]:
-    """Folders of a folder that are sets: they hold folders of pictures, and no pictures themselves."""
-    return [name for name in class_folders(folder)
-            if not holds_pictures(os.path.join(folder, name))
-            and any(holds_pictures(os.path.join(folder, name, inner))
-                    for inner in class_folders(os.path.join(folder, name)))]

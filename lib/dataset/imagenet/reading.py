@@ -5,11 +5,13 @@ that the data set has not. Coordinates are taken as they stand, without -1. (ref
 """
 import collections
 import concurrent.futures
+import concurrent.futures.process
+import functools
 import logging
 import multiprocessing
 import os
 import time
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Deque, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from lib.dataset.base import AnnotationWarnings
 from lib.dataset.class_list import class_key
 from lib.dataset.coco_images import picture_size
 from lib.dataset.imagenet.listing import NONE, Listing
+from lib.dataset.said_once import say_once
 from lib.dataset.voc_annotations import VocObject, read_annotation
 from lib.utils.errors import SniperError
 from lib.utils.processes import num_cores
@@ -86,19 +89,37 @@ def read_boxes(listing: Listing, labels: Mapping[str, int],
 def _each(tasks, labels, pictures) -> Iterator[Tuple[Boxes, Omitted]]:
     """What becomes of each task, in order; a few are ahead of what is taken, not all."""
     processes = num_cores() if pictures >= WORTH_PROCESSES else 1
-    if processes > 1:
-        context = multiprocessing.get_context('spawn')
-        with concurrent.futures.ProcessPoolExecutor(processes, context, _keep, (labels,)) as pool:
-            waiting = collections.deque()   # type: ignore[var-annotated]
-            for task in tasks:
-                waiting.append(pool.submit(_read_kept, task))
-                if len(waiting) >= _AHEAD * processes:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+    if processes < 2:
+        for task in tasks:
+            yield read_piece(task, labels)
         return
-    for task in tasks:
-        yield read_piece(task, labels)
+    context = multiprocessing.get_context('spawn')
+    with concurrent.futures.ProcessPoolExecutor(processes, context, _keep, (labels,)) as pool:
+        waiting: Deque[Callable[[], Tuple[Boxes, Omitted]]] = collections.deque()
+        for task in tasks:
+            waiting.append(functools.partial(_result, task, _submitted(pool, task), labels))
+            if len(waiting) >= _AHEAD * processes:
+                yield waiting.popleft()()
+        while waiting:
+            yield waiting.popleft()()
+
+
+def _submitted(pool, task):
+    try:
+        return pool.submit(_read_kept, task)
+    except concurrent.futures.process.BrokenProcessPool:
+        return None
+
+
+def _result(task, submitted, labels):
+    """Of a process; where processes are not available, read here."""
+    try:
+        if submitted is not None:
+            return submitted.result()
+    except (OSError, concurrent.futures.process.BrokenProcessPool) as error:
+        # No shared semaphores (some containers), or a main module that cannot be imported again.
+        say_once(f'worker processes are not available ({error}): annotations are read in one process')
+    return read_piece(task, labels)
 
 
 _kept: Dict[str, int] = {}  # of a process: sent once, and not with every task

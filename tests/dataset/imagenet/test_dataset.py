@@ -1,4 +1,5 @@
 """The data set `imagenet`: the development kit's layout, and anybody's folder a class."""
+import concurrent.futures
 import json
 import logging
 import os
@@ -9,7 +10,9 @@ import pytest
 from lib.bbox.detections import Detections
 from lib.dataset import get_dataset
 from lib.dataset.class_choice import ClassChoice
+from lib.dataset.image_sets import find_image_sets
 from lib.dataset.imagenet import dataset as module, reading
+from lib.dataset.imagenet.layout import found_in
 from lib.dataset.imagenet.result_files import read_rows
 from tests.dataset.imagenet.made_up import annotation, picture, write_kit, write_set
 from tests.golden import real_data
@@ -162,6 +165,17 @@ def test_processes_read_what_one_reads(kit, monkeypatch):
     assert one.image_ids() == several.image_ids()
 
 
+def test_without_processes_one_reads(kit, monkeypatch):
+    def broken(task):
+        raise OSError('no semaphores')
+    monkeypatch.setattr(reading, 'WORTH_PROCESSES', 1)
+    monkeypatch.setattr(reading, 'num_cores', lambda: 2)
+    monkeypatch.setattr(reading.concurrent.futures, 'ProcessPoolExecutor',
+                        lambda *_: concurrent.futures.ThreadPoolExecutor(1))
+    monkeypatch.setattr(reading, '_read_kept', broken)
+    assert len(opened(kit, 'fall11_whole').roidb()) == 6
+
+
 def test_the_real_layout(tmp_path):
     path = real_data('imagenet_tiny24')
     dataset = get_dataset('imagenet', 'fall11_whole', str(tmp_path), path)
@@ -174,3 +188,23 @@ def test_the_real_layout(tmp_path):
     assert len(tested.roidb()) == 480
     found = Detections(truth.image, truth.label, truth.box, np.linspace(0.5, 1, len(truth.label)))
     assert tested.evaluate(found, str(tmp_path))['mAP'] == 1.0
+
+
+def test_folders_are_recognised(kit, tmp_path):
+    assert checked(kit) == ('imagenet', ('ILSVRC2013_DET_val', 'fall11_whole'), ('fall11_whole',), 'ILSVRC2013_DET_val')
+    plain = tmp_path / 'plain'
+    for image_set, boxes in (('train', 'train_bbox'), ('val', 'val')):
+        picture(plain / image_set / 'dog' / 'a.jpg')
+        assert not found_in(str(plain)) or image_set == 'val'     # pictures alone are anything
+        annotation(plain / boxes / 'dog' / 'a.xml', [('dog', 2, 1, 12, 8)])
+    assert checked(plain) == ('imagenet', ('train', 'val'), ('train',), 'val')
+    picture(tmp_path / 'voc' / 'JPEGImages' / 'a.jpg')
+    annotation(tmp_path / 'voc' / 'Annotations' / 'a.xml', [('dog', 2, 1, 12, 8)])
+    picture(tmp_path / 'export' / 'train' / 'a.jpg')
+    annotation(tmp_path / 'export' / 'train' / 'a.xml', [('dog', 2, 1, 12, 8)])
+    assert checked(tmp_path / 'voc')[0] == checked(tmp_path / 'export')[0] == 'PascalVOC'
+
+
+def checked(folder):
+    found = find_image_sets(str(folder))
+    return found.format, tuple(sorted(found.names)), found.training, found.test
