@@ -4,12 +4,13 @@
     dataset.classes, dataset.roidb(), dataset.evaluate(detections, results_dir)
 
 `load_training_roidb(config)` and `load_test_dataset(config)` do what the two command lines need; `wider_ap` is WIDER
-FACE's average precision of arrays, `imagenet_det_ap` that of ILSVRC DET.
+FACE's average precision of arrays, `imagenet_det_ap` that of ILSVRC DET, `openimages_ap` that of Open Images.
 
     base.py, registry.py       the interface of a data set; the list of those there are
     coco*.py, pascal_voc.py, voc_*.py, synthetic/   one format each: annotation files, result files, scores
     formats/                                        those of labelling tools, and which a folder is in
     imagenet/                                       a folder a class, thousands of classes, ILSVRC DET
+    openimages/, openimages_eval.py                 hundreds of classes in a hierarchy; its evaluation as a command
     wider/, wider_eval.py                           the evaluation of WIDER FACE; as a command
     class_list.py, class_names.py, box_units.py     lists of classes, which name is which, what boxes can mean
     roidb.py, columns.py, compact.py                the record of an image, declared once; many in little room
@@ -21,7 +22,9 @@ FACE's average precision of arrays, `imagenet_det_ap` that of ILSVRC DET.
 """
 from lib.dataset.imagenet.scoring import imagenet_det_ap
 from lib.dataset.loading import load_test_dataset, load_training_roidb
+from lib.dataset.openimages.scoring import openimages_ap
 from lib.dataset.registry import DATASETS, get_dataset
 from lib.dataset.wider.scoring import wider_ap
 
-__all__ = ['DATASETS', 'get_dataset', 'imagenet_det_ap', 'load_test_dataset', 'load_training_roidb', 'wider_ap']
+__all__ = ['DATASETS', 'get_dataset', 'imagenet_det_ap', 'load_test_dataset', 'load_training_roidb',
+           'openimages_ap', 'wider_ap']

@@ -8,14 +8,17 @@ from typing import Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 
+from lib.bbox.detections import check_range
 from lib.dataset.base import NAMED_IN_WARNING, OBJECTS, Dataset, shortened
 from lib.dataset.class_list import IGNORE
 from lib.dataset.compact import CompactRoidb
-from lib.dataset.joined import JoinedDataset
 from lib.dataset.openimages.boxes import Rows, no_boxes, read_boxes
 from lib.dataset.openimages.classes import read_classes
+from lib.dataset.openimages.evaluation import Scores, metrics_of, report, score, write_metrics
+from lib.dataset.openimages.hierarchy import read_hierarchy
 from lib.dataset.openimages.labels import VerifiedLabels, labelled_pictures, read_labels
 from lib.dataset.openimages.layout import Layout
+from lib.dataset.openimages.predictions import Pictures, read_predictions, write_predictions
 from lib.dataset.openimages.records import stored, view
 from lib.dataset.openimages.sizes import ENDING, SizeCache, pictures_in, places_of, sizes_in_file, still_right
 from lib.dataset.roidb_cache import RoidbCache
@@ -110,8 +113,40 @@ class OpenImagesDataset(Dataset):
         return part
 
     def evaluate(self, detections, results_dir):
-        """Score by COCO's rules (lib.dataset.joined)."""
-        return JoinedDataset([self]).evaluate(detections, results_dir)
+        """Write predictions_<set>.csv, the official form, and score by the official rules (evaluation.py), also into
+        predictions_<set>_metrics.json; None without boxes."""
+        check_range(detections, self.num_classes, len(self.image_ids))
+        path = os.path.join(results_dir, f'predictions_{self.image_set}.csv')
+        os.makedirs(results_dir, exist_ok=True)
+        write_predictions(path, detections, self._pictures(), self._codes())
+        logger.info('%d detections of %d images written to %s', len(detections), len(self.image_ids), path)
+        if not self.has_annotations:
+            return None
+        metrics = metrics_of(self.scores(detections), self.classes)
+        path = path[:-len('.csv')] + '_metrics.json'
+        write_metrics(path, metrics)
+        for line in report(metrics, path):
+            logger.info('%s', line)
+        return metrics
+
+    def scores(self, detections, expand_detections: bool = True) -> Scores:
+        """By the official rules, see evaluation.score. SniperError: labels or hierarchy cannot be used."""
+        hierarchy = read_hierarchy(self.hierarchy_path, self.mids, self._classes.listed) if self.hierarchy_path else None
+        return score(self.truth(), detections, self.verified_labels(), hierarchy, expand_detections)
+
+    def read_predictions(self, path: str):
+        """Detections of an official CSV. SniperError: it cannot be used."""
+        return read_predictions(path, self._pictures(), self._codes())
+
+    def _pictures(self) -> Pictures:
+        roidb = self.roidb()
+        sizes = np.array([(record['width'], record['height']) for record in roidb], np.int64) if (
+            self._numbers is not None) else np.asarray(roidb.columns['size'], np.int64)
+        return Pictures(np.array(self.image_ids, 'S'), sizes.reshape(-1, 2))
+
+    def _codes(self) -> List[str]:
+        """What each label is called in files of predictions; a class put together of several by its name."""
+        return ['', *(mid or name for mid, name in zip(self.mids[1:], self.classes[1:]))]
 
     def _stored(self) -> Dict[str, np.ndarray]:
         """Columns of all pictures, from the cache or from the files."""

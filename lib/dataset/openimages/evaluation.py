@@ -1,0 +1,111 @@
+"""What a test on Open Images writes and reports: the official CSV of predictions, average precision by class, in the
+form of version 2 and, where there is a hierarchy of classes, that of the challenges."""
+import json
+import logging
+import os
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+import numpy as np
+
+from lib.bbox.detections import Detections
+from lib.dataset.base import per_class_table
+from lib.dataset.openimages.hierarchy import Hierarchy, expand
+from lib.dataset.openimages.labels import VerifiedLabels
+from lib.dataset.openimages.scoring import OpenImagesScores, openimages_ap
+from lib.dataset.truth import Truth
+from lib.utils.counted import counted
+from lib.utils.files import text_writer
+
+logger = logging.getLogger(__name__)
+
+MOST_IN_TABLE = 60      # classes that a table for people shows all of
+EXTREMES = 10           # best and worst classes that it shows of more
+
+
+class Scores(NamedTuple):
+    """challenge: None without a hierarchy of classes."""
+
+    plain: OpenImagesScores
+    challenge: Optional[OpenImagesScores]
+
+
+def score(truth: Truth, detections: Detections, labels: Optional[VerifiedLabels], hierarchy: Optional[Hierarchy],
+          expand_detections: bool = True) -> Scores:
+    """truth: boxes around groups are `crowd`. labels: of whole pictures; None: every class counts in every picture.
+
+    In the form of the challenges, boxes and labels of what is there hold for all classes above theirs too, labels of
+    what is not there for all below. expand_detections: so do detections; False if a file has these already.
+    """
+    pairs = None if labels is None else np.stack([labels.image, labels.label], axis=1)
+    plain = openimages_ap(truth, detections, pairs)
+    if hierarchy is None:
+        return Scores(plain, None)
+    if pairs is not None and labels is not None:
+        seen, others = pairs[labels.present], pairs[~labels.present]
+        pairs = np.concatenate([_expanded(seen, hierarchy.above), _expanded(others, hierarchy.below)])
+    rows, label = expand(truth.label, hierarchy.above)
+    wider = Truth.of(truth.image[rows], label, truth.box[rows], ignored=truth.ignored[rows], crowd=truth.crowd[rows])
+    found = with_ancestors(detections, hierarchy) if expand_detections else detections
+    return Scores(plain, openimages_ap(wider, found, pairs, group_weight=1.0))
+
+
+def with_ancestors(detections: Detections, hierarchy: Hierarchy) -> Detections:
+    """Detections, and each again as every class above its own. Of one box that several classes lend to one above them,
+    the best is left: a box whose class is in doubt would count several times."""
+    rows, label = expand(detections.label, hierarchy.above)
+    wider = detections.take(rows).replace(label=label)
+    keys = np.column_stack([wider.image.astype(np.float64), label, wider.box.astype(np.float64)])
+    order = np.lexsort([-wider.score.astype(np.float64), *keys.T])
+    new = np.ones(len(order), bool)
+    new[1:] = (keys[order[1:]] != keys[order[:-1]]).any(axis=1)
+    return wider.take(np.sort(order[new]))
+
+
+def _expanded(pairs, others) -> np.ndarray:
+    """(n, 2) image, label -> (m, 2)."""
+    rows, label = expand(pairs[:, 1], others)
+    return np.stack([pairs[rows, 0], label], axis=1)
+
+
+def metrics_of(scores: Scores, names: Sequence[str]) -> Dict[str, Any]:
+    """{'mAP', 'challenge_mAP', 'classes': that have truths, 'truths', 'groups', 'detections': that count, 'per_class',
+    'challenge_per_class': {name: AP}}; what is of the challenges is there only if it was scored."""
+    plain = scores.plain
+    metrics = {'mAP': plain.mean, 'classes': len(plain.label), 'truths': int(plain.truths.sum()),
+               'groups': int(plain.groups.sum()), 'detections': int(plain.found.sum()),
+               'per_class': _per_class(plain, names)}
+    if scores.challenge is not None:
+        metrics.update(challenge_mAP=scores.challenge.mean, challenge_per_class=_per_class(scores.challenge, names))
+    return metrics
+
+
+def _per_class(scores, names):
+    return {names[label]: ap for label, ap in zip(scores.label.tolist(), scores.ap.tolist())}
+
+
+def write_metrics(path: str, metrics: Dict[str, Any]) -> None:
+    """As JSON."""
+    os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+    with text_writer(path) as stream:
+        json.dump(metrics, stream, indent=4)
+        stream.write('\n')
+
+
+def report(metrics: Dict[str, Any], path: str = '') -> List[str]:
+    """Lines for people: all classes, or of many the best and the worst; path: where all are, '' nowhere."""
+    per_class = metrics['per_class']
+    ranked, title = sorted(per_class.items(), key=lambda item: -item[1]), 'AP per class by the rules of Open Images'
+    lines: List[str] = []
+    if 0 < len(ranked) <= MOST_IN_TABLE:
+        lines += per_class_table(per_class, title)
+    elif ranked:
+        for words, part in (('best', ranked[:EXTREMES]), ('worst', ranked[-EXTREMES:])):
+            lines += per_class_table(dict(part), f'{title}: the {words}', 2)
+        lines.append(f'AP of all {len(ranked)} classes: {path}' if path else f'{len(ranked)} classes have objects')
+    lines.append(f'mean AP (Open Images V2) = {metrics["mAP"]:.4f} of {counted(len(ranked), "class", "classes")}, '
+                 f'{counted(metrics["truths"], "object", "objects")}, {counted(metrics["groups"], "group", "groups")}, '
+                 f'{counted(metrics["detections"], "detection", "detections")} of classes that somebody looked for')
+    if 'challenge_mAP' in metrics:
+        lines.append(f'mean AP (Open Images Challenge) = {metrics["challenge_mAP"]:.4f} of '
+                     f'{counted(len(metrics["challenge_per_class"]), "class", "classes")}, with those above them')
+    return lines
