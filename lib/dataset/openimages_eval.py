@@ -31,7 +31,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if args.out is not None:
         check_writable(args.out)
     dataset = OpenImagesDataset(args.set, args.root, args.data)
-    metrics = metrics_of(dataset.scores(dataset.read_predictions(args.predictions), not args.no_expand), dataset.classes)
+    scores = dataset.scores(dataset.read_predictions(args.predictions), not args.no_expand)
+    metrics = metrics_of(scores, dataset.classes)
     print('\n'.join(report(metrics, args.out or '')))
     if args.out is not None:
         write_metrics(args.out, metrics)

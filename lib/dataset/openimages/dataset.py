@@ -131,7 +131,8 @@ class OpenImagesDataset(Dataset):
 
     def scores(self, detections, expand_detections: bool = True) -> Scores:
         """By the official rules, see evaluation.score. SniperError: labels or hierarchy cannot be used."""
-        hierarchy = read_hierarchy(self.hierarchy_path, self.mids, self._classes.listed) if self.hierarchy_path else None
+        hierarchy = (read_hierarchy(self.hierarchy_path, self.mids, self._classes.listed) if self.hierarchy_path
+                     else None)
         return score(self.truth(), detections, self.verified_labels(), hierarchy, expand_detections)
 
     def read_predictions(self, path: str):

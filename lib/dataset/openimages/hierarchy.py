@@ -49,8 +49,8 @@ def read_hierarchy(path: str, mids: Sequence[str], listed: Sequence[str] = ()) -
             parents = (*parents, label[mid])
         pending += [(child, parents, depth + 1) for child in _children(path, node)]
     if unknown:
-        raise SniperError(f'{path} has {len(unknown)} classes that the list of classes lacks: {shortened(unknown)}; take '
-                          'both files from one version of the data')
+        raise SniperError(f'{path} has {len(unknown)} classes that the list of classes lacks: {shortened(unknown)}; '
+                          'take both files from one version of the data')
     return _closed(path, above)
 
 
@@ -100,7 +100,8 @@ def _read(path) -> dict:
     except (ValueError, RecursionError) as error:
         raise SniperError(f'hierarchy of classes {path} is no JSON ({str(error):.100})') from None
     if not isinstance(root, dict) or not _children(path, root):
-        raise SniperError(f'{path} is no hierarchy of Open Images: {{"LabelName": ..., "Subcategory": [...]}} is wanted')
+        raise SniperError(f'{path} is no hierarchy of Open Images: {{"LabelName": ..., "Subcategory": [...]}} is '
+                          'wanted')
     return root
 
 

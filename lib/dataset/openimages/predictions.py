@@ -5,7 +5,7 @@ Source: reference/other_detectors.md B ("Metric").
 import csv
 import io
 import logging
-from typing import Dict, List, NamedTuple, Sequence
+from typing import List, NamedTuple, Sequence
 
 import numpy as np
 
@@ -77,7 +77,8 @@ def read_predictions(path: str, pictures: Pictures, codes: Sequence[str]) -> Det
         beyond = np.maximum(-shares, shares - 1).max(axis=1) > ROUNDING
         if beyond.any():
             row = int(np.flatnonzero(beyond)[0])
-            block.refuse(row, f'{", ".join(CORNERS)} are {shares[row].tolist()}: shares of the sides, 0 to 1, are wanted')
+            block.refuse(row, f'{", ".join(CORNERS)} are {shares[row].tolist()}: shares of the sides, 0 to 1, are '
+                              'wanted')
         inside_out = (shares[:, 2:] < shares[:, :2]).any(axis=1)
         if inside_out.any():
             block.refuse(int(np.flatnonzero(inside_out)[0]), 'XMax is below XMin, or YMax below YMin')
@@ -95,7 +96,7 @@ class _Strangers:
     """Pictures that the set does not have."""
 
     def __init__(self):
-        self.rows, self.named = 0, {}  # type: int, Dict[str, None]
+        self.rows, self.named = 0, {}
 
     def add(self, names: np.ndarray) -> None:
         """Rows of these names."""
