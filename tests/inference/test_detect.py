@@ -34,6 +34,17 @@ def test_boxes_lie_in_the_image(tmp_path):
         assert (found.box[:, [1, 3]] <= roidb[image]['height']).all()
 
 
+def test_the_best_of_a_window_go_on(tmp_path):
+    roidb, whole, few = fakes.make_roidb(tmp_path), [], []
+    for limit, results in ((0, whole), (5, few)):
+        config = fakes.make_config(MAX_PER_WINDOW=limit)
+        detect(roidb, fakes.FakePredictor, config, on_scale=lambda _, result, results=results: results.append(result))
+    for every, best in zip(whole, few):
+        for window, found in every.detections.by_image():
+            kept = best.detections.of_image(window)
+            assert len(found) > 5 and sorted(kept.score) == sorted(found.score)[-5:]
+
+
 def test_nothing_found(tmp_path):
     detections = detect(fakes.make_roidb(tmp_path), fakes.NothingPredictor, fakes.make_config())
     assert len(detections) == 0
