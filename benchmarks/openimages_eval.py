@@ -1,8 +1,9 @@
 """Scoring a test of the size of Open Images: python -m benchmarks.openimages_eval [--detections 4000000] [options]
 
 Synthetic truths, image labels and detections as many as the validation set of version 4 has them (41,620 pictures, 600
-classes, 300,000 boxes, of which one in twenty is around a group), and a hierarchy of four levels; half of the detections
-are near a box of their class. Both forms are scored. Prints seconds, memory and a JSON line. Bars: 120 s, 8 GB.
+classes, 300,000 boxes, of which one in twenty is around a group), and a hierarchy of four levels; half of the
+detections are near a box of their class. Both forms are scored. Prints seconds, memory and a JSON line. Bars: 120 s,
+8 GB.
 """
 import argparse
 import sys
