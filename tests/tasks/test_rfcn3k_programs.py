@@ -79,9 +79,7 @@ def test_demo_and_api_name_the_classes(folder, trained, tmp_path):
     picture = os.path.join(folder, 'val', 'red disc', '0.png')
     assert demo.main(['--im_path', picture, '--out', str(tmp_path / 'out'), *words(folder, trained)]) == 0
     assert os.listdir(tmp_path / 'out')
-    from configs import load_config
-    arguments = words(folder, trained)
-    with Detector.load(load_config(CFG, arguments[3:])) as detector:
+    with Detector.load(CFG, words(folder, trained)[3:]) as detector:
         found = detector.detect(picture)
     assert set(detector.classes) >= set(CLASSES) and (found.label >= 1).all() and (found.label <= 3).all()
 
