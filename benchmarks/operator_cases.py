@@ -86,7 +86,7 @@ def _proposals():
     rows.append(Case('MultiProposalTarget with group boxes, 16 chips, wide range',
                      lambda: proposals.targets_with_groups(16), (Bar('within', 1.25, 'without'),)))
     rows.append(Case('SoftSamplingWeight 16 chips, 300 rois, 100 objects', proposals.soft_sampling,
-                     (Bar('faster', 5, 'numpy'),)))
+                     (Bar('faster', 2, 'numpy'),)))
     rows.append(Case('MaskRcnnTarget 10 chips, 50 rois, 28x28', proposals.mask_targets))
     rows.append(Case('MinedAnchorTarget 1200x1600, three modules, 78800 anchors, 500 faces', mined_anchors.targets,
                      (Bar('ms', 15), Bar('faster', 10, 'numpy')), warm=2))

@@ -6,7 +6,7 @@
     linear.py      the linear classifier; classifier.py: it, its examples and its file
     learn.py       the steps of learning; detector.py: detection, for programs of your own
     command.py     the command line
-    superclasses.py   python -m lib.fewshot.superclasses: which classes look alike, for R-FCN-3K
+    superclasses.py, clusters.py   python -m lib.fewshot.superclasses: which classes look alike, for R-FCN-3K
 
 The method is R-FCN-3K's (reference/other_detectors.md, part A): features of whole pictures are means of a feature map,
 a linear softmax classifier tells them apart, and the same classifier scores the same means over the boxes of objects.

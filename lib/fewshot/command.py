@@ -112,15 +112,21 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     return 0
 
 
-def _network(args, old) -> FeatureNetwork:
+def load_named_network(args: argparse.Namespace, **settings) -> FeatureNetwork:
+    """Of --cfg, --set, --save_prefix and --weights; settings: of FeatureNetwork."""
     overrides, prefix = list(args.overrides), args.save_prefix
     if args.weights:
         if prefix != SAVE_PREFIX:
             raise SniperError('--weights and --save_prefix both say which weights: give one')
         prefix, epoch = split_params_path(os.path.abspath(args.weights))
         overrides += ['TEST.TEST_EPOCH', epoch]
+    return load_network(args.cfg, overrides, prefix, **settings)
+
+
+def _network(args, old) -> FeatureNetwork:
+    """For the options, or as an `old` classifier wants it."""
     settings = old.settings if old else {'kind': args.features, 'scales': args.scales, 'mirrored': not args.no_mirror}
-    network = load_network(args.cfg, overrides, prefix, **settings)
+    network = load_named_network(args, **settings)
     if old:
         old.check_network(network.origin(), args.classifier)
     return network
