@@ -210,7 +210,8 @@ TRAIN = {
                           "'epoch' = one after every epoch; 0 = none", NOTHING, BATCHES, low=0),
     'VALIDATE_IMAGES': key(100, 'pictures of that set that are looked at, always the same; 0 = all', NOTHING, low=0),
     'VALIDATE_METRIC': key('', "by which weights are better: a name in the metrics of a test, AP50, segm.AP; '' = AP, "
-                           'or AP50 where there is none (PASCAL VOC)', NOTHING),
+                           'or AP50 where there is none (PASCAL VOC), hard (WIDER FACE), mAP (Open Images, ImageNet)',
+                           NOTHING),
     'PATIENCE': key(0, 'validations without a better one, after which training stops; 0 = it does not', NOTHING, low=0),
     'EMA': key(0.0, 'decay an update of averaged weights, 0.999 for example, which are saved beside the trained ones '
                'and validated in their place; 0 = none', NOTHING, low=0, high=0.999999),

@@ -26,7 +26,7 @@ from lib.weights.paths import BEST
 
 logger = logging.getLogger(__name__)
 
-USUAL = ('AP', 'AP50', 'hard')  # what weights are compared by, the first of these that a data set gives
+USUAL = ('AP', 'AP50', 'hard', 'mAP')  # what weights are compared by, the first of these that a data set gives
 ROOMS = ('lib.inference', 'lib.dataset', 'lib.engine')  # whose lines on a test are left out
 
 
@@ -102,7 +102,7 @@ def flat_metrics(metrics: Mapping[str, Any], prefix: str = '') -> Dict[str, floa
     those below 0: there is no such object."""
     found: Dict[str, float] = {}
     for name, value in metrics.items():
-        if isinstance(value, dict) and not name.startswith('per_class'):
+        if isinstance(value, dict) and 'per_class' not in name:
             found.update(flat_metrics(value, f'{prefix}{name}.'))
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             found[prefix + name] = float(value) if value >= 0 else math.nan

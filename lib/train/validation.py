@@ -21,7 +21,7 @@ from lib.weights.paths import BEST, VALIDATED
 
 logger = logging.getLogger(__name__)
 
-SHOWN = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'segm.AP')    # of the metrics, in the log
+SHOWN = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'segm.AP', 'mAP')  # of the metrics, in the log
 
 
 # (prefix, tag) of weights -> `metrics`, numbers by name, nan for what there are no objects for; `metric`, name of the

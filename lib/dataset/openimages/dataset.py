@@ -14,7 +14,7 @@ from lib.dataset.class_list import IGNORE
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.openimages.boxes import Rows, no_boxes, read_boxes
 from lib.dataset.openimages.classes import read_classes
-from lib.dataset.openimages.evaluation import Scores, metrics_of, report, score, write_metrics
+from lib.dataset.openimages.evaluation import Scores, curves_of, metrics_of, report, score, write_metrics
 from lib.dataset.openimages.hierarchy import read_hierarchy
 from lib.dataset.openimages.labels import VerifiedLabels, labelled_pictures, read_labels
 from lib.dataset.openimages.layout import Layout
@@ -122,7 +122,8 @@ class OpenImagesDataset(Dataset):
         logger.info('%d detections of %d images written to %s', len(detections), len(self.image_ids), path)
         if not self.has_annotations:
             return None
-        metrics = metrics_of(self.scores(detections), self.classes)
+        scores = self.scores(detections)
+        self.curves, metrics = curves_of(scores), metrics_of(scores, self.classes)
         path = path[:-len('.csv')] + '_metrics.json'
         write_metrics(path, metrics)
         for line in report(metrics, path):

@@ -8,10 +8,10 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 import numpy as np
 
 from lib.bbox.detections import Detections
-from lib.dataset.base import per_class_table
+from lib.dataset.base import PrecisionRecall, per_class_table
 from lib.dataset.openimages.hierarchy import Hierarchy, expand
 from lib.dataset.openimages.labels import VerifiedLabels
-from lib.dataset.openimages.scoring import OpenImagesScores, openimages_ap
+from lib.dataset.openimages.scoring import RECALLS, OpenImagesScores, openimages_ap
 from lib.dataset.truth import Truth
 from lib.utils.counted import counted
 from lib.utils.files import text_writer
@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 MOST_IN_TABLE = 60      # classes that a table for people shows all of
 EXTREMES = 10           # best and worst classes that it shows of more
+ROWS = 1 << 20          # detections that are expanded at a time
 
 
 class Scores(NamedTuple):
@@ -43,22 +44,62 @@ def score(truth: Truth, detections: Detections, labels: Optional[VerifiedLabels]
     if pairs is not None and labels is not None:
         seen, others = pairs[labels.present], pairs[~labels.present]
         pairs = np.concatenate([_expanded(seen, hierarchy.above), _expanded(others, hierarchy.below)])
-    rows, label = expand(truth.label, hierarchy.above)
+    rows, label = _row_by_row(truth.label, hierarchy)
     wider = Truth.of(truth.image[rows], label, truth.box[rows], ignored=truth.ignored[rows], crowd=truth.crowd[rows])
-    found = with_ancestors(detections, hierarchy) if expand_detections else detections
+    if pairs is not None:
+        pairs = np.concatenate([pairs, np.stack([wider.image, wider.label], axis=1)])
+    found = with_ancestors(detections, hierarchy, pairs) if expand_detections else detections
     return Scores(plain, openimages_ap(wider, found, pairs, group_weight=1.0))
 
 
-def with_ancestors(detections: Detections, hierarchy: Hierarchy) -> Detections:
+def with_ancestors(detections: Detections, hierarchy: Hierarchy, pairs: Optional[np.ndarray] = None) -> Detections:
     """Detections, and each again as every class above its own. Of one box that several classes lend to one above them,
-    the best is left: a box whose class is in doubt would count several times."""
-    rows, label = expand(detections.label, hierarchy.above)
-    wider = detections.take(rows).replace(label=label)
-    keys = np.column_stack([wider.image.astype(np.float64), label, wider.box.astype(np.float64)])
-    order = np.lexsort([-wider.score.astype(np.float64), *keys.T])
-    new = np.ones(len(order), bool)
-    new[1:] = (keys[order[1:]] != keys[order[:-1]]).any(axis=1)
-    return wider.take(np.sort(order[new]))
+    the best is left: a box whose class is in doubt would count several times.
+
+    pairs (v, 2): image and label of those that are wanted, None for all; a small part of what millions expand to.
+    """
+    wanted = np.zeros((0, 2), np.int64) if pairs is None else pairs
+    span = 1 + max(max(hierarchy.above, default=0), *(int(labels.max(initial=0)) for labels in (
+        detections.label, wanted[:, 1])))
+    keys, parts = np.unique(_keys(wanted[:, 0], wanted[:, 1], span)), [Detections.empty()]
+    for first in range(0, len(detections), ROWS):
+        part = detections.take(np.arange(first, min(first + ROWS, len(detections)))).replace(mask=None)
+        rows, label = _row_by_row(part.label, hierarchy)
+        if pairs is not None:
+            kept = _among(_keys(part.image[rows], label, span), keys)
+            rows, label = rows[kept], label[kept]
+        parts.append(part.take(rows).replace(label=label))
+    return _without_doubles(Detections.concatenate(parts))
+
+
+def _row_by_row(label, hierarchy):
+    """(rows, labels): each row as its own class and those above it, before the next row. Of boxes that a detection
+    overlaps as much the first counts, and so has the official program them."""
+    rows, label = expand(label, hierarchy.above)
+    order = np.argsort(rows, kind='stable')
+    return rows[order], label[order]
+
+
+def _keys(image, label, span) -> np.ndarray:
+    return image.astype(np.int64) * span + label
+
+
+def _among(values, keys) -> np.ndarray:
+    """(n,) bool; keys ascending."""
+    place = np.searchsorted(keys, values)
+    return np.append(keys, -1)[place] == values
+
+
+def _without_doubles(found) -> Detections:
+    """Of one image, class and box the highest score. The order stays."""
+    columns = (found.image, found.label, *found.box.T)
+    order = np.lexsort([-found.score, *columns])
+    new = np.zeros(len(order), bool)
+    new[:1] = True
+    for values in columns:
+        values = values[order]
+        new[1:] |= values[1:] != values[:-1]
+    return found.take(np.sort(order[new]))
 
 
 def _expanded(pairs, others) -> np.ndarray:
@@ -81,6 +122,14 @@ def metrics_of(scores: Scores, names: Sequence[str]) -> Dict[str, Any]:
 
 def _per_class(scores, names):
     return {names[label]: ap for label, ap in zip(scores.label.tolist(), scores.ap.tolist())}
+
+
+def curves_of(scores: Scores) -> List[PrecisionRecall]:
+    """The mean over classes in either form: hundreds of curves of single ones would be no picture."""
+    return [PrecisionRecall(f'{form}, mean of {counted(len(of_form.label), "class", "classes")}', RECALLS,
+                            of_form.precision, of_form.mean)
+            for form, of_form in (('V2', scores.plain), ('Challenge', scores.challenge))
+            if of_form is not None and len(of_form.label)]
 
 
 def write_metrics(path: str, metrics: Dict[str, Any]) -> None:

@@ -17,12 +17,14 @@ from lib.dataset.voc_eval import area_ap
 OVERLAP = 0.5
 NO_TRUTH = -1.0         # mean of no class
 PAIRS = 1 << 21         # of detections and boxes that are looked at at a time
+RECALLS = np.linspace(0, 1, 101)    # at which the mean curve is told
 
 
 class OpenImagesScores(NamedTuple):
     """k classes that have truths: label (k,) int64, ascending; truths, groups, found (k,) int64: objects, boxes around
     groups, detections that count; right (k,) float64: weight of what is right; ap (k,) float64; mean: of these,
-    NO_TRUTH where k is 0."""
+    NO_TRUTH where k is 0; precision (101,) float64: mean over classes of the best precision at each of RECALLS
+    or above."""
 
     label: np.ndarray
     truths: np.ndarray
@@ -31,6 +33,7 @@ class OpenImagesScores(NamedTuple):
     right: np.ndarray
     ap: np.ndarray
     mean: float
+    precision: np.ndarray
 
 
 def openimages_ap(truth: Truth, detections: Detections, verified: Optional[np.ndarray] = None,
@@ -50,10 +53,11 @@ def openimages_ap(truth: Truth, detections: Detections, verified: Optional[np.nd
         _split(truth, boxes, truth.label, labels), _split(detections, found, detections.label, labels))]
     kept = [row for row in rows if row[0] + group_weight * row[1] > 0]
     chosen = np.array([row[0] + group_weight * row[1] > 0 for row in rows], bool)
-    truths, groups, counts, right, ap = (np.array(column) for column in zip(*kept)) if kept else [np.zeros(0)] * 5
-    return OpenImagesScores(labels[chosen], truths.astype(np.int64), groups.astype(np.int64), counts.astype(np.int64),
-                            right.astype(np.float64), ap.astype(np.float64),
-                            float(ap.mean()) if len(ap) else NO_TRUTH)
+    columns = list(zip(*kept)) or [()] * 6
+    truths, groups, counts, right, ap = (np.array(column, kind) for column, kind in zip(
+        columns, (np.int64, np.int64, np.int64, np.float64, np.float64)))
+    return OpenImagesScores(labels[chosen], truths, groups, counts, right, ap, float(ap.mean()) if kept else NO_TRUTH,
+                            np.mean(columns[5], axis=0) if kept else np.zeros(len(RECALLS)))
 
 
 def _verified(detections, truth, verified) -> np.ndarray:
@@ -72,9 +76,9 @@ def _split(rows, order, label, labels):
     return [rows.take(order[start:end]) for start, end in zip(starts, ends)]
 
 
-def _of_class(truth: Truth, detections: Detections, group_weight, overlap) -> Tuple[int, int, int, float, float]:
-    """(objects, groups, detections that count, weight of those that are right, AP) of one class; both come image by
-    image, detections best first."""
+def _of_class(truth: Truth, detections: Detections, group_weight, overlap) -> tuple:
+    """(objects, groups, detections that count, weight of those that are right, AP, precision at RECALLS) of one class;
+    both come image by image, detections best first."""
     objects, groups = truth.take(~truth.crowd), truth.take(truth.crowd)
     box, image = detections.box.astype(np.float64), detections.image
     iou, index = _deepest(box, image, objects, False)
@@ -99,8 +103,15 @@ def _of_class(truth: Truth, detections: Detections, group_weight, overlap) -> Tu
     wanted = len(objects.image) + group_weight * len(groups.image)
     hits = np.cumsum(weight)
     wrong = np.cumsum(weight == 0)
-    ap = area_ap(hits / wanted, hits / (hits + wrong)) if wanted and len(weight) else 0.0
-    return len(objects.image), len(groups.image), len(weight), float(weight.sum()), ap
+    recall, precision = hits / max(wanted, 1), hits / np.maximum(hits + wrong, 1)
+    return (len(objects.image), len(groups.image), len(weight), float(weight.sum()), area_ap(recall, precision),
+            _at_recalls(recall, precision))
+
+
+def _at_recalls(recall, precision) -> np.ndarray:
+    """(101,): the best precision at each of RECALLS or above, 0 beyond the last."""
+    best = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0.0)
+    return best[np.searchsorted(recall, RECALLS - 1e-9)]
 
 
 def _deepest(box, image, truth: Truth, in_truth: bool) -> Tuple[np.ndarray, np.ndarray]:

@@ -45,7 +45,7 @@ def metrics(runs: List[Run]) -> Markup:
 def _flat(values, before='', depth=DEPTH):
     """Numbers and texts of nested dicts, those by class left out."""
     for name, value in values.items():
-        if isinstance(value, dict) and not str(name).startswith('per_class') and depth:
+        if isinstance(value, dict) and 'per_class' not in str(name) and depth:
             yield from _flat(value, f'{before}{name} ', depth - 1)
         elif isinstance(value, (int, float, str)):
             yield f'{before}{name}', value
