@@ -37,9 +37,9 @@ def main(argv=None) -> int:
     before, started, busy = peak_memory() / 1e9, time.perf_counter(), time.process_time()
     scores = score(truth, detections, labels, hierarchy())
     seconds, busy, memory = time.perf_counter() - started, time.process_time() - busy, peak_memory() / 1e9
-    print(f'{args.detections} detections, {BOXES} boxes, {PICTURES} pictures: both forms in {seconds:.1f} s ({busy:.1f} s '
-          f'of the processor), at most {memory:.2f} GB of memory ({before:.2f} GB before); mean AP {scores.plain.mean:.3f} and '
-          f'{scores.challenge.mean:.3f}')
+    print(f'{args.detections} detections, {BOXES} boxes, {PICTURES} pictures: both forms in {seconds:.1f} s '
+          f'({busy:.1f} s of the processor), at most {memory:.2f} GB of memory ({before:.2f} GB before); mean AP '
+          f'{scores.plain.mean:.3f} and {scores.challenge.mean:.3f}')
     holds = seconds <= MOST_SECONDS and memory <= MOST_GIGABYTES
     print(json_line('openimages_eval', seconds=round(seconds, 1), processor=round(busy, 1), gigabytes=round(memory, 2),
                     detections=args.detections, holds=holds))
