@@ -49,7 +49,8 @@ def main(argv=None):
     if others:
         raise SniperError(f'TEST.SCALES is {config.TEST.SCALES}, and {config.symbol} has a network for each: give the '
                           f"one to write, such as --set TEST.SCALES '[{scale_name(config, 0)}]'")
-    export_model(task.config, weights, args.out, config.TEST.PRECISION, args.variant)
+    variant = task.test_graph if args.variant == 'test' else args.variant
+    export_model(task.config, weights, args.out, config.TEST.PRECISION, variant)
     return 0
 
 

@@ -30,6 +30,7 @@ from lib.dataset.wider.scoring import score
 from lib.dataset.wider.text_files import read_folder
 from lib.distributed.launch.plan import read_hostfile
 from lib.engine.exported_model import check_settings, read_configuration, read_facts
+from lib.fewshot.classifier import FewShotClassifier
 from lib.image.file import ImageFile
 from lib.inference.weights import find_weights
 from lib.train.resume import where_to_go_on
@@ -87,6 +88,9 @@ class Readers:
 
     def proposals(self, path):
         read_proposals(path)
+
+    def classifier(self, path):
+        FewShotClassifier.load(path)
 
     def roidb(self, path):
         """A cache; it never stops a run, but is made anew."""

@@ -21,6 +21,7 @@ from configs import flat_config, load_config
 from lib.dataset import get_dataset
 from lib.dataset.proposals import ProposalSet, write_proposals
 from lib.engine.exported_model import FORMAT, graph_settings
+from lib.fewshot.classifier import Examples, FewShotClassifier
 from lib.weights.params_file import file_checksum, write_arrays
 from tests import mutated_readers
 from tests.conftest import ROOT
@@ -82,6 +83,15 @@ def proposals(folder):
     path = str(folder / 'proposals.npz')
     write_proposals(path, ProposalSet.from_images([random_rows(rng, 9), random_rows(rng, 0)], [1, 'b'])._replace(
         origin={'source': 'x'}))
+    with open(path, 'rb') as stream:
+        return stream.read()
+
+
+def classifier(folder):
+    path = str(folder / 'classifier.npz')
+    features = np.random.RandomState(0).normal(0, 1, (4, 2, 3)).astype(np.float32)
+    FewShotClassifier(['cat', 'dog'], Examples(features, np.array([0, 0, 1, 1]), tuple('abcd')),
+                      {'kind': 'mean', 'scales': [0], 'mirrored': True}).save(path)
     with open(path, 'rb') as stream:
         return stream.read()
 
@@ -174,6 +184,7 @@ def good_files(folder):
         'pickle': [('bytes', pickle.dumps(TREES, protocol)) for protocol in (2, 0, 4)],
         'original_proposals': [('bytes', python2_pickle(rows)), ('bytes', pickle.dumps(rows, 2))],
         'proposals': [('bytes', proposals(folder))],
+        'classifier': [('bytes', classifier(folder))],
         'roidb': [('bytes', roidb(folder))],
         'image': [('bytes', encoded('.jpg')), ('bytes', turned_jpeg()), ('bytes', encoded('.png')),
                   ('bytes', encoded('.png', shape=(30, 40), dtype=np.uint16)), ('bytes', encoded('.bmp')),

@@ -13,8 +13,8 @@ import numpy as np
 
 PENALTY = 0.01
 STEPS = 150
-CLOSE_ENOUGH = 1e-5     # of the loss, between two steps
-MOST_DIMENSIONS = 512   # principal ones that are fitted in: more cost time, and are told apart by noise
+CLOSE_ENOUGH = 1e-4     # of the loss, between two steps
+MOST_DIMENSIONS = 256   # principal ones that are fitted in: more cost time, and are told apart by noise
 MOST_ROWS = 4096        # that say which these are
 LEAST_DEVIATION = 1e-6
 

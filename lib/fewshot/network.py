@@ -60,6 +60,7 @@ class FeatureNetwork:
         self.config, self.weights, self.kind = copy.deepcopy(config), weights, kind
         test = self.config.TEST
         test.DO_PRUNING = [False] * len(test.SCALES)    # every scale sees whole pictures, or slices of them
+        test.SCORE_THRESH = max(test.SCORE_THRESH, LEAST_OBJECT)
         self.task = get_task(self.config, 'test')
         if self.task.feature is None:
             raise SniperError(f'{config.symbol} gives no feature map that other classes could be told apart by')
@@ -151,7 +152,7 @@ class FeatureNetwork:
                 found = prune_at_crop_border(found, windows, [(picture.width, picture.height)] * len(windows),
                                              test.PRUNING_BORDER)
             found = found.take((found.score > LEAST_OBJECT) & in_valid_range(found.box, test.VALID_RANGES[index])
-                               & (found.image < len(slots)))
+                               & (found.image < len(slots)) & np.isfinite(found.box).all(axis=1))
             for slot, of_window in found.by_image():
                 regions = _cells(of_window.box, windows[slot], task)
                 yield (of_window.replace(image=of_window.image * 0),

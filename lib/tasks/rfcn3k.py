@@ -32,6 +32,7 @@ class Rfcn3kTask(FasterRcnnTask):
     one is learnt too."""
 
     name = 'rfcn3k'
+    test_graph = 'detect'
     unused_keys = ('CLASS_AGNOSTIC', 'TRAIN.MAX_MASKS', 'TRAIN.MAX_POLYGON_LEN', 'network.STRIDE_IN_1X1')
 
     @property

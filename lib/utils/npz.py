@@ -25,6 +25,7 @@ ORIGIN = 'origin'
 MEND = 'make it anew'
 MAX_RATIO = 100             # unpacked bytes a packed byte, in files that others packed
 _LISTED = 5                 # differences that a message names
+_LONGEST_REASON = 200       # characters of what a library says of damage, which may repeat all of a name
 _LONGEST_VALUE = 40         # characters of a value that a message shows; digests are only named
 _BLOCK = 1 << 22
 # What zipfile and numpy raise for damaged or hostile files. RuntimeError: encrypted, and packing that is not known.
@@ -80,7 +81,7 @@ def read_npz(path: str, expected: Optional[dict] = None, mend: str = MEND) -> tu
                 raise StaleFile(path, origin, expected, mend)
             return {name: _read_array(archive, info) for name, info in members.items() if name != ORIGIN}, origin
     except _DAMAGES as error:
-        raise DamagedFile(path, ' '.join(str(error).split()) or type(error).__name__, mend) from None
+        raise DamagedFile(path, ' '.join(str(error).split())[:_LONGEST_REASON] or type(error).__name__, mend) from None
 
 
 def read_origin(path: str) -> Optional[dict]:

@@ -49,7 +49,7 @@ class Rfcn3k(ProposalNetwork):
         rpn_cls_prob, rpn_bbox_loss = rpn_losses(rpn, losses)
         targets = rfcn_targets(rpn_cls_prob, rpn, anchors, proposals, losses, options)
         scores, deltas = self._objects(config, feature, targets.rois, options)
-        fine = self.rfcn.fine_score(feature, targets.fine_rois, options.classes)
+        fine = self.rfcn.fine_score(feature, targets.fine_rois, options.classes, runs_on_gpu(config))
         cls_prob, fine_prob, bbox_loss = rfcn_losses(scores, deltas, fine, targets, losses, options)
         return mx.sym.Group([
             rpn_cls_prob, rpn_bbox_loss,
@@ -61,18 +61,25 @@ class Rfcn3k(ProposalNetwork):
         return (self.rfcn.object_score(shared, rois, options.super_classes, on_gpu),
                 self.rfcn.box_deltas(shared, rois, on_gpu))
 
+    def detect_symbol(self, config):
+        """What tests run: `test_symbol`, but for the pooling of the classes' maps, which is one operator."""
+        return self._detections(config, apart=False)
+
     def test_symbol(self, config):
-        """Inputs data, im_info, im_ids.
+        """The original's graph, node by node. Inputs data, im_info, im_ids.
 
         Outputs `rois_output` (B*P, 5), `cls_prob_reshape_output` (B, P, K + 1), `bbox_pred_reshape_output` (B, P, 4) in
         units of TRAIN.BBOX_STDS, `im_ids`, `subcls_prob_reshape_output` (B, P, N); [several super-classes:
         `super_class_output` (B, N)]. With gives_feature no `im_ids`, and last `cat4` (B, channels, F, F) under the
         original's name `cast1_output`.
         """
+        return self._detections(config, apart=True)
+
+    def _detections(self, config, apart):
         proposals = ProposalOptions.from_config(config, 'TEST')
         options, im_info = RfcnOptions.from_config(config), mx.sym.var('im_info')
         feature, (rois, prob, deltas) = self._boxes(config, options, im_info)
-        fine = self.rfcn.fine_score(feature, rois, options.classes)
+        fine = self.rfcn.fine_score(feature, rois, options.classes, runs_on_gpu(config), apart)
         fine_prob = mx.sym.softmax(fine, axis=1, name='subcls_prob')
         return mx.sym.Group([
             rois, prob, deltas,
@@ -104,6 +111,9 @@ class Rfcn3k(ProposalNetwork):
     def _test_shapes(self, config, batch, height, width):
         shapes = dict(data=(batch, 3, height, width), im_info=(batch, 3))
         return shapes if self.gives_feature else dict(shapes, im_ids=(batch,))
+
+    def _detect_shapes(self, config, batch, height, width):
+        return self.input_shapes(config, batch, height, width, 'test')
 
     def variants(self, shapes):
         """With classes, super-classes and anchors as the arrays have them. The proposal network alone is that of

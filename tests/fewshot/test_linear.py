@@ -31,7 +31,7 @@ def test_no_gradient_is_left(count, dimensions):
     found = fit(features, labels, 5, 0.01)
     of_weights, of_biases = gradient(features, labels, 5, found, 0.01)
     start, _ = gradient(features, labels, 5, linear.Linear(found.weight * 0, found.bias * 0), 0.01)
-    assert np.abs(of_weights).max() < 0.02 * np.abs(start).max() and np.abs(of_biases).max() < 2e-3
+    assert np.abs(of_weights).max() < 0.02 * np.abs(start).max() and np.abs(of_biases).max() < 5e-3
 
 
 def test_what_it_learns_holds_for_others():

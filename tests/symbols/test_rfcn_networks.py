@@ -128,3 +128,10 @@ def test_weights_tell_how_many_classes_super_classes_and_anchors():
     variant, = get_detector('rfcn_3k_tiny').variants(shapes)
     assert variant.heads == ('7 classes', '3 super-classes', '15 anchors a cell')
     assert dict(variant.keys)['dataset.NUM_CLASSES'] == 8 and dict(variant.keys)['RFCN.num_super_classes'] == 3
+
+
+def test_the_pooling_in_one_operator_finds_what_the_original_graph_does():
+    outputs = [forward(bound(variant)) for variant in ('test', 'detect')]
+    assert list(outputs[0]) == list(outputs[1])
+    for name, value in outputs[0].items():
+        np.testing.assert_allclose(outputs[1][name], value, atol=1e-5, err_msg=name)
