@@ -120,8 +120,8 @@ class OpenImagesDataset(Dataset):
             self._hierarchy()
 
     def evaluate(self, detections, results_dir):
-        """Write predictions_<set>.csv, the official form, and score what it holds by the official rules (evaluation.py),
-        also into predictions_<set>_metrics.json; None without boxes."""
+        """Write predictions_<set>.csv, the official form, and score what it holds by the official rules
+        (evaluation.py), also into predictions_<set>_metrics.json; None without boxes."""
         check_range(detections, self.num_classes, len(self.image_ids))
         path = os.path.join(results_dir, f'predictions_{self.image_set}.csv')
         os.makedirs(results_dir, exist_ok=True)
