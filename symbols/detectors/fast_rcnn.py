@@ -53,6 +53,10 @@ class FastRcnn(ProposalNetwork):
         if config.TRAIN.WITH_MASK:
             raise SniperError(f'TRAIN.WITH_MASK is True, but with network.ROIS input {config.symbol} has no mask '
                               'head: set it to False, or network.ROIS to proposals')
+        for key in ('SOFT_SAMPLING', 'SOFT_SAMPLING_RPN'):
+            if config.TRAIN[key]:       # nobody says where the chip's objects are, and there is no RPN
+                raise SniperError(f'TRAIN.{key} is True, but with network.ROIS input {config.symbol} has nothing of '
+                                  'the kind: set it to False, or network.ROIS to proposals')
         rcnn, _, by_image, feature = self._outputs(config)
         columns, losses = bbox_outputs(config), LossOptions.from_config(config, feature.stride)
         targets = RoiTargets(

@@ -101,6 +101,13 @@ def test_rois_from_elsewhere_have_no_masks():
         get_detector('resnext_mx_101').train_symbol(config_for('resnext_mx_101', *MASK, *FED))
 
 
+@pytest.mark.parametrize('key', ['SOFT_SAMPLING', 'SOFT_SAMPLING_RPN'])
+def test_rois_from_elsewhere_are_not_weighed(key):
+    words = (*WITHOUT_MASK, *FED, f'TRAIN.{key}', 'True')
+    with pytest.raises(SniperError, match=f'TRAIN.{key} is True, but with network.ROIS input .* nothing of the kind'):
+        get_detector('resnext_mx_101').train_symbol(config_for('resnext_mx_101', *words))
+
+
 def check_graph(name, variant, config):
     height, width = (64, 96) if variant.endswith('train') else (75, 50)
     outputs = run(get_detector(name), config, variant, 2, height, width)
