@@ -166,7 +166,7 @@ class ImageNetDataset(Dataset):
                                   f'{shortened(sets_in(self.dataset_path) or [ALL], 15)}')
             folder = self.dataset_path
         listing = list_set(folder, os.path.join(self.dataset_path, self.image_set + BOXES),
-                           devkit.read_list(path) if path else None, path)
+                           devkit.read_list(path, bool(self._kit)) if path else None, path)
         for line in listing.remarks:
             logger.warning('%s', line)
         return listing

@@ -85,12 +85,13 @@ def list_path(folder: str, image_set: str) -> str:
     return path if path and os.path.isfile(path) else ''
 
 
-def read_list(path: str) -> List[str]:
-    """Names of pictures without ending. A line is one name, or a name and its number, or, as in 3kcls_index.txt,
-    several names. SniperError: a name leads out of the folder."""
+def read_list(path: str, of_kit: bool = True) -> List[str]:
+    """Names of pictures without ending. A line is one name, which may hold blanks; in lists of the kit, whose names
+    have none, also a name and its number, or, as in 3kcls_index.txt, several names. SniperError: a name leads out of
+    the folder."""
     names: List[str] = []
     for number, line in read_lines(path, 'image list'):
-        words = line.split()
+        words = line.split() if of_kit else [line.strip()]
         found = words[:1] if len(words) == 2 and words[1].isdigit() else words
         for name in found:
             if not all(map(is_folder_name, name.split('/'))):

@@ -46,7 +46,7 @@ class Listing(NamedTuple):
 
 def list_set(folder: str, boxes: str, listed: Optional[Sequence[str]] = None, list_path: str = '',
              classes: Optional[Sequence[str]] = None) -> Listing:
-    """The pictures of a set: those `listed`, names without ending in the file list_path, in this order; else all.
+    """The pictures of a set: those `listed` in the file list_path, with or without ending, in this order; else all.
 
     classes: names of the folders to look into, None: all there are. SniperError: there is no picture.
     """
@@ -104,9 +104,14 @@ def _listed_pictures(folder, boxes, listed, list_path, digest, remarks):
         found, apart = _in_folder(folder, boxes, place, digest)
         if not found and not os.path.isdir(os.path.join(folder, place)):
             absent.append(place)
-        for stem, number in stems.items():
-            names[number], where[number] = found.get(stem) or (
-                stem + USUAL_ENDING, APART if os.path.basename(stem) in apart else NONE)
+        known = set()
+        for listed_as, number in stems.items():
+            ended = listed_as not in found and _is_picture(os.path.basename(listed_as))
+            stem = os.path.splitext(listed_as)[0] if ended else listed_as
+            if stem not in known:
+                known.add(stem)
+                names[number], where[number] = found.get(stem) or (
+                    stem + USUAL_ENDING, APART if os.path.basename(stem) in apart else NONE)
     if len(absent) == len(by_place):
         raise SniperError(f'image list {list_path} names no folder that is in {folder} '
                           f'({listed[0]:.60}): check dataset.dataset_path, or the list')

@@ -109,6 +109,18 @@ def test_plain_folders_without_sets_and_a_list(tmp_path):
     assert opened(str(tmp_path), 'mine').image_ids == ['dog/b', 'cat/c']
 
 
+def test_a_list_of_names_with_blanks_and_endings(tmp_path, caplog):
+    for name in ('Bär groß/Bär 12', 'Bär groß/b.c', 'bus stop/a'):
+        picture(tmp_path / (name + '.jpg'))
+        annotation(tmp_path / (name + '.xml'), [(os.path.dirname(name), 2, 1, 12, 8)])
+    (tmp_path / 'mine.txt').write_text('Bär groß/Bär 12\nbus stop/a.jpg\nBär groß/b.c\n', encoding='utf-8')
+    assert opened(str(tmp_path), 'mine').image_ids == ['Bär groß/Bär 12', 'bus stop/a', 'Bär groß/b.c']
+    assert not caplog.text
+    (tmp_path / 'mine.txt').write_text('bus stop/a\nbus stop/a.jpg\nbus stop/a.png\n')
+    assert opened(str(tmp_path), 'mine').image_ids == ['bus stop/a']
+    assert 'names 2 pictures more than once' in caplog.text
+
+
 def test_chosen_classes_keep_their_super_class_and_their_class_of_det(kit, tmp_path):
     (tmp_path / 'data' / 'superclasses.json').write_text(json.dumps({'a': ['n02'], 'b': ['n01', 'n03']}))
     dataset = opened(kit, 'fall11_whole', choice=ClassChoice(['heron = crane (n02)', 'crane (n03)']))
