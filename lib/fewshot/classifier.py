@@ -121,6 +121,7 @@ def _misfit(arrays, origin) -> str:
         (len(set(classes)) == len(classes) and all(classes) and BACKGROUND not in classes, 'its classes have no names'),
         (bool(count) and 0 <= arrays['labels'].min() <= arrays['labels'].max() < len(classes),
          'its labels are of no class'),
+        (1 < len(classes) == len(set(arrays['labels'].tolist())), 'it has classes without examples, or one alone'),
         (all(np.isfinite(arrays[name]).all() for name in ('features', 'weight', 'bias')), 'it holds no numbers'),
         (_are_settings(origin.get('features')) and isinstance(origin.get('penalty'), (int, float)),
          'it does not say what it was learnt with')]

@@ -15,8 +15,8 @@ from lib.fewshot.cache import ObjectCache
 from lib.fewshot.classifier import FewShotClassifier
 from lib.fewshot.detector import KIND, load_network, score_objects
 from lib.fewshot.folder import ClassPictures, hold_out, read_class_folder
-from lib.fewshot.learn import Accuracy, Extracted, accuracy, extract, learn, part_of
-from lib.fewshot.network import FeatureNetwork
+from lib.fewshot.learn import Accuracy, Extracted, accuracy, check_known, extract, learn, part_of, unknown_to
+from lib.fewshot.network import FeatureNetwork, NoSuchScale
 from lib.fewshot.pooling import KINDS
 from lib.image import Picture
 from lib.image.sources import Frame, Source, frames, open_sources
@@ -56,8 +56,8 @@ def arguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:
                         'written, P(object) x P(class) (default: %(default)s)')
     parser.add_argument('--least_class', type=float, default=0.0, metavar='P', help='least P(class): objects below it '
                         'are none of the classes (default: %(default)s, every object is of one)')
-    parser.add_argument('--features', choices=sorted(KINDS), default=KIND,
-                        help='what of the feature map is kept (default: %(default)s)')
+    parser.add_argument('--features', choices=sorted(KINDS), default='',
+                        help=f'what of the feature map is kept (default: {KIND})')
     parser.add_argument('--scales', type=int, nargs='+', default=[], metavar='I',
                         help='entries of TEST.SCALES, from 0, at which whole pictures are shown (default: the last)')
     parser.add_argument('--no_mirror', action='store_true', help='without mirrored copies of the pictures')
@@ -78,6 +78,9 @@ def _check(args):
         raise SniperError('--add is for the classes of a --classifier FILE')
     if args.classifier and not (args.add or args.detect or args.test_folder):
         raise SniperError('there is nothing to do: give --detect PICTURES, --add FOLDER or --test_folder FOLDER')
+    if args.classifier and (args.features or args.scales or args.no_mirror):
+        raise SniperError('--features, --scales and --no_mirror are what a classifier is learnt with: one that is '
+                          'learnt keeps its own')
     if args.holdout is not None and args.holdout < 0:
         raise SniperError(f'--holdout {args.holdout}: give 0 or more')
     for name in ('thresh', 'least_class'):
@@ -95,6 +98,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     folder = args.folder or args.add
     pictures = read_class_folder(folder, least=1 if old else 2) if folder else None
     tests = read_class_folder(args.test_folder, least=1) if args.test_folder else None
+    if tests is not None:
+        check_known(tests.classes, (old.classes if old else ()) + (pictures.classes if pictures else ()))
     network = _network(args, old)
     out = args.out or os.path.join(network.config.output_path or 'output', 'fewshot')
     check_writable(out, folder=True)
@@ -125,8 +130,14 @@ def load_named_network(args: argparse.Namespace, **settings) -> FeatureNetwork:
 
 def _network(args, old) -> FeatureNetwork:
     """For the options, or as an `old` classifier wants it."""
-    settings = old.settings if old else {'kind': args.features, 'scales': args.scales, 'mirrored': not args.no_mirror}
-    network = load_named_network(args, **settings)
+    settings = old.settings if old else {'kind': args.features or KIND, 'scales': args.scales,
+                                         'mirrored': not args.no_mirror}
+    try:
+        network = load_named_network(args, **settings)
+    except NoSuchScale as error:
+        if not old:
+            raise
+        raise SniperError(f'{args.classifier} was learnt with another network or other scales: {error}') from None
     if old:
         old.check_network(network.origin(), args.classifier)
     return network
@@ -143,12 +154,13 @@ def _learn(args, pictures: ClassPictures, network, out, old) -> FewShotClassifie
     origin = network.origin()
     smallest = min(taken.labels.count(label) for label in range(len(taken.classes)))
     held_out = args.holdout if args.holdout is not None else 0 if args.test_folder else smallest // HELD_SHARE
-    if held_out:
-        kept, held = hold_out(taken, held_out, args.seed)
-        if held:
-            print(f'{counted(len(held), "picture", "pictures")} held out, {held_out} a class; of a classifier without '
-                  'them:')
-            _report(accuracy(learn(part_of(extracted, kept), origin, old), part_of(extracted, held)), out)
+    fresh = unknown_to(old, extracted)
+    held = [fresh[number] for number in hold_out(taken.take(fresh), held_out, args.seed)[1]] if held_out else []
+    if held:
+        print(f'{counted(len(held), "picture", "pictures")} held out, {held_out} a class; of a classifier without '
+              'them:')
+        kept = sorted(set(range(len(taken.paths))) - set(held))
+        _report(accuracy(learn(part_of(extracted, kept), origin, old), part_of(extracted, held)), out)
     elif not args.test_folder:
         logger.info('no picture is held out, so nobody knows how well the classes are told apart: see --holdout, '
                     '--test_folder')
@@ -162,8 +174,7 @@ def _learn(args, pictures: ClassPictures, network, out, old) -> FewShotClassifie
 
 
 def _test(classifier, extracted: Extracted, out) -> None:
-    known = set(classifier.examples.digests)
-    fresh = [number for number, digest in enumerate(extracted.examples.digests) if digest not in known]
+    fresh = unknown_to(classifier, extracted)
     copies = len(extracted.pictures.paths) - len(fresh)
     if copies:
         logger.warning('%s learnt: left out of the test', counted(copies, 'picture of the test folder was',

@@ -151,17 +151,28 @@ class Accuracy(NamedTuple):
         return lines + ([f'taken for another: {", ".join(taken)}'] if taken else [])
 
 
-def accuracy(classifier: FewShotClassifier, extracted: Extracted) -> Accuracy:
-    """Of a classifier on pictures that it has not learnt from. SniperError: a class that it does not know."""
-    unknown = [name for name in extracted.pictures.classes if name not in classifier.classes]
+def check_known(classes: Sequence[str], known: Sequence[str]) -> None:
+    """SniperError: pictures to test on have a class that is not learnt."""
+    unknown = [name for name in classes if name not in known]
     if unknown:
         raise SniperError(f'the test pictures have classes that are not learnt: {named(unknown)}; known: '
-                          f'{named(classifier.classes)}')
+                          f'{named(known)}')
+
+
+def accuracy(classifier: FewShotClassifier, extracted: Extracted) -> Accuracy:
+    """Of a classifier on pictures that it has not learnt from. SniperError: a class that it does not know."""
+    check_known(extracted.pictures.classes, classifier.classes)
     places = np.array([classifier.classes.index(name) for name in extracted.pictures.classes])
     count = len(classifier.classes)
     taken = classifier.of_pictures(extracted.examples.features).argmax(axis=1)
     cells = places[extracted.examples.labels] * count + taken
     return Accuracy(classifier.classes, np.bincount(cells, minlength=count * count).reshape(count, count))
+
+
+def unknown_to(classifier: Optional[FewShotClassifier], extracted: Extracted) -> List[int]:
+    """Numbers of the pictures that a classifier has not learnt from."""
+    known = set(classifier.examples.digests) if classifier else set()
+    return [number for number, digest in enumerate(extracted.examples.digests) if digest not in known]
 
 
 def part_of(extracted: Extracted, numbers: Sequence[int]) -> Extracted:

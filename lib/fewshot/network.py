@@ -32,6 +32,10 @@ LEAST_OBJECT = 0.05     # P(object) of what is looked at: less than any detectio
 MOST_OBJECTS = 300      # of a picture
 
 
+class NoSuchScale(SniperError):
+    """Pictures are to be shown at an entry of TEST.SCALES that there is not."""
+
+
 class View(NamedTuple):
     """How a whole picture is shown: at which entry of TEST.SCALES, and whether left and right are exchanged."""
     scale: int
@@ -69,7 +73,7 @@ class FeatureNetwork:
         self.scales, self.mirrored = tuple(scales) or (len(test.SCALES) - 1,), mirrored
         wrong = [index for index in self.scales if not 0 <= index < len(test.SCALES)]
         if wrong:
-            raise SniperError(f'there is no entry {wrong[0]} of TEST.SCALES {test.SCALES}: they are counted from 0')
+            raise NoSuchScale(f'there is no entry {wrong[0]} of TEST.SCALES {test.SCALES}: they are counted from 0')
         self.views = [View(index, flipped) for index in self.scales for flipped in (False, True)[:1 + mirrored]]
         self._factories = {reads: PredictorFactory(self.config, weights, reads) for reads in (FEATURE, OBJECTS)}
         self._predictors: dict = {}

@@ -95,6 +95,7 @@ def test_weights_by_their_file(run, shapes, tmp_path):
     (['--classifier', 'b'], 'there is nothing to do'),
     (['a', '--thresh', '1.5'], '--thresh 1.5: probabilities are from 0 to 1'),
     (['a', '--holdout', '-1'], '--holdout -1: give 0 or more'),
+    (['--classifier', 'b', '--detect', 'c', '--scales', '0'], '--features, --scales and --no_mirror are what'),
     (['gone'], 'gone is missing: name a folder'),
     (['--classifier', 'gone.npz', '--detect', CONFIG], 'classifier gone.npz cannot be read'),
     (['a', '--detect', 'gone.jpg'], 'image gone.jpg cannot be read: it is missing')])
@@ -105,9 +106,31 @@ def test_what_cannot_be_meant(run, words, says, tmp_path, monkeypatch):
     assert '\n' not in str(error.value)
 
 
-def test_scales_that_there_are_not(run, shapes):
+def test_scales_that_there_are_not(run, shapes, tmp_path):
     with pytest.raises(SniperError, match='there is no entry 4 of TEST.SCALES'):
         run(shapes, '--scales', '4')
+    assert run(shapes, '--scales', '1', overrides=['TEST.SCALES', '[1x, 2x]', 'TEST.VALID_RANGES',
+                                                   '[[-1, -1], [-1, -1]]', 'TEST.BATCH_IMAGES', '[8, 8]']) == 0
+    path = tmp_path / 'out' / 'classifier.npz'
+    with pytest.raises(SniperError, match='classifier.npz was learnt with another network or other scales: there is'):
+        run('--classifier', path, '--detect', os.path.join(shapes, 'box'))
+
+
+def test_what_is_held_out_was_never_learnt(run, shapes, tmp_path, capsys):
+    assert run(shapes, '--holdout', '0') == 0
+    path = shutil.move(tmp_path / 'out' / 'classifier.npz', tmp_path / 'shapes.npz')
+    fresh = write_classes(tmp_path / 'more', ['box', 'ring'], 2, seed=5)
+    shutil.copytree(os.path.join(shapes, 'disc'), os.path.join(fresh, 'disc'))
+    for name in os.listdir(os.path.join(shapes, 'box')):
+        shutil.copy(os.path.join(shapes, 'box', name), os.path.join(fresh, 'box', 'old' + name))
+    assert run('--classifier', path, '--add', fresh, '--holdout', '2') == 0
+    assert '2 pictures held out' in capsys.readouterr().out     # one of each class that has two new ones
+
+
+def test_a_test_of_unknown_classes_ends_before_anything_is_learnt(run, shapes, tmp_path):
+    with pytest.raises(SniperError, match='have classes that are not learnt: wedge; known: box, disc, ring'):
+        run(shapes, '--test_folder', write_classes(tmp_path / 'test', ['wedge'], 1))
+    assert run.looked == [] and not os.path.exists(tmp_path / 'out' / 'classifier.npz')
 
 
 def test_no_picture_to_detect_in_can_be_read(run, shapes, tmp_path):
