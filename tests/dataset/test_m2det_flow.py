@@ -142,7 +142,7 @@ def test_recorded_boxes_and_precision_of_voc(tmp_path):
     images = np.array([names.index(row[0]) for row in case['detections']])
     rows = np.array([row[2] + [row[1]] for row in case['detections']])
     positives = sum(int((~difficult).sum()) for _, difficult in truth.values())
-    recall, precision = precision_recall(match(images, rows, truth), positives, 0.5)
+    recall, precision = precision_recall(match(images, rows, truth, {}), positives, 0.5)
     np.testing.assert_allclose(recall, case['recall'])
     np.testing.assert_allclose(precision, case['precision'])
     assert eleven_point_ap(recall, precision) == pytest.approx(case['ap_11point'])
