@@ -212,9 +212,7 @@ def _detect(args, sources, network, classifier, out) -> None:
     """Detect, print, draw and write. SniperError: no picture can be read."""
     classes = (BACKGROUND, *classifier.classes)
     cache = ObjectCache(os.path.join(out, CACHE), network.objects_origin())
-    writers: List[Any] = [DrawnPictures(os.path.join(out, PICTURES), classes),
-               CocoFile(os.path.join(out, 'detections.json'), classes),
-               CsvFile(os.path.join(out, 'detections.csv'), classes)]
+    writers: List[Any] = []     # from the first picture on: what an earlier run found stays until there is more
     start, broken, count = time.monotonic(), [], 0
     try:
         for frame in frames(sources):
@@ -227,6 +225,9 @@ def _detect(args, sources, network, classifier, out) -> None:
             found = found.take(found.score >= args.thresh).replace(
                 classes=classes, sizes=[(frame.pixels.shape[1], frame.pixels.shape[0])])
             count += len(found)
+            writers = writers or [DrawnPictures(os.path.join(out, PICTURES), classes),
+                                  CocoFile(os.path.join(out, 'detections.json'), classes),
+                                  CsvFile(os.path.join(out, 'detections.csv'), classes)]
             print(printable(frame.source.path))
             print(detection_table(found, classes, args.thresh) if len(found) else
                   f'nothing with a score of {args.thresh:g} or more (--thresh)', flush=True)

@@ -134,7 +134,12 @@ def test_a_test_of_unknown_classes_ends_before_anything_is_learnt(run, shapes, t
 
 
 def test_no_picture_to_detect_in_can_be_read(run, shapes, tmp_path):
+    """What an earlier run has written stays."""
+    earlier = tmp_path / 'out' / 'detections.json'
+    earlier.parent.mkdir()
+    earlier.write_text('earlier')
     path = tmp_path / 'broken.jpg'
     path.write_bytes(np.zeros(9, np.uint8).tobytes())
     with pytest.raises(SniperError, match='none of the 1 pictures can be read: image .*broken.jpg'):
         run(shapes, '--detect', path)
+    assert earlier.read_text() == 'earlier'
