@@ -136,6 +136,10 @@ def test_the_file_of_a_classifier(classifier, network, tmp_path):
         again.check_network(dict(network.origin(), weights='0' * 64))
     with pytest.raises(SniperError, match='gone.npz cannot be read: No such file'):
         FewShotClassifier.load(str(tmp_path / 'gone.npz'))
+    arrays = dict(np.load(path))
+    np.savez(path, **dict(arrays, labels=arrays['labels'] * 0))
+    with pytest.raises(SniperError, match='classifier.npz is damaged .it has classes without examples'):
+        FewShotClassifier.load(path)
 
 
 def test_classes_are_added_behind_the_old_ones(classifier, network, tmp_path):
