@@ -38,7 +38,7 @@ DETECTORS: Dict[str, Entry] = {
     'resnet_mx_101_e2e_3k_demo': _own('rfcn_3k', 'rfcn3k', 16, form='demo'),
     'rfcn_3k_tiny': _own('rfcn_3k', 'rfcn3k', 8, form='tiny'),
     'resnet_mx_101_e2e_openimages': _own('openimages', 'openimages', 16, form='resnet101'),
-    'openimages_tiny': _own('openimages', 'openimages', 8, form='tiny'),
+    'sniper_tiny_openimages': _own('openimages', 'openimages', 8, form='tiny'),
     'm2det': _own('m2det', 'm2det', 8),
     'ssh_vgg16': _own('ssh', 'ssh', 8, backbone='vgg16'),
     'ssh_res50': _own('ssh', 'ssh', 8, backbone='res50'),

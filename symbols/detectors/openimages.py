@@ -2,7 +2,7 @@
 for robust object detection").
 
 `resnet_mx_101_e2e_openimages` is the network of the original's branch, with its layers' names (reference/networks.md
-12.2); `openimages_tiny` is `sniper_tiny` in this form. Letters: B chips, P rois a chip, C classes with background.
+12.2); `sniper_tiny_openimages` is `sniper_tiny` so. Letters: B chips, P rois a chip, C classes with background.
 """
 from sniper_mxnet import mx
 from symbols.backbones.resnet import ResNet

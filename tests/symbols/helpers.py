@@ -23,7 +23,7 @@ CONFIG_FILES = {
 }
 OPENIMAGES_FILES = {
     'resnet_mx_101_e2e_openimages': '../openimages/openimages_res101.yml',
-    'openimages_tiny': '../openimages/openimages_tiny.yml',
+    'sniper_tiny_openimages': '../openimages/openimages_tiny.yml',
 }
 RFCN_FILES = {
     'resnet_mx_101_e2e_3k': '../rfcn3k/rfcn3k_res101.yml',

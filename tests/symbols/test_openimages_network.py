@@ -44,9 +44,9 @@ def test_rates_and_frozen_parameters():
 
 
 def test_proposals_inside_of_a_group_are_not_learnt_from():
-    config = config_for('openimages_tiny', 'dataset.NUM_CLASSES', '4', 'TRAIN.CHIP_SIZE', '96',
+    config = config_for('sniper_tiny_openimages', 'dataset.NUM_CLASSES', '4', 'TRAIN.CHIP_SIZE', '96',
                         'TRAIN.RPN_POST_NMS_TOP_N', '16')
-    detector = get_detector('openimages_tiny')
+    detector = get_detector('sniper_tiny_openimages')
     shapes = shapes_of(detector, config, 1, 96, 96, 'train')
     executor = detector.train_symbol(config).simple_bind(mx.cpu(), grad_req='null', **shapes)
     rng = np.random.RandomState(0)

@@ -12,7 +12,7 @@ def attributes(symbol, node):
 
 
 def test_unknown_detector_lists_the_known_ones():
-    with pytest.raises(SniperError, match='resnet_mx_999.*mobilenetv2_e2e, openimages_tiny.*sniper_tiny'):
+    with pytest.raises(SniperError, match='resnet_mx_999.*mobilenetv2_e2e, resnet_mx_101_e2e.*sniper_tiny'):
         get_detector('resnet_mx_999')
 
 

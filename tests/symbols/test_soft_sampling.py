@@ -76,7 +76,7 @@ def test_scores_stay_what_they_were():
 
 HEADS = [('sniper_tiny', ()), ('sniper_tiny', ('TRAIN.WITH_MASK', 'True', 'TRAIN.AUTO_FOCUS', 'True')),
          ('rfcn_3k_tiny', ()), ('rfcn_3k_tiny', ('RFCN.num_super_classes', '2', 'RFCN.super_classes', 'x')),
-         ('openimages_tiny', ())]
+         ('sniper_tiny_openimages', ())]
 
 
 def step(name, *words):
@@ -116,7 +116,7 @@ def test_every_head(name, words):
     ones, same = step(name, *words, 'TRAIN.SOFT_SAMPLING', 'True', 'TRAIN.SOFT_SAMPLING_A', '1')
     less, _ = step(name, *words, 'TRAIN.SOFT_SAMPLING', 'True', 'TRAIN.SOFT_SAMPLING_A', '0')
     assert list(outputs) == list(same) and set(plain) == set(ones)
-    for key in set(outputs) - {'blockgrad1_output'} if name == 'openimages_tiny' else outputs:  # its weights
+    for key in set(outputs) - {'blockgrad1_output'} if name == 'sniper_tiny_openimages' else outputs:  # its weights
         np.testing.assert_array_equal(outputs[key], same[key], key)
     for key in plain:
         np.testing.assert_allclose(plain[key], ones[key], atol=1e-6, err_msg=key)

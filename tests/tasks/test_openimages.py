@@ -20,7 +20,7 @@ def record(groups):
 
 
 def filled(groups, rows):
-    task = get_task(config_for('openimages_tiny', 'dataset.NUM_CLASSES', '4', 'TRAIN.MAX_GROUPS', str(rows)))
+    task = get_task(config_for('sniper_tiny_openimages', 'dataset.NUM_CLASSES', '4', 'TRAIN.MAX_GROUPS', str(rows)))
     out = {name: np.full(shape, 7, np.float32) for name, shape, _ in task.inputs()}
     report = task.targets(record(groups), WINDOW, np.random.default_rng(0), out)
     assert report.dropped == 0
@@ -49,7 +49,7 @@ def test_no_groups_and_no_column():
 
 
 @pytest.mark.parametrize('symbol, key', [
-    ('openimages_tiny', 'WITH_MASK'), ('openimages_tiny', 'AUTO_FOCUS'), ('ssh_tiny', 'SOFT_SAMPLING'),
+    ('sniper_tiny_openimages', 'WITH_MASK'), ('sniper_tiny_openimages', 'AUTO_FOCUS'), ('ssh_tiny', 'SOFT_SAMPLING'),
     ('m2det', 'SOFT_SAMPLING_RPN')])
 def test_switches_of_others(symbol, key):
     file = {'ssh_tiny': '../ssh/ssh_tiny.yml', 'm2det': '../m2det/m2det_tiny.yml'}.get(symbol)

@@ -56,7 +56,7 @@ def test_training_test_and_demo(data, tmp_path):
     assert demo.main(['--im_path', picture, '--out', str(tmp_path / 'drawn'), *words(data, tmp_path)]) == 0
 
 
-@pytest.mark.parametrize('symbol', ['openimages_tiny', 'sniper_tiny'])
+@pytest.mark.parametrize('symbol', ['sniper_tiny_openimages', 'sniper_tiny'])
 def test_soft_sampling_changes_what_is_learnt(data, tmp_path, symbol):
     weights = []
     for number, switch in enumerate(('False', 'True')):
