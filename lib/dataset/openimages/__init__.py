@@ -8,6 +8,8 @@
     sizes.py      sizes of pictures, from their headers or a file
     records.py    flat arrays -> the compact roidb
     dataset.py    the data set
+    hierarchy.py  which classes are above and below a class
+    scoring.py    average precision of arrays; predictions.py, evaluation.py: files and reports of a test
 
 Source: https://storage.googleapis.com/openimages/web/index.html; reference/other_detectors.md B, more_openimages.md.
 """

@@ -62,6 +62,7 @@ def with_ancestors(detections: Detections, hierarchy: Hierarchy, pairs: Optional
     span = 1 + max(max(hierarchy.above, default=0), *(int(labels.max(initial=0)) for labels in (
         detections.label, wanted[:, 1])))
     keys, parts = np.unique(_keys(wanted[:, 0], wanted[:, 1], span)), [Detections.empty()]
+    time, times = _time(detections), [np.zeros(0, np.int64)]
     for first in range(0, len(detections), ROWS):
         part = detections.take(np.arange(first, min(first + ROWS, len(detections)))).replace(mask=None)
         rows, label = _row_by_row(part.label, hierarchy)
@@ -69,7 +70,8 @@ def with_ancestors(detections: Detections, hierarchy: Hierarchy, pairs: Optional
             kept = _among(_keys(part.image[rows], label, span), keys)
             rows, label = rows[kept], label[kept]
         parts.append(part.take(rows).replace(label=label))
-    return _without_doubles(Detections.concatenate(parts))
+        times.append(time[first + rows])
+    return _without_doubles(Detections.concatenate(parts), np.concatenate(times))
 
 
 def _row_by_row(label, hierarchy):
@@ -90,16 +92,31 @@ def _among(values, keys) -> np.ndarray:
     return np.append(keys, -1)[place] == values
 
 
-def _without_doubles(found) -> Detections:
-    """Of one image, class and box the highest score. The order stays."""
-    columns = (found.image, found.label, *found.box.T)
-    order = np.lexsort([-found.score, *columns])
+def _time(found) -> np.ndarray:
+    """(n,) the how-manieth detection each is of its image, class and box, the best 0: a box that a class has twice is
+    two detections above it too."""
+    order, new = _alike(found.image, found.label, *found.box.T, last=-found.score)
+    place = np.arange(len(order))
+    time = np.empty(len(order), np.int64)
+    time[order] = place - np.maximum.accumulate(np.where(new, place, 0))
+    return time
+
+
+def _without_doubles(found, time) -> Detections:
+    """Of one image, class, box and time the highest score. The order stays."""
+    order, new = _alike(found.image, found.label, time, *found.box.T, last=-found.score)
+    return found.take(np.sort(order[new]))
+
+
+def _alike(*columns, last):
+    """(order, new) (n,): rows that agree in all columns one behind the other, by `last`; whether a row is the first."""
+    order = np.lexsort([last, *columns])
     new = np.zeros(len(order), bool)
     new[:1] = True
     for values in columns:
         values = values[order]
         new[1:] |= values[1:] != values[:-1]
-    return found.take(np.sort(order[new]))
+    return order, new
 
 
 def _expanded(pairs, others) -> np.ndarray:

@@ -113,6 +113,15 @@ def test_one_box_counts_once_above_its_classes():
     assert found.label[order].tolist() == [1, 2, 3] and np.allclose(found.score[order], [0.4, 0.9, 0.9])
 
 
+def test_a_box_that_a_class_has_twice_is_two_detections_above_it_too():
+    tree = Hierarchy({1: (3,), 2: (3,), 3: ()}, {3: (1, 2)})
+    score = np.array([0.4, 0.9, 0.7])       # class 1 twice, class 2 once: two of class 3
+    found = evaluation.with_ancestors(Detections(np.zeros(3), np.array([1, 2, 1]), [[0, 0, 9, 9]] * 3, score), tree)
+    order = np.lexsort([-found.score, found.label])
+    assert found.label[order].tolist() == [1, 1, 2, 3, 3]
+    assert np.allclose(found.score[order], [0.7, 0.4, 0.9, 0.9, 0.4])
+
+
 @pytest.mark.parametrize('line, message', [
     ('a,/m/none,1,0,1,0,1', "line 2: LabelName is '/m/none'"), ('a,/m/0cat,nan,0,1,0,1', 'line 2: Score is nan'),
     ('a,/m/0cat,1,0,1.5,0,1', 'line 2: XMin, YMin, XMax, YMax are .* 0 to 1'),
