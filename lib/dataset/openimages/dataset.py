@@ -157,8 +157,9 @@ class OpenImagesDataset(Dataset):
         return Pictures(np.array(self.image_ids, 'S'), sizes.reshape(-1, 2))
 
     def _codes(self) -> List[str]:
-        """What each label is called in files of predictions; a class put together of several by its name."""
-        return ['', *(mid or name for mid, name in zip(self.mids[1:], self.classes[1:]))]
+        """What each label is called in files of predictions, in ASCII; a class put together of several by its name."""
+        return ['', *(mid or name.encode('ascii', 'backslashreplace').decode()
+                      for mid, name in zip(self.mids[1:], self.classes[1:]))]
 
     def _stored(self) -> Dict[str, np.ndarray]:
         """Columns of all pictures, from the cache or from the files."""

@@ -15,7 +15,7 @@ from lib.dataset.openimages.boxes import CORNERS, ROUNDING
 from lib.dataset.openimages.classes import UNKNOWN
 from lib.dataset.openimages.records import to_pixels, to_shares
 from lib.dataset.openimages.sizes import places_of
-from lib.dataset.openimages.table import NAME, NUMBER, TEXT, Codes, read_blocks
+from lib.dataset.openimages.table import NAME, NUMBER, Codes, read_blocks
 from lib.utils.counted import counted
 from lib.utils.errors import SniperError
 from lib.utils.files import text_writer
@@ -23,7 +23,7 @@ from lib.utils.files import text_writer
 logger = logging.getLogger(__name__)
 
 HEADER = ('ImageID', 'LabelName', 'Score', 'XMin', 'XMax', 'YMin', 'YMax')
-_COLUMNS = {'ImageID': NAME, 'LabelName': TEXT, 'Score': NUMBER, **dict.fromkeys(CORNERS, NUMBER)}
+_COLUMNS = {'ImageID': NAME, 'Score': NUMBER, **dict.fromkeys(CORNERS, NUMBER)}
 DECIMALS = 6
 _LINE = '%s,%s,%.6f,%.6f,%.6f,%.6f,%.6f\n'
 _LINES_A_TIME = 1 << 13
@@ -74,7 +74,9 @@ def read_predictions(path: str, pictures: Pictures, codes: Sequence[str]) -> Det
     picture, a score is no number; or it names no picture of the set.
     """
     labels, parts, strangers, rows = Codes(codes), [Detections.empty()], _Strangers(), 0
-    for block in read_blocks(path, 'file of predictions', _COLUMNS):
+    # A letter more than the longest, lest a longer text be cut to a code.
+    kind = f'S{1 + max(map(len, codes))}'
+    for block in read_blocks(path, 'file of predictions', {**_COLUMNS, 'LabelName': kind}):
         label = labels.numbers(block.columns['LabelName'], UNKNOWN).astype(np.int64)
         if (label == UNKNOWN).any():
             row = int(np.flatnonzero(label == UNKNOWN)[0])

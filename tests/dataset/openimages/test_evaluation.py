@@ -7,6 +7,7 @@ import pytest
 
 from lib.bbox.detections import Detections
 from lib.dataset import get_dataset
+from lib.dataset.class_choice import ClassChoice
 from lib.dataset.openimages import evaluation
 from lib.dataset.openimages.hierarchy import Hierarchy
 from lib.dataset.openimages_eval import main
@@ -67,6 +68,18 @@ def test_the_file_is_the_official_one_and_is_read_back(tmp_path):
         assert np.array_equal(getattr(back, name), getattr(written, name)[order])
     np.testing.assert_allclose(back.box, written.box[order], atol=2e-4)
     np.testing.assert_allclose(back.score, written.score[order], atol=1e-6)
+
+
+@pytest.mark.parametrize('name', ['animal', 'an animal, of those that people keep in their houses', 'Häustier',
+                                  'cats, "dogs"'])
+def test_classes_put_together_are_read_back_whatever_they_are_called(tmp_path, name):
+    folder = make(tmp_path / 'data')
+    dataset = get_dataset('openimages', 'train', str(tmp_path / 'root'), folder,
+                          choice=ClassChoice([f'{name} = Cat + Dog']))
+    written = detections_of(dataset.truth())
+    dataset.evaluate(written, str(tmp_path / 'out'))
+    back = dataset.read_predictions(str(tmp_path / 'out' / 'predictions_train.csv'))
+    assert back.label.tolist() == [1] * len(written)
 
 
 def test_the_command(tmp_path, capsys):
