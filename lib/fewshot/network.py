@@ -66,8 +66,6 @@ class FeatureNetwork:
         test.DO_PRUNING = [False] * len(test.SCALES)    # every scale sees whole pictures, or slices of them
         test.SCORE_THRESH = max(test.SCORE_THRESH, LEAST_OBJECT)
         self.task = get_task(self.config, 'test')
-        if self.task.feature is None:
-            raise SniperError(f'{config.symbol} gives no feature map that other classes could be told apart by')
         if kind not in KINDS:
             raise SniperError(f'unknown features {kind!r}; known: {", ".join(KINDS)}')
         self.scales, self.mirrored = tuple(scales) or (len(test.SCALES) - 1,), mirrored

@@ -76,7 +76,8 @@ def graph_tasks(config) -> list:
 def _variant(task, reads):
     """Name of the detector's graph."""
     if reads != DETECTIONS and task.feature is None:
-        raise SniperError(f'{task.config.symbol} gives no feature map that other classes could be told apart by')
+        raise SniperError(f'{task.config.symbol} gives no feature map that other classes could be told apart by: '
+                          'take another network (docs/fewshot.md)')
     return task.test_graph if reads == DETECTIONS else task.feature.variant
 
 

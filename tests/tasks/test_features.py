@@ -1,5 +1,6 @@
 """Every family says where its feature map is and what objects there are, for classes that it does not know."""
 import os
+import types
 
 import numpy as np
 import pytest
@@ -8,9 +9,12 @@ from configs import load_config
 from lib.bbox import bbox_overlaps
 from lib.bbox.detections import Detections
 from lib.chips.window import Window
+from lib.fewshot.network import FeatureNetwork
 from lib.tasks import get_task
 from lib.tasks.base import OBJECT_NMS, Task, best_boxes
+from lib.tasks.faster_rcnn import FasterRcnnTask
 from lib.tasks.proposals import ProposalTask
+from lib.utils.errors import SniperError
 from symbols import get_detector
 from symbols.registry import detector_entry, detector_names
 from tests.conftest import ROOT
@@ -86,5 +90,8 @@ def test_the_object_score_of_rfcn_is_that_of_no_class():
         assert of_classes.sum(axis=0).max() == pytest.approx(score, abs=1e-6)
 
 
-def test_proposals_alone_have_no_map():
+def test_proposals_alone_have_no_map(monkeypatch):
     assert ProposalTask(config_of('sniper_tiny')).feature is None and Task(None).feature is None
+    monkeypatch.setattr(FasterRcnnTask, 'feature', None)
+    with pytest.raises(SniperError, match='sniper_tiny gives no feature map .*: take another network'):
+        FeatureNetwork(config_of('sniper_tiny'), types.SimpleNamespace(optimized=False))
