@@ -57,6 +57,17 @@ def test_class_loss_of_mobilenet_is_divided_by_the_rois():
     assert float(found['grad_scale']) == pytest.approx(1 / 200) and 'normalization' not in found
 
 
+def test_losses_of_rfcn_3k_are_divided_by_rois_and_images():
+    words = ('TRAIN.BATCH_IMAGES', '4', 'TRAIN.RPN_POST_NMS_TOP_N', '50', 'RFCN.fine_loss_rois', '20',
+             'TRAIN.BBOX_LOSS_ROIS', '10', 'TRAIN.BBOX_LOSS_IMAGES')
+    for images, chips in (('0', 4), ('16', 16)):
+        symbol = get_detector('rfcn_3k_tiny').train_symbol(config_for('rfcn_3k_tiny', *words, images))
+        factor = {node: float(attributes(symbol, node)['grad_scale']) for node in ('cls_prob', 'subcls_prob',
+                                                                                   'bbox_loss')}
+        assert factor == pytest.approx({'cls_prob': 1 / (50 * chips), 'subcls_prob': 1 / (20 * chips),
+                                        'bbox_loss': 1 / (10 * chips)})
+
+
 def test_batch_norm_momentum_is_configured():
     config = config_for('sniper_tiny', 'network.BN_MOMENTUM', '0.75')
     assert float(attributes(get_detector('sniper_tiny').train_symbol(config), 'stem_bn')['momentum']) == 0.75
