@@ -227,7 +227,7 @@ TRAIN = {
     'RPN_NMS_THRESH': key(0.7, 'IoU above which NMS drops a proposal', 'graph schedule', low=0, high=1),
     'RPN_MIN_SIZE': key(16, 'proposals narrower or lower than this, chip pixels, are dropped', 'graph schedule', low=0),
 
-    # box regression
+    # class losses where many objects are not marked
     'SOFT_SAMPLING': key(False, 'R-CNN: background counts the less in the class loss, the farther it is from all '
                          'objects: for data in which many objects are not marked', 'graph schedule'),
     'SOFT_SAMPLING_A': key(0.25, 'the weight is A + (1 - A) exp(-B exp(-C o)) at an overlap o (IoU) with the nearest '
@@ -235,6 +235,8 @@ TRAIN = {
     'SOFT_SAMPLING_B': key(50.0, 'see SOFT_SAMPLING_A', 'graph schedule', low=0),
     'SOFT_SAMPLING_C': key(20.0, 'see SOFT_SAMPLING_A', 'graph schedule', low=0),
     'SOFT_SAMPLING_RPN': key(False, 'the same weight for anchors in the loss of the RPN', 'graph schedule'),
+
+    # box regression
     'BBOX_MEANS': key([0.0, 0.0, 0.0, 0.0], 'of box targets dx, dy, dw, dh', 'schedule', FLOATS),
     'BBOX_STDS': key([0.1, 0.1, 0.2, 0.2], 'box targets are divided by these', 'graph schedule', FLOATS, above=0),
     'ALIGNED_TARGETS': key(False, 'take out the half pixel by which released weights learnt object centres too far '
