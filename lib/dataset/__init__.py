@@ -15,6 +15,7 @@ FACE's average precision of arrays, `imagenet_det_ap` that of ILSVRC DET, `openi
     class_list.py, class_names.py, box_units.py     lists of classes, which name is which, what boxes can mean
     roidb.py, columns.py, compact.py                the record of an image, declared once; many in little room
     truth.py, analysis/                             objects as flat arrays, detections against them
+    metrics_file.py                                 metrics as a file; tables of many classes
     loading.py, roidb_cache.py, proposals.py        what training and testing ask for
     image_sets.py                                   which format and which sets a folder holds
     check.py, picture_check.py, object_check.py, picture_hash.py    python -m lib.dataset.check: what is odd

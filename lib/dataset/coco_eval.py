@@ -10,6 +10,7 @@ import numpy as np
 from lib.bbox.detections import check_range
 from lib.dataset.base import AnnotationWarnings, per_class_table
 from lib.dataset.coco_masks import rings_of, run_length_mask
+from lib.dataset.metrics_file import write_metrics
 from lib.utils.files import text_writer
 
 logger = logging.getLogger(__name__)
@@ -48,9 +49,7 @@ def evaluate(coco_file, image_set, classes, detections, results_dir):
     elif with_masks:
         metrics['segm'], of_masks = score(coco_file, classes, iterate_masks(coco_file, detections), 'segm')
         lines += of_masks
-    with text_writer(os.path.join(results_dir, f'detections_{image_set}_metrics.json')) as stream:
-        json.dump(metrics, stream, indent=4)
-        stream.write('\n')
+    write_metrics(os.path.join(results_dir, f'detections_{image_set}_metrics.json'), metrics)
     for line in lines:
         logger.info('%s', line)
     return metrics

@@ -9,8 +9,9 @@ import argparse
 from typing import Optional, Sequence
 
 from lib.cli import run, setup_logging
+from lib.dataset.metrics_file import write_metrics
 from lib.dataset.openimages.dataset import OpenImagesDataset
-from lib.dataset.openimages.evaluation import metrics_of, report, write_metrics
+from lib.dataset.openimages.evaluation import metrics_of, report
 from lib.utils.files import check_writable
 from lib.utils.user_path import user_path
 

@@ -4,7 +4,6 @@ The score is that of the results files: coordinates of one decimal, scores of th
 the file. Two rules: precision averaged over eleven recalls (challenges before 2010), and the area under the curve
 made monotone (since 2010). Both are computed; that of the set's year counts, for a folder without a year the area.
 """
-import json
 import logging
 import os
 from typing import Mapping, NamedTuple
@@ -14,6 +13,7 @@ import numpy as np
 from lib.bbox.boxes import ignore_overlaps
 from lib.bbox.detections import Detections, check_range
 from lib.dataset.base import per_class_table
+from lib.dataset.metrics_file import write_metrics
 from lib.utils.files import text_writer
 
 logger = logging.getLogger(__name__)
@@ -62,9 +62,7 @@ def evaluate(dataset, detections, results_dir):
         logger.info('%s has no annotations: nothing to score against', dataset.name)
         return None
     metrics = score(dataset, rows, 'area' if year is None or year >= FIRST_YEAR_OF_AREA else '11point')
-    with text_writer(os.path.join(folder, f'metrics_{dataset.folder.image_set}.json')) as stream:
-        json.dump(metrics, stream, indent=4)
-        stream.write('\n')
+    write_metrics(os.path.join(folder, f'metrics_{dataset.folder.image_set}.json'), metrics)
     for line in _report(metrics):
         logger.info('%s', line)
     return metrics

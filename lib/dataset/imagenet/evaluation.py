@@ -1,5 +1,4 @@
 """What a test on `imagenet` writes and reports: the text files of DET, average precision by class."""
-import json
 import logging
 import os
 from typing import Any, Dict, List, Optional, Sequence
@@ -7,18 +6,15 @@ from typing import Any, Dict, List, Optional, Sequence
 import numpy as np
 
 from lib.bbox.detections import Detections
-from lib.dataset.base import per_class_table
 from lib.dataset.imagenet.result_files import Rows, as_written, prediction_paths, write_rows
 from lib.dataset.imagenet.scoring import NO_TRUTH, DetScores, imagenet_det_ap
+from lib.dataset.metrics_file import class_tables, write_metrics
 from lib.dataset.truth import Truth
 from lib.utils.counted import counted
-from lib.utils.files import text_writer
 
 logger = logging.getLogger(__name__)
 
 LEAST_SCORE = 1e-3      # of what stays where classes become those of DET
-MOST_IN_TABLE = 60      # classes that a table for people shows all of
-EXTREMES = 10           # best and worst classes that it shows of more
 
 
 def write_predictions(results_dir: str, name: str, detections: Detections, numbers: np.ndarray,
@@ -72,31 +68,16 @@ def class_names(classes: Sequence[str], det_classes: np.ndarray) -> Dict[int, st
             for label, of_label in names.items()}
 
 
-def write_metrics(path: str, metrics: Dict[str, Any]) -> None:
-    """As JSON."""
-    with text_writer(path) as stream:
-        json.dump(metrics, stream, indent=4)
-        stream.write('\n')
-
-
 def report(metrics: Dict[str, Any], path: str) -> List[str]:
     """Lines for people: all classes, or of many the best and the worst; path: where all are."""
     per_class = metrics['per_class']
-    ranked = sorted(per_class.items(), key=lambda item: -item[1])
-    title = 'AP per class by the rules of ILSVRC DET'
-    if 0 < len(ranked) <= MOST_IN_TABLE:
-        lines = per_class_table({_short(name): ap for name, ap in per_class.items()}, title)
-    else:
-        lines = []
-        for words, part in (('best', ranked[:EXTREMES]), ('worst', ranked[-EXTREMES:])):
-            if part:
-                lines += per_class_table({_short(name): ap for name, ap in part}, f'{title}: the {words}', 2)
-    if ranked:
-        values = np.array([ap for _, ap in ranked])
+    lines = class_tables(per_class, 'AP per class by the rules of ILSVRC DET')
+    if per_class:
+        values = np.array(list(per_class.values()))
         low, middle, high = np.percentile(values, (25, 50, 75))
         lines.append(f'AP of {counted(len(values), "class", "classes")}: quartiles {low:.3f}, {middle:.3f}, '
                      f'{high:.3f}; {int((values == 0).sum())} at 0; all in {path}')
-    lines.append(f'mean AP (ILSVRC DET) = {metrics["mAP"]:.4f} of {counted(len(ranked), "class", "classes")}, '
+    lines.append(f'mean AP (ILSVRC DET) = {metrics["mAP"]:.4f} of {counted(len(per_class), "class", "classes")}, '
                  f'{counted(metrics["truths"], "truth", "truths")}, '
                  f'{counted(metrics["detections"], "detection", "detections")} of these classes')
     return lines
@@ -114,7 +95,3 @@ def evaluate(results_dir: str, name: str, classes: Sequence[str], detections: De
     for line in report(metrics, path):
         logger.info('%s', line)
     return metrics
-
-
-def _short(name: str, letters: int = 30) -> str:
-    return name if len(name) <= letters else name[:letters - 3] + '...'

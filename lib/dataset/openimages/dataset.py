@@ -12,9 +12,10 @@ from lib.bbox.detections import check_range
 from lib.dataset.base import NAMED_IN_WARNING, OBJECTS, Dataset, shortened
 from lib.dataset.class_list import IGNORE
 from lib.dataset.compact import CompactRoidb
+from lib.dataset.metrics_file import write_metrics
 from lib.dataset.openimages.boxes import Rows, no_boxes, read_boxes
 from lib.dataset.openimages.classes import read_classes
-from lib.dataset.openimages.evaluation import Scores, curves_of, metrics_of, report, score, write_metrics
+from lib.dataset.openimages.evaluation import Scores, curves_of, metrics_of, report, score
 from lib.dataset.openimages.hierarchy import Hierarchy, read_hierarchy
 from lib.dataset.openimages.labels import VerifiedLabels, labelled_pictures, read_labels
 from lib.dataset.openimages.layout import Layout

@@ -1,25 +1,21 @@
 """What a test on Open Images writes and reports: the official CSV of predictions, average precision by class, in the
 form of version 2 and, where there is a hierarchy of classes, that of the challenges."""
-import json
 import logging
-import os
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
 from lib.bbox.detections import Detections
-from lib.dataset.base import PrecisionRecall, per_class_table
+from lib.dataset.base import PrecisionRecall
+from lib.dataset.metrics_file import MOST_IN_TABLE, class_tables
 from lib.dataset.openimages.hierarchy import Hierarchy, expand
 from lib.dataset.openimages.labels import VerifiedLabels
 from lib.dataset.openimages.scoring import RECALLS, OpenImagesScores, openimages_ap
 from lib.dataset.truth import Truth
 from lib.utils.counted import counted
-from lib.utils.files import text_writer
 
 logger = logging.getLogger(__name__)
 
-MOST_IN_TABLE = 60      # classes that a table for people shows all of
-EXTREMES = 10           # best and worst classes that it shows of more
 ROWS = 1 << 20          # detections that are expanded at a time
 
 
@@ -149,26 +145,14 @@ def curves_of(scores: Scores) -> List[PrecisionRecall]:
             if of_form is not None and len(of_form.label)]
 
 
-def write_metrics(path: str, metrics: Dict[str, Any]) -> None:
-    """As JSON."""
-    os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
-    with text_writer(path) as stream:
-        json.dump(metrics, stream, indent=4)
-        stream.write('\n')
-
-
 def report(metrics: Dict[str, Any], path: str = '') -> List[str]:
     """Lines for people: all classes, or of many the best and the worst; path: where all are, '' nowhere."""
     per_class = metrics['per_class']
-    ranked, title = sorted(per_class.items(), key=lambda item: -item[1]), 'AP per class by the rules of Open Images'
-    lines: List[str] = []
-    if 0 < len(ranked) <= MOST_IN_TABLE:
-        lines += per_class_table(per_class, title)
-    elif ranked:
-        for words, part in (('best', ranked[:EXTREMES]), ('worst', ranked[-EXTREMES:])):
-            lines += per_class_table(dict(part), f'{title}: the {words}', 2)
-        lines.append(f'AP of all {len(ranked)} classes: {path}' if path else f'{len(ranked)} classes have objects')
-    lines.append(f'mean AP (Open Images V2) = {metrics["mAP"]:.4f} of {counted(len(ranked), "class", "classes")}, '
+    lines = class_tables(per_class, 'AP per class by the rules of Open Images')
+    if len(per_class) > MOST_IN_TABLE:
+        lines.append(f'AP of all {len(per_class)} classes: {path}' if path
+                     else f'{len(per_class)} classes have objects')
+    lines.append(f'mean AP (Open Images V2) = {metrics["mAP"]:.4f} of {counted(len(per_class), "class", "classes")}, '
                  f'{counted(metrics["truths"], "object", "objects")}, {counted(metrics["groups"], "group", "groups")}, '
                  f'{counted(metrics["detections"], "detection", "detections")} of classes that somebody looked for')
     if 'challenge_mAP' in metrics:

@@ -1,5 +1,4 @@
 """What a test on WIDER FACE writes and reports: a text file of detections a picture, AP by setting."""
-import json
 import logging
 import os
 from typing import Dict, List, Optional, Sequence, Tuple
@@ -8,12 +7,12 @@ import numpy as np
 
 from lib.bbox.detections import Detections
 from lib.dataset.base import PrecisionRecall
+from lib.dataset.metrics_file import write_metrics
 from lib.dataset.wider.lists import FaceLists, find_lists, named, read_lists
 from lib.dataset.wider.scoring import NO_FACES, Found, Scores, score
 from lib.dataset.wider.text_files import as_written, write_folder
 from lib.utils.counted import counted
 from lib.utils.errors import SniperError
-from lib.utils.files import text_writer
 
 logger = logging.getLogger(__name__)
 
@@ -46,9 +45,7 @@ class Scoring:
         """Score, log, write the metrics to the file `path` -> ({setting: AP, NO_FACES where none counts}, curves)."""
         scores = self.score(names, found)
         metrics = {setting: of_setting.ap for setting, of_setting in scores.items()}
-        with text_writer(path) as stream:
-            json.dump(metrics, stream, indent=4)
-            stream.write('\n')
+        write_metrics(path, metrics)
         for line in report(scores):
             logger.info('%s', line)
         return metrics, curves(scores)
