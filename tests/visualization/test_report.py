@@ -8,7 +8,7 @@ import pytest
 
 from lib.dataset.analysis.run import analyse
 from lib.dataset.truth import Truth
-from lib.visualization.report import ReportedData, Run, write_report
+from lib.visualization.report import ReportedData, Run, scores, write_report
 from lib.visualization.report.markup import EMPTY, Markup, change, element, escaped
 from lib.visualization.report.worst import MOST, worst_numbers
 from tests.dataset.test_analysis import made_up
@@ -79,6 +79,21 @@ def test_a_page_is_whole_and_needs_nothing_else(tested, tmp_path):
     assert content.count('<image') == MOST and len(content) < 1e6
     text = ''.join(reader.text)
     assert '0.1250' in text and 'NMS: 0.5' in text and '細胞' in text
+
+
+def test_of_hundreds_of_classes_the_worst_are_open(tested, tmp_path):
+    count = 130
+    rng = np.random.RandomState(0)
+    truth = Truth.of(rng.randint(0, 30, 2 * count), np.tile(np.arange(count) + 1, 2), [[9, 9, 99, 99]] * 2 * count)
+    names = ('__background__', *(f'kind {number}' for number in range(count)))
+    path = str(tmp_path / 'report.html')
+    write_report(path, tested._replace(classes=names, truth=truth),
+                 [Run('a', analyse(made_up(0)[1], truth, count + 1, 30))])
+    content, _ = read(path)
+    section = content[content.index('id="classes"'):content.index('id="errors"')]
+    opened, folded = section.split('<details')
+    assert opened.count('<tr') == scores.OPEN + 2 and '30 more classes' in folded and folded.count('<tr') == 31
+    assert all(f'>kind {number}<' in section for number in range(count))
 
 
 def test_names_cannot_become_markup(tested, tmp_path):

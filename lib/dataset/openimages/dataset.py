@@ -122,6 +122,8 @@ class OpenImagesDataset(Dataset):
         logger.info('%d detections of %d images written to %s', len(detections), len(self.image_ids), path)
         if not self.has_annotations:
             return None
+        if self.verified_labels() is None:
+            logger.info('%s has no file of image labels: every class counts in every picture', self.name)
         scores = self.scores(detections)
         self.curves, metrics = curves_of(scores), metrics_of(scores, self.classes)
         path = path[:-len('.csv')] + '_metrics.json'

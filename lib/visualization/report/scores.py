@@ -4,7 +4,8 @@ from typing import List, Sequence
 import numpy as np
 
 from lib.dataset.analysis.scores import NOT_THERE, SIZES
-from lib.visualization.report.markup import Markup, change, element, figure, joined, table
+from lib.utils.counted import counted
+from lib.visualization.report.markup import Markup, change, element, figure, folded, joined, table
 from lib.visualization.report.run import ReportedData, Run, difference
 
 HALF, THREE_QUARTERS = 0, 5     # in THRESHOLDS
@@ -12,6 +13,7 @@ TILES = (('AP', 'all', slice(None), 'mean of IoU 0.50 to 0.95'), ('AP50', 'all',
          ('AP75', 'all', THREE_QUARTERS, 'IoU 0.75'), ('AP small', 'small', slice(None), 'below 32×32 pixels'),
          ('AP medium', 'medium', slice(None), '32×32 to 96×96'), ('AP large', 'large', slice(None), 'above 96×96'))
 DEPTH = 3   # of nested metrics that are shown
+OPEN = 100  # classes whose row is open; of hundreds the others are behind a line
 
 
 def summary(tested: ReportedData, runs: List[Run]) -> Markup:
@@ -62,6 +64,8 @@ def classes(tested: ReportedData, runs: List[Run]) -> Markup:
     head = ['class', 'objects', 'found'] + ['AP', 'other', '±'][:1 if len(runs) < 2 else 3] + [
         'AP50', 'AP75', 'small', 'medium', 'large', 'best F1', 'from score', 'precision', 'recall']
     rows = [_row(tested.classes[index + 1], index, runs) for index in class_order(runs[0])]
+    behind = [folded(counted(len(rows) - OPEN, 'more class', 'more classes'), table(head, rows[OPEN:], class_='wide'))
+              ] if rows[OPEN:] else []
     mean = [element('b', 'mean'), int(runs[0].analysis.scores.objects[0].sum()),
             int(runs[0].analysis.scores.detections.sum())] + _aps(
         runs, lambda run, size, index: run.analysis.scores.mean(size, index)) + [''] * 4
@@ -69,7 +73,7 @@ def classes(tested: ReportedData, runs: List[Run]) -> Markup:
         element('p', 'The class with the lowest AP comes first. Small, medium and large are AP of objects of these '
                 'sizes. Whoever shows detections from “from score” on gets the best F1 of this class at an IoU of 0.5, '
                 'with this precision and recall.'),
-        table(head, [mean] + rows, class_='wide')])
+        table(head, [mean] + rows[:OPEN], class_='wide'), *behind])
 
 
 def class_order(run: Run) -> Sequence[int]:
