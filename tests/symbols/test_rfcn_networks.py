@@ -8,6 +8,7 @@ from lib.tasks.rfcn3k import decode_rfcn
 from sniper_mxnet import mx
 from symbols import get_detector
 from symbols.heads.rfcn import SUPER_CLASS_OF
+from symbols.layers import optional_parameters
 from tests.symbols.helpers import config_for, shapes_of
 
 SIDE, ROIS = 96, 12
@@ -135,3 +136,16 @@ def test_the_pooling_in_one_operator_finds_what_the_original_graph_does():
     assert list(outputs[0]) == list(outputs[1])
     for name, value in outputs[0].items():
         np.testing.assert_allclose(outputs[1][name], value, atol=1e-5, err_msg=name)
+
+
+def test_what_a_detector_to_begin_from_may_lack():
+    """Offsets and the RPN's convolution come from the file where it has them, as the original's; heads are new."""
+    detector, config = get_detector('resnet_mx_101_e2e_3k'), config_for('resnet_mx_101_e2e_3k')
+    symbol = detector.train_symbol(config)
+    kinds = ('weight', 'bias')
+    optional = {f'stage4_unit{unit}_offset_{kind}' for unit in (1, 2, 3) for kind in kinds}
+    assert optional_parameters(symbol) == optional | {f'rpn_conv_3x3_{kind}' for kind in kinds}
+    assert detector.new_parameters(symbol) == {f'{layer}_{kind}' for kind in kinds for layer in (
+        'rpn_cls_score', 'rpn_bbox_pred', 'conv_new_1', 'conv_new_2', 'conv_new_3', 'rfcn_cls', 'rfcn_bbox')}
+    first = {name: values['__init__'] for name, values in symbol.attr_dict().items() if '__init__' in values}
+    assert 'zero' in first['stage4_unit1_offset_weight'] and '0.01' in first['conv_new_3_weight']

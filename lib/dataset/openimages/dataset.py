@@ -15,7 +15,7 @@ from lib.dataset.compact import CompactRoidb
 from lib.dataset.openimages.boxes import Rows, no_boxes, read_boxes
 from lib.dataset.openimages.classes import read_classes
 from lib.dataset.openimages.evaluation import Scores, curves_of, metrics_of, report, score, write_metrics
-from lib.dataset.openimages.hierarchy import read_hierarchy
+from lib.dataset.openimages.hierarchy import Hierarchy, read_hierarchy
 from lib.dataset.openimages.labels import VerifiedLabels, labelled_pictures, read_labels
 from lib.dataset.openimages.layout import Layout
 from lib.dataset.openimages.predictions import Pictures, read_predictions, write_predictions
@@ -112,13 +112,20 @@ class OpenImagesDataset(Dataset):
         part._ids, part._labels = [], None
         return part
 
+    def score_by(self, lists: str) -> None:
+        """See lib.dataset.base. What is wrong with image labels or hierarchy is said before anything is detected."""
+        super().score_by(lists)
+        if self.has_annotations:
+            self.verified_labels()
+            self._hierarchy()
+
     def evaluate(self, detections, results_dir):
-        """Write predictions_<set>.csv, the official form, and score by the official rules (evaluation.py), also into
-        predictions_<set>_metrics.json; None without boxes."""
+        """Write predictions_<set>.csv, the official form, and score what it holds by the official rules
+        (evaluation.py), also into predictions_<set>_metrics.json; None without boxes."""
         check_range(detections, self.num_classes, len(self.image_ids))
         path = os.path.join(results_dir, f'predictions_{self.image_set}.csv')
         os.makedirs(results_dir, exist_ok=True)
-        write_predictions(path, detections, self._pictures(), self._codes())
+        detections = write_predictions(path, detections, self._pictures(), self._codes())
         logger.info('%d detections of %d images written to %s', len(detections), len(self.image_ids), path)
         if not self.has_annotations:
             return None
@@ -134,9 +141,10 @@ class OpenImagesDataset(Dataset):
 
     def scores(self, detections, expand_detections: bool = True) -> Scores:
         """By the official rules, see evaluation.score. SniperError: labels or hierarchy cannot be used."""
-        hierarchy = (read_hierarchy(self.hierarchy_path, self.mids, self._classes.listed) if self.hierarchy_path
-                     else None)
-        return score(self.truth(), detections, self.verified_labels(), hierarchy, expand_detections)
+        return score(self.truth(), detections, self.verified_labels(), self._hierarchy(), expand_detections)
+
+    def _hierarchy(self) -> Optional[Hierarchy]:
+        return (read_hierarchy(self.hierarchy_path, self.mids, self._classes.listed) if self.hierarchy_path else None)
 
     def read_predictions(self, path: str):
         """Detections of an official CSV. SniperError: it cannot be used."""

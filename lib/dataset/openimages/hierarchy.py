@@ -10,6 +10,7 @@ from typing import Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
 import numpy as np
 
 from lib.dataset.base import shortened
+from lib.utils.counted import counted
 from lib.utils.errors import SniperError
 from lib.utils.reachable import why_unreadable
 
@@ -42,19 +43,20 @@ def read_hierarchy(path: str, mids: Sequence[str], listed: Sequence[str] = ()) -
                               'Open Images')
         mid = node.get('LabelName')
         if not isinstance(mid, str) or mid not in label and mid not in known:
-            unknown.append(str(mid))
+            unknown.append(f'{mid!s:.40}')
             continue
         if mid in label:
             above.setdefault(label[mid], set()).update(parents)
             parents = (*parents, label[mid])
         pending += [(child, parents, depth + 1) for child in _children(path, node)]
     if unknown:
-        raise SniperError(f'{path} has {len(unknown)} classes that the list of classes lacks: {shortened(unknown)}; '
+        raise SniperError(f'{path} has {counted(len(unknown), "class", "classes")} that the list of classes lacks: '
+                          f'{shortened(unknown)}; '
                           'take both files from one version of the data')
-    return _closed(path, above)
+    return _closed(path, above, mids)
 
 
-def _closed(path, above) -> Hierarchy:
+def _closed(path, above, mids) -> Hierarchy:
     """Of a class that stands below several parents, and whose parents do, all that is above any of these."""
     below: Dict[int, Set[int]] = {own: set() for own in above}
     changed = True
@@ -66,7 +68,7 @@ def _closed(path, above) -> Hierarchy:
             above[own] = wider
     for own, parents in above.items():
         if own in parents:
-            raise SniperError(f'{path}: a class is below itself')
+            raise SniperError(f'{path}: the class {mids[own]} is below itself')
         for parent in parents:
             below[parent].add(own)
     return Hierarchy(*({own: tuple(sorted(others)) for own, others in kind.items()} for kind in (above, below)))

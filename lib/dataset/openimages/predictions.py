@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 HEADER = ('ImageID', 'LabelName', 'Score', 'XMin', 'XMax', 'YMin', 'YMax')
 _COLUMNS = {'ImageID': NAME, 'LabelName': TEXT, 'Score': NUMBER, **dict.fromkeys(CORNERS, NUMBER)}
+DECIMALS = 6
 _LINE = '%s,%s,%.6f,%.6f,%.6f,%.6f,%.6f\n'
 _LINES_A_TIME = 1 << 13
 
@@ -35,20 +36,27 @@ class Pictures(NamedTuple):
     sizes: np.ndarray
 
 
-def write_predictions(path: str, detections: Detections, pictures: Pictures, codes: Sequence[str]) -> None:
-    """The detections picture by picture, the best first. codes: of each label. SniperError: the disk refuses."""
-    order = np.lexsort([-detections.score, detections.image])
-    found = detections.take(order[detections.label[order] > 0])
+def write_predictions(path: str, detections: Detections, pictures: Pictures, codes: Sequence[str]) -> Detections:
+    """The detections picture by picture, the best first -> what stands in the file, bit for bit as read_predictions
+    gives it. codes: of each label. SniperError: the disk refuses."""
+    score = np.round(detections.score.astype(np.float64), DECIMALS)
+    order = np.lexsort([-score, detections.image])
+    order = order[detections.label[order] > 0]
+    found, score = detections.replace(mask=None).take(order), score[order]
+    box = np.empty_like(found.box)
     names = [name.decode() for name in pictures.names.tolist()]
     written = [_quoted(code) for code in codes]
     with text_writer(path) as stream:
         stream.write(','.join(HEADER) + '\n')
         for first in range(0, len(found), _LINES_A_TIME):
-            part = found.take(np.arange(first, min(first + _LINES_A_TIME, len(found))))
-            shares = np.clip(to_shares(part.box, pictures.sizes[part.image]), 0, 1)
-            rows = zip(part.image.tolist(), part.label.tolist(), part.score.tolist(), shares.tolist())
+            part = slice(first, first + _LINES_A_TIME)
+            sizes = pictures.sizes[found.image[part]]
+            shares = np.round(np.clip(to_shares(found.box[part], sizes), 0, 1), DECIMALS)
+            box[part] = to_pixels(shares, sizes)
+            rows = zip(found.image[part].tolist(), found.label[part].tolist(), score[part].tolist(), shares.tolist())
             stream.write(''.join(_LINE % (names[image], written[label], score, x1, x2, y1, y2)
                                  for image, label, score, (x1, y1, x2, y2) in rows))
+    return found.replace(box=box, score=score)
 
 
 def _quoted(text: str) -> str:

@@ -138,7 +138,7 @@ def test_missing_columns_and_other_pictures(tmp_path, caplog):
 
 def test_a_hierarchy_of_other_classes(tmp_path):
     dataset = opened(tmp_path / 'data', tmp_path, tree={'Subcategory': [{'LabelName': '/m/zebra'}]})
-    with pytest.raises(SniperError, match='hierarchy.json has 1 classes that the list of classes lacks'):
+    with pytest.raises(SniperError, match='hierarchy.json has 1 class that the list of classes lacks'):
         dataset.evaluate(detections_of(dataset.truth()), str(tmp_path / 'out'))
 
 

@@ -55,10 +55,10 @@ def deep(levels):
 
 
 @pytest.mark.parametrize('content, message', [
-    (node('r', node('/m/pear')), "1 classes that the list of classes lacks: '?/m/pear"), ('{', 'is no JSON'),
+    (node('r', node('/m/pear')), '1 class that the list of classes lacks: /m/pear'), ('{', 'is no JSON'),
     ('[' * 100000, 'is no JSON'), ('[1]', 'is no hierarchy'), ({}, 'is no hierarchy'),
     ({'Subcategory': 3}, 'is no list of classes'), (node('r', {'LabelName': 7}), 'lacks: 7'),
-    (node('r', node('/m/food', node('/m/fruit', node('/m/food')))), 'a class is below itself'),
+    (node('r', node('/m/food', node('/m/fruit', node('/m/food')))), 'the class /m/(food|fruit) is below itself'),
     (deep(90), 'more than 64 levels')])
 def test_bad_files(tmp_path, content, message):
     with pytest.raises(SniperError, match=message):

@@ -8,8 +8,10 @@ from lib.dataset.openimages import evaluation
 from lib.dataset.openimages.dataset import OpenImagesDataset
 from lib.dataset.openimages.hierarchy import Hierarchy
 from lib.dataset.openimages.labels import VerifiedLabels
+from lib.dataset.openimages.predictions import Pictures, read_predictions, write_predictions
 from lib.dataset.truth import Truth
 from lib.inference.validate import Validator, flat_metrics
+from lib.utils.errors import SniperError
 from tests.dataset.openimages.made_up import make
 
 TREE = Hierarchy({1: (3, 4), 2: (3, 4), 3: (4,), 4: (), 5: ()}, {4: (1, 2, 3), 3: (1, 2), 1: (), 2: (), 5: ()})
@@ -81,3 +83,32 @@ def test_classes_are_no_metrics_of_their_own():
                                     ['__background__', 'a', 'b', 'c', 'd', 'e'])
     assert set(metrics['challenge_per_class']) == {'a', 'c', 'd'}
     assert not [name for name in flat_metrics(metrics) if 'per_class' in name]
+
+
+def test_the_score_is_that_of_the_file(tmp_path):
+    """Boxes and scores of many digits, some beyond the border, some equal once they are written."""
+    rng = np.random.RandomState(0)
+    count, sizes = 3000, np.array([[641, 479], [333, 1000], [1024, 683]])
+    low = rng.uniform(-5, 300, (count, 2))
+    detections = Detections(rng.randint(0, 3, count), rng.randint(0, 4, count), np.concatenate(
+        [low, low + rng.uniform(0, 60, (count, 2)) * rng.randint(0, 2, (count, 1))], axis=1), rng.rand(count) * 1e-3)
+    pictures, codes = Pictures(np.array([b'a', b'b', b'c']), sizes), ['', '/m/1', '/m/2', '/m/,"3']
+    path = str(tmp_path / 'p.csv')
+    written = write_predictions(path, detections, pictures, codes)
+    found = read_predictions(path, pictures, codes)
+    assert len(found) == np.count_nonzero(detections.label) and len(np.unique(found.score)) < len(found)
+    for name in ('image', 'label', 'box', 'score'):
+        assert np.array_equal(getattr(found, name), getattr(written, name))
+
+
+def test_files_that_score_are_read_before_anything_is_detected(tmp_path):
+    folder = make(tmp_path / 'data', labels=['a,machine,/m/0cat,1'])
+    annotations = tmp_path / 'data' / 'annotations'
+    (annotations / 'bbox_labels_600_hierarchy.json').write_text('{"Subcategory": [{"LabelName": "/m/zebra"}]}')
+    dataset = OpenImagesDataset('train', str(tmp_path), folder)
+    dataset.roidb()
+    with pytest.raises(SniperError, match='1 class that the list of classes lacks: /m/zebra'):
+        dataset.score_by('')
+    (annotations / 'train-annotations-human-imagelabels-boxable.csv').write_text('ImageID,LabelName\na,/m/0cat\n')
+    with pytest.raises(SniperError, match='lacks the column Confidence'):
+        OpenImagesDataset('train', str(tmp_path), folder).score_by('')
