@@ -27,6 +27,7 @@ class ChipSettings(NamedTuple):
     negative_rows: Tuple[int, int] = (25, 10)    # a negative chip holds more rows: at the finest scale, at the others
     weights: Tuple[float, ...] = ()              # how often chips of a scale come in an epoch; () = all once
     longest: float = math.inf                    # objects with a side from this on, original pixels: coarsest scale
+    share: float = 0.0      # a row belongs to every chip that shows more of it; ranges are in shares of the chip's side
 
     @classmethod
     def from_config(cls, config):
@@ -140,7 +141,7 @@ class ChipSampler:
         for index, scale in enumerate(scales):
             width, height = scaled_size(entry['width'], entry['height'], scale)
             rule = scale_rule(settings.valid_ranges[index], settings.chip_size, stride, scale, index, len(scales),
-                              settings.longest)
+                              settings.longest, settings.share)
             order, negative_order = (check_candidates(width, height, settings.chip_size, stride, _given(given, index))
                                      for given in (orders, negative_orders))
             found = scale_chips(

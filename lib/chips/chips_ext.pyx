@@ -30,15 +30,17 @@ cdef extern from "sniper/chip_rows.h" namespace "sniper" nogil:
     cdef struct ScaleRule:
         double low, high, limit
         int place
+        double share
 
     cbool SeedsChip(const float *box, const ScaleRule &rule)
     cbool MayBelong(const float *box, const ScaleRule &rule)
+    cbool BelongsTo(const double *chip, const float *box, const ScaleRule &rule)
     int ChipOf(const float *box, const double *chips, int num_chips, const ScaleRule &rule, cbool negative)
 
 
 cdef ScaleRule _rule(rule) except *:
     cdef ScaleRule made
-    made.low, made.high, made.limit, made.place = rule
+    made.low, made.high, made.limit, made.place, made.share = rule
     return made
 
 
@@ -130,13 +132,16 @@ cdef struct Window:  # of the scaled image, and what the cover needs besides box
     int trials
 
 
+cdef cppclass Held:  # chips of one scale, four numbers each in original pixels, and which chip holds which row
+    vector[double] chips
+    vector[int] chip
+    vector[int] row
+
+
 cdef int _make_chips(const ChipGrid &grid, const float[:, ::1] boxes, const vector[int] &seeds,
                      const vector[int] &members, const ScaleRule &rule, const Window &window, bint negative,
-                     const int *order, vector[double] &chips, vector[int] &chip_of) except -1 nogil:
-    """Cover rows `seeds` of the boxes with `chips` (4 numbers each, original pixels), assign rows `members`.
-
-    chip_of (rows of the boxes) is written for members that belong to a chip and left for the others.
-    """
+                     const int *order, Held &held) except -1 nogil:
+    """Cover rows `seeds` of the boxes with chips, assign rows `members`, each to one chip, to several or to none."""
     cdef vector[int] chosen
     cdef vector[float] scaled
     cdef vector[double] scaled_double
@@ -154,19 +159,24 @@ cdef int _make_chips(const ChipGrid &grid, const float[:, ::1] boxes, const vect
         scaled_double.assign(scaled.begin(), scaled.end())
         chosen = CoverBoxes(grid, scaled_double.data(), <int>seeds.size(), order, window.seed, window.trials)
     num_chips = <int>chosen.size()
-    chips.reserve(4 * num_chips)
+    held.chips.reserve(4 * num_chips)
     for i in range(num_chips):
         place = grid.Window(chosen[i])
-        chips.push_back(place.x1 / window.scale)
-        chips.push_back(place.y1 / window.scale)
-        chips.push_back(place.x2 / window.scale)
-        chips.push_back(place.y2 / window.scale)
-    if num_chips == 0:
-        return 0
+        held.chips.push_back(place.x1 / window.scale)
+        held.chips.push_back(place.y1 / window.scale)
+        held.chips.push_back(place.x2 / window.scale)
+        held.chips.push_back(place.y2 / window.scale)
     for i in range(<Py_ssize_t>members.size()):
-        chip = ChipOf(&boxes[members[i], 0], chips.data(), num_chips, rule, negative)
+        if rule.share > 0 and not negative:
+            for chip in range(num_chips):
+                if BelongsTo(held.chips.data() + 4 * chip, &boxes[members[i], 0], rule):
+                    held.chip.push_back(chip)
+                    held.row.push_back(members[i])
+            continue
+        chip = ChipOf(&boxes[members[i], 0], held.chips.data(), num_chips, rule, negative)
         if chip >= 0:
-            chip_of[members[i]] = chip
+            held.chip.push_back(chip)
+            held.row.push_back(members[i])
     return 0
 
 
@@ -184,8 +194,9 @@ def scale_chips(const float[:, ::1] boxes, const unsigned char[::1] objects, rul
         raise ValueError('%d boxes but %d overlaps' % (boxes.shape[0], objects.shape[0]))
     cdef ScaleRule scale_rule = _rule(rule)
     cdef ChipGrid *grid = new ChipGrid(width, height, size, stride)
-    cdef vector[int] seeds, members, left, chip_of, negative_of
-    cdef vector[double] chips, negatives
+    cdef vector[int] seeds, members, left
+    cdef vector[char] taken
+    cdef Held positives, negatives
     cdef Window window
     cdef Py_ssize_t i, count = boxes.shape[0]
     cdef const int *given = _order(order)
@@ -198,43 +209,41 @@ def scale_chips(const float[:, ::1] boxes, const unsigned char[::1] objects, rul
                     seeds.push_back(<int>i)
                 if MayBelong(&boxes[i, 0], scale_rule):
                     members.push_back(<int>i)
-            chip_of.assign(count, -1)
-            _make_chips(grid[0], boxes, seeds, members, scale_rule, window, False, given, chips, chip_of)
+            _make_chips(grid[0], boxes, seeds, members, scale_rule, window, False, given, positives)
             if min_rows >= 0:
+                taken.assign(count, 0)
+                for i in range(<Py_ssize_t>positives.row.size()):
+                    taken[positives.row[i]] = 1
                 for i in range(<Py_ssize_t>members.size()):
-                    if chip_of[members[i]] < 0:
+                    if not taken[members[i]]:
                         left.push_back(members[i])
             if min_rows >= 0 and <int>left.size() > min_rows:
-                negative_of.assign(count, -1)
                 window.seed, window.trials = MixBits(seed), 1  # the original's single pass; few of them are used
-                _make_chips(grid[0], boxes, left, left, scale_rule, window, True, negative_given, negatives,
-                            negative_of)
-        return _records(chips, chip_of, -1), _records(negatives, negative_of, min_rows)
+                _make_chips(grid[0], boxes, left, left, scale_rule, window, True, negative_given, negatives)
+        return _records(positives, -1), _records(negatives, min_rows)
     finally:
         del grid
 
 
-cdef object _records(const vector[double] &chips, const vector[int] &chip_of, int min_rows):
+cdef object _records(const Held &held, int min_rows):
     """List of (box, rows) of the chips that hold more than min_rows rows."""
-    cdef Py_ssize_t m, i, num_chips = <Py_ssize_t>(chips.size() // 4)
+    cdef Py_ssize_t m, i, num_chips = <Py_ssize_t>(held.chips.size() // 4)
     cdef vector[int] count, filled
     cdef int chip
     if num_chips == 0:
         return []
     count.assign(num_chips, 0)
-    for i in range(<Py_ssize_t>chip_of.size()):
-        if chip_of[i] >= 0:
-            count[chip_of[i]] += 1
+    for i in range(<Py_ssize_t>held.chip.size()):
+        count[held.chip[i]] += 1
     filled.assign(num_chips + 1, 0)
     for m in range(num_chips):
         filled[m + 1] = filled[m] + count[m]
     starts = [filled[m] for m in range(num_chips + 1)]
     rows = np.empty(filled[num_chips], dtype=np.int32)
     cdef int[::1] out = rows
-    for i in range(<Py_ssize_t>chip_of.size()):
-        chip = chip_of[i]
-        if chip >= 0:
-            out[filled[chip]] = <int>i
-            filled[chip] += 1
-    return [((chips[4 * m], chips[4 * m + 1], chips[4 * m + 2], chips[4 * m + 3]), rows[starts[m]:starts[m + 1]])
-            for m in range(num_chips) if count[m] > min_rows]
+    for i in range(<Py_ssize_t>held.chip.size()):
+        chip = held.chip[i]
+        out[filled[chip]] = held.row[i]
+        filled[chip] += 1
+    return [((held.chips[4 * m], held.chips[4 * m + 1], held.chips[4 * m + 2], held.chips[4 * m + 3]),
+             rows[starts[m]:starts[m + 1]]) for m in range(num_chips) if count[m] > min_rows]

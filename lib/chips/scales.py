@@ -107,14 +107,19 @@ class ScaleRule(NamedTuple):
     high: float
     limit: float
     place: int  # FINEST, BETWEEN or COARSEST; a single scale is the coarsest
+    share: float = 0.0  # 0, or a row belongs to every chip that shows more of it, and both ends of the range hold
 
 
-def scale_rule(valid_range, chip_size, stride, scale, index: int, count: int, longest: float = math.inf) -> ScaleRule:
+def scale_rule(valid_range, chip_size, stride, scale, index: int, count: int, longest: float = math.inf,
+               share: float = 0.0) -> ScaleRule:
     """The rule of scale `index` of `count` (0 = finest) with factor `scale`. longest: original pixels; objects with a
-    side from this on are left to the coarsest scale."""
+    side from this on are left to the coarsest scale. share: with one, the range is in shares of the chip's side, as the
+    scale shows objects."""
+    if share:
+        valid_range = [end * chip_size / scale for end in valid_range]
     place = COARSEST if index == count - 1 else FINEST if index == 0 else BETWEEN
     limit = longest if place == COARSEST else min((chip_size - stride - 1) / float(scale), longest)
-    return ScaleRule(valid_range[0], valid_range[1], limit, place)
+    return ScaleRule(valid_range[0], valid_range[1], limit, place, share)
 
 
 def seed_rows(boxes, rule: ScaleRule) -> np.ndarray:

@@ -15,10 +15,13 @@ namespace sniper {
 enum ScalePlace { kFinestScale = 0, kMiddleScale = 1, kCoarsestScale = 2 };
 
 // The valid range of one scale (square root of area). limit: a side that is too long for the chips of a scale; at the
-// coarsest scale, one from which on objects belong there whatever the range.
+// coarsest scale, one from which on objects belong there whatever the range. share: 0, or a row belongs to every chip
+// that shows a larger share of it, within the range (a negative chip still has those that it shows most of); then both
+// ends of the range hold at all scales, for seeds too.
 struct ScaleRule {
   double low, high, limit;
   int place;  // ScalePlace
+  double share;
 };
 
 // Sides truncated to integers, no +1, and the square root of their product. NaN (of which every comparison is
@@ -41,6 +44,11 @@ struct BoxExtent {
 
 inline bool SeedsChip(const float* box, const ScaleRule& rule) {
   const BoxExtent extent(box);
+  if (rule.share > 0) {
+    if (!(extent.side >= rule.low && extent.side < rule.high)) return false;
+    if (rule.place != kCoarsestScale && !(extent.longer < rule.limit)) return false;
+    return rule.place != kFinestScale || (extent.width >= 2 && extent.height >= 2);
+  }
   if (rule.place == kCoarsestScale) return extent.side >= rule.low || extent.longer >= rule.limit;
   if (!(extent.side < rule.high && extent.longer < rule.limit)) return false;
   return rule.place == kFinestScale ? extent.width >= 2 && extent.height >= 2 : extent.side >= rule.low;
@@ -49,6 +57,7 @@ inline bool SeedsChip(const float* box, const ScaleRule& rule) {
 // Rows that may belong to a chip: unlike seeds, without a lower bound at the middle scales.
 inline bool MayBelong(const float* box, const ScaleRule& rule) {
   const BoxExtent extent(box);
+  if (rule.share > 0) return extent.side >= rule.low && extent.side < rule.high;
   if (rule.place == kCoarsestScale) return extent.side >= rule.low || extent.longer >= rule.limit;
   return extent.side < rule.high && extent.longer < rule.limit && extent.width >= 2 && extent.height >= 2;
 }
@@ -82,8 +91,18 @@ inline int ChipOf(const float* box, const double* chips, int num_chips, const Sc
   const double width = IntersectionSide(chips + 4 * best, box, 0), height = IntersectionSide(chips + 4 * best, box, 1);
   if (!(width >= 1 && height >= 1)) return -1;
   const double side = std::sqrt(width * height);
+  if (rule.share > 0) return side >= rule.low && side < rule.high ? best : -1;
   if (rule.place == kCoarsestScale) return side >= rule.low || std::max(width, height) >= rule.limit ? best : -1;
   return (negative ? side < rule.high : side <= rule.high) ? best : -1;
+}
+
+// With a share: whether the row belongs to the chip.
+inline bool BelongsTo(const double* chip, const float* box, const ScaleRule& rule) {
+  if (!(ShareInside(chip, box) > rule.share)) return false;
+  const double width = IntersectionSide(chip, box, 0), height = IntersectionSide(chip, box, 1);
+  if (!(width >= 1 && height >= 1)) return false;
+  const double side = std::sqrt(width * height);
+  return side >= rule.low && side <= rule.high;
 }
 
 }  // namespace sniper
