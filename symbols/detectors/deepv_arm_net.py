@@ -1,8 +1,8 @@
 """`deepv_arm_net`: a proposal network of 677,132 parameters for small inputs and ARM processors, stride 8, and
 `slim_arm_net`, the same trunk below a head of 32 channels in place of 512, which are nine tenths of the work.
 
-Their graphs are those of proposals alone, `proposal_train_symbol` and `proposal_test_symbol`. The original has two more,
-with an R-CNN that learns nothing beside it, so that programs for detectors run; for its files they are here as
+Their graphs are those of proposals alone, `proposal_train_symbol` and `proposal_test_symbol`. The original has two
+more, with an R-CNN that learns nothing beside it, so that programs for detectors run; for its files they are here as
 `train_symbol` and `test_symbol`.
 """
 from sniper_mxnet import mx
