@@ -46,7 +46,8 @@ def main():
         print('missing')
         return
     digest = hashlib.sha256((f'{sys.version_info[:3]} {package}\n').encode())
-    for path in files(('requirements.txt' if with_mxnet else 'requirements-inference.txt',) + (NATIVE if part == 'native' else ())):
+    listed = 'requirements.txt' if with_mxnet else 'requirements-inference.txt'
+    for path in files((listed,) + (NATIVE if part == 'native' else ())):
         digest.update((f'{path}\n').encode())
         with open(os.path.join(ROOT, path), 'rb') as stream:
             digest.update(stream.read())
