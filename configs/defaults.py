@@ -72,6 +72,8 @@ DATASET = {
                        'graph detections schedule', low=0, high=100000),
     'CLASSES': key([], "classes to use, in this order: 'cat', 'feline = cat' or 'vehicle = car + truck'; [] for all",
                    'schedule', TEXTS),
+    'CLASS_AGNOSTIC': key(False, "every class is one, 'object', in training and tests; CLASSES then only chooses what "
+                          "is an object. (CLASS_AGNOSTIC above is about boxes)", 'schedule'),
     'WIDER_LISTS': key('', "folder of wider_{easy,medium,hard}_<set>.mat, which score detections on WIDER FACE; '' "
                        'looks in dataset_path, and in eval, wider_face_split, eval_tools/ground_truth there', NOTHING,
                        PATH),
