@@ -160,6 +160,8 @@ TRAIN = {
     'lr_step': key('', "epochs, joined by ',', fractions too, after which lr is multiplied by lr_factor", 'schedule'),
     'lr_step_iterations': key([], 'with end_iteration, in place of lr_step: iterations after which lr is multiplied by '
                               'lr_factor, ascending', 'schedule', INTS, low=1),
+    'lr_every': key(0, 'in place of both: lr is multiplied by lr_factor after every so many iterations, from the first '
+                    'to the last, however training ends; 0 = not', 'schedule', low=0),
     'lr_factor': key(0.1, 'see lr_step; a list has one factor for each of its epochs, or iterations', 'schedule',
                      NUMBER_OR_NUMBERS, low=0),
     'LR_POLICY': key('step', "'step' as lr_step says; 'cosine' from lr to lr x LR_FINAL at the end", 'schedule',
