@@ -1,7 +1,8 @@
 """The parts that data are joined of: sets of one folder, or of several folders in whatever formats.
 
 dataset.dataset_path holds one folder, or several joined by '+' (a list in a file). dataset.image_set then holds the
-sets of all of them, or one entry a folder, with commas between. dataset.test_dataset_path is the same for test_image_set.
+sets of all of them, or one entry a folder, with commas between. dataset.test_dataset_path is the same for
+test_image_set.
 """
 import collections
 import logging
