@@ -3,7 +3,7 @@ objects in the valid range of the chip's scale, and objects of another size that
 """
 import logging
 import os
-from typing import Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -149,7 +149,7 @@ def _epoch(config, task, roidb) -> Iterator[Tuple[dict, List[Window]]]:
     for number in seeds.generator(seed, 0, seeds.ORDER).permutation(len(roidb)).tolist():
         record = with_proposals(roidb[number])
         windows = sampler.windows(record, seeds.generator(seed, 0, seeds.CHIPS, number))
-        first = {}
+        first: Dict[Tuple[int, bool], Window] = {}
         for window in windows:
             first.setdefault((window.level, window.negative), window)
         yield record, [first[key] for key in sorted(first)]
