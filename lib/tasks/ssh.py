@@ -74,7 +74,8 @@ class SshTask(FocusTask):
     def targets(self, record, window, rng, out):
         """The table of faces, FocusPixels."""
         train = self.config.TRAIN
-        boxes = in_range(chip_boxes(record, window, train.CHIP_SIZE, max(train.MIN_OBJECT_SIDE, LEAST_SIDE)))
+        boxes = in_range(chip_boxes(record, window, train.CHIP_SIZE, max(train.MIN_OBJECT_SIDE, LEAST_SIDE),
+                                    train.VALID_OVERLAP))
         self.focus_targets(record, window, out)
         out['im_info'][:] = window.height, window.width, window.scale_x     # no operator reads the last
         dropped = write_gt_boxes(boxes, out['gt_boxes'])
