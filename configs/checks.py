@@ -83,6 +83,7 @@ def _check_train(config):
              train.NEG_CHIP_MIN_ROWS)
     _check_scale_weights(train)
     _check_length(train)
+    _check_every(train)
     steps, factors = train.lr_step_iterations or lr_epochs(train.lr_step), train.lr_factor
     name, unit = ('_iterations', 'iterations') if train.lr_step_iterations else ('', 'epochs')
     _require(not isinstance(factors, list) or len(factors) == len(steps), 'TRAIN.lr_factor is %s, but TRAIN.lr_step%s '
@@ -105,6 +106,20 @@ def _check_length(train):
              'TRAIN.lr_step_iterations is %s; its numbers must ascend', steps)
     _require(not steps or steps[-1] < end, 'TRAIN.lr_step_iterations is %s; all must be below TRAIN.end_iteration, %s, '
              'where training ends', steps, end)
+
+
+def _check_every(train):
+    """TRAIN.lr_every is a schedule of its own."""
+    if not train.lr_every:
+        return
+    for name, value, unset in (('lr_step', train.lr_step, "''"),
+                               ('lr_step_iterations', train.lr_step_iterations, '[]')):
+        _require(not value, 'TRAIN.lr_every is %d and TRAIN.%s %s, but the rate falls by one of the two; set lr_every '
+                 'to 0 or %s to %s', train.lr_every, name, value, name, unset)
+    _require(train.LR_POLICY == 'step', "TRAIN.lr_every is %d, but TRAIN.LR_POLICY '%s' falls by itself; set lr_every "
+             "to 0 or LR_POLICY to 'step'", train.lr_every, train.LR_POLICY)
+    _require(not isinstance(train.lr_factor, list), 'TRAIN.lr_factor is %s, but with TRAIN.lr_every it is one number, '
+             'such as 0.95', train.lr_factor)
 
 
 def _check_scale_weights(train):

@@ -74,6 +74,8 @@ DATASET = {
                        'graph detections schedule', low=0, high=100000),
     'CLASSES': key([], "classes to use, in this order: 'cat', 'feline = cat' or 'vehicle = car + truck'; [] for all",
                    'schedule', TEXTS),
+    'CLASS_AGNOSTIC': key(False, "every class is one, 'object', in training and tests; CLASSES then only chooses what "
+                          "is an object. (CLASS_AGNOSTIC above is about boxes)", 'schedule'),
     'WIDER_LISTS': key('', "folder of wider_{easy,medium,hard}_<set>.mat, which score detections on WIDER FACE; '' "
                        'looks in dataset_path, and in eval, wider_face_split, eval_tools/ground_truth there', NOTHING,
                        PATH),
@@ -168,6 +170,8 @@ TRAIN = {
     'lr_step': key('', "epochs, joined by ',', fractions too, after which lr is multiplied by lr_factor", 'schedule'),
     'lr_step_iterations': key([], 'with end_iteration, in place of lr_step: iterations after which lr is multiplied by '
                               'lr_factor, ascending', 'schedule', INTS, low=1),
+    'lr_every': key(0, 'in place of both: lr is multiplied by lr_factor after every so many iterations, from the first '
+                    'to the last, however training ends; 0 = not', 'schedule', low=0),
     'lr_factor': key(0.1, 'see lr_step; a list has one factor for each of its epochs, or iterations', 'schedule',
                      NUMBER_OR_NUMBERS, low=0),
     'LR_POLICY': key('step', "'step' as lr_step says; 'cosine' from lr to lr x LR_FINAL at the end", 'schedule',

@@ -11,7 +11,7 @@ from typing import Dict, List, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from lib.dataset.base import Dataset, shortened
-from lib.dataset.class_choice import ClassChoice
+from lib.dataset.class_choice import class_choice
 from lib.dataset.registry import get_dataset
 from lib.utils.counted import counted
 from lib.utils.errors import SniperError
@@ -76,7 +76,7 @@ def source_paths(dataset_path: str) -> List[str]:
 
 def open_parts(keys, parts: Sequence[Part], masks: bool = False) -> List[Dataset]:
     """Data sets of the parts. Where there are several folders, their names go before those of their sets."""
-    choice = ClassChoice(keys.CLASSES) if keys.CLASSES else None
+    choice = class_choice(keys)
     several, opened = len({part.path for part in parts}) > 1, []
     for part in parts:
         dataset = get_dataset(keys.dataset, part.image_set, keys.root_path, part.path, bool(masks), choice)
