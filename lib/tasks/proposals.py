@@ -116,7 +116,16 @@ class AnchorTask(Task):
         require(train.CHIP_SIZE % stride == 0,
                 f'TRAIN.CHIP_SIZE is {train.CHIP_SIZE}; it must be a multiple of the stride of {self.config.symbol}, '
                 f'{stride}')
+        side, room = stride * max(self.config.network.ANCHOR_SCALES), train.CHIP_SIZE + 2 * TargetSettings.border
+        require(side <= room, f'TRAIN.CHIP_SIZE is {train.CHIP_SIZE}, but the largest of network.ANCHOR_SCALES makes '
+                f'anchors of {side:g} pixels, which never lie on a chip: raise CHIP_SIZE to {_chip_for(side, stride)}, '
+                f'or leave out the scales above {room / stride:g}')
         check_anchor_overlaps(train)
+
+
+def _chip_for(side, stride):
+    """The smallest chip, a multiple of the stride, that holds anchors of `side`, pixels."""
+    return int(-(-side // stride) * stride)
 
 
 def check_proposals(config, section):
