@@ -39,7 +39,7 @@ DETECTORS: Dict[str, Entry] = {
     'rfcn_3k_tiny': _own('rfcn_3k', 'rfcn3k', 8, form='tiny'),
     'resnet_mx_101_e2e_openimages': _own('openimages', 'openimages', 16, form='resnet101'),
     'sniper_tiny_openimages': _own('openimages', 'openimages', 8, form='tiny'),
-    'deepv_arm_net': _own('deepv_arm_net', 'faster_rcnn', 8),
+    'deepv_arm_net': _own('deepv_arm_net', 'proposals', 8),
     'm2det': _own('m2det', 'm2det', 8),
     'ssh_vgg16': _own('ssh', 'ssh', 8, backbone='vgg16'),
     'ssh_res50': _own('ssh', 'ssh', 8, backbone='res50'),

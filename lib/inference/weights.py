@@ -2,15 +2,17 @@
 import hashlib
 import logging
 import os
-from typing import NamedTuple, Tuple, Union
+from typing import NamedTuple, Sequence, Tuple, Union
 
 from configs import source_of
 from configs.loader import INHERITED, SET
+from lib.dataset.class_choice import OBJECT
 from lib.dataset.class_list import BACKGROUND
 from lib.dataset.class_names import named
 from lib.dataset.voc_classes import PASCAL_VOC
 from lib.engine.exported_model import NUMBER, read_facts
 from lib.engine.precision import treatment
+from lib.tasks import get_task
 from lib.utils.errors import SniperError
 from lib.weights.newest import checkpoint_to_test
 from lib.weights.params_file import file_checksum
@@ -47,7 +49,7 @@ class Weights(NamedTuple):
     """A checkpoint on disk, and how inference treats it."""
     prefix: str
     epoch: Union[int, str]  # what lib.weights.paths.epoch_tag takes
-    classes: tuple  # names from its side file, '__background__' first; () if it has none (the original's)
+    classes: tuple  # that are found: those of its side file, '__background__' first; () if it has none (the original's)
     treatment: str = ''      # in words, of what changes results: precision, folding, images calibrated on
     optimized: bool = False  # written by scripts/optimize_model.py, with its graph
 
@@ -78,14 +80,14 @@ def find_weights(config, folder: str, save_prefix: str) -> Weights:
         if source_of(config, 'TEST.TEST_EPOCH') == SET:
             logger.warning('TEST.TEST_EPOCH %s has no effect beside TEST.OPTIMIZED', config.TEST.TEST_EPOCH)
         warn_of_other_values(config, facts.get('configuration'), config.TEST.OPTIMIZED)
-        return Weights(config.TEST.OPTIMIZED, NUMBER, _names(facts), facts['precision'], True)
+        return Weights(config.TEST.OPTIMIZED, NUMBER, found_classes(config, _names(facts)), facts['precision'], True)
     prefix = os.path.join(folder, save_prefix)
     found = Weights(prefix, checkpoint_to_test(config, prefix), ())
     is_trained = os.path.isfile(found.path)
     if not is_trained:
         found = _shipped_model(config, folder, save_prefix, found)
     sidecar = read_sidecar(found.prefix, found.epoch)
-    found = found._replace(classes=_names(sidecar), treatment=treatment(config))
+    found = found._replace(classes=found_classes(config, _names(sidecar)), treatment=treatment(config))
     if is_trained:
         logger.info('weights: %s', found.path)
         _warn_of_side_file(found, sidecar)
@@ -142,6 +144,12 @@ def _steps_to_shipped_model(config, folder, save_prefix):
     if checkpoints_in(folder):
         steps.append('set output_path to a folder without checkpoints')
     return steps
+
+
+def found_classes(config, trained: Sequence[str]) -> Tuple[str, ...]:
+    """Classes that a test or a demo finds with weights that were trained on the classes `trained`: these, or one of
+    everything where the task tells no classes."""
+    return tuple(trained) if get_task(config, 'test').tells_classes else (BACKGROUND, OBJECT)
 
 
 def settle_classes(config, weights: Weights) -> Tuple[str, ...]:
