@@ -14,6 +14,7 @@ from lib.bbox.nms import soft_nms
 from lib.targets.chip_targets import ChipTargets, TargetSettings
 from lib.tasks.anchor_fit import anchor_warnings, proposal_warnings
 from lib.tasks.base import (
+    FeatureGraph,
     Input,
     Metric,
     TargetReport,
@@ -168,6 +169,11 @@ class ProposalTask(AnchorTask):
     def metrics(self):
         """Of the RPN."""
         return list(METRICS)
+
+    @property
+    def feature(self):
+        """The map that the RPN reads."""
+        return FeatureGraph('proposal_feature', 'feature_map_output', self.stride)
 
     def decode(self, outputs, windows):
         """Proposals of each window, best first. To be written: the best TEST.N_PROPOSAL_PER_SCALE, see `rescored`."""

@@ -1,6 +1,7 @@
 """Backbone, neck and RPN: a detector's first half, and a network of its own in the proposal-only graphs."""
 from sniper_mxnet import mx
 from symbols.detector import Detector
+from symbols.feature import feature_output
 from symbols.heads.rpn import rpn_losses, rpn_proposals
 from symbols.options import AnchorOptions, LossOptions, ProposalOptions, TrunkOptions
 from symbols.variants import two_stage_variants
@@ -45,15 +46,27 @@ class ProposalNetwork(Detector):
 
     def proposal_test_symbol(self, config):
         """Inputs data, im_info, im_ids; outputs `rois_output` (B*P, 5), `rois_score` (B*P,), `im_ids`."""
+        return mx.sym.Group(self._proposals(config)[0])
+
+    def proposal_feature_symbol(self, config):
+        """`proposal_test_symbol` with the map that the RPN reads, `feature_map_output`, behind its outputs."""
+        outputs, feature = self._proposals(config)
+        return mx.sym.Group([*outputs, feature_output(feature)])
+
+    def _proposals(self, config):
+        """([outputs of the graph of proposals], Feature that the RPN reads)."""
         feature, _ = self.features(config)
         anchors, outputs = self.rpn_outputs(config, feature)
         rois, scores = rpn_proposals(outputs, mx.sym.var('im_info'), anchors,
                                      ProposalOptions.from_config(config, 'TEST'))
-        return mx.sym.Group([rois, scores, mx.sym.var('im_ids')])
+        return [rois, scores, mx.sym.var('im_ids')], feature
 
     @staticmethod
     def _proposal_test_shapes(config, batch, height, width):
         return dict(data=(batch, 3, height, width), im_info=(batch, 3), im_ids=(batch,))
+
+    def _proposal_feature_shapes(self, config, batch, height, width):
+        return self._proposal_test_shapes(config, batch, height, width)
 
     def variants(self, shapes):
         """With and without AutoFocus and masks, and the proposal network alone."""

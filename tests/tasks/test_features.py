@@ -22,7 +22,7 @@ from tests.symbols.test_graphs import run
 
 FILES = {'faster_rcnn': 'faster/sniper_tiny_e2e.yml', 'fast_rcnn': 'faster/sniper_tiny_e2e.yml',
          'm2det': 'm2det/m2det_tiny.yml', 'ssh': 'ssh/ssh_tiny.yml', 'rfcn3k': 'rfcn3k/rfcn3k_tiny.yml',
-         'openimages': 'openimages/openimages_tiny.yml'}
+         'openimages': 'openimages/openimages_tiny.yml', 'proposals': 'arm/sniper_arm_slim.yml'}
 
 
 def config_of(name, *overrides):
@@ -52,13 +52,13 @@ def test_a_map_of_the_stride_that_the_task_says(name):
     assert trunk.infer_shape(data=shapes['data'])[1] == [outputs[graph.output]]
 
 
-@pytest.mark.parametrize('name', ['sniper_tiny', 'ssh_tiny', 'rfcn_3k_tiny'])
+@pytest.mark.parametrize('name', ['sniper_tiny', 'ssh_tiny', 'rfcn_3k_tiny', 'deepv_arm_net'])
 def test_objects(name):
     """What a random network calls objects: apart from each other, inside, best first; the map does not change them."""
     config = config_of(name, 'TEST.SCORE_THRESH', '0.0')
     task, detector = get_task(config, 'test'), get_detector(name)
     outputs = run(detector, config, task.feature.variant, 2, 64, 96, seed=5)
-    plain = run(detector, config, 'test', 2, 64, 96, seed=5)
+    plain = run(detector, config, task.test_graph, 2, 64, 96, seed=5)
     for key in set(outputs) - {task.feature.output}:
         np.testing.assert_array_equal(outputs[key], plain[key])
     windows = [Window((0.0, 0.0, 48.0, 32.0), 2.0, 2.0, 64, 96, 0)] * 2
