@@ -13,7 +13,6 @@ from lib.fewshot.network import FeatureNetwork
 from lib.tasks import get_task
 from lib.tasks.base import OBJECT_NMS, Task, best_boxes
 from lib.tasks.faster_rcnn import FasterRcnnTask
-from lib.tasks.proposals import ProposalTask
 from lib.utils.errors import SniperError
 from symbols import get_detector
 from symbols.registry import detector_entry, detector_names
@@ -90,8 +89,8 @@ def test_the_object_score_of_rfcn_is_that_of_no_class():
         assert of_classes.sum(axis=0).max() == pytest.approx(score, abs=1e-6)
 
 
-def test_proposals_alone_have_no_map(monkeypatch):
-    assert ProposalTask(config_of('sniper_tiny')).feature is None and Task(None).feature is None
+def test_a_task_without_a_map_is_refused(monkeypatch):
+    assert Task(None).feature is None
     monkeypatch.setattr(FasterRcnnTask, 'feature', None)
     with pytest.raises(SniperError, match='sniper_tiny gives no feature map .*: take another network'):
         FeatureNetwork(config_of('sniper_tiny'), types.SimpleNamespace(optimized=False))
