@@ -155,6 +155,9 @@ def _one_line(error):
         name = error.name or ''
         if name.startswith('lib.') and name.endswith('_ext'):
             return f'the compiled module {name} is missing or out of date ({error}); run: bash scripts/compile.sh'
+        if name in ('mxnet', 'sniper_mxnet'):
+            return ('this needs MXNet, which is not here: run what scripts/export_onnx.py has written '
+                    '(docs/engines.md), or make an environment with MXNet by scripts/setup.sh')
         absent = isinstance(error, ModuleNotFoundError) and name.split('.')[0] not in ('lib', 'symbols', 'configs')
         if absent or not name:  # without a name: a package says that it cannot work here
             return f'{error}; to install what is missing, run: bash scripts/setup.sh'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compile again: the operator library (SNIPER-mxnet) into .venv, the kernels of lib/ beside their modules.
-# The environment must exist (scripts/setup.sh makes it and calls this).
+# The environment must exist (scripts/setup.sh makes it and calls this); one without MXNet has no operator library.
 #
 #   bash scripts/compile.sh                  with CUDA kernels where MXNet is one for CUDA and there is nvcc
 #   SNIPER_CUDA=1 bash scripts/compile.sh    with CUDA kernels, whatever MXNet is; SNIPER_CUDA=0: without
@@ -25,16 +25,19 @@ PROGRAM
 
 no_options "$@"
 need_environment
+! is_without_mxnet || for_inference
 "$PY" -c 'import Cython, numpy, setuptools' 2>/dev/null ||
     fail "the environment in .venv lacks packages; run: bash scripts/setup.sh"
 need_compiler
 need_headers "$PY"
 
-say "compiling the operator library (SNIPER-mxnet)"
-logged "the operator library did not compile" \
-    "$PY" -m pip install --disable-pip-version-check --no-input --no-deps --no-build-isolation --force-reinstall \
-    "$ROOT/SNIPER-mxnet"
-report_cuda
+if [ "$INFERENCE" = no ]; then
+    say "compiling the operator library (SNIPER-mxnet)"
+    logged "the operator library did not compile" \
+        "$PY" -m pip install --disable-pip-version-check --no-input --no-deps --no-build-isolation --force-reinstall \
+        "$ROOT/SNIPER-mxnet"
+    report_cuda
+fi
 say "compiling the kernels of lib/"
 logged "the kernels of lib/ did not compile" "$PY" "$ROOT/lib/setup.py" build_ext --inplace
 mark_done native

@@ -38,7 +38,8 @@ class Copy:
         self.bin.mkdir()
         shutil.copytree(os.path.join(ROOT, 'scripts'), str(self.root / 'scripts'),
                         ignore=shutil.ignore_patterns('__pycache__'))
-        shutil.copy(os.path.join(ROOT, 'requirements.txt'), str(self.root))
+        for name in ('requirements.txt', 'requirements-inference.txt'):
+            shutil.copy(os.path.join(ROOT, name), str(self.root))
         for tool in TOOLS:
             os.symlink(shutil.which(tool), str(self.bin / tool))
 
@@ -114,6 +115,36 @@ def test_an_unsupported_python3_is_passed_over(clone):
     fake_python(clone, 'python3', '3.14')
     clone.program('python3.11', f'exec "{sys.executable}" "$@"')
     check_plain_error(clone.run('setup.sh'), 'no C++ compiler')
+
+
+def test_without_mxnet_newer_pythons_do(clone):
+    fake_python(clone, 'python3', '3.7')
+    check_plain_error(clone.run('setup.sh', '--inference'), 'no supported Python', 'python3 is 3.7', '3.8 or later')
+    fake_python(clone, 'python3', '3.14')
+    check_plain_error(clone.run('setup.sh', '--inference'), 'no C++ compiler')
+
+
+def test_an_environment_of_the_other_kind_is_kept(clone):
+    write_program(clone.root / '.venv' / 'bin' / 'python', f'#!{shutil.which("bash")}\nexec "{sys.executable}" "$@"')
+    for name, option, words in (('packages.stamp', ['--inference'], 'has MXNet'),
+                                ('without_mxnet', [], 'without MXNet: add --inference')):
+        (clone.root / '.venv' / name).write_text('made')
+        check_plain_error(clone.run('setup.sh', *option), words)
+    check_plain_error(clone.run('setup.sh', '--inference', SNIPER_ONNXRUNTIME='torch'), 'torch', 'onnxruntime-gpu')
+
+
+def test_packages_without_mxnet(clone):
+    """requirements-inference.txt is what pip is given, with the build of ONNX Runtime that was asked for."""
+    clone.program('g++', 'exit 0')
+    clone.program('gcc', 'exit 0')
+    write_program(clone.root / '.venv' / 'bin' / 'python', ('#!{}\ncase "$*" in *"pip install"*) cat "${{@: -1}}"; '
+                  'exit 1 ;; *) exec "{}" "$@" ;; esac').format(shutil.which('bash'), sys.executable))
+    (clone.root / '.venv' / 'without_mxnet').write_text('')
+    result = clone.run('setup.sh', '--inference', SNIPER_ONNXRUNTIME='onnxruntime-gpu')
+    check_plain_error(result, 'requirements-inference.txt failed')
+    with open(clone.root / '.venv' / 'requirements.txt') as stream:
+        names = [line.split('>')[0] for line in stream if line[0] != '#']
+    assert 'onnxruntime-gpu' in names and 'openvino' in names and not any('mxnet' in name for name in names)
 
 
 def test_no_compiler(clone):
