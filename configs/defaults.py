@@ -285,6 +285,12 @@ TEST = {
                               'machine', PATH),
     'CALIBRATION_COUNT': key(32, 'of those, at most', 'detections proposals', low=1),
 
+    # engines, see docs/engines.md
+    'ENGINE': key('', "what runs the network: mxnet; onnxruntime and openvino run a file of scripts/export_onnx.py; '' "
+                  '= mxnet, but onnxruntime where ONNX names a file', 'machine',
+                  choices=('', 'mxnet', 'onnxruntime', 'openvino')),
+    'ONNX': key('', "that file; '' = the one beside the checkpoint, of its name with .onnx", 'machine', PATH),
+
     # proposals
     'RPN_PRE_NMS_TOP_N': key(6000, 'best proposals that reach NMS; -1 = all', 'graph detections proposals'),
     'RPN_POST_NMS_TOP_N': key(300, 'proposals an image after NMS', 'graph detections proposals', low=1, high=1000000),
