@@ -18,6 +18,9 @@ from lib.targets.polygons import to_window, write_polygons
 from lib.targets.soft_sampling import soft_sampling_weight
 
 
+BORDER = 32     # chip pixels
+
+
 class TargetSettings(NamedTuple):
     """Sizes in chip pixels, overlaps as IoU; (low, high) of valid_ranges in original pixels, or shares of a chip."""
 
@@ -29,7 +32,7 @@ class TargetSettings(NamedTuple):
     positive_overlap: float = 0.5
     negative_overlap: float = 0.4
     ignore_overlap: float = 0.3   # with an object out of range: such an anchor is not used
-    border: float = 32            # how far anchors may reach out of the chip
+    border: float = BORDER        # how far anchors may reach out of the chip
     batch_size: int = 256         # anchors that stay labelled; all of them if large enough
     positive_fraction: float = 0.5
     min_side: int = MIN_SIDE      # of what a chip shows of an object, +1 convention

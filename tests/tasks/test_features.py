@@ -93,4 +93,4 @@ def test_a_task_without_a_map_is_refused(monkeypatch):
     assert Task(None).feature is None
     monkeypatch.setattr(FasterRcnnTask, 'feature', None)
     with pytest.raises(SniperError, match='sniper_tiny gives no feature map .*: take another network'):
-        FeatureNetwork(config_of('sniper_tiny'), types.SimpleNamespace(optimized=False))
+        FeatureNetwork(config_of('sniper_tiny'), types.SimpleNamespace(optimized=False, onnx=''))
