@@ -161,6 +161,16 @@ def _check_test(config):
              'TEST.NMS, %s, and TEST.NMS_SIGMA, %s, are both off; set one above 0', test.NMS, test.NMS_SIGMA)
     _require(test.NMS_METHOD != 'gaussian' or test.NMS_SIGMA > 0,
              "TEST.NMS_METHOD is 'gaussian', but TEST.NMS_SIGMA is %s: 0.5 is usual", test.NMS_SIGMA)
+    _check_engine(test)
+
+
+def _check_engine(test):
+    """MXNet runs its own files, the others run those of scripts/export_onnx.py."""
+    _require(not (test.ONNX and test.ENGINE == 'mxnet'), 'TEST.ONNX is %s, but TEST.ENGINE is mxnet, which runs no '
+             'such files: leave one of them out', test.ONNX)
+    _require(not (test.OPTIMIZED and (test.ONNX or test.ENGINE not in ('', 'mxnet'))), 'TEST.OPTIMIZED %s is a network '
+             'for MXNet, but TEST.%s: leave one of them out', test.OPTIMIZED,
+             f'ONNX is {test.ONNX}' if test.ONNX else f'ENGINE is {test.ENGINE}')
 
 
 def _check_slices(test):

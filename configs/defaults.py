@@ -60,14 +60,15 @@ NETWORK = {
 }
 
 DATASET = {
-    'dataset': key('PascalVOC', 'format of the data: coco, PascalVOC, yolo, labelme, cvat, csv, wider, synthetic; '
-                   'auto looks', 'schedule'),
+    'dataset': key('PascalVOC', 'format of the data: coco, PascalVOC, yolo, labelme, cvat, csv, wider, deepv, '
+                   'synthetic; auto looks', 'schedule'),
     'image_set': key('2007_trainval', "training sets, joined by '+'; of several folders, an entry each, joined by ','",
                      'schedule'),
     'test_image_set': key('2007_test', 'set that main_test.py runs on; of several folders as image_set', NOTHING),
     'root_path': key('./data', 'folder of caches', 'machine', PATH),
     'dataset_path': key('./data/VOCdevkit', "folder of images and annotations; several, whose classes are joined by "
                         "name: a list, or a text with '+' between", 'machine', PATHS),
+    'test_dataset_path': key('', "of test_image_set, where that lies elsewhere; '' = dataset_path", 'machine', PATHS),
     'NUM_CLASSES': key(21, 'classes with the background; the annotation file, or the weights in demo.py, know better',
                        'graph detections schedule', low=0, high=100000),
     'CLASSES': key([], "classes to use, in this order: 'cat', 'feline = cat' or 'vehicle = car + truck'; [] for all",
@@ -283,6 +284,12 @@ TEST = {
     'CALIBRATION_IMAGES': key('', "folder of images that int8 takes its ranges from; '' = of the training set",
                               'machine', PATH),
     'CALIBRATION_COUNT': key(32, 'of those, at most', 'detections proposals', low=1),
+
+    # engines, see docs/engines.md
+    'ENGINE': key('', "what runs the network: mxnet; onnxruntime and openvino run a file of scripts/export_onnx.py; '' "
+                  '= mxnet, but onnxruntime where ONNX names a file', 'machine',
+                  choices=('', 'mxnet', 'onnxruntime', 'openvino')),
+    'ONNX': key('', "that file; '' = the one beside the checkpoint, of its name with .onnx", 'machine', PATH),
 
     # proposals
     'RPN_PRE_NMS_TOP_N': key(6000, 'best proposals that reach NMS; -1 = all', 'graph detections proposals'),

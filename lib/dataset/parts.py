@@ -1,7 +1,8 @@
 """The parts that data are joined of: sets of one folder, or of several folders in whatever formats.
 
 dataset.dataset_path holds one folder, or several joined by '+' (a list in a file). dataset.image_set then holds the
-sets of all of them, or one entry a folder, with commas between.
+sets of all of them, or one entry a folder, with commas between. dataset.test_dataset_path is the same for
+test_image_set.
 """
 import collections
 import logging
@@ -33,10 +34,11 @@ def parts_of(keys, key: str) -> List[Part]:
 
     SniperError: a name is empty, or the commas do not fit the folders.
     """
-    paths, names = source_paths(keys.dataset_path), keys[key]
+    name = 'test_dataset_path' if key == 'test_image_set' and keys.test_dataset_path else 'dataset_path'
+    paths, names = source_paths(keys[name]), keys[key]
     of_source = names.split(',') if len(paths) > 1 else [names]
     if len(of_source) not in (1, len(paths)):
-        raise SniperError(f'dataset.{key} {names!r} has {len(of_source)} entries between commas, and dataset_path '
+        raise SniperError(f'dataset.{key} {names!r} has {len(of_source)} entries between commas, and {name} '
                           f'{len(paths)} folders: write one entry for all, or one for each')
     of_source = of_source * len(paths) if len(of_source) == 1 else of_source
     parts = [Part(number, path, name.strip()) for number, (path, of_path) in enumerate(zip(paths, of_source))
@@ -44,6 +46,11 @@ def parts_of(keys, key: str) -> List[Part]:
     if not all(part.image_set for part in parts):
         raise SniperError(f'dataset.{key} {names!r} has an empty part: write names joined by single "+"')
     return _said_of_repeated(parts, key)
+
+
+def path_of_tests(keys) -> str:
+    """Folder, or folders, of the sets to test on: text as dataset.dataset_path; keys: as for parts_of."""
+    return keys.test_dataset_path or keys.dataset_path
 
 
 def _said_of_repeated(parts, key) -> List[Part]:

@@ -27,7 +27,7 @@ from lib.tasks.seen_report import log_test
 from lib.utils.clock import StageClock
 from lib.utils.files import text_writer
 from lib.visualization import precision_recall
-from lib.weights.paths import output_folder, read_sidecar, results_folder
+from lib.weights.paths import output_folder, results_folder
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def prepare(config, cfg_path: str, save_prefix: str) -> Setup:
     tested = classes_of_test(weights, dataset, roidb)
     config.dataset.NUM_CLASSES = len(tested.names)
     use_float32_on_cpu(config)
-    log_test(config, roidb, read_sidecar(weights.prefix, weights.epoch))
+    log_test(config, roidb, weights.side_file())
     return Setup(config, dataset, roidb, weights, tested.names, tested.labels,
                  results_folder(config, cfg_path, weights.prefix, weights.epoch,
                                 '' if weights.optimized else weights.treatment.split(' ')[0]))

@@ -31,7 +31,7 @@ from lib.utils.clock import StageClock
 from lib.utils.errors import SniperError
 from lib.utils.files import text_writer
 from lib.utils.npz import differences, read_origin
-from lib.weights.paths import output_folder, read_sidecar, results_folder
+from lib.weights.paths import output_folder, results_folder
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Extraction:
         self.dataset, self.roidb = load_test_dataset(config)
         self.weights = find_weights(config, output_folder(config, cfg_path), save_prefix)
         use_float32_on_cpu(config)
-        log_test(config, self.roidb, read_sidecar(self.weights.prefix, self.weights.epoch))
+        log_test(config, self.roidb, self.weights.side_file())
         self.path = os.path.join(config.TEST.PROPOSAL_SAVE_PATH, f'{self.dataset.name}_rpn.npz')
         self.root = results_folder(config, cfg_path, self.weights.prefix, self.weights.epoch)
         self.origin = proposals_origin(config, self.roidb, self.weights.digest(), self.dataset.name)

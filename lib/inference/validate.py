@@ -128,6 +128,7 @@ def _config_of_test(config):
     config = copy.deepcopy(config)
     test = config.TEST
     test.CONCURRENT_JOBS, test.EXTRACT_PROPOSALS, test.OPTIMIZED = 1, False, ''
+    test.ENGINE, test.ONNX = 'mxnet', ''
     test.PRECISION, test.FOLD = 'fp32', False
     use_float32_on_cpu(config)
     return config
