@@ -2,9 +2,9 @@
 
     python scripts/stamp.py packages|native PACKAGE
 
-packages: the lists of requirements, the name of the MXNet package, or of ONNX Runtime's in an environment without MXNet,
-and the Python version. native: besides these the sources of the operator library and the Cython kernels, or 'missing'
-if one of the compiled files is not there.
+packages: the lists of requirements, the name of the MXNet package, or of ONNX Runtime's in an environment without
+MXNet, and the Python version. native: besides these the sources of the operator library and the Cython kernels, or
+'missing' if one of the compiled files is not there.
 """
 import glob
 import hashlib

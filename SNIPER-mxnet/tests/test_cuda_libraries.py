@@ -5,10 +5,10 @@ import subprocess
 import sys
 
 import pytest
-from stub_libraries import compile_library, needs_compiler
 
 from sniper_mxnet import cuda_libraries
 from sniper_mxnet.cuda_libraries import DRIVER, LIBRARIES
+from stub_libraries import compile_library, needs_compiler
 
 pytestmark = needs_compiler
 
@@ -120,5 +120,5 @@ def test_a_system_library_that_is_missing_is_named(tmp_path):
     lone = Packages.__new__(Packages)
     lone.folder = tmp_path
     lone.install_mxnet([compile_library(tmp_path / 'libsniper_absent.so.3')])
-    assert lone.run() == ('libsniper_absent.so.3 | sniper_mxnet | MXNet needs the system library libsniper_absent.so.3, '
-                          'which is not there: install it')
+    assert lone.run() == ('libsniper_absent.so.3 | sniper_mxnet | MXNet needs the system library '
+                          'libsniper_absent.so.3, which is not there: install it')

@@ -2,10 +2,10 @@
 import re
 
 import pytest
-from stub_libraries import needs_compiler, stub_driver
 
 from sniper_mxnet import gpus as gpus_module
 from sniper_mxnet.gpus import Gpu, driver_version, gpus, kernels_run, spelled
+from stub_libraries import needs_compiler, stub_driver
 
 
 @pytest.fixture

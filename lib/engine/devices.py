@@ -99,7 +99,8 @@ def _why_no_gpu():
         return 'this MXNet is one for CPUs: GPUs need SNIPER_MXNET=mxnet-cu117 bash scripts/setup.sh'
     version = driver_version()
     if 0 < version < OLDEST_DRIVER:
-        return f"NVIDIA's driver is of CUDA {spelled(version)}, and MXNet needs one of {spelled(OLDEST_DRIVER)} or later"
+        return (f"NVIDIA's driver is of CUDA {spelled(version)}, and MXNet needs one of {spelled(OLDEST_DRIVER)} or "
+                'later')
     return "NVIDIA's driver finds none"
 
 

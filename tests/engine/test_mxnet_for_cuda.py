@@ -67,8 +67,8 @@ def stub(tmp_path_factory):
 
 def run(program, stub, **variables):
     environment = dict(os.environ, LD_LIBRARY_PATH=stub, **variables)
-    return subprocess.run([sys.executable, '-c', program], cwd=ROOT, env=environment, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=300)
+    return subprocess.run([sys.executable, '-c', program], cwd=ROOT, env=environment, capture_output=True,
+                          text=True, timeout=300)
 
 
 def test_every_library_that_mxnet_links_is_there(stub):

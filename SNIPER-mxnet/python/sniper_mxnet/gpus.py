@@ -61,15 +61,15 @@ def kernels_run(runtime: int, architectures: List[int]) -> bool:
     """
     version = driver_version()
     if 0 < version < runtime:
-        logger.warning("our operators run on the CPU beside the GPU: they were compiled by CUDA %s, and the driver is of "
-                       "CUDA %s; a newer driver, or an older nvcc and scripts/compile.sh, has them on the GPU",
+        logger.warning('our operators run on the CPU beside the GPU: they were compiled by CUDA %s, and the driver is '
+                       'of CUDA %s; a newer driver, or an older nvcc and scripts/compile.sh, has them on the GPU',
                        spelled(runtime), spelled(version))
         return False
     without = next((gpu for gpu in gpus() if gpu.runs_mxnet() and not _covered(gpu.capability, architectures)), None)
     if without is not None:
         logger.warning('our operators run on the CPU beside the GPU: they were compiled for compute capabilities %s, '
-                       'and GPUs here are %s; SNIPER_CUDA_ARCHS=%d%d bash scripts/compile.sh compiles them for it, with '
-                       'an nvcc that knows it', ', '.join(f'{number // 10}.{number % 10}' for number in architectures),
+                       'and GPUs here are %s; SNIPER_CUDA_ARCHS=%d%d bash scripts/compile.sh compiles them for it, '
+                       'with an nvcc that knows it', ', '.join(str(number / 10) for number in architectures),
                        without, *without.capability)
     return without is None
 
