@@ -220,6 +220,8 @@ TRAIN = {
     'PATIENCE': key(0, 'validations without a better one, after which training stops; 0 = it does not', NOTHING, low=0),
     'EMA': key(0.0, 'decay an update of averaged weights, 0.999 for example, which are saved beside the trained ones '
                'and validated in their place; 0 = none', NOTHING, low=0, high=0.999999),
+    'VISUALIZE_VALID_GT': key(0, 'chips of the first epoch that are drawn before training, raw and with all, valid and '
+                              'invalid objects, into the folder `chips` of the output; 0 = none', NOTHING, low=0),
     'TENSORBOARD': key(False, 'write event files for TensorBoard too; needs tensorboardX', NOTHING),
 
     # proposal network: labels, sampling, proposals
@@ -297,9 +299,14 @@ TEST = {
     'RPN_NMS_THRESH': key(0.7, 'IoU above which NMS drops a proposal', 'graph detections proposals', low=0, high=1),
     'RPN_MIN_SIZE': key(16, 'proposals narrower or lower than this, input pixels, are dropped',
                         'graph detections proposals', low=0),
+    'ONLY_PROPOSAL': key(False, "test and show proposals, as detections of one class 'object'; networks that only "
+                         'propose always do', 'graph detections'),
     'EXTRACT_PROPOSALS': key(False, 'write proposals instead of detections', NOTHING),
     'PROPOSAL_SAVE_PATH': key('output/proposals', 'folder of those', 'machine', PATH),
     'N_PROPOSAL_PER_SCALE': key(300, 'proposals an image and scale that are written', 'proposals', low=1),
+    'PROPOSAL_MIN_SCORE': key(0.0, 'only proposals of a higher score are written', 'proposals', low=0, high=1),
+    'PROPOSAL_NMS_SIGMA': key(0.0, 'of the Gaussian of a soft-NMS of the proposals of an image and scale, before they '
+                              'are written; 0 = none', 'proposals', low=0),
 
     # detections
     'SCORE_THRESH': key(0.001, 'detections of a lower score are dropped', 'detections', high=1),

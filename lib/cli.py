@@ -46,7 +46,10 @@ def file_prefix(text):
 
 
 def config_from_arguments(args):
-    """Parsed arguments -> configuration (EasyDict)."""
+    """Parsed arguments -> configuration (EasyDict). SniperError for a network in place of one."""
+    if args.cfg.endswith('.onnx'):
+        raise SniperError(f'--cfg {args.cfg} is a network: name the configuration of the data in --cfg, and add --set '
+                          f'TEST.ONNX {args.cfg}')
     return load_config(args.cfg, args.overrides)
 
 
