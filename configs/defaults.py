@@ -230,6 +230,8 @@ TRAIN = {
     'PATIENCE': key(0, 'validations without a better one, after which training stops; 0 = it does not', NOTHING, low=0),
     'EMA': key(0.0, 'decay an update of averaged weights, 0.999 for example, which are saved beside the trained ones '
                'and validated in their place; 0 = none', NOTHING, low=0, high=0.999999),
+    'VISUALIZE_VALID_GT': key(0, 'chips of the first epoch that are drawn before training, raw and with all, valid and '
+                              'invalid objects, into the folder `chips` of the output; 0 = none', NOTHING, low=0),
     'TENSORBOARD': key(False, 'write event files for TensorBoard too; needs tensorboardX', NOTHING),
 
     # proposal network: labels, sampling, proposals

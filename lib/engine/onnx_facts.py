@@ -100,9 +100,17 @@ def _check_types(path, facts):
     bad = [name for name, kind in _KINDS.items() if not isinstance(facts.get(name), kind)]
     bad += [name for name in ('classes', 'inputs', 'outputs', 'passed_through')
             if name not in bad and not all(isinstance(item, str) for item in facts[name])]
+    bad += [] if _is_proof(facts.get('proof', {})) else ['proof']
     if bad:
         raise SniperError(f'{path} is damaged ({", ".join(bad)} of its property {KEY!r} is not what it should be): '
                           f'{_MEND}')
+
+
+def _is_proof(proof):
+    """Whether it is what lib.engine.onnx_proof.summary gives."""
+    return isinstance(proof, dict) and all(
+        isinstance(numbers, list) and numbers and all(isinstance(value, (int, float)) for value in numbers)
+        for numbers in proof.values())
 
 
 def _property(path, stream, size) -> Tuple[Any, bool]:

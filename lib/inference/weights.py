@@ -99,7 +99,10 @@ def find_weights(config, folder: str, save_prefix: str) -> Weights:
     if not is_trained:
         found = _shipped_model(config, folder, save_prefix, found)
     if engine_of(config) != MXNET:
-        return _exported(config, _beside(found), found)
+        found = _exported(config, _beside(found), found)
+        if not is_trained:
+            _warn_of_shipped(config, folder, found)
+        return found
     sidecar = read_sidecar(found.prefix, found.epoch)
     found = found._replace(classes=_names(config, sidecar), treatment=treatment(config))
     if is_trained:
@@ -108,9 +111,13 @@ def find_weights(config, folder: str, save_prefix: str) -> Weights:
         warn_of_other_values(config, sidecar.get('config'), found.path)
     else:
         check_requirements(config, sidecar.get('requires'), f'the weights {found.path}')
-        logger.warning('nothing is trained in %s: the shipped model %s is taken, which knows %s', folder or '.',
-                       found.path, named((found.classes or names_for(config.dataset.NUM_CLASSES))[1:]))
+        _warn_of_shipped(config, folder, found)
     return found
+
+
+def _warn_of_shipped(config, folder, found):
+    logger.warning('nothing is trained in %s: the shipped model %s is taken, which knows %s', folder or '.', found.path,
+                   named((found.classes or names_for(config.dataset.NUM_CLASSES))[1:]))
 
 
 def _beside(weights):

@@ -35,6 +35,7 @@ class AnchorTask(Task):
     """What all tasks with anchors share: targets of chips, labels of anchors, the keys network.ANCHOR_* and RPN_*."""
 
     row_keys = ('network.ANCHOR_RATIOS', 'network.ANCHOR_SCALES')
+    tells_boxes = True
 
     def __init__(self, config):
         super().__init__(config)
@@ -46,6 +47,10 @@ class AnchorTask(Task):
         if self._chip_targets is None:
             self._chip_targets = ChipTargets(TargetSettings.from_config(self.config, self.stride))
         return self._chip_targets
+
+    def boxes_of_window(self, record, window):
+        """Those of the chip's targets."""
+        return self.chip_targets.boxes(record, window)
 
     @property
     def stride(self) -> int:
