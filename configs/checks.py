@@ -199,9 +199,9 @@ def _check_scales(section, values):
 
 def _check_shares(section, name, ranges):
     for low, high in ranges:
-        _require(0 < low < 1 and 0 < high < 1, "%s.%s has the entry %s, but with %s.VALID_RANGES_IN 'chip' both numbers "
-                 "are shares of the chip's side, between 0 and 1: (0.1, 0.5) for example; for pixels of the original, "
-                 "set VALID_RANGES_IN to 'image'", section, name, (low, high), section)
+        _require(0 < low < 1 and 0 < high < 1, "%s.%s has the entry %s, but with %s.VALID_RANGES_IN 'chip' both "
+                 "numbers are shares of the chip's side, between 0 and 1: (0.1, 0.5) for example; for pixels of the "
+                 "original, set VALID_RANGES_IN to 'image'", section, name, (low, high), section)
 
 
 def _check_ranges(section, name, ranges, scales):

@@ -74,13 +74,7 @@ class SshTask(FocusTask):
 
     def targets(self, record, window, rng, out):
         """The table of faces, FocusPixels."""
-<<<<<<< HEAD
-        train = self.config.TRAIN
-        boxes = in_range(chip_boxes(record, window, train.CHIP_SIZE, max(train.MIN_OBJECT_SIDE, LEAST_SIDE),
-                                    train.VALID_OVERLAP))
-=======
         boxes = in_range(self.boxes_of_window(record, window))
->>>>>>> main
         self.focus_targets(record, window, out)
         out['im_info'][:] = window.height, window.width, window.scale_x     # no operator reads the last
         dropped = write_gt_boxes(boxes, out['gt_boxes'])
@@ -89,7 +83,7 @@ class SshTask(FocusTask):
     def boxes_of_window(self, record, window):
         """Faces."""
         train = self.config.TRAIN
-        return chip_boxes(record, window, train.CHIP_SIZE, max(train.MIN_OBJECT_SIDE, LEAST_SIDE))
+        return chip_boxes(record, window, train.CHIP_SIZE, max(train.MIN_OBJECT_SIDE, LEAST_SIDE), train.VALID_OVERLAP)
 
     def told(self, out):
         """How many faces are trained."""

@@ -11,8 +11,8 @@ class ProposalNetwork(Detector):
     """A network that proposes boxes; the detectors add what becomes of them.
 
     backbone(data, TrunkOptions) -> {name: Feature}; neck(features, TrunkOptions) -> Feature in float32;
-    rpn(feature, AnchorOptions, channels) -> RpnOutputs. rpn_neck: makes the feature that the RPN reads, if it is another
-    one.
+    rpn(feature, AnchorOptions, channels) -> RpnOutputs. rpn_neck: makes the feature that the RPN reads, if it is
+    another one.
 
     Graphs, each an `mx.sym.Symbol` of a configuration: `train_symbol`, `test_symbol` (of the detectors),
     `proposal_train_symbol`, `proposal_test_symbol`. Test graphs take any batch and any input size.
