@@ -106,8 +106,8 @@ TRAIN = {
     'VALID_RANGES': key([(-1, 80), (32, 150), (120, -1)], 'a pair a scale: sides, original pixels, that are trained '
                         'there; -1 = open', 'schedule', PAIRS, per_scale=True),
     'VALID_RANGES_IN': key('image', "'image': VALID_RANGES and CHIP_RANGES are sides in original pixels; 'chip': "
-                           'shares of CHIP_SIZE, of sides as the scale shows them, both ends between 0 and 1', 'schedule',
-                           choices=('image', 'chip')),
+                           'shares of CHIP_SIZE, of sides as the scale shows them, both ends between 0 and 1',
+                           'schedule', choices=('image', 'chip')),
     'SCALE_WEIGHTS': key([], 'how often chips of each scale come in an epoch: 2 = twice, 0.5 = a half of them, drawn '
                          'anew every epoch; [] = all once', 'schedule', FLOATS, above=0, high=100),
     'SAMPLER': key('chips', "what an epoch is made of: 'chips' around objects, whole 'images', or random 'crops', "

@@ -17,7 +17,6 @@ from lib.targets.chip_boxes import (
 from lib.targets.polygons import to_window, write_polygons
 from lib.targets.soft_sampling import soft_sampling_weight
 
-
 BORDER = 32     # chip pixels
 
 
