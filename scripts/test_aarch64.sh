@@ -113,6 +113,7 @@ main() {
             ;;
     esac
     need_environment
+    ! is_without_mxnet || fail "the environment .venv is one without MXNet, which the operators' tests need"
     need_compiler
     if ! missing="$(find_tools)"; then
         [ "$required" = no ] || fail "$missing"
