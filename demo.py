@@ -1,4 +1,4 @@
-"""Detect objects in pictures and videos: python demo.py --cfg FILE [--im_path PICTURE ...] [--out PLACE]
+"""Detect objects in pictures and videos: python demo.py --cfg FILE|X.onnx [--im_path PICTURE ...] [--out PLACE]
 [--json FILE] [--csv FILE] [--yolo FOLDER] [--labelme FOLDER] [--crops FOLDER] [--min_score S] [--every N] [--limit N]
 [--save_prefix P] [--set KEY VALUE ...]
 

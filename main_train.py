@@ -69,6 +69,9 @@ def run_worker(args, config, workers):
     config.dataset.NUM_CLASSES = len(classes)
     cli.keep_configuration(os.path.join(folder, name + '.yml'), config, workers, args.overrides)
     seen = log_training(config, roidb) if workers.rank == 0 else None
+    if config.TRAIN.VISUALIZE_VALID_GT and workers.rank == 0:
+        from lib.visualization.valid_boxes import draw_training_chips
+        draw_training_chips(config, roidb, os.path.join(folder, 'chips'))
     validator = None
     if config.TRAIN.VALIDATE_EVERY and workers.rank == 0:
         from lib.inference.validate import Validator

@@ -83,6 +83,7 @@ def _check_train(config):
              train.NEG_CHIP_MIN_ROWS)
     _check_scale_weights(train)
     _check_length(train)
+    _check_every(train)
     steps, factors = train.lr_step_iterations or lr_epochs(train.lr_step), train.lr_factor
     name, unit = ('_iterations', 'iterations') if train.lr_step_iterations else ('', 'epochs')
     _require(not isinstance(factors, list) or len(factors) == len(steps), 'TRAIN.lr_factor is %s, but TRAIN.lr_step%s '
@@ -105,6 +106,20 @@ def _check_length(train):
              'TRAIN.lr_step_iterations is %s; its numbers must ascend', steps)
     _require(not steps or steps[-1] < end, 'TRAIN.lr_step_iterations is %s; all must be below TRAIN.end_iteration, %s, '
              'where training ends', steps, end)
+
+
+def _check_every(train):
+    """TRAIN.lr_every is a schedule of its own."""
+    if not train.lr_every:
+        return
+    for name, value, unset in (('lr_step', train.lr_step, "''"),
+                               ('lr_step_iterations', train.lr_step_iterations, '[]')):
+        _require(not value, 'TRAIN.lr_every is %d and TRAIN.%s %s, but the rate falls by one of the two; set lr_every '
+                 'to 0 or %s to %s', train.lr_every, name, value, name, unset)
+    _require(train.LR_POLICY == 'step', "TRAIN.lr_every is %d, but TRAIN.LR_POLICY '%s' falls by itself; set lr_every "
+             "to 0 or LR_POLICY to 'step'", train.lr_every, train.LR_POLICY)
+    _require(not isinstance(train.lr_factor, list), 'TRAIN.lr_factor is %s, but with TRAIN.lr_every it is one number, '
+             'such as 0.95', train.lr_factor)
 
 
 def _check_scale_weights(train):
@@ -146,6 +161,16 @@ def _check_test(config):
              'TEST.NMS, %s, and TEST.NMS_SIGMA, %s, are both off; set one above 0', test.NMS, test.NMS_SIGMA)
     _require(test.NMS_METHOD != 'gaussian' or test.NMS_SIGMA > 0,
              "TEST.NMS_METHOD is 'gaussian', but TEST.NMS_SIGMA is %s: 0.5 is usual", test.NMS_SIGMA)
+    _check_engine(test)
+
+
+def _check_engine(test):
+    """MXNet runs its own files, the others run those of scripts/export_onnx.py."""
+    _require(not (test.ONNX and test.ENGINE == 'mxnet'), 'TEST.ONNX is %s, but TEST.ENGINE is mxnet, which runs no '
+             'such files: leave one of them out', test.ONNX)
+    _require(not (test.OPTIMIZED and (test.ONNX or test.ENGINE not in ('', 'mxnet'))), 'TEST.OPTIMIZED %s is a network '
+             'for MXNet, but TEST.%s: leave one of them out', test.OPTIMIZED,
+             f'ONNX is {test.ONNX}' if test.ONNX else f'ENGINE is {test.ENGINE}')
 
 
 def _check_slices(test):
@@ -163,11 +188,20 @@ def _check_scales(section, values):
     """Number of scales; raises ConfigError if there is none, or not one valid range a scale."""
     scales = len(values.SCALES)
     _require(scales > 0, '%s.SCALES is empty; give one scale at least', section)
-    _check_ranges(section, 'VALID_RANGES', values.VALID_RANGES, scales)
-    if values.get('CHIP_RANGES'):
-        _check_ranges(section, 'CHIP_RANGES', values.CHIP_RANGES, scales)
+    for name in ('VALID_RANGES', 'CHIP_RANGES'):
+        if name == 'VALID_RANGES' or values.get(name):
+            _check_ranges(section, name, values[name], scales)
+            if values.get('VALID_RANGES_IN') == 'chip':
+                _check_shares(section, name, values[name])
     check_scales(section, values.SCALES)
     return scales
+
+
+def _check_shares(section, name, ranges):
+    for low, high in ranges:
+        _require(0 < low < 1 and 0 < high < 1, "%s.%s has the entry %s, but with %s.VALID_RANGES_IN 'chip' both "
+                 "numbers are shares of the chip's side, between 0 and 1: (0.1, 0.5) for example; for pixels of the "
+                 "original, set VALID_RANGES_IN to 'image'", section, name, (low, high), section)
 
 
 def _check_ranges(section, name, ranges, scales):

@@ -50,6 +50,8 @@ NETWORK = {
                          FLOATS, above=0),
     'FIX_BN': key(False, 'batch norms keep the statistics of `pretrained` and use them in training too: for a head '
                   'trained on a network that stays as it is. Nothing from scratch', 'graph schedule'),
+    'RPN_CHANNELS': key(0, "channels of the 3x3 convolution of the RPN; 0 = the network's own number",
+                        'graph detections proposals schedule', low=0, high=65536),
     'ROIS': key('proposals', "what the R-CNN looks at: 'proposals' = the network's own; 'input' = rois that somebody "
                 'feeds to the graphs, which the programs do not; resnext_mx_101 only', 'graph detections schedule',
                 choices=('proposals', 'input')),
@@ -60,18 +62,21 @@ NETWORK = {
 }
 
 DATASET = {
-    'dataset': key('PascalVOC', 'format of the data: coco, PascalVOC, yolo, labelme, cvat, csv, wider, synthetic; '
-                   'auto looks', 'schedule'),
+    'dataset': key('PascalVOC', 'format of the data: coco, PascalVOC, yolo, labelme, cvat, csv, wider, deepv, '
+                   'synthetic; auto looks', 'schedule'),
     'image_set': key('2007_trainval', "training sets, joined by '+'; of several folders, an entry each, joined by ','",
                      'schedule'),
     'test_image_set': key('2007_test', 'set that main_test.py runs on; of several folders as image_set', NOTHING),
     'root_path': key('./data', 'folder of caches', 'machine', PATH),
     'dataset_path': key('./data/VOCdevkit', "folder of images and annotations; several, whose classes are joined by "
                         "name: a list, or a text with '+' between", 'machine', PATHS),
+    'test_dataset_path': key('', "of test_image_set, where that lies elsewhere; '' = dataset_path", 'machine', PATHS),
     'NUM_CLASSES': key(21, 'classes with the background; the annotation file, or the weights in demo.py, know better',
                        'graph detections schedule', low=0, high=100000),
     'CLASSES': key([], "classes to use, in this order: 'cat', 'feline = cat' or 'vehicle = car + truck'; [] for all",
                    'schedule', TEXTS),
+    'CLASS_AGNOSTIC': key(False, "every class is one, 'object', in training and tests; CLASSES then only chooses what "
+                          "is an object. (CLASS_AGNOSTIC above is about boxes)", 'schedule'),
     'WIDER_LISTS': key('', "folder of wider_{easy,medium,hard}_<set>.mat, which score detections on WIDER FACE; '' "
                        'looks in dataset_path, and in eval, wider_face_split, eval_tools/ground_truth there', NOTHING,
                        PATH),
@@ -100,6 +105,9 @@ TRAIN = {
                   'schedule', TRAIN_SCALES, per_scale=True),
     'VALID_RANGES': key([(-1, 80), (32, 150), (120, -1)], 'a pair a scale: sides, original pixels, that are trained '
                         'there; -1 = open', 'schedule', PAIRS, per_scale=True),
+    'VALID_RANGES_IN': key('image', "'image': VALID_RANGES and CHIP_RANGES are sides in original pixels; 'chip': "
+                           'shares of CHIP_SIZE, of sides as the scale shows them, both ends between 0 and 1',
+                           'schedule', choices=('image', 'chip')),
     'SCALE_WEIGHTS': key([], 'how often chips of each scale come in an epoch: 2 = twice, 0.5 = a half of them, drawn '
                          'anew every epoch; [] = all once', 'schedule', FLOATS, above=0, high=100),
     'SAMPLER': key('chips', "what an epoch is made of: 'chips' around objects, whole 'images', or random 'crops', "
@@ -113,6 +121,11 @@ TRAIN = {
                        PAIRS),
     'CHIP_LONGEST_SIDE': key(0.0, 'objects with a side from this on, original pixels, have their chips at the coarsest '
                              'scale, whatever their range; 0 = no such side', 'schedule', low=0),
+    'CHIP_SHARE': key(0.0, 'an object belongs to every chip of a scale that shows more than this share of it, if that '
+                      'is in the range, whose ends then hold at all scales; 0 = to the chip that shows most of it',
+                      'schedule', low=0, high=0.99),
+    'VALID_OVERLAP': key(1.0, 'what a chip shows of an object is trained if it overlaps (IoU) so much what it shows of '
+                         'one that belongs to it; else nothing is learnt there', 'schedule', above=0, high=1),
     'CPP_CHIPS': key(False, 'boxes are tested for lying in a chip in single precision, as by C++ chips of the '
                      'original', 'schedule'),
     'USE_NEG_CHIPS': key(True, 'add chips of background where proposals are; needs proposal files', 'schedule'),
@@ -158,6 +171,8 @@ TRAIN = {
     'lr_step': key('', "epochs, joined by ',', fractions too, after which lr is multiplied by lr_factor", 'schedule'),
     'lr_step_iterations': key([], 'with end_iteration, in place of lr_step: iterations after which lr is multiplied by '
                               'lr_factor, ascending', 'schedule', INTS, low=1),
+    'lr_every': key(0, 'in place of both: lr is multiplied by lr_factor after every so many iterations, from the first '
+                    'to the last, however training ends; 0 = not', 'schedule', low=0),
     'lr_factor': key(0.1, 'see lr_step; a list has one factor for each of its epochs, or iterations', 'schedule',
                      NUMBER_OR_NUMBERS, low=0),
     'LR_POLICY': key('step', "'step' as lr_step says; 'cosine' from lr to lr x LR_FINAL at the end", 'schedule',
@@ -215,6 +230,8 @@ TRAIN = {
     'PATIENCE': key(0, 'validations without a better one, after which training stops; 0 = it does not', NOTHING, low=0),
     'EMA': key(0.0, 'decay an update of averaged weights, 0.999 for example, which are saved beside the trained ones '
                'and validated in their place; 0 = none', NOTHING, low=0, high=0.999999),
+    'VISUALIZE_VALID_GT': key(0, 'chips of the first epoch that are drawn before training, raw and with all, valid and '
+                              'invalid objects, into the folder `chips` of the output; 0 = none', NOTHING, low=0),
     'TENSORBOARD': key(False, 'write event files for TensorBoard too; needs tensorboardX', NOTHING),
 
     # proposal network: labels, sampling, proposals
@@ -280,15 +297,26 @@ TEST = {
                               'machine', PATH),
     'CALIBRATION_COUNT': key(32, 'of those, at most', 'detections proposals', low=1),
 
+    # engines, see docs/engines.md
+    'ENGINE': key('', "what runs the network: mxnet; onnxruntime and openvino run a file of scripts/export_onnx.py; '' "
+                  '= mxnet, but onnxruntime where ONNX names a file', 'machine',
+                  choices=('', 'mxnet', 'onnxruntime', 'openvino')),
+    'ONNX': key('', "that file; '' = the one beside the checkpoint, of its name with .onnx", 'machine', PATH),
+
     # proposals
     'RPN_PRE_NMS_TOP_N': key(6000, 'best proposals that reach NMS; -1 = all', 'graph detections proposals'),
     'RPN_POST_NMS_TOP_N': key(300, 'proposals an image after NMS', 'graph detections proposals', low=1, high=1000000),
     'RPN_NMS_THRESH': key(0.7, 'IoU above which NMS drops a proposal', 'graph detections proposals', low=0, high=1),
     'RPN_MIN_SIZE': key(16, 'proposals narrower or lower than this, input pixels, are dropped',
                         'graph detections proposals', low=0),
+    'ONLY_PROPOSAL': key(False, "test and show proposals, as detections of one class 'object'; networks that only "
+                         'propose always do', 'graph detections'),
     'EXTRACT_PROPOSALS': key(False, 'write proposals instead of detections', NOTHING),
     'PROPOSAL_SAVE_PATH': key('output/proposals', 'folder of those', 'machine', PATH),
     'N_PROPOSAL_PER_SCALE': key(300, 'proposals an image and scale that are written', 'proposals', low=1),
+    'PROPOSAL_MIN_SCORE': key(0.0, 'only proposals of a higher score are written', 'proposals', low=0, high=1),
+    'PROPOSAL_NMS_SIGMA': key(0.0, 'of the Gaussian of a soft-NMS of the proposals of an image and scale, before they '
+                              'are written; 0 = none', 'proposals', low=0),
 
     # detections
     'SCORE_THRESH': key(0.001, 'detections of a lower score are dropped', 'detections', high=1),

@@ -8,7 +8,7 @@
             print(detector.classes[label], score, box)
 
 `to_coco(found)` and `to_supervision(found)` give what pycocotools and supervision take; docs/python.md has the rest.
-MXNet is loaded by the first call of `detect`, not by this import.
+The engine, such as MXNet, is loaded by the first call of `detect`, not by this import.
 """
 import copy
 import os
@@ -23,6 +23,7 @@ import PIL.ImageOps
 
 from configs import load_config
 from lib.bbox.detections import Detections
+from lib.engine import onnx_facts
 from lib.engine.exported_model import is_exported_model, read_configuration
 from lib.engine.precision import prepare
 from lib.image import ImageFile, ImageNotices
@@ -72,8 +73,8 @@ class Detector:
     @classmethod
     def load(cls, source, overrides: Sequence = (), save_prefix: str = SAVE_PREFIX) -> 'Detector':
         """source: path of a configuration, whose checkpoint, or shipped model, is taken as main_test.py takes it; or
-        the prefix of a model that scripts/optimize_model.py wrote, which knows its configuration; or a loaded
-        configuration, which is copied.
+        the prefix of a model that scripts/optimize_model.py wrote, or the .onnx file of scripts/export_onnx.py, which
+        know their configuration; or a loaded configuration, which is copied.
 
         overrides: flat list of keys and values that win, as after --set, or a dict; not for a loaded configuration.
         save_prefix: of the checkpoint's files; with a loaded configuration, which does not know its name, with folder.
@@ -88,9 +89,13 @@ class Detector:
             config = copy.deepcopy(source)
         elif is_exported_model(source):
             config = load_config(None, read_configuration(source) + ['TEST.OPTIMIZED', source] + list(overrides))
+        elif source.endswith(onnx_facts.ENDING):
+            of_file = onnx_facts.read_configuration(source)
+            config = load_config(None, of_file + ['TEST.ONNX', source] + list(overrides))
         else:
             config = load_config(source, overrides)
             folder = output_folder(config, source)
+        config.TEST.EXTRACT_PROPOSALS = False   # before anybody asks what is found
         check_config(config, 'demo')
         prepare(config)
         return cls(config, find_weights(config, folder, save_prefix))

@@ -46,7 +46,10 @@ def file_prefix(text):
 
 
 def config_from_arguments(args):
-    """Parsed arguments -> configuration (EasyDict)."""
+    """Parsed arguments -> configuration (EasyDict). SniperError for a network in place of one."""
+    if args.cfg.endswith('.onnx'):
+        raise SniperError(f'--cfg {args.cfg} is a network: name the configuration of the data in --cfg, and add --set '
+                          f'TEST.ONNX {args.cfg}')
     return load_config(args.cfg, args.overrides)
 
 
@@ -155,6 +158,11 @@ def _one_line(error):
         name = error.name or ''
         if name.startswith('lib.') and name.endswith('_ext'):
             return f'the compiled module {name} is missing or out of date ({error}); run: bash scripts/compile.sh'
+        if name in ('mxnet', 'sniper_mxnet'):
+            if not isinstance(error, ModuleNotFoundError):  # it is there, and says why it does not load
+                return str(error)
+            return ('this needs MXNet, which is not here: run what scripts/export_onnx.py has written '
+                    '(docs/engines.md), or make an environment with MXNet by scripts/setup.sh')
         absent = isinstance(error, ModuleNotFoundError) and name.split('.')[0] not in ('lib', 'symbols', 'configs')
         if absent or not name:  # without a name: a package says that it cannot work here
             return f'{error}; to install what is missing, run: bash scripts/setup.sh'

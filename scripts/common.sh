@@ -11,6 +11,18 @@ LOG="$ROOT/.venv/setup.log"
 SUPPORTED='3.8 to 3.13'
 # 3.13 last: NumPy 1.26 has no wheel for it and takes minutes to compile.
 CANDIDATES='python3 python3.12 python3.11 python3.10 python3.9 python3.8 python3.13'
+INFERENCE=no  # yes: an environment without MXNet
+
+# mark_without_mxnet, is_without_mxnet: of the environment that is there; setup.sh --inference makes them so
+mark_without_mxnet() { : >"$VENV/without_mxnet"; }
+is_without_mxnet() { [ -e "$VENV/without_mxnet" ]; }
+
+# for_inference: an environment without MXNet is meant, which newer Pythons do too
+for_inference() {
+    INFERENCE=yes
+    SUPPORTED='3.8 or later'
+    CANDIDATES='python3 python3.12 python3.13 python3.14 python3.11 python3.10 python3.9 python3.8'
+}
 
 # say LINE...: print each argument on a line of its own
 say() { printf '%s\n' "$@"; }
@@ -43,10 +55,11 @@ python_version() {
     "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true
 }
 
-# supported_version VERSION: succeeds for 3.8 to 3.13
+# supported_version VERSION: succeeds for $SUPPORTED
 supported_version() {
     case "$1" in
         3.8 | 3.9 | 3.10 | 3.11 | 3.12 | 3.13) return 0 ;;
+        3.[1-9][0-9]) [ "$INFERENCE" = yes ] ;;
         *) return 1 ;;
     esac
 }
@@ -58,7 +71,7 @@ find_python() {
         version="$(python_version "$PYTHON")"
         [ -n "$version" ] || fail "PYTHON is '$PYTHON', which does not run; name a Python $SUPPORTED"
         supported_version "$version" ||
-            fail "PYTHON is '$PYTHON', Python $version, which MXNet does not work with; name a Python $SUPPORTED"
+            fail "PYTHON is '$PYTHON', Python $version, which does not do; name a Python $SUPPORTED"
         printf '%s\n' "$PYTHON"
         return
     fi
@@ -117,10 +130,22 @@ need_headers() {
         "Install them (Debian, Ubuntu: apt-get install python3-dev)"
 }
 
+# mxnet_package: prints the name of the MXNet package: SNIPER_MXNET, else that of the environment as it is, else mxnet
+mxnet_package() {
+    if [ -z "${SNIPER_MXNET:-}" ] && [ -f "$VENV/mxnet_package" ]; then
+        cat "$VENV/mxnet_package"
+    else
+        printf '%s\n' "${SNIPER_MXNET:-mxnet}"
+    fi
+}
+
 # stamp_of NAME: prints what the environment's part (packages or native) depends on, as one hash;
 # 'missing' if a compiled file is not there. Reads nothing but the sources.
 stamp_of() {
-    "$PY" "$ROOT/scripts/stamp.py" "$1" "${SNIPER_MXNET:-mxnet}"
+    local runtime
+    runtime="$(mxnet_package)"
+    [ "$INFERENCE" = no ] || runtime="${SNIPER_ONNXRUNTIME:-onnxruntime}"
+    "$PY" "$ROOT/scripts/stamp.py" "$1" "$runtime"
 }
 
 # up_to_date NAME: succeeds if that part was finished for the sources as they are

@@ -1,9 +1,10 @@
 """Print a hash of what one part of the environment was made from (called by scripts/common.sh).
 
-    python scripts/stamp.py packages|native MXNET_PACKAGE
+    python scripts/stamp.py packages|native PACKAGE
 
-packages: requirements.txt, the name of the MXNet package and the Python version. native: besides these the
-sources of the operator library and the Cython kernels, or 'missing' if one of the compiled files is not there.
+packages: the lists of requirements, the name of the MXNet package, or of ONNX Runtime's in an environment without
+MXNet, and the Python version. native: besides these the sources of the operator library and the Cython kernels, or
+'missing' if one of the compiled files is not there.
 """
 import glob
 import hashlib
@@ -27,24 +28,28 @@ def files(patterns):
     return sorted(found)
 
 
-def compiled_files_are_there():
-    """True if every kernel under lib/ has its extension module, and the one that they share, and sniper_mxnet its
-    library."""
+def compiled_files_are_there(with_mxnet):
+    """True if every kernel under lib/ has its extension module, and the one that they share, and sniper_mxnet, where
+    there is MXNet, its library."""
     suffix = sysconfig.get_config_var('EXT_SUFFIX')
     kernels = [os.path.splitext(path)[0] + suffix for path in files(['lib/**/*.pyx']) + [SHARED_BY_KERNELS]]
     package = os.path.join(sysconfig.get_paths()['platlib'], 'sniper_mxnet')
     return (all(os.path.exists(os.path.join(ROOT, path)) for path in kernels)
-            and bool(glob.glob(os.path.join(glob.escape(package), '*.so'))))
+            and (not with_mxnet or bool(glob.glob(os.path.join(glob.escape(package), '*.so')))))
 
 
 def main():
     """Print the stamp of the part named on the command line."""
-    part, mxnet_package = sys.argv[1:3]
-    if part == 'native' and not compiled_files_are_there():
+    part, package = sys.argv[1:3]
+    with_mxnet = package.startswith('mxnet')
+    if part == 'native' and not compiled_files_are_there(with_mxnet):
         print('missing')
         return
-    digest = hashlib.sha256((f'{sys.version_info[:3]} {mxnet_package}\n').encode())
-    for path in files(('requirements.txt',) + (NATIVE if part == 'native' else ())):
+    digest = hashlib.sha256((f'{sys.version_info[:3]} {package}\n').encode())
+    listed = ('requirements.txt',) if with_mxnet else ('requirements-inference.txt',)
+    if package.startswith('mxnet-cu'):
+        listed += ('requirements-cuda11.txt', 'requirements-nvcc.txt')
+    for path in files(listed + (NATIVE if part == 'native' else ())):
         digest.update((f'{path}\n').encode())
         with open(os.path.join(ROOT, path), 'rb') as stream:
             digest.update(stream.read())

@@ -58,7 +58,7 @@ train_proposals() {
 extract_proposals() {
     "$PY" main_test.py --cfg "$CFG" --set ${KEYS[@]+"${KEYS[@]}"} TEST.EXTRACT_PROPOSALS True \
         TEST.TEST_EPOCH "$EPOCHS" TEST.SHIPPED_MODEL "''" TEST.PROPOSAL_SAVE_PATH "$PROPOSALS" \
-        output_path "$NETWORK" dataset.test_image_set "$1"
+        output_path "$NETWORK" dataset.test_image_set "$1" dataset.test_dataset_path "''"
 }
 
 train_detector() {
@@ -84,7 +84,10 @@ SETS="$("$PY" -m configs "$CFG" --set ${KEYS[@]+"${KEYS[@]}"} |
 [ -n "$SETS" ] || fail "dataset.image_set of $CFG is empty; name the training sets there"
 
 step "train the proposal network" train_proposals
-IFS='+' read -r -a PARTS <<<"$SETS"
+case "$SETS" in
+    *,*) PARTS=("$SETS") ;;  # of several folders: one file for all
+    *) IFS='+' read -r -a PARTS <<<"$SETS" ;;
+esac
 for part in "${PARTS[@]}"; do
     step "extract proposals of $part" extract_proposals "$part"
 done

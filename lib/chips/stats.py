@@ -1,10 +1,11 @@
 """What training would make of a data set, without training: chips, pixels, objects in no chip, what the network sees.
 
-    python -m lib.chips.stats --cfg configs/faster/sniper_tiny_e2e.yml [--draw N FOLDER] [--set KEY VALUE ...]
+    python -m lib.chips.stats --cfg configs/faster/sniper_tiny_e2e.yml [--draw N FOLDER [--valid]] [--set KEY VALUE ...]
 
 prints two tables and what does not fit (scales, ranges, anchors: a line each with what would), plots the chips into
 --out (chips.png) and draws N images with their chips, objects and proposals into FOLDER, beside the very pixels and
-boxes that the network gets where these are drawn at random or resized to one size. The chips are those of epoch --epoch
+boxes that the network gets where these are drawn at random or resized to one size; --valid adds each of their chips,
+raw and with the objects that are valid there (lib.visualization.valid_boxes). The chips are those of epoch --epoch
 with TRAIN.SEED; with TRAIN.SAMPLER images or crops they are these. At what size the network sees pictures and objects
 in training and test stands at the head of main_train.py and main_test.py too.
 """
@@ -34,6 +35,8 @@ def parse_arguments(argv=None):
     parser.add_argument('--json', type=user_path, default='', metavar='FILE', help='write the figures there too')
     parser.add_argument('--draw', nargs=2, default=None, metavar=('N', 'FOLDER'),
                         help='draw N images, spread over the set, into FOLDER')
+    parser.add_argument('--valid', action='store_true', help='with --draw: each chip of these images, raw and with its '
+                        'valid and invalid objects; main_train.py does so with TRAIN.VISUALIZE_VALID_GT')
     parser.add_argument('--epoch', type=int, default=0, metavar='E', help='whose chips, from 0 (%(default)s)')
     return cli.add_config_arguments(parser).parse_args(argv)
 
@@ -45,6 +48,8 @@ def main(argv=None):
     wanted, folder = (_number(args.draw[0]), user_path(args.draw[1])) if args.draw else (0, '')
     if args.epoch < 0:
         raise SniperError(f'--epoch {args.epoch}: epochs count from 0')
+    if args.valid and not args.draw:
+        raise SniperError('--valid draws chips of the images of --draw: give --draw N FOLDER too')
     config = cli.config_from_arguments(args)
 
     from lib.dataset import load_training_roidb
@@ -56,14 +61,18 @@ def main(argv=None):
     sampler = task.sampler()
     chosen = set(np.linspace(0, len(roidb) - 1, min(wanted, len(roidb))).astype(int).tolist())
 
-    pictures = None
+    pictures, chip_pictures = None, None
     if chosen:
         from lib.visualization.chips import ChipPictures
+        from lib.visualization.valid_boxes import ValidBoxPictures
         pictures = ChipPictures(folder, window_settings(sampler))
+        chip_pictures = ValidBoxPictures(folder, task) if args.valid else None
 
     def draw(number, entry, chips):
         if number in chosen:
             pictures.draw(entry, chips, _seen(task, entry, chips, number))
+            if chip_pictures:
+                chip_pictures.draw(entry, chips)
 
     lines, warnings, trained = report_training(config, roidb)
     statistics = count_chips(roidb, config, args.epoch, draw if chosen else None, sampler)
@@ -72,6 +81,8 @@ def main(argv=None):
         logger.warning('%s', line)
     if pictures:
         print(f'{pictures.count} pictures in {folder}')
+    if chip_pictures:
+        print(f'{chip_pictures.count} chips, raw and with their boxes, in {folder}')
     if args.out:
         from lib.visualization.chip_plot import plot_statistics
         plot_statistics(statistics, args.out)

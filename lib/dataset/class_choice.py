@@ -1,4 +1,5 @@
-"""Which classes of a data set are used, and as what (dataset.CLASSES): a part of them, renamed, several as one."""
+"""Which classes of a data set are used, and as what: a part of them, renamed, several as one (dataset.CLASSES), or all
+as one (dataset.CLASS_AGNOSTIC)."""
 import collections
 from typing import Dict, List, Optional, Sequence, Tuple
 
@@ -6,6 +7,7 @@ from lib.dataset.base import shortened
 from lib.dataset.class_list import BACKGROUND, IGNORE, class_key, is_ignored
 from lib.utils.errors import SniperError
 
+OBJECT = 'object'   # what all classes are called as one
 _HOW = "write 'cat', 'feline = cat', or 'vehicle = car + truck'"
 
 
@@ -60,3 +62,44 @@ class ClassChoice:
         return [None if new is None else label[new] for new in found], (
             f'{place}: dataset.CLASSES makes {shortened(self.names)} of its {len(known)} classes'
             + (f' ({"; ".join(said)})' if said else ''))
+
+
+class OneClass(ClassChoice):
+    """All classes as one, OBJECT; with entries only the objects that these choose. What they ignore stays ignored."""
+
+    def __init__(self, entries: Sequence[str] = ()):
+        """entries: see ClassChoice. SniperError: they give a class another name than OBJECT."""
+        self._chosen_first = ClassChoice(entries) if entries else None
+        renamed = [entry for entry in entries if '=' in entry
+                   and not is_ignored(entry.partition('=')[0]) and class_key(entry.partition('=')[0]) != OBJECT]
+        if renamed:
+            raise SniperError(f'dataset.CLASSES holds {renamed[0]!r:.80}, and dataset.CLASS_AGNOSTIC True calls every '
+                              f"class '{OBJECT}': name the classes alone ('car', 'truck'), or set CLASS_AGNOSTIC False")
+        self.entries = [f'{OBJECT} = *', *entries]
+        self.names = [OBJECT]
+
+    def labels(self, known: Sequence[str], place: str) -> Tuple[List[Optional[int]], str]:
+        """See ClassChoice."""
+        line = f"{place}: dataset.CLASS_AGNOSTIC makes one class '{OBJECT}' of its {len(known)} classes"
+        if self._chosen_first is None:
+            return [1] * len(known), f'{line} ({shortened(list(known))})'
+        labels, _ = self._chosen_first.labels(known, place)
+        used = [name for name, label in zip(known, labels) if label]
+        return [label and 1 for label in labels], f'{line}, of which dataset.CLASSES chooses {shortened(used)}'
+
+
+def class_choice(keys) -> Optional[ClassChoice]:
+    """What section `dataset` of the configuration chooses, None for all classes as they are. SniperError: see there."""
+    if keys.CLASS_AGNOSTIC:
+        return OneClass(keys.CLASSES)
+    return ClassChoice(keys.CLASSES) if keys.CLASSES else None
+
+
+def one_class_mend(of_weights: Sequence[str], of_data: Sequence[str]) -> str:
+    """What to set where only one of two lists of classes, background first, is all classes as one; '' elsewhere."""
+    alone = [BACKGROUND, OBJECT]
+    if list(of_weights) == alone:
+        return f"the weights find one class, '{OBJECT}': set dataset.CLASS_AGNOSTIC True, as in their training"
+    if list(of_data) == alone:
+        return f"the weights have classes, and the data one class, '{OBJECT}': set dataset.CLASS_AGNOSTIC False"
+    return ''

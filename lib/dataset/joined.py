@@ -9,6 +9,7 @@ from lib.dataset.class_list import unite
 from lib.dataset.coco_eval import evaluate
 from lib.dataset.coco_file import CocoFile
 from lib.dataset.compact import CompactRoidb, relabelled
+from lib.dataset.proposals import AND, joined_id
 from lib.dataset.truth import Truth
 
 
@@ -17,12 +18,12 @@ class JoinedDataset(Dataset):
 
     def __init__(self, datasets: Sequence[Dataset]):
         """datasets: opened, with names of their own."""
-        self.name = '_and_'.join(dataset.name for dataset in datasets)
+        self.name = AND.join(dataset.name for dataset in datasets)
         self._datasets = list(datasets)
         self.classes, matches = unite([tuple(dataset.classes) for dataset in datasets])
         self._labels = [np.array(match.labels) for match in matches]
         self._roidbs = [dataset.roidb() for dataset in datasets]    # which settles what their image_ids are
-        ids = [f'{dataset.name}/{image_id}' for dataset in datasets for image_id in dataset.image_ids]
+        ids = [joined_id(dataset.name, image_id) for dataset in datasets for image_id in dataset.image_ids]
         order = sorted(range(len(ids)), key=ids.__getitem__)
         self.image_ids = [ids[place] for place in order]
         self._order = np.array(order, np.int64)     # place among the pictures of all, one data set after another

@@ -1,7 +1,8 @@
 """The parts that data are joined of: sets of one folder, or of several folders in whatever formats.
 
 dataset.dataset_path holds one folder, or several joined by '+' (a list in a file). dataset.image_set then holds the
-sets of all of them, or one entry a folder, with commas between.
+sets of all of them, or one entry a folder, with commas between. dataset.test_dataset_path is the same for
+test_image_set.
 """
 import collections
 import logging
@@ -11,7 +12,7 @@ from typing import Dict, List, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from lib.dataset.base import Dataset, shortened
-from lib.dataset.class_choice import ClassChoice
+from lib.dataset.class_choice import class_choice
 from lib.dataset.registry import get_dataset
 from lib.utils.counted import counted
 from lib.utils.errors import SniperError
@@ -33,10 +34,11 @@ def parts_of(keys, key: str) -> List[Part]:
 
     SniperError: a name is empty, or the commas do not fit the folders.
     """
-    paths, names = source_paths(keys.dataset_path), keys[key]
+    name = 'test_dataset_path' if key == 'test_image_set' and keys.test_dataset_path else 'dataset_path'
+    paths, names = source_paths(keys[name]), keys[key]
     of_source = names.split(',') if len(paths) > 1 else [names]
     if len(of_source) not in (1, len(paths)):
-        raise SniperError(f'dataset.{key} {names!r} has {len(of_source)} entries between commas, and dataset_path '
+        raise SniperError(f'dataset.{key} {names!r} has {len(of_source)} entries between commas, and {name} '
                           f'{len(paths)} folders: write one entry for all, or one for each')
     of_source = of_source * len(paths) if len(of_source) == 1 else of_source
     parts = [Part(number, path, name.strip()) for number, (path, of_path) in enumerate(zip(paths, of_source))
@@ -44,6 +46,11 @@ def parts_of(keys, key: str) -> List[Part]:
     if not all(part.image_set for part in parts):
         raise SniperError(f'dataset.{key} {names!r} has an empty part: write names joined by single "+"')
     return _said_of_repeated(parts, key)
+
+
+def path_of_tests(keys) -> str:
+    """Folder, or folders, of the sets to test on: text as dataset.dataset_path; keys: as for parts_of."""
+    return keys.test_dataset_path or keys.dataset_path
 
 
 def _said_of_repeated(parts, key) -> List[Part]:
@@ -76,7 +83,7 @@ def source_paths(dataset_path: str) -> List[str]:
 
 def open_parts(keys, parts: Sequence[Part], masks: bool = False) -> List[Dataset]:
     """Data sets of the parts. Where there are several folders, their names go before those of their sets."""
-    choice = ClassChoice(keys.CLASSES) if keys.CLASSES else None
+    choice = class_choice(keys)
     several, opened = len({part.path for part in parts}) > 1, []
     for part in parts:
         dataset = get_dataset(keys.dataset, part.image_set, keys.root_path, part.path, bool(masks), choice)

@@ -13,6 +13,7 @@ one folder a set, are read too. (reference/pipeline.md 3.2 and 14)
 import collections
 import copy
 import logging
+import os
 from typing import List
 
 import numpy as np
@@ -20,7 +21,7 @@ from PIL import Image
 
 from lib.dataset.base import LEFT_OUT, OBJECTS, AnnotationWarnings, Dataset, shortened
 from lib.dataset.box_units import CORNERS, check_boxes
-from lib.dataset.class_list import IGNORE, class_key, is_ignored
+from lib.dataset.class_list import FILE_NAME, IGNORE, class_key, is_ignored
 from lib.dataset.compact import CompactRoidb
 from lib.dataset.roidb import make_record, validate, with_regions
 from lib.dataset.truth import Truth
@@ -44,6 +45,9 @@ class PascalVocDataset(Dataset):
     image_set: '<year>_<set>' in a development kit, '<set>' in a plain folder.
     """
 
+    name_prefix = 'PASCALVOC_'
+    rule = ''   # of lib.dataset.voc_eval.RULES, by which AP is computed; '': that of the year
+
     def __init__(self, image_set, root_path, dataset_path, masks=False, choice=None):
         if masks:
             raise SniperError("TRAIN.WITH_MASK is True, but data in PASCAL VOC's format has no masks: set it to False, "
@@ -51,10 +55,11 @@ class PascalVocDataset(Dataset):
         self.image_set = image_set
         self.root_path = root_path
         self.dataset_path = dataset_path
-        self.name = 'PASCALVOC_' + image_set
+        self.name = self.name_prefix + image_set
         self.folder = VocFolder(dataset_path, image_set)
-        self.classes = find_classes(dataset_path, self.folder.all_annotations())
+        self.classes = self._find_classes()
         self._labels = {class_key(name): label for label, name in enumerate(self.classes)}
+        self._known = self.classes[1:]
         self._left_out = set()  # keys of classes whose objects are not looked at
         self._ignored = set()   # and of those that dataset.CLASSES ignores
         if choice:
@@ -136,6 +141,9 @@ class PascalVocDataset(Dataset):
 
     def _is_region(self, item):
         return is_ignored(item.name) or class_key(item.name) in self._ignored
+
+    def _find_classes(self):
+        return find_classes(self.dataset_path, self.folder.all_annotations())
 
     def _choose(self, choice):
         """Leave only the classes of a ClassChoice."""
@@ -224,7 +232,9 @@ class PascalVocDataset(Dataset):
                 continue
             if class_key(item.name) not in self._labels and not self._is_region(item):
                 raise SniperError(f'{self.folder.annotation_path(image_id)}: object {number} is of the class '
-                                  f'{item.name!r}, which is not among the classes of the data set')
+                                  f'{item.name!r:.80}, which is not among the classes of the data set '
+                                  f'({shortened(self._known, 10)}): correct it there, or list all classes in '
+                                  f'{os.path.join(self.dataset_path, FILE_NAME)}, one a line')
             if item.box is None:
                 warnings.add(_NO_NUMBERS if item.has_bndbox else _NO_BOX, identity)
             elif not _in_order(item.box):

@@ -41,7 +41,13 @@ FORMAT = 1            # raise it when the meaning of a file changes
 NMS_THRESH = 0.7      # IoU above which a better proposal removes another, when a file is read for training
 MEND = 'extract the proposals again'
 IMAGES_A_TASK = 256
+AND = '_and_'         # between the names of sets that are tested as one (lib.dataset.joined)
 ENDINGS = ('_%s.npz', '_%s.pkl', '_%s_after_nms.pkl')  # in the order of preference; %s: dataset.proposal
+
+
+def joined_id(name: str, image_id: Any) -> str:
+    """What an image of the set `name` is called among those of several sets (lib.dataset.joined)."""
+    return f'{name}/{image_id}'
 
 
 class ProposalSet(NamedTuple):
@@ -143,7 +149,10 @@ def _finite(path, proposals):
 
 
 def find_proposal_file(config, dataset_name: str) -> str:
-    """Path of the file in proposal_path for a data set. SniperError with the ways to get one if there is none."""
+    """Path of the file in proposal_path for a data set, else of one for several of which it is one.
+
+    SniperError with the ways to get one if there is none.
+    """
     paths = [os.path.join(config.proposal_path, dataset_name + ending % config.dataset.proposal) for ending in ENDINGS]
     for path in paths:
         reason = why_unreadable(path)
@@ -151,12 +160,23 @@ def find_proposal_file(config, dataset_name: str) -> str:
             return path
         if reason != MISSING:
             raise SniperError(f'proposal file {path} {reason}')
+    joined = _file_of_several(config.proposal_path, dataset_name)
+    if joined:
+        return joined
     raise SniperError(
         f'TRAIN.USE_NEG_CHIPS is True, but there is no proposal file {paths[0]} (or .pkl): (1) let bash '
         'scripts/train_neg_props_and_sniper.sh --cfg FILE make it and train, (2) extract it with main_test.py --set '
         'TEST.EXTRACT_PROPOSALS True and a trained network, or (3) put a file of the original, '
         f'{os.path.basename(paths[1])}, into {config.proposal_path}; '
         'or train without negative chips: --set TRAIN.USE_NEG_CHIPS False')
+
+
+def _file_of_several(folder, name):
+    """Path of a file of the proposals of several sets, of which `name` is one (lib.dataset.joined), or ''."""
+    ending = '_rpn.npz'
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    return next((os.path.join(folder, file) for file in names if file.endswith(ending) and
+                 f'{AND}{name}{AND}' in f'{AND}{file[:-len(ending)]}{AND}'), '')
 
 
 def add_proposals(config, dataset, roidb):
@@ -179,7 +199,8 @@ def add_proposals(config, dataset, roidb):
             logger.warning('%s: NMS of the proposals is done anew every time', error)
     logger.info('%s: %d proposals of %d images from %s', dataset.name, len(proposals.boxes), len(proposals.image_ids),
                 path)
-    return attach_proposals(roidb, proposals, path)
+    own = os.path.basename(path) in [dataset.name + ending % config.dataset.proposal for ending in ENDINGS]
+    return attach_proposals(roidb, proposals, path, '' if own else dataset.name)
 
 
 def _cached(path):
@@ -212,15 +233,16 @@ def _fingerprint(path):
     return [os.path.basename(path), status.st_size, status.st_mtime_ns]
 
 
-def attach_proposals(roidb, proposals: ProposalSet, name: str):
-    """New records with the field `proposals`; `proposals`: ProposalSet; name: of their file, for errors.
+def attach_proposals(roidb, proposals: ProposalSet, name: str, of_set: str = ''):
+    """New records with the field `proposals`; `proposals`: ProposalSet; name: of their file, for errors; of_set: which
+    of the sets of a file of several the roidb is.
 
     SniperError if an image has no entry there: the file is of another set.
     """
     number = {image_id: index for index, image_id in enumerate(proposals.image_ids)}
     compact = isinstance(roidb, CompactRoidb)
     ids = roidb.image_ids() if compact else [record['image_id'] for record in roidb]
-    rows = [number.get(str(image_id), -1) for image_id in ids]
+    rows = [number.get(joined_id(of_set, image_id) if of_set else str(image_id), -1) for image_id in ids]
     if -1 in rows:
         raise SniperError(f'{name} has no entry for {rows.count(-1)} of {len(roidb)} images (such as image '
                           f'{ids[rows.index(-1)]}): it was made for another data set; '

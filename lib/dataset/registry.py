@@ -13,6 +13,7 @@ DATASETS = {
     'auto': 'lib.dataset.formats.auto:open_any',   # whichever of the others the folder is in
     'csv': 'lib.dataset.formats.csv_table:CsvDataset',
     'cvat': 'lib.dataset.formats.cvat:CvatDataset',
+    'deepv': 'lib.dataset.deepv:DeepvDataset',
     'imagenet': 'lib.dataset.imagenet.dataset:ImageNetDataset',
     'labelme': 'lib.dataset.formats.labelme:LabelmeDataset',
     'openimages': 'lib.dataset.openimages.dataset:OpenImagesDataset',

@@ -61,7 +61,8 @@ def evaluate(dataset, detections, results_dir):
     if not dataset.has_annotations:
         logger.info('%s has no annotations: nothing to score against', dataset.name)
         return None
-    metrics = score(dataset, rows, 'area' if year is None or year >= FIRST_YEAR_OF_AREA else '11point')
+    of_year = 'area' if year is None or year >= FIRST_YEAR_OF_AREA else '11point'
+    metrics = score(dataset, rows, dataset.rule or of_year)
     write_metrics(os.path.join(folder, f'metrics_{dataset.folder.image_set}.json'), metrics)
     for line in _report(metrics):
         logger.info('%s', line)

@@ -71,11 +71,16 @@ def read_configuration(prefix):
     return [word for pair in values.items() for word in pair]
 
 
+def other_settings(made, config):
+    """{key: 'KEY 1, now 2'} of what a test graph depends on and is other in `config` than {key: value} `made`."""
+    now = graph_settings(config)
+    made = {**default_values(now), **made}  # what the file does not name was not there yet when it was written
+    return {key: f'{key} {made[key]}, now {now[key]}' for key in now if made[key] != now[key]}
+
+
 def check_settings(prefix, facts, config):
     """SniperError if the network on disk was made for another test graph than that of `config`."""
-    made, now = facts.get('settings', {}), graph_settings(config)
-    made = {**default_values(now), **made}  # what the file does not name was not there yet when it was written
-    other = [f'{key} {made[key]}, now {now[key]}' for key in now if made[key] != now[key]]
+    other = other_settings(facts.get('settings', {}), config).values()
     if other:
         raise SniperError(('{} was optimised for other settings ({}): run scripts/optimize_model.py again with these, '
                            'or go back to those').format(prefix, '; '.join(other)))

@@ -16,6 +16,7 @@ import sys
 
 from configs import values_affecting
 from lib.engine.calibrate import images_named
+from lib.engine.engines import MXNET, engine_of
 from lib.engine.exported_model import read_facts
 from lib.utils.errors import SniperError
 from lib.utils.processes import limit_threads
@@ -34,7 +35,8 @@ _SYS_ARCH_PRCTL, _GET_PERMISSION, _REQUEST_PERMISSION, _TILE_DATA = 158, 0x1022,
 
 
 def precision_of(config):
-    """'fp32', 'bf16' or 'int8': of the network TEST.OPTIMIZED, else TEST.PRECISION; SniperError if they disagree."""
+    """'fp32', 'bf16' or 'int8' in MXNet: of the network TEST.OPTIMIZED, else TEST.PRECISION; SniperError if they
+    disagree."""
     wanted = config.TEST.PRECISION
     if not config.TEST.OPTIMIZED:
         return wanted
@@ -47,9 +49,10 @@ def precision_of(config):
 
 def prepare(config):
     """Make this process ready for the configuration's precision, and its threads for the cores that it may use, before
-    MXNet loads; see prepare_processor."""
+    MXNet loads; see prepare_processor. Other engines get the processor ready by themselves."""
     limit_threads()
-    return prepare_processor(precision_of(config))
+    if engine_of(config) == MXNET:
+        prepare_processor(precision_of(config))
 
 
 def treatment(config):

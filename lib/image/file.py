@@ -26,7 +26,8 @@ from lib.image.header import (
 from lib.image.notices import DEPTH, END, ORIENTATION, SIZE, Notice
 from lib.utils.errors import SniperError
 
-cv2.setLogLevel(0)  # its lines on files name none; what ends a decode is said by this module
+# Its lines on files name none; what ends a decode is said by this module. OpenCV 4 and 5 name the function differently.
+(cv2.setLogLevel if hasattr(cv2, 'setLogLevel') else cv2.utils.logging.setLogLevel)(0)
 
 _MEND = 'replace it, or leave it out'
 _REDUCED_FLAGS = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4,

@@ -1,6 +1,7 @@
 """The predictor of a test: a network for all scales, or several where graphs depend on the scale (Task.at_scale)."""
 import functools
 
+from lib.engine.engines import devices_of, engine_of
 from lib.engine.precision import prepare
 from lib.inference.masks import MaskingPredictor
 from lib.tasks import get_task
@@ -10,7 +11,7 @@ DETECTIONS, OBJECTS, FEATURE = 'detections', 'objects', 'feature'
 
 
 class PredictorFactory:
-    """Makes the MXNet predictor of a configuration and checkpoint; picklable, for inference processes.
+    """Makes the predictor of a configuration and its weights; picklable, for inference processes.
 
     reads: DETECTIONS, what the task tests with; OBJECTS, its graph with a feature map (Task.feature); FEATURE, that map
     alone. With TEST.PRECISION int8 they are calibrated here, once for all processes, unless that was done by an earlier
@@ -18,14 +19,13 @@ class PredictorFactory:
     """
 
     def __init__(self, config, weights, reads: str = DETECTIONS):
-        from lib.engine.network import calibrated_weights
         self._config, self._reads = config, reads
         self._tasks = graph_tasks(config)   # other processes learn of a family, wherever it is registered, with these
-        if weights.optimized and len(self._tasks) > 1:
-            raise SniperError(f'TEST.OPTIMIZED {weights.prefix} is one network, but {config.symbol} has several for '
-                              f'TEST.SCALES {config.TEST.SCALES}: give one scale, or leave TEST.OPTIMIZED out')
-        self._weights = {task: calibrated_weights(task.config, weights, _variant(task, reads))
-                         for task in dict.fromkeys(self._tasks)}
+        key = 'TEST.ONNX' if weights.onnx else 'TEST.OPTIMIZED'
+        if (weights.onnx or weights.optimized) and len(self._tasks) > 1:
+            raise SniperError(f'{key} {weights.onnx or weights.prefix} is one network, but {config.symbol} has several '
+                              f'for TEST.SCALES {config.TEST.SCALES}: give one scale, or leave {key} out')
+        self._weights = {task: _settled(task, weights, reads) for task in dict.fromkeys(self._tasks)}
 
     def __call__(self):
         """-> Predictor, with TEST.WITH_MASK a MaskingPredictor around it, or ScalePredictors. SniperError: broken file,
@@ -81,14 +81,45 @@ def _variant(task, reads):
     return task.test_graph if reads == DETECTIONS else task.feature.variant
 
 
+def _settled(task, weights, reads):
+    """Weights that every process can load without further work."""
+    if weights.onnx:
+        if reads != DETECTIONS:
+            raise SniperError(f'{weights.onnx} gives detections, and no feature map that new classes could be learnt '
+                              'on: take the checkpoint, with TEST.ENGINE mxnet')
+        return weights
+    from lib.engine.network import calibrated_weights
+    return calibrated_weights(task.config, weights, _variant(task, reads))
+
+
+def _exported_predictor(task, weights):
+    """In ONNX Runtime or OpenVINO."""
+    from lib.engine import onnx_facts
+    from lib.engine.onnx_predictor import OnnxPredictor
+    config, path = task.config, weights.onnx
+    facts, make = onnx_facts.read_facts(path), functools.partial(
+        OnnxPredictor, engine=engine_of(config), devices=devices_of(config), precision=config.TEST.PRECISION)
+    onnx_facts.check_network(path, facts, config, task.test_graph)
+    if not _makes_masks(config, DETECTIONS):
+        return make(path, advice=task.advice)
+    masks_path = onnx_facts.masks_path(path, facts)
+    return MaskingPredictor(make(path, advice=task.advice), make(masks_path, kind=onnx_facts.MASKS), task.masks)
+
+
+def _makes_masks(config, reads):
+    return config.TEST.WITH_MASK and not config.TEST.EXTRACT_PROPOSALS and reads == DETECTIONS
+
+
 def _predictor(task, weights, reads):
+    if weights.onnx:
+        return _exported_predictor(task, weights)
     from lib.engine.devices import contexts
     from lib.engine.network import load_network, whose_network
     from lib.engine.predictor import Predictor
     from symbols import get_detector
     config, graph = task.config, task.masks
     devices, detector = contexts(config), get_detector(config.symbol)
-    masks = config.TEST.WITH_MASK and not config.TEST.EXTRACT_PROPOSALS and reads == DETECTIONS
+    masks = _makes_masks(config, reads)
     if masks and (graph is None or not hasattr(detector, f'{graph.variant}_symbol')):
         raise SniperError(f'TEST.WITH_MASK is True, but the network {config.symbol} has no mask head: set it to False')
     network = load_network(config, weights, _variant(task, reads), devices)

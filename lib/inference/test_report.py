@@ -11,6 +11,7 @@ import numpy as np
 
 from configs import configuration_text
 from lib.dataset.analysis.run import analyse
+from lib.dataset.parts import path_of_tests
 from lib.inference.autofocus import PixelReport
 from lib.inference.other_test import keep, load_other
 from lib.utils.processes import num_cores
@@ -53,7 +54,7 @@ def facts(test) -> List[Tuple[str, str]]:
     now = datetime.datetime.now().astimezone()
     return [('weights', test.weights.path), ('treatment of the weights', test.weights.treatment or 'none'),
             ('network', str(test.config.symbol)),
-            ('data', f'{test.dataset.name} in {test.config.dataset.dataset_path}'),
+            ('data', f'{test.dataset.name} in {path_of_tests(test.config.dataset)}'),
             ('program', source_commit() or 'not known: a copy without its history'),
             ('date', now.strftime('%Y-%m-%d %H:%M %z')),
             ('machine', f'{platform.system()} {platform.machine()}, {num_cores()} of {os.cpu_count()} cores'),

@@ -2,15 +2,19 @@
 import hashlib
 import logging
 import os
-from typing import NamedTuple, Tuple, Union
+from typing import NamedTuple, Sequence, Tuple, Union
 
 from configs import source_of
 from configs.loader import INHERITED, SET
+from lib.dataset.class_choice import OBJECT
 from lib.dataset.class_list import BACKGROUND
 from lib.dataset.class_names import named
 from lib.dataset.voc_classes import PASCAL_VOC
+from lib.engine import onnx_facts
+from lib.engine.engines import MXNET, engine_of
 from lib.engine.exported_model import NUMBER, read_facts
 from lib.engine.precision import treatment
+from lib.tasks import get_task
 from lib.utils.errors import SniperError
 from lib.weights.newest import checkpoint_to_test
 from lib.weights.params_file import file_checksum
@@ -44,20 +48,25 @@ _BY_NUMBER = {1 + len(names): (BACKGROUND,) + names for names in (COCO, PASCAL_V
 
 
 class Weights(NamedTuple):
-    """A checkpoint on disk, and how inference treats it."""
+    """A checkpoint on disk, or a network that was exported from one, and how inference treats it."""
     prefix: str
     epoch: Union[int, str]  # what lib.weights.paths.epoch_tag takes
-    classes: tuple  # names from its side file, '__background__' first; () if it has none (the original's)
+    classes: tuple  # that are found: those of its side file, '__background__' first; () if it has none (the original's)
     treatment: str = ''      # in words, of what changes results: precision, folding, images calibrated on
     optimized: bool = False  # written by scripts/optimize_model.py, with its graph
+    onnx: str = ''           # path of a file of scripts/export_onnx.py, which runs without the checkpoint
 
     @property
     def path(self) -> str:
-        """The parameter file."""
-        return params_path(self.prefix, self.epoch)
+        """The parameter file, or the exported one."""
+        return self.onnx or params_path(self.prefix, self.epoch)
+
+    def side_file(self) -> dict:
+        """What is known of the weights' training, {} for nothing."""
+        return onnx_facts.read_facts(self.onnx) if self.onnx else read_sidecar(self.prefix, self.epoch)
 
     def digest(self) -> str:
-        """SHA-256 of the parameter file and the treatment."""
+        """SHA-256 of the file of `path` and the treatment."""
         content = hashlib.sha256(self.treatment.encode('utf-8'))
         with open(self.path, 'rb') as stream:
             for block in iter(lambda: stream.read(1 << 20), b''):
@@ -67,7 +76,8 @@ class Weights(NamedTuple):
 
 def find_weights(config, folder: str, save_prefix: str) -> Weights:
     """The network TEST.OPTIMIZED, or the checkpoint `<folder>/<save_prefix>-<TEST.TEST_EPOCH>.params`, or, if nothing
-    else was asked for, the model TEST.SHIPPED_MODEL, with a warning.
+    else was asked for, the model TEST.SHIPPED_MODEL, with a warning. For another TEST.ENGINE than MXNet, the file
+    TEST.ONNX, or the one beside that checkpoint or model.
 
     folder: of the training run. The shipped model is never an answer to a wrong number, prefix or folder: see
     `_steps_to_shipped_model`. SniperError naming the file looked for, the checkpoints there are, and the mend.
@@ -78,23 +88,63 @@ def find_weights(config, folder: str, save_prefix: str) -> Weights:
         if source_of(config, 'TEST.TEST_EPOCH') == SET:
             logger.warning('TEST.TEST_EPOCH %s has no effect beside TEST.OPTIMIZED', config.TEST.TEST_EPOCH)
         warn_of_other_values(config, facts.get('configuration'), config.TEST.OPTIMIZED)
-        return Weights(config.TEST.OPTIMIZED, NUMBER, _names(facts), facts['precision'], True)
+        return Weights(config.TEST.OPTIMIZED, NUMBER, _names(config, facts), facts['precision'], True)
+    if config.TEST.ONNX:
+        if source_of(config, 'TEST.TEST_EPOCH') == SET:
+            logger.warning('TEST.TEST_EPOCH %s has no effect beside TEST.ONNX', config.TEST.TEST_EPOCH)
+        return _exported(config, config.TEST.ONNX, Weights(os.path.splitext(config.TEST.ONNX)[0], NUMBER, ()))
     prefix = os.path.join(folder, save_prefix)
     found = Weights(prefix, checkpoint_to_test(config, prefix), ())
-    is_trained = os.path.isfile(found.path)
+    is_trained = _is_there(config, found)
     if not is_trained:
         found = _shipped_model(config, folder, save_prefix, found)
+    if engine_of(config) != MXNET:
+        found = _exported(config, _beside(found), found)
+        if not is_trained:
+            _warn_of_shipped(config, folder, found)
+        return found
     sidecar = read_sidecar(found.prefix, found.epoch)
-    found = found._replace(classes=_names(sidecar), treatment=treatment(config))
+    found = found._replace(classes=_names(config, sidecar), treatment=treatment(config))
     if is_trained:
         logger.info('weights: %s', found.path)
         _warn_of_side_file(found, sidecar)
         warn_of_other_values(config, sidecar.get('config'), found.path)
     else:
         check_requirements(config, sidecar.get('requires'), f'the weights {found.path}')
-        logger.warning('nothing is trained in %s: the shipped model %s is taken, which knows %s', folder or '.',
-                       found.path, named((found.classes or names_for(config.dataset.NUM_CLASSES))[1:]))
+        _warn_of_shipped(config, folder, found)
     return found
+
+
+def _warn_of_shipped(config, folder, found):
+    logger.warning('nothing is trained in %s: the shipped model %s is taken, which knows %s', folder or '.', found.path,
+                   named((found.classes or names_for(config.dataset.NUM_CLASSES))[1:]))
+
+
+def _beside(weights):
+    """Name of the exported file of a checkpoint."""
+    return os.path.splitext(weights.path)[0] + onnx_facts.ENDING
+
+
+def _is_there(config, weights):
+    """Whether a checkpoint can be tested: for other engines than MXNet, what was exported of it is enough."""
+    return os.path.isfile(weights.path) or engine_of(config) != MXNET and os.path.isfile(_beside(weights))
+
+
+def _exported(config, path, source):
+    """Weights of an exported file, whose name and number are those of `source`. SniperError if there is none, or if it
+    lies beside a checkpoint and is of an earlier state of it."""
+    engine = engine_of(config)
+    if not os.path.isfile(path) and not config.TEST.ONNX:
+        raise SniperError(f'TEST.ENGINE {engine} runs exported networks, and there is no {path}: write it with python '
+                          f'scripts/export_onnx.py --cfg ... --out {path}, or name another file in TEST.ONNX')
+    facts = onnx_facts.read_facts(path)
+    if os.path.isfile(source.path) and facts.get('source_digest') not in (None, source.digest()):
+        raise SniperError(f'{path} is not of the weights {source.path} as they are now: write it again with '
+                          'scripts/export_onnx.py, or name it in TEST.ONNX if it is meant')
+    logger.info('weights: %s, exported in %s, in %s', path, facts['precision'], engine)
+    warn_of_other_values(config, facts['configuration'], path)
+    in_bfloat16 = ' bf16' if config.TEST.PRECISION == 'bf16' else ''
+    return source._replace(classes=_names(config, facts), treatment=engine + in_bfloat16, onnx=path)
 
 
 def _warn_of_side_file(found, sidecar):
@@ -120,7 +170,7 @@ def _shipped_model(config, folder, save_prefix, trained):
                'TEST.TEST_EPOCH, --save_prefix or output_path')
     if not prefix:
         raise SniperError(message)
-    if not os.path.isfile(shipped.path):
+    if not _is_there(config, shipped):
         raise SniperError(f'{message}; the shipped model {shipped.path} is missing too'
                           f'{misread_prefix(prefix, config.symbol)}')
     steps = _steps_to_shipped_model(config, folder, save_prefix)
@@ -142,6 +192,12 @@ def _steps_to_shipped_model(config, folder, save_prefix):
     if checkpoints_in(folder):
         steps.append('set output_path to a folder without checkpoints')
     return steps
+
+
+def found_classes(config, trained: Sequence[str]) -> Tuple[str, ...]:
+    """Classes that a test or a demo finds with weights that were trained on the classes `trained`: these, or one of
+    everything where the task tells no classes."""
+    return tuple(trained) if get_task(config, 'test').tells_classes else (BACKGROUND, OBJECT)
 
 
 def settle_classes(config, weights: Weights) -> Tuple[str, ...]:
@@ -173,6 +229,9 @@ def use_float32_on_cpu(config) -> None:
 
     Changes `config`, which is this run's own.
     """
+    if engine_of(config) != MXNET:
+        config.TRAIN.fp16 = False       # an exported file says by itself how it computes
+        return
     from lib.engine.devices import contexts
     if config.TRAIN.fp16 and any(device.device_type == 'cpu' for device in contexts(config)):
         logger.info('TRAIN.fp16 is True, but this run is on the CPU, which has no half precision: '
@@ -180,10 +239,11 @@ def use_float32_on_cpu(config) -> None:
         config.TRAIN.fp16 = False
 
 
-def _names(facts):
-    """Classes that a side file says; () if it does not."""
+def _names(config, facts):
+    """Classes that are found with weights of a side file; () if it does not say them."""
     names = facts.get('classes')
-    return tuple(names) if isinstance(names, list) and all(isinstance(name, str) for name in names) else ()
+    is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return found_classes(config, names if is_list else ())
 
 
 def _other_checkpoints(weights):

@@ -28,6 +28,7 @@ import numpy as np
 
 from lib.bbox.detections import Detections
 from lib.dataset.compact import take
+from lib.engine.engines import num_devices
 from lib.image import ImageNotices, Notice
 from lib.image.notices import UNREADABLE
 from lib.inference.mirror import num_passes, run_passes
@@ -81,14 +82,6 @@ def unit_length(config) -> int:
     for length in lengths:
         unit = unit * length // math.gcd(unit, length)
     return unit * num_devices(config)
-
-
-def num_devices(config) -> int:
-    """Devices of a run. MXNet, which asks for the GPUs, is imported only where the configuration leaves them open."""
-    if str(config.gpus).strip().lower() == 'auto':
-        from lib.engine.devices import contexts
-        return len(contexts(config))
-    return max(1, len([part for part in str(config.gpus).split(',') if part.strip()]))
 
 
 def readers_of_worker(config, images: int, workers: int) -> int:

@@ -106,5 +106,6 @@ def _triangle(ring):
     points = ring.reshape(-1, 2)
     first = ((points - points[0]) ** 2).sum(axis=1).argmax()
     second = ((points - points[first]) ** 2).sum(axis=1).argmax()
-    across = np.abs(np.cross(points[second] - points[first], points - points[first])).argmax()
+    (along_x, along_y), (to_x, to_y) = points[second] - points[first], (points - points[first]).T
+    across = np.abs(along_x * to_y - along_y * to_x).argmax()
     return points[[first, second, across]].ravel()

@@ -15,6 +15,7 @@ from lib.chips.samplers import make_sampler
 from lib.chips.scales import test_scale
 from lib.chips.window import Window
 from lib.image import write_planes
+from lib.targets.chip_boxes import ChipBoxes
 
 
 class Input(NamedTuple):
@@ -125,8 +126,11 @@ class Task:
     train_graph, test_graph: which of the detector's graphs is trained and tested (symbols.get_detector(...).symbol).
     exact_sizes: the network sees all images of a scale at one size, by 'input' in TEST.SCALES at that of its training.
     whole_corners: corners of boxes are pixels, x2 - x1 + 1 from side to side; False: they are places, x2 - x1 apart.
-    tells_classes: the network has outputs for each class of the data set.
+    tells_classes: the network has outputs for each class of the data set; False: all it finds is of one class, 'object'
+        (label 1), and is scored so.
+    open_where_none: where no detection of an image lies in TEST.VALID_RANGES of its scale, all of that scale count.
     draws_pictures: training pictures are made of windows at random, see `drawn_picture`.
+    tells_boxes: it tells valid objects of a window from others, see `boxes_of_window`.
     largest_batch: samples an update, of all devices and workers, up to which published rates are known to hold; a
         training with more, and its rate not scaled, warns. None: nothing is known.
     size_keys: what to make smaller where memory is too small, beside the batch.
@@ -139,7 +143,9 @@ class Task:
     exact_sizes = False
     whole_corners = True
     tells_classes = True
+    open_where_none = False
     draws_pictures = False
+    tells_boxes = False
     largest_batch: Optional[int] = None
     size_keys = 'TRAIN.CHIP_SIZE'
     unused_keys: Sequence[str] = ()
@@ -205,6 +211,10 @@ class Task:
         record: roidb record, proposals as rows after the objects; rng: numpy Generator of this sample alone;
         out: input name -> float32 array of the input's shape, with whatever an earlier sample left there.
         """
+        raise NotImplementedError
+
+    def boxes_of_window(self, record, window: Window) -> ChipBoxes:
+        """What the network is told of the objects of a window, valid or not, where `tells_boxes` says so."""
         raise NotImplementedError
 
     def told(self, out: Dict[str, np.ndarray]) -> List[str]:

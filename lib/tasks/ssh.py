@@ -34,10 +34,10 @@ METRICS = [Metric(f'{name.upper()}{title}', kind, f'{name}_{output}_output', lab
                                               ('L1Loss', 'l1', 'bbox_loss', ''))]
 NOT_HERE = {'TRAIN': ('ONLY_PROPOSAL', 'WITH_MASK', 'SOFT_SAMPLING', 'SOFT_SAMPLING_RPN'),
             'TEST': ('EXTRACT_PROPOSALS', 'WITH_MASK')}
-UNUSED = ('network.ANCHOR_*', 'network.ROIS', 'network.STRIDE_IN_1X1', 'CLASS_AGNOSTIC', 'TRAIN.MAX_MASKS',
-          'TRAIN.MAX_POLYGON_LEN', 'TRAIN.RPN_PRE_NMS_TOP_N', 'TRAIN.RPN_POST_NMS_TOP_N', 'TRAIN.RPN_NMS_THRESH',
-          'TRAIN.RPN_MIN_SIZE', 'TRAIN.BBOX_*', 'TRAIN.ALIGNED_TARGETS', 'TEST.RPN_POST_NMS_TOP_N',
-          'TEST.RPN_NMS_THRESH', 'TEST.N_PROPOSAL_PER_SCALE')
+UNUSED = ('network.ANCHOR_*', 'network.RPN_CHANNELS', 'network.ROIS', 'network.STRIDE_IN_1X1', 'CLASS_AGNOSTIC',
+          'TRAIN.MAX_MASKS', 'TRAIN.MAX_POLYGON_LEN', 'TRAIN.RPN_PRE_NMS_TOP_N', 'TRAIN.RPN_POST_NMS_TOP_N',
+          'TRAIN.RPN_NMS_THRESH', 'TRAIN.RPN_MIN_SIZE', 'TRAIN.BBOX_*', 'TRAIN.ALIGNED_TARGETS',
+          'TEST.RPN_POST_NMS_TOP_N', 'TEST.RPN_NMS_THRESH', 'TEST.N_PROPOSAL_PER_SCALE')
 
 
 class SshTask(FocusTask):
@@ -45,6 +45,7 @@ class SshTask(FocusTask):
 
     name = 'ssh'
     rounds_up = False
+    tells_boxes = True
     unused_keys = UNUSED
     row_keys = ('SSH.anchor_base', 'SSH.anchor_scales')
 
@@ -73,12 +74,16 @@ class SshTask(FocusTask):
 
     def targets(self, record, window, rng, out):
         """The table of faces, FocusPixels."""
-        train = self.config.TRAIN
-        boxes = in_range(chip_boxes(record, window, train.CHIP_SIZE, max(train.MIN_OBJECT_SIDE, LEAST_SIDE)))
+        boxes = in_range(self.boxes_of_window(record, window))
         self.focus_targets(record, window, out)
         out['im_info'][:] = window.height, window.width, window.scale_x     # no operator reads the last
         dropped = write_gt_boxes(boxes, out['gt_boxes'])
         return TargetReport(dropped, most=dropped)
+
+    def boxes_of_window(self, record, window):
+        """Faces."""
+        train = self.config.TRAIN
+        return chip_boxes(record, window, train.CHIP_SIZE, max(train.MIN_OBJECT_SIDE, LEAST_SIDE), train.VALID_OVERLAP)
 
     def told(self, out):
         """How many faces are trained."""

@@ -6,6 +6,7 @@ from typing import Sequence, Tuple
 
 import numpy as np
 
+from lib.dataset.class_choice import one_class_mend
 from lib.dataset.class_names import match_classes, named
 from lib.dataset.compact import relabelled
 from lib.distributed.workers import ALONE, Workers
@@ -36,7 +37,7 @@ def in_known_classes(config, prefix: str, resume: bool, roidb: Sequence, classes
     if match.unknown:
         raise SniperError(f'the classes of the training set are not those of {source}. The data: {_listed(classes)}; '
                           f'there: {_listed(known)}; not known there: {named(match.unknown)}. Outputs of the network '
-                          f'cannot change their meaning: {mend}')
+                          f'cannot change their meaning: {one_class_mend(known, classes) or mend}')
     if workers.rank == 0:
         logger.warning('%s: training goes on with the classes of %s, in its order', '; '.join(_differences(match)),
                        source)

@@ -29,18 +29,20 @@ class LearningRate:
     base_lr: rate after warm-up; warmup_lr, warmup_updates: for n < warmup_updates the rate is
     warmup_lr + n * (base_lr - warmup_lr) / warmup_updates, with n the update's number, from 0 with warmup_from_lr.
     policy 'step': base_lr * factor ** (number of `steps` that are < u). factor: one a step, or one for all.
+    every: above 0, the steps are its multiples, without an end, and `steps` are passed over.
     policy 'cosine': from base_lr after warm-up down to base_lr * final at update `total`.
     loss_factor: what the training graph multiplies its losses by; the rates are divided by it already.
     """
 
     def __init__(self, base_lr, policy='step', steps=(), factor=0.1, warmup_lr=0.0, warmup_updates=0,
-                 total=0, final=0.01, loss_factor=1.0, warmup_from_lr=False):
+                 total=0, final=0.01, loss_factor=1.0, warmup_from_lr=False, every=0):
         if policy not in ('step', 'cosine'):
             raise SniperError(f"TRAIN.LR_POLICY {policy!r} is unknown: use 'step' or 'cosine'")
         self.base_lr = base_lr
         self.policy = policy
         factors = factor if isinstance(factor, (list, tuple)) else [factor] * len(steps)
-        self.drops = sorted(zip(steps, factors))
+        self.drops = [] if every else sorted(zip(steps, factors))
+        self.every, self.factor = every, factor
         self.warmup_lr = warmup_lr
         self.warmup_updates = warmup_updates
         self.first = 0 if warmup_from_lr else 1     # number of the first update, as far as warm-up goes
@@ -50,7 +52,7 @@ class LearningRate:
 
     @property
     def steps(self):
-        """Update numbers after which the rate drops, ascending."""
+        """Update numbers after which the rate drops, ascending; none where it does so without an end (`every`)."""
         return [step for step, _ in self.drops]
 
     def __call__(self, update):
@@ -59,6 +61,8 @@ class LearningRate:
             return self.warmup_lr + warm * (self.base_lr - self.warmup_lr) / self.warmup_updates
         if self.policy == 'cosine':
             return self._cosine(update)
+        if self.every:
+            return self.base_lr * self.factor ** ((update - 1) // self.every)
         return self.base_lr * math.prod(factor for step, factor in self.drops if update > step)
 
     def _cosine(self, update):
@@ -85,7 +89,7 @@ def learning_rate(config, samples, batch_size):
     return LearningRate(
         base_lr=train.lr / divisor, policy=train.LR_POLICY, steps=steps, factor=factors,
         warmup_lr=train.warmup_lr / divisor, warmup_updates=_warmup_updates(train, samples / batch_size),
-        warmup_from_lr=train.WARMUP_FROM_LR, loss_factor=factor, final=train.LR_FINAL,
+        warmup_from_lr=train.WARMUP_FROM_LR, loss_factor=factor, final=train.LR_FINAL, every=train.lr_every,
         total=train.end_iteration or int(train.end_epoch * samples / batch_size))
 
 

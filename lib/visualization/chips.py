@@ -1,6 +1,6 @@
 """Pictures of training chips over their image: a panel a scale."""
 import os
-from typing import NamedTuple, Sequence
+from typing import NamedTuple, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -87,9 +87,9 @@ def draw_image_chips(entry, chips, settings):
         negative = sum(chip.negative for chip in of_scale)
         title = (f'{scale_text(definition, index == len(settings.scales) - 1)}: {len(of_scale) - negative} positive '
                  f'chips, {negative} negative')
-        panels.append(_titled(_panel(base.copy(), entry, of_scale, covered, factor), title))
+        panels.append(titled(_panel(base.copy(), entry, of_scale, covered, factor), title))
     joined = np.concatenate(panels, axis=1)
-    return np.concatenate([joined, _legend(joined.shape[1])])
+    return np.concatenate([joined, legend(joined.shape[1])])
 
 
 def draw_seen(seen: Sequence[SeenPicture]) -> np.ndarray:
@@ -99,7 +99,7 @@ def draw_seen(seen: Sequence[SeenPicture]) -> np.ndarray:
         picture = np.ascontiguousarray(pixels).copy()
         for box in boxes:
             _rectangle(picture, box, 1, VALID, 1)
-        panels.append(_titled(picture, title))
+        panels.append(titled(picture, title))
     return np.concatenate(panels, axis=1)
 
 
@@ -127,7 +127,8 @@ def _rectangle(picture, box, factor, colour, thickness):
     cv2.rectangle(picture, (x1, y1), (max(x2, x1 + 1), max(y2, y1 + 1)), colour, thickness)
 
 
-def _titled(picture, title):
+def titled(picture: np.ndarray, title: str) -> np.ndarray:
+    """(h, w, 3) uint8 B, G, R -> a copy with a line of text above and a margin on its right."""
     height, width = picture.shape[:2]
     panel = np.zeros((height + HEADER, width + MARGIN, 3), np.uint8)
     panel[HEADER:, :width] = picture
@@ -135,10 +136,11 @@ def _titled(picture, title):
     return panel
 
 
-def _legend(width):
+def legend(width: int, entries: Sequence[Tuple[Tuple[int, int, int], str]] = LEGEND) -> np.ndarray:
+    """A strip of `width` pixels that says what (colour, text) pairs mean."""
     strip = np.zeros((HEADER, width, 3), np.uint8)
     left = 4
-    for colour, text in LEGEND:
+    for colour, text in entries:
         cv2.rectangle(strip, (left, 7), (left + 12, HEADER - 7), colour, cv2.FILLED)
         cv2.putText(strip, text, (left + 18, HEADER - 8), FONT, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
         left += 30 + cv2.getTextSize(text, FONT, 0.45, 1)[0][0]

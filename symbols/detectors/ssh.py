@@ -89,7 +89,8 @@ class Ssh(Detector):
         classes = class_count(config) - 1
         if classes != 1:
             raise SniperError(f'{config.symbol} finds one class, and there are {classes}: choose one, or join several, '
-                              "by dataset.CLASSES, such as --set dataset.CLASSES \"['face = man + woman']\"")
+                              "by dataset.CLASSES, such as --set dataset.CLASSES \"['face = man + woman']\", or take "
+                              "all as one by dataset.CLASS_AGNOSTIC True")
         return self.features(mx.sym.var('data'), TrunkOptions.from_config(config))
 
     def _modules(self, config):

@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 TINY = os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')
 
 ITERATIONS = ['TRAIN.end_epoch', '0', 'TRAIN.lr_step', "''", 'TRAIN.end_iteration', '90']
+EVERY = ['TRAIN.lr_every', '9', 'TRAIN.lr_step', "''", 'TRAIN.LR_POLICY', 'step']
 
 # purpose, --set words -> parts of the message
 CONTRADICTIONS = [
@@ -38,6 +39,12 @@ CONTRADICTIONS = [
     ('train', ITERATIONS + ['TRAIN.lr_step_iterations', '[5, 90]'], ['[5, 90]', 'below TRAIN.end_iteration, 90']),
     ('train', ITERATIONS + ['TRAIN.lr_step_iterations', '[5]', 'TRAIN.lr_factor', '[0.1, 0.2]'],
      ['TRAIN.lr_step_iterations has 1 iterations']),
+    ('train', ['TRAIN.lr_every', '9', 'TRAIN.lr_step', '5.33'], ['TRAIN.lr_every is 9', "lr_step to ''"]),
+    ('train', EVERY + ['TRAIN.lr_step_iterations', '[5]', 'TRAIN.end_iteration', '90', 'TRAIN.end_epoch', '0'],
+     ['TRAIN.lr_every is 9', 'lr_step_iterations to []']),
+    ('train', EVERY + ['TRAIN.LR_POLICY', 'cosine'], ["TRAIN.LR_POLICY 'cosine'", 'lr_every to 0']),
+    ('train', EVERY + ['TRAIN.lr_factor', '[0.1, 0.2]'], ['TRAIN.lr_factor is [0.1, 0.2]', 'one number']),
+    ('train', EVERY + ['TRAIN.lr_every', '-1'], ['TRAIN.lr_every is -1', '0 or more']),
     ('train', ['TRAIN.CHIP_STRIDES', '[]'], ['TRAIN.CHIP_STRIDES']),
     ('train', ['TRAIN.CHIP_STRIDES', '[0]'], ['TRAIN.CHIP_STRIDES']),
     ('train', ['TRAIN.SCALE_WEIGHTS', '[1, 2]'], ['TRAIN.SCALE_WEIGHTS has 2', 'SCALES has 3', 'a scale']),

@@ -2,12 +2,14 @@
 import json
 import logging
 
+import numpy as np
 import pytest
 
 from configs import load_config
 from lib.bbox.detections import Detections
 from lib.dataset import load_test_dataset, load_training_roidb
 from lib.dataset.parts import source_paths
+from lib.dataset.proposals import ProposalSet, write_proposals
 from lib.utils.errors import SniperError
 from lib.weights.paths import output_folder
 from tests.dataset.formats import folders
@@ -97,3 +99,20 @@ def test_a_plus_in_a_name(tmp_path, monkeypatch):
     (tmp_path / 'd').mkdir()
     assert source_paths('c++') == ['c++'] and source_paths('c+++d') == ['c++', 'd']
     assert source_paths('d+c++') == ['d', 'c++'] and source_paths('absent') == ['absent']
+
+
+def test_proposals_of_sets_that_were_tested_as_one(sources, tmp_path):
+    """Each finds its own among them."""
+    config = config_of('+'.join(sources), 'val, all', proposal_path=str(tmp_path))
+    dataset, roidb = load_test_dataset(config)
+    rows = [[[number, 5, 60, 45, 0.5]] for number in range(len(roidb))]
+    write_proposals(str(tmp_path / f'{dataset.name}_rpn.npz'), ProposalSet.from_images(
+        [np.array(of_image, np.float32) for of_image in rows], dataset.image_ids))
+    config.TRAIN.USE_NEG_CHIPS = True
+    records, _ = load_training_roidb(config)
+    left = [int(record['proposals'][0, 0]) for record in records]
+    ids = [dataset.image_ids[number] for number in left]
+    assert ids == [f'{name}/{record["image_id"]}' for name, record in zip(
+        ['yolo_YOLO_val'] * 3 + ['voc_PASCALVOC_all'] * 3, records)]
+    with pytest.raises(SniperError, match='there is no proposal file .*/YOLO_val_rpn.npz'):
+        load_training_roidb(config_of(sources[0], proposal_path=str(tmp_path), TRAIN__USE_NEG_CHIPS='True'))

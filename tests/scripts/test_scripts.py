@@ -38,7 +38,8 @@ class Copy:
         self.bin.mkdir()
         shutil.copytree(os.path.join(ROOT, 'scripts'), str(self.root / 'scripts'),
                         ignore=shutil.ignore_patterns('__pycache__'))
-        shutil.copy(os.path.join(ROOT, 'requirements.txt'), str(self.root))
+        for name in ('requirements.txt', 'requirements-inference.txt'):
+            shutil.copy(os.path.join(ROOT, name), str(self.root))
         for tool in TOOLS:
             os.symlink(shutil.which(tool), str(self.bin / tool))
 
@@ -116,6 +117,36 @@ def test_an_unsupported_python3_is_passed_over(clone):
     check_plain_error(clone.run('setup.sh'), 'no C++ compiler')
 
 
+def test_without_mxnet_newer_pythons_do(clone):
+    fake_python(clone, 'python3', '3.7')
+    check_plain_error(clone.run('setup.sh', '--inference'), 'no supported Python', 'python3 is 3.7', '3.8 or later')
+    fake_python(clone, 'python3', '3.14')
+    check_plain_error(clone.run('setup.sh', '--inference'), 'no C++ compiler')
+
+
+def test_an_environment_of_the_other_kind_is_kept(clone):
+    write_program(clone.root / '.venv' / 'bin' / 'python', f'#!{shutil.which("bash")}\nexec "{sys.executable}" "$@"')
+    for name, option, words in (('packages.stamp', ['--inference'], 'has MXNet'),
+                                ('without_mxnet', [], 'without MXNet: add --inference')):
+        (clone.root / '.venv' / name).write_text('made')
+        check_plain_error(clone.run('setup.sh', *option), words)
+    check_plain_error(clone.run('setup.sh', '--inference', SNIPER_ONNXRUNTIME='torch'), 'torch', 'onnxruntime-gpu')
+
+
+def test_packages_without_mxnet(clone):
+    """requirements-inference.txt is what pip is given, with the build of ONNX Runtime that was asked for."""
+    clone.program('g++', 'exit 0')
+    clone.program('gcc', 'exit 0')
+    write_program(clone.root / '.venv' / 'bin' / 'python', ('#!{}\ncase "$*" in *"pip install"*) cat "${{@: -1}}"; '
+                  'exit 1 ;; *) exec "{}" "$@" ;; esac').format(shutil.which('bash'), sys.executable))
+    (clone.root / '.venv' / 'without_mxnet').write_text('')
+    result = clone.run('setup.sh', '--inference', SNIPER_ONNXRUNTIME='onnxruntime-gpu')
+    check_plain_error(result, 'requirements-inference.txt failed')
+    with open(clone.root / '.venv' / 'requirements.txt') as stream:
+        names = [line.split('>')[0] for line in stream if line[0] != '#']
+    assert 'onnxruntime-gpu' in names and 'openvino' in names and not any('mxnet' in name for name in names)
+
+
 def test_no_compiler(clone):
     check_plain_error(clone.run('setup.sh', PYTHON=sys.executable), 'no C++ compiler', 'apt-get install g++')
     assert not (clone.root / '.venv').exists()
@@ -155,9 +186,55 @@ def test_no_network(clone):
         assert 'no route' in result[2] and not (clone.root / '.venv' / 'packages.stamp').exists()
 
 
+def set_up(clone, **variables):
+    """Run setup.sh with a Python that installs nothing -> (the list of requirements, what pip was asked for)."""
+    for name in ('requirements-cuda11.txt', 'requirements-nvcc.txt'):
+        shutil.copy(os.path.join(ROOT, name), str(clone.root))
+    clone.program('g++', 'exit 0')
+    clone.program('gcc', 'exit 0')
+    log = clone.bin / 'pip'
+    log.write_text('')
+    write_program(clone.root / 'scripts' / 'compile.sh', '#!/bin/sh\n')
+    write_program(clone.root / '.venv' / 'bin' / 'python', f"""#!{shutil.which("bash")}
+case "$*" in
+    *"-m pip"*) printf '%s\\n' "$*" >>"{log}" ;;
+    *find_compiler*) exit {variables.pop('NVCC_ABSENT', 0)} ;;
+    -) cat >/dev/null ;;
+    *) exec "{sys.executable}" "$@" ;;
+esac
+""")
+    status, _, err = clone.run('setup.sh', **variables)
+    assert status == 0, err
+    return (clone.root / '.venv' / 'requirements.txt').read_text(), log.read_text()
+
+
+def installed(clone, *names):
+    site = clone.root / '.venv' / 'lib' / 'python3.11' / 'site-packages'
+    shutil.rmtree(str(site), ignore_errors=True)
+    for name in names + ('numpy-1.24.4',):
+        (site / f'{name}.dist-info').mkdir(parents=True)
+
+
+def test_mxnet_for_cuda_comes_with_its_libraries_and_stays(clone):
+    installed(clone, 'mxnet-1.9.1')
+    wanted, asked = set_up(clone, SNIPER_MXNET='mxnet-cu117')
+    assert '\nmxnet-cu117==1.9.1\n' in wanted and '\nnvidia-cudnn-cu11==8.' in wanted and 'nvcc==' not in wanted
+    assert asked.splitlines()[0] == '-m pip uninstall --yes mxnet'   # both would lie in one folder
+    installed(clone, 'mxnet_cu117-1.9.1')
+    assert set_up(clone)[1] == ''               # quickstart.sh and run_tests.sh set it up without the variable
+    wanted, asked = set_up(clone, SNIPER_MXNET='mxnet')
+    assert '\nmxnet==1.9.1\n' in wanted and 'nvidia' not in wanted and 'uninstall --yes mxnet-cu117' in asked
+
+
+def test_a_compiler_of_kernels_comes_where_there_is_none(clone):
+    wanted, asked = set_up(clone, SNIPER_MXNET='mxnet-cu112', NVCC_ABSENT=1)
+    assert '\nnvidia-cuda-nvcc==13.' in wanted and 'uninstall' not in asked
+    assert 'nvidia-cuda-nvcc' not in set_up(clone, SNIPER_MXNET='mxnet-cu117', SNIPER_CUDA='0', NVCC_ABSENT=1)[0]
+
+
 def test_unknown_words(clone):
     check_plain_error(clone.run('setup.sh', '--fast'), '--fast', '--quiet')
-    check_plain_error(clone.run('setup.sh', SNIPER_MXNET='torch'), 'torch', 'mxnet-cu112')
+    check_plain_error(clone.run('setup.sh', SNIPER_MXNET='torch'), 'torch', 'mxnet-cu117')
     check_plain_error(clone.run('quickstart.sh', EPOCHS='many'), 'many', 'whole number')
     assert clone.run('setup.sh', '--help')[0] == 0
 

@@ -152,4 +152,6 @@ def test_several_classes_are_refused(tmp_path):
     assert 'dataset.CLASSES' in str(caught.value) and '\n' not in str(caught.value)
     joined = "['face = disc + box']"
     assert main_train.main(arguments(path, tmp_path, 'dataset.dataset', 'synthetic', 'dataset.CLASSES', joined,
-                                     'TRAIN.end_iteration', '1', 'TRAIN.SNAPSHOT_ITERATIONS', '0')) == 0
+                                     'TRAIN.end_iteration', '1', 'TRAIN.SNAPSHOT_ITERATIONS', '0',
+                                     'TRAIN.VISUALIZE_VALID_GT', '2')) == 0
+    assert len(os.listdir(folder(tmp_path, 'chips'))) == 4      # each of two raw, and with its boxes

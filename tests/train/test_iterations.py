@@ -191,6 +191,20 @@ def test_rates():
     assert cosine[4] == pytest.approx(0.2) == cosine[5] and 0.2 < cosine[3] < cosine[2] < 1
 
 
+@pytest.mark.parametrize('end', [{'end_epoch': 2, 'end_iteration': 0, 'SNAPSHOT_ITERATIONS': 1}, {}])
+def test_a_rate_that_falls_all_the_time_goes_on_exactly(tmp_path, end):
+    """Stopped between two of its steps, in the second epoch; trainings by epochs and by iterations."""
+    keys = dict(end, lr_step_iterations=[], lr_every=2, lr_factor=0.5)
+    whole, parts = str(tmp_path / 'a' / 'S'), str(tmp_path / 'b' / 'S')
+    run(whole, **keys)
+    with pytest.raises(Killed):
+        run(parts, on_batch=at(1, 1, kill), **keys)
+    assert run(parts, resume=True, **keys)[1] == [(1, 1)]
+    tag = checkpoints(whole)[-1]
+    assert tag == checkpoints(parts)[-1]
+    assert_same(whole, parts, tag)
+
+
 def test_other_batches_on_the_way(tmp_path, caplog):
     """Updates are counted as they were made, whatever their size: the rate drops after three."""
     caplog.set_level(logging.INFO)

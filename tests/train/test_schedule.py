@@ -128,6 +128,17 @@ def test_warmup_in_epochs_and_batches():
     np.testing.assert_allclose(from_lr, [0, .1, .2, .3, .4, .4])
 
 
+def test_every_so_many_iterations():
+    """The original's rule, 0.95 after every 1000, which it kept up for one epoch only."""
+    rates = rates_of(make_config(lr=0.015, lr_every=1000, lr_factor=0.95, lr_step='', warmup=False), 5000)
+    np.testing.assert_allclose(rates, 0.015 * np.repeat(0.95 ** np.arange(5), 1000), rtol=1e-12)
+    warm = rates_of(make_config(lr=0.4, lr_every=3, lr_factor=0.5, lr_step='', warmup_step=4, warmup_lr=0.0), 9)
+    np.testing.assert_allclose(warm, [.1, .2, .3, .2, .2, .2, .1, .1, .1])    # counted from the first update
+    ended = rates_of(make_config(lr=1.0, lr_every=2, lr_factor=0.5, lr_step='', warmup=False, end_epoch=0,
+                                 end_iteration=5), 5)
+    np.testing.assert_allclose(ended, [1, 1, .5, .5, .25])
+
+
 def test_a_factor_of_each_step():
     config = make_config(lr=1.0, lr_step='1,3,2', lr_factor=[0.5, 0.1, 0.2], warmup=False)
     np.testing.assert_allclose(rates_of(config, 8, 8, 4), [1, 1, .5, .5, .1, .1, .01, .01])
