@@ -95,6 +95,7 @@ class Detector:
         else:
             config = load_config(source, overrides)
             folder = output_folder(config, source)
+        config.TEST.EXTRACT_PROPOSALS = False   # before anybody asks what is found
         check_config(config, 'demo')
         prepare(config)
         return cls(config, find_weights(config, folder, save_prefix))

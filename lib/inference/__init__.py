@@ -7,7 +7,8 @@ predictors.py makes what computes it, workers.py several processes of it, window
 at, autofocus.py makes those around FocusPixels, aggregate.py joins the scales, detection_store.py keeps files,
 classes.py says which classes of a data set those of the weights are, evaluate.py is a whole test, shards.py one on
 several machines, pictures.py draws it, test_report.py and other_test.py make a page on it and on an earlier one,
-unreadable.py says what could not be read, proposals.py extracts proposals instead. A predictor is anything with
+unreadable.py says what could not be read, proposals.py extracts proposals instead, recall.py says how many objects
+proposals find, any_object.py scores them as detections of one class. A predictor is anything with
 `predict(batch) -> {output name: array}`, `devices` and `close()`, and for masks `predict_masks(feature, rois)`
 (masks.py). MXNet is imported inside functions only, because spawned processes re-import the main module.
 """

@@ -52,6 +52,15 @@ def in_valid_range(boxes, valid_range) -> np.ndarray:
     return keep
 
 
+def kept_of_scale(found: Detections, valid_range, open_where_none: bool = False) -> np.ndarray:
+    """(n,) bool: detections of a scale that count, by `in_valid_range`; open_where_none: of an image in which none does
+    all of them."""
+    keep = in_valid_range(found.box, valid_range)
+    if open_where_none and not keep.all():
+        keep |= ~np.isin(found.image, found.image[keep])
+    return keep
+
+
 def aggregate(scales: Sequence[Detections], valid_ranges, suppress, max_per_image, threads=None) -> Detections:
     """Detections of all scales -> final ones: image by image, within an image class by class, within a class as
     `suppress` gives them. `image` is the number of the image on both sides.
@@ -62,13 +71,16 @@ def aggregate(scales: Sequence[Detections], valid_ranges, suppress, max_per_imag
     return aggregate_with_index(scales, valid_ranges, suppress, max_per_image, threads)[0]
 
 
-def aggregate_with_index(scales: Sequence[Detections], valid_ranges, suppress, max_per_image,
-                         threads=None) -> Tuple[Detections, np.ndarray]:
-    """What `aggregate` gives, without masks, and (n,) which row each was, all scales' rows one below the other."""
+def aggregate_with_index(scales: Sequence[Detections], valid_ranges, suppress, max_per_image, threads=None,
+                         open_where_none: bool = False) -> Tuple[Detections, np.ndarray]:
+    """What `aggregate` gives, without masks, and (n,) which row each was, all scales' rows one below the other.
+
+    open_where_none: see kept_of_scale.
+    """
     if len(scales) != len(valid_ranges):
         raise ValueError(f'{len(scales)} scales, but {len(valid_ranges)} valid ranges')
     every = Detections.concatenate([scale.replace(mask=None) for scale in scales])
-    inside = [in_valid_range(scale.box, valid_range) for scale, valid_range in zip(scales, valid_ranges)]
+    inside = [kept_of_scale(*of_scale, open_where_none) for of_scale in zip(scales, valid_ranges)]
     kept = np.flatnonzero(np.concatenate(inside + [np.zeros(0, bool)]) & (every.label > 0))
     if (np.diff(every.image[kept]) < 0).any():
         kept = kept[np.argsort(every.image[kept], kind='stable')]

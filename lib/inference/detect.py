@@ -12,6 +12,7 @@ from lib.inference.scale import scale_name
 from lib.inference.unreadable import unreadable_images, without_images
 from lib.inference.windows import ScaleWindows
 from lib.inference.workers import run_here, run_in_workers
+from lib.tasks import get_task
 from lib.utils.clock import StageClock
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,8 @@ def detect(roidb, predictor_factory, config, store=None, clock=None, on_scale=No
     with clock.stage('suppression'):
         detections, index = aggregate_with_index([result.image_detections for result in in_order],
                                                  config.TEST.VALID_RANGES, Suppression.from_config(config),
-                                                 config.TEST.MAX_PER_IMAGE)
+                                                 config.TEST.MAX_PER_IMAGE,
+                                                 open_where_none=get_task(config, 'test').open_where_none)
         if config.TEST.WITH_MASK:
             starts = np.cumsum([0] + [int(result.counts.sum()) for result in in_order])
             every = Detections.concatenate([result.detections.replace(image=result.detections.image + start)

@@ -11,6 +11,7 @@ from configs import load_config
 from lib.bbox.detections import Detections
 from lib.dataset import load_test_dataset
 from lib.image import ImageNotices
+from lib.inference.any_object import AnyObject
 from lib.inference.autofocus import PixelReport, focus_recall, small
 from lib.inference.classes import classes_of_test
 from lib.inference.detect import detect
@@ -23,6 +24,7 @@ from lib.inference.scale import ScaleResult
 from lib.inference.test_report import write_page
 from lib.inference.unreadable import check_any_readable, end_with, unreadable_images
 from lib.inference.weights import find_weights, use_float32_on_cpu
+from lib.tasks import get_task
 from lib.tasks.seen_report import log_test
 from lib.utils.clock import StageClock
 from lib.utils.files import text_writer
@@ -78,7 +80,7 @@ def prepare(config, cfg_path: str, save_prefix: str) -> Setup:
     Changes `config`, which is this run's own: classes of the network, precision of the device.
     Raises SniperError for whatever a user can mend.
     """
-    dataset, roidb = load_test_dataset(config)
+    dataset, roidb = scored_by(config, *load_test_dataset(config))
     weights = find_weights(config, output_folder(config, cfg_path), save_prefix)
     tested = classes_of_test(weights, dataset, roidb)
     config.dataset.NUM_CLASSES = len(tested.names)
@@ -87,6 +89,14 @@ def prepare(config, cfg_path: str, save_prefix: str) -> Setup:
     return Setup(config, dataset, roidb, weights, tested.names, tested.labels,
                  results_folder(config, cfg_path, weights.prefix, weights.epoch,
                                 '' if weights.optimized else weights.treatment.split(' ')[0]))
+
+
+def scored_by(config, dataset, roidb) -> tuple:
+    """A data set and its records as the task's detections are scored on them: as they are, or as one class."""
+    if get_task(config, 'test').tells_classes:
+        return dataset, roidb
+    objects = AnyObject(dataset)
+    return objects, objects.of_roidb(roidb)
 
 
 def run_test(config, cfg_path: str, save_prefix: str, draw: bool = False,

@@ -5,7 +5,6 @@ Images go through in blocks; what a block gave at a scale is kept in
 `<results>/props_scale_<a>x<b>/<set>_<first image>.npz` until the file of the whole set is written, so that an
 interrupted extraction goes on where it was. Every file names the weights, configuration and images it was made from.
 """
-import json
 import logging
 import os
 import time
@@ -13,14 +12,13 @@ import time
 import numpy as np
 
 from configs import values_affecting
-from lib.bbox import bbox_overlaps
 from lib.dataset import load_test_dataset
 from lib.dataset.compact import take
-from lib.dataset.proposals import FORMAT, ProposalSet, after_nms, read_proposals, write_proposals
+from lib.dataset.proposals import FORMAT, ProposalSet, read_proposals, write_proposals
 from lib.image import ImageNotices
 from lib.inference.detection_store import images_digest
 from lib.inference.predictors import PredictorFactory
-from lib.inference.recall_ext import count_recalled
+from lib.inference.recall import report_recall
 from lib.inference.scale import in_order, scale_name, whole_images
 from lib.inference.shards import Shard, part_folder
 from lib.inference.unreadable import check_any_readable, end_with, unreadable_images, why_unreadable
@@ -29,16 +27,11 @@ from lib.inference.workers import partition_images, run_here, run_in_workers
 from lib.tasks.seen_report import log_test
 from lib.utils.clock import StageClock
 from lib.utils.errors import SniperError
-from lib.utils.files import text_writer
 from lib.utils.npz import differences, read_origin
 from lib.weights.paths import output_folder, results_folder
 
 logger = logging.getLogger(__name__)
 
-THRESHOLDS = np.linspace(0.5, 0.95, 10)  # IoU above which a proposal finds an object
-LIMITS = (100, 300, 1000)                # best proposals an image that count
-# (name, from, below): areas of objects, as COCO has them
-SIZES = (('all', 0, np.inf), ('small', 0, 32 ** 2), ('medium', 32 ** 2, 96 ** 2), ('large', 96 ** 2, np.inf))
 COUNTED = 'the file has no proposals there'
 BLOCK = 4096  # images; starting the network again for the next block costs seconds
 
@@ -236,60 +229,3 @@ def proposals_origin(config, roidb, weights_digest: str, name: str) -> dict:
     """What a proposal file depends on, fit for JSON: name -> value or digest."""
     return {'set': name, 'weights': weights_digest, 'images': images_digest(roidb),
             **values_affecting(config, 'proposals')}
-
-
-def report_recall(path: str, roidb) -> dict:
-    """Log the average recall of a proposal file, after the NMS with which training reads it; write it beside the file.
-
-    -> {size: {number: AR}}.
-    """
-    proposals, recall = after_nms(read_proposals(path)), AverageRecall()
-    for index, entry in enumerate(roidb):
-        recall.add(proposals.rows(index), entry['boxes'])
-    logger.info('average recall of %.0f proposals an image (after NMS as for training; sizes are areas of boxes)',
-                len(proposals.boxes) / max(1, len(roidb)))
-    for line in recall.table():
-        logger.info('%s', line)
-    results = recall.results()
-    with text_writer(os.path.splitext(path)[0] + '_recall.json') as stream:
-        json.dump(results, stream, indent=4)
-        stream.write('\n')
-    return results
-
-
-class AverageRecall:
-    """Average recall of proposals over images that are added one by one, as COCO defines it: classes do not count, IoU
-    0.5 to 0.95 in steps of 0.05.
-
-    Objects are those of the roidb (no crowd regions), sizes are areas of their boxes.
-    """
-
-    def __init__(self, limits=LIMITS):
-        """limits: ascending numbers of best proposals an image."""
-        self.limits = tuple(limits)
-        self._ranges = np.array([size[1:] for size in SIZES], np.float64)
-        self._found = np.zeros((len(SIZES), len(THRESHOLDS), len(self.limits)), np.int64)
-        self._total = np.zeros(len(SIZES), np.int64)
-
-    def add(self, proposals, objects):
-        """proposals (n, 5) x1, y1, x2, y2, score; objects (g, 4): of one image, original pixels, +1 convention."""
-        proposals = np.asarray(proposals, np.float64).reshape(-1, 5)
-        objects = np.asarray(objects, np.float64).reshape(-1, 4)
-        proposals = proposals[np.argsort(-proposals[:, 4], kind='stable')[:self.limits[-1]]]
-        areas = (objects[:, 2] - objects[:, 0] + 1) * (objects[:, 3] - objects[:, 1] + 1)
-        count_recalled(bbox_overlaps(proposals[:, :4], objects), areas, THRESHOLDS, self._ranges,
-                       np.array(self.limits, np.int32), self._found, self._total)
-
-    def results(self):
-        """{'all': {100: AR, ...}, 'small': ..., ...}; -1 where there is no object of that size."""
-        return {name: {limit: float((self._found[size, :, column] / self._total[size]).mean())
-                       if self._total[size] else -1.0 for column, limit in enumerate(self.limits)}
-                for size, (name, _, _) in enumerate(SIZES)}
-
-    def table(self):
-        """Lines of the results as text; '-' where there is no object of that size."""
-        lines = ['{:<8} {} {:>8}'.format('AR', ' '.join(f'{f"@{limit}":>6}' for limit in self.limits), 'objects')]
-        for (name, values), total in zip(self.results().items(), self._total):
-            cells = ' '.join(f'{"-" if value < 0 else f"{value:.3f}":>6}' for value in values.values())
-            lines.append(f'{name:<8} {cells} {total:>8d}')
-        return lines

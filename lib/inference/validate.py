@@ -17,9 +17,9 @@ from lib.bbox.detections import Detections
 from lib.dataset import load_test_dataset
 from lib.dataset.compact import take
 from lib.inference.classes import classes_of_test
-from lib.inference.evaluate import Setup, detect_images
+from lib.inference.evaluate import Setup, detect_images, scored_by
 from lib.inference.unreadable import check_any_readable
-from lib.inference.weights import Weights, use_float32_on_cpu
+from lib.inference.weights import Weights, found_classes, use_float32_on_cpu
 from lib.tasks import check_config, get_task
 from lib.utils.errors import SniperError
 from lib.weights.paths import BEST
@@ -47,12 +47,13 @@ class Validator:
     """
 
     def __init__(self, config, prefix: str, classes: Sequence[str]):
-        if not get_task(config, 'train').tells_classes:
-            raise ConfigError('TRAIN.VALIDATE_EVERY wants detections, and this training makes none: set it to 0')
         self._config = _config_of_test(config)
         check_config(self._config, 'test')
-        self._classes = tuple(classes)
-        dataset, roidb = load_test_dataset(self._config)
+        if get_task(self._config, 'test').tells_classes and not get_task(config, 'train').tells_classes:
+            raise ConfigError('TRAIN.VALIDATE_EVERY wants detections, and this training makes proposals: set '
+                              'TEST.ONLY_PROPOSAL True, or VALIDATE_EVERY 0')
+        dataset, roidb = scored_by(self._config, *load_test_dataset(self._config))
+        self._classes = found_classes(self._config, classes)
         numbers = chosen(len(roidb), config.TRAIN.VALIDATE_IMAGES)
         self._roidb = take(roidb, numbers)
         self._dataset = dataset if len(numbers) == len(roidb) else dataset.part(numbers)

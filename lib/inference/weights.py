@@ -2,10 +2,11 @@
 import hashlib
 import logging
 import os
-from typing import NamedTuple, Tuple, Union
+from typing import NamedTuple, Sequence, Tuple, Union
 
 from configs import source_of
 from configs.loader import INHERITED, SET
+from lib.dataset.class_choice import OBJECT
 from lib.dataset.class_list import BACKGROUND
 from lib.dataset.class_names import named
 from lib.dataset.voc_classes import PASCAL_VOC
@@ -13,6 +14,7 @@ from lib.engine import onnx_facts
 from lib.engine.engines import MXNET, engine_of
 from lib.engine.exported_model import NUMBER, read_facts
 from lib.engine.precision import treatment
+from lib.tasks import get_task
 from lib.utils.errors import SniperError
 from lib.weights.newest import checkpoint_to_test
 from lib.weights.params_file import file_checksum
@@ -49,7 +51,7 @@ class Weights(NamedTuple):
     """A checkpoint on disk, or a network that was exported from one, and how inference treats it."""
     prefix: str
     epoch: Union[int, str]  # what lib.weights.paths.epoch_tag takes
-    classes: tuple  # names from its side file, '__background__' first; () if it has none (the original's)
+    classes: tuple  # that are found: those of its side file, '__background__' first; () if it has none (the original's)
     treatment: str = ''      # in words, of what changes results: precision, folding, images calibrated on
     optimized: bool = False  # written by scripts/optimize_model.py, with its graph
     onnx: str = ''           # path of a file of scripts/export_onnx.py, which runs without the checkpoint
@@ -86,7 +88,7 @@ def find_weights(config, folder: str, save_prefix: str) -> Weights:
         if source_of(config, 'TEST.TEST_EPOCH') == SET:
             logger.warning('TEST.TEST_EPOCH %s has no effect beside TEST.OPTIMIZED', config.TEST.TEST_EPOCH)
         warn_of_other_values(config, facts.get('configuration'), config.TEST.OPTIMIZED)
-        return Weights(config.TEST.OPTIMIZED, NUMBER, _names(facts), facts['precision'], True)
+        return Weights(config.TEST.OPTIMIZED, NUMBER, _names(config, facts), facts['precision'], True)
     if config.TEST.ONNX:
         if source_of(config, 'TEST.TEST_EPOCH') == SET:
             logger.warning('TEST.TEST_EPOCH %s has no effect beside TEST.ONNX', config.TEST.TEST_EPOCH)
@@ -102,7 +104,7 @@ def find_weights(config, folder: str, save_prefix: str) -> Weights:
             _warn_of_shipped(config, folder, found)
         return found
     sidecar = read_sidecar(found.prefix, found.epoch)
-    found = found._replace(classes=_names(sidecar), treatment=treatment(config))
+    found = found._replace(classes=_names(config, sidecar), treatment=treatment(config))
     if is_trained:
         logger.info('weights: %s', found.path)
         _warn_of_side_file(found, sidecar)
@@ -142,7 +144,7 @@ def _exported(config, path, source):
     logger.info('weights: %s, exported in %s, in %s', path, facts['precision'], engine)
     warn_of_other_values(config, facts['configuration'], path)
     in_bfloat16 = ' bf16' if config.TEST.PRECISION == 'bf16' else ''
-    return source._replace(classes=_names(facts), treatment=engine + in_bfloat16, onnx=path)
+    return source._replace(classes=_names(config, facts), treatment=engine + in_bfloat16, onnx=path)
 
 
 def _warn_of_side_file(found, sidecar):
@@ -192,6 +194,12 @@ def _steps_to_shipped_model(config, folder, save_prefix):
     return steps
 
 
+def found_classes(config, trained: Sequence[str]) -> Tuple[str, ...]:
+    """Classes that a test or a demo finds with weights that were trained on the classes `trained`: these, or one of
+    everything where the task tells no classes."""
+    return tuple(trained) if get_task(config, 'test').tells_classes else (BACKGROUND, OBJECT)
+
+
 def settle_classes(config, weights: Weights) -> Tuple[str, ...]:
     """Class names of the weights, where no data set says them; sets dataset.NUM_CLASSES, which counts only where the
     weights have no side file. SniperError if neither says how many."""
@@ -231,10 +239,11 @@ def use_float32_on_cpu(config) -> None:
         config.TRAIN.fp16 = False
 
 
-def _names(facts):
-    """Classes that a side file says; () if it does not."""
+def _names(config, facts):
+    """Classes that are found with weights of a side file; () if it does not say them."""
     names = facts.get('classes')
-    return tuple(names) if isinstance(names, list) and all(isinstance(name, str) for name in names) else ()
+    is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return found_classes(config, names if is_list else ())
 
 
 def _other_checkpoints(weights):

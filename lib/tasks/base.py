@@ -126,7 +126,9 @@ class Task:
     train_graph, test_graph: which of the detector's graphs is trained and tested (symbols.get_detector(...).symbol).
     exact_sizes: the network sees all images of a scale at one size, by 'input' in TEST.SCALES at that of its training.
     whole_corners: corners of boxes are pixels, x2 - x1 + 1 from side to side; False: they are places, x2 - x1 apart.
-    tells_classes: the network has outputs for each class of the data set.
+    tells_classes: the network has outputs for each class of the data set; False: all it finds is of one class, 'object'
+        (label 1), and is scored so.
+    open_where_none: where no detection of an image lies in TEST.VALID_RANGES of its scale, all of that scale count.
     draws_pictures: training pictures are made of windows at random, see `drawn_picture`.
     tells_boxes: it tells valid objects of a window from others, see `boxes_of_window`.
     largest_batch: samples an update, of all devices and workers, up to which published rates are known to hold; a
@@ -141,6 +143,7 @@ class Task:
     exact_sizes = False
     whole_corners = True
     tells_classes = True
+    open_where_none = False
     draws_pictures = False
     tells_boxes = False
     largest_batch: Optional[int] = None

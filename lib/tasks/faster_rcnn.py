@@ -40,8 +40,9 @@ class RcnnTask(FocusTask, AnchorTask):
 
     @classmethod
     def for_purpose(cls, config, purpose):
-        """The proposal network alone with TRAIN.ONLY_PROPOSAL or TEST.EXTRACT_PROPOSALS."""
-        alone = config.TRAIN.ONLY_PROPOSAL if purpose == 'train' else config.TEST.EXTRACT_PROPOSALS
+        """The proposal network alone with TRAIN.ONLY_PROPOSAL, TEST.ONLY_PROPOSAL or TEST.EXTRACT_PROPOSALS."""
+        test = config.TEST
+        alone = config.TRAIN.ONLY_PROPOSAL if purpose == 'train' else test.ONLY_PROPOSAL or test.EXTRACT_PROPOSALS
         return ProposalTask(config) if alone else cls(config)
 
     @property

@@ -1,16 +1,29 @@
 """Proposal networks (the first half of Faster R-CNN): anchors are objects or background, and where objects are.
 
-The task of TRAIN.ONLY_PROPOSAL and TEST.EXTRACT_PROPOSALS, and what detectors with an RPN build on.
-Letters: A anchors a cell, F x F cells, P proposals an image. Sources: reference/pipeline.md 10.5 to 10.7, 13.
+The task of networks that only propose, of others with TRAIN.ONLY_PROPOSAL, TEST.ONLY_PROPOSAL or
+TEST.EXTRACT_PROPOSALS, and what detectors with an RPN build on.
+Letters: A anchors a cell, F x F cells, P proposals an image. Sources: reference/pipeline.md 10.5 to 10.7, 13;
+other_detectors.md part D (tests of proposals, and what of them is written).
 """
 from typing import List, Tuple
 
 import numpy as np
 
 from lib.bbox.detections import Detections
-from lib.targets.chip_targets import ChipTargets, TargetSettings
+from lib.bbox.nms import soft_nms
+from lib.targets.chip_targets import BORDER, ChipTargets, TargetSettings
 from lib.tasks.anchor_fit import anchor_warnings, proposal_warnings
-from lib.tasks.base import Input, Metric, TargetReport, Task, check_anchor_overlaps, require, rows_of
+from lib.tasks.base import (
+    FeatureGraph,
+    Input,
+    Metric,
+    TargetReport,
+    Task,
+    check_anchor_overlaps,
+    refuse_switches,
+    require,
+    rows_of,
+)
 from symbols.registry import feature_stride
 
 METRICS = [Metric('RPNAcc', 'accuracy', 'rpn_cls_prob_output', 'label'),
@@ -103,6 +116,19 @@ class AnchorTask(Task):
         if purpose == 'train':
             self.check_anchor_labels()
 
+    def remarks(self, purpose):
+        """Also anchors that no chip holds."""
+        room, chip = self._room(), self.config.TRAIN.CHIP_SIZE
+        beyond = [scale for scale in self.config.network.ANCHOR_SCALES if scale * self.stride > room]
+        return super().remarks(purpose) + ([
+            f'network.ANCHOR_SCALES {", ".join(f"{scale:g}" for scale in beyond)} make anchors that are too large for '
+            f'chips of {chip} pixels, and learn nothing: leave them out, or raise TRAIN.CHIP_SIZE']
+            if beyond and purpose == 'train' else [])
+
+    def _room(self):
+        """The longest side of an anchor that may lie on a chip."""
+        return self.config.TRAIN.CHIP_SIZE + 2 * BORDER
+
     def check_anchors(self):
         """ratios x scales, and keys of older files that say what follows from other keys."""
         network, stride = self.config.network, self.stride
@@ -121,6 +147,10 @@ class AnchorTask(Task):
         require(train.CHIP_SIZE % stride == 0,
                 f'TRAIN.CHIP_SIZE is {train.CHIP_SIZE}; it must be a multiple of the stride of {self.config.symbol}, '
                 f'{stride}')
+        smallest = stride * min(self.config.network.ANCHOR_SCALES)
+        require(smallest <= self._room(), f'TRAIN.CHIP_SIZE is {train.CHIP_SIZE}, but the smallest of '
+                f'network.ANCHOR_SCALES makes anchors of {smallest:g} pixels, and so none lies on a chip: raise '
+                f'CHIP_SIZE to {int(-(-smallest // stride) * stride)}, or add smaller scales')
         check_anchor_overlaps(train)
 
 
@@ -132,11 +162,12 @@ def check_proposals(config, section):
 
 
 class ProposalTask(AnchorTask):
-    """An RPN alone: detections are its proposals, of class 0."""
+    """An RPN alone: detections are its proposals, all of one class."""
 
     name = 'proposals'
     train_graph, test_graph = 'proposal_train', 'proposal_test'
     tells_classes = False
+    open_where_none = True
 
     def inputs(self):
         """data; label, bbox_target, bbox_weight."""
@@ -152,13 +183,40 @@ class ProposalTask(AnchorTask):
         """Of the RPN."""
         return list(METRICS)
 
+    @property
+    def feature(self):
+        """The map that the RPN reads."""
+        return FeatureGraph('proposal_feature', 'feature_map_output', self.stride)
+
     def decode(self, outputs, windows):
-        """The best TEST.N_PROPOSAL_PER_SCALE proposals of each window; those of score 0 only fill up the output."""
-        limit, count = self.config.TEST.N_PROPOSAL_PER_SCALE, len(windows)
+        """Proposals of each window, best first. To be written: the best TEST.N_PROPOSAL_PER_SCALE, see `rescored`."""
+        test, count = self.config.TEST, len(windows)
+        writes = test.EXTRACT_PROPOSALS
+        limit = test.N_PROPOSAL_PER_SCALE if writes else None
         boxes = outputs['rois_output'].reshape(count, -1, 5)[:, :limit, 1:]
         scores = outputs['rois_score'].reshape(count, -1)[:, :limit]
         scales = np.array([(window.scale_x, window.scale_y) * 2 for window in windows], np.float32)
         corners = np.array([window.box[:2] * 2 for window in windows], np.float32)
-        image, place = np.nonzero(scores > 0)
-        return Detections(image, np.zeros(len(image)), boxes[image, place] / scales[image] + corners[image],
-                          scores[image, place])
+        # Score 0 only fills up the output.
+        image, place = np.nonzero(scores > max(test.PROPOSAL_MIN_SCORE if writes else test.SCORE_THRESH, 0))
+        found = Detections(image, np.ones(len(image)), boxes[image, place] / scales[image] + corners[image],
+                           scores[image, place])
+        return rescored(found, test.PROPOSAL_NMS_SIGMA) if writes and test.PROPOSAL_NMS_SIGMA > 0 else found
+
+    def check(self, purpose):
+        """Also switches of what a proposal network does not have. Proposals that are written need no such thing."""
+        super().check(purpose)
+        if purpose != 'train' and not self.config.TEST.EXTRACT_PROPOSALS:
+            refuse_switches(self.config, purpose, {'TEST': ('WITH_MASK',)})
+            require(not any(self.config.TEST.DO_PRUNING), f'TEST.DO_PRUNING is {self.config.TEST.DO_PRUNING}, but '
+                    'proposals are made without FocusPixels: set all its entries to False')
+
+
+def rescored(found: Detections, sigma: float) -> Detections:
+    """Proposals of windows, each window's after soft-NMS by a Gaussian of `sigma`, best first; `image` ascending."""
+    rows, parts = found.rows(), [np.zeros((0, 5), np.float32)]
+    images = np.unique(found.image)
+    parts += [soft_nms(rows[found.image == image], sigma=sigma) for image in images]
+    joined = np.concatenate(parts)
+    return Detections.from_rows(np.repeat(images, [len(part) for part in parts[1:]]), joined,
+                                np.ones(len(joined), np.int64))

@@ -9,6 +9,7 @@ from lib.tasks.base import Task
 from lib.tasks.faster_rcnn import FasterRcnnTask, FastRcnnTask
 from lib.tasks.m2det import M2DetTask
 from lib.tasks.openimages import OpenImagesTask
+from lib.tasks.proposals import ProposalTask
 from lib.tasks.rfcn3k import Rfcn3kTask
 from lib.tasks.ssh import SshTask
 from lib.utils.errors import SniperError
@@ -16,7 +17,7 @@ from symbols.registry import detector_entry
 
 logger = logging.getLogger(__name__)
 TASKS: Dict[str, Type[Task]] = {task.name: task for task in (FasterRcnnTask, FastRcnnTask, M2DetTask, SshTask,
-                                                         Rfcn3kTask, OpenImagesTask)}
+                                                         Rfcn3kTask, OpenImagesTask, ProposalTask)}
 
 
 def register_task(name: str, task: Type[Task]) -> None:

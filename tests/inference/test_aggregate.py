@@ -229,3 +229,14 @@ def test_best_of_windows():
     assert best_of_windows(found, 2).label.tolist() == [2, 3, 4, 5, 6]    # as good as the last of the two
     assert best_of_windows(found, 1).label.tolist() == [2, 5]
     assert best_of_windows(found, 0) is found and best_of_windows(found, 4) is found
+
+
+def test_where_none_of_a_scale_is_in_its_range():
+    """With open_where_none, all of that image and scale stay; other images and scales do as ever."""
+    scales = [Detections([0, 0, 1], [1, 1, 1], [[0, 0, 9, 9], [0, 50, 99, 99], [0, 0, 9, 9]], [0.9, 0.8, 0.7]),
+              Detections([1], [1], [[40, 40, 149, 149]], [0.6])]
+    ranges, suppress = [(50, -1), (50, -1)], Suppression('hard', 0.5, 0.5, 0.001)
+    for open_where_none, images in ((False, [0, 1]), (True, [0, 1, 1])):
+        found, _ = aggregate_with_index(scales, ranges, suppress, 10, open_where_none=open_where_none)
+        assert found.image.tolist() == images
+    assert found.score.tolist() == pytest.approx([0.8, 0.7, 0.6])

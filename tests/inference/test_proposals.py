@@ -109,7 +109,7 @@ def test_the_command_line(tmp_path, capsys):
         boxes = proposals.of_image(index)
         assert (boxes >= 0).all() and (boxes[:, 2] <= width).all() and (boxes[:, 3] <= height).all()
     with open(str(tmp_path / 'proposals' / 'COCO_val_rpn_recall.json')) as stream:
-        assert set(json.load(stream)['all']) == {'100', '300', '1000'}
+        assert set(json.load(stream)['recall50']['all']) == {'10', '100', '300', '1000'}
     assert '@1000' in capsys.readouterr().err
     before = os.stat(path).st_mtime_ns
     assert main_test.main(arguments(tmp_path)) == 0
@@ -136,7 +136,7 @@ def test_an_image_that_cannot_be_read_has_none_and_ends_with_status_1(tmp_path, 
         main_test.main(words)
     found = read_proposals(str(tmp_path / 'proposals' / 'COCO_val_rpn.npz'))
     assert [len(found.rows(image)) > 0 for image in range(3)] == [True, False, True]
-    assert 'average recall' in capsys.readouterr().err
+    assert 'recall of ' in capsys.readouterr().err
 
 
 def test_weights_that_are_not_there(tmp_path):

@@ -147,7 +147,7 @@ def test_proposals():
         return get_task(config, 'test').decode(outputs, windows)
 
     found = decode(2)
-    assert found.image.tolist() == [0, 0, 1, 1] and set(found.label) == {0}
+    assert found.image.tolist() == [0, 0, 1, 1] and set(found.label) == {1}
     np.testing.assert_allclose(found.of_image(0).rows(), [[0.5, 1, 1.5, 2, 0.9], [3, 3.5, 4, 4.5, 0.5]])
     np.testing.assert_allclose(found.score[2:], [0.8, 0.7])
     np.testing.assert_allclose(found.box[2], [32, 34, 36, 38])
