@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 
 # GPUs to make machine code for, as far as the compiler knows them: CUDA 11.2 to 12 know all but the newest, CUDA 13
 # begins at 75. Code for 80 runs on 86 and 89 too; newer GPUs translate the PTX of the last one.
@@ -26,6 +27,8 @@ class CudaCompiler:
         plan = _output([self.path, '--dryrun', '-c', 'any.cu', '-o', 'any.o'])
         lines = re.findall(r'^#\$ (?:INCLUDES|LIBRARIES)=(.*)$', plan, re.MULTILINE)
         found = [folder for line in lines for folder in re.findall(fr'-{kind}\s*"?([^"\s]+)', line)]
+        # The packages of the index have lib where the compiler says lib64.
+        found += [folder[:-2] for folder in found if folder.endswith('lib64') and not os.path.isdir(folder)]
         return [os.path.realpath(folder) for folder in found if os.path.isdir(folder)]
 
     def architectures(self):
@@ -55,11 +58,12 @@ class CudaCompiler:
 
 
 def find_compiler():
-    """The CudaCompiler of NVCC, CUDA_HOME, CUDA_PATH, the search path or /usr/local/cuda; None if there is none."""
+    """The CudaCompiler of NVCC, CUDA_HOME, CUDA_PATH, the search path, /usr/local/cuda or a package of the index
+    (requirements-nvcc.txt); None if there is none."""
     candidates = [os.environ.get('NVCC')]
     candidates += [os.path.join(os.environ[key], 'bin', 'nvcc') for key in ('CUDA_HOME', 'CUDA_PATH')
                    if os.environ.get(key)]
-    candidates += [shutil.which('nvcc'), DEFAULT]
+    candidates += [shutil.which('nvcc'), DEFAULT] + packaged()
     for path in candidates:
         path = path and shutil.which(path)
         if not path:
@@ -68,6 +72,12 @@ def find_compiler():
         if match:
             return CudaCompiler(path, (int(match.group(1)), int(match.group(2))))
     return None
+
+
+def packaged():
+    """Paths of nvcc in packages of the index, the newest CUDA first."""
+    found = glob.glob(os.path.join(glob.escape(sysconfig.get_paths()['purelib']), 'nvidia', 'cu[0-9]*', 'bin', 'nvcc'))
+    return sorted(found, key=lambda path: int(re.search(r'cu(\d+)/bin/nvcc$', path).group(1)), reverse=True)
 
 
 def wanted_compiler(mxnet):
@@ -85,7 +95,7 @@ def wanted_compiler(mxnet):
         return None
     compiler = find_compiler()
     mend = ('install a CUDA toolkit (11.2 or newer; that of the MXNet package is the safest choice) and set CUDA_HOME '
-            'to its folder')
+            'to its folder, or `pip install -r requirements-nvcc.txt`')
     if compiler is None and asked:
         raise SystemExit('SNIPER_CUDA=1 asks for the CUDA kernels, but there is no nvcc: ' + mend)
     if compiler is None:

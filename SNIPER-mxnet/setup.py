@@ -86,7 +86,10 @@ class BuildLibrary(build_ext):
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             objects = pool.map(lambda source: self._compile_kernel(command, source, choice), CUDA_SOURCES)
             extension.extra_objects = list(objects)
-        extension.define_macros.append(('SNIPER_WITH_CUDA', '1'))
+        extension.define_macros += [
+            ('SNIPER_WITH_CUDA', '1'),
+            ('SNIPER_CUDA_RUNTIME', str(compiler.version[0] * 1000 + compiler.version[1] * 10)),
+            ('SNIPER_CUDA_ARCHITECTURES', '"{}"'.format(','.join(map(str, compiler.architectures()))))]
         extension.library_dirs = compiler.folders('L')
         extension.libraries = ['cudart_static', 'dl', 'rt', 'pthread']
         # The CUDA run time inside stays private: MXNet and others in the process may have one of another version.

@@ -159,6 +159,8 @@ def _one_line(error):
         if name.startswith('lib.') and name.endswith('_ext'):
             return f'the compiled module {name} is missing or out of date ({error}); run: bash scripts/compile.sh'
         if name in ('mxnet', 'sniper_mxnet'):
+            if not isinstance(error, ModuleNotFoundError):  # it is there, and says why it does not load
+                return str(error)
             return ('this needs MXNet, which is not here: run what scripts/export_onnx.py has written '
                     '(docs/engines.md), or make an environment with MXNet by scripts/setup.sh')
         absent = isinstance(error, ModuleNotFoundError) and name.split('.')[0] not in ('lib', 'symbols', 'configs')

@@ -130,10 +130,20 @@ need_headers() {
         "Install them (Debian, Ubuntu: apt-get install python3-dev)"
 }
 
+# mxnet_package: prints the name of the MXNet package: SNIPER_MXNET, else that of the environment as it is, else mxnet
+mxnet_package() {
+    if [ -z "${SNIPER_MXNET:-}" ] && [ -f "$VENV/mxnet_package" ]; then
+        cat "$VENV/mxnet_package"
+    else
+        printf '%s\n' "${SNIPER_MXNET:-mxnet}"
+    fi
+}
+
 # stamp_of NAME: prints what the environment's part (packages or native) depends on, as one hash;
 # 'missing' if a compiled file is not there. Reads nothing but the sources.
 stamp_of() {
-    local runtime="${SNIPER_MXNET:-mxnet}"
+    local runtime
+    runtime="$(mxnet_package)"
     [ "$INFERENCE" = no ] || runtime="${SNIPER_ONNXRUNTIME:-onnxruntime}"
     "$PY" "$ROOT/scripts/stamp.py" "$1" "$runtime"
 }

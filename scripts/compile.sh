@@ -19,7 +19,7 @@ if library.sniper_has_cuda_kernels():
     print('the operator library has CUDA kernels')
 elif glob.glob(os.path.join(site, 'mxnet_cu*-*.dist-info')):
     print('warning: MXNet is one for CUDA, but the operator library was compiled without CUDA kernels: its operators '
-          'run on the CPU. Install a CUDA toolkit, set CUDA_HOME and run: SNIPER_CUDA=1 bash scripts/compile.sh')
+          'run on the CPU. Run: .venv/bin/python -m pip install -r requirements-nvcc.txt && SNIPER_CUDA=1 bash scripts/compile.sh')
 PROGRAM
 }
 

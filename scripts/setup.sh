@@ -3,7 +3,7 @@
 #
 #   bash scripts/setup.sh                                 quick when all is there already
 #   PYTHON=python3.11 bash scripts/setup.sh               with this Python (3.8 to 3.13)
-#   SNIPER_MXNET=mxnet-cu112 bash scripts/setup.sh        MXNet for CUDA 11.2 (GPUs up to sm_86) instead of the CPU one
+#   SNIPER_MXNET=mxnet-cu117 bash scripts/setup.sh        MXNet for CUDA 11.7 with its libraries: a driver is all it needs
 #   bash scripts/setup.sh --quiet                         says nothing when there is nothing to do
 #   bash scripts/setup.sh --inference                     without MXNet: runs exported networks, on any Python from 3.8
 #   SNIPER_ONNXRUNTIME=onnxruntime-gpu bash scripts/setup.sh --inference      with that build of ONNX Runtime
@@ -60,17 +60,64 @@ index" "$PY" -m pip install --disable-pip-version-check --no-input -r "$VENV/req
 }
 
 install_packages() {
-    local mxnet="${SNIPER_MXNET:-mxnet}"
+    local mxnet size='some 200 MB'
+    mxnet="$(mxnet_package)"
     need_compiler  # some packages have no wheel for some Pythons
-    say "installing Python packages (some 200 MB; minutes on Python 3.13, which has to compile NumPy)"
     sed "s/^mxnet==/$mxnet==/" "$ROOT/requirements.txt" >"$VENV/requirements.txt"
+    if [[ "$mxnet" == mxnet-cu11* ]]; then
+        size='some 2.6 GB with the libraries of CUDA 11, 5 GB on disk'
+        cat "$ROOT/requirements-cuda11.txt" >>"$VENV/requirements.txt"
+        has_nvcc || cat "$ROOT/requirements-nvcc.txt" >>"$VENV/requirements.txt"
+    fi
+    remove_other_mxnet "$mxnet"
+    say "installing Python packages ($size; minutes on Python 3.13, which has to compile NumPy)"
     logged "installing the packages of requirements.txt failed: it cannot go on without a network or a package index" \
         "$PY" -m pip install --disable-pip-version-check --no-input -r "$VENV/requirements.txt"
-    "$PY" -c 'import numpy; numpy.bool = bool; import mxnet' 2>>"$LOG" || {
-        tail -n 3 "$LOG" >&2
-        fail "MXNet is installed but does not load; the line above names the system library that is missing"
-    }
+    check_mxnet
+    printf '%s\n' "$mxnet" >"$VENV/mxnet_package"
     mark_done packages
+}
+
+# has_nvcc: succeeds if the kernels can be compiled, or are not wanted
+has_nvcc() {
+    [ "${SNIPER_CUDA:-}" != 0 ] || return 0
+    PYTHONPATH="$ROOT/SNIPER-mxnet" "$PY" -c 'import sys, nvcc; sys.exit(nvcc.find_compiler() is None)'
+}
+
+# remove_other_mxnet PACKAGE: all of them lie in one folder, and pip would lay one over the other
+remove_other_mxnet() {
+    local folder name others='' installed=()
+    for folder in "$VENV"/lib/python*/site-packages/mxnet*-*.dist-info; do
+        [ -e "$folder" ] || continue
+        name="${folder##*/}"
+        name="${name%%-*}"
+        installed+=("${name//_/-}")
+        [ "${name//_/-}" = "$1" ] || others=yes
+    done
+    [ -n "$others" ] || return 0
+    logged "removing the installed MXNet (${installed[*]}) failed" "$PY" -m pip uninstall --yes "${installed[@]}"
+}
+
+# check_mxnet: ends with a message if MXNet does not load; a machine without a driver may get one later
+check_mxnet() {
+    PYTHONPATH="$ROOT/SNIPER-mxnet/python/sniper_mxnet" "$PY" - 2>>"$LOG" <<'PROGRAM' || {
+import sys
+
+import numpy
+
+numpy.bool = bool
+import cuda_libraries
+
+try:
+    cuda_libraries.import_mxnet()
+except ImportError as error:
+    if error.path != cuda_libraries.DRIVER:
+        sys.exit(str(error))
+    print('warning:', error)
+PROGRAM
+        tail -n 3 "$LOG" >&2
+        fail "MXNet is installed but does not load; the line above says why"
+    }
 }
 
 main() {
@@ -88,7 +135,7 @@ main() {
     done
     case "${SNIPER_MXNET:-mxnet}" in
         mxnet | mxnet-cu[0-9]*) ;;
-        *) fail "SNIPER_MXNET is '$SNIPER_MXNET'; it can be mxnet or one for CUDA, such as mxnet-cu112" ;;
+        *) fail "SNIPER_MXNET is '$SNIPER_MXNET'; it can be mxnet or one for CUDA, mxnet-cu117 or mxnet-cu112" ;;
     esac
     case "${SNIPER_ONNXRUNTIME:-onnxruntime}" in
         onnxruntime | onnxruntime-[a-z]*) ;;

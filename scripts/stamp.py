@@ -2,9 +2,9 @@
 
     python scripts/stamp.py packages|native PACKAGE
 
-packages: the list of requirements, the name of the MXNet package, or of ONNX Runtime's in an environment without MXNet,
-and the Python version. native: besides these the sources of the operator library and the Cython kernels, or 'missing'
-if one of the compiled files is not there.
+packages: the lists of requirements, the name of the MXNet package, or of ONNX Runtime's in an environment without
+MXNet, and the Python version. native: besides these the sources of the operator library and the Cython kernels, or
+'missing' if one of the compiled files is not there.
 """
 import glob
 import hashlib
@@ -46,8 +46,10 @@ def main():
         print('missing')
         return
     digest = hashlib.sha256((f'{sys.version_info[:3]} {package}\n').encode())
-    listed = 'requirements.txt' if with_mxnet else 'requirements-inference.txt'
-    for path in files((listed,) + (NATIVE if part == 'native' else ())):
+    listed = ('requirements.txt',) if with_mxnet else ('requirements-inference.txt',)
+    if package.startswith('mxnet-cu'):
+        listed += ('requirements-cuda11.txt', 'requirements-nvcc.txt')
+    for path in files(listed + (NATIVE if part == 'native' else ())):
         digest.update((f'{path}\n').encode())
         with open(os.path.join(ROOT, path), 'rb') as stream:
             digest.update(stream.read())

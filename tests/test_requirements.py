@@ -5,6 +5,7 @@ import subprocess
 
 from tests.conftest import ROOT
 
+CUDA_PACKAGES = 'SNIPER-mxnet/python/sniper_mxnet/cuda_libraries.py'
 MODULES = {'opencv-python-headless': 'cv2', 'pillow': 'PIL', 'pyyaml': 'yaml', 'cython': 'Cython'}
 FOR_OTHERS = {'contourpy': 'matplotlib', 'requests': 'mxnet'}   # pinned, because what needs them does not pin them
 
@@ -24,3 +25,12 @@ def test_every_package_is_imported_somewhere():
     unread = sorted(name for name in names - set(FOR_OTHERS) if MODULES.get(name, name) not in imported)
     assert unread == []
     assert set(FOR_OTHERS.values()) <= names
+
+
+def test_the_packages_of_cuda_are_those_that_are_loaded():
+    """One more would be downloaded for nothing, one less would be found nowhere."""
+    with open(os.path.join(ROOT, 'requirements-cuda11.txt')) as stream:
+        pinned = re.findall(r'^([\w-]+)==[\d.]+$', stream.read(), re.MULTILINE)
+    with open(os.path.join(ROOT, CUDA_PACKAGES)) as stream:
+        loaded = re.findall(r"'(nvidia-[\w-]+-cu11)'", stream.read())
+    assert set(pinned) == set(loaded) and len(set(pinned)) == len(pinned) == 10

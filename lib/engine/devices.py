@@ -18,8 +18,8 @@ def contexts(config):
     """Devices to run on: list of mx.Context, never empty.
 
     `gpus`: '' or 'cpu' = the CPU; 'cpu,cpu' = the CPU as two devices, each with its own part of a batch; 'auto' = all
-    GPUs that MXNet sees, else the CPU; '0,1' = those GPUs.
-    Raises SniperError for a malformed list and for a GPU that is absent.
+    GPUs that MXNet sees and has machine code for, else the CPU, which is said; '0,1' = those GPUs.
+    Raises SniperError for a malformed list and for a GPU that is absent or that MXNet has no machine code for.
     """
     from sniper_mxnet import mx
     text, words = str(config.gpus).strip().lower(), _words(config)
@@ -27,14 +27,18 @@ def contexts(config):
         return [mx.cpu(index) for index in range(len(words))]
     present = gpu_count()
     if text == 'auto':
-        return [mx.gpu(index) for index in range(present)] or [mx.cpu()]
+        return _all_gpus(present) or [mx.cpu()]
     wanted = _parse_indices(text)
     absent = [index for index in wanted if index >= present]
     if absent:
         raise SniperError(
             'gpus {!r} asks for GPU {}, but MXNet sees {} here: run with `--set gpus auto` (or `--set gpus cpu`){}'
                 .format(config.gpus, ', '.join(map(str, absent)), f'{present} GPU(s)' if present else 'no GPU',
-               '' if present else '; GPUs need an NVIDIA driver and the package mxnet-cu112 in place of mxnet'))
+               '' if present else f' ({_why_no_gpu()})'))
+    for index in wanted:
+        refusal = _refusal(index)
+        if refusal:
+            raise SniperError(f'gpus {config.gpus!r} is refused: {refusal}; or run on the CPU: `--set gpus cpu`')
     return [mx.gpu(index) for index in wanted]
 
 
@@ -57,8 +61,53 @@ def gpu_count():
     try:
         return mx.context.num_gpus()
     except mx.MXNetError as error:  # a CUDA build on a machine without a usable driver
-        logger.warning('MXNet cannot count the GPUs (%s): taken as none', str(error).splitlines()[0])
+        _say_once(f'MXNet cannot count the GPUs ({str(error).strip().splitlines()[-1]}): taken as none')
         return 0
+
+
+def _all_gpus(present):
+    """Contexts of the GPUs that MXNet can use; a line says so if there are fewer than there seem to be, or none."""
+    from sniper_mxnet import mx
+    usable = []
+    for index in range(present):
+        refusal = _refusal(index)
+        if refusal:
+            _say_once(f'gpus auto passes over a GPU: {refusal}')
+        else:
+            usable.append(mx.gpu(index))
+    if not present:
+        _say_once(f'gpus auto: there is no GPU here ({_why_no_gpu()}): running on the CPU')
+    elif not usable:
+        _say_once('gpus auto: there is no GPU here that MXNet can use: running on the CPU')
+    return usable
+
+
+def _refusal(index):
+    """What keeps MXNet from using the GPU `index`, and the way out; None if it can."""
+    from sniper_mxnet.gpus import gpus
+    known = gpus()
+    if index >= len(known) or known[index].runs_mxnet():
+        return None
+    return (f'MXNet 1.9.1 has no machine code for GPU {index}, {known[index]}, but for 5.0 to 8.9 alone. ONNX Runtime '
+            'runs exported networks on it: `--set TEST.ENGINE onnxruntime` (docs/engines.md)')
+
+
+def _why_no_gpu():
+    from sniper_mxnet import mx
+    from sniper_mxnet.gpus import OLDEST_DRIVER, driver_version, spelled
+    if not mx.runtime.Features().is_enabled('CUDA'):
+        return 'this MXNet is one for CPUs: GPUs need SNIPER_MXNET=mxnet-cu117 bash scripts/setup.sh'
+    version = driver_version()
+    if 0 < version < OLDEST_DRIVER:
+        return (f"NVIDIA's driver is of CUDA {spelled(version)}, and MXNet needs one of {spelled(OLDEST_DRIVER)} or "
+                'later')
+    return "NVIDIA's driver finds none"
+
+
+@functools.lru_cache(maxsize=64)
+def _say_once(text):
+    """A run asks for its devices several times."""
+    logger.warning('%s', text)
 
 
 @contextlib.contextmanager

@@ -186,9 +186,55 @@ def test_no_network(clone):
         assert 'no route' in result[2] and not (clone.root / '.venv' / 'packages.stamp').exists()
 
 
+def set_up(clone, **variables):
+    """Run setup.sh with a Python that installs nothing -> (the list of requirements, what pip was asked for)."""
+    for name in ('requirements-cuda11.txt', 'requirements-nvcc.txt'):
+        shutil.copy(os.path.join(ROOT, name), str(clone.root))
+    clone.program('g++', 'exit 0')
+    clone.program('gcc', 'exit 0')
+    log = clone.bin / 'pip'
+    log.write_text('')
+    write_program(clone.root / 'scripts' / 'compile.sh', '#!/bin/sh\n')
+    write_program(clone.root / '.venv' / 'bin' / 'python', f"""#!{shutil.which("bash")}
+case "$*" in
+    *"-m pip"*) printf '%s\\n' "$*" >>"{log}" ;;
+    *find_compiler*) exit {variables.pop('NVCC_ABSENT', 0)} ;;
+    -) cat >/dev/null ;;
+    *) exec "{sys.executable}" "$@" ;;
+esac
+""")
+    status, _, err = clone.run('setup.sh', **variables)
+    assert status == 0, err
+    return (clone.root / '.venv' / 'requirements.txt').read_text(), log.read_text()
+
+
+def installed(clone, *names):
+    site = clone.root / '.venv' / 'lib' / 'python3.11' / 'site-packages'
+    shutil.rmtree(str(site), ignore_errors=True)
+    for name in names + ('numpy-1.24.4',):
+        (site / f'{name}.dist-info').mkdir(parents=True)
+
+
+def test_mxnet_for_cuda_comes_with_its_libraries_and_stays(clone):
+    installed(clone, 'mxnet-1.9.1')
+    wanted, asked = set_up(clone, SNIPER_MXNET='mxnet-cu117')
+    assert '\nmxnet-cu117==1.9.1\n' in wanted and '\nnvidia-cudnn-cu11==8.' in wanted and 'nvcc==' not in wanted
+    assert asked.splitlines()[0] == '-m pip uninstall --yes mxnet'   # both would lie in one folder
+    installed(clone, 'mxnet_cu117-1.9.1')
+    assert set_up(clone)[1] == ''               # quickstart.sh and run_tests.sh set it up without the variable
+    wanted, asked = set_up(clone, SNIPER_MXNET='mxnet')
+    assert '\nmxnet==1.9.1\n' in wanted and 'nvidia' not in wanted and 'uninstall --yes mxnet-cu117' in asked
+
+
+def test_a_compiler_of_kernels_comes_where_there_is_none(clone):
+    wanted, asked = set_up(clone, SNIPER_MXNET='mxnet-cu112', NVCC_ABSENT=1)
+    assert '\nnvidia-cuda-nvcc==13.' in wanted and 'uninstall' not in asked
+    assert 'nvidia-cuda-nvcc' not in set_up(clone, SNIPER_MXNET='mxnet-cu117', SNIPER_CUDA='0', NVCC_ABSENT=1)[0]
+
+
 def test_unknown_words(clone):
     check_plain_error(clone.run('setup.sh', '--fast'), '--fast', '--quiet')
-    check_plain_error(clone.run('setup.sh', SNIPER_MXNET='torch'), 'torch', 'mxnet-cu112')
+    check_plain_error(clone.run('setup.sh', SNIPER_MXNET='torch'), 'torch', 'mxnet-cu117')
     check_plain_error(clone.run('quickstart.sh', EPOCHS='many'), 'many', 'whole number')
     assert clone.run('setup.sh', '--help')[0] == 0
 

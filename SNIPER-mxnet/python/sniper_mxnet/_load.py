@@ -3,6 +3,9 @@ import ctypes
 import functools
 import os
 
+from sniper_mxnet.cuda_libraries import import_mxnet
+from sniper_mxnet.gpus import kernels_run
+
 LIBRARY = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'libsniper_mxnet.so')
 
 # Aliases that MXNet 1.9.1 uses and NumPy 1.24 removed.
@@ -12,11 +15,11 @@ NUMPY_ALIASES = {'bool': bool, 'int': int, 'float': float, 'complex': complex, '
 def load_mxnet():
     """The `mxnet` module with the operator library loaded and its front ends in place.
 
-    Raises ImportError, naming the mend, where MXNet or NumPy is of a version that cannot work.
+    Raises ImportError, naming the mend, where MXNet or NumPy is of a version that cannot work, or a library is missing.
     """
     _set_environment()
     _restore_numpy_aliases()
-    import mxnet as mx
+    mx = import_mxnet()
 
     from sniper_mxnet import frontend, shapes
     if not os.path.exists(LIBRARY):
@@ -29,8 +32,14 @@ def load_mxnet():
 
 @functools.lru_cache(maxsize=None)
 def has_cuda_kernels():
-    """True if the operator library was built with CUDA kernels: its operators then take arrays on GPUs too."""
-    return bool(ctypes.CDLL(LIBRARY).sniper_has_cuda_kernels())
+    """True if the operators take arrays on GPUs too: the library was built with CUDA kernels, and they run on the GPUs
+    and with the driver that are here. A warning says why they do not."""
+    library = ctypes.CDLL(LIBRARY)
+    if not library.sniper_has_cuda_kernels():
+        return False
+    library.sniper_cuda_architectures.restype = ctypes.c_char_p
+    words = library.sniper_cuda_architectures().decode().split(',')
+    return kernels_run(library.sniper_cuda_runtime(), [int(word) for word in words])
 
 
 def _set_environment():

@@ -19,4 +19,22 @@ extern "C" int sniper_has_cuda_kernels() {
 #endif
 }
 
+// Of the kernels: the CUDA that they are linked with, 13000 = 13.0, and the GPUs they are compiled for, "75,80" = compute
+// capabilities 7.5 and 8.0. setup.py defines both; 0 and "" without kernels.
+extern "C" int sniper_cuda_runtime() {
+#if SNIPER_WITH_CUDA
+  return SNIPER_CUDA_RUNTIME;
+#else
+  return 0;
+#endif
+}
+
+extern "C" const char* sniper_cuda_architectures() {
+#if SNIPER_WITH_CUDA
+  return SNIPER_CUDA_ARCHITECTURES;
+#else
+  return "";
+#endif
+}
+
 #pragma GCC visibility pop

@@ -63,12 +63,39 @@ def test_folders_are_the_compilers_own(install, tmp_path):
     assert compiler.folders('I') == compiler.folders('L') == [os.path.realpath(str(tmp_path))]
 
 
-def test_none_where_there_is_none(monkeypatch, tmp_path):
+@pytest.fixture
+def bare(monkeypatch, tmp_path):
+    """A machine without nvcc: the folder of its Python packages."""
     for name in ('NVCC', 'CUDA_HOME', 'CUDA_PATH'):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv('PATH', str(tmp_path))
+    monkeypatch.setenv('PATH', '/bin')
+    monkeypatch.setattr(nvcc.shutil, 'which', lambda name: name if os.path.isfile(name) else None)
     monkeypatch.setattr(nvcc, 'DEFAULT', str(tmp_path / 'nvcc'))
+    monkeypatch.setattr(nvcc.sysconfig, 'get_paths', lambda: {'purelib': str(tmp_path / 'site')})
+    return tmp_path / 'site'
+
+
+def test_none_where_there_is_none(bare):
     assert nvcc.find_compiler() is None
+
+
+def test_the_compiler_of_a_package_is_found_and_its_libraries(bare):
+    """The packages have a folder lib, where their compiler says lib64."""
+    for version in ('9', '13'):
+        home = bare / 'nvidia' / f'cu{version}'
+        path = home / 'bin' / 'nvcc'
+        path.parent.mkdir(parents=True)
+        (home / 'lib').mkdir()
+        path.write_text(f"""#!/bin/sh
+case "$1" in
+    --version) echo "Cuda compilation tools, release {version}.0, V{version}.0.1" ;;
+    --dryrun) echo '#$ LIBRARIES=  "-L{home}/bin/..//lib64/stubs" "-L{home}/bin/..//lib64"' ;;
+esac
+""")
+        path.chmod(0o755)
+    compiler = nvcc.find_compiler()
+    assert compiler.version == (13, 0) and compiler.path == str(path)
+    assert compiler.folders('L') == [os.path.realpath(str(home / 'lib'))]
 
 
 @pytest.fixture
