@@ -4,14 +4,10 @@ What is left out and counted: a coordinate beyond FARTHEST, a box that reaches b
 that the data set has not. Coordinates are taken as they stand, without -1. (reference/other_detectors.md A)
 """
 import collections
-import concurrent.futures
-import concurrent.futures.process
-import functools
 import logging
-import multiprocessing
 import os
 import time
-from typing import Callable, Deque, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -19,9 +15,9 @@ from lib.dataset.base import AnnotationWarnings
 from lib.dataset.class_list import class_key
 from lib.dataset.coco_images import picture_size
 from lib.dataset.imagenet.listing import NONE, Listing
-from lib.dataset.said_once import say_once
 from lib.dataset.voc_annotations import VocObject, read_annotation
 from lib.utils.errors import SniperError
+from lib.utils.process_pool import in_order
 from lib.utils.processes import num_cores
 from lib.utils.progress_bar import ProgressBar
 
@@ -31,7 +27,6 @@ FARTHEST = 4000         # pixels
 PIECE = 512             # pictures that a process reads at a time
 WORTH_PROCESSES = 20000     # pictures; fewer are read in less time than processes take to start
 SECONDS_BETWEEN_LINES = 10.0
-_AHEAD = 4              # pieces a process that wait to be taken
 FAR = 'boxes have a coordinate above 4000 and are left out'
 OUTSIDE = 'boxes reach beyond their picture and are left out'
 EMPTY = 'boxes are empty and are left out'
@@ -69,8 +64,10 @@ def read_boxes(listing: Listing, labels: Mapping[str, int],
     tasks = ((listing.folder, [listing.image_path(number) for number in range(*piece)],
               [listing.annotation_path(number) for number in range(*piece)]) for piece in pieces)
     told = begun = time.monotonic()
+    processes = num_cores() if total >= WORTH_PROCESSES else 1
+    read = in_order(read_piece, tasks, processes, 'annotations are read', (dict(labels),))
     with ProgressBar() as bar:
-        for (first, end), (boxes, omitted) in zip(pieces, _each(tasks, dict(labels), total)):
+        for (first, end), (boxes, omitted) in zip(pieces, read):
             for kind, names in omitted.kinds.items():
                 warnings.add_many(kind, len(names), names)
             errors += [omitted.error] * bool(omitted.error and not errors)
@@ -84,53 +81,6 @@ def read_boxes(listing: Listing, labels: Mapping[str, int],
         raise SniperError(f'{errors[0]} ({broken} of {files} annotation files cannot be used)')
     if errors:
         logger.warning('%s', errors[0])
-
-
-def _each(tasks, labels, pictures) -> Iterator[Tuple[Boxes, Omitted]]:
-    """What becomes of each task, in order; a few are ahead of what is taken, not all."""
-    processes = num_cores() if pictures >= WORTH_PROCESSES else 1
-    if processes < 2:
-        for task in tasks:
-            yield read_piece(task, labels)
-        return
-    context = multiprocessing.get_context('spawn')
-    with concurrent.futures.ProcessPoolExecutor(processes, context, _keep, (labels,)) as pool:
-        waiting: Deque[Callable[[], Tuple[Boxes, Omitted]]] = collections.deque()
-        for task in tasks:
-            waiting.append(functools.partial(_result, task, _submitted(pool, task), labels))
-            if len(waiting) >= _AHEAD * processes:
-                yield waiting.popleft()()
-        while waiting:
-            yield waiting.popleft()()
-
-
-def _submitted(pool, task):
-    try:
-        return pool.submit(_read_kept, task)
-    except concurrent.futures.process.BrokenProcessPool:
-        return None
-
-
-def _result(task, submitted, labels):
-    """Of a process; where processes are not available, read here."""
-    try:
-        if submitted is not None:
-            return submitted.result()
-    except (OSError, concurrent.futures.process.BrokenProcessPool) as error:
-        # No shared semaphores (some containers), or a main module that cannot be imported again.
-        say_once(f'worker processes are not available ({error}): annotations are read in one process')
-    return read_piece(task, labels)
-
-
-_kept: Dict[str, int] = {}  # of a process: sent once, and not with every task
-
-
-def _keep(labels):
-    _kept.update(labels)
-
-
-def _read_kept(task):
-    return read_piece(task, _kept)
 
 
 def read_piece(task: Tuple[str, Sequence[str], Sequence[str]], labels: Mapping[str, int]) -> Tuple[Boxes, Omitted]:

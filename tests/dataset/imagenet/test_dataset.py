@@ -1,5 +1,4 @@
 """The data set `imagenet`: the development kit's layout, and anybody's folder a class."""
-import concurrent.futures
 import json
 import logging
 import os
@@ -175,17 +174,6 @@ def test_processes_read_what_one_reads(kit, monkeypatch):
     several = opened(kit, 'fall11_whole').roidb()
     np.testing.assert_array_equal(one.columns['boxes'], several.columns['boxes'])
     assert one.image_ids() == several.image_ids()
-
-
-def test_without_processes_one_reads(kit, monkeypatch):
-    def broken(task):
-        raise OSError('no semaphores')
-    monkeypatch.setattr(reading, 'WORTH_PROCESSES', 1)
-    monkeypatch.setattr(reading, 'num_cores', lambda: 2)
-    monkeypatch.setattr(reading.concurrent.futures, 'ProcessPoolExecutor',
-                        lambda *_: concurrent.futures.ThreadPoolExecutor(1))
-    monkeypatch.setattr(reading, '_read_kept', broken)
-    assert len(opened(kit, 'fall11_whole').roidb()) == 6
 
 
 def test_the_real_layout(tmp_path):
