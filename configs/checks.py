@@ -188,11 +188,20 @@ def _check_scales(section, values):
     """Number of scales; raises ConfigError if there is none, or not one valid range a scale."""
     scales = len(values.SCALES)
     _require(scales > 0, '%s.SCALES is empty; give one scale at least', section)
-    _check_ranges(section, 'VALID_RANGES', values.VALID_RANGES, scales)
-    if values.get('CHIP_RANGES'):
-        _check_ranges(section, 'CHIP_RANGES', values.CHIP_RANGES, scales)
+    for name in ('VALID_RANGES', 'CHIP_RANGES'):
+        if name == 'VALID_RANGES' or values.get(name):
+            _check_ranges(section, name, values[name], scales)
+            if values.get('VALID_RANGES_IN') == 'chip':
+                _check_shares(section, name, values[name])
     check_scales(section, values.SCALES)
     return scales
+
+
+def _check_shares(section, name, ranges):
+    for low, high in ranges:
+        _require(0 < low < 1 and 0 < high < 1, "%s.%s has the entry %s, but with %s.VALID_RANGES_IN 'chip' both "
+                 "numbers are shares of the chip's side, between 0 and 1: (0.1, 0.5) for example; for pixels of the "
+                 "original, set VALID_RANGES_IN to 'image'", section, name, (low, high), section)
 
 
 def _check_ranges(section, name, ranges, scales):

@@ -50,6 +50,8 @@ NETWORK = {
                          FLOATS, above=0),
     'FIX_BN': key(False, 'batch norms keep the statistics of `pretrained` and use them in training too: for a head '
                   'trained on a network that stays as it is. Nothing from scratch', 'graph schedule'),
+    'RPN_CHANNELS': key(0, "channels of the 3x3 convolution of the RPN; 0 = the network's own number",
+                        'graph detections proposals schedule', low=0, high=65536),
     'ROIS': key('proposals', "what the R-CNN looks at: 'proposals' = the network's own; 'input' = rois that somebody "
                 'feeds to the graphs, which the programs do not; resnext_mx_101 only', 'graph detections schedule',
                 choices=('proposals', 'input')),
@@ -103,6 +105,9 @@ TRAIN = {
                   'schedule', TRAIN_SCALES, per_scale=True),
     'VALID_RANGES': key([(-1, 80), (32, 150), (120, -1)], 'a pair a scale: sides, original pixels, that are trained '
                         'there; -1 = open', 'schedule', PAIRS, per_scale=True),
+    'VALID_RANGES_IN': key('image', "'image': VALID_RANGES and CHIP_RANGES are sides in original pixels; 'chip': "
+                           'shares of CHIP_SIZE, of sides as the scale shows them, both ends between 0 and 1',
+                           'schedule', choices=('image', 'chip')),
     'SCALE_WEIGHTS': key([], 'how often chips of each scale come in an epoch: 2 = twice, 0.5 = a half of them, drawn '
                          'anew every epoch; [] = all once', 'schedule', FLOATS, above=0, high=100),
     'SAMPLER': key('chips', "what an epoch is made of: 'chips' around objects, whole 'images', or random 'crops', "
@@ -116,6 +121,11 @@ TRAIN = {
                        PAIRS),
     'CHIP_LONGEST_SIDE': key(0.0, 'objects with a side from this on, original pixels, have their chips at the coarsest '
                              'scale, whatever their range; 0 = no such side', 'schedule', low=0),
+    'CHIP_SHARE': key(0.0, 'an object belongs to every chip of a scale that shows more than this share of it, if that '
+                      'is in the range, whose ends then hold at all scales; 0 = to the chip that shows most of it',
+                      'schedule', low=0, high=0.99),
+    'VALID_OVERLAP': key(1.0, 'what a chip shows of an object is trained if it overlaps (IoU) so much what it shows of '
+                         'one that belongs to it; else nothing is learnt there', 'schedule', above=0, high=1),
     'CPP_CHIPS': key(False, 'boxes are tested for lying in a chip in single precision, as by C++ chips of the '
                      'original', 'schedule'),
     'USE_NEG_CHIPS': key(True, 'add chips of background where proposals are; needs proposal files', 'schedule'),

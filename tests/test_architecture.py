@@ -12,7 +12,7 @@ FLOORS = [
     ('command lines', [{'main_train', 'main_test', 'demo', 'scripts', 'commands'}, {'lib.fewshot'}, {'lib.api'},
                        {'lib.suggest'}, {'lib.cli'}]),
     ('training and inference', [{'lib.train', 'lib.inference'}, {'lib.outputs'}, {'lib.visualization'}]),
-    ('running', [{'lib.distributed'}, {'lib.engine'}, {'lib.iterators'}, {'lib.tasks'}]),
+    ('running', [{'lib.export'}, {'lib.distributed'}, {'lib.engine'}, {'lib.iterators'}, {'lib.tasks'}]),
     ('data and weights', [{'lib.weights'}, {'lib.targets'}, {'lib.chips'}, {'lib.dataset'}]),
     ('networks', [{'symbols'}]),
     ('arrays', [{'lib.masks'}, {'lib.bbox'}, {'lib.image'}]),

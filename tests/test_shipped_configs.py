@@ -17,7 +17,8 @@ CONFIGS = [path for path in FILES if os.sep + '_base_' + os.sep not in path]
 M2DET = [path for path in CONFIGS if os.sep + 'm2det' + os.sep in path]
 SSH = [path for path in CONFIGS if os.sep + 'ssh' + os.sep in path]
 RFCN = [path for path in CONFIGS if os.sep + 'rfcn3k' + os.sep in path]
-RCNN = [path for path in CONFIGS if path not in M2DET + SSH + RFCN]
+ARM = [path for path in CONFIGS if os.sep + 'arm' + os.sep in path]
+RCNN = [path for path in CONFIGS if path not in M2DET + SSH + RFCN + ARM]
 SIZE = 96
 MEGABYTES = 100     # of parameters: larger networks are built, and bound by shapes only
 
@@ -60,13 +61,34 @@ def test_every_graph_is_bound_and_the_test_graph_runs(path):
             check_outputs(executor, config)
 
 
-def check_outputs(executor, config):
+@pytest.mark.parametrize('path', ARM, ids=names(ARM))
+def test_every_graph_of_a_proposal_network_is_bound_and_runs(path):
+    config = on_cpu(path)
+    config.dataset.NUM_CLASSES = config.dataset.NUM_CLASSES or 2
+    detector, task = get_detector(config.symbol), get_task(config, 'train')
+    inputs = {each.name: (1, *each.shape) for each in task.inputs()}
+    detector.symbol(config, task.train_graph).simple_bind(mx.cpu(), **inputs)
+    shapes = detector.input_shapes(config, 1, SIZE, SIZE, 'proposal_test')
+    executor = detector.symbol(config, 'proposal_test').simple_bind(mx.cpu(), grad_req='null', **shapes)
+    fill(executor)
+    outputs = dict(zip(executor.output_dict, executor.forward(is_train=False)))
+    rois, scores = (outputs[name].asnumpy() for name in ('rois_output', 'rois_score'))
+    assert rois.shape == (config.TEST.RPN_POST_NMS_TOP_N, 5) and np.isfinite(rois).all()
+    assert (scores <= 1).all() and (scores > 0).any()
+
+
+def fill(executor):
+    """Parameters that are not alike, the same in all runs, and an input size."""
     pattern = np.random.RandomState(0).normal(0, 0.02, 65521).astype(np.float32)    # a prime number: no two rows agree
     for name, array in sorted(executor.arg_dict.items()):
         array[:] = np.resize(pattern, array.shape)
     for name, array in executor.aux_dict.items():
         array[:] = 1
     executor.arg_dict['im_info'][:] = [[SIZE, SIZE, 1]]
+
+
+def check_outputs(executor, config):
+    fill(executor)
     outputs = dict(zip(executor.output_dict, executor.forward(is_train=False)))
     rois = config.TEST.RPN_POST_NMS_TOP_N
     probability = outputs['cls_prob_reshape_output'].asnumpy()

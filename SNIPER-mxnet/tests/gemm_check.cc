@@ -1,8 +1,10 @@
-// Runs every matrix kernel that this machine has against a plain loop in double precision; test_gemm.py compiles it.
+// Runs every matrix kernel that this machine has against a plain loop in double precision, with up to as many rows as
+// the argument says; test_gemm.py compiles it.
 #include "cpu/gemm.h"
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <vector>
 
 namespace {
@@ -71,9 +73,9 @@ bool check(const char* name, Kernel* kernel, int depth, int count, int columns, 
   return true;
 }
 
-bool check_all(const char* name, Kernel* kernel) {
+bool check_all(const char* name, Kernel* kernel, int most_rows) {
   for (const int depth : {0, 1, 2, 7, 64, 513}) {
-    for (int count = 0; count <= 33; ++count) {
+    for (int count = 0; count <= most_rows; ++count) {
       for (const int columns : {1, 20, 32}) {
         for (const Layout layout : {kInOrder, kPlaced, kTurned}) {
           for (const bool accumulate : {false, true}) {
@@ -89,14 +91,18 @@ bool check_all(const char* name, Kernel* kernel) {
 
 }  // namespace
 
-int main() {
-  bool good = check_all("portable", sniper::gemm::multiply_portable);
+int main(int, char** arguments) {
+  const int most_rows = std::atoi(arguments[1]);
+  bool good = check_all("portable", sniper::gemm::multiply_portable, most_rows);
 #ifdef SNIPER_GEMM_X86
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    good = check_all("avx2", sniper::gemm::multiply_avx2) && good;
+    good = check_all("avx2", sniper::gemm::multiply_avx2, most_rows) && good;
   }
-  if (__builtin_cpu_supports("avx512f")) good = check_all("avx512f", sniper::gemm::multiply_avx512) && good;
+  if (__builtin_cpu_supports("avx512f")) good = check_all("avx512f", sniper::gemm::multiply_avx512, most_rows) && good;
 #endif
-  good = check_all(sniper::gemm_kernel_name(), sniper::multiply_panel) && good;
+#ifdef SNIPER_GEMM_NEON
+  good = check_all("neon", sniper::gemm::multiply_neon, most_rows) && good;
+#endif
+  good = check_all(sniper::gemm_kernel_name(), sniper::multiply_panel, most_rows) && good;
   return good ? 0 : 1;
 }

@@ -7,7 +7,7 @@ import numpy as np
 from lib.bbox.boxes import as_boxes
 from lib.chips.chips_ext import scale_chips
 from lib.chips.generate import TRIALS, as_generator, check_candidates, seed_from
-from lib.chips.scales import COARSEST, scale_rule, scaled_size, training_scales
+from lib.chips.scales import COARSEST, ScaleRule, scale_rule, scaled_size, training_scales
 from lib.chips.window import Window
 from lib.utils.errors import SniperError
 
@@ -27,7 +27,8 @@ class ChipSettings(NamedTuple):
     negative_rows: Tuple[int, int] = (25, 10)    # a negative chip holds more rows: at the finest scale, at the others
     weights: Tuple[float, ...] = ()              # how often chips of a scale come in an epoch; () = all once
     longest: float = math.inf                    # objects with a side from this on, original pixels: coarsest scale
-    share: float = 0.0      # a row belongs to every chip that shows more of it; ranges are in shares of the chip's side
+    share: float = 0.0      # 0, or a row belongs to every chip that shows more of it, see lib.chips.scales
+    ranges_in_chip: bool = False    # valid_ranges are shares of the chip's side, of objects as the scale shows them
 
     @classmethod
     def from_config(cls, config):
@@ -36,7 +37,18 @@ class ChipSettings(NamedTuple):
         return cls(tuple(train.SCALES), tuple(train.CHIP_RANGES or train.VALID_RANGES), train.CHIP_SIZE,
                    tuple(train.CHIP_STRIDES), bool(train.CPP_CHIPS),
                    train.NEG_CHIPS_PER_IMAGE if train.USE_NEG_CHIPS else 0, tuple(train.NEG_CHIP_MIN_ROWS),
-                   tuple(train.SCALE_WEIGHTS), train.CHIP_LONGEST_SIDE or math.inf)
+                   tuple(train.SCALE_WEIGHTS), train.CHIP_LONGEST_SIDE or math.inf, train.CHIP_SHARE,
+                   train.VALID_RANGES_IN == 'chip')
+
+    def valid_range(self, index: int, scale: float) -> Tuple[float, float]:
+        """(low, high) of scale `index` in original pixels, where its factor is `scale`."""
+        low, high = self.valid_ranges[index]
+        return (low * self.chip_size / scale, high * self.chip_size / scale) if self.ranges_in_chip else (low, high)
+
+    def rules(self, scales, stride) -> List[ScaleRule]:
+        """Of an image with factors `scales`, fine to coarse, on the candidate grid of `stride`."""
+        return [scale_rule(self.valid_range(index, scale), self.chip_size, stride, scale, index, len(scales),
+                           self.longest, self.share) for index, scale in enumerate(scales)]
 
 
 class ChipSampler:
@@ -138,10 +150,8 @@ class ChipSampler:
         objects = (np.asarray(entry['max_overlaps']) == 1).view(np.uint8)
         scales = training_scales(settings.scales, entry['width'], entry['height'])
         positives, negatives = [], []
-        for index, scale in enumerate(scales):
+        for index, (scale, rule) in enumerate(zip(scales, settings.rules(scales, stride))):
             width, height = scaled_size(entry['width'], entry['height'], scale)
-            rule = scale_rule(settings.valid_ranges[index], settings.chip_size, stride, scale, index, len(scales),
-                              settings.longest, settings.share)
             order, negative_order = (check_candidates(width, height, settings.chip_size, stride, _given(given, index))
                                      for given in (orders, negative_orders))
             found = scale_chips(

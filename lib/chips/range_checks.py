@@ -17,6 +17,7 @@ TOO_SMALL = 0.05   # be shown smaller than what is looked at
 CROSSED = 0.2      # share of the pictures at which scales may stand in another order
 SPREAD = 3.0       # times that a scale may enlarge one picture more than another
 OVERLAP = 1.2      # a closed gap's ranges reach so far beyond its middle
+LEAST_SHARE, MOST_SHARE = 0.01, 0.99    # of a chip's side, as bounds of a range
 ROOM = 1.3         # an upper bound that is proposed is so far below the longest object that a chip holds
 
 
@@ -88,15 +89,23 @@ def _ascending(scales):
 
 def _setting(section, changed, scales=True, ranges=True):
     words = [f'{section}.SCALES {scales_text([scale.definition for scale in changed])}'] if scales else []
-    words += [f'{section}.VALID_RANGES {ranges_text([(s.low, s.high) for s in changed])}'] if ranges else []
+    words += [f'{section}.VALID_RANGES {_in_units(changed, [(s.low, s.high) for s in changed])}'] if ranges else []
     return ' '.join(words)
+
+
+def _in_units(scales, ranges):
+    """Ranges in original pixels, of a scale each, as the configuration would have them; shares of a chip have ends."""
+    units = [scale.unit for scale in scales]
+    if all(unit == 1 for unit in units):
+        return ranges_text(ranges)
+    return ranges_text([np.clip(np.array(pair) / unit, LEAST_SHARE, MOST_SHARE) for pair, unit in zip(ranges, units)])
 
 
 def missed_warnings(section: str, scales: Sequence[SeenScale], sizes: ObjectSizes) -> List[str]:
     """Objects in no valid range: many, or some between the ranges of two scales. Without objects: any such gap."""
     key = f'{section}.VALID_RANGES'
     what = 'for which no scale makes chips' if section == 'TRAIN' else 'which no scale takes'
-    closed = f'{what}: --set {key} {ranges_text(closed_ranges(scales))}'
+    closed = f'{what}: --set {key} {_in_units(scales, closed_ranges(scales))}'
     gaps = _gaps(scales)
     if not len(sizes.image):
         return [f'{key} leave out objects with sides of {low:g} to {high:g} pixels, ' + closed
@@ -208,7 +217,7 @@ def spread_warnings(scales: Sequence[SeenScale], sizes: ObjectSizes, chip_size: 
     for place, scale in enumerate(scales):
         low, high = np.quantile(scale.factor, (0.05, 0.95))
         mixed = any(is_factor(other.definition) for other in scales) and not is_factor(scale.definition)
-        if not mixed or high <= SPREAD * low or scale.low <= 0:
+        if not mixed or high <= SPREAD * low or scale.low <= 0 or scale.unit != 1:  # shares of a chip go with it
             continue
         finer = [other.low * np.median(other.factor) for other in scales[:place] if other.low > 0]
         fits = chip_size / ROOM / quantiles(sizes.objects.max(axis=1))[-2] if len(sizes.image) else np.inf

@@ -22,6 +22,10 @@ So the finest scale's low and the coarsest scale's high are not looked at, and a
 nothing. A row that may belong goes to the chip that holds the largest share of it (first among equals) if what
 that chip shows is at least a pixel wide and high and has a side >= low, or is so long (coarsest), or <= high (others).
 Rows with NaN neither seed nor belong.
+
+With TRAIN.CHIP_SHARE both ends of the range hold at every scale, low <= side < high, and of the lengths only limit, for
+seeds of all but the coarsest. A row belongs to every chip that shows more than the share of it and at least a pixel of
+both sides, if what it shows is in the range too, low <= side <= high. Negative chips still have each row once.
 """
 import math
 from typing import List, NamedTuple, Tuple
@@ -107,16 +111,13 @@ class ScaleRule(NamedTuple):
     high: float
     limit: float
     place: int  # FINEST, BETWEEN or COARSEST; a single scale is the coarsest
-    share: float = 0.0  # 0, or a row belongs to every chip that shows more of it, and both ends of the range hold
+    share: float = 0.0  # TRAIN.CHIP_SHARE: 0, or rows belong to every chip that shows more, and both ends hold
 
 
 def scale_rule(valid_range, chip_size, stride, scale, index: int, count: int, longest: float = math.inf,
                share: float = 0.0) -> ScaleRule:
-    """The rule of scale `index` of `count` (0 = finest) with factor `scale`. longest: original pixels; objects with a
-    side from this on are left to the coarsest scale. share: with one, the range is in shares of the chip's side, as the
-    scale shows objects."""
-    if share:
-        valid_range = [end * chip_size / scale for end in valid_range]
+    """The rule of scale `index` of `count` (0 = finest) with factor `scale`; valid_range: original pixels. longest:
+    original pixels; objects with a side from this on are left to the coarsest scale. share: see ScaleRule."""
     place = COARSEST if index == count - 1 else FINEST if index == 0 else BETWEEN
     limit = longest if place == COARSEST else min((chip_size - stride - 1) / float(scale), longest)
     return ScaleRule(valid_range[0], valid_range[1], limit, place, share)

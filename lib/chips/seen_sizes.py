@@ -24,6 +24,7 @@ class SeenScale(NamedTuple):
     factor: np.ndarray   # (m,) from original to network pixels
     taken: np.ndarray    # (n,) bool: objects that it takes, which go by its place too, see lib.chips.scales
     limit: np.ndarray    # (m,) longest side of an object that is sure to lie in some window
+    unit: float = 1.0    # original pixels of a unit in which the configuration has the range, of a middling picture
 
     def sides(self, sizes: ObjectSizes) -> np.ndarray:
         """(n,) side of each object as the network sees it, taken or not, network pixels."""
@@ -60,21 +61,34 @@ def _seen_in_chips(settings, sizes):
     whole = np.trunc(sizes.objects)
     sides = np.sqrt(whole.prod(axis=1))
     scales = []
-    for index, ((low, high), factor) in enumerate(zip(settings.valid_ranges, factors.T)):
-        first, end = chip_range(index, count, low, high)
+    for index, factor in enumerate(factors.T):
+        middling = float(np.median(factor)) if len(factor) else 1.0
+        low, high = settings.valid_range(index, middling)
+        taken = np.zeros(len(sides), bool)
+        if len(sides):
+            first, end = _chip_ends(settings, index, factor[sizes.image])
+            taken = (sides >= first) & (sides < end)
         limit = (settings.chip_size - max(settings.strides) - 1) / factor
         if index == count - 1:  # the whole picture, where it is no larger than a chip
             inside = (np.trunc(sizes.pictures * factor[:, None]) <= settings.chip_size).all(axis=1)
             limit = np.where(inside, np.inf, limit)
         scales.append(SeenScale(with_unit(settings.scales[index], index == count - 1), max(low, 0),
-                                high if high > 0 else np.inf, factor, (sides >= first) & (sides < end), limit))
+                                high if high > 0 else np.inf, factor, taken, limit,
+                                settings.chip_size / middling if settings.ranges_in_chip else 1.0))
     return scales
 
 
-def chip_range(index: int, count: int, low: float, high: float) -> Tuple[float, float]:
+def _chip_ends(settings, index, factor):
+    """Sides, numbers or (n,) of objects whose pictures have the factors `factor`, that chips of scale `index` are made
+    for."""
+    low, high = settings.valid_range(index, factor)
+    return (low, high) if settings.share else chip_range(index, len(settings.scales), low, high)
+
+
+def chip_range(index: int, count: int, low, high) -> Tuple:
     """Sides that chips of scale `index` of `count` are made for, see lib.chips.scales: from the first to below the
-    second."""
-    return (0 if index == 0 and count > 1 else max(low, 0)), (high if index < count - 1 else np.inf)
+    second. Numbers, or arrays of an object each."""
+    return (0 if index == 0 and count > 1 else np.maximum(low, 0)), (high if index < count - 1 else np.inf)
 
 
 def seen_in_test(task, sizes: ObjectSizes) -> List[SeenScale]:

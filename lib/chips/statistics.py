@@ -8,7 +8,7 @@ from lib.bbox.boxes import as_boxes
 from lib.chips.chip_sampler import ChipSampler, ChipSettings
 from lib.chips.samplers import RandomCrops, WholeImages, chosen_background, make_sampler
 from lib.chips.scale_weights import samples_per_scale
-from lib.chips.scales import COARSEST, FINEST, resolution_scale, scale_rule, scaled_size, seed_rows, training_scales
+from lib.chips.scales import COARSEST, FINEST, resolution_scale, scaled_size, seed_rows, training_scales
 from lib.dataset.proposals import with_proposals
 from lib.utils import seeds
 
@@ -34,6 +34,7 @@ class ChipStatistics:
     how many belong to a chip of the scale; rows (K, 2): all rows (proposals too) in their lists.
     samples (K,): chips of an epoch with TRAIN.SCALE_WEIGHTS, of the images so far.
     pixels, full_image, pyramid: network input of these, of one pass at FULL_IMAGE, of a pass at every scale.
+    factors: of the scales, an image each.
     object_sides, covered: side (original pixels) of every object, and whether some chip has it.
     reasons: REASONS index -> count; examples: REASONS index -> list of (image, box).
     """
@@ -49,6 +50,7 @@ class ChipStatistics:
         self.pixels = self.full_image = self.pyramid = 0.0
         self.object_sides: List[np.ndarray] = []
         self.covered: List[np.ndarray] = []
+        self.factors: List[List[float]] = []
         self.reasons = np.zeros(len(REASONS), np.int64)
         self.examples: Dict[int, list] = {}
 
@@ -57,6 +59,7 @@ class ChipStatistics:
         windows of another kind."""
         width, height = entry['width'], entry['height']
         scales = training_scales(self.settings.scales, width, height)
+        self.factors.append(scales)
         is_object = np.asarray(entry['max_overlaps']) == 1
         belongs = np.zeros((len(scales), len(is_object)), bool)
         for chip in chips:
@@ -91,11 +94,14 @@ class ChipStatistics:
                 named.append((entry['image'], box.tolist()))
 
     def _reasons(self, boxes, scales, stride):
-        settings = self.settings
-        rules = [scale_rule(settings.valid_ranges[index], settings.chip_size, stride, scale, index, len(scales),
-                            settings.longest)
-                 for index, scale in enumerate(scales)]
-        return uncovered_reasons(boxes, rules)
+        return uncovered_reasons(boxes, self.settings.rules(scales, stride))
+
+    @property
+    def ranges(self) -> List[Tuple[float, float]]:
+        """The valid range of each scale in original pixels, where it depends on the image of a middling one; below 0 =
+        open."""
+        middling = np.median(self.factors, axis=0) if self.factors else np.ones(len(self.chips))
+        return [self.settings.valid_range(index, factor) for index, factor in enumerate(middling)]
 
     @property
     def samples(self) -> np.ndarray:
@@ -129,7 +135,7 @@ class ChipStatistics:
             '{:<26} {:<14} {:>10} {:>10} {:>12} {:>12} {:>14}'.format(
             'scale', 'valid range', 'positive', 'negative', 'chips/image',
                                                       'objects', 'objects/chip')]
-        for index, (definition, valid) in enumerate(zip(self.settings.scales, self.settings.valid_ranges)):
+        for index, (definition, valid) in enumerate(zip(self.settings.scales, self.ranges)):
             positive, negative = self.chips[index]
             lines.append('{:<26} {:<14} {:>10d} {:>10d} {:>12.2f} {:>12d} {:>14.1f}'.format(
                 scale_text(definition, index == len(self.chips) - 1), '{:g} to {}'.format(

@@ -1,6 +1,6 @@
 """Read every file and picture of a data set, and say in one report what is odd.
 
-    python -m lib.dataset.check FOLDER [--train SETS] [--test SET] [--json FILE]
+    python -m lib.dataset.check FOLDER [--train SETS] [--test SET] [--one-class] [--json FILE]
 
 Exit status 1 if something must be mended: pictures that cannot be read or are of another size than their annotation
 says, annotation files that cannot be used, pictures that are trained and tested on, classes that cannot be learnt.
@@ -13,9 +13,10 @@ import os
 import sys
 import tempfile
 import time
-from typing import Dict, List, NamedTuple, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from lib import cli
+from lib.dataset.class_choice import ClassChoice, OneClass
 from lib.dataset.coco_file import NO_SIZE
 from lib.dataset.image_sets import ImageSets, checked_sets, find_image_sets
 from lib.dataset.object_check import balance_findings, class_counts, object_findings, training_findings
@@ -86,9 +87,11 @@ class _Collected(logging.Handler):
         self.texts[record.getMessage()] = None
 
 
-def check_data(folder: str, found: ImageSets, progress=lambda read, total: None) -> Report:
-    """Report of a folder with the sets `found`. Nothing is written but to a temporary folder."""
-    roidbs, classes, findings = _read_sets(folder, found)
+def check_data(folder: str, found: ImageSets, progress=lambda read, total: None,
+               choice: Optional[ClassChoice] = None) -> Report:
+    """Report of a folder with the sets `found`. Nothing is written but to a temporary folder. choice: of classes, None
+    for all."""
+    roidbs, classes, findings = _read_sets(folder, found, choice)
     sets = {name: {os.path.realpath(record['image']) for record in roidb} for name, roidb in roidbs.items()}
     sizes, missing = {}, {}
     for roidb in roidbs.values():
@@ -114,7 +117,7 @@ def check_data(folder: str, found: ImageSets, progress=lambda read, total: None)
     return Report(found, {name: len(roidb) for name, roidb in roidbs.items()}, counts, findings)
 
 
-def _read_sets(folder, found):
+def _read_sets(folder, found, choice):
     """-> ({set: roidb}, {set: classes}, what is odd about the annotation files)."""
     collected, logger = _Collected(), logging.getLogger('lib.dataset')
     roidbs, classes, findings, before = {}, {}, [], logger.propagate
@@ -124,7 +127,7 @@ def _read_sets(folder, found):
         with tempfile.TemporaryDirectory() as caches:
             for name in found.names:
                 try:
-                    dataset = get_dataset(found.format, name, caches, folder)
+                    dataset = get_dataset(found.format, name, caches, folder, choice=choice)
                     roidbs[name], classes[name] = list(dataset.roidb()), tuple(dataset.classes)
                 except SniperError as error:
                     findings.append(Finding(True, 'refused', 1, str(error)))
@@ -147,6 +150,7 @@ def parse_arguments(argv: Sequence[str] = None):
     parser.add_argument('folder', type=user_path, help='of the data set: dataset.dataset_path')
     parser.add_argument('--train', default='', metavar='SETS', help="sets to train on, joined by '+' (by their names)")
     parser.add_argument('--test', default='', metavar='SET', help='set to test on (by its name)')
+    parser.add_argument('--one-class', action='store_true', help="as for dataset.CLASS_AGNOSTIC True: all is 'object'")
     parser.add_argument('--json', type=user_path, default='', metavar='FILE', help='write the report there too')
     return parser.parse_args(argv)
 
@@ -159,7 +163,7 @@ def main(argv=None) -> int:
     if args.json:
         check_writable(args.json)
     print(f'{args.folder}: {found.text}')
-    report = check_data(args.folder, found, _Progress())
+    report = check_data(args.folder, found, _Progress(), OneClass() if args.one_class else None)
     print('\n'.join(report.lines()))
     if args.json:
         with text_writer(args.json) as stream:

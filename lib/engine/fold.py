@@ -26,7 +26,7 @@ def fold_batch_norms(symbol, arg_params, aux_params):
     is, so that whoever binds the graph complains about the parameter as in the original graph.
     """
     graph, arrays = Graph(symbol), dict(arg_params)
-    _drop_copies(graph)
+    drop_copies(graph)
     uses, folded = graph.uses(), []
     for norm in [node for node in graph.nodes() if node.op == 'BatchNorm']:
         convolution = norm.inputs[0].node
@@ -51,7 +51,7 @@ def fuse_relu(symbol):
     return graph.symbol()
 
 
-def _drop_copies(graph):
+def drop_copies(graph):
     """Take out the copies before operators of the library, which are for gradients (nodes `*_guard`)."""
     outputs = {id(head.node) for head in graph.heads}
     for node in graph.nodes():

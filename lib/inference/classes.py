@@ -55,9 +55,10 @@ def _check_unknown(weights, dataset, roidb, match):
                        len(unknown), dataset.name, named(match.unknown))
         return
     without = [f'{name} ({count} objects)' if count else name for name, count in unknown]
+    mend = one_class_mend(weights.classes, dataset.classes)
     raise SniperError(
         f'{weights.path} was trained on {len(weights.classes) - 1} classes and does not know {len(unknown)} of the '
         f'{dataset.num_classes - 1} of {dataset.name}: {named(without)}; classes of the weights that are not there: '
-        f'{named(match.absent) or "none"}. ' + (one_class_mend(weights.classes, dataset.classes) or (
-            'Classes are matched by name: give them the names of the weights in the annotations, take their objects '
+        f'{named(match.absent) or "none"}' + (f': {mend}' if mend else (
+            '. Classes are matched by name: give them the names of the weights in the annotations, take their objects '
             'out, or test weights that were trained on them')))

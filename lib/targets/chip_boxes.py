@@ -43,11 +43,12 @@ def objects_on_chip(entry, chip: Window, chip_size: int) -> Tuple[np.ndarray, np
     return rows, to_window(boxes, chip, chip_size)
 
 
-def chip_boxes(entry, chip: Window, chip_size: int, min_side: int = MIN_SIDE) -> ChipBoxes:
+def chip_boxes(entry, chip: Window, chip_size: int, min_side: int = MIN_SIDE, valid_overlap: float = 1) -> ChipBoxes:
     """Objects of roidb `entry` (rows with max_overlaps 1) that `chip` shows -> ChipBoxes.
 
-    An object is kept if both its sides (+1 convention) are at least min_side after clipping. It is valid if it
-    belongs to the chip, or coincides after rounding and clipping with a kept object that does.
+    An object is kept if both its sides (+1 convention) are at least min_side after clipping. It is valid if it belongs
+    to the chip, or overlaps by valid_overlap (IoU, after rounding and clipping; 1 = coincides with) a kept object that
+    does.
     Objects with NaN are dropped. So are proposals that coincide with an object where masks are trained: they have none.
     """
     rows, in_chip = objects_on_chip(entry, chip, chip_size)
@@ -59,7 +60,7 @@ def chip_boxes(entry, chip: Window, chip_size: int, min_side: int = MIN_SIDE) ->
     belongs[chip.rows] = True
     valid = belongs[rows]
     if valid.any() and not valid.all():
-        valid = (bbox_overlaps(in_chip, in_chip[valid]) == 1).any(axis=1)
+        valid = (bbox_overlaps(in_chip, in_chip[valid]) >= valid_overlap).any(axis=1)
     return ChipBoxes(in_chip, np.asarray(entry['max_classes'])[rows].astype(np.int64), valid, rows,
                      regions_on_chip(entry, chip, chip_size))
 

@@ -17,9 +17,11 @@ from lib.targets.chip_boxes import (
 from lib.targets.polygons import to_window, write_polygons
 from lib.targets.soft_sampling import soft_sampling_weight
 
+BORDER = 32     # chip pixels
+
 
 class TargetSettings(NamedTuple):
-    """Sizes in chip pixels, overlaps as IoU; (low, high) of valid_ranges in original pixels."""
+    """Sizes in chip pixels, overlaps as IoU; (low, high) of valid_ranges in original pixels, or shares of a chip."""
 
     valid_ranges: Tuple
     chip_size: int = 512
@@ -29,11 +31,13 @@ class TargetSettings(NamedTuple):
     positive_overlap: float = 0.5
     negative_overlap: float = 0.4
     ignore_overlap: float = 0.3   # with an object out of range: such an anchor is not used
-    border: float = 32            # how far anchors may reach out of the chip
+    border: float = BORDER        # how far anchors may reach out of the chip
     batch_size: int = 256         # anchors that stay labelled; all of them if large enough
     positive_fraction: float = 0.5
     min_side: int = MIN_SIDE      # of what a chip shows of an object, +1 convention
     soft_sampling: Tuple[float, ...] = (0.25, 50.0, 20.0)   # A, B, C of lib.targets.soft_sampling
+    valid_overlap: float = 1.0    # with an object that belongs to the chip, from which on one is trained
+    ranges_in_chip: bool = False  # valid_ranges are shares of chip_size
 
     @classmethod
     def from_config(cls, config, stride):
@@ -46,7 +50,9 @@ class TargetSettings(NamedTuple):
                    anchor_scales=tuple(network.ANCHOR_SCALES), positive_overlap=train.RPN_POSITIVE_OVERLAP,
                    negative_overlap=train.RPN_NEGATIVE_OVERLAP, batch_size=train.RPN_BATCH_SIZE,
                    positive_fraction=train.RPN_FG_FRACTION, min_side=train.MIN_OBJECT_SIDE,
-                   soft_sampling=(train.SOFT_SAMPLING_A, train.SOFT_SAMPLING_B, train.SOFT_SAMPLING_C))
+                   soft_sampling=(train.SOFT_SAMPLING_A, train.SOFT_SAMPLING_B, train.SOFT_SAMPLING_C),
+                   valid_overlap=train.VALID_OVERLAP,
+                   ranges_in_chip=train.SAMPLER == 'chips' and train.VALID_RANGES_IN == 'chip')
 
 
 class ChipTargets:
@@ -67,7 +73,8 @@ class ChipTargets:
 
     def boxes(self, entry, chip: Window) -> ChipBoxes:
         """The objects of roidb `entry` that `chip` shows -> ChipBoxes."""
-        return chip_boxes(entry, chip, self.settings.chip_size, self.settings.min_side)
+        settings = self.settings
+        return chip_boxes(entry, chip, settings.chip_size, settings.min_side, settings.valid_overlap)
 
     def anchors(self, chip_boxes: ChipBoxes, rng, label_out, target_out, weight_out) -> None:
         """Write RPN labels of a chip: label (A*F*F,), bbox_target and bbox_weight (4A, F, F), float32, C order.
@@ -129,9 +136,10 @@ class ChipTargets:
 
     def valid_range(self, chip: Window) -> Tuple[float, float]:
         """(low, high) of the chip's scale in chip pixels: the row of the valid_ranges tensor."""
-        low, high = self.settings.valid_ranges[chip.level]
-        return (0.0 if low < 0 else low * chip.scale,
-                float(self.settings.chip_size) if high < 0 else high * chip.scale)
+        (low, high), chip_size = self.settings.valid_ranges[chip.level], self.settings.chip_size
+        if self.settings.ranges_in_chip:
+            return low * chip_size, high * chip_size
+        return 0.0 if low < 0 else low * chip.scale, float(chip_size) if high < 0 else high * chip.scale
 
 
 def subsample(label, batch_size: int, positive_fraction: float, rng) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 
 from lib.bbox.detections import Detections
 from lib.bbox.nms import soft_nms
-from lib.targets.chip_targets import ChipTargets, TargetSettings
+from lib.targets.chip_targets import BORDER, ChipTargets, TargetSettings
 from lib.tasks.anchor_fit import anchor_warnings, proposal_warnings
 from lib.tasks.base import (
+    FeatureGraph,
     Input,
     Metric,
     TargetReport,
@@ -115,6 +116,19 @@ class AnchorTask(Task):
         if purpose == 'train':
             self.check_anchor_labels()
 
+    def remarks(self, purpose):
+        """Also anchors that no chip holds."""
+        room, chip = self._room(), self.config.TRAIN.CHIP_SIZE
+        beyond = [scale for scale in self.config.network.ANCHOR_SCALES if scale * self.stride > room]
+        return super().remarks(purpose) + ([
+            f'network.ANCHOR_SCALES {", ".join(f"{scale:g}" for scale in beyond)} make anchors that are too large for '
+            f'chips of {chip} pixels, and learn nothing: leave them out, or raise TRAIN.CHIP_SIZE']
+            if beyond and purpose == 'train' else [])
+
+    def _room(self):
+        """The longest side of an anchor that may lie on a chip."""
+        return self.config.TRAIN.CHIP_SIZE + 2 * BORDER
+
     def check_anchors(self):
         """ratios x scales, and keys of older files that say what follows from other keys."""
         network, stride = self.config.network, self.stride
@@ -133,6 +147,10 @@ class AnchorTask(Task):
         require(train.CHIP_SIZE % stride == 0,
                 f'TRAIN.CHIP_SIZE is {train.CHIP_SIZE}; it must be a multiple of the stride of {self.config.symbol}, '
                 f'{stride}')
+        smallest = stride * min(self.config.network.ANCHOR_SCALES)
+        require(smallest <= self._room(), f'TRAIN.CHIP_SIZE is {train.CHIP_SIZE}, but the smallest of '
+                f'network.ANCHOR_SCALES makes anchors of {smallest:g} pixels, and so none lies on a chip: raise '
+                f'CHIP_SIZE to {int(-(-smallest // stride) * stride)}, or add smaller scales')
         check_anchor_overlaps(train)
 
 
@@ -164,6 +182,11 @@ class ProposalTask(AnchorTask):
     def metrics(self):
         """Of the RPN."""
         return list(METRICS)
+
+    @property
+    def feature(self):
+        """The map that the RPN reads."""
+        return FeatureGraph('proposal_feature', 'feature_map_output', self.stride)
 
     def decode(self, outputs, windows):
         """Proposals of each window, best first. To be written: the best TEST.N_PROPOSAL_PER_SCALE, see `rescored`."""

@@ -34,10 +34,10 @@ METRICS = [Metric(f'{name.upper()}{title}', kind, f'{name}_{output}_output', lab
                                               ('L1Loss', 'l1', 'bbox_loss', ''))]
 NOT_HERE = {'TRAIN': ('ONLY_PROPOSAL', 'WITH_MASK', 'SOFT_SAMPLING', 'SOFT_SAMPLING_RPN'),
             'TEST': ('EXTRACT_PROPOSALS', 'WITH_MASK')}
-UNUSED = ('network.ANCHOR_*', 'network.ROIS', 'network.STRIDE_IN_1X1', 'CLASS_AGNOSTIC', 'TRAIN.MAX_MASKS',
-          'TRAIN.MAX_POLYGON_LEN', 'TRAIN.RPN_PRE_NMS_TOP_N', 'TRAIN.RPN_POST_NMS_TOP_N', 'TRAIN.RPN_NMS_THRESH',
-          'TRAIN.RPN_MIN_SIZE', 'TRAIN.BBOX_*', 'TRAIN.ALIGNED_TARGETS', 'TEST.RPN_POST_NMS_TOP_N',
-          'TEST.RPN_NMS_THRESH', 'TEST.N_PROPOSAL_PER_SCALE')
+UNUSED = ('network.ANCHOR_*', 'network.RPN_CHANNELS', 'network.ROIS', 'network.STRIDE_IN_1X1', 'CLASS_AGNOSTIC',
+          'TRAIN.MAX_MASKS', 'TRAIN.MAX_POLYGON_LEN', 'TRAIN.RPN_PRE_NMS_TOP_N', 'TRAIN.RPN_POST_NMS_TOP_N',
+          'TRAIN.RPN_NMS_THRESH', 'TRAIN.RPN_MIN_SIZE', 'TRAIN.BBOX_*', 'TRAIN.ALIGNED_TARGETS',
+          'TEST.RPN_POST_NMS_TOP_N', 'TEST.RPN_NMS_THRESH', 'TEST.N_PROPOSAL_PER_SCALE')
 
 
 class SshTask(FocusTask):
@@ -83,7 +83,7 @@ class SshTask(FocusTask):
     def boxes_of_window(self, record, window):
         """Faces."""
         train = self.config.TRAIN
-        return chip_boxes(record, window, train.CHIP_SIZE, max(train.MIN_OBJECT_SIDE, LEAST_SIDE))
+        return chip_boxes(record, window, train.CHIP_SIZE, max(train.MIN_OBJECT_SIDE, LEAST_SIDE), train.VALID_OVERLAP)
 
     def told(self, out):
         """How many faces are trained."""

@@ -62,8 +62,8 @@ def _object_sides(axis, statistics):
     axis.hist([sides[covered], sides[~covered]], bins=bins, stacked=True, color=[GREEN, RED],
               label=['in a chip', f'in no chip ({(~covered).sum()})'])
     top = axis.get_ylim()[1]
-    count = len(statistics.settings.valid_ranges)
-    for index, (low, high) in enumerate(statistics.settings.valid_ranges):
+    count = len(statistics.ranges)
+    for index, (low, high) in enumerate(statistics.ranges):
         low, high = max(low, bins[0]), high if high > 0 else bins[-1]
         level = top * (1.04 + 0.06 * (count - 1 - index))
         axis.plot([low, min(high, bins[-1])], [level, level], color=BLUE, linewidth=4, solid_capstyle='butt')

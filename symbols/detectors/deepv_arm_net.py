@@ -1,5 +1,5 @@
-"""`deepv_arm_net`: a proposal network of 677,132 parameters for small inputs and ARM processors, stride 8, and
-`slim_arm_net`, the same trunk below a head of 32 channels in place of 512, which are nine tenths of the work.
+"""`deepv_arm_net`: a proposal network of 677,132 parameters for small inputs and ARM processors, stride 8. Nine
+tenths of its work are in the RPN's 512 channels: `network.RPN_CHANNELS` makes them fewer.
 
 Their graphs are those of proposals alone, `proposal_train_symbol` and `proposal_test_symbol`. The original has two
 more, with an R-CNN that learns nothing beside it, so that programs for detectors run; for its files they are here as
@@ -11,7 +11,7 @@ from symbols.detectors.faster_rcnn import FasterRcnn, split_by_image
 from symbols.heads.rcnn import RcnnHead, rcnn_losses, rcnn_probabilities
 from symbols.heads.rpn import RpnHead, proposal_targets, rpn_losses, rpn_proposals
 from symbols.necks.select import Select
-from symbols.options import AnchorOptions, LossOptions, ProposalOptions, class_count, runs_on_gpu
+from symbols.options import LossOptions, ProposalOptions, class_count, runs_on_gpu
 
 RCNN_STRIDE = 16    # that the R-CNN pools by in the original, whose feature has 8
 
@@ -25,8 +25,7 @@ class ProposalsBesideRcnn(FasterRcnn):
         proposals = ProposalOptions.from_config(config, 'TRAIN')
         feature, _ = self.features(config)
         losses = LossOptions.from_config(config, feature.stride)
-        anchors = AnchorOptions.from_config(config, feature.stride)
-        rpn = self.rpn(feature, anchors)
+        anchors, rpn = self.rpn_outputs(config, feature)
         rpn_cls_prob, rpn_bbox_loss = rpn_losses(rpn, losses)
         targets = proposal_targets(rpn_cls_prob, rpn, anchors, proposals, losses)
         rcnn = self._beside(config, feature, targets.rois)
@@ -41,8 +40,8 @@ class ProposalsBesideRcnn(FasterRcnn):
         (B, P, C), `bbox_pred_reshape_output` (B, P, 4), `im_ids`."""
         proposals = ProposalOptions.from_config(config, 'TEST')
         feature, _ = self.features(config)
-        anchors = AnchorOptions.from_config(config, feature.stride)
-        rois, scores = rpn_proposals(self.rpn(feature, anchors), mx.sym.var('im_info'), anchors, proposals)
+        anchors, rpn = self.rpn_outputs(config, feature)
+        rois, scores = rpn_proposals(rpn, mx.sym.var('im_info'), anchors, proposals)
         rcnn = self._beside(config, feature, rois)
         return mx.sym.Group([
             scores, rois, split_by_image(rcnn_probabilities(rcnn), proposals, class_count(config), 'cls_prob_reshape'),
@@ -62,6 +61,6 @@ class ProposalsBesideRcnn(FasterRcnn):
         return mx.init.Uniform(0.01)
 
 
-def build(head):
-    """The network with `head` channels in the RPN's convolution."""
-    return ProposalsBesideRcnn(DeepvArm(), Select('conv9'), RpnHead(head), RcnnHead())
+def build():
+    """The network as released."""
+    return ProposalsBesideRcnn(DeepvArm(), Select('conv9'), RpnHead(512), RcnnHead())

@@ -10,7 +10,7 @@ from symbols.heads.focus import FocusHead, focus_loss, focus_probabilities
 from symbols.heads.mask import MaskHead, mask_feature_output, mask_loss, mask_probabilities
 from symbols.heads.rcnn import labels_output, rcnn_losses, rcnn_probabilities
 from symbols.heads.rpn import proposal_targets, rpn_losses, rpn_proposals
-from symbols.options import AnchorOptions, LossOptions, MaskOptions, ProposalOptions, class_count, runs_on_gpu
+from symbols.options import LossOptions, MaskOptions, ProposalOptions, class_count, runs_on_gpu
 from symbols.registry import feature_stride
 
 
@@ -42,8 +42,7 @@ class FasterRcnn(ProposalNetwork):
         masks = MaskOptions.from_config(config) if config.TRAIN.WITH_MASK else None
         rpn_feature, feature = self.features(config)
         losses = LossOptions.from_config(config, rpn_feature.stride)
-        anchors = AnchorOptions.from_config(config, rpn_feature.stride)
-        rpn = self.rpn(rpn_feature, anchors)
+        anchors, rpn = self.rpn_outputs(config, rpn_feature)
         rpn_cls_prob, rpn_bbox_loss = rpn_losses(rpn, losses)
         targets = proposal_targets(rpn_cls_prob, rpn, anchors, proposals, losses, masks.max_masks if masks else 0)
 
@@ -82,9 +81,9 @@ class FasterRcnn(ProposalNetwork):
         """([outputs of the test graph], Feature that the R-CNN head reads)."""
         proposals = ProposalOptions.from_config(config, 'TEST')
         rpn_feature, feature = self.features(config)
-        anchors = AnchorOptions.from_config(config, rpn_feature.stride)
+        anchors, rpn = self.rpn_outputs(config, rpn_feature)
         im_info = mx.sym.var('im_info')
-        rois, _ = rpn_proposals(self.rpn(rpn_feature, anchors), im_info, anchors, proposals)
+        rois, _ = rpn_proposals(rpn, im_info, anchors, proposals)
         reduced = self.rcnn.reduce(feature)
         rcnn = self.rcnn(reduced, rois, class_count(config), on_gpu=runs_on_gpu(config))
         focus = [focus_probabilities(self.focus(feature))] if config.TEST.AUTO_FOCUS else []

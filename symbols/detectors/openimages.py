@@ -14,7 +14,7 @@ from symbols.layers import he_normal
 from symbols.necks.concat import Concat
 from symbols.necks.select import Select
 from symbols.necks.top_down import TopDown
-from symbols.options import AnchorOptions, LossOptions, ProposalOptions, class_count, runs_on_gpu
+from symbols.options import LossOptions, ProposalOptions, class_count, runs_on_gpu
 
 
 class OpenImagesRcnn(FasterRcnn):
@@ -30,8 +30,7 @@ class OpenImagesRcnn(FasterRcnn):
         proposals = ProposalOptions.from_config(config, 'TRAIN')
         rpn_feature, feature = self.features(config)
         losses = LossOptions.from_config(config, rpn_feature.stride)
-        anchors = AnchorOptions.from_config(config, rpn_feature.stride)
-        rpn = self.rpn(rpn_feature, anchors)
+        anchors, rpn = self.rpn_outputs(config, rpn_feature)
         rpn_cls_prob, rpn_bbox_loss = rpn_losses(rpn, losses)
         targets = group_proposal_targets(rpn_cls_prob, rpn, anchors, proposals, losses)
         classes = class_count(config)

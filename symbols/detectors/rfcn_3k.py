@@ -20,7 +20,7 @@ from symbols.layers import OPTIONAL, he_normal
 from symbols.necks.concat import Concat
 from symbols.necks.select import Select
 from symbols.necks.top_down import TopDown
-from symbols.options import AnchorOptions, LossOptions, ProposalOptions, RfcnOptions, runs_on_gpu
+from symbols.options import LossOptions, ProposalOptions, RfcnOptions, runs_on_gpu
 from symbols.variants import CLASSES, MOST_ANCHORS, MOST_CLASSES, Variant
 
 SUPER_CLASSES = 'RFCN.num_super_classes'
@@ -44,8 +44,7 @@ class Rfcn3k(ProposalNetwork):
         proposals, options = ProposalOptions.from_config(config, 'TRAIN'), RfcnOptions.from_config(config)
         rpn_feature, feature = self.features(config)
         losses = LossOptions.from_config(config, rpn_feature.stride)
-        anchors = AnchorOptions.from_config(config, rpn_feature.stride)
-        rpn = self.rpn(rpn_feature, anchors)
+        anchors, rpn = self.rpn_outputs(config, rpn_feature)
         rpn_cls_prob, rpn_bbox_loss = rpn_losses(rpn, losses)
         targets = rfcn_targets(rpn_cls_prob, rpn, anchors, proposals, losses, options)
         scores, deltas = self._objects(config, feature, targets.rois, options)
@@ -101,8 +100,8 @@ class Rfcn3k(ProposalNetwork):
         """(Feature, (rois, probabilities of objects, deltas)) of a test, the last two image by image."""
         proposals = ProposalOptions.from_config(config, 'TEST')
         rpn_feature, feature = self.features(config)
-        anchors = AnchorOptions.from_config(config, rpn_feature.stride)
-        rois, _ = rpn_proposals(self.rpn(rpn_feature, anchors), im_info, anchors, proposals)
+        anchors, rpn = self.rpn_outputs(config, rpn_feature)
+        rois, _ = rpn_proposals(rpn, im_info, anchors, proposals)
         scores, deltas = self._objects(config, feature, rois, options)
         prob = mx.sym.softmax(scores, axis=1, name='cls_prob')
         return feature, (rois, split_by_image(prob, proposals, options.super_classes + 1, 'cls_prob_reshape'),

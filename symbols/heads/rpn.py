@@ -43,9 +43,10 @@ class RpnHead:
         self.hidden_init = hidden_init
         self.new_hidden = new_hidden
 
-    def __call__(self, feature, anchors):
-        body = relu(_convolution(feature.symbol, 'rpn_conv_3x3', self.channels, self.hidden_init(), 3, self.new_hidden),
-                    'rpn_relu')
+    def __call__(self, feature, anchors, channels=0):
+        """Feature, AnchorOptions -> RpnOutputs. channels: in place of the network's own, where above 0."""
+        body = relu(_convolution(feature.symbol, 'rpn_conv_3x3', channels or self.channels, self.hidden_init(), 3,
+                                 self.new_hidden), 'rpn_relu')
         score = _convolution(body, 'rpn_cls_score', 2 * anchors.count, gaussian())
         return RpnOutputs(
             cls_score=mx.sym.Reshape(score, shape=(0, 2, -1, 0), name='rpn_cls_score_reshape'),     # (B, 2, A*F, F)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from lib.dataset import check
+from lib.dataset.class_choice import OneClass
 from lib.dataset.image_sets import find_image_sets
 from lib.dataset.object_check import MOST_COMPARED, balance_findings, object_findings
 from lib.utils.counted import counted
@@ -48,6 +49,11 @@ def test_a_sound_set(folder, capsys):
     assert 'coco, training on train, testing on val' in capsys.readouterr().out
     with open(folder + '/report.json', encoding='utf-8') as stream:
         assert json.load(stream)['objects']['train'] == {'cat': 6, 'dog': 6}
+
+
+def test_as_one_class(folder):
+    report = check.check_data(folder, find_image_sets(folder), choice=OneClass())
+    assert report.counts == {'train': {'object': 12}, 'val': {'object': 4}} and report.status == 0
 
 
 def test_every_fault(folder):

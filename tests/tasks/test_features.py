@@ -13,7 +13,6 @@ from lib.fewshot.network import FeatureNetwork
 from lib.tasks import get_task
 from lib.tasks.base import OBJECT_NMS, Task, best_boxes
 from lib.tasks.faster_rcnn import FasterRcnnTask
-from lib.tasks.proposals import ProposalTask
 from lib.utils.errors import SniperError
 from symbols import get_detector
 from symbols.registry import detector_entry, detector_names
@@ -22,7 +21,7 @@ from tests.symbols.test_graphs import run
 
 FILES = {'faster_rcnn': 'faster/sniper_tiny_e2e.yml', 'fast_rcnn': 'faster/sniper_tiny_e2e.yml',
          'm2det': 'm2det/m2det_tiny.yml', 'ssh': 'ssh/ssh_tiny.yml', 'rfcn3k': 'rfcn3k/rfcn3k_tiny.yml',
-         'openimages': 'openimages/openimages_tiny.yml'}
+         'openimages': 'openimages/openimages_tiny.yml', 'proposals': 'arm/sniper_arm_slim.yml'}
 
 
 def config_of(name, *overrides):
@@ -52,13 +51,13 @@ def test_a_map_of_the_stride_that_the_task_says(name):
     assert trunk.infer_shape(data=shapes['data'])[1] == [outputs[graph.output]]
 
 
-@pytest.mark.parametrize('name', ['sniper_tiny', 'ssh_tiny', 'rfcn_3k_tiny'])
+@pytest.mark.parametrize('name', ['sniper_tiny', 'ssh_tiny', 'rfcn_3k_tiny', 'deepv_arm_net'])
 def test_objects(name):
     """What a random network calls objects: apart from each other, inside, best first; the map does not change them."""
     config = config_of(name, 'TEST.SCORE_THRESH', '0.0')
     task, detector = get_task(config, 'test'), get_detector(name)
     outputs = run(detector, config, task.feature.variant, 2, 64, 96, seed=5)
-    plain = run(detector, config, 'test', 2, 64, 96, seed=5)
+    plain = run(detector, config, task.test_graph, 2, 64, 96, seed=5)
     for key in set(outputs) - {task.feature.output}:
         np.testing.assert_array_equal(outputs[key], plain[key])
     windows = [Window((0.0, 0.0, 48.0, 32.0), 2.0, 2.0, 64, 96, 0)] * 2
@@ -90,8 +89,8 @@ def test_the_object_score_of_rfcn_is_that_of_no_class():
         assert of_classes.sum(axis=0).max() == pytest.approx(score, abs=1e-6)
 
 
-def test_proposals_alone_have_no_map(monkeypatch):
-    assert ProposalTask(config_of('sniper_tiny')).feature is None and Task(None).feature is None
+def test_a_task_without_a_map_is_refused(monkeypatch):
+    assert Task(None).feature is None
     monkeypatch.setattr(FasterRcnnTask, 'feature', None)
     with pytest.raises(SniperError, match='sniper_tiny gives no feature map .*: take another network'):
-        FeatureNetwork(config_of('sniper_tiny'), types.SimpleNamespace(optimized=False))
+        FeatureNetwork(config_of('sniper_tiny'), types.SimpleNamespace(optimized=False, onnx=''))

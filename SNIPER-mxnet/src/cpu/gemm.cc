@@ -4,17 +4,12 @@ namespace sniper {
 namespace gemm {
 namespace {
 
-// Vectors of 128 bits: every x86-64 and aarch64 machine has them.
+// Vectors of 128 bits: every x86-64 machine has them.
 #define SNIPER_GEMM_TARGET
 
 typedef float Vector __attribute__((vector_size(16), aligned(4), may_alias));
 
-// The registers hold kVectors * kRows sums, kVectors vectors of the panel and a factor.
-#ifdef __aarch64__
-enum { kVectors = 4, kRows = 6 };  // 29 of 32 registers
-#else
-enum { kVectors = 2, kRows = 6 };  // 15 of 16
-#endif
+enum { kVectors = 2, kRows = 6 };  // 12 sums, 2 vectors of the panel and a factor: 15 of 16 registers
 
 inline Vector broadcast(const float* place) { return Vector{*place, *place, *place, *place}; }
 
@@ -33,7 +28,11 @@ Choice choose() {
   if (__builtin_cpu_supports("avx512f")) return Choice{multiply_avx512, "avx512f"};
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Choice{multiply_avx2, "avx2"};
 #endif
+#ifdef SNIPER_GEMM_NEON
+  return Choice{multiply_neon, "neon"};
+#else
   return Choice{multiply_portable, "portable"};
+#endif
 }
 
 const Choice& chosen() {

@@ -47,7 +47,7 @@ struct Product {
 // multiply-add) depends on the machine.
 void multiply_panel(const Panel& panel, const Rows& rows, const Product& product);
 
-// Which of the kernels below this machine runs: "avx512f", "avx2" or "portable".
+// Which of the kernels below this machine runs: "avx512f", "avx2", "neon" or "portable".
 const char* gemm_kernel_name();
 
 namespace gemm {
@@ -58,6 +58,10 @@ Kernel multiply_portable;
 #if defined(__x86_64__) && defined(__GNUC__)
 #define SNIPER_GEMM_X86 1
 Kernel multiply_avx512, multiply_avx2;
+#endif
+#if defined(__aarch64__) && defined(__GNUC__)
+#define SNIPER_GEMM_NEON 1
+Kernel multiply_neon;
 #endif
 
 }  // namespace gemm

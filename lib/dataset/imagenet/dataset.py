@@ -61,7 +61,7 @@ class ImageNetDataset(Dataset):
         self.classes, self.wnids, self.super_classes = self._find_classes()
         self._labels = _spellings(self.classes, self.wnids)
         self._kit_classes = self.num_classes - 1
-        self._places = np.arange(self._kit_classes)     # of each class among all that there are
+        self._chosen = np.arange(self._kit_classes)     # the class that each of all that there are became, or -1
         if choice:
             self._choose(choice)
         self._listing = self._list()
@@ -114,9 +114,10 @@ class ImageNetDataset(Dataset):
                         truth if len(truth.label) else None, self._det_classes())
 
     def _det_classes(self) -> np.ndarray:
-        """(N,) class of DET, from 1, of each class; 0 for one that it has not."""
+        """(N,) class of DET, from 1, of each class; 0 for one that it has not, or of several that it tells apart."""
         ids = devkit.read_matching(self._kit, self._kit_classes) if self._kit else np.zeros(self._kit_classes, np.int64)
-        return ids[self._places]
+        of_class = [set(ids[self._chosen == place].tolist()) for place in range(self.num_classes - 1)]
+        return np.array([found.pop() if len(found) == 1 else 0 for found in of_class], np.int64)
 
     def _find_classes(self) -> Tuple[Tuple[str, ...], Tuple[str, ...], SuperClasses]:
         if self._kit:
@@ -149,7 +150,8 @@ class ImageNetDataset(Dataset):
         if len(first) < len(choice.names):
             absent = [name for label, name in enumerate(choice.names, 1) if label not in labels]
             raise SniperError(f'dataset.CLASSES names {shortened(absent)}, which {self.dataset_path} has not')
-        self.classes, self._places = (BACKGROUND, *choice.names), np.array(first)
+        self.classes = (BACKGROUND, *choice.names)
+        self._chosen = np.array([-1 if label is None else label - 1 for label in labels])
         self._labels = {spelling: labels[label - 1] for spelling, label in self._labels.items() if labels[label - 1]}
         self.wnids = ('', *(self.wnids[place + 1] for place in first))
         used = self.super_classes.of_class[first]

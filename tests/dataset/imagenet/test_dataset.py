@@ -8,7 +8,7 @@ import pytest
 
 from lib.bbox.detections import Detections
 from lib.dataset import get_dataset
-from lib.dataset.class_choice import ClassChoice
+from lib.dataset.class_choice import ClassChoice, OneClass
 from lib.dataset.image_sets import find_image_sets
 from lib.dataset.imagenet import dataset as module, reading
 from lib.dataset.imagenet.layout import found_in
@@ -127,6 +127,10 @@ def test_chosen_classes_keep_their_super_class_and_their_class_of_det(kit, tmp_p
     assert dataset.super_classes.names == ('a', 'b') and dataset.super_classes.of_class.tolist() == [0, 1]
     assert [record['gt_classes'].tolist() for record in dataset.roidb('background')] == [[1], [1], [2], [2]]
     assert dataset._det_classes().tolist() == [3, 5]
+    one = opened(kit, 'fall11_whole', choice=OneClass())
+    assert one.classes == ('__background__', 'object') and {label for record in one.roidb('background')
+                                                            for label in record['gt_classes'].tolist()} == {1}
+    assert one._det_classes().tolist() == [0]   # no class of DET is all of them
 
 
 def test_evaluation_writes_the_official_files(kit, tmp_path):

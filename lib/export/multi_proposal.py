@@ -1,0 +1,152 @@
+"""MultiProposal in operators of ONNX: anchors and network outputs -> the best boxes after NMS.
+
+Every step is that of SNIPER-mxnet/include/sniper/proposals.h, in the same arithmetic: boxes are decoded in double,
+rounded, clipped, and tested in float32. Boxes that fail the tests get the score -1 before the best are taken, as the
+number before NMS counts only boxes that pass.
+
+Letters: B images, N boxes of an image (anchor, row, column), K those that enter NMS, P those that come out.
+"""
+import numpy as np
+from onnx import TensorProto
+
+from lib.export.conversion import attribute
+from lib.export.shaping import cut, numbers, side_of
+
+FINITE = np.float32(np.finfo(np.float32).max)
+MOST_GROWTH = 100.0     # of the logarithm of a side, as in the operator
+
+
+def multi_proposal(conversion, node):
+    """rois (B*P, 5), scores (B*P, 1)."""
+    writer = conversion.writer
+    probabilities, deltas, im_info = conversion.inputs(node)
+    anchors = base_anchors(attribute(node, 'feature_stride', 16), attribute(node, 'ratios'), attribute(node, 'scales'))
+    limits = _limits(writer, im_info)
+    boxes, passed = _boxes(writer, deltas, anchors, attribute(node, 'feature_stride', 16), limits,
+                           float(attribute(node, 'rpn_min_size', 3)))
+    scores = writer.add('Reshape', cut(writer, probabilities, 1, len(anchors), 2 * len(anchors)), np.array([0, -1]))
+    scores = writer.add('Where', passed, scores, np.float32(-1))
+    scores, boxes = _best(writer, scores, boxes, attribute(node, 'rpn_pre_nms_top_n', 12000))
+    rows = int(attribute(node, 'rpn_post_nms_top_n', 300))
+    kept = _suppressed(writer, scores, boxes, float(attribute(node, 'threshold', 0.7)), rows)
+    return _outputs(writer, scores, boxes, kept, limits, rows)
+
+
+def base_anchors(stride, ratios, scales):
+    """(A, 4) float32 of cell (0, 0), ratios outer, scales inner; halves round up (include/sniper/anchors.h)."""
+    anchors, centre = [], 0.5 * (stride - 1.0)
+    for ratio in np.float32(ratios):
+        width = np.floor(np.sqrt(np.floor(float(stride) * stride / float(ratio))) + 0.5)
+        height = np.floor(width * float(ratio) + 0.5)
+        for scale in np.float32(scales):
+            half = 0.5 * (width * float(scale) - 1.0), 0.5 * (height * float(scale) - 1.0)
+            anchors.append([centre - half[0], centre - half[1], centre + half[0], centre + half[1]])
+    return np.array(anchors, np.float32)
+
+
+def _limits(writer, im_info):
+    """(B, 1, 2) float32: last column and row of each image."""
+    sizes = writer.add('Gather', im_info, np.array([1, 0]), axis=1)
+    return writer.add('Unsqueeze', writer.add('Sub', sizes, np.float32(1)), np.array([1]))
+
+
+def _boxes(writer, deltas, anchors, stride, limits, min_size):
+    """(B, N, 4) float32 boxes within their images, (B, N) whether they enter NMS."""
+    shape = writer.add('Shape', deltas)
+    rows, columns = (_cells(writer, numbers(writer, shape, axis), stride) for axis in (2, 3))
+    placed = _placed(writer, anchors, rows, columns)
+    deltas = writer.add('Reshape', deltas, writer.add(      # (B, A, 4, h, w) -> (B, A, h, w, 4)
+        'Concat', np.array([0, len(anchors), 4]), cut(writer, shape, 0, 2, 4), axis=0))
+    deltas = writer.add('Transpose', deltas, perm=[0, 1, 3, 4, 2])
+    finite = writer.add('LessOrEqual', writer.add('Abs', deltas), FINITE)
+    low, high = _decoded(writer, placed, deltas)
+    corners = []
+    for corner in (low, high):
+        corner = writer.add('Reshape', writer.add('Cast', corner, to=TensorProto.FLOAT), np.array([0, -1, 2]))
+        corners.append(writer.add('Max', writer.add('Min', corner, limits), np.float32(0)))
+    sides = writer.add('Add', writer.add('Sub', corners[1], corners[0]), np.float32(1))
+    large = writer.add('GreaterOrEqual', sides, np.float32(min_size))
+    passed = writer.add('And', _all(writer, large), _all(writer, writer.add('Reshape', finite, np.array([0, -1, 4]))))
+    return writer.add('Concat', *corners, axis=2), passed
+
+
+def _cells(writer, places, stride):
+    """(cells,) float32 pixels of each cell's anchor along an axis from that of the first; places (cells,) int64."""
+    return writer.add('Cast', writer.add('Mul', places, np.array(int(stride))), to=TensorProto.FLOAT)
+
+
+def _placed(writer, anchors, rows, columns):
+    """(first corner, last corner) (1, A, h, w, 2) double of all anchors, x before y."""
+    rows, columns = (writer.add('Unsqueeze', cells, np.array(axes)) for cells, axes in (
+        (rows, [0, 1, 3, 4]), (columns, [0, 1, 2, 4])))
+    zeros = writer.add('Mul', writer.add('Add', rows, columns), np.float32(0))      # (1, 1, h, w, 1)
+    shifts = writer.add('Concat', writer.add('Add', columns, zeros), writer.add('Add', rows, zeros), axis=4)
+    corners = [writer.add('Add', shifts, anchors[None, :, None, None, part]) for part in (slice(0, 2), slice(2, 4))]
+    return [writer.add('Cast', corner, to=TensorProto.DOUBLE) for corner in corners]
+
+
+def _decoded(writer, placed, deltas):
+    """(first corner, last corner) (B, A, h, w, 2) double of the boxes that deltas (..., 4) make of anchors."""
+    first, last = placed
+    shift = writer.add('Cast', cut(writer, deltas, 4, 0, 2), to=TensorProto.DOUBLE)
+    growth = writer.add('Cast', cut(writer, deltas, 4, 2, 4), to=TensorProto.DOUBLE)
+    growth = writer.add('Clip', growth, np.float64(-MOST_GROWTH), np.float64(MOST_GROWTH))
+    length = writer.add('Add', writer.add('Sub', last, first), np.float64(1))
+    middle = writer.add('Mul', writer.add('Sub', length, np.float64(1)), np.float64(0.5))
+    centre = writer.add('Add', writer.add('Add', writer.add('Mul', shift, length), first), middle)
+    sides = writer.add('Mul', writer.add('Exp', growth), length)
+    half = writer.add('Mul', writer.add('Sub', sides, np.float64(1)), np.float64(0.5))
+    return writer.add('Sub', centre, half), writer.add('Add', centre, half)
+
+
+def _all(writer, flags):
+    """(B, N, any) -> (B, N): whether all flags of a row are set."""
+    numbers = writer.add('Cast', flags, to=TensorProto.FLOAT)
+    return writer.add('Greater', writer.add('ReduceMin', numbers, axes=[2], keepdims=0), np.float32(0.5))
+
+
+def _best(writer, scores, boxes, most):
+    """Scores (B, K) and boxes (B, K, 4) of the best, in order; most: K, -1 for all."""
+    count = side_of(writer, writer.add('Shape', scores), 1)
+    if most >= 0:
+        count = writer.add('Min', count, np.array([int(most)]))
+    scores, places = writer.add('TopK', scores, count, outputs=2, axis=1)
+    places = writer.add('Unsqueeze', places, np.array([2]))
+    return scores, writer.add('GatherND', boxes, places, batch_dims=1)
+
+
+def _suppressed(writer, scores, boxes, threshold, rows):
+    """(B, K + P): at boxes that NMS keeps a number that falls along a row, else 0."""
+    shape = writer.add('Shape', scores)
+    places = numbers(writer, shape, 1)
+    ranks = writer.add('Cast', writer.add('Sub', side_of(writer, shape, 1), places), to=TensorProto.FLOAT)  # K ... 1
+    ranks = writer.add('Where', writer.add('Greater', scores, np.float32(-1)), ranks, np.float32(-1))
+    # NMS of ONNX has sides x2 - x1; its scores are ranks, so that equal scores come in order too.
+    wide = writer.add('Add', boxes, np.array([0, 0, 1, 1], np.float32))
+    kept = writer.add('NonMaxSuppression', wide, writer.add('Unsqueeze', ranks, np.array([1])), np.array([rows]),
+                      np.array([threshold], np.float32), np.array([0], np.float32))
+    kept = writer.add('Gather', kept, np.array([0, 2]), axis=1)
+    nothing = writer.add('Mul', ranks, np.float32(0))
+    found = writer.add('ScatterND', nothing, kept, writer.add('GatherND', ranks, kept))
+    return writer.add('Pad', found, np.array([0, 0, 0, rows]))
+
+
+def _outputs(writer, scores, boxes, kept, limits, rows):
+    """[rois (B*P, 5), scores (B*P,)]: those kept, then whole images with the score 0."""
+    ranks, places = writer.add('TopK', kept, np.array([rows]), outputs=2, axis=1)
+    found = writer.add('Greater', ranks, np.float32(0))
+    places = writer.add('Where', found, places, np.array(0))
+    places = writer.add('Unsqueeze', places, np.array([2]))
+    scores = writer.add('Where', found, writer.add('GatherND', scores, places, batch_dims=1), np.float32(0))
+    whole = writer.add('Max', limits, np.float32(0))
+    whole = writer.add('Concat', writer.add('Mul', whole, np.float32(0)), whole, axis=2)     # (B, 1, 4)
+    found = writer.add('Unsqueeze', found, np.array([2]))
+    boxes = writer.add('Where', found, writer.add('GatherND', boxes, places, batch_dims=1), whole)
+    images = writer.add('Cast', numbers(writer, writer.add('Shape', boxes), 0), to=TensorProto.FLOAT)
+    images = writer.add('Unsqueeze', images, np.array([1, 2]))
+    images = writer.add('Add', writer.add('Mul', cut(writer, boxes, 2, 0, 1), np.float32(0)), images)
+    rois = writer.add('Reshape', writer.add('Concat', images, boxes, axis=2), np.array([-1, 5]))
+    return [rois, writer.add('Reshape', scores, np.array([-1]))]
+
+
+CONVERTERS = {'MultiProposal': multi_proposal}

@@ -1,0 +1,15 @@
+"""The packages that exporting needs, which are optional."""
+import importlib
+
+from lib.utils.errors import SniperError
+
+INSTALL = '.venv/bin/python -m pip install -r requirements-onnx.txt'
+
+
+def require(*names: str) -> None:
+    """SniperError, in one line, if one of the packages cannot be imported."""
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise SniperError(f'exporting to ONNX needs the package {name} ({error}): {INSTALL}') from None
