@@ -33,6 +33,9 @@ class Dataset(abc.ABC):
     classes   tuple of str, '__background__' first; a label is a position in it
     image_ids list, ids of the images in the order of roidb()
 
+    own_scores   {name in what `evaluate` gives: by which rules}, what the data set is compared by; {} where these are
+                 COCO's. A report shows them first; one that an evaluation does not give is passed over
+
     whole_pixels: bool; boxes of records are truncated to whole pixels, as in the original; may be set before roidb()
 
     and `roidb()` sets
@@ -47,6 +50,7 @@ class Dataset(abc.ABC):
     image_ids: Sequence[Any] = ()
     not_trained: Mapping[str, Mapping[str, int]] = {}
     curves: Sequence[PrecisionRecall] = ()
+    own_scores: Mapping[str, str] = {}
     whole_pixels: bool = True
 
     @property

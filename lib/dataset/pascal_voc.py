@@ -46,6 +46,7 @@ class PascalVocDataset(Dataset):
     """
 
     name_prefix = 'PASCALVOC_'
+    own_scores = {'AP50': 'PASCAL VOC, IoU 0.50', 'AP70': 'PASCAL VOC, IoU 0.70'}
     rule = ''   # of lib.dataset.voc_eval.RULES, by which AP is computed; '': that of the year
 
     def __init__(self, image_set, root_path, dataset_path, masks=False, choice=None):

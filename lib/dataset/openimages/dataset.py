@@ -44,6 +44,8 @@ class OpenImagesDataset(Dataset):
     object, unless asked for (records.view).
     """
 
+    own_scores = {'mAP': 'Open Images V2, IoU 0.50', 'challenge_mAP': 'Open Images Challenge, IoU 0.50'}
+
     def __init__(self, image_set, root_path, dataset_path, masks=False, choice=None):
         if masks:
             raise SniperError("TRAIN.WITH_MASK is True, but boxes of Open Images have no masks: set it to False")

@@ -138,6 +138,7 @@ def test_evaluation_writes_the_official_files(kit, tmp_path):
     found = Detections([2, 0, 0, 1], [2, 3, 3, 1], [[0, 0, 19, 9], [0, 0, 19, 9], [0, 0, 4, 4], [1, 2, 3, 4.126]],
                        [0.5, 0.25, 0.0004, 0.75])
     metrics = dataset.evaluate(found, str(tmp_path / 'out'))
+    assert set(dataset.own_scores) <= set(metrics)
     assert (tmp_path / 'out' / 'det_val_pred.txt').read_text().splitlines() == [
         '1 2 0.250000 1.00 1.00 20.00 10.00', '1 2 0.000400 1.00 1.00 5.00 5.00', '2 0 0.750000 2.00 3.00 4.00 5.13',
         '3 1 0.500000 1.00 1.00 20.00 10.00']

@@ -38,6 +38,7 @@ def test_truth_as_detections_is_1_in_both_forms(tmp_path):
     dataset = opened(tmp_path / 'data', tmp_path)
     metrics = dataset.evaluate(detections_of(dataset.truth()), str(tmp_path / 'out'))
     assert metrics['mAP'] == metrics['challenge_mAP'] == 1
+    assert set(dataset.own_scores) <= set(metrics)
     assert metrics['per_class'] == {'Cat': 1.0, 'Dog': 1.0}
     with open(tmp_path / 'out' / 'predictions_train_metrics.json') as stream:
         assert json.load(stream) == metrics
