@@ -1,6 +1,7 @@
-"""`python -m configs FILE [--set KEY VALUE ...]`: print the configuration that a run would have."""
+"""`python -m configs FILE [--keys KEY,...] [--set KEY VALUE ...]`: print the configuration that a run would have."""
 import argparse
 
+from configs.keys import declared_keys, plain_value, value_of
 from configs.loader import load_config
 from configs.text import describe
 
@@ -10,11 +11,19 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog='python -m configs', description=__doc__)
     parser.add_argument('file', nargs='?', help='YAML configuration; without it the defaults are shown')
     parser.add_argument('--meanings', action='store_true', help='say what each key means')
+    parser.add_argument('--keys', metavar='KEY,...', help='print these alone, each on a line, its value on the next, '
+                        'as --set takes them')
     parser.add_argument('--set', nargs=argparse.REMAINDER, default=[], metavar='KEY VALUE', dest='overrides',
                         help='keys and values that win over the file; must come last')
     args = parser.parse_args(argv)
     config = load_config(args.file, args.overrides)
-    print('\n'.join(describe(config, meanings=args.meanings)))
+    if not args.keys:
+        print('\n'.join(describe(config, meanings=args.meanings)))
+        return
+    for name in args.keys.split(','):
+        if name not in declared_keys():
+            parser.error(f'--keys: there is no configuration key {name!r}')
+        print(name, repr(plain_value(value_of(config, name))), sep='\n')
 
 
 if __name__ == '__main__':
