@@ -11,7 +11,7 @@ from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from lib.dataset.base import AnnotationWarnings
+from lib.dataset.base import AnnotationWarnings, Kind
 from lib.dataset.class_list import class_key
 from lib.dataset.coco_images import picture_size
 from lib.dataset.imagenet.listing import NONE, Listing
@@ -27,13 +27,17 @@ FARTHEST = 4000         # pixels
 PIECE = 512             # pictures that a process reads at a time
 WORTH_PROCESSES = 20000     # pictures; fewer are read in less time than processes take to start
 SECONDS_BETWEEN_LINES = 10.0
-FAR = 'boxes have a coordinate above 4000 and are left out'
-OUTSIDE = 'boxes reach beyond their picture and are left out'
-EMPTY = 'boxes are empty and are left out'
-UNKNOWN = 'boxes are of a class that the data set has not and are left out'
-NO_NUMBERS = 'objects have no box of four numbers and are left out'
-NO_SIZE = 'pictures are not there or cannot be read, no annotation says their size, and they are left out'
-BROKEN = 'annotation files cannot be used and are left out with their pictures'
+FAR = Kind('box has a coordinate above 4000 and is left out', 'boxes have a coordinate above 4000 and are left out')
+OUTSIDE = Kind('box reaches beyond its picture and is left out', 'boxes reach beyond their picture and are left out')
+EMPTY = Kind('box is empty and is left out', 'boxes are empty and are left out')
+UNKNOWN = Kind('box is of a class that the data set has not and is left out',
+               'boxes are of a class that the data set has not and are left out')
+NO_NUMBERS = Kind('object has no box of four numbers and is left out',
+                  'objects have no box of four numbers and are left out')
+NO_SIZE = Kind('picture is not there or cannot be read, no annotation says its size, and it is left out',
+               'pictures are not there or cannot be read, no annotation says their size, and they are left out')
+BROKEN = Kind('annotation file cannot be used and is left out with its picture',
+              'annotation files cannot be used and are left out with their pictures')
 
 
 class Boxes(NamedTuple):
@@ -49,7 +53,7 @@ class Boxes(NamedTuple):
 class Omitted(NamedTuple):
     """What is left out: {what is wrong: names of the boxes or pictures}; error: the first file's that is broken."""
 
-    kinds: Dict[str, List[str]]
+    kinds: Dict[Kind, List[str]]
     error: str
 
 
@@ -106,7 +110,7 @@ def read_piece(task: Tuple[str, Sequence[str], Sequence[str]], labels: Mapping[s
         for item in annotation.objects if annotation else ():
             label = labels.get(item.name) or labels.get(class_key(item.name))
             why = _why_not(item, label, size)
-            if why or label is None or item.box is None:
+            if why is not None:
                 omitted[why].append(f'{name} {item.name:.40}')
                 continue
             boxes.append(item.box)
@@ -116,8 +120,8 @@ def read_piece(task: Tuple[str, Sequence[str], Sequence[str]], labels: Mapping[s
         dict(omitted), error)
 
 
-def _why_not(item: VocObject, label: Optional[int], size) -> str:
-    """Why a box is left out, '' if it is not."""
+def _why_not(item: VocObject, label: Optional[int], size) -> Optional[Kind]:
+    """Why a box is left out, None if it is not."""
     if item.box is None:
         return NO_NUMBERS
     if max(item.box) > FARTHEST:
@@ -127,4 +131,4 @@ def _why_not(item: VocObject, label: Optional[int], size) -> str:
         return OUTSIDE
     if x2 <= x1 or y2 <= y1 or x1 > size[0] - 1 or y1 > size[1] - 1:
         return EMPTY
-    return '' if label is not None else UNKNOWN
+    return None if label is not None else UNKNOWN

@@ -63,8 +63,8 @@ def test_what_is_left_out_is_counted(kit, caplog):
     annotation(os.path.join(kit, 'fall11_whole_bbox', 'n02', 'n02_2.xml'), [('n99', 1, 1, 5, 5)])
     dataset = opened(kit, 'fall11_whole')
     assert len(dataset.roidb()) == 6 and len(dataset.roidb('background')) == 5
-    for said in ('1 boxes have a coordinate above 4000', '2 boxes reach beyond', '2 boxes are empty',
-                 '2 boxes are of a class that the data set has not', '1 objects have no box of four numbers',
+    for said in ('1 box has a coordinate above 4000', '2 boxes reach beyond', '2 boxes are empty',
+                 '2 boxes are of a class that the data set has not', '1 object has no box of four numbers',
                  '1 picture has no box of its classes and is not trained on'):
         assert said in caplog.text
     assert dataset.roidb('background')[0]['boxes'].tolist() == [[2, 1, 12, 8]]
