@@ -10,7 +10,8 @@ from lib.tasks import check_config
 
 
 @pytest.mark.parametrize('trained, random, minutes, holds', [
-    (0.9, 0.2, 19.9, True), (0.9, 0.31, 10, False), (0.59, 0.1, 10, False), (0.6, 0.19, 20, True), (0.9, 0.2, 21, False)])
+    (0.9, 0.2, 19.9, True), (0.9, 0.31, 10, False), (0.59, 0.1, 10, False), (0.6, 0.19, 20, True),
+    (0.9, 0.2, 21, False)])
 def test_bars(trained, random, minutes, holds):
     row = {'trained': {'bccd': trained, 'coco_mini': 0}, 'random': {'bccd': random, 'coco_mini': 0}, 'minutes': minutes}
     assert arm_recall.holds_bars(row) == holds
