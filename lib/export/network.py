@@ -65,6 +65,19 @@ def with_facts(exported: Exported, **facts) -> Exported:
     return exported._replace(facts=facts)
 
 
+def export_model_of(exported: Exported, model: Any) -> Exported:
+    """The same with another model, which may have lost its properties, and is checked."""
+    import onnx
+    used = {node.domain for node in model.graph.node}
+    versions = [entry for entry in model.opset_import if entry.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(versions)
+    onnx.helper.set_model_props(model, {KEY: json.dumps(exported.facts)})
+    model.producer_name, model.doc_string = exported.model.producer_name, exported.model.doc_string
+    onnx.checker.check_model(model, full_check=True)
+    return exported._replace(model=model)
+
+
 def export_graph(config, network: Tuple[Any, Dict[str, Any], Dict[str, Any]], facts: Dict[str, Any]) -> Exported:
     """A graph of a detector and its parameters, (symbol, arg_params, aux_params), with the facts so far, among them
     `variant`, which graph it is, `classes` and `pixels`."""
