@@ -7,12 +7,13 @@ import time
 from lib.utils.processes import num_cores
 
 
-def interleaved(functions, budget=6.0, least=3, most=41, warm=0):
+def interleaved(functions, budget=6.0, least=3, most=41, warm=0, clock=time.perf_counter):
     """{name: median seconds a call} of `functions`, {name: callable without arguments}.
 
     Every round calls each function once, so that a machine which slows down slows all of them. Rounds go on until
     `budget` seconds are spent, but number at least `least` and at most `most`. The first call of each is not counted.
     warm: calls that are not timed before each that is: what the others left in the caches is not what a user finds.
+    clock: that times a call; time.process_time counts what all threads of the process compute, whoever else does.
     """
     for function in functions.values():
         function()
@@ -24,9 +25,9 @@ def interleaved(functions, budget=6.0, least=3, most=41, warm=0):
         for name, function in functions.items():
             for _ in range(warm):
                 function()
-            begin = time.perf_counter()
+            begin = clock()
             function()
-            times[name].append(time.perf_counter() - begin)
+            times[name].append(clock() - begin)
     return {name: statistics.median(values) for name, values in times.items()}
 
 

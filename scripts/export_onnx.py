@@ -1,5 +1,5 @@
-"""Write a network as an ONNX file: python scripts/export_onnx.py --cfg FILE --out X.onnx [--picture FILE]
-[--save_prefix S] [--set KEY VALUE ...]
+"""Write a network as an ONNX file: python scripts/export_onnx.py --cfg FILE --out X.onnx [--precision fp32|fp16|int8]
+[--calibrate FOLDER] [--picture FILE] [--save_prefix S] [--set KEY VALUE ...]
 
 Takes the checkpoint (or shipped model) that main_test.py would take and writes the network in standard operators of
 ONNX, for any number and size of images, with a second file X.masks.onnx where TEST.WITH_MASK is set. Before a file is
@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from lib.cli import add_config_arguments, config_from_arguments, run, setup_logging
 from lib.engine.precision import prepare
-from lib.export.packages import require
+from lib.export.packages import PRECISIONS, require
 from lib.tasks import check_config
 from lib.utils.errors import SniperError
 from lib.utils.user_path import user_path
@@ -38,13 +38,18 @@ def main(argv=None):
     if others:
         raise SniperError(f'TEST.SCALES is {config.TEST.SCALES}, and {config.symbol} has a network for each: give the '
                           f"one to write, such as --set TEST.SCALES '[{scale_name(config, 0)}]'")
-    write_files(task, weights, args.out, args.picture)
+    write_files(task, weights, args.out, args.picture, args.precision)
     return 0
 
 
 def _parser():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--out', type=user_path, required=True, metavar='FILE', help='the file to write, X.onnx')
+    parser.add_argument('--precision', choices=PRECISIONS, default='fp32',
+                        help='of weights and products (default: %(default)s)')
+    parser.add_argument('--calibrate', type=user_path, default='', metavar='FOLDER',
+                        help='pictures that int8 is calibrated on (default: TEST.CALIBRATION_IMAGES, or the training '
+                        'set)')
     parser.add_argument('--picture', type=user_path, default='', metavar='FILE',
                         help='the picture that both run on (default: one that is drawn)')
     return add_config_arguments(parser)
@@ -56,6 +61,10 @@ def _configuration(args):
         raise SniperError(f'TEST.OPTIMIZED is {config.TEST.OPTIMIZED}: an optimised network cannot be exported; leave '
                           'it out')
     check_config(config, 'test')
+    if args.calibrate:
+        if args.precision != 'int8':
+            raise SniperError(f'--calibrate is for --precision int8, and this is {args.precision}: leave it out')
+        config.TEST.CALIBRATION_IMAGES = args.calibrate
     config.TEST.PRECISION, config.TEST.FOLD = 'fp32', False
     config.TRAIN.fp16 = False
     config.gpus = 'cpu'     # whose operators the graph has, and where the proof runs

@@ -73,6 +73,7 @@ install_packages() {
     say "installing Python packages ($size; minutes on Python 3.13, which has to compile NumPy)"
     logged "installing the packages of requirements.txt failed: it cannot go on without a network or a package index" \
         "$PY" -m pip install --disable-pip-version-check --no-input -r "$VENV/requirements.txt"
+    give_arm_blas
     check_mxnet
     printf '%s\n' "$mxnet" >"$VENV/mxnet_package"
     mark_done packages
@@ -96,6 +97,13 @@ remove_other_mxnet() {
     done
     [ -n "$others" ] || return 0
     logged "removing the installed MXNet (${installed[*]}) failed" "$PY" -m pip uninstall --yes "${installed[@]}"
+}
+
+# give_arm_blas: on aarch64 MXNet looks for Arm Performance Libraries; where these are not installed it gets OpenBLAS
+give_arm_blas() {
+    [ "${HOSTTYPE:-}" = aarch64 ] || return 0
+    "$PY" -c 'import ctypes; ctypes.CDLL("libarmpl_lp64_mp.so")' 2>/dev/null ||
+        logged "MXNet could not be given OpenBLAS" "$PY" "$ROOT/scripts/arm_blas.py"
 }
 
 # check_mxnet: ends with a message if MXNet does not load; a machine without a driver may get one later

@@ -78,7 +78,8 @@ run_tests() {
     rm -f "$FOLDER/passes.txt"
     cd "$ROOT"
     CXX="$CROSS-g++" SNIPER_EMULATOR="$EMULATOR" SNIPER_KERNEL_SERVER="$server" PYTHONPATH="$FOLDER/packages" \
-        OMP_NUM_THREADS="${OMP_NUM_THREADS:-2}" OMP_WAIT_POLICY=passive "$PY" -m pytest --rootdir "$ROOT" -p no:cacheprovider -q "$@"
+        OMP_NUM_THREADS="${OMP_NUM_THREADS:-2}" OMP_WAIT_POLICY=passive \
+        "$PY" -m pytest --rootdir "$ROOT" -p no:cacheprovider -q "$@"
 }
 
 # check_passes: ends with an error if some operator was not computed by the library for aarch64

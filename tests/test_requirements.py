@@ -7,7 +7,8 @@ from tests.conftest import ROOT
 
 CUDA_PACKAGES = 'SNIPER-mxnet/python/sniper_mxnet/cuda_libraries.py'
 MODULES = {'opencv-python-headless': 'cv2', 'pillow': 'PIL', 'pyyaml': 'yaml', 'cython': 'Cython'}
-FOR_OTHERS = {'contourpy': 'matplotlib', 'requests': 'mxnet'}   # pinned, because what needs them does not pin them
+# Pinned, because what needs them does not pin them.
+FOR_OTHERS = {'contourpy': 'matplotlib', 'requests': 'mxnet', 'scipy-openblas32': 'mxnet'}
 
 
 def test_every_package_is_imported_somewhere():

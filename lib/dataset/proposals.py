@@ -192,7 +192,7 @@ def add_proposals(config, dataset, roidb):
     else:
         proposals = None
     if proposals is None:
-        proposals = after_nms(_read(path, dataset))._replace(origin=origin)
+        proposals = after_nms(read_file(path, dataset))._replace(origin=origin)
         try:
             write_proposals(cache, proposals)
         except SniperError as error:
@@ -216,7 +216,8 @@ def _without_ending(text, ending):
     return text[:-len(ending)] if text.endswith(ending) else text
 
 
-def _read(path, dataset):
+def read_file(path: str, dataset) -> ProposalSet:
+    """A file of ours, or of the original for a data set. SniperError, one line, if it is neither, or of another set."""
     if path.endswith('.npz'):
         return read_proposals(path)
     try:

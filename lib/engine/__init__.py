@@ -5,6 +5,8 @@
     network                                 the network that inference runs, and what makes it ready:
     fold, winograd, lower_precision, calibrate, graph   rewriting graphs, lowering the precision
     exported_model                          such a network on disk
+    engines, onnx_facts, onnx_predictor, onnx_proof, onnxruntime_session, openvino_session
+                                            other engines than MXNet, and the files that they run
     devices, precision                      what the machine has; waiting for MXNet's engine
 
 Modules that inference starts with import MXNet inside functions only: `precision.prepare` must come first.

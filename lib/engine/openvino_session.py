@@ -9,6 +9,9 @@ from lib.utils.errors import SniperError
 
 logger = logging.getLogger(__name__)
 
+# Inputs that hold coordinates, or what boxes are ranked by: place by operator. bfloat16 has 8 bits, a pixel in 256.
+_EXACT = {'ROIAlign': (1,), 'GridSample': (1,), 'NonMaxSuppression': (0, 1), 'TopK': (0,)}
+
 
 class OpenVinoSession:
     """A file on one device; see OnnxRuntimeSession. Raises whatever OpenVINO does."""
@@ -27,12 +30,29 @@ class OpenVinoSession:
         self.inputs = {node.get_any_name(): tuple(None if side.is_dynamic else side.get_length()
                                                   for side in node.get_partial_shape()) for node in model.inputs}
         self._places = {name: place for place, node in enumerate(model.outputs) for name in node.get_names()}
+        if precision == 'bf16':
+            keep_exact(model)
         self._request = core.compile_model(model, name, settings).create_infer_request()
 
     def run(self, feeds: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:
         """Inputs -> outputs, by name."""
-        found = self._request.infer(feeds, share_outputs=False)
-        return {name: found[place] for name, place in self._places.items()}
+        found = self._request.infer(feeds, share_outputs=True)     # memory of the request: what is wanted is copied
+        return {name: np.array(found[place]) for name, place in self._places.items()}
+
+
+def keep_exact(model) -> None:
+    """Let a model compute coordinates in float32 where the rest is in bfloat16: OpenVINO keeps what leads to an output
+    exact, back to the next convolution or product, so they become outputs."""
+    there = {output.get_node().input_value(0) for output in model.outputs}
+    found = []
+    for node in model.get_ops():
+        kind = node.get_type_name()
+        computed = [value for value in node.input_values() if value.get_node().get_type_name() != 'Constant']
+        if kind in _EXACT:
+            found += [node.input_value(place) for place in _EXACT[kind]]
+        elif kind == 'MatMul' and len(computed) == 2:   # pooling by weights of each axis
+            found += computed
+    model.add_outputs([value for value in dict.fromkeys(found) if value not in there])
 
 
 def chosen_device(available, device: Device) -> str:

@@ -4,28 +4,33 @@ import os
 
 import numpy as np
 
-from lib.export.network import Exported, export_masks, export_network
+from lib.engine.onnx_facts import ENDING
+from lib.engine.onnx_proof import proof_inputs, summary
+from lib.export.network import Exported, export_masks, export_network, with_facts
+from lib.export.precision import lower_precision
 from lib.export.proof import TOLERANCES, differences, picture_batch, prove, run_onnx
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_temporary
 
 logger = logging.getLogger(__name__)
 
-MASKS_ENDING = '.masks.onnx'
+MASKS_ENDING = '.masks' + ENDING
 
 
-def write_files(task, weights, path: str, picture: str = '') -> None:
+def write_files(task, weights, path: str, picture: str = '', precision: str = 'fp32') -> None:
     """Write the network that `task` tests with to `path`, and that of its masks beside it.
 
-    picture: file of the proof's image, '' for one that is drawn. SniperError where they do not agree with MXNet.
+    picture: file of the proof's image, '' for one that is drawn. precision: see lib.export.precision; masks keep
+    float32. SniperError where they do not agree with MXNet.
     """
     config = task.config
     with_masks = bool(config.TEST.WITH_MASK and task.masks and not config.TEST.EXTRACT_PROPOSALS)
-    masks_path = path[:-len('.onnx')] + MASKS_ENDING
+    masks_path = path[:-len(ENDING)] + MASKS_ENDING
     network = export_network(config, weights, task.test_graph, os.path.basename(masks_path) if with_masks else '')
+    network = lower_precision(task, network, precision)
     batch = picture_batch(config, picture)
     outputs = _proven(os.path.basename(path), network, batch.data)
-    files = [(path, network)]
+    files = [(path, with_facts(network, proof=_fingerprint(network.model)))]
     if with_masks:
         masks = export_masks(config, network)
         _proven(os.path.basename(masks_path), masks, mask_inputs(task, outputs))
@@ -48,6 +53,13 @@ def _proven(what, exported: Exported, inputs):
     found = run_onnx(exported.model.SerializeToString(), inputs)
     prove(what, differences(wanted, found, tolerance), tolerance)
     return wanted
+
+
+def _fingerprint(model):
+    """A few numbers of each output for inputs that engines run too when they load the file."""
+    shapes = {node.name: [side.dim_value or side.dim_param for side in node.type.tensor_type.shape.dim]
+              for node in model.graph.input}
+    return summary(run_onnx(model.SerializeToString(), proof_inputs(shapes)))
 
 
 def run_mxnet(exported: Exported, inputs):

@@ -1,8 +1,9 @@
-"""The packages that exporting needs, which are optional."""
+"""What exporting needs and can do, for programs that ask before the packages are there, which are optional."""
 import importlib
 
 from lib.utils.errors import SniperError
 
+PRECISIONS = ('fp32', 'fp16', 'int8')
 INSTALL = '.venv/bin/python -m pip install -r requirements-onnx.txt'
 
 

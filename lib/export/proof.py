@@ -30,7 +30,8 @@ class Tolerance(NamedTuple):
     pixels: float
 
 
-TOLERANCES = {'fp32': Tolerance(1e-3, 0.97, 0.5), 'fp16': Tolerance(3e-2, 0.9, 2.0), 'int8': Tolerance(0.3, 0.7, 12.0)}
+# In fewer bits other proposals of low scores survive NMS, so fewer have to have their like.
+TOLERANCES = {'fp32': Tolerance(1e-3, 0.97, 0.5), 'fp16': Tolerance(0.05, 0.6, 2.0), 'int8': Tolerance(0.3, 0.5, 12.0)}
 
 
 class Difference(NamedTuple):

@@ -1,13 +1,15 @@
 """How many objects proposals find: recall at an IoU of 0.5, and the mean over 0.5 to 0.95, by number and by size."""
 import logging
 import os
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from lib.bbox import bbox_overlaps
+from lib.bbox import bbox_overlaps, ignore_overlaps
+from lib.dataset.analysis.matching import BACKGROUND
 from lib.dataset.metrics_file import write_metrics
 from lib.dataset.proposals import after_nms, read_proposals
+from lib.dataset.truth import Truth
 from lib.inference.recall_ext import count_recalled
 
 logger = logging.getLogger(__name__)
@@ -91,6 +93,24 @@ class Recall:
                 words = name.replace('_', ' ', 1).replace('_', '-')
                 lines.append(f'{words:<14} {count:>8}{"".join(cells)}')
         return lines
+
+
+def proposals_of_records(roidb: Sequence, truth: Truth) -> Tuple[Recall, Dict[str, float]]:
+    """Recall of the proposals that records hold, best first, for the objects of a Truth that count; and figures an
+    image: `proposals`; `elsewhere`, those that overlap nothing marked by BACKGROUND or more; and `without`, the number
+    of images that have none."""
+    recall, counts = Recall(FILE_LIMITS), np.zeros(3, np.int64)
+    for number, entry in enumerate(roidb):
+        span = slice(*np.searchsorted(truth.image, [number, number + 1]))
+        boxes, marked = entry.get('proposals', np.zeros((0, 4))), truth.box[span]
+        ranked = np.column_stack([boxes, -np.arange(len(boxes), dtype=np.float64)])
+        counted = ~truth.ignored[span]
+        recall.add(ranked, marked[counted], truth.area[span][counted])
+        nearest = bbox_overlaps(ranked[:, :4], marked).max(axis=1, initial=0)
+        inside = ignore_overlaps(marked[truth.crowd[span]], ranked[:, :4]).max(axis=0, initial=0)
+        counts += (len(boxes), int((np.maximum(nearest, inside) < BACKGROUND).sum()), not len(boxes))
+    images = max(len(roidb), 1)
+    return recall, {'proposals': counts[0] / images, 'elsewhere': counts[1] / images, 'without': int(counts[2])}
 
 
 def report_recall(path: str, roidb) -> Dict[str, Dict]:

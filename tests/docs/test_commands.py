@@ -17,7 +17,7 @@ from tests.docs.pages import read_pages
 OF_BEFORE = ('docs/changelog.md',)      # names what there was
 PAGES = [page for page in read_pages().values() if page.path not in OF_BEFORE]
 TINY = 'configs/faster/sniper_tiny_e2e.yml'
-STAND_INS = {'...': TINY, 'my.yml': TINY, 'SECONDS': '1', 'CHIPS': '1'}   # for what a reader puts in
+STAND_INS = {'...': TINY, 'my.yml': TINY, 'net.onnx': TINY, 'SECONDS': '1', 'CHIPS': '1'}   # for what a reader puts in
 PYTHON = ('python', '.venv/bin/python')
 OF_OTHERS = ('pytest', 'pip', 'venv')
 NO_KEYS = ('TRAIN.LR', 'network.variant')       # a typing error that is explained; names of graphs

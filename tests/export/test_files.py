@@ -2,9 +2,11 @@
 import json
 import os
 
+import cv2
 import numpy as np
 import pytest
 
+from lib.export.proof import drawn_picture
 from lib.utils.errors import SniperError
 from scripts.export_onnx import main
 from tests.conftest import ROOT
@@ -13,8 +15,8 @@ onnx = pytest.importorskip('onnx', reason='onnx is not installed (requirements-o
 CONFIG = os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')
 
 
-def export(folder, *arguments):
-    path = str(folder / 'tiny.onnx')
+def export(folder, *arguments, name='tiny.onnx'):
+    path = str(folder / name)
     assert main(['--cfg', CONFIG, '--out', path, *arguments, '--set', 'output_path', str(folder)]) == 0
     return path
 
@@ -59,3 +61,26 @@ def test_absent_packages_are_named(monkeypatch, tmp_path):
     monkeypatch.setattr('importlib.import_module', lambda name: real('no_such_' + name))
     with pytest.raises(SniperError, match='needs the package onnx .*pip install -r requirements-onnx.txt'):
         require('onnx')
+
+
+@pytest.mark.parametrize('precision, smaller', (('fp16', 1.8), ('int8', 3.3)))
+def test_fewer_bits(precision, smaller, tmp_path):
+    """Smaller, still of standard operators, and nearly the same (the proof)."""
+    pytest.importorskip('onnxruntime', reason='onnxruntime is not installed (requirements-onnx.txt)')
+    cv2.imwrite(str(tmp_path / 'a.png'), drawn_picture(96, 128))
+    calibrate = ['--calibrate', str(tmp_path)] if precision == 'int8' else []
+    path = export(tmp_path, '--precision', precision, *calibrate)
+    model = onnx.load(path)
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [('', 17)]
+    facts = {entry.key: json.loads(entry.value) for entry in model.metadata_props}['sniper']
+    assert facts['precision'] == precision and facts['proof']
+    weights = os.path.getsize(os.path.join(ROOT, 'data', 'models', 'sniper_tiny-0000.params'))
+    assert os.path.getsize(path) < weights / smaller
+    kept = {node.name: node for node in model.graph.node if node.op_type in ('Conv', 'Gemm')}
+    assert len(kept) > 20 and {node.input[1] for name, node in kept.items() if name.startswith(
+        ('cls_score', 'rpn_bbox_pred'))} == {'cls_score_weight', 'rpn_bbox_pred_weight'}     # as they were
+
+
+def test_calibration_is_for_int8(tmp_path):
+    with pytest.raises(SniperError, match='--calibrate is for --precision int8'):
+        main(['--cfg', CONFIG, '--out', 'x.onnx', '--calibrate', str(tmp_path)])
