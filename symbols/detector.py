@@ -1,8 +1,11 @@
 """What every detector has, whatever its family."""
-from typing import Dict, List
+import fnmatch
+from typing import Dict, List, Mapping, Sequence
 
 from symbols.layers import he_normal, new_parameters
 from symbols.variants import Variant
+
+TRUNK = 'trunk'     # what the heads read: backbone, and neck unless a detector names it apart
 
 
 class Detector:
@@ -10,7 +13,12 @@ class Detector:
 
     What the inputs of the training graph are says the detector's task (lib.tasks); those of the other graphs, which
     take any batch and input size, `input_shapes`.
+
+    parts: {part of the network: patterns of its layers' names, as fnmatch has them}, for reports; the first that fits
+    counts, and what fits none is the TRUNK.
     """
+
+    parts: Mapping[str, Sequence[str]] = {}
 
     def symbol(self, config, variant: str):
         """Graph by its variant: 'train', 'test', 'export', or others that it has, such as 'feature'."""
@@ -23,6 +31,11 @@ class Detector:
     def export_symbol(self, config):
         """The test graph with its outputs in the form of the network's original, for programs other than these."""
         return self.test_symbol(config)
+
+    def part_of(self, layer: str) -> str:
+        """The part of the network that a layer of this name belongs to, see `parts`."""
+        return next((part for part, patterns in self.parts.items()
+                     if any(fnmatch.fnmatchcase(layer, pattern) for pattern in patterns)), TRUNK)
 
     def _feature_shapes(self, config, batch, height, width):
         return self.input_shapes(config, batch, height, width, 'test')

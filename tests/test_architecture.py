@@ -83,7 +83,7 @@ def within(module, room):
 
 def is_command(module):
     """Whether the module is run as a program: it ends in `if __name__ == '__main__'`, or is a package's __main__."""
-    if module.split('.')[0] not in ('lib', 'configs') or module in STARTED_BY_THEIR_ROOM:
+    if module.split('.')[0] not in ('lib', 'configs', 'symbols') or module in STARTED_BY_THEIR_ROOM:
         return False
     return module.endswith('.__main__') or any(
         isinstance(node, ast.If) and ast.dump(node.test).count("'__main__'") for node in parsed(MODULES[module]).body)

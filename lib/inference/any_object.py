@@ -73,12 +73,14 @@ class AnyObject(Dataset):
         return AnyObject(self.dataset.part(numbers))
 
     def truth(self) -> Truth:
-        """The objects of all classes, without boxes that have no extent. A region of each class is there once."""
+        """The objects of all classes, without boxes that have no extent. An object of several classes, such as a woman
+        who is a person, or a region of each class, is there once; it counts if it does as any of them."""
         truth = self.dataset.truth()
         sides = truth.box[:, 2:] - truth.box[:, :2]
         kept = (sides > 0).any(axis=1) & (sides > -1).all(axis=1)
-        _, first = np.unique(np.column_stack([truth.image, truth.box]), axis=0, return_index=True)
-        kept &= ~truth.crowd | np.isin(np.arange(len(kept)), first)
+        order = np.argsort(truth.ignored, kind='stable')    # of equal boxes, one that counts is the first
+        places = np.column_stack([truth.image, truth.box])[order]
+        kept &= np.isin(np.arange(len(kept)), order[np.unique(places, axis=0, return_index=True)[1]])
         return truth._replace(label=np.ones_like(truth.label)).take(kept)
 
     def evaluate(self, detections: Detections, results_dir: str) -> Optional[dict]:

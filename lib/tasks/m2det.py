@@ -26,7 +26,7 @@ METRICS = [Metric('ConfLoss', 'l1', 'conf_loss_output', ''), Metric('LocLoss', '
 
 NOT_HERE = {'TRAIN': ('ONLY_PROPOSAL', 'WITH_MASK', 'AUTO_FOCUS', 'USE_NEG_CHIPS', 'SOFT_SAMPLING',
                       'SOFT_SAMPLING_RPN'),
-            'TEST': ('EXTRACT_PROPOSALS', 'WITH_MASK', 'AUTO_FOCUS')}
+            'TEST': ('ONLY_PROPOSAL', 'EXTRACT_PROPOSALS', 'WITH_MASK', 'AUTO_FOCUS')}
 UNUSED = ('network.ANCHOR_*', 'network.RPN_CHANNELS', 'network.ROIS', 'network.STRIDE_IN_1X1', 'CLASS_AGNOSTIC',
           'TRAIN.MAX_MASKS', 'TRAIN.MAX_POLYGON_LEN', 'TRAIN.MAX_GT', 'TRAIN.MIN_OBJECT_SIDE', 'TRAIN.AUTO_FOCUS_*',
           'TRAIN.SCALES', 'TRAIN.VALID_*', 'TRAIN.CHIP_*', 'TRAIN.CPP_CHIPS', 'TRAIN.NEG_CHIP*', 'TRAIN.RPN_*',

@@ -33,7 +33,7 @@ METRICS = [Metric(f'{name.upper()}{title}', kind, f'{name}_{output}_output', lab
            for title, kind, output, label in (('LogLoss', 'log_loss', 'cls_prob', '{}_label_output'),
                                               ('L1Loss', 'l1', 'bbox_loss', ''))]
 NOT_HERE = {'TRAIN': ('ONLY_PROPOSAL', 'WITH_MASK', 'SOFT_SAMPLING', 'SOFT_SAMPLING_RPN'),
-            'TEST': ('EXTRACT_PROPOSALS', 'WITH_MASK')}
+            'TEST': ('ONLY_PROPOSAL', 'EXTRACT_PROPOSALS', 'WITH_MASK')}
 UNUSED = ('network.ANCHOR_*', 'network.RPN_CHANNELS', 'network.ROIS', 'network.STRIDE_IN_1X1', 'CLASS_AGNOSTIC',
           'TRAIN.MAX_MASKS', 'TRAIN.MAX_POLYGON_LEN', 'TRAIN.RPN_PRE_NMS_TOP_N', 'TRAIN.RPN_POST_NMS_TOP_N',
           'TRAIN.RPN_NMS_THRESH', 'TRAIN.RPN_MIN_SIZE', 'TRAIN.BBOX_*', 'TRAIN.ALIGNED_TARGETS',

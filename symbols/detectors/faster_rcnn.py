@@ -6,12 +6,16 @@ With a mask head beside the R-CNN head it is Mask R-CNN (He et al. 2017). Masks 
 from sniper_mxnet import mx
 from symbols.detectors.proposal_network import ProposalNetwork
 from symbols.feature import Feature, feature_output
-from symbols.heads.focus import FocusHead, focus_loss, focus_probabilities
+from symbols.heads.focus import FOCUS_LAYERS, FocusHead, focus_loss, focus_probabilities
 from symbols.heads.mask import MaskHead, mask_feature_output, mask_loss, mask_probabilities
 from symbols.heads.rcnn import labels_output, rcnn_losses, rcnn_probabilities
 from symbols.heads.rpn import proposal_targets, rpn_losses, rpn_proposals
 from symbols.options import LossOptions, MaskOptions, ProposalOptions, class_count, runs_on_gpu
 from symbols.registry import feature_stride
+
+HEAD_PARTS = {**ProposalNetwork.parts, 'masks': ('mask_*',), 'FocusPixels': FOCUS_LAYERS,
+              'R-CNN': ('conv_new_1*', 'offset*', 'deformable_roi_pool*', 'roi_pool*', 'fc_new_*', 'cls_score*',
+                        'cls_prob*', 'bbox_pred*', 'bbox_loss*', 'multi_proposal_target*')}
 
 
 class FasterRcnn(ProposalNetwork):
@@ -20,6 +24,8 @@ class FasterRcnn(ProposalNetwork):
     focus: FocusHead, in the training graph with `TRAIN.AUTO_FOCUS`, in the test graph with `TEST.AUTO_FOCUS`.
     mask: MaskHead, in the training graph with `TRAIN.WITH_MASK`; it reads what the R-CNN head pools from.
     """
+
+    parts = HEAD_PARTS
 
     def __init__(self, backbone, neck, rpn, rcnn, cls_loss_over_rois=False, focus=FocusHead(), mask=MaskHead(),
                  rpn_neck=None):

@@ -33,6 +33,9 @@ PRIOR_DEVIATION = 0.01
 class M2Det(Detector):
     """Graphs of the section M2DET of a configuration. They are made for one input size, `M2DET.input_size`."""
 
+    parts = {'MLFPN': ('reduce.*', 'up_reduce.*', 'leach.*', 'unet*', 'level*', 'source*', 'sfam_module.*'),
+             'heads': ('loc*', 'conf*')}
+
     def outputs(self, config):
         """SsdOutputs (B, P, 4) and (B, P, C) logits of the input `data` (B, 3, S, S). ConfigError: keys of M2DET that
         do not fit."""

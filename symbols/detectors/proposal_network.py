@@ -1,4 +1,6 @@
 """Backbone, neck and RPN: a detector's first half, and a network of its own in the proposal-only graphs."""
+from typing import Mapping, Sequence
+
 from sniper_mxnet import mx
 from symbols.detector import Detector
 from symbols.feature import feature_output
@@ -17,6 +19,8 @@ class ProposalNetwork(Detector):
     Graphs, each an `mx.sym.Symbol` of a configuration: `train_symbol`, `test_symbol` (of the detectors),
     `proposal_train_symbol`, `proposal_test_symbol`. Test graphs take any batch and any input size.
     """
+
+    parts: Mapping[str, Sequence[str]] = {'RPN': ('rpn_*', 'rois')}
 
     def __init__(self, backbone, neck, rpn, rpn_neck=None):
         self.backbone = backbone

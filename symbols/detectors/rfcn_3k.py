@@ -29,6 +29,9 @@ SUPER_CLASSES = 'RFCN.num_super_classes'
 class Rfcn3k(ProposalNetwork):
     """rfcn: RfcnHead, on the neck's feature. gives_feature: the test graph has that feature as its last output."""
 
+    parts = {**ProposalNetwork.parts, 'classes': ('conv_new_2*', 'conv_new_3*', 'subcls_*'),
+             'R-FCN': ('conv_new_1*', 'rfcn_*', 'psroipooled_*', 'ave_*', 'cls_*', 'bbox_*', 'multi_proposal_target*')}
+
     def __init__(self, backbone, neck, rpn, rfcn, rpn_neck=None, gives_feature=False):
         super().__init__(backbone, neck, rpn, rpn_neck)
         self.rfcn = rfcn

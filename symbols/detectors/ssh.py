@@ -15,7 +15,7 @@ from symbols.backbones.tiny import TinyNet
 from symbols.backbones.vgg import VGG16
 from symbols.detector import Detector
 from symbols.feature import Feature, feature_output
-from symbols.heads.focus import FocusHead, focus_loss, focus_probabilities
+from symbols.heads.focus import FOCUS_LAYERS, FocusHead, focus_loss, focus_probabilities
 from symbols.heads.ssh import DetectionModule, module_losses, module_probabilities
 from symbols.layers import batch_norm, gaussian, he_normal, relu, to_single
 from symbols.necks.fusion import Fusion
@@ -32,6 +32,8 @@ class Ssh(Detector):
     hidden_init: makes the initialiser of the modules' hidden layers. focus: FocusHead, on the finest feature, in the
     graphs with TRAIN.AUTO_FOCUS and TEST.AUTO_FOCUS. backbone: what public ImageNet weights can be converted for, None
     if lib.weights.conversion has its own way for this detector."""
+
+    parts = {**{f'module {name}': (f'{name}@*',) for name in MODULES}, 'FocusPixels': FOCUS_LAYERS}
 
     def __init__(self, features, channels, hidden_init=gaussian, focus=FocusHead(), backbone=None):
         self.features = features

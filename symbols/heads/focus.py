@@ -5,6 +5,8 @@ A cell of the feature map that lies on a small object is a FocusPixel. Letters: 
 from sniper_mxnet import mx
 from symbols.layers import convolution, gaussian, relu
 
+FOCUS_LAYERS = ('conv_new_2*', 'conv_new_3*', 'conv_new_out*', '*scale_prob*')     # patterns of names
+
 
 class FocusHead:
     """A 3x3 and two 1x1 convolutions under the names of the released weights: `conv_new_2`, `conv_new_3`,

@@ -1,7 +1,7 @@
 """Counting false positives by COCO's matching."""
 import json
 
-from benchmarks.negatives import THRESHOLDS, false_positives
+from benchmarks.negatives import THRESHOLDS, false_positives, fewer, no_more
 
 
 def test_detections_without_an_object_of_their_class_count(tmp_path):
@@ -19,3 +19,11 @@ def test_detections_without_an_object_of_their_class_count(tmp_path):
         (tmp_path / name).write_text(json.dumps(content))
     assert THRESHOLDS == (0.1, 0.3, 0.5)
     assert false_positives(str(tmp_path / 'truth'), str(tmp_path / 'detections')) == [1.5, 1.0, 0.5]
+
+
+def test_bars():
+    without, own = {'AP': 0.5, 'false_positives': [4, 2, 1]}, {'AP': 0.5, 'false_positives': [3, 1, 0.5]}
+    assert fewer(without, own) and not fewer(own, without)
+    assert not fewer(without, dict(own, AP=0.49)) and not fewer(without, dict(own, false_positives=[3, 1, 1]))
+    assert no_more(own, dict(own, false_positives=[3.15, 1, 0])) and not no_more(own, without)
+    assert not no_more(own, dict(own, false_positives=[3, 1.06, 0.5]))

@@ -12,7 +12,7 @@ from easydict import EasyDict
 
 from configs import ConfigError, config_name, load_config
 from configs.__main__ import main as print_config
-from configs.keys import declared_keys, key_names, value_of
+from configs.keys import declared_keys, flat_config, key_names, value_of
 from configs.legacy import LEGACY
 from configs.schema import PATH, PATHS
 from configs.yaml_files import read_yaml
@@ -318,3 +318,15 @@ def test_the_files_themselves_may_lie_at_home(tmp_path, monkeypatch):
     (tmp_path / 'base.yml').write_text('symbol: x')
     (tmp_path / 'a.yml').write_text('_base_: ~/base.yml')
     assert load_config('~/a.yml').symbol == 'x'
+
+
+def test_some_keys_as_set_takes_them(capsys):
+    path = os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')
+    print_config([path, '--keys', 'gpus,dataset.image_set,TRAIN.SCALES,dataset.CLASSES', '--set', 'gpus', '0,1'])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[::2] == ['gpus', 'dataset.image_set', 'TRAIN.SCALES', 'dataset.CLASSES']
+    again, once = load_config(path, lines), load_config(path, ['gpus', '0,1'])
+    assert flat_config(again) == flat_config(once)
+    with pytest.raises(SystemExit):
+        print_config([path, '--keys', 'gpus,nothing'])
+    assert "no configuration key 'nothing'" in capsys.readouterr().err

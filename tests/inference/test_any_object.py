@@ -84,6 +84,14 @@ def test_what_does_not_count(tmp_path):
     assert evaluated(tmp_path, truth, rows + [(1, 0, 0, 9, 9, 0.99)])['AP50_area'] == pytest.approx(1 / 2)
 
 
+def test_an_object_of_several_classes_is_one(tmp_path):
+    box = [10, 10, 49, 49]
+    truth = Truth.of([0, 0, 0, 1], [1, 2, 2, 1], [box, box, [60, 60, 99, 99], box], ignored=[True, False, False, True])
+    metrics = evaluated(tmp_path, truth, [(0, *box, 0.9), (1, *box, 0.8), (0, 60, 60, 99, 99, 0.7)])
+    assert metrics['objects']['all'] == 2 and metrics['not_counted'] == 1
+    assert metrics['AP50'] == metrics['AP50_area'] == 1 and metrics['recall50']['all']['10'] == 1
+
+
 def test_nothing_there(tmp_path):
     none = Truth.of([], [], np.zeros((0, 4)))
     assert evaluated(tmp_path, none, ROWS) is None

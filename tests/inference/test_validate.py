@@ -102,6 +102,13 @@ def test_what_cannot_be_validated_is_said_before_training(scenes, tmp_path):
             validator(scenes, tmp_path, *more)
 
 
+def test_proposals_are_validated_as_such(scenes, tmp_path):
+    found = validator(scenes, tmp_path, 'TRAIN.ONLY_PROPOSAL', 'True', 'TEST.ONLY_PROPOSAL', 'True',
+                      'TRAIN.VALIDATE_METRIC', 'recall50.all.100')(SHIPPED, '0000')
+    assert found.metric == 'recall50.all.100' and found.metrics[found.metric] > 0.5
+    assert 'average_recall.side_16_32.10' in found.metrics and 'AP50_11point' in found.metrics
+
+
 def test_autofocus(tmp_path):
     """A scale on chips alone: the detections of a test; fewer where no cell is a FocusPixel."""
     import main_test

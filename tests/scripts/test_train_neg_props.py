@@ -92,6 +92,23 @@ def test_interrupted_in_every_step_and_run_to_its_end(clone):
     assert trained.stat().st_mtime_ns == before and 'Epoch 1/' not in text
 
 
+def test_another_network_proposes(clone):
+    """It has keys of its own, and of the detector's the data."""
+    words = [word for pair in dict(SETTINGS, **{'dataset.dataset_path': 'data', 'dataset.root_path': '.',
+                                                'output_path': 'other out'}).items() for word in pair]
+    done = subprocess.run(
+        ['bash', 'scripts/' + SCRIPT, '--cfg', 'configs/faster/sniper_tiny_neg.yml', '--proposals-cfg',
+         'configs/arm/sniper_arm_slim.yml', '--prop_epochs', '1', '--prop_save_path', 'other props',
+         '--prop_train_path', 'other net', '--set', *words],
+        cwd=str(clone.root), env=dict(os.environ, OMP_NUM_THREADS='1'), stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout
+    assert "dataset.CLASS_AGNOSTIC makes one class 'object'" in done.stdout and 'negative_chips' in done.stdout
+    assert 'SNIPER-0001.params' in names(clone.root / 'other net' / 'sniper_arm_slim' / 'train_val')
+    found = read_proposals(str(clone.root / 'other props' / 'SYNTHETIC_train_rpn.npz'))
+    assert len(found.image_ids) == 4
+
+
 def test_a_step_that_fails_is_named(clone):
     status, text = clone.run('TRAIN.lrr', '1')
     assert status == 1 and 'TRAIN.lr' in text
@@ -101,7 +118,8 @@ def test_a_step_that_fails_is_named(clone):
 
 
 @pytest.mark.parametrize('words, part', [
-    ((), '--cfg is missing'), (('--cfg',), '--cfg wants a value'), (('--fast', 'x'), "unknown option '--fast'"),
+    ((), '--cfg is missing'), (('--cfg',), '--cfg wants a value'),
+    (('--proposals-cfg',), '--proposals-cfg wants a value'), (('--fast', 'x'), "unknown option '--fast'"),
     (('--cfg', 'nowhere.yml'), 'nowhere.yml')])
 def test_wrong_command_lines(clone, words, part):
     done = subprocess.run(['bash', str(clone.root / 'scripts' / SCRIPT)] + list(words), stdout=subprocess.PIPE,

@@ -11,6 +11,7 @@ from lib.chips.seen_sizes import seen_in_training
 from lib.dataset.object_sizes import object_sizes
 from lib.tasks import get_task
 from lib.tasks.anchor_fit import POOR_IOU, _poor, anchor_warnings
+from lib.utils.errors import SniperError
 from tests.chips.pictures import make_pictures, tiny
 
 
@@ -53,3 +54,15 @@ def test_fitting_anchors_and_no_objects():
     assert warnings(make_pictures((8, 250))) == []
     sizes = object_sizes(make_pictures((8, 250), each=0))
     assert anchor_warnings([], sizes, 8, [1], [2]) == []
+
+
+def test_anchors_that_no_chip_holds():
+    """One chip and twice 32 pixels is the most that an anchor of a stride of 8 may measure."""
+    keys = ('TRAIN.CHIP_SIZE', '64', 'TRAIN.CHIP_STRIDES', '[8]', 'network.ANCHOR_SCALES')
+    task = get_task(tiny(*keys, '[4, 16, 17]'))
+    task.check('train')
+    remark, = task.remarks('train')
+    assert remark.startswith('network.ANCHOR_SCALES 17 make anchors') and 'CHIP_SIZE' in remark
+    assert not task.remarks('test') and not get_task(tiny(*keys, '[4, 16]')).remarks('train')
+    with pytest.raises(SniperError, match='CHIP_SIZE is 64, but the smallest .* anchors of 136 pixels.* to 136, or'):
+        get_task(tiny(*keys, '[17, 20]')).check('train')

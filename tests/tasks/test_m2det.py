@@ -229,6 +229,7 @@ def test_the_heads_keep_float32():
     ('train', 'TRAIN.ONLY_PROPOSAL', 'True', 'TRAIN.ONLY_PROPOSAL is True'),
     ('test', 'TEST.AUTO_FOCUS', 'True', 'TEST.AUTO_FOCUS is True'),
     ('test', 'TEST.EXTRACT_PROPOSALS', 'True', 'TEST.EXTRACT_PROPOSALS is True'),
+    ('test', 'TEST.ONLY_PROPOSAL', 'True', 'TEST.ONLY_PROPOSAL is True'),
     ('test', 'TEST.DO_PRUNING', '[True]', 'm2det has no FocusPixels'),
     ('test', 'TEST.SLICES', '[256]', 'm2det looks at whole images'),
     ('demo', 'M2DET.input_size', '63', 'no multiple of 16'),
