@@ -53,6 +53,7 @@ def test_gpus_that_mxnet_has_machine_code_for(capability, runs):
     (13000, [70], 13000, [75, 80], 'compute capabilities 7.5, 8.0, and GPUs here are .*7.0.*SNIPER_CUDA_ARCHS=70 bash'),
     (12080, [80], 13000, [75, 80], 'compiled by CUDA 13.0, and the driver is of CUDA 12.8'),
     (12080, [90], 12000, [75, 80], None),       # no GPU that MXNet could use: not asked
+    (11070, [], 13000, [75, 80], None),
     (12080, [86, 80], 12000, [70, 80], None),   # 8.6 runs what is for 8.0
     (12080, [75, 61], 12000, [70, 75], 'GPUs here are .*6.1'),
     (12080, [75], 12000, [80], 'GPUs here are .*7.5'),

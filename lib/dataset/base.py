@@ -2,11 +2,12 @@
 import abc
 import collections
 import logging
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple, Union
 
 import numpy as np
 
 from lib.dataset.truth import Truth, truth_of_records
+from lib.utils.counted import counted
 from lib.utils.errors import SniperError, printable
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,9 @@ class Dataset(abc.ABC):
     classes   tuple of str, '__background__' first; a label is a position in it
     image_ids list, ids of the images in the order of roidb()
 
+    own_scores   {name in what `evaluate` gives: by which rules}, what the data set is compared by; {} where these are
+                 COCO's. A report shows them first; one that an evaluation does not give is passed over
+
     whole_pixels: bool; boxes of records are truncated to whole pixels, as in the original; may be set before roidb()
 
     and `roidb()` sets
@@ -47,6 +51,7 @@ class Dataset(abc.ABC):
     image_ids: Sequence[Any] = ()
     not_trained: Mapping[str, Mapping[str, int]] = {}
     curves: Sequence[PrecisionRecall] = ()
+    own_scores: Mapping[str, str] = {}
     whole_pixels: bool = True
 
     @property
@@ -110,6 +115,19 @@ class Dataset(abc.ABC):
         """
 
 
+class Kind(NamedTuple):
+    """What is wrong with annotations, said of one ('box is empty') and of several ('boxes are empty')."""
+
+    one: str
+    many: str
+
+
+NO_NUMBERS = Kind('box is not four finite numbers and is left out',
+                  'boxes are not four finite numbers and are left out')
+OUTSIDE = Kind('box lies outside its image or has no area and is left out',
+               'boxes lie outside their image or have no area and are left out')
+
+
 class AnnotationWarnings:
     """Counts what is wrong with single annotations (or images, by `noun`); one line a kind, naming the file. Of each
     kind it keeps the first few."""
@@ -117,31 +135,33 @@ class AnnotationWarnings:
     def __init__(self, path, noun='annotation'):
         self.path = path
         self.noun = noun
-        self.kinds: Dict[str, int] = collections.OrderedDict()
-        self._first: Dict[str, List[Any]] = {}
+        self.kinds: Dict[Union[Kind, str], int] = collections.OrderedDict()
+        self._first: Dict[Union[Kind, str], List[Any]] = {}
 
-    def add(self, kind: str, identity) -> None:
-        """kind: what is wrong, said of several ("boxes are ..."); identity: which annotation it is."""
+    def add(self, kind: Union[Kind, str], identity) -> None:
+        """kind: what is wrong; a text is said of several ("boxes are ..."). identity: which annotation it is."""
         self.add_many(kind, 1, [identity])
 
-    def add_many(self, kind: str, count: int, first: Sequence) -> None:
+    def add_many(self, kind: Union[Kind, str], count: int, first: Sequence) -> None:
         """As often `add` as `count` says; first: which annotations these are, as many as NAMED_IN_WARNING + 1."""
         if count:
             self.kinds[kind] = self.kinds.get(kind, 0) + count
             of_kind = self._first.setdefault(kind, [])
             of_kind += first[:NAMED_IN_WARNING + 1 - len(of_kind)]
 
-    def refuse_most(self, of: int, causes: Mapping[str, str]) -> None:
+    def refuse_most(self, of: int, causes: Mapping[Any, str]) -> None:
         """SniperError if more than half of `of` annotations are of the kinds that `causes` names; it says the likely
         cause of the most frequent of them."""
         counts = {kind: self.kinds[kind] for kind in causes if kind in self.kinds}
         if 2 * sum(counts.values()) > of:
             kind = max(counts, key=lambda kind: counts[kind])
-            raise SniperError(f'{self.path}: {counts[kind]} of {of} {kind} ({self._named(kind)}): {causes[kind]}')
+            many = kind.many if isinstance(kind, Kind) else kind
+            raise SniperError(f'{self.path}: {counts[kind]} of {of} {many} ({self._named(kind)}): {causes[kind]}')
 
     def lines(self) -> List[str]:
         """A line a kind."""
-        return [printable(f'{self.path}: {count} {kind} ({self._named(kind)})') for kind, count in self.kinds.items()]
+        return [printable(f'{self.path}: {_said(kind, count)} ({self._named(kind)})')
+                for kind, count in self.kinds.items()]
 
     def log(self) -> None:
         """The lines, as warnings."""
@@ -150,6 +170,10 @@ class AnnotationWarnings:
 
     def _named(self, kind):
         return f'{self.noun} {shortened([f"{identity!s:.80}" for identity in self._first[kind]])}'
+
+
+def _said(kind, count):
+    return counted(count, *kind) if isinstance(kind, Kind) else f'{count} {kind}'
 
 
 def is_number(value) -> bool:

@@ -15,7 +15,7 @@ import os
 
 import numpy as np
 
-from lib.dataset.base import LEFT_OUT, OBJECTS, REGIONS, AnnotationWarnings, Dataset, shortened
+from lib.dataset.base import LEFT_OUT, OBJECTS, OUTSIDE, REGIONS, AnnotationWarnings, Dataset, shortened
 from lib.dataset.box_units import XYWH, check_boxes
 from lib.dataset.class_list import BACKGROUND, IGNORE, class_list_path
 from lib.dataset.coco_eval import evaluate
@@ -199,8 +199,7 @@ class CocoDataset(Dataset):
                 continue
             box = _corners(annotation['bbox'], image['width'], image['height'])
             if box is None:
-                warnings.add('boxes lie outside their image or have no area and are left out',
-                             annotation.get('id', f'(no id) of image {image["id"]}'))
+                warnings.add(OUTSIDE, annotation.get('id', f'(no id) of image {image["id"]}'))
                 continue
             boxes.append(box)
             crowd.append(bool(annotation['iscrowd']))

@@ -9,7 +9,7 @@ from typing import Callable, Dict, List, Optional, Sequence
 
 import numpy as np
 
-from lib.dataset.base import AnnotationWarnings, is_number, shortened
+from lib.dataset.base import NO_NUMBERS, AnnotationWarnings, is_number, shortened
 from lib.dataset.class_choice import ClassChoice
 from lib.dataset.class_list import BACKGROUND, class_key, is_ignored, read_class_list
 from lib.dataset.coco_json import list_of_objects, read_json
@@ -18,7 +18,6 @@ from lib.utils.errors import SniperError
 
 _KINDS = {list: 'a list', str: 'a text', type(None): 'nothing (null)', bool: 'true or false'}
 SEEN = 16   # pixels of a box, from which on its object covers one at least
-_NO_BOX = 'boxes are not four finite numbers and are left out'
 _NO_IMAGE = 'annotations belong to no image of the file and are left out'
 _NO_CATEGORY = 'annotations have a category_id that is not among the categories and are left out'
 _SHARED = 'images have the id of another image, where ids must be unique, and are left out with their annotations'
@@ -225,7 +224,7 @@ class CocoFile:
         category = self._category_ids.find(annotation['category_id'])
         box = box_of(annotation['bbox'])
         if image is None or category is None or box is None:
-            warnings.add(_NO_IMAGE if image is None else _NO_CATEGORY if category is None else _NO_BOX, identity)
+            warnings.add(_NO_IMAGE if image is None else _NO_CATEGORY if category is None else NO_NUMBERS, identity)
             return False
         crowd = flag_of(annotation.get('iscrowd'))
         if crowd is None:
@@ -246,7 +245,7 @@ class CocoFile:
                   for key in ('image_id', 'category_id', 'bbox')}
         causes.update({
             'annotations are no objects and are left out': 'each is an object with image_id, category_id and bbox',
-            _NO_BOX: 'bbox is x, y, width, height in pixels of the image',
+            NO_NUMBERS: 'bbox is x, y, width, height in pixels of the image',
             _NO_CATEGORY: f'known ids: {known}; are they counted from another number, or from another file?'})
         with_objects = sum(map(bool, by_image.values()))
         if 2 * with_objects < len(by_image):  # else the images are a part of those that the annotations were made for

@@ -19,7 +19,7 @@ from typing import List
 import numpy as np
 from PIL import Image
 
-from lib.dataset.base import LEFT_OUT, OBJECTS, AnnotationWarnings, Dataset, shortened
+from lib.dataset.base import LEFT_OUT, NO_NUMBERS, OBJECTS, OUTSIDE, AnnotationWarnings, Dataset, Kind, shortened
 from lib.dataset.box_units import CORNERS, check_boxes
 from lib.dataset.class_list import FILE_NAME, IGNORE, class_key, is_ignored
 from lib.dataset.compact import CompactRoidb
@@ -34,9 +34,17 @@ from lib.utils.errors import SniperError
 logger = logging.getLogger(__name__)
 
 NO_ANNOTATION = VocAnnotation('', 0, 0, [])
-_NO_NUMBERS = 'boxes are not four finite numbers and are left out'
-_NO_BOX = 'objects have no <bndbox> and are left out'
 TOLERATED = 2  # pixels by which a box may stick out before it is counted
+_NO_BOX = Kind('object has no <bndbox> and is left out', 'objects have no <bndbox> and are left out')
+_OUT_OF_ORDER = Kind('box has its corners in the wrong order and is left out',
+                     'boxes have their corners in the wrong order and are left out')
+_FROM_0 = Kind('box has a corner at 0, where PASCAL VOC begins to count at 1; if the tool that wrote it begins at 0, '
+               'all its boxes lie one pixel too far left and up',
+               'boxes have a corner at 0, where PASCAL VOC begins to count at 1; if the tool that wrote them begins at '
+               '0, all its boxes lie one pixel too far left and up')
+_STICKS_OUT = Kind(f'box sticks out of its image by more than {TOLERATED} pixels and is cut',
+                   f'boxes stick out of their image by more than {TOLERATED} pixels and are cut; if they are many, see '
+                   'whether <size> is right, and corners are not x, y, width and height')
 
 
 class PascalVocDataset(Dataset):
@@ -46,6 +54,7 @@ class PascalVocDataset(Dataset):
     """
 
     name_prefix = 'PASCALVOC_'
+    own_scores = {'AP50': 'PASCAL VOC, IoU 0.50', 'AP70': 'PASCAL VOC, IoU 0.70'}
     rule = ''   # of lib.dataset.voc_eval.RULES, by which AP is computed; '': that of the year
 
     def __init__(self, image_set, root_path, dataset_path, masks=False, choice=None):
@@ -172,7 +181,7 @@ class PascalVocDataset(Dataset):
                 warnings.add('images have no annotation file and count as images without objects', image_id)
             self._check_objects(image_id, annotation, warnings)
         warnings.refuse_most(sum(len(annotation.objects) for annotation in self.annotations), {
-            _NO_NUMBERS: '<bndbox> has to hold xmin, ymin, xmax, ymax in pixels, with a point before decimals',
+            NO_NUMBERS: '<bndbox> has to hold xmin, ymin, xmax, ymax in pixels, with a point before decimals',
             _NO_BOX: 'outlines and turned boxes have to be exported as boxes'})
         if any(annotation is not NO_ANNOTATION for annotation in self.annotations):  # a test set has none at all
             warnings.log()
@@ -236,12 +245,11 @@ class PascalVocDataset(Dataset):
                                   f'({shortened(self._known, 10)}): correct it there, or list all classes in '
                                   f'{os.path.join(self.dataset_path, FILE_NAME)}, one a line')
             if item.box is None:
-                warnings.add(_NO_NUMBERS if item.has_bndbox else _NO_BOX, identity)
+                warnings.add(NO_NUMBERS if item.has_bndbox else _NO_BOX, identity)
             elif not _in_order(item.box):
-                warnings.add('boxes have their corners in the wrong order and are left out', identity)
+                warnings.add(_OUT_OF_ORDER, identity)
             elif 0 in item.box[:2]:
-                warnings.add('boxes have a corner at 0, where PASCAL VOC begins to count at 1; if the tool that wrote '
-                             'them begins at 0, all its boxes lie one pixel too far left and up', identity)
+                warnings.add(_FROM_0, identity)
             if item.difficult is None:
                 warnings.add('objects have a <difficult> that is neither 0 nor 1; it is taken as 0', identity)
 
@@ -275,14 +283,11 @@ class PascalVocDataset(Dataset):
                 continue  # counted when they were read
             box = _inside(item.box, annotation.width, annotation.height)
             if box is None:
-                warnings.add('boxes lie outside their image or have no area and are left out',
-                             f'{image_id} object {number}')
+                warnings.add(OUTSIDE, f'{image_id} object {number}')
                 continue
             if max(1 - item.box[0], 1 - item.box[1], item.box[2] - annotation.width,
                    item.box[3] - annotation.height) > TOLERATED:
-                warnings.add(f'boxes stick out of their image by more than {TOLERATED} pixels and are cut; if they are '
-                             'many, see whether <size> is right, and corners are not x, y, width and height',
-                             f'{image_id} object {number}')
+                warnings.add(_STICKS_OUT, f'{image_id} object {number}')
             if region:
                 regions.append(box)
                 continue

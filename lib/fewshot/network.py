@@ -99,11 +99,10 @@ class FeatureNetwork:
     def read(self, path: str) -> Picture:
         """A picture as viewers show it, as large as its views need it. SniperError: it cannot be read."""
         file = ImageFile(path)
-        if not self.config.TEST.REDUCED_DECODE:
+        size = file.viewed_size
+        if size is None or not self.config.TEST.REDUCED_DECODE:     # only JPEG files can be reduced
             return file.decode()
-        whole = file.decode()
-        scales = [factor for view in self.views for factor in self.task.test_scales(view.scale, whole.width,
-                                                                                   whole.height)]
+        scales = [factor for view in self.views for factor in self.task.test_scales(view.scale, *size)]
         return file.decode(chip_reduction(max(scales)))
 
     def features(self, pictures: Sequence[Picture]) -> np.ndarray:

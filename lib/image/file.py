@@ -5,7 +5,7 @@ Grey, 16-bit, CMYK and palette files become three 8-bit channels; transparency i
 import io
 import os
 import stat
-from typing import List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -81,6 +81,12 @@ class ImageFile:
     def orientation(self) -> int:
         """Exif's 1 to 8: how viewers turn the stored pixels; 1 = not at all."""
         return self._header.orientation
+
+    @property
+    def viewed_size(self) -> Optional[Tuple[int, int]]:
+        """(width, height) of a JPEG file as viewers show it, known before it is decoded; None of other files."""
+        size = self._header.size
+        return size[::-1] if size and self.orientation >= 5 else size
 
     @property
     def deep(self) -> bool:

@@ -43,7 +43,8 @@ def write_page(test, found, metrics: Optional[Mapping[str, Any]], pixels: PixelR
         second = load_other(other, roidb, dataset.classes)
         runs.append(Run(names[1], analyse(second.detections, truth, dataset.num_classes, len(roidb)), **second.kept))
     path = os.path.join(test.root, PAGE)
-    write_report(path, ReportedData(dataset.name, dataset.classes, roidb, truth, list(found.unreadable)), runs)
+    write_report(path, ReportedData(dataset.name, dataset.classes, roidb, truth, list(found.unreadable),
+                                    dataset.own_scores), runs)
     keep(test.root, run)
     logger.info('report: %s, made in %.1f s', path, time.perf_counter() - start)
     return path

@@ -7,6 +7,7 @@ from configs import values_affecting
 from lib.distributed.workers import ALONE, Workers
 from lib.engine.optimiser_state import in_other_batches
 from lib.engine.training import TrainingStep
+from lib.utils.counted import counted
 from lib.utils.errors import SniperError
 from lib.utils.files import remove_stale_temporaries
 from lib.weights import checkpoint
@@ -53,8 +54,9 @@ def _prepare_files(prefix, resume):
         return None
     newest, broken = find_newest(prefix)
     if newest:
-        logger.info('Resuming from %s-%s: %d epochs and %d batches are done', prefix, newest.tag,
-                    newest.sidecar['epoch'], newest.sidecar['batch'])
+        logger.info('Resuming from %s-%s: %s and %s are done', prefix, newest.tag,
+                    counted(newest.sidecar['epoch'], 'epoch', 'epochs'),
+                    counted(newest.sidecar['batch'], 'batch', 'batches'))
     elif broken:
         raise SniperError(f'--resume: no checkpoint {prefix}-* is whole, for {", ".join(broken)} '
                           f'{"is" if len(broken) == 1 else "are"} missing or damaged: put back what is missing, or '

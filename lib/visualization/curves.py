@@ -13,6 +13,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from lib.cli import run, setup_logging
+from lib.utils.counted import counted
 from lib.utils.errors import SniperError
 from lib.utils.files import check_writable
 from lib.utils.json_lines import read_lines
@@ -107,10 +108,12 @@ def plot(histories: Sequence[History], path: str) -> None:
 def summary(history: History) -> str:
     """A line: how far it got, and the best validation."""
     last = int(max(curve[0][-1] for curve in [history.rate, *history.validation.values()] if len(curve[0])))
-    text = f'{history.name}: {last} batches, {len(history.epochs)} epochs'
+    text = (f'{history.name}: {counted(last, "batch", "batches")}, '
+            f'{counted(len(history.epochs), "epoch", "epochs")}')
     if history.metric not in history.validation:
         return text + ', no validations (TRAIN.VALIDATE_EVERY)'
-    return f'{text}, {len(history.validation[history.metric][1])} validations{_best_text(history)}'
+    validations = counted(len(history.validation[history.metric][1]), 'validation', 'validations')
+    return f'{text}, {validations}{_best_text(history)}'
 
 
 def _best_text(history):

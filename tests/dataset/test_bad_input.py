@@ -257,7 +257,7 @@ def test_broken_boxes_are_counted(tmp_path, caplog, value):
     file['annotations'][0]['bbox'] = value
     roidb = load(make_folder(tmp_path, {'train2017': file}))
     assert [len(record['boxes']) for record in roidb] == [0, 1]
-    assert 'instances_train2017.json: 1 boxes are not four finite numbers' in caplog.text
+    assert 'instances_train2017.json: 1 box is not four finite numbers' in caplog.text
     assert '(annotation 1)' in caplog.text
     file['annotations'][1]['bbox'] = value
     assert '2 of 2 boxes are not four finite numbers' in error_line(tmp_path, file)

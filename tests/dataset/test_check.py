@@ -80,7 +80,7 @@ def test_every_fault(folder):
     assert '3.jpg = 8.jpg' in found['leak', True].text and 'saved anew' in found['leak', True].text
     assert found['leak', True].text.startswith('1 picture of train is in val too (')
     assert 'dog' in found['balance', True].text and '1.jpg' in found['broken', True].text
-    assert any('lie outside' in finding.text for finding in report.findings if finding.kind == 'annotations')
+    assert any('lies outside' in finding.text for finding in report.findings if finding.kind == 'annotations')
     text = '\n'.join(report.lines())
     assert text.index('To be mended') < text.index('Worth a look')
 

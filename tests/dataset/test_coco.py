@@ -54,7 +54,7 @@ def test_boxes_without_area_in_the_image_are_left_out_and_counted(tmp_path, capl
     folder = make_folder(tmp_path, {'train2017': content({1: [(1,) + box, (1, 1, 1, 5, 5)]})})
     record, = load(folder).roidb()
     assert record['boxes'].tolist() == [[1, 1, 5, 5]]
-    assert 'instances_train2017.json: 1 boxes lie outside' in caplog.text
+    assert 'instances_train2017.json: 1 box lies outside' in caplog.text
 
 
 def test_crowd_is_left_out(tmp_path):

@@ -95,6 +95,7 @@ def test_evaluations_of_blood_cells_agree(blood_cells, tmp_path):
                 by_name[ours.classes[label]][image].append(list(box + draw.normal(0, 4, 4)) + [draw.uniform(0.3, 1)])
             by_name[draw.choice(ours.classes[1:])][image].append(list(box + 40) + [draw.uniform(0, 0.7)])
     voc = ours.evaluate(flat([by_name[name] for name in ours.classes]), str(tmp_path))
+    assert set(ours.own_scores) <= set(voc) and not others.own_scores
     coco = others.evaluate(flat([by_name[name] for name in others.classes]), str(tmp_path))
     assert 0.5 < coco['AP50'] < 0.95
     assert voc['AP50_area'] == pytest.approx(coco['AP50'], abs=0.01)

@@ -95,7 +95,7 @@ def test_size_known_from_nowhere(tmp_path):
 def test_broken_boxes_are_counted(tmp_path, caplog, corners):
     make_part(tmp_path, {'a': xml(('cat',) + corners), 'b': xml(CAT)}, {'train': ['a', 'b']})
     assert [len(record['boxes']) for record in load(tmp_path)] == [0, 1]
-    assert '1 boxes are not four finite numbers and are left out (annotation a object 1)' in caplog.text
+    assert '1 box is not four finite numbers and is left out (annotation a object 1)' in caplog.text
 
 
 def test_inverted_boxes_are_counted(tmp_path, caplog):
@@ -256,9 +256,9 @@ def test_boxes_in_shares_of_the_image(tmp_path):
 
 
 @pytest.mark.parametrize('corners, said', [
-    ((0, 5, 20, 30), '1 boxes have a corner at 0, where PASCAL VOC begins to count at 1'),
-    ((60, 5, 99, 95), '1 boxes stick out of their image by more than 2 pixels and are cut'),
-    (('12,5', 1, 20, 30), '1 boxes are not four finite numbers'), (('1_0', 1, 20, 30), '1 boxes are not four'),
+    ((0, 5, 20, 30), '1 box has a corner at 0, where PASCAL VOC begins to count at 1'),
+    ((60, 5, 99, 95), '1 box sticks out of its image by more than 2 pixels and is cut'),
+    (('12,5', 1, 20, 30), '1 box is not four finite numbers'), (('1_0', 1, 20, 30), '1 box is not four'),
     ((20, 5, 10, 30), 'corners in the wrong order')])
 def test_odd_boxes_are_counted(tmp_path, caplog, corners, said):
     make_part(tmp_path, {'a': xml(CAT, ('cat',) + corners)})
@@ -284,7 +284,7 @@ def test_outlines_without_a_box(tmp_path, caplog):
     outline = xml(CAT).replace('bndbox', 'polygon')
     make_part(tmp_path, {'a': xml(CAT), 'b': outline})
     assert [len(record['boxes']) for record in load(tmp_path, 'all')] == [1, 0]
-    assert '1 objects have no <bndbox> and are left out (annotation b object 1)' in caplog.text
+    assert '1 object has no <bndbox> and is left out (annotation b object 1)' in caplog.text
 
 
 def test_data_of_the_other_format_says_so(tmp_path):

@@ -8,6 +8,7 @@ from lib.bbox import bbox_overlaps
 from lib.fewshot import FewShotDetector
 from lib.fewshot.detector import LEAST_SCORE, NMS
 from lib.image import Picture
+from lib.image.file import ImageFile
 from lib.utils.errors import SniperError
 from tests.fewshot import pictures
 from tests.fewshot.conftest import CONFIG, SMALL
@@ -99,3 +100,17 @@ def test_what_is_no_image(detector):
         detector.detect(np.zeros((4, 4, 3), float))
     with pytest.raises(SniperError, match='gone.jpg cannot be read'):
         detector.detect('gone.jpg')
+
+
+def test_a_picture_is_decoded_once_and_reduced(network, tmp_path, monkeypatch):
+    """Its views at half its size need no more pixels."""
+    cv2.imwrite(str(tmp_path / 'large.jpg'), np.full((90, 130, 3), 99, np.uint8))
+    cv2.imwrite(str(tmp_path / 'large.png'), np.full((90, 130, 3), 99, np.uint8))
+    monkeypatch.setattr(network.config.TEST, 'SCALES', [0.5])
+    monkeypatch.setattr(network.config.TEST, 'REDUCED_DECODE', True)
+    asked = []
+    decode = ImageFile._decode
+    monkeypatch.setattr(ImageFile, '_decode', lambda file, wanted: asked.append(wanted) or decode(file, wanted))
+    read = [network.read(str(tmp_path / name)) for name in ('large.jpg', 'large.png')]
+    assert asked == [2, 1] == [picture.reduction for picture in read]
+    assert [(picture.width, picture.height) for picture in read] == [(130, 90)] * 2

@@ -220,6 +220,7 @@ def test_orientations(tmp_path, form, orientation):
         assert abs(picture.pixels.astype(int) - pixels).max() <= 8
         return [notice.kind for notice in file.notices]
     assert shows(upright) == [] and ImageFile(path).orientation == orientation
+    assert ImageFile(path).viewed_size == ((WIDTH, HEIGHT) if form == 'JPEG' else None)
     across = orientation >= 5
     told = [] if orientation == 1 or across else ['orientation']
     if across:

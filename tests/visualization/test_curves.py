@@ -28,8 +28,8 @@ def test_runs_side_by_side(tmp_path, capsys):
     target = str(tmp_path / 'both.png')
     assert curves.main(runs + ['--out', target]) == 0
     said = capsys.readouterr().err
-    assert 'first: 40 batches, 1 epochs, 4 validations, best AP 0.5000 at batch 30' in said
-    assert 'second: 20 batches, 1 epochs, 2 validations, best AP 0.4000 at batch 20' in said
+    assert 'first: 40 batches, 1 epoch, 4 validations, best AP 0.5000 at batch 30' in said
+    assert 'second: 20 batches, 1 epoch, 2 validations, best AP 0.4000 at batch 20' in said
     picture = cv2.imread(target)
     assert picture.shape[0] > 300 and picture.shape[1] > 900
     shares = [(np.abs(picture.astype(int) - colour[::-1]).max(axis=2) < 12).mean()

@@ -81,6 +81,20 @@ def test_a_page_is_whole_and_needs_nothing_else(tested, tmp_path):
     assert '0.1250' in text and 'NMS: 0.5' in text and '細胞' in text
 
 
+def test_the_data_sets_own_scores_come_first(tested, tmp_path):
+    path = str(tmp_path / 'report.html')
+    own = tested._replace(own_scores={'mAP': 'by rules <A>', 'challenge_mAP': 'by rules B', 'other': 'by rules C'})
+    both = [run(own, metrics={'mAP': 0.4321, 'challenge_mAP': 0.25}), run(own, 'b', 1, metrics={'mAP': 0.4})]
+    write_report(path, own, both)
+    content, reader = read(path)
+    text = '|'.join(reader.text)
+    start, coco = text.index('mAP|0.432|other 0.400 |+0.032|by rules <A>'), text.index("By COCO's rules")
+    assert start < text.index('challenge_mAP|0.250|other – |by rules B') < coco < text.index('AP50|')
+    assert 'by rules C' not in text
+    write_report(path, tested, both)
+    assert "By COCO's rules" not in read(path)[0]
+
+
 def test_of_hundreds_of_classes_the_worst_are_open(tested, tmp_path):
     count = 130
     rng = np.random.RandomState(0)

@@ -57,15 +57,15 @@ def kernels_run(runtime: int, architectures: List[int]) -> bool:
     """Whether kernels of our library run on all GPUs here that MXNet runs on; if not, a warning says why.
 
     runtime: the CUDA that they were linked with, 13000 = 13.0. architectures: numbers that they were compiled for, 75 =
-    compute capability 7.5; of the last one there is PTX too. Without a driver: True.
+    compute capability 7.5; of the last one there is PTX too. Without GPUs for MXNet: True.
     """
-    version = driver_version()
-    if 0 < version < runtime:
+    usable, version = [gpu for gpu in gpus() if gpu.runs_mxnet()], driver_version()
+    if usable and version < runtime:
         logger.warning('our operators run on the CPU beside the GPU: they were compiled by CUDA %s, and the driver is '
                        'of CUDA %s; a newer driver, or an older nvcc and scripts/compile.sh, has them on the GPU',
                        spelled(runtime), spelled(version))
         return False
-    without = next((gpu for gpu in gpus() if gpu.runs_mxnet() and not _covered(gpu.capability, architectures)), None)
+    without = next((gpu for gpu in usable if not _covered(gpu.capability, architectures)), None)
     if without is not None:
         logger.warning('our operators run on the CPU beside the GPU: they were compiled for compute capabilities %s, '
                        'and GPUs here are %s; SNIPER_CUDA_ARCHS=%d%d bash scripts/compile.sh compiles them for it, '

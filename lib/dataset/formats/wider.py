@@ -24,6 +24,7 @@ from lib.dataset.set_choice import ALL, is_to_test_on
 from lib.dataset.text_list import read_lines
 from lib.dataset.voc_layout import FileIndex
 from lib.dataset.wider.evaluation import Scoring, picture_names, settle, write_detections
+from lib.dataset.wider.lists import SETTINGS
 from lib.dataset.xml_file import number_in
 from lib.utils.errors import SniperError
 
@@ -162,6 +163,7 @@ class WiderDataset(ConvertedDataset):
     it is scored by these (lib.dataset.wider), else by COCO's rules."""
 
     source_class = WiderSource
+    own_scores = {setting: "WIDER FACE's lists, IoU 0.50" for setting in SETTINGS}
     _scoring: Optional[Scoring] = None
 
     def score_by(self, lists):

@@ -49,6 +49,8 @@ class ImageNetDataset(Dataset):
     super_classes   lib.dataset.imagenet.super_classes.SuperClasses
     """
 
+    own_scores = {'mAP': 'ILSVRC DET, IoU 0.50 or less'}
+
     def __init__(self, image_set, root_path, dataset_path, masks=False, choice=None):
         if masks:
             raise SniperError('TRAIN.WITH_MASK is True, but the data set imagenet has no masks: set it to False')

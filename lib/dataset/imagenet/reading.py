@@ -4,24 +4,20 @@ What is left out and counted: a coordinate beyond FARTHEST, a box that reaches b
 that the data set has not. Coordinates are taken as they stand, without -1. (reference/other_detectors.md A)
 """
 import collections
-import concurrent.futures
-import concurrent.futures.process
-import functools
 import logging
-import multiprocessing
 import os
 import time
-from typing import Callable, Deque, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from lib.dataset.base import AnnotationWarnings
+from lib.dataset.base import AnnotationWarnings, Kind
 from lib.dataset.class_list import class_key
 from lib.dataset.coco_images import picture_size
 from lib.dataset.imagenet.listing import NONE, Listing
-from lib.dataset.said_once import say_once
 from lib.dataset.voc_annotations import VocObject, read_annotation
 from lib.utils.errors import SniperError
+from lib.utils.process_pool import in_order
 from lib.utils.processes import num_cores
 from lib.utils.progress_bar import ProgressBar
 
@@ -31,14 +27,17 @@ FARTHEST = 4000         # pixels
 PIECE = 512             # pictures that a process reads at a time
 WORTH_PROCESSES = 20000     # pictures; fewer are read in less time than processes take to start
 SECONDS_BETWEEN_LINES = 10.0
-_AHEAD = 4              # pieces a process that wait to be taken
-FAR = 'boxes have a coordinate above 4000 and are left out'
-OUTSIDE = 'boxes reach beyond their picture and are left out'
-EMPTY = 'boxes are empty and are left out'
-UNKNOWN = 'boxes are of a class that the data set has not and are left out'
-NO_NUMBERS = 'objects have no box of four numbers and are left out'
-NO_SIZE = 'pictures are not there or cannot be read, no annotation says their size, and they are left out'
-BROKEN = 'annotation files cannot be used and are left out with their pictures'
+FAR = Kind('box has a coordinate above 4000 and is left out', 'boxes have a coordinate above 4000 and are left out')
+OUTSIDE = Kind('box reaches beyond its picture and is left out', 'boxes reach beyond their picture and are left out')
+EMPTY = Kind('box is empty and is left out', 'boxes are empty and are left out')
+UNKNOWN = Kind('box is of a class that the data set has not and is left out',
+               'boxes are of a class that the data set has not and are left out')
+NO_NUMBERS = Kind('object has no box of four numbers and is left out',
+                  'objects have no box of four numbers and are left out')
+NO_SIZE = Kind('picture is not there or cannot be read, no annotation says its size, and it is left out',
+               'pictures are not there or cannot be read, no annotation says their size, and they are left out')
+BROKEN = Kind('annotation file cannot be used and is left out with its picture',
+              'annotation files cannot be used and are left out with their pictures')
 
 
 class Boxes(NamedTuple):
@@ -54,7 +53,7 @@ class Boxes(NamedTuple):
 class Omitted(NamedTuple):
     """What is left out: {what is wrong: names of the boxes or pictures}; error: the first file's that is broken."""
 
-    kinds: Dict[str, List[str]]
+    kinds: Dict[Kind, List[str]]
     error: str
 
 
@@ -69,8 +68,10 @@ def read_boxes(listing: Listing, labels: Mapping[str, int],
     tasks = ((listing.folder, [listing.image_path(number) for number in range(*piece)],
               [listing.annotation_path(number) for number in range(*piece)]) for piece in pieces)
     told = begun = time.monotonic()
+    processes = num_cores() if total >= WORTH_PROCESSES else 1
+    read = in_order(read_piece, tasks, processes, 'annotations are read', (dict(labels),))
     with ProgressBar() as bar:
-        for (first, end), (boxes, omitted) in zip(pieces, _each(tasks, dict(labels), total)):
+        for (first, end), (boxes, omitted) in zip(pieces, read):
             for kind, names in omitted.kinds.items():
                 warnings.add_many(kind, len(names), names)
             errors += [omitted.error] * bool(omitted.error and not errors)
@@ -84,53 +85,6 @@ def read_boxes(listing: Listing, labels: Mapping[str, int],
         raise SniperError(f'{errors[0]} ({broken} of {files} annotation files cannot be used)')
     if errors:
         logger.warning('%s', errors[0])
-
-
-def _each(tasks, labels, pictures) -> Iterator[Tuple[Boxes, Omitted]]:
-    """What becomes of each task, in order; a few are ahead of what is taken, not all."""
-    processes = num_cores() if pictures >= WORTH_PROCESSES else 1
-    if processes < 2:
-        for task in tasks:
-            yield read_piece(task, labels)
-        return
-    context = multiprocessing.get_context('spawn')
-    with concurrent.futures.ProcessPoolExecutor(processes, context, _keep, (labels,)) as pool:
-        waiting: Deque[Callable[[], Tuple[Boxes, Omitted]]] = collections.deque()
-        for task in tasks:
-            waiting.append(functools.partial(_result, task, _submitted(pool, task), labels))
-            if len(waiting) >= _AHEAD * processes:
-                yield waiting.popleft()()
-        while waiting:
-            yield waiting.popleft()()
-
-
-def _submitted(pool, task):
-    try:
-        return pool.submit(_read_kept, task)
-    except concurrent.futures.process.BrokenProcessPool:
-        return None
-
-
-def _result(task, submitted, labels):
-    """Of a process; where processes are not available, read here."""
-    try:
-        if submitted is not None:
-            return submitted.result()
-    except (OSError, concurrent.futures.process.BrokenProcessPool) as error:
-        # No shared semaphores (some containers), or a main module that cannot be imported again.
-        say_once(f'worker processes are not available ({error}): annotations are read in one process')
-    return read_piece(task, labels)
-
-
-_kept: Dict[str, int] = {}  # of a process: sent once, and not with every task
-
-
-def _keep(labels):
-    _kept.update(labels)
-
-
-def _read_kept(task):
-    return read_piece(task, _kept)
 
 
 def read_piece(task: Tuple[str, Sequence[str], Sequence[str]], labels: Mapping[str, int]) -> Tuple[Boxes, Omitted]:
@@ -156,7 +110,7 @@ def read_piece(task: Tuple[str, Sequence[str], Sequence[str]], labels: Mapping[s
         for item in annotation.objects if annotation else ():
             label = labels.get(item.name) or labels.get(class_key(item.name))
             why = _why_not(item, label, size)
-            if why or label is None or item.box is None:
+            if why is not None:
                 omitted[why].append(f'{name} {item.name:.40}')
                 continue
             boxes.append(item.box)
@@ -166,8 +120,8 @@ def read_piece(task: Tuple[str, Sequence[str], Sequence[str]], labels: Mapping[s
         dict(omitted), error)
 
 
-def _why_not(item: VocObject, label: Optional[int], size) -> str:
-    """Why a box is left out, '' if it is not."""
+def _why_not(item: VocObject, label: Optional[int], size) -> Optional[Kind]:
+    """Why a box is left out, None if it is not."""
     if item.box is None:
         return NO_NUMBERS
     if max(item.box) > FARTHEST:
@@ -177,4 +131,4 @@ def _why_not(item: VocObject, label: Optional[int], size) -> str:
         return OUTSIDE
     if x2 <= x1 or y2 <= y1 or x1 > size[0] - 1 or y1 > size[1] - 1:
         return EMPTY
-    return '' if label is not None else UNKNOWN
+    return None if label is not None else UNKNOWN

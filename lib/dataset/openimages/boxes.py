@@ -4,7 +4,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from lib.dataset.base import NAMED_IN_WARNING, AnnotationWarnings
+from lib.dataset.base import NAMED_IN_WARNING, AnnotationWarnings, Kind, shortened
 from lib.dataset.openimages.classes import UNKNOWN
 from lib.dataset.openimages.table import FLAG, NAME, NUMBER, TEXT, Block, Codes, read_blocks
 from lib.dataset.roidb import DEPICTION, INSIDE, OCCLUDED, TRUNCATED
@@ -22,9 +22,11 @@ _CONVERTED = {**_WANTED, 'IsGroupOf': FLAG, 'Height': NUMBER, 'Width': NUMBER}
 ROUNDING = 1e-3     # of the side of a picture, that a corner may lie outside
 SOURCES = ('', 'xclick', 'activemil', 'freeform', 'verification', 'machine')     # what made a box; '': not told
 _SOURCES = Codes(SOURCES)
-_CLIPPED = f'boxes lie outside their picture by at most {ROUNDING:g} of its side and are cut'
-_OUTSIDE = 'boxes lie outside their picture and are left out'
-_EMPTY = 'boxes have no area (XMax <= XMin or YMax <= YMin) and are left out'
+_CLIPPED = Kind(f'box lies outside its picture by at most {ROUNDING:g} of its side and is cut',
+                f'boxes lie outside their picture by at most {ROUNDING:g} of its side and are cut')
+_OUTSIDE = Kind('box lies outside its picture and is left out', 'boxes lie outside their picture and are left out')
+_EMPTY = Kind('box has no area (XMax <= XMin or YMax <= YMin) and is left out',
+              'boxes have no area (XMax <= XMin or YMax <= YMin) and are left out')
 _CAUSES = {_OUTSIDE: 'coordinates are shares of the sides of a picture, 0 to 1: are these pixels?',
            _EMPTY: 'are the columns named in the wrong order?'}
 
@@ -137,8 +139,31 @@ def read_boxes(path: str, codes: Sequence[str], converted: bool = False) -> Rows
     if converted:
         of_images = np.zeros((len(names), 2), np.int32)
         of_images[image_of_run] = np.concatenate(sizes)
-    return Rows(names, image, gathered.joined('code'), gathered.joined('corners'), gathered.joined('group'),
-                gathered.joined('attributes'), gathered.joined('source'), of_images, notes)
+    code, corners = gathered.joined('code'), gathered.joined('corners')
+    again = repeated(image, code, corners)
+    if len(again):
+        pictures = [name.decode() for name in names[np.unique(image[again])[:NAMED_IN_WARNING + 1]].tolist()]
+        notes.append(f'{path}: ' + counted(
+            len(again), 'row repeats picture, class and corners of another and counts as an object of its own',
+            'rows repeat picture, class and corners of others and count as objects of their own'
+        ) + f' (pictures {shortened(pictures)})')
+    return Rows(names, image, code, corners, gathered.joined('group'), gathered.joined('attributes'),
+                gathered.joined('source'), of_images, notes)
+
+
+def repeated(image: np.ndarray, code: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Rows, ascending, that have image (n,), code (n,) and corners (n, 4) of an earlier one."""
+    mixed = image.astype(np.uint64) << np.uint64(16) | code.view(np.uint16)
+    for column in np.ascontiguousarray(corners, np.float32).view(np.uint32).T:
+        mixed = (mixed ^ column) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+    ordered = np.sort(mixed)
+    suspects = np.flatnonzero(np.isin(mixed, np.unique(ordered[1:][ordered[1:] == ordered[:-1]])))
+    if not len(suspects):
+        return suspects
+    rows = np.column_stack([image[suspects], code[suspects], corners[suspects]])
+    _, first = np.unique(rows, axis=0, return_index=True)
+    return np.delete(suspects, first)
 
 
 def no_boxes(names: np.ndarray) -> Rows:

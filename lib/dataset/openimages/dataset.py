@@ -24,6 +24,7 @@ from lib.dataset.openimages.records import stored, view
 from lib.dataset.openimages.sizes import ENDING, SizeCache, pictures_in, places_of, sizes_in_file, still_right
 from lib.dataset.roidb_cache import RoidbCache
 from lib.dataset.truth import Truth
+from lib.utils.counted import counted
 from lib.utils.errors import SniperError, printable
 from lib.utils.processes import peak_memory
 
@@ -43,6 +44,8 @@ class OpenImagesDataset(Dataset):
     Records have the columns `group_of`, `attributes` and `source` (place in boxes.SOURCES); a box around a group is no
     object, unless asked for (records.view).
     """
+
+    own_scores = {'mAP': 'Open Images V2, IoU 0.50', 'challenge_mAP': 'Open Images Challenge, IoU 0.50'}
 
     def __init__(self, image_set, root_path, dataset_path, masks=False, choice=None):
         if masks:
@@ -233,12 +236,15 @@ class OpenImagesDataset(Dataset):
             return rows, sizes
         named = shortened([os.path.join(self._files.pictures, rows.names[place].decode() + ENDING)
                            for place in absent[:NAMED_IN_WARNING + 1]])
+        pictures = f'of {counted(len(known), "picture", "pictures")}'
         if 2 * len(absent) >= len(known):
-            raise SniperError(f'{len(absent)} of {len(known)} pictures of {self.name} are missing or cannot be read '
-                              f'({named}): check dataset.dataset_path; for a part of the pictures, keep only its rows '
-                              f'in the files of {self._files.boxes} and image labels')
-        notes.append(printable(f'{self.name}: {len(absent)} of {len(known)} pictures are missing or cannot be read and '
-                               f'are left out, with their boxes: {named}'))
+            missing = counted(len(absent), f'{pictures} of {self.name} is', f'{pictures} of {self.name} are')
+            raise SniperError(f'{missing} missing or cannot be read ({named}): check dataset.dataset_path; for a part '
+                              'of the pictures, keep only its rows in the files of '
+                              f'{self._files.boxes} and image labels')
+        missing = counted(len(absent), f'{pictures} is missing or cannot be read and is left out, with its boxes',
+                          f'{pictures} are missing or cannot be read and are left out, with their boxes')
+        notes.append(printable(f'{self.name}: {missing}: {named}'))
         kept = known[rows.image]
         image = (np.cumsum(known) - 1).astype(np.int32)[rows.image[kept]]
         return rows._replace(names=rows.names[known], image=image, code=rows.code[kept], corners=rows.corners[kept],

@@ -99,6 +99,8 @@ def read_predictions(path: str, pictures: Pictures, codes: Sequence[str]) -> Det
         parts.append(Detections(image[there], label[there], to_pixels(np.clip(shares[there], 0, 1), pictures.sizes[
             image[there]]), score[there]))
     strangers.report(path, rows)
+    if not rows:
+        logger.warning('%s has no row but its header: nothing was found, so that every score is 0', path)
     return Detections.concatenate(parts)
 
 

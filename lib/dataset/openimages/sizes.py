@@ -4,14 +4,11 @@
 
 A file `<set>-image-sizes.csv` (ImageID, Width, Height) spares the pictures that it names.
 """
-import concurrent.futures
 import hashlib
-import itertools
 import logging
-import multiprocessing
 import os
 import time
-from typing import Iterator, List, Sequence, Tuple
+from typing import Sequence, Tuple
 
 import numpy as np
 
@@ -20,6 +17,7 @@ from lib.dataset.openimages.table import NAME, NUMBER, read_blocks
 from lib.image.header import read_header
 from lib.utils.errors import SniperError
 from lib.utils.npz import DamagedFile, StaleFile, read_npz, write_npz
+from lib.utils.process_pool import in_order
 from lib.utils.processes import num_cores
 from lib.utils.progress_bar import ProgressBar
 
@@ -54,7 +52,7 @@ def read_headers(folder: str, names: Sequence[str], processes: int = 0) -> np.nd
     sizes, started = np.zeros((len(names), 2), np.int32), time.monotonic()
     told, done = started, 0
     with ProgressBar() as bar:
-        for found in _in_processes(chunks, processes):
+        for found in in_order(_sizes_of, chunks, processes, 'sizes are read'):
             sizes[done:done + len(found)] = found
             done += len(found)
             bar.show('sizes of pictures', done, len(names))
@@ -63,32 +61,6 @@ def read_headers(folder: str, names: Sequence[str], processes: int = 0) -> np.nd
                 logger.info('sizes of %d of %d pictures are read, %.0f a second', done, len(names),
                             done / (told - started))
     return sizes
-
-
-def _in_processes(chunks, processes) -> Iterator[List[Tuple[int, int]]]:
-    done = 0
-    if processes > 1:
-        try:
-            context = multiprocessing.get_context('spawn')
-            with concurrent.futures.ProcessPoolExecutor(processes, context) as pool:
-                for found in _bounded(pool, chunks, 4 * processes):
-                    done += 1
-                    yield found
-        except (OSError, concurrent.futures.process.BrokenProcessPool) as error:
-            # No shared semaphores (some containers), or a main module that cannot be imported again.
-            logger.warning('worker processes are not available (%s): sizes are read in one process', error)
-    for chunk in chunks[done:]:
-        yield _sizes_of(chunk)
-
-
-def _bounded(pool, chunks, most):
-    """Results in order, with at most so many chunks on their way."""
-    waiting, chunks = [], iter(chunks)
-    for chunk in itertools.islice(chunks, most):
-        waiting.append(pool.submit(_sizes_of, chunk))
-    while waiting:
-        yield waiting.pop(0).result()
-        waiting += [pool.submit(_sizes_of, chunk) for chunk in itertools.islice(chunks, 1)]
 
 
 def _sizes_of(chunk):

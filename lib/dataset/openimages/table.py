@@ -163,12 +163,23 @@ def _parsed(path, first, lines, names, kinds) -> Dict[str, np.ndarray]:
                           quotechar='"', usecols=[names.index(name) for name in columns], ndmin=1)
     except (ValueError, UnicodeError):  # said better below
         pass
-    # NumPy minds neither columns beyond those that it takes nor rows that go over several lines.
-    if rows is None or len(rows) != len(lines) or ''.join(lines).count(',') != (len(names) - 1) * len(lines):
+    # NumPy minds neither columns beyond those that it takes nor rows that go over several lines, and ends texts at NUL.
+    text = ''.join(lines)
+    if '\0' in text:
+        _refuse_nul(path, first, lines, names)
+    if rows is None or len(rows) != len(lines) or text.count(',') != (len(names) - 1) * len(lines):
         _refuse_wrong(path, first, lines, names, kinds)
     if rows is None:
         raise SniperError(f'{path} lines {first} to {first + len(lines) - 1} cannot be read')
     return {name: rows[name] for name in columns}
+
+
+def _refuse_nul(path, first, lines, names) -> NoReturn:
+    """SniperError that names the first line with a byte 0, and the column, if it has one."""
+    number, line = next((number, line) for number, line in enumerate(lines, first) if '\0' in line)
+    column = line[:line.index('\0')].count(',')
+    place = f'{names[column]} has' if column < len(names) else 'there is'
+    raise SniperError(f'{path} line {number}: {place} a NUL byte, which no text has: is the file damaged?')
 
 
 def _refuse_wrong(path, first, lines, names, kinds):

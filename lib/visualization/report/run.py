@@ -25,13 +25,15 @@ class Run(NamedTuple):
 
 class ReportedData(NamedTuple):
     """The data that runs were tested on: its name, names of the classes ('__background__' first), records of the
-    pictures, objects, and the pictures that could not be read."""
+    pictures, objects, the pictures that could not be read, and the scores that it is compared by, as
+    lib.dataset.base.Dataset.own_scores."""
 
     name: str
     classes: Sequence[str]
     roidb: Sequence
     truth: Truth
     unreadable: Sequence[int] = ()
+    own_scores: Mapping[str, str] = {}
 
 
 def difference(runs: List[Run], value) -> Optional[float]:

@@ -17,19 +17,26 @@ OPEN = 100  # classes whose row is open; of hundreds the others are behind a lin
 
 
 def summary(tested: ReportedData, runs: List[Run]) -> Markup:
-    """Tiles with the scores in all."""
+    """Tiles with the scores in all, those that the data set is compared by first."""
     scored = [run for run in runs if run.analysis.scores is not None]
     if len(scored) < len(runs):
         return element('p', 'No objects are annotated: there is nothing to score against.')
-    tiles = []
-    for name, size, index, meaning in TILES:
-        def value(run, size=size, index=index):
-            return run.analysis.scores.mean(size, index)
-        lines = [element('b', name), element('span', figure(value(runs[0])), class_='value')]
-        if len(runs) > 1:
-            lines.append(element('span', 'other ', figure(value(runs[1])), ' ', change(difference(runs, value))))
-        tiles.append(element('div', *lines, element('small', meaning), class_='tile'))
-    return element('div', *tiles, class_='tiles')
+    own = [_tile(name, rules, runs, lambda run, name=name: (run.metrics or {}).get(name))
+           for name, rules in tested.own_scores.items() if name in (runs[0].metrics or {})]
+    tiles = element('div', *(_tile(name, meaning, runs, lambda run, size=size, index=index: run.analysis.scores.mean(
+        size, index)) for name, size, index, meaning in TILES), class_='tiles')
+    if not own:
+        return tiles
+    return joined([element('div', *own, class_='tiles'),
+                   element('p', "By COCO's rules, as all that follows:", class_='soft'), tiles])
+
+
+def _tile(name, meaning, runs, value) -> Markup:
+    """value(run): a score, None where there is none."""
+    lines = [element('b', name), element('span', figure(value(runs[0])), class_='value')]
+    if len(runs) > 1:
+        lines.append(element('span', 'other ', figure(value(runs[1])), ' ', change(difference(runs, value))))
+    return element('div', *lines, element('small', meaning), class_='tile')
 
 
 def metrics(runs: List[Run]) -> Markup:

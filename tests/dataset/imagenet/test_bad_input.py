@@ -52,7 +52,7 @@ def test_a_list_that_names_missing_pictures(kit, caplog):
     dataset = opened(kit, 'ILSVRC2013_DET_val')
     # One without a picture is tested, as without detections, if its annotation says its size.
     assert dataset.image_ids == ['val_9', 'val_3', 'val_5', 'val_78']
-    assert '1 pictures are not there or cannot be read' in caplog.text and 'val_77' in caplog.text
+    assert '1 picture is not there or cannot be read' in caplog.text and 'val_77' in caplog.text
     dataset.evaluate(Detections([3], [1], [[0, 0, 5, 5]], [0.5]), str(kit / 'out'))
     assert read_rows(str(kit / 'out' / 'det_val_pred.txt')).image.tolist() == [5]   # its place in the list
     (kit / DEVKIT / 'data' / 'det_lists' / 'val.txt').write_text('val_77 1\n')
@@ -117,7 +117,7 @@ def test_broken_annotations(kit, caplog):
     (boxes / 'n01' / 'n01_7.xml').write_text('<annotation><object>')
     dataset = opened(kit)
     assert len(dataset.roidb()) == 5
-    assert '1 annotation files cannot be used and are left out with their pictures' in caplog.text
+    assert '1 annotation file cannot be used and is left out with its picture' in caplog.text
     assert 'is not valid XML' in caplog.text
     for name in ('n01/n01_2', 'n02/n02_7', 'n02/n02_2'):
         (boxes / (name + '.xml')).write_text('<!DOCTYPE a [<!ENTITY b "c">]><annotation>&b;</annotation>')

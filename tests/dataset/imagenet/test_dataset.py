@@ -1,5 +1,4 @@
 """The data set `imagenet`: the development kit's layout, and anybody's folder a class."""
-import concurrent.futures
 import json
 import logging
 import os
@@ -64,8 +63,8 @@ def test_what_is_left_out_is_counted(kit, caplog):
     annotation(os.path.join(kit, 'fall11_whole_bbox', 'n02', 'n02_2.xml'), [('n99', 1, 1, 5, 5)])
     dataset = opened(kit, 'fall11_whole')
     assert len(dataset.roidb()) == 6 and len(dataset.roidb('background')) == 5
-    for said in ('1 boxes have a coordinate above 4000', '2 boxes reach beyond', '2 boxes are empty',
-                 '2 boxes are of a class that the data set has not', '1 objects have no box of four numbers',
+    for said in ('1 box has a coordinate above 4000', '2 boxes reach beyond', '2 boxes are empty',
+                 '2 boxes are of a class that the data set has not', '1 object has no box of four numbers',
                  '1 picture has no box of its classes and is not trained on'):
         assert said in caplog.text
     assert dataset.roidb('background')[0]['boxes'].tolist() == [[2, 1, 12, 8]]
@@ -139,6 +138,7 @@ def test_evaluation_writes_the_official_files(kit, tmp_path):
     found = Detections([2, 0, 0, 1], [2, 3, 3, 1], [[0, 0, 19, 9], [0, 0, 19, 9], [0, 0, 4, 4], [1, 2, 3, 4.126]],
                        [0.5, 0.25, 0.0004, 0.75])
     metrics = dataset.evaluate(found, str(tmp_path / 'out'))
+    assert set(dataset.own_scores) <= set(metrics)
     assert (tmp_path / 'out' / 'det_val_pred.txt').read_text().splitlines() == [
         '1 2 0.250000 1.00 1.00 20.00 10.00', '1 2 0.000400 1.00 1.00 5.00 5.00', '2 0 0.750000 2.00 3.00 4.00 5.13',
         '3 1 0.500000 1.00 1.00 20.00 10.00']
@@ -179,17 +179,6 @@ def test_processes_read_what_one_reads(kit, monkeypatch):
     several = opened(kit, 'fall11_whole').roidb()
     np.testing.assert_array_equal(one.columns['boxes'], several.columns['boxes'])
     assert one.image_ids() == several.image_ids()
-
-
-def test_without_processes_one_reads(kit, monkeypatch):
-    def broken(task):
-        raise OSError('no semaphores')
-    monkeypatch.setattr(reading, 'WORTH_PROCESSES', 1)
-    monkeypatch.setattr(reading, 'num_cores', lambda: 2)
-    monkeypatch.setattr(reading.concurrent.futures, 'ProcessPoolExecutor',
-                        lambda *_: concurrent.futures.ThreadPoolExecutor(1))
-    monkeypatch.setattr(reading, '_read_kept', broken)
-    assert len(opened(kit, 'fall11_whole').roidb()) == 6
 
 
 def test_the_real_layout(tmp_path):

@@ -49,8 +49,20 @@ def test_a_little_outside_is_cut_and_far_outside_left_out(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         a = get_dataset('openimages', 'train', folder, folder).roidb()[0]
     assert a['boxes'].tolist() == [[20, 20, 99, 59], [0, 0, 99, 99]]
-    assert '1 boxes lie outside their picture by at most 0.001 of its side and are cut (line 7)' in caplog.text
-    assert '1 boxes lie outside their picture and are left out (line 8)' in caplog.text
+    assert '1 box lies outside its picture by at most 0.001 of its side and is cut (line 7)' in caplog.text
+    assert '1 box lies outside its picture and is left out (line 8)' in caplog.text
+
+
+def test_rows_that_are_there_twice_are_said_and_stay(tmp_path, caplog):
+    again = [ROWS[0], ROWS[2], row('a', '/m/0dog'), row('a', box=(0.1, 0.5, 0.2, 0.61))]
+    folder = make(tmp_path, [*ROWS, *again])
+    for _ in range(2):      # from the files, and from the cache
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            dataset = get_dataset('openimages', 'train', folder, folder)
+            assert len(dataset.roidb()[0]['boxes']) == 4
+        assert (f'{BOXES}: 2 rows repeat picture, class and corners of others and count as objects of their own '
+                '(pictures a, b)') in caplog.text
 
 
 def test_pixels(tmp_path):
@@ -82,6 +94,9 @@ def test_corners_in_the_wrong_order(tmp_path, caplog):
     (row('"a\n"'), 'line 7: a quotation mark that nothing ends'),
     (row('../x'), "line 7: ImageID is '../x', which is no name of a picture"),
     (row('..'), "line 7: ImageID is '..', which is"), (row('a\\b'), "line 7: ImageID is 'a\\\\b', which is"),
+    (row('a\0b'), 'line 7: ImageID has a NUL byte, which no text has: is the file damaged?'),
+    (row('a\0'), 'line 7: ImageID has a NUL byte'), (row('a', '/m\0/0cat'), 'line 7: LabelName has a NUL byte'),
+    (row('a') + '\0', 'line 7: IsInside has a NUL byte'), (row('a') + ',\0', 'line 7: there is a NUL byte'),
     (row(''), "line 7: ImageID is '', which is"), (row('a b'), "line 7: ImageID is 'a b', which is"),
     (row('x' * 200), "line 7: ImageID is 'xxx"), (row('ü'), "line 7: ImageID is 'ü', which is no name of a picture")])
 def test_a_broken_row(tmp_path, broken, said):

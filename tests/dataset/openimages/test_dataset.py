@@ -291,7 +291,7 @@ def test_missing_pictures_are_named_and_passed_over(tmp_path, caplog):
         found = records(folder, 'objects')
     assert list(found) == ['b', 'c'] and [len(record['boxes']) for record in found.values()] == [2, 1]
     path = os.path.join(folder, 'images', 'train', 'a.jpg')
-    assert f'1 of 3 pictures are missing or cannot be read and are left out, with their boxes: {path}' in caplog.text
+    assert f'1 of 3 pictures is missing or cannot be read and is left out, with its boxes: {path}' in caplog.text
 
 
 def test_it_is_compact(tmp_path):

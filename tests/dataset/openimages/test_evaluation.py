@@ -38,6 +38,7 @@ def test_truth_as_detections_is_1_in_both_forms(tmp_path):
     dataset = opened(tmp_path / 'data', tmp_path)
     metrics = dataset.evaluate(detections_of(dataset.truth()), str(tmp_path / 'out'))
     assert metrics['mAP'] == metrics['challenge_mAP'] == 1
+    assert set(dataset.own_scores) <= set(metrics)
     assert metrics['per_class'] == {'Cat': 1.0, 'Dog': 1.0}
     with open(tmp_path / 'out' / 'predictions_train_metrics.json') as stream:
         assert json.load(stream) == metrics
@@ -186,3 +187,10 @@ def test_real_files(tmp_path):
     assert metrics['mAP'] == metrics['challenge_mAP'] == 1 and metrics['groups'] == 2
     assert {'Apple', 'Fruit', 'Food', 'French fries', 'Fast food'} == set(metrics['challenge_per_class'])
     assert dataset.scores(detections_of(truth, truth.crowd)).plain.found.sum() == 0
+
+
+def test_predictions_without_a_row_are_said(tmp_path, caplog):
+    dataset, path = opened(tmp_path / 'data', tmp_path), tmp_path / 'p.csv'
+    path.write_text('ImageID,LabelName,Score,XMin,XMax,YMin,YMax\n\n')
+    assert len(dataset.read_predictions(str(path))) == 0
+    assert caplog.messages[-1] == f'{path} has no row but its header: nothing was found, so that every score is 0'

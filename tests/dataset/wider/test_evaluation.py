@@ -129,6 +129,7 @@ def test_pictures_that_the_lists_or_the_test_lack(folder, tmp_path, caplog):
             'tested; 1 are in no list (0--Parade/c.png)') in caplog.text
     found = found_of(dataset)
     metrics = dataset.evaluate(found, str(tmp_path))
+    assert set(dataset.own_scores) == set(metrics)
     assert dataset._scoring.lists.counted['hard'].sum() == 4 and dataset.curves[2].recall[-1] == 1
     part = dataset.part([1, 3])
     assert part.evaluate(Detections([0], [1], found.box[found.image == 1], [0.5]), str(tmp_path)) == {
