@@ -1,5 +1,5 @@
 """MXNet, ONNX Runtime and OpenVINO beside each other: python -m benchmarks.engines [--size 512] [--budget SECONDS]
-[--out FOLDER] [--pictures FOLDER] [--memory] [--only WORD ...]
+[--out FOLDER] [--pictures FOLDER] [--memory] [--only ROW ...]
 
 resnet_mx_101_e2e with seeded weights is exported, in float32 and int8, and every engine runs it on one image in every
 precision that it has, through the predictors that main_test.py uses. They take turns in one process, two images each,
@@ -65,22 +65,26 @@ def parser():
     found.add_argument('--out', default='output/benchmarks/engines', metavar='FOLDER', help='files (%(default)s)')
     found.add_argument('--pictures', metavar='FOLDER', help='time sniper_tiny on these')
     found.add_argument('--memory', action='store_true', help='measure memory')
-    found.add_argument('--only', nargs='+', default=[], metavar='WORD', help='rows whose names have one of these')
+    found.add_argument('--only', nargs='+', default=[], metavar='ROW', help='these rows alone')
     found.add_argument('--memory_of', metavar='ROW', help=argparse.SUPPRESS)
     return found
 
 
 def rows(config_path, args):
     """{row: keys and values}; the exported files are made if they are not there."""
-    float32, int8 = (export(config_path, args, precision) for precision in ('fp32', 'int8'))
+    float32, int8 = 'fp32', 'int8'
     found = {MXNET: [], 'MXNet, TEST.FOLD': ['TEST.FOLD', True], 'MXNet bf16': ['TEST.PRECISION', 'bf16'],
              'MXNet int8': ['TEST.PRECISION', 'int8', *CALIBRATION],
              'ONNX Runtime': ['TEST.ONNX', float32], 'ONNX Runtime int8': ['TEST.ONNX', int8],
              'OpenVINO': ['TEST.ENGINE', 'openvino', 'TEST.ONNX', float32],
              'OpenVINO bf16': ['TEST.ENGINE', 'openvino', 'TEST.ONNX', float32, 'TEST.PRECISION', 'bf16'],
              'OpenVINO int8': ['TEST.ENGINE', 'openvino', 'TEST.ONNX', int8]}
-    return {name: keys for name, keys in found.items() if name == MXNET or not args.only
-            or any(word.lower() in name.lower() for word in args.only)}
+    wanted = {name: keys for name, keys in found.items() if name in (MXNET, args.memory_of, *args.only)
+              or not args.only}
+    if config_path == LARGE:
+        write_weights(config_path, args)
+    return {name: [export(config_path, args, word) if before == 'TEST.ONNX' else word
+                   for before, word in zip(['', *keys], keys)] for name, keys in wanted.items()}
 
 
 def settings(config_path, args):
@@ -95,26 +99,26 @@ def export(config_path, args, precision):
     path = os.path.join(args.out, f'{os.path.basename(config_path)[:-len(".yml")]}_{precision}.onnx')
     if os.path.isfile(path):
         return path
-    if config_path == LARGE:
-        write_weights(config_path, args)
-    command = [sys.executable, 'scripts/export_onnx.py', '--cfg', config_path, '--out', path, '--precision', precision]
-    command += ['--calibrate', args.pictures or CALIBRATION[1]] if precision == 'int8' else []
+    command = [sys.executable, 'scripts/export_onnx.py', '--cfg', config_path, '--out', path]
+    command += ['--precision', precision, '--calibrate', args.pictures or CALIBRATION[1]] * (precision == 'int8')
     if subprocess.call([*command, '--set', *map(str, settings(config_path, args))], cwd=ROOT):
         sys.exit(f'this command failed: {" ".join(command)}')
     return path
 
 
 def write_weights(config_path, args):
-    """A checkpoint of seeded weights, with the classes of COCO."""
+    """A checkpoint of seeded weights, with the classes of COCO, unless it is there."""
     from lib.inference.weights import names_for
     from lib.weights.checkpoint import save_weights
     from sniper_mxnet import mx
     from symbols import get_detector
     config = load_config(config_path, [*settings(config_path, args), 'dataset.NUM_CLASSES', 81])
+    folder = output_folder(config, config_path)
+    if os.path.isfile(os.path.join(folder, 'SNIPER-0001.json')):
+        return
     detector = get_detector(config.symbol)
     weights = draw(mx, detector.test_symbol(config), detector.input_shapes(config, 1, 128, 128, 'test'))
     weights[0].update({name + '_test': array for name, array in weights[0].items() if name.startswith('bbox_pred')})
-    folder = output_folder(config, config_path)
     os.makedirs(folder, exist_ok=True)
     save_weights(os.path.join(folder, 'SNIPER'), '0001', *weights, {'classes': list(names_for(81))})
 

@@ -1,5 +1,5 @@
 """Write a network as an ONNX file: python scripts/export_onnx.py --cfg FILE --out X.onnx [--precision fp32|fp16|int8]
-[--calibrate FOLDER] [--picture FILE] [--save_prefix S] [--set KEY VALUE ...]
+[--calibrate FOLDER] [--with-postprocessing] [--picture FILE] [--save_prefix S] [--set KEY VALUE ...]
 
 Takes the checkpoint (or shipped model) that main_test.py would take and writes the network in standard operators of
 ONNX, for any number and size of images, with a second file X.masks.onnx where TEST.WITH_MASK is set. Before a file is
@@ -28,17 +28,21 @@ def main(argv=None):
         raise SniperError(f'--out is {args.out}, and has to end in .onnx')
     require('onnx', 'onnxruntime')
     config = _configuration(args)
-    from lib.export.files import write_files
+    from lib.export.files import write_files, write_with_postprocessing
     from lib.inference.predictors import graph_tasks
     from lib.inference.scale import scale_name
     from lib.inference.weights import find_weights, settle_classes
     weights = find_weights(config, output_folder(config, args.cfg), args.save_prefix)
     weights = weights._replace(classes=settle_classes(config, weights))
     task, *others = graph_tasks(config)
+    if args.with_postprocessing and len(config.TEST.SCALES) > 1:
+        raise SniperError(f'TEST.SCALES is {config.TEST.SCALES}, and a file with post-processing looks at one scale: '
+                          f"give it, such as --set TEST.SCALES '[{scale_name(config, 0)}]'")
     if others:
         raise SniperError(f'TEST.SCALES is {config.TEST.SCALES}, and {config.symbol} has a network for each: give the '
                           f"one to write, such as --set TEST.SCALES '[{scale_name(config, 0)}]'")
-    write_files(task, weights, args.out, args.picture, args.precision)
+    write = write_with_postprocessing if args.with_postprocessing else write_files
+    write(task, weights, args.out, args.picture, args.precision)
     return 0
 
 
@@ -50,6 +54,8 @@ def _parser():
     parser.add_argument('--calibrate', type=user_path, default='', metavar='FOLDER',
                         help='pictures that int8 is calibrated on (default: TEST.CALIBRATION_IMAGES, or the training '
                         'set)')
+    parser.add_argument('--with-postprocessing', action='store_true',
+                        help='one file for other programs: a picture in, final boxes, classes and scores out')
     parser.add_argument('--picture', type=user_path, default='', metavar='FILE',
                         help='the picture that both run on (default: one that is drawn)')
     return add_config_arguments(parser)

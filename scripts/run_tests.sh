@@ -11,6 +11,10 @@ bash "$ROOT/scripts/setup.sh" --quiet
 "$PY" -c 'import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ("onnx", "safetensors", "scipy", "xdist"))))' ||
     logged "installing the packages of requirements-optional.txt failed" \
         "$PY" -m pip install --disable-pip-version-check --no-input -r "$ROOT/requirements-optional.txt"
+# Runtimes of exported networks, where they have files for this Python and machine; else their tests skip.
+"$PY" -c 'import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ("onnxruntime", "openvino"))))' ||
+    "$PY" -m pip install --disable-pip-version-check --no-input -r "$ROOT/requirements-onnx.txt" >>"$LOG" 2>&1 ||
+    say "the packages of requirements-onnx.txt do not install here ($LOG): tests of exported networks skip" >&2
 cd "$ROOT"
 
 # One process a core, but few: each takes memory, and what the tests start takes all cores anyway.

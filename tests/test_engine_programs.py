@@ -7,6 +7,7 @@ import pytest
 
 import main_test
 from lib.api import Detector
+from lib.engine.openvino_session import keep_exact
 from lib.masks import unpack
 from lib.utils.errors import SniperError
 from scripts import export_onnx
@@ -77,6 +78,22 @@ def test_autofocus(folder, engine):
     with Detector.load(tiny_data.CONFIG, [*config, 'TEST.ENGINE', engine, 'TEST.ONNX',
                                           os.path.join(below, 'net.onnx')]) as detector:
         found_again(detector.detect(paths), wanted, SHARES[engine])
+
+
+def test_bfloat16_leaves_coordinates_alone(folder):
+    """OpenVINO keeps what leads to an output exact: coordinates and scores of proposals become outputs, and stay
+    inside."""
+    openvino = pytest.importorskip('openvino', reason=REASON)
+    network = os.path.join(folder, 'net.onnx')
+    model = openvino.Core().read_model(network)
+    before = len(model.outputs)
+    keep_exact(model)
+    kept = {output.get_node().input_value(0).get_node() for output in model.outputs[before:]}
+    readers = {reader.get_node().get_type_name() for node in kept for output in node.outputs()
+               for reader in output.get_target_inputs()}
+    assert {'ROIAlign', 'NonMaxSuppression', 'TopK'} <= readers
+    with Detector.load(network, {'TEST.ENGINE': 'openvino', 'TEST.PRECISION': 'bf16', 'gpus': 'cpu'}) as detector:
+        assert len(detector.detect(pictures(folder)[0])) > 10
 
 
 def test_without_mxnet(folder):

@@ -12,6 +12,7 @@ from lib.utils.errors import SniperError
 KEY = 'sniper'          # of the property
 FORMAT = 1              # raise it when the meaning of inputs, outputs or facts changes
 NETWORK, MASKS, PICTURES = 'network', 'masks', 'pictures'   # kinds: a test's network, that of masks, one for pictures
+PRECISIONS = ('fp32', 'fp16', 'int8')
 ENDING = '.onnx'
 LARGEST = 1 << 31       # bytes of a file, which protobuf bounds
 _LARGEST_PROPERTY = 8 << 20
@@ -101,6 +102,7 @@ def _check_types(path, facts):
     bad += [name for name in ('classes', 'inputs', 'outputs', 'passed_through')
             if name not in bad and not all(isinstance(item, str) for item in facts[name])]
     bad += [] if _is_proof(facts.get('proof', {})) else ['proof']
+    bad += [] if facts.get('precision') in PRECISIONS or 'precision' in bad else ['precision']
     if bad:
         raise SniperError(f'{path} is damaged ({", ".join(bad)} of its property {KEY!r} is not what it should be): '
                           f'{_MEND}')

@@ -34,8 +34,11 @@ class OnnxRuntimeSession:
         providers: List[Any] = [(name, settings)] if settings else [name]
         self._session = package.InferenceSession(path, options, providers=providers)
         if name != self._session.get_providers()[0]:
-            raise SniperError(f'gpus asks for {device.kind}:{device.number}, but ONNX Runtime {package.__version__} '
-                              f'cannot use {name} here: run with --set gpus cpu')
+            problem = f'ONNX Runtime {package.__version__} cannot use {name} here'
+            if device.kind != AUTO:
+                raise SniperError(f'gpus asks for {device.kind}:{device.number}, but {problem}: run with --set gpus '
+                                  'cpu')
+            logger.warning('%s: it runs on the CPU', problem)
         self.inputs = {node.name: tuple(node.shape) for node in self._session.get_inputs()}
         self._names = [node.name for node in self._session.get_outputs()]
 

@@ -6,9 +6,11 @@ import numpy as np
 
 from lib.engine.onnx_facts import ENDING
 from lib.engine.onnx_proof import proof_inputs, summary
+from lib.export.boxes_proof import prove_boxes
 from lib.export.network import Exported, export_masks, export_network, with_facts
+from lib.export.pictures import IMAGE, with_pictures
 from lib.export.precision import lower_precision
-from lib.export.proof import TOLERANCES, differences, picture_batch, prove, run_onnx
+from lib.export.proof import TOLERANCES, differences, picture_batch, picture_pixels, prove, run_onnx
 from lib.utils.errors import SniperError
 from lib.utils.files import publish, write_temporary
 
@@ -38,6 +40,21 @@ def write_files(task, weights, path: str, picture: str = '', precision: str = 'f
     _write(files)
     logger.info('%s in %s: inputs %s, outputs %s', config.symbol, ', '.join(name for name, _ in files),
                 ', '.join(network.facts['inputs']), ', '.join(network.facts['outputs']))
+
+
+def write_with_postprocessing(task, weights, path: str, picture: str = '', precision: str = 'fp32') -> None:
+    """Write the network with what is before and behind it to `path`, see lib.export.pictures and write_files."""
+    if task.config.TEST.WITH_MASK or task.config.TEST.AUTO_FOCUS:
+        logger.warning('a file with post-processing gives neither masks nor chips: TEST.WITH_MASK and AUTO_FOCUS have '
+                       'no effect on it')
+    network = lower_precision(task, export_network(task.config, weights, task.test_graph), precision)
+    name, batch = os.path.basename(path), picture_batch(task.config, picture)
+    _proven(name, network, batch.data)
+    whole = with_pictures(task, network)
+    prove_boxes(name, task, whole, network, batch, picture_pixels(picture))
+    _write([(path, whole)])
+    logger.info('%s in %s: input %s (H, W, 3) uint8 red, green, blue; outputs %s', task.config.symbol, path, IMAGE,
+                ', '.join(whole.facts['outputs']))
 
 
 def mask_inputs(task, outputs):

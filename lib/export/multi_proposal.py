@@ -53,8 +53,7 @@ def _limits(writer, im_info):
 def _boxes(writer, deltas, anchors, stride, limits, min_size):
     """(B, N, 4) float32 boxes within their images, (B, N) whether they enter NMS."""
     shape = writer.add('Shape', deltas)
-    rows, columns = (_cells(writer, numbers(writer, shape, axis), stride) for axis in (2, 3))
-    placed = _placed(writer, anchors, rows, columns)
+    placed = placed_anchors(writer, anchors, shape, stride)
     deltas = writer.add('Reshape', deltas, writer.add(      # (B, A, 4, h, w) -> (B, A, h, w, 4)
         'Concat', np.array([0, len(anchors), 4]), cut(writer, shape, 0, 2, 4), axis=0))
     deltas = writer.add('Transpose', deltas, perm=[0, 1, 3, 4, 2])
@@ -75,8 +74,10 @@ def _cells(writer, places, stride):
     return writer.add('Cast', writer.add('Mul', places, np.array(int(stride))), to=TensorProto.FLOAT)
 
 
-def _placed(writer, anchors, rows, columns):
-    """(first corner, last corner) (1, A, h, w, 2) double of all anchors, x before y."""
+def placed_anchors(writer, anchors, shape, stride):
+    """[first corner, last corner] (1, A, h, w, 2) double of all anchors, x before y; anchors (A, 4) of the first cell;
+    shape: that of a map (..., h, w), as `Shape` gives it."""
+    rows, columns = (_cells(writer, numbers(writer, shape, axis), stride) for axis in (2, 3))
     rows, columns = (writer.add('Unsqueeze', cells, np.array(axes)) for cells, axes in (
         (rows, [0, 1, 3, 4]), (columns, [0, 1, 2, 4])))
     zeros = writer.add('Mul', writer.add('Add', rows, columns), np.float32(0))      # (1, 1, h, w, 1)

@@ -85,9 +85,9 @@ def export_graph(config, network: Tuple[Any, Dict[str, Any], Dict[str, Any]], fa
     detector, (symbol, arg_params, aux_params) = get_detector(config.symbol), network
     shapes = [detector.input_shapes(config, *size, facts['variant']) for size in SIZES]
     used = set(symbol.list_arguments()) | set(symbol.list_auxiliary_states())
-    folded = fold_batch_norms(symbol, *({name: array for name, array in arrays.items() if name in used}
-                                        for arrays in (arg_params, aux_params)))
-    converted = convert(*folded, shapes, CONVERTERS)
+    folded, args, auxs = fold_batch_norms(symbol, *({name: array for name, array in arrays.items() if name in used}
+                                                    for arrays in (arg_params, aux_params)))
+    converted = convert(folded, args, auxs, shapes, CONVERTERS)
     facts = dict(facts, inputs=converted.inputs, outputs=converted.outputs, all_outputs=converted.all_outputs,
                  passed_through=converted.passed_through)
     model = converted.writer.model(config.symbol, {KEY: json.dumps(facts)}, _description(config, facts))

@@ -47,14 +47,20 @@ def picture_batch(config, picture: str = ''):
     """A batch of one image at the first scale of TEST.SCALES: of the file `picture`, or of one that is drawn here."""
     with tempfile.TemporaryDirectory(prefix='sniper_') as folder:
         path = picture or os.path.join(folder, 'drawn.bmp')
+        pixels = picture_pixels(picture)
         if not picture:
-            cv2.imwrite(path, drawn_picture(*DRAWN_SIZE))
-        height, width = read_image(path).shape[:2]
+            cv2.imwrite(path, pixels)
+        height, width = pixels.shape[:2]
         record = {'image': path, 'image_id': 0, 'width': width, 'height': height, 'flipped': False}
         with TestIterator([record], config, 0, 1, num_workers=0) as batches:
             for batch in batches:
                 return batch
     raise SniperError(f'the picture {path} gives nothing that the network could look at')
+
+
+def picture_pixels(picture: str = '') -> np.ndarray:
+    """(H, W, 3) uint8 B, G, R of the picture of picture_batch."""
+    return read_image(picture) if picture else drawn_picture(*DRAWN_SIZE)
 
 
 def drawn_picture(height: int, width: int, seed: int = 7) -> np.ndarray:

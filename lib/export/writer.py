@@ -52,7 +52,7 @@ class Writer:
         """
         names = ['' if value is None else value if isinstance(value, str) else self._constant(value)
                  for value in inputs]
-        name = self._unique(f'{self._scope}/{op}' if self._scope else op)
+        name = self._named(op)
         results = [name if outputs == 1 else f'{name}:{number}' for number in range(outputs)]
         attributes = {key: value for key, value in attributes.items() if value is not None}
         self._nodes.append(helper.make_node(op, names, results, name=name, **attributes))
@@ -83,10 +83,12 @@ class Writer:
         array = np.asarray(value)
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._shared:
-            self._shared[key] = self.parameter(self._unique('constant'), array)
+            self._shared[key] = self.parameter(self._named('constant'), array)
         return self._shared[key]
 
-    def _unique(self, name):
+    def _named(self, name):
+        """After the scope, and unlike all others."""
+        name = f'{self._scope}/{name}' if self._scope else name
         count = self._used[name] = self._used.get(name, 0) + 1
         return name if count == 1 else f'{name}.{count}'
 

@@ -35,6 +35,7 @@ def test_facts_and_configuration(tmp_path):
     (onnx_file.content(onnx_file.facts(kind=MASKS)), 'makes masks alone'),
     (onnx_file.content(onnx_file.facts(kind=7)), "kind 7"),
     (onnx_file.content(onnx_file.facts(classes=[1])), r'damaged \(classes'),
+    (onnx_file.content(onnx_file.facts(precision='int4')), r'damaged \(precision'),
     (onnx_file.content(onnx_file.facts(proof={'sum_output': ['a']})), r'damaged \(proof'),
     (onnx_file.content(onnx_file.facts(symbol=None, settings=[])), r'damaged \(symbol, settings')])
 def test_other_files(tmp_path, content, words):

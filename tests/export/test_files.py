@@ -81,6 +81,21 @@ def test_fewer_bits(precision, smaller, tmp_path):
         ('cls_score', 'rpn_bbox_pred'))} == {'cls_score_weight', 'rpn_bbox_pred_weight'}     # as they were
 
 
+def test_with_postprocessing(tmp_path):
+    """Runs by itself on a picture; a test has more than one scale, such a file has not."""
+    runtime = pytest.importorskip('onnxruntime', reason='onnxruntime is not installed (requirements-onnx.txt)')
+    path = str(tmp_path / 'whole.onnx')
+    arguments = ['--cfg', CONFIG, '--out', path, '--with-postprocessing']
+    with pytest.raises(SniperError, match="looks at one scale: give it, such as --set TEST.SCALES"):
+        main(arguments)
+    assert main([*arguments, '--set', 'output_path', str(tmp_path), 'TEST.SCALES', '[1x]']) == 0
+    session = runtime.InferenceSession(path, providers=['CPUExecutionProvider'])
+    boxes, classes, scores = session.run(None, {'image': drawn_picture(120, 160)})
+    assert boxes.shape == (len(classes), 4) and boxes.min() >= 0 and (boxes[:, 2:] <= [159, 119]).all()
+    facts = json.loads(session.get_modelmeta().custom_metadata_map['sniper'])
+    assert facts['kind'] == 'pictures' and set(classes) <= set(range(1, len(facts['classes'])))
+
+
 def test_calibration_is_for_int8(tmp_path):
     with pytest.raises(SniperError, match='--calibrate is for --precision int8'):
         main(['--cfg', CONFIG, '--out', 'x.onnx', '--calibrate', str(tmp_path)])

@@ -289,7 +289,15 @@ def test_run_tests_installs_what_only_tests_need(clone):
     log = clone.bin / 'log'
     ready(clone, f'[ "$1" != -c ] || exit 1; [ "$2" != pip ] || printf "<%s>" "$@" >>"{log}"')
     assert clone.run('run_tests.sh')[0] == 0
-    assert f'<-r><{clone.root}/requirements-optional.txt>' in log.read_text()
+    for name in ('optional', 'onnx'):
+        assert f'<-r><{clone.root}/requirements-{name}.txt>' in log.read_text()
+
+
+def test_run_tests_goes_on_without_runtimes(clone):
+    """Not every Python and machine has them."""
+    ready(clone, '''case "$*" in *onnxruntime* | *requirements-onnx*) exit 1 ;; *pytest*) printf ran ;; esac''')
+    status, printed, said = clone.run('run_tests.sh')
+    assert status == 0 and 'ran' in printed and 'requirements-onnx.txt do not install here' in said
 
 
 def quickstart(clone, *args, **variables):

@@ -25,6 +25,7 @@ OPENIMAGES_FILES = {
     'resnet_mx_101_e2e_openimages': '../openimages/openimages_res101.yml',
     'sniper_tiny_openimages': '../openimages/openimages_tiny.yml',
 }
+ARM_FILES = {'deepv_arm_net': '../arm/sniper_arm_deepv.yml'}
 RFCN_FILES = {
     'resnet_mx_101_e2e_3k': '../rfcn3k/rfcn3k_res101.yml',
     'resnet_mx_101_e2e_3k_demo': '../rfcn3k/rfcn3k_res101.yml',
@@ -42,7 +43,7 @@ def original_rois(name):
 
 def config_for(name, *overrides):
     """The detector's shipped configuration at 2 chips a device in float32; `overrides` as after --set."""
-    files = {**CONFIG_FILES, **RFCN_FILES, **OPENIMAGES_FILES}
+    files = {**CONFIG_FILES, **RFCN_FILES, **OPENIMAGES_FILES, **ARM_FILES}
     config = load_config(os.path.join(ROOT, 'configs', 'faster', files[name]),
                          ['symbol', name, 'TRAIN.BATCH_IMAGES', '2', 'TRAIN.fp16', 'False', 'gpus', 'cpu'] +
                          list(overrides))

@@ -12,7 +12,7 @@ from tests.symbols.helpers import bind_golden, config_for
 
 GAIN = {'resnet_mx_101_e2e': 1.0, 'resnet_mx_101_e2e_mask': 1.0, 'mobilenetv2_e2e': 1.5}
 NAMES = sorted(GAIN)
-OF_BRANCHES = {'resnet_mx_101_e2e_3k': 1.0}      # of which there is a test file alone
+OF_BRANCHES = {'resnet_mx_101_e2e_3k': 1.0, 'deepv_arm_net': 1.0}   # of which there is a test file alone
 FOCUS = {'resnet_mx_101_e2e', 'resnet_mx_101_e2e_mask'}    # their golden files were made with the AutoFocus branch
 ROI_INPUTS = ('rois', 'roi_label', 'roi_bbox_target', 'roi_bbox_weight')
 DATA_SEED = {'test': 20180523, 'train': 20181204}
