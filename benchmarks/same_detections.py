@@ -24,12 +24,11 @@ TOLERANCE = 1e-3
 
 
 def detections() -> Dict[str, np.ndarray]:
-    """label (N,), score (N,), box (N, 4) of the picture, and seconds of the second call."""
+    """label (N,), score (N,), box (N, 4) of the picture, and the seconds that it took, loading included."""
+    start = time.perf_counter()
     with Detector.load(CFG) as detector:
-        detector.detect(PICTURE)
-        start = time.perf_counter()
         found = detector.detect(PICTURE)
-        seconds = time.perf_counter() - start
+    seconds = time.perf_counter() - start
     return {'label': found.label, 'score': found.score, 'box': found.box, 'seconds': np.array(seconds)}
 
 

@@ -4,7 +4,8 @@ The samples of a bin lie where SNIPER-mxnet/include/sniper/psroi_pooling.h has t
 parts, not in the middle, so boxes move by half a part. Samples farther than half a cell off the map do not count there;
 RoiAlign leaves out, as zeros, those farther than a cell. On the enlarged map, whose values between cells are the very
 ones that interpolation gives, that is the same distance on both sides. What does not count is taken out of the mean by
-pooling a map of ones too.
+pooling a map of ones too. Where nothing moves and samples are many, products of matrices are faster:
+lib.export.psroi_products.
 
 Letters: B images, R rois, P bins a side, C channels of the output, G groups a side of the input's channels.
 """
@@ -12,12 +13,14 @@ import numpy as np
 from onnx import TensorProto
 
 from lib.export.conversion import attribute
+from lib.export.psroi_products import is_by_image, pooled_by_products
 from lib.export.shaping import cut
 from lib.utils.errors import SniperError
 
 # Cells of the enlarged map: samples on the very border of the map, where most rois at 0 begin, stay on it.
 NUDGE = 2e-6
 LEAST_SIDE = np.float32(0.1)
+FEWEST_SAMPLES = 4      # a bin and side, from which on products are faster than RoiAlign
 
 
 def deformable_psroi_pooling(conversion, node):
@@ -26,7 +29,9 @@ def deformable_psroi_pooling(conversion, node):
     data, rois, *trans = conversion.inputs(node)
     bins, samples = int(attribute(node, 'pooled_size')), int(attribute(node, 'sample_per_part', 1))
     groups, columns = int(attribute(node, 'group_size', 1)), int(attribute(node, 'output_dim'))
-    start, size = _frames(writer, rois, float(attribute(node, 'spatial_scale')))
+    start, size = roi_frames(writer, rois, float(attribute(node, 'spatial_scale')))
+    if node.flag('no_trans', False) and groups == 1 and samples >= FEWEST_SAMPLES and is_by_image(node.inputs[1].node):
+        return [pooled_by_products(writer, data, start, size, columns, bins, samples)]
     images = writer.add('Cast', writer.add('Squeeze', cut(writer, rois, 1, 0, 1), np.array([1])), to=TensorProto.INT64)
     maps = _with_ones(writer, _enlarged(writer, data))
     if node.flag('no_trans', False):
@@ -43,7 +48,7 @@ def deformable_psroi_pooling(conversion, node):
     return [writer.add('Reshape', mean, np.array([-1, columns, bins, bins]))]
 
 
-def _frames(writer, rois, scale):
+def roi_frames(writer, rois, scale):
     """(start, size) (R, 2), x before y, of rois in cells."""
     first, last = (_rounded(writer, cut(writer, rois, 1, begin, begin + 2)) for begin in (1, 3))
     scale, half = np.float32(scale), np.float32(0.5)

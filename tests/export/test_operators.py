@@ -119,6 +119,20 @@ def test_deformable_psroi_pooling(engine, moves, groups, bins, samples, parts):
 
 
 @pytest.mark.parametrize('engine', ENGINES)
+def test_rigid_pooling_by_products(engine, monkeypatch):
+    """What rois of the proposal operator are pooled by, at the same borders."""
+    from lib.export import psroi_pooling
+    monkeypatch.setattr(psroi_pooling, 'is_by_image', lambda node: True)
+    rng = np.random.RandomState(2)
+    rois = border_rois(rng)[:20]
+    rois = rois[np.argsort(rois[:, 0], kind='stable')]
+    inputs = dict(data=rng.normal(0, 1, (2, 5, 6, 8)).astype(np.float32), rois=rois)
+    wanted, found = both(engine, 'DeformablePSROIPooling', inputs, spatial_scale=0.125, output_dim=5, group_size=1,
+                         pooled_size=7, part_size=7, sample_per_part=4, no_trans=True)
+    np.testing.assert_allclose(found[0], wanted[0], atol=2e-6)
+
+
+@pytest.mark.parametrize('engine', ENGINES)
 @pytest.mark.parametrize('operator', ('ROIPooling', 'RoIMeanPooling'))
 def test_roi_pooling(engine, operator):
     rng = np.random.RandomState(4)
