@@ -55,8 +55,8 @@ def main() -> int:
     group.add_argument('--against', metavar='FILE', help='the detections of another machine')
     args = parser.parse_args()
     found = detections()
-    report = {'architecture': platform.machine(), 'seconds': round(float(found['seconds']), 2),
-              'detections': int((found['score'] >= LEAST_SCORE).sum())}
+    report: Dict[str, Any] = {'architecture': platform.machine(), 'seconds': round(float(found['seconds']), 2),
+                              'detections': int((found['score'] >= LEAST_SCORE).sum())}
     if args.write:
         np.savez(args.write, **found)
         print(json_line('same_detections', **report))
