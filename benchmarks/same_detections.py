@@ -10,7 +10,7 @@ import argparse
 import platform
 import sys
 import time
-from typing import Dict
+from typing import Any, Dict
 
 import numpy as np
 
