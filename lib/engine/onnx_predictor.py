@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 SESSIONS = {ONNXRUNTIME: OnnxRuntimeSession, OPENVINO: OpenVinoSession}
 _NO_MEMORY = re.compile('alloc|out of memory', re.IGNORECASE)
+_PLACE = re.compile(r"(Exception from|Check '.*' failed at) \S+:\d+:$")    # OpenVINO's first lines
 _GIB = 1 << 30
 _OTHER = ' (export it again with scripts/export_onnx.py, or take another version or TEST.ENGINE)'
 _SAID = 300     # characters of what a runtime says: ONNX Runtime's lines hold names of C++ functions
@@ -102,7 +103,9 @@ class OnnxPredictor:
         text = str(error).strip() or type(error).__name__
         if _NO_MEMORY.search(text) or isinstance(error, MemoryError):
             return MemoryError(text)
-        return SniperError(f'{self._path}: {self._runtime} {what}{mend}: {text.splitlines()[0][:_SAID]}')
+        lines = [line for line in text.splitlines() if line.strip()]
+        said = next((line for line in lines if not _PLACE.match(line)), lines[-1])
+        return SniperError(f'{self._path}: {self._runtime} {what}{mend}: {said[:_SAID]}')
 
     def _select(self, data):
         missing = [name for name in self._facts['inputs'] if name not in data]

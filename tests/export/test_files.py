@@ -16,15 +16,16 @@ onnx = pytest.importorskip('onnx', reason='onnx is not installed (requirements-o
 CONFIG = os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')
 
 
-def export(folder, *arguments, name='tiny.onnx'):
+def export(folder, *arguments, name='tiny.onnx', more=()):
     path = str(folder / name)
-    assert main(['--cfg', CONFIG, '--out', path, *arguments, '--set', 'output_path', str(folder)]) == 0
+    assert main(['--cfg', CONFIG, '--out', path, *arguments, '--set', 'output_path', str(folder), *more]) == 0
     return path
 
 
 def test_the_shipped_model(tmp_path, capsys):
     pytest.importorskip('onnxruntime', reason='onnxruntime is not installed (requirements-onnx.txt)')
-    model = onnx.load(export(tmp_path))
+    named = ['TEST.ENGINE', 'openvino', 'TEST.ONNX', str(tmp_path / 'tiny.onnx')]   # as the configuration of its tests
+    model = onnx.load(export(tmp_path, more=named))
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [('', 17)]
     assert {node.domain for node in model.graph.node} == {''}
     facts = {entry.key: json.loads(entry.value) for entry in model.metadata_props}['sniper']
