@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 SESSIONS = {ONNXRUNTIME: OnnxRuntimeSession, OPENVINO: OpenVinoSession}
 _NO_MEMORY = re.compile('alloc|out of memory', re.IGNORECASE)
-_PLACE = re.compile(r"(Exception from|Check '.*' failed at) \S+:\d+:$")    # OpenVINO's first lines
+_PLACE = re.compile(r"(Exception from |Check '.*' failed at |FrontEnd API failed with ).*:$")   # of OpenVINO
 _GIB = 1 << 30
 _OTHER = ' (export it again with scripts/export_onnx.py, or take another version or TEST.ENGINE)'
 _SAID = 300     # characters of what a runtime says: ONNX Runtime's lines hold names of C++ functions

@@ -11,7 +11,6 @@ from lib.export.network import Exported, export_masks, export_network, with_fact
 from lib.export.pictures import IMAGE, with_pictures
 from lib.export.precision import lower_precision
 from lib.export.proof import TOLERANCES, differences, picture_batch, picture_pixels, prove, run_onnx
-from lib.utils.errors import SniperError
 from lib.utils.files import check_writable, publish, write_temporary
 
 logger = logging.getLogger(__name__)

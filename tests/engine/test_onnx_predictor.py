@@ -92,7 +92,8 @@ def test_a_file_that_the_runtime_refuses(path, tmp_path, monkeypatch):
         OnnxPredictor(other, ONNXRUNTIME, [CPU])
 
     def refuse(*_):
-        raise RuntimeError('Exception from src/core.cpp:84:\nCheck \'false\' failed at b.cpp:1:\nProtobuf parsing failed.\n')
+        raise RuntimeError('Exception from a/core.cpp:84:\nCheck \'false\' failed at b.cpp:1:\n'
+                           'FrontEnd API failed with OpConversionFailure:\nProtobuf parsing failed.\n')
     monkeypatch.setitem(onnx_predictor.SESSIONS, OPENVINO, refuse)
     with pytest.raises(SniperError, match='a.onnx: OpenVINO 1.23.2 cannot load it .export it again .*TEST.ENGINE.: '
                                           'Protobuf parsing failed.'):
