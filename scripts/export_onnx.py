@@ -16,6 +16,7 @@ from lib.engine.precision import prepare
 from lib.export.packages import PRECISIONS, require
 from lib.tasks import check_config
 from lib.utils.errors import SniperError
+from lib.utils.files import check_writable
 from lib.utils.user_path import user_path
 from lib.weights.paths import output_folder
 
@@ -26,6 +27,7 @@ def main(argv=None):
     setup_logging()
     if not args.out.endswith('.onnx'):
         raise SniperError(f'--out is {args.out}, and has to end in .onnx')
+    check_writable(args.out)
     require('onnx', 'onnxruntime')
     config = _configuration(args)
     from lib.export.files import write_files, write_with_postprocessing

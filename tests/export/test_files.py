@@ -48,6 +48,7 @@ def test_a_network_that_gives_something_else_is_not_written(tmp_path, monkeypatc
 
 @pytest.mark.parametrize('arguments, message', (
     (['--out', 'x.pb'], 'has to end in .onnx'),
+    (['--out', '/proc/x.onnx'], 'cannot write /proc/x.onnx'),
     (['--out', 'x.onnx', '--set', 'TEST.OPTIMIZED', 'some/prefix'], 'cannot be exported')))
 def test_bad_arguments(arguments, message):
     with pytest.raises(SniperError, match=message):
