@@ -10,7 +10,7 @@ import argparse
 import platform
 import sys
 import time
-from typing import Dict
+from typing import Any, Dict
 
 import numpy as np
 
@@ -55,8 +55,8 @@ def main() -> int:
     group.add_argument('--against', metavar='FILE', help='the detections of another machine')
     args = parser.parse_args()
     found = detections()
-    report = {'architecture': platform.machine(), 'seconds': round(float(found['seconds']), 2),
-              'detections': int((found['score'] >= LEAST_SCORE).sum())}
+    report: Dict[str, Any] = {'architecture': platform.machine(), 'seconds': round(float(found['seconds']), 2),
+                              'detections': int((found['score'] >= LEAST_SCORE).sum())}
     if args.write:
         np.savez(args.write, **found)
         print(json_line('same_detections', **report))

@@ -2,7 +2,8 @@
 import argparse
 
 from configs.keys import declared_keys, plain_value, value_of
-from configs.loader import load_config
+from configs.loader import load_config, nearest_key
+from configs.schema import ConfigError
 from configs.text import describe
 
 
@@ -17,12 +18,15 @@ def main(argv=None):
                         help='keys and values that win over the file; must come last')
     args = parser.parse_args(argv)
     config = load_config(args.file, args.overrides)
-    if not args.keys:
+    if args.keys is None:
         print('\n'.join(describe(config, meanings=args.meanings)))
         return
-    for name in args.keys.split(','):
-        if name not in declared_keys():
-            parser.error(f'--keys: there is no configuration key {name!r}')
+    names, known = args.keys.split(','), declared_keys()
+    for name in names:
+        if name not in known:
+            raise ConfigError(f'--keys: there is no configuration key {name!r}; the nearest valid key is '
+                              f'{nearest_key(name, list(known))}')
+    for name in names:
         print(name, repr(plain_value(value_of(config, name))), sep='\n')
 
 

@@ -193,6 +193,8 @@ def _check_scales(section, values):
             _check_ranges(section, name, values[name], scales)
             if values.get('VALID_RANGES_IN') == 'chip':
                 _check_shares(section, name, values[name])
+            else:
+                _check_pixels(section, name, values[name])
     check_scales(section, values.SCALES)
     return scales
 
@@ -202,6 +204,13 @@ def _check_shares(section, name, ranges):
         _require(0 < low < 1 and 0 < high < 1, "%s.%s has the entry %s, but with %s.VALID_RANGES_IN 'chip' both "
                  "numbers are shares of the chip's side, between 0 and 1: (0.1, 0.5) for example; for pixels of the "
                  "original, set VALID_RANGES_IN to 'image'", section, name, (low, high), section)
+
+
+def _check_pixels(section, name, ranges):
+    for low, high in ranges:
+        _require(not 0 < high < 1, '%s.%s has the entry %s, but these are sides in pixels, and no object is below one: '
+                 "(32, 150) for example%s", section, name, (low, high), "; for shares of the chip's side, set "
+                 "TRAIN.VALID_RANGES_IN to 'chip'" if section == 'TRAIN' else '')
 
 
 def _check_ranges(section, name, ranges, scales):

@@ -35,7 +35,7 @@ class Config(EasyDict):
         # __dict__, not the mapping: copy.deepcopy restores attributes before items.
         if self.__dict__.get('_frozen') and name not in self.__dict__:
             raise ConfigError(f'there is no configuration key {name}; the nearest valid key is '
-                              f'{_nearest(name, self.keys())}')
+                              f'{nearest_key(name, self.keys())}')
         super().__setattr__(name, value)
 
     __setitem__ = __setattr__
@@ -117,7 +117,7 @@ def _apply_mapping(config, keys, values, prefix, where, source):
         full = f'{prefix}{name}'
         if name not in keys:
             raise ConfigError(f'{where(full)}: there is no configuration key {full}; the nearest valid key is '
-                              f'{_nearest(full)}')
+                              f'{nearest_key(full)}')
         if isinstance(keys[name], Key):
             _assign(config, name, _convert(full, keys[name], value, where(full)), source)
         elif isinstance(value, dict):
@@ -146,7 +146,7 @@ def _apply_overrides(config, words):
             node, keys = node[section], keys[section]
         if last not in keys:
             raise ConfigError(f'--set: there is no configuration key {name}; the nearest valid key is '
-                              f'{_nearest(str(name))}')
+                              f'{nearest_key(str(name))}')
         if not isinstance(keys[last], Key):
             raise ConfigError(f'--set: {name} is a section; set one of its keys, such as '
                               f'{name}.{next(iter(keys[last]))}')
@@ -226,7 +226,7 @@ def _fit_lists(test):
             test[name] = [off] * scales
 
 
-def _nearest(name, names=None):
+def nearest_key(name, names=None):
     """The valid key that looks most like `name`; a right last word counts most (lr -> TRAIN.lr)."""
     def likeness(candidate):
         one, other = name.lower(), candidate.lower()

@@ -10,6 +10,7 @@ import argparse
 import csv
 import io
 import json
+import os
 from typing import Any, Dict, List, NamedTuple, Tuple
 
 from configs import load_config
@@ -20,6 +21,7 @@ from lib.utils.user_path import user_path
 
 FIGURES = ('multiply_adds', 'parameters', 'memory')
 TRAIN, TEST = 'train', 'test'
+MOST = 1 << 20          # pixels of a side, and layers
 HEADER = ('layer', 'part', 'operator', 'output', 'parameters', 'multiply-adds (M)', 'memory (MB)')
 NUMBERS_FROM = 4        # the column from which cells are numbers
 
@@ -170,12 +172,12 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     """Command line -> namespace."""
     parser = argparse.ArgumentParser(prog='python -m symbols.cost', description=__doc__.splitlines()[0])
     parser.add_argument('--cfg', type=user_path, required=True, metavar='FILE', help='YAML configuration')
-    parser.add_argument('--size', nargs=2, type=_side, default=(), metavar=('HEIGHT', 'WIDTH'),
+    parser.add_argument('--size', nargs=2, type=_count('--size'), default=(), metavar=('HEIGHT', 'WIDTH'),
                         help="pixels of the network's input (default: as in training)")
     parser.add_argument('--graph', default=TEST, help='test, train, or another of the network, such as proposal_test '
                         '(%(default)s)')
     parser.add_argument('--sort', choices=FIGURES, default='', help='largest first (default: as layers follow)')
-    parser.add_argument('--top', type=_side, default=0, metavar='N', help='the first N layers alone')
+    parser.add_argument('--top', type=_count('--top'), default=0, metavar='N', help='the first N layers alone')
     parser.add_argument('--json', type=user_path, default='', metavar='FILE', help='write all figures there too')
     parser.add_argument('--csv', type=user_path, default='', metavar='FILE', help='write a line a layer there')
     # REMAINDER, so that values such as -1e-3 are not taken for options
@@ -184,15 +186,20 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _side(text):
-    if not text.isdecimal() or not 1 <= int(text) <= 1 << 20:
-        raise SniperError(f'{printable(text)} is no whole number from 1 to {1 << 20}')
-    return int(text)
+def _count(option):
+    """Argument type of an option: a whole number from 1 on."""
+    def count(text):
+        if not text.isdecimal() or not 1 <= int(text) <= MOST:
+            raise SniperError(f'{option}: {printable(text)} is no whole number from 1 to {MOST}')
+        return int(text)
+    return count
 
 
 def main(argv=None) -> int:
     """Print the table -> exit status 0."""
     args = parse_arguments(argv)
+    if args.json and os.path.abspath(args.json) == os.path.abspath(args.csv):
+        raise SniperError(f'--json and --csv are both {printable(args.json)}: give each a file of its own')
     for path in filter(None, (args.json, args.csv)):
         check_writable(path)
     config = load_config(args.cfg, [*args.overrides, 'gpus', 'cpu', 'TRAIN.fp16', 'False'])

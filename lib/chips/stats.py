@@ -21,6 +21,7 @@ from lib.utils import seeds
 from lib.utils.errors import SniperError
 from lib.utils.files import text_writer
 from lib.utils.user_path import user_path
+from lib.visualization.plot_file import check_ending
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ def main(argv=None):
         raise SniperError(f'--epoch {args.epoch}: epochs count from 0')
     if args.valid and not args.draw:
         raise SniperError('--valid draws chips of the images of --draw: give --draw N FOLDER too')
+    if args.out:
+        check_ending(args.out, '--out')
     config = cli.config_from_arguments(args)
 
     from lib.dataset import load_training_roidb

@@ -164,7 +164,7 @@ def find_proposal_file(config, dataset_name: str) -> str:
     if joined:
         return joined
     raise SniperError(
-        f'TRAIN.USE_NEG_CHIPS is True, but there is no proposal file {paths[0]} (or .pkl): (1) let bash '
+        f'there is no proposal file {paths[0]} (or .pkl), which negative chips are made of: (1) let bash '
         'scripts/train_neg_props_and_sniper.sh --cfg FILE make it and train, (2) extract it with main_test.py --set '
         'TEST.EXTRACT_PROPOSALS True and a trained network, or (3) put a file of the original, '
         f'{os.path.basename(paths[1])}, into {config.proposal_path}; '

@@ -369,7 +369,8 @@ def refuse_switches(config, purpose: str, names: Mapping[str, Sequence[str]]) ->
     section = 'TRAIN' if purpose == 'train' else 'TEST'
     for name in names[section]:
         require(not config[section][name],
-                f'{section}.{name} is True, but {config.symbol} has nothing of the kind: set it to False')
+                f'{section}.{name} is True, but {config.symbol} has nothing of the kind: set it to False, or choose '
+                'a network that has')
 
 
 def check_anchor_overlaps(train) -> None:

@@ -52,7 +52,7 @@ class PickleMachine:
                 return self.stack.pop()
             method = _INSTRUCTIONS.get(code)
             if method is None:
-                raise Refused(f'it has the instruction {code!r}, which plain data do not need')
+                raise Refused(f'it is no pickle of plain data: {code!r} is none of their instructions')
             method(self)
 
     def read(self, count):

@@ -35,17 +35,17 @@ class ProposalsBesideRcnn(FasterRcnn):
         return mx.sym.Group([rpn_cls_prob, rpn_bbox_loss, *(mx.sym.BlockGrad(output, name=f'blockgrad{place}')
                                                             for place, output in enumerate(outputs))])
 
-    def test_symbol(self, config):
-        """Inputs data, im_info, im_ids. Outputs `rois_score` (B*P,), `rois_output` (B*P, 5), `cls_prob_reshape_output`
-        (B, P, C), `bbox_pred_reshape_output` (B, P, 4), `im_ids`."""
+    def _test_outputs(self, config):
+        """Of inputs data, im_info, im_ids: [`rois_score` (B*P,), `rois_output` (B*P, 5), `cls_prob_reshape_output`
+        (B, P, C), `bbox_pred_reshape_output` (B, P, 4), `im_ids`], Feature of both heads."""
         proposals = ProposalOptions.from_config(config, 'TEST')
         feature, _ = self.features(config)
         anchors, rpn = self.rpn_outputs(config, feature)
         rois, scores = rpn_proposals(rpn, mx.sym.var('im_info'), anchors, proposals)
         rcnn = self._beside(config, feature, rois)
-        return mx.sym.Group([
+        return [
             scores, rois, split_by_image(rcnn_probabilities(rcnn), proposals, class_count(config), 'cls_prob_reshape'),
-            split_by_image(rcnn.bbox_pred, proposals, 4, 'bbox_pred_reshape'), mx.sym.var('im_ids')])
+            split_by_image(rcnn.bbox_pred, proposals, 4, 'bbox_pred_reshape'), mx.sym.var('im_ids')], feature
 
     def _beside(self, config, feature, rois):
         reduced = self.rcnn.reduce(feature._replace(stride=RCNN_STRIDE))

@@ -128,3 +128,11 @@ def test_ranges_that_are_no_shares(ranges, name):
     with pytest.raises(SniperError) as error:
         check_config(config, 'train')
     assert name in str(error.value) and "'image'" in str(error.value) and '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('section, mend', [('TRAIN', "set TRAIN.VALID_RANGES_IN to 'chip'"), ('TEST', 'for example')])
+def test_shares_where_pixels_are_meant(section, mend):
+    config = tiny(f'{section}.SCALES', '[1x, 0.5x, 216px]', f'{section}.VALID_RANGES',
+                  '[[-1, 80], [0.1, 0.5], [0.1, -1]]')
+    with pytest.raises(SniperError, match=rf'{section}.VALID_RANGES has the entry \(0.1, 0.5\), but these .*{mend}$'):
+        check_config(config, section.lower())

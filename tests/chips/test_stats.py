@@ -168,3 +168,5 @@ def test_mistakes(synthetic_set):
         stats.main(['--draw', 'many', 'folder', '--set', 'dataset.dataset_path', synthetic_set])
     with pytest.raises(SniperError, match='--epoch -1: epochs count from 0'):
         stats.main(['--epoch', '-1', '--set', 'dataset.dataset_path', synthetic_set])
+    with pytest.raises(SniperError, match='--out folder must end in .png'):     # before anything is counted
+        stats.main(['--out', 'folder', '--set', 'dataset.dataset_path', 'none'])

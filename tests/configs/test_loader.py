@@ -327,6 +327,8 @@ def test_some_keys_as_set_takes_them(capsys):
     assert lines[::2] == ['gpus', 'dataset.image_set', 'TRAIN.SCALES', 'dataset.CLASSES']
     again, once = load_config(path, lines), load_config(path, ['gpus', '0,1'])
     assert flat_config(again) == flat_config(once)
-    with pytest.raises(SystemExit):
-        print_config([path, '--keys', 'gpus,nothing'])
-    assert "no configuration key 'nothing'" in capsys.readouterr().err
+    for names, said in (('gpus,nothing', "no configuration key 'nothing'"), ('', "no configuration key ''"),
+                        ('TRAIN.LR', "no configuration key 'TRAIN.LR'; the nearest valid key is TRAIN.lr")):
+        with pytest.raises(ConfigError, match=f'--keys: there is {said}'):
+            print_config([path, '--keys', names])
+        assert not capsys.readouterr().out

@@ -54,8 +54,11 @@ def test_a_pickle_of_the_original(data):
 
 
 def test_bad_input(data):
-    with pytest.raises(SniperError, match='no proposal file .*COCO_val_rpn.npz'):
+    with pytest.raises(SniperError, match='there is no proposal file .*COCO_val_rpn.npz'):   # and no key is blamed
         run(data)
+    (data / 'text.pkl').write_text('# a title')
+    with pytest.raises(SniperError, match='text.pkl is not read: it is no pickle of plain data'):
+        run(data, '--proposals', str(data / 'text.pkl'))
     with pytest.raises(SniperError, match='nothing.npz cannot be read: No such file'):
         run(data, '--proposals', str(data / 'nothing.npz'))
     words = ['--cfg', tiny_data.CONFIG, '--proposals', 'a.npz', '--set', *tiny_data.settings(str(data))]

@@ -40,6 +40,13 @@ def test_slim_form():
     assert million(cost.report_of(loaded(SLIM), size=(216, 384))) == 110.8
 
 
+def test_graphs_of_an_arm_network_with_the_r_cnn_beside_it():
+    config = loaded(SLIM)
+    feature, export = (cost.report_of(config, graph) for graph in ('feature', 'export'))
+    assert feature.parts == export.parts == ['trunk', 'RPN', 'R-CNN']
+    assert million(feature) == million(export) > million(cost.report_of(config, 'proposal_test'))
+
+
 def test_ssh():
     """reference/other_detectors.md, part C: 133.3 G at 640x640."""
     report = cost.report_of(loaded('ssh/ssh_vgg16.yml'), size=(640, 640))
@@ -120,7 +127,9 @@ def test_program(tmp_path, capsys):
 
 @pytest.mark.parametrize('arguments, said', [
     (['--cfg', 'configs/none.yml'], 'configs/none.yml does not exist'),
-    (['--cfg', SLIM, '--size', '216', 'wide'], "wide is no whole number from 1"),
+    (['--cfg', SLIM, '--size', '216', 'wide'], '--size: wide is no whole number from 1'),
+    (['--cfg', SLIM, '--top', '0'], '--top: 0 is no whole number from 1'),
+    (['--cfg', SLIM, '--json', 'cost', '--csv', './cost'], '--json and --csv are both cost'),
     (['--cfg', SLIM, '--size', '7', '216'], 'an input of 7 x 216 is too small for deepv_arm_net: 8 x 8 make one cell'),
     (['--cfg', 'ssh/ssh_vgg16.yml', '--size', '8', '8'], 'an input of 8 x 8 is too small for ssh_vgg16'),
     (['--cfg', 'm2det/m2det_tiny.yml', '--size', '320', '512'], 'm2det takes inputs of 512 x 512: .*M2DET.input_size'),

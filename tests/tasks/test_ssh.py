@@ -188,7 +188,7 @@ def test_anchors_far_from_the_faces(caplog):
     (('TRAIN.SCALES', '[2x, 1x]', 'TRAIN.VALID_RANGES', '[[-1, 20], [20, -1]]'), 'train', 'one scale'),
     (('TRAIN.RPN_NEGATIVE_OVERLAP', '0.6'), 'train', 'RPN_NEGATIVE_OVERLAP, 0.6, is above'),
     (('TRAIN.RPN_NEGATIVE_OVERLAP', '0'), 'train', 'TRAIN.RPN_NEGATIVE_OVERLAP is 0.0; it must be 0.001 or more'),
-    (('TRAIN.WITH_MASK', 'True'), 'train', 'TRAIN.WITH_MASK is True, but ssh_tiny has nothing of the kind'),
+    (('TRAIN.WITH_MASK', 'True'), 'train', 'ssh_tiny has nothing of the kind: set it to False, or choose a network'),
     (('TEST.EXTRACT_PROPOSALS', 'True'), 'test', 'TEST.EXTRACT_PROPOSALS is True'),
     (('TEST.ONLY_PROPOSAL', 'True'), 'test', 'TEST.ONLY_PROPOSAL is True'),
     (('TEST.DO_PRUNING', '[True]'), 'test', 'TEST.DO_PRUNING'),
