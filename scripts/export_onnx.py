@@ -28,8 +28,8 @@ def main(argv=None):
     if not args.out.endswith('.onnx'):
         raise SniperError(f'--out is {args.out}, and has to end in .onnx')
     check_writable(args.out)
-    require('onnx', 'onnxruntime')
     config = _configuration(args)
+    require('onnx', 'onnxruntime')
     from lib.export.files import write_files, write_with_postprocessing
     from lib.inference.predictors import graph_tasks
     from lib.inference.scale import scale_name
