@@ -16,6 +16,7 @@ from lib.engine.precision import prepare
 from lib.export.packages import PRECISIONS, require
 from lib.tasks import check_config
 from lib.utils.errors import SniperError
+from lib.utils.files import check_writable
 from lib.utils.user_path import user_path
 from lib.weights.paths import output_folder
 
@@ -26,8 +27,9 @@ def main(argv=None):
     setup_logging()
     if not args.out.endswith('.onnx'):
         raise SniperError(f'--out is {args.out}, and has to end in .onnx')
-    require('onnx', 'onnxruntime')
+    check_writable(args.out)
     config = _configuration(args)
+    require('onnx', 'onnxruntime')
     from lib.export.files import write_files, write_with_postprocessing
     from lib.inference.predictors import graph_tasks
     from lib.inference.scale import scale_name
@@ -72,6 +74,7 @@ def _configuration(args):
         if args.precision != 'int8':
             raise SniperError(f'--calibrate is for --precision int8, and this is {args.precision}: leave it out')
         config.TEST.CALIBRATION_IMAGES = args.calibrate
+    config.TEST.ENGINE, config.TEST.ONNX = 'mxnet', ''     # of which the checkpoint is read
     config.TEST.PRECISION, config.TEST.FOLD = 'fp32', False
     config.TRAIN.fp16 = False
     config.gpus = 'cpu'     # whose operators the graph has, and where the proof runs

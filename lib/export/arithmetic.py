@@ -2,6 +2,7 @@
 import numpy as np
 
 from lib.export.conversion import attribute
+from lib.export.shaping import cut
 
 
 def _same(op):
@@ -17,7 +18,14 @@ def _with_scalar(op):
 
 
 def softmax(conversion, node):
-    """softmax of the numbers along an axis."""
+    """softmax of the numbers along an axis; of two maps the logistic function of their difference, which runtimes have
+    in vector code."""
+    shape, axis = conversion.shape(node.inputs[0]), attribute(node, 'axis', -1)
+    if len(shape) == 4 and axis == 1 and shape[1] == 2:
+        writer, data = conversion.writer, conversion.name(node.inputs[0])
+        first, second = cut(writer, data, 1, 0, 1), cut(writer, data, 1, 1, 2)
+        share = writer.add('Sigmoid', writer.add('Sub', second, first))
+        return [writer.add('Concat', writer.add('Sub', np.float32(1), share), share, axis=1)]
     return [conversion.writer.add('Softmax', conversion.name(node.inputs[0]), axis=attribute(node, 'axis', -1))]
 
 

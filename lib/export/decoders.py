@@ -11,8 +11,7 @@ from onnx import TensorProto
 from configs.ssh_keys import MODULES, modules_of
 from lib.bbox.anchor_rows import LARGEST_GROWTH
 from lib.bbox.anchors import anchor_base
-from lib.export.multi_proposal import placed_anchors
-from lib.export.shaping import cut
+from lib.export.shaping import cut, numbers
 from lib.tasks.ssh import RATIOS, STRIDES
 
 
@@ -127,13 +126,25 @@ def _around(writer, centre, half):
 def _anchor_boxes(writer, deltas, base, stride, wide):
     """(A*h*w, 4) boxes of deltas (1, 4A, h, w)."""
     shape = writer.add('Shape', deltas)
-    first, last = (writer.add('Reshape', writer.add('Cast', corner, to=TensorProto.FLOAT), np.array([-1, 2]))
-                   for corner in placed_anchors(writer, base, shape, stride))
+    corners = _placed(writer, base, shape, stride)
+    first, last = (writer.add('Reshape', corner, np.array([-1, 2])) for corner in corners)
     by_anchor = writer.add('Reshape', deltas, writer.add(
         'Concat', np.array([len(base), 4]), cut(writer, shape, 0, 2, 4), axis=0))
     rows = writer.add('Reshape', writer.add('Transpose', by_anchor, perm=[0, 2, 3, 1]), np.array([-1, 4]))
     boxes = _moved(writer, first, last, cut(writer, rows, 1, 0, 2), cut(writer, rows, 1, 2, 4))
     return writer.add('Add', boxes, np.array([0, 0, 1, 1], np.float32)) if wide else boxes
+
+
+def _placed(writer, anchors, shape, stride):
+    """[first corner, last corner] (1, A, h, w, 2) of all anchors, x before y; anchors (A, 4) of the first cell;
+    shape: that of a map (..., h, w), as `Shape` gives it."""
+    rows, columns = (writer.add('Cast', writer.add('Mul', numbers(writer, shape, axis), np.array(int(stride))),
+                                to=TensorProto.FLOAT) for axis in (2, 3))
+    rows, columns = (writer.add('Unsqueeze', cells, np.array(axes)) for cells, axes in (
+        (rows, [0, 1, 3, 4]), (columns, [0, 1, 2, 4])))
+    zeros = writer.add('Mul', writer.add('Add', rows, columns), np.float32(0))      # (1, 1, h, w, 1)
+    shifts = writer.add('Concat', writer.add('Add', columns, zeros), writer.add('Add', rows, zeros), axis=4)
+    return [writer.add('Add', shifts, anchors[None, :, None, None, part]) for part in (slice(0, 2), slice(2, 4))]
 
 
 # name of a task -> its decoder

@@ -4,6 +4,10 @@ Every step is that of SNIPER-mxnet/include/sniper/proposals.h, in the same arith
 rounded, clipped, and tested in float32. Boxes that fail the tests get the score -1 before the best are taken, as the
 number before NMS counts only boxes that pass.
 
+Of large maps only the best LOOKED_AT times as many boxes as enter NMS are decoded, which saves most of the time of a
+light network. So others enter where three in four of these are too small, which no network does whose anchors are
+larger than RPN_MIN_SIZE.
+
 Letters: B images, N boxes of an image (anchor, row, column), K those that enter NMS, P those that come out.
 """
 import numpy as np
@@ -13,20 +17,22 @@ from lib.export.conversion import attribute
 from lib.export.shaping import cut, numbers, side_of
 
 FINITE = np.float32(np.finfo(np.float32).max)
+LOOKED_AT, LEAST_LOOKED_AT = 4, 32768
 MOST_GROWTH = 100.0     # of the logarithm of a side, as in the operator
 
 
 def multi_proposal(conversion, node):
-    """rois (B*P, 5), scores (B*P, 1)."""
+    """rois (B*P, 5), scores (B*P,)."""
     writer = conversion.writer
     probabilities, deltas, im_info = conversion.inputs(node)
-    anchors = base_anchors(attribute(node, 'feature_stride', 16), attribute(node, 'ratios'), attribute(node, 'scales'))
+    stride, most = attribute(node, 'feature_stride', 16), int(attribute(node, 'rpn_pre_nms_top_n', 12000))
+    anchors = base_anchors(stride, attribute(node, 'ratios'), attribute(node, 'scales'))
     limits = _limits(writer, im_info)
-    boxes, passed = _boxes(writer, deltas, anchors, attribute(node, 'feature_stride', 16), limits,
-                           float(attribute(node, 'rpn_min_size', 3)))
     scores = writer.add('Reshape', cut(writer, probabilities, 1, len(anchors), 2 * len(anchors)), np.array([0, -1]))
-    scores = writer.add('Where', passed, scores, np.float32(-1))
-    scores, boxes = _best(writer, scores, boxes, attribute(node, 'rpn_pre_nms_top_n', 12000))
+    scores, places = _largest(writer, scores, max(LOOKED_AT * most, LEAST_LOOKED_AT) if most >= 0 else -1)
+    boxes, passed = _boxes(writer, deltas, places, anchors, stride, limits, float(attribute(node, 'rpn_min_size', 3)))
+    scores, places = _largest(writer, writer.add('Where', passed, scores, np.float32(-1)), most)
+    boxes = _rows(writer, boxes, places)
     rows = int(attribute(node, 'rpn_post_nms_top_n', 300))
     kept = _suppressed(writer, scores, boxes, float(attribute(node, 'threshold', 0.7)), rows)
     return _outputs(writer, scores, boxes, kept, limits, rows)
@@ -50,49 +56,59 @@ def _limits(writer, im_info):
     return writer.add('Unsqueeze', writer.add('Sub', sizes, np.float32(1)), np.array([1]))
 
 
-def _boxes(writer, deltas, anchors, stride, limits, min_size):
-    """(B, N, 4) float32 boxes within their images, (B, N) whether they enter NMS."""
+def _largest(writer, scores, most):
+    """The `most` best of scores (B, n), in order, -1 for all, and their places."""
+    count = side_of(writer, writer.add('Shape', scores), 1)
+    if most >= 0:
+        count = writer.add('Min', count, np.array([most]))
+    return writer.add('TopK', scores, count, outputs=2, axis=1)
+
+
+def _rows(writer, table, places):
+    """Rows of (B, n, columns) at places (B, k) -> (B, k, columns)."""
+    return writer.add('GatherND', table, writer.add('Unsqueeze', places, np.array([2])), batch_dims=1)
+
+
+def _boxes(writer, deltas, places, anchors, stride, limits, min_size):
+    """(B, k, 4) float32 boxes within their images, (B, k) whether they enter NMS, of the anchors at places (B, k)."""
     shape = writer.add('Shape', deltas)
-    placed = placed_anchors(writer, anchors, shape, stride)
-    deltas = writer.add('Reshape', deltas, writer.add(      # (B, A, 4, h, w) -> (B, A, h, w, 4)
+    by_anchor = writer.add('Reshape', deltas, writer.add(       # (B, A, 4, h, w) -> (B, A, h, w, 4)
         'Concat', np.array([0, len(anchors), 4]), cut(writer, shape, 0, 2, 4), axis=0))
-    deltas = writer.add('Transpose', deltas, perm=[0, 1, 3, 4, 2])
-    finite = writer.add('LessOrEqual', writer.add('Abs', deltas), FINITE)
-    low, high = _decoded(writer, placed, deltas)
+    by_anchor = writer.add('Transpose', by_anchor, perm=[0, 1, 3, 4, 2])
+    rows = _rows(writer, writer.add('Reshape', by_anchor, np.array([0, -1, 4])), places)
+    finite = writer.add('LessOrEqual', writer.add('Abs', rows), FINITE)
+    low, high = _decoded(writer, _placed(writer, places, shape, anchors, stride), rows)
     corners = []
     for corner in (low, high):
-        corner = writer.add('Reshape', writer.add('Cast', corner, to=TensorProto.FLOAT), np.array([0, -1, 2]))
-        corners.append(writer.add('Max', writer.add('Min', corner, limits), np.float32(0)))
+        corner = writer.add('Min', writer.add('Cast', corner, to=TensorProto.FLOAT), limits)
+        corners.append(writer.add('Max', corner, np.float32(0)))
     sides = writer.add('Add', writer.add('Sub', corners[1], corners[0]), np.float32(1))
     large = writer.add('GreaterOrEqual', sides, np.float32(min_size))
-    passed = writer.add('And', _all(writer, large), _all(writer, writer.add('Reshape', finite, np.array([0, -1, 4]))))
-    return writer.add('Concat', *corners, axis=2), passed
+    return writer.add('Concat', *corners, axis=2), writer.add('And', _all(writer, large), _all(writer, finite))
 
 
-def _cells(writer, places, stride):
-    """(cells,) float32 pixels of each cell's anchor along an axis from that of the first; places (cells,) int64."""
-    return writer.add('Cast', writer.add('Mul', places, np.array(int(stride))), to=TensorProto.FLOAT)
-
-
-def placed_anchors(writer, anchors, shape, stride):
-    """[first corner, last corner] (1, A, h, w, 2) double of all anchors, x before y; anchors (A, 4) of the first cell;
-    shape: that of a map (..., h, w), as `Shape` gives it."""
-    rows, columns = (_cells(writer, numbers(writer, shape, axis), stride) for axis in (2, 3))
-    rows, columns = (writer.add('Unsqueeze', cells, np.array(axes)) for cells, axes in (
-        (rows, [0, 1, 3, 4]), (columns, [0, 1, 2, 4])))
-    zeros = writer.add('Mul', writer.add('Add', rows, columns), np.float32(0))      # (1, 1, h, w, 1)
-    shifts = writer.add('Concat', writer.add('Add', columns, zeros), writer.add('Add', rows, zeros), axis=4)
-    corners = [writer.add('Add', shifts, anchors[None, :, None, None, part]) for part in (slice(0, 2), slice(2, 4))]
+def _placed(writer, places, shape, anchors, stride):
+    """[first corner, last corner] (B, k, 2) double of the anchors at places (B, k), x before y; shape: of deltas."""
+    height, width = side_of(writer, shape, 2), side_of(writer, shape, 3)
+    cells = writer.add('Mul', height, width)
+    anchor, cell = writer.add('Div', places, cells), writer.add('Mod', places, cells)
+    column, row = writer.add('Mod', cell, width), writer.add('Div', cell, width)
+    shifts = [writer.add('Unsqueeze', writer.add('Mul', number, np.array(int(stride))), np.array([2]))
+              for number in (column, row)]
+    shifts = writer.add('Cast', writer.add('Concat', *shifts, axis=2), to=TensorProto.FLOAT)
+    corners = [writer.add('Add', writer.add('Gather', part, anchor, axis=0), shifts)
+               for part in (anchors[:, :2].copy(), anchors[:, 2:].copy())]
     return [writer.add('Cast', corner, to=TensorProto.DOUBLE) for corner in corners]
 
 
 def _decoded(writer, placed, deltas):
-    """(first corner, last corner) (B, A, h, w, 2) double of the boxes that deltas (..., 4) make of anchors."""
+    """(first corner, last corner) (B, k, 2) double of the boxes that deltas (B, k, 4) make of anchors."""
     first, last = placed
-    shift = writer.add('Cast', cut(writer, deltas, 4, 0, 2), to=TensorProto.DOUBLE)
-    growth = writer.add('Cast', cut(writer, deltas, 4, 2, 4), to=TensorProto.DOUBLE)
+    shift = writer.add('Cast', cut(writer, deltas, 2, 0, 2), to=TensorProto.DOUBLE)
+    growth = writer.add('Cast', cut(writer, deltas, 2, 2, 4), to=TensorProto.DOUBLE)
     growth = writer.add('Clip', growth, np.float64(-MOST_GROWTH), np.float64(MOST_GROWTH))
-    length = writer.add('Add', writer.add('Sub', last, first), np.float64(1))
+    # As OpenVINO 2026.4 never ends with last - first + 1, where a file has fixed sizes; all of this is exact in double.
+    length = writer.add('Sub', last, writer.add('Sub', first, np.float64(1)))
     middle = writer.add('Mul', writer.add('Sub', length, np.float64(1)), np.float64(0.5))
     centre = writer.add('Add', writer.add('Add', writer.add('Mul', shift, length), first), middle)
     sides = writer.add('Mul', writer.add('Exp', growth), length)
@@ -101,19 +117,9 @@ def _decoded(writer, placed, deltas):
 
 
 def _all(writer, flags):
-    """(B, N, any) -> (B, N): whether all flags of a row are set."""
+    """(B, k, any) -> (B, k): whether all flags of a row are set."""
     numbers = writer.add('Cast', flags, to=TensorProto.FLOAT)
     return writer.add('Greater', writer.add('ReduceMin', numbers, axes=[2], keepdims=0), np.float32(0.5))
-
-
-def _best(writer, scores, boxes, most):
-    """Scores (B, K) and boxes (B, K, 4) of the best, in order; most: K, -1 for all."""
-    count = side_of(writer, writer.add('Shape', scores), 1)
-    if most >= 0:
-        count = writer.add('Min', count, np.array([int(most)]))
-    scores, places = writer.add('TopK', scores, count, outputs=2, axis=1)
-    places = writer.add('Unsqueeze', places, np.array([2]))
-    return scores, writer.add('GatherND', boxes, places, batch_dims=1)
 
 
 def _suppressed(writer, scores, boxes, threshold, rows):

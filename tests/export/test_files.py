@@ -50,6 +50,7 @@ def test_a_network_that_gives_something_else_is_not_written(tmp_path, monkeypatc
 
 @pytest.mark.parametrize('arguments, message', (
     (['--out', 'x.pb'], 'has to end in .onnx'),
+    (['--out', '/proc/x.onnx'], 'cannot write /proc/x.onnx'),
     (['--out', 'x.onnx', '--set', 'TEST.OPTIMIZED', 'some/prefix'], 'cannot be exported')))
 def test_bad_arguments(arguments, message):
     with pytest.raises(SniperError, match=message):
@@ -115,7 +116,8 @@ def test_with_postprocessing(tmp_path):
     arguments = ['--cfg', CONFIG, '--out', path, '--with-postprocessing']
     with pytest.raises(SniperError, match="looks at one scale: give it, such as --set TEST.SCALES"):
         main(arguments)
-    assert main([*arguments, '--set', 'output_path', str(tmp_path), 'TEST.SCALES', '[1x]']) == 0
+    assert main([*arguments, '--set', 'output_path', str(tmp_path), 'TEST.SCALES', '[1x]', 'TEST.ENGINE',
+                 'onnxruntime']) == 0       # the engine that a configuration names is that of its tests
     session = runtime.InferenceSession(path, providers=['CPUExecutionProvider'])
     boxes, classes, scores = session.run(None, {'image': drawn_picture(120, 160)})
     assert boxes.shape == (len(classes), 4) and boxes.min() >= 0 and (boxes[:, 2:] <= [159, 119]).all()

@@ -10,7 +10,7 @@ from lib.export.proof import TOLERANCES, differences
 from sniper_mxnet import mx
 from symbols import get_detector
 from tests.conftest import ROOT
-from tests.export.engines import ENGINES, loaded
+from tests.export.engines import installed_engines, loaded
 from tests.symbols.helpers import golden_array
 
 pytest.importorskip('onnx', reason='onnx is not installed (requirements-onnx.txt)')
@@ -104,15 +104,15 @@ def test_large_graph(name):
 def check(file, variant, keys):
     """Both engines give what MXNet gives for one and for two images, whose maps have odd sides."""
     from lib.export.network import export_graph
-    config = configuration(file, keys)
+    engines, config = installed_engines(), configuration(file, keys)
     facts = {'variant': variant, 'classes': ['', 'any'], 'pixels': {'name': 'data', 'order': 'RGB', 'means': []}}
     exported = export_graph(config, network_of(config, variant), facts)
-    run = {engine: loaded(engine, exported.model) for engine in ENGINES}
+    run = {engine: loaded(engine, exported.model) for engine in engines}
     for images, height, width in ((2, 72, 104), (1, 96, 64)):
         inputs = drawn_inputs(config, variant, images, height, width)
         wanted = run_mxnet(exported, inputs)
         read = {key: inputs[key] for key in exported.facts['inputs']}
-        for engine in ENGINES:
+        for engine in engines:
             found = run[engine](read)
             assert list(found) == exported.facts['outputs']
             for item in differences(wanted, found, TOLERANCES['fp32']):

@@ -10,8 +10,9 @@ PROPOSALS = dict(feature_stride=8, ratios=(0.5, 1, 2), scales=(2, 4), rpn_post_n
 ANCHORS = 6
 
 
-def both(engine, operator, inputs, **attributes):
-    """Outputs of MXNet's operator and of what it is exported as, lists of arrays. Weights are constants."""
+def both(engine, operator, inputs, fixed=False, **attributes):
+    """Outputs of MXNet's operator and of what it is exported as, lists of arrays. Weights are constants. fixed: so are
+    the sizes of the inputs."""
     from lib.export.conversion import convert
     from lib.export.operators import CONVERTERS
     symbol = getattr(mx.sym, operator)(**{name: mx.sym.var(name) for name in inputs}, name='op', **attributes)
@@ -20,7 +21,8 @@ def both(engine, operator, inputs, **attributes):
     wanted = [output.asnumpy() for output in symbol.bind(mx.cpu(), arrays).forward()]
     constants = {name: arrays.pop(name) for name in list(arrays) if name in ('weight', 'bias')}
     shapes = {name: array.shape for name, array in arrays.items()}
-    converted = convert(symbol, constants, {}, [shapes, larger(shapes, attributes.get('stride', (1, 1)))], CONVERTERS)
+    others = shapes if fixed else larger(shapes, attributes.get('stride', (1, 1)))
+    converted = convert(symbol, constants, {}, [shapes, others], CONVERTERS)
     found = run_in(engine, converted.writer.model('op', {}, ''), {name: inputs[name] for name in arrays})
     return wanted, [found[name] for name in converted.outputs]
 
@@ -45,7 +47,7 @@ def proposal_inputs(rng, images, rows, columns, spread=0.3):
 
 
 @pytest.mark.parametrize('engine', ENGINES)
-@pytest.mark.parametrize('case', ('usual', 'limit', 'equal', 'dead', 'tiny', 'not finite', 'huge'))
+@pytest.mark.parametrize('case', ('usual', 'fixed', 'limit', 'equal', 'dead', 'tiny', 'not finite', 'huge'))
 def test_proposals(engine, case):
     """Bit by bit in ONNX Runtime; OpenVINO decodes in float."""
     rng = np.random.RandomState(3)
@@ -61,7 +63,7 @@ def test_proposals(engine, case):
         inputs['bbox_pred'][0, :8, 2] = [[np.inf], [np.nan], [-np.inf], [np.nan]] * 2
     elif case == 'huge':        # sides beyond what float holds are clipped to the image
         inputs['bbox_pred'][:, 2:4, 3] = 200
-    wanted, found = both(engine, 'MultiProposal', inputs, **settings)
+    wanted, found = both(engine, 'MultiProposal', inputs, fixed=case == 'fixed', **settings)
     if engine == 'onnxruntime':
         for array, other in zip(wanted, found):
             np.testing.assert_array_equal(other, array)
