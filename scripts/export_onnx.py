@@ -74,7 +74,6 @@ def _configuration(args):
         if args.precision != 'int8':
             raise SniperError(f'--calibrate is for --precision int8, and this is {args.precision}: leave it out')
         config.TEST.CALIBRATION_IMAGES = args.calibrate
-    config.TEST.ENGINE, config.TEST.ONNX = 'mxnet', ''     # of which the checkpoint is read
     config.TEST.PRECISION, config.TEST.FOLD = 'fp32', False
     config.TRAIN.fp16 = False
     config.gpus = 'cpu'     # whose operators the graph has, and where the proof runs

@@ -27,8 +27,8 @@ def write_files(task, weights, path: str, picture: str = '', precision: str = 'f
     config = task.config
     with_masks = bool(config.TEST.WITH_MASK and task.masks and not config.TEST.EXTRACT_PROPOSALS)
     masks_path = path[:-len(ENDING)] + MASKS_ENDING
-    for name in (path, masks_path) if with_masks else (path,):
-        check_writable(name)    # asked before minutes of work, and before one of two takes the place of an earlier one
+    if with_masks:
+        check_writable(masks_path)  # before the network takes the place of an earlier one
     network = export_network(config, weights, task.test_graph, os.path.basename(masks_path) if with_masks else '')
     network = lower_precision(task, network, precision)
     batch = picture_batch(config, picture)
@@ -48,7 +48,6 @@ def write_with_postprocessing(task, weights, path: str, picture: str = '', preci
     if task.config.TEST.WITH_MASK or task.config.TEST.AUTO_FOCUS:
         logger.warning('a file with post-processing gives neither masks nor chips: TEST.WITH_MASK and AUTO_FOCUS have '
                        'no effect on it')
-    check_writable(path)
     network = lower_precision(task, export_network(task.config, weights, task.test_graph), precision)
     name, batch = os.path.basename(path), picture_batch(task.config, picture)
     _proven(name, network, batch.data)
