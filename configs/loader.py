@@ -41,8 +41,11 @@ class Config(EasyDict):
     __setitem__ = __setattr__
 
 
-def load_config(path: Union[str, os.PathLike, None] = None, overrides: Iterable = ()) -> EasyDict:
+def load_config(path: Union[str, os.PathLike, None] = None, overrides: Iterable = (),
+                base: Iterable = ()) -> EasyDict:
     """Defaults, then the file at `path`, then `overrides` (flat list: key, value, key, value, ...) -> EasyDict.
+
+    base: such a list in the place of a file, what an exported network was made with.
 
     A value of `overrides` is a Python literal, or else a plain text; conversions as in configs/schema.py.
     Raises ConfigError naming the key, the file and the nearest valid key. Relations between keys are
@@ -51,6 +54,7 @@ def load_config(path: Union[str, os.PathLike, None] = None, overrides: Iterable 
     config = _defaults(ALL_KEYS)
     if path is not None:
         _apply_file(config, user_path(path), ())
+    _apply_overrides(config, list(base))
     overrides = list(overrides)
     _apply_overrides(config, overrides)
     _leave_out_scales(config.TEST, set(map(str, overrides[::2])))

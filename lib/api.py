@@ -88,10 +88,9 @@ class Detector:
                 raise ValueError('overrides are for load_config, a loaded configuration is taken as it is')
             config = copy.deepcopy(source)
         elif is_exported_model(source):
-            config = load_config(None, read_configuration(source) + ['TEST.OPTIMIZED', source] + list(overrides))
+            config = load_config(None, overrides, base=[*read_configuration(source), 'TEST.OPTIMIZED', source])
         elif source.endswith(onnx_facts.ENDING):
-            of_file = onnx_facts.read_configuration(source)
-            config = load_config(None, of_file + ['TEST.ONNX', source] + list(overrides))
+            config = load_config(None, overrides, base=[*onnx_facts.read_configuration(source), 'TEST.ONNX', source])
         else:
             config = load_config(source, overrides)
             folder = output_folder(config, source)

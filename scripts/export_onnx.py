@@ -68,6 +68,7 @@ def _configuration(args):
     if config.TEST.OPTIMIZED:
         raise SniperError(f'TEST.OPTIMIZED is {config.TEST.OPTIMIZED}: an optimised network cannot be exported; leave '
                           'it out')
+    config.TEST.ENGINE, config.TEST.ONNX = 'mxnet', ''      # a configuration may name the file that is to be written
     check_config(config, 'test')
     if args.calibrate:
         if args.precision != 'int8':

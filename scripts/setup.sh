@@ -142,14 +142,12 @@ main() {
         esac
     done
     case "${SNIPER_MXNET:-mxnet}" in
-        mxnet | mxnet-cu[0-9]*) ;;
+        mxnet | mxnet-cu112 | mxnet-cu117) ;;
         *) fail "SNIPER_MXNET is '$SNIPER_MXNET'; it can be mxnet or one for CUDA, mxnet-cu117 or mxnet-cu112" ;;
     esac
-    case "${SNIPER_ONNXRUNTIME:-onnxruntime}" in
-        onnxruntime | onnxruntime-[a-z]*) ;;
-        *) fail "SNIPER_ONNXRUNTIME is '$SNIPER_ONNXRUNTIME'; it can be onnxruntime, or another build of it, such as" \
-            "onnxruntime-gpu" ;;
-    esac
+    [[ "${SNIPER_ONNXRUNTIME:-onnxruntime}" =~ ^onnxruntime(-[a-z][a-z0-9-]*)?$ ]] ||
+        fail "SNIPER_ONNXRUNTIME is '$SNIPER_ONNXRUNTIME'; it can be onnxruntime, or another build of it, such as" \
+            "onnxruntime-gpu"
     make_environment
     if ! up_to_date packages; then
         if [ "$INFERENCE" = yes ]; then install_for_inference; else install_packages; fi

@@ -34,16 +34,26 @@ def load_runtime(engine: str) -> Any:
     """The package of a runtime, imported. SniperError if it is absent, does not load or is too old."""
     try:
         package = importlib.import_module(engine)
-    except ImportError as error:
+    except Exception as error:  # a broken installation raises anything
         reason = 'is not installed' if getattr(error, 'name', '') == engine else f'does not load ({error})'
         other = next(name for name in NAMES if name != engine)
         there = f'; or take the other engine, which is here: --set TEST.ENGINE {other}' if is_there(other) else ''
         raise SniperError(f'TEST.ENGINE is {engine}, which {reason}: {_INSTALL}{there}') from None
-    version = version_of(package)
-    if version < OLDEST[engine]:
-        raise SniperError(f'TEST.ENGINE is {engine}, but {NAMES[engine]} {package.__version__} is too old: it takes '
-                          f'{".".join(map(str, OLDEST[engine]))} or later: {_INSTALL}')
+    check_version(engine, package, f'TEST.ENGINE is {engine}, but')
     return package
+
+
+def check_version(engine: str, package: Any, why: str) -> None:
+    """SniperError, which begins with `why`, if the package of a runtime is too old, or is something else of that name,
+    such as a folder on Python's path."""
+    version = version_of(package)
+    if not version:
+        place = getattr(package, '__file__', None) or next(iter(getattr(package, '__path__', ())), 'no file')
+        raise SniperError(f'{why} the package {engine} that Python finds ({place}) is not {NAMES[engine]}: move that '
+                          f'away, then {_INSTALL}')
+    if version < OLDEST[engine]:
+        raise SniperError(f'{why} {NAMES[engine]} {package.__version__} is too old: it takes '
+                          f'{".".join(map(str, OLDEST[engine]))} or later: {_INSTALL}')
 
 
 def is_there(engine: str) -> bool:
@@ -53,7 +63,7 @@ def is_there(engine: str) -> bool:
 
 def version_of(package: Any) -> Tuple[int, ...]:
     """(1, 23) of a package's version '1.23.2'; () if that says nothing."""
-    return tuple(map(int, re.findall(r'\d+', getattr(package, '__version__', ''))[:2]))
+    return tuple(map(int, re.findall(r'\d+', str(getattr(package, '__version__', '')))[:2]))
 
 
 def devices_of(config) -> List[Device]:

@@ -5,9 +5,10 @@ import json
 import os
 from typing import Any, BinaryIO, Dict, Iterator, List, Tuple
 
-from configs import keys_affecting
+from configs import keys_affecting, load_config
 from lib.engine.exported_model import other_settings
 from lib.utils.errors import SniperError
+from lib.utils.reachable import why_unreadable
 
 KEY = 'sniper'          # of the property
 FORMAT = 1              # raise it when the meaning of inputs, outputs or facts changes
@@ -16,6 +17,7 @@ PRECISIONS = ('fp32', 'fp16', 'int8')
 ENDING = '.onnx'
 LARGEST = 1 << 31       # bytes of a file, which protobuf bounds
 _LARGEST_PROPERTY = 8 << 20
+_LARGEST_NUMBER = 1e300   # of a proof; JSON's integers have no end, and become no float then
 _MOST_FIELDS = 10000    # of the file, not counting those of the graph
 _GRAPH, _PROPERTIES = 7, 14     # fields of onnx.proto's ModelProto
 _MEND = 'export the network again with scripts/export_onnx.py'
@@ -29,6 +31,9 @@ _EXTRA = ('TEST.WITH_MASK', 'TEST.AUTO_FOCUS')
 def read_facts(path: str, kind: str = NETWORK) -> Dict[str, Any]:
     """The facts of a file, which is of the `kind`. SniperError: no file, no ONNX file, cut, too large, of another
     program, version or kind."""
+    why = why_unreadable(path)  # asked first: to open a pipe waits for who writes to it
+    if why:
+        raise SniperError(f'{path} {why}: name a file that scripts/export_onnx.py has written')
     try:
         with open(path, 'rb') as stream:
             text, graph = _property(path, stream, os.fstat(stream.fileno()).st_size)
@@ -55,7 +60,12 @@ def read_configuration(path: str) -> List[Any]:
     """The configuration that a network was exported with: flat list of keys and values, as after --set. Keys that do
     not change what is found, such as those of folders, are none of a file's business."""
     values, known = read_facts(path)['configuration'], keys_affecting('detections')
-    return [word for key, value in values.items() if key in known for word in (key, value)]
+    words = [word for key, value in values.items() if key in known for word in (key, value)]
+    try:
+        load_config(None, words)
+    except SniperError as error:    # would speak of --set, which the user has not given
+        raise SniperError(f'{path} is damaged (in its configuration, {error}): {_MEND}') from None
+    return words
 
 
 def check_network(path: str, facts: Dict[str, Any], config, variant: str) -> None:
@@ -101,6 +111,7 @@ def _check_types(path, facts):
     bad = [name for name, kind in _KINDS.items() if not isinstance(facts.get(name), kind)]
     bad += [name for name in ('classes', 'inputs', 'outputs', 'passed_through')
             if name not in bad and not all(isinstance(item, str) for item in facts[name])]
+    bad += [] if facts.get('inputs') or 'inputs' in bad else ['inputs']
     bad += [] if _is_proof(facts.get('proof', {})) else ['proof']
     bad += [] if facts.get('precision') in PRECISIONS or 'precision' in bad else ['precision']
     if bad:
@@ -111,7 +122,8 @@ def _check_types(path, facts):
 def _is_proof(proof):
     """Whether it is what lib.engine.onnx_proof.summary gives."""
     return isinstance(proof, dict) and all(
-        isinstance(numbers, list) and numbers and all(isinstance(value, (int, float)) for value in numbers)
+        isinstance(numbers, list) and len(numbers) == 2 and all(
+            isinstance(value, (int, float)) and abs(value) < _LARGEST_NUMBER for value in numbers)
         for numbers in proof.values())
 
 

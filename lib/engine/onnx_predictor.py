@@ -19,7 +19,10 @@ logger = logging.getLogger(__name__)
 
 SESSIONS = {ONNXRUNTIME: OnnxRuntimeSession, OPENVINO: OpenVinoSession}
 _NO_MEMORY = re.compile('alloc|out of memory', re.IGNORECASE)
+_PLACE = re.compile(r"(Exception from |Check '.*' failed at |FrontEnd API failed with ).*:$")   # of OpenVINO
 _GIB = 1 << 30
+_OTHER = ' (export it again with scripts/export_onnx.py, or take another version or TEST.ENGINE)'
+_SAID = 300     # characters of what a runtime says: ONNX Runtime's lines hold names of C++ functions
 
 
 class OnnxPredictor:
@@ -87,7 +90,7 @@ class OnnxPredictor:
         except SniperError:
             raise
         except Exception as error:      # the runtimes' errors share no other class
-            raise self._refused(error, 'cannot load it') from None
+            raise self._refused(error, 'cannot load it', _OTHER) from None
 
     def _run(self, session, feeds):
         try:
@@ -96,11 +99,13 @@ class OnnxPredictor:
             shapes = ', '.join(f'{name} {"x".join(map(str, array.shape))}' for name, array in feeds.items())
             raise self._refused(error, f'fails for {shapes}') from None
 
-    def _refused(self, error, what):
+    def _refused(self, error, what, mend=''):
         text = str(error).strip() or type(error).__name__
         if _NO_MEMORY.search(text) or isinstance(error, MemoryError):
             return MemoryError(text)
-        return SniperError(f'{self._path}: {self._runtime} {what}: {text.splitlines()[0]}')
+        lines = [line for line in text.splitlines() if line.strip()]
+        said = next((line for line in lines if not _PLACE.match(line)), lines[-1])
+        return SniperError(f'{self._path}: {self._runtime} {what}{mend}: {said[:_SAID]}')
 
     def _select(self, data):
         missing = [name for name in self._facts['inputs'] if name not in data]

@@ -11,8 +11,7 @@ from lib.export.network import Exported, export_masks, export_network, with_fact
 from lib.export.pictures import IMAGE, with_pictures
 from lib.export.precision import lower_precision
 from lib.export.proof import TOLERANCES, differences, picture_batch, picture_pixels, prove, run_onnx
-from lib.utils.errors import SniperError
-from lib.utils.files import publish, write_temporary
+from lib.utils.files import check_writable, publish, write_temporary
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +27,8 @@ def write_files(task, weights, path: str, picture: str = '', precision: str = 'f
     config = task.config
     with_masks = bool(config.TEST.WITH_MASK and task.masks and not config.TEST.EXTRACT_PROPOSALS)
     masks_path = path[:-len(ENDING)] + MASKS_ENDING
+    for name in (path, masks_path) if with_masks else (path,):
+        check_writable(name)    # asked before minutes of work, and before one of two takes the place of an earlier one
     network = export_network(config, weights, task.test_graph, os.path.basename(masks_path) if with_masks else '')
     network = lower_precision(task, network, precision)
     batch = picture_batch(config, picture)
@@ -47,6 +48,7 @@ def write_with_postprocessing(task, weights, path: str, picture: str = '', preci
     if task.config.TEST.WITH_MASK or task.config.TEST.AUTO_FOCUS:
         logger.warning('a file with post-processing gives neither masks nor chips: TEST.WITH_MASK and AUTO_FOCUS have '
                        'no effect on it')
+    check_writable(path)
     network = lower_precision(task, export_network(task.config, weights, task.test_graph), precision)
     name, batch = os.path.basename(path), picture_batch(task.config, picture)
     _proven(name, network, batch.data)
@@ -105,7 +107,7 @@ def _write(files):
         while temporary:
             publish(*temporary[0])
             temporary.pop(0)
-    except SniperError:
+    except BaseException:   # Ctrl-C, a network beyond 2 GiB
         for name, _ in temporary:
             if os.path.exists(name):
                 os.remove(name)

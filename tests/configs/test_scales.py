@@ -123,6 +123,13 @@ def test_fewer_test_scales_than_the_file_has(scales, ranges):
     assert config.TEST.VALID_RANGES == [(-1, 30), (20, -1)]
 
 
+def test_what_a_network_was_made_with_is_left_out_like_a_files():
+    base = ['TEST.SCALES', '[2x, 1x]', 'TEST.VALID_RANGES', '[(-1, 60), (20, -1)]', 'TEST.BATCH_IMAGES', '[2, 4]']
+    test = load_config(None, ['TEST.SCALES', '[1x]'], base=base).TEST
+    assert (test.VALID_RANGES, test.BATCH_IMAGES) == ([(-1, -1)], [2])
+    assert len(load_config(None, base=base).TEST.VALID_RANGES) == 2
+
+
 def test_scales_of_autofocus_are_not_left_out():
     words = ['TEST.SCALES', '[2x]']
     with pytest.raises(ConfigError, match='give one range a scale'):

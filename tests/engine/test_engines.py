@@ -9,6 +9,7 @@ from configs.checks import check_supported
 from lib.engine.engines import MXNET, ONNXRUNTIME, OPENVINO, Device, devices_of, engine_of, load_runtime, num_devices
 from lib.engine.onnxruntime_session import chosen_provider
 from lib.engine.openvino_session import chosen_device
+from lib.export.packages import require
 from lib.utils.errors import SniperError
 
 
@@ -83,5 +84,24 @@ def test_runtimes_that_are_absent_or_too_old(monkeypatch):
         load_runtime(ONNXRUNTIME)
     with pytest.raises(SniperError, match='OpenVINO 2023.3.0-1-abc is too old: it takes 2024.4 or later'):
         load_runtime(OPENVINO)
+    old.__version__ = None      # a folder of that name on Python's path
+    with pytest.raises(SniperError, match='the package openvino that Python finds .* is not OpenVINO: move that away'):
+        load_runtime(OPENVINO)
     old.__version__ = '2026.1.0'
     assert load_runtime(OPENVINO) is old
+
+
+def test_a_broken_installation(tmp_path, monkeypatch):
+    """Whatever a package raises when it is imported, one line says so."""
+    (tmp_path / 'onnxruntime.py').write_text("raise RuntimeError('bad wheel')")
+    monkeypatch.delitem(sys.modules, 'onnxruntime', raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(SniperError, match=r'onnxruntime, which does not load \(bad wheel\): .*requirements-onnx.txt'):
+        load_runtime(ONNXRUNTIME)
+    with pytest.raises(SniperError, match=r'needs the package onnxruntime \(bad wheel\): .*requirements-onnx.txt'):
+        require('onnxruntime')
+    old = types.ModuleType('onnxruntime')
+    old.__version__ = '1.2.0'
+    monkeypatch.setitem(sys.modules, 'onnxruntime', old)
+    with pytest.raises(SniperError, match='exporting to ONNX needs ONNX Runtime, but ONNX Runtime 1.2.0 is too old'):
+        require('onnxruntime')

@@ -37,6 +37,9 @@ def test_facts_and_configuration(tmp_path):
     (onnx_file.content(onnx_file.facts(classes=[1])), r'damaged \(classes'),
     (onnx_file.content(onnx_file.facts(precision='int4')), r'damaged \(precision'),
     (onnx_file.content(onnx_file.facts(proof={'sum_output': ['a']})), r'damaged \(proof'),
+    (onnx_file.content(onnx_file.facts(proof={'sum_output': [10 ** 400, 1]})), r'damaged \(proof'),
+    (onnx_file.content(onnx_file.facts(proof={'sum_output': [1]})), r'damaged \(proof'),
+    (onnx_file.content(onnx_file.facts(inputs=[])), r'damaged \(inputs'),
     (onnx_file.content(onnx_file.facts(symbol=None, settings=[])), r'damaged \(symbol, settings')])
 def test_other_files(tmp_path, content, words):
     path = tmp_path / 'a.onnx'
@@ -58,12 +61,21 @@ def test_a_file_that_is_cut_anywhere(tmp_path):
 
 
 def test_no_file_and_a_file_beyond_what_there_can_be(tmp_path):
-    with pytest.raises(SniperError, match='cannot read .*: No such file'):
+    with pytest.raises(SniperError, match='a.onnx is missing: name a file'):
         read_facts(str(tmp_path / 'a.onnx'))
+    os.mkfifo(tmp_path / 'pipe.onnx')
+    with pytest.raises(SniperError, match='pipe.onnx is no plain file: name a file'):     # and does not wait
+        read_facts(str(tmp_path / 'pipe.onnx'))
     path = onnx_file.write(tmp_path / 'b.onnx', onnx_file.facts())
     os.truncate(path, 5 << 29)
     with pytest.raises(SniperError, match='has 2.5 GiB, and an ONNX file has 2 at most'):
         read_facts(path)
+
+
+def test_a_configuration_that_is_none_speaks_of_the_file(tmp_path):
+    path = onnx_file.write(tmp_path / 'a.onnx', onnx_file.facts(configuration={'TEST.SCALES': 'nonsense'}))
+    with pytest.raises(SniperError, match='a.onnx is damaged .in its configuration, .*TEST.SCALES.*: export'):
+        read_configuration(path)
 
 
 def test_the_network_of_the_configuration():
@@ -90,6 +102,6 @@ def test_the_masks_beside_it(tmp_path):
     assert masks_path(path, facts) == str(beside)
     onnx_file.write(beside, onnx_file.facts(kind=MASKS, pair='another'))
     for changed, words in (({}, 'is not the mask network that belongs to'), ({'masks': ''}, 'without masks'),
-                           ({'masks': '../a.masks.onnx'}, 'without masks'), ({'masks': 'b.onnx'}, 'cannot read')):
+                           ({'masks': '../a.masks.onnx'}, 'without masks'), ({'masks': 'b.onnx'}, 'is missing')):
         with pytest.raises(SniperError, match=words):
             masks_path(path, dict(facts, **changed))

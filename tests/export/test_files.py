@@ -1,6 +1,7 @@
 """scripts/export_onnx.py, from the shipped model to a file."""
 import json
 import os
+import types
 
 import cv2
 import numpy as np
@@ -15,15 +16,16 @@ onnx = pytest.importorskip('onnx', reason='onnx is not installed (requirements-o
 CONFIG = os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')
 
 
-def export(folder, *arguments, name='tiny.onnx'):
+def export(folder, *arguments, name='tiny.onnx', more=()):
     path = str(folder / name)
-    assert main(['--cfg', CONFIG, '--out', path, *arguments, '--set', 'output_path', str(folder)]) == 0
+    assert main(['--cfg', CONFIG, '--out', path, *arguments, '--set', 'output_path', str(folder), *more]) == 0
     return path
 
 
 def test_the_shipped_model(tmp_path, capsys):
     pytest.importorskip('onnxruntime', reason='onnxruntime is not installed (requirements-onnx.txt)')
-    model = onnx.load(export(tmp_path))
+    named = ['TEST.ENGINE', 'openvino', 'TEST.ONNX', str(tmp_path / 'tiny.onnx')]   # as the configuration of its tests
+    model = onnx.load(export(tmp_path, more=named))
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [('', 17)]
     assert {node.domain for node in model.graph.node} == {''}
     facts = {entry.key: json.loads(entry.value) for entry in model.metadata_props}['sniper']
@@ -53,6 +55,31 @@ def test_a_network_that_gives_something_else_is_not_written(tmp_path, monkeypatc
 def test_bad_arguments(arguments, message):
     with pytest.raises(SniperError, match=message):
         main(['--cfg', CONFIG, *arguments])
+
+
+def test_a_place_that_cannot_be_written_is_found_first(tmp_path, monkeypatch):
+    pytest.importorskip('onnxruntime', reason='onnxruntime is not installed (requirements-onnx.txt)')
+    monkeypatch.setattr('lib.export.files.export_network', None)    # is not reached
+    (tmp_path / 'folder.onnx').mkdir()
+    (tmp_path / 'file').touch()
+    for name, words in (('folder.onnx', 'cannot write .*folder.onnx: Is a directory'),
+                        ('file/a.onnx', 'cannot write .*a.onnx: ')):
+        for arguments in ((), ('--with-postprocessing', '--set', 'TEST.SCALES', '[1x]')):
+            with pytest.raises(SniperError, match=words):
+                main(['--cfg', CONFIG, '--out', str(tmp_path / name), *arguments])
+
+
+def test_a_network_that_is_refused_leaves_the_earlier_file(tmp_path, monkeypatch):
+    from lib.export import files
+    (tmp_path / 'a.onnx').write_bytes(b'earlier')
+
+    def too_large():
+        raise ValueError('beyond 2 GiB')
+    small = types.SimpleNamespace(model=types.SimpleNamespace(SerializeToString=lambda: b'new'))
+    large = types.SimpleNamespace(model=types.SimpleNamespace(SerializeToString=too_large))
+    with pytest.raises(ValueError, match='beyond'):
+        files._write([(str(tmp_path / 'a.onnx'), small), (str(tmp_path / 'b.onnx'), large)])
+    assert (tmp_path / 'a.onnx').read_bytes() == b'earlier' and os.listdir(tmp_path) == ['a.onnx']
 
 
 def test_absent_packages_are_named(monkeypatch, tmp_path):

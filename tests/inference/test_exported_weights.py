@@ -27,7 +27,7 @@ def test_the_file_that_is_named(tmp_path, shipped, caplog):  # noqa: F811
     other = find(write_config(tmp_path, shipped), tmp_path, 'TEST.ONNX', path, 'TEST.ENGINE', 'openvino',
                  'TEST.PRECISION', 'bf16')
     assert other.treatment == 'openvino bf16' and other.digest() != found.digest()
-    assert 'cannot read' in refusal(write_config(tmp_path, shipped), tmp_path, 'TEST.ONNX', path + '.gone')
+    assert 'is missing' in refusal(write_config(tmp_path, shipped), tmp_path, 'TEST.ONNX', path + '.gone')
 
 
 def test_the_file_beside_the_checkpoint(tmp_path, shipped, caplog):  # noqa: F811

@@ -234,7 +234,9 @@ def test_a_compiler_of_kernels_comes_where_there_is_none(clone):
 
 def test_unknown_words(clone):
     check_plain_error(clone.run('setup.sh', '--fast'), '--fast', '--quiet')
-    check_plain_error(clone.run('setup.sh', SNIPER_MXNET='torch'), 'torch', 'mxnet-cu117')
+    for name in ('torch', 'mxnet-cu999', 'mxnet-cu117/p; w x'):     # the last would be words of sed
+        check_plain_error(clone.run('setup.sh', SNIPER_MXNET=name), name, 'mxnet-cu117')
+    check_plain_error(clone.run('setup.sh', '--inference', SNIPER_ONNXRUNTIME='onnxruntime-a/b'), 'onnxruntime-a/b')
     check_plain_error(clone.run('quickstart.sh', EPOCHS='many'), 'many', 'whole number')
     assert clone.run('setup.sh', '--help')[0] == 0
 
