@@ -1,7 +1,7 @@
 """`deepv_arm_net`: a proposal network of 677,132 parameters for small inputs and ARM processors, stride 8. Nine
 tenths of its work are in the RPN's 512 channels: `network.RPN_CHANNELS` makes them fewer.
 
-Their graphs are those of proposals alone, `proposal_train_symbol` and `proposal_test_symbol`. The original has two
+Its graphs are those of proposals alone, `proposal_train_symbol` and `proposal_test_symbol`. The original has two
 more, with an R-CNN that learns nothing beside it, so that programs for detectors run; for its files they are here as
 `train_symbol` and `test_symbol`.
 """
