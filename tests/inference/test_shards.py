@@ -257,4 +257,4 @@ def test_proposals(folder, capsys):
         assert sorted(file.files) == sorted(whole)
         for name, array in whole.items():
             np.testing.assert_array_equal(file[name], array)
-    assert 'average recall' in capsys.readouterr().err
+    assert 'mean of IoU 0.5 to 0.95' in capsys.readouterr().err
