@@ -23,6 +23,7 @@ from lib.outputs.drawn import video_path
 from lib.utils.clock import duration
 from lib.utils.errors import SniperError, printable
 from lib.utils.files import check_writable
+from lib.utils.quiet_loggers import quiet_loggers
 from lib.utils.side_threads import Ahead, Behind
 from lib.utils.user_path import user_path
 from lib.visualization import picture_names
@@ -170,7 +171,7 @@ def look(sources: Sequence[Source], detector: Detector, args: argparse.Namespace
         for output in outputs[::-1]:
             stack.callback(output.close)
         if progress.total != 1:
-            stack.enter_context(quiet('lib.inference.scale'))
+            stack.enter_context(quiet_loggers('lib.inference.scale'))
         source = Ahead(itertools.islice(frames(sources, args.every), args.limit), MOST_BYTES, weight, live)
         behind = Behind(writing, MOST_BYTES, lambda pair: weight(pair[0]))
         stack.callback(behind.close)
@@ -298,18 +299,6 @@ def say_where(outputs: Sequence[Any]) -> None:
     for output in outputs:
         if isinstance(output, DrawnVideo) and output.count and os.path.exists(output.path):
             print(f'video: {printable(output.path)} ({output.count} frames)', flush=True)
-
-
-@contextlib.contextmanager
-def quiet(name: str) -> Iterator[None]:
-    """Without the lines of a logger that tell how far each batch is."""
-    known = logging.getLogger(name)
-    before = known.level
-    known.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        known.setLevel(before)
 
 
 if __name__ == '__main__':

@@ -1,13 +1,15 @@
 """Every live configuration key once: default, meaning with unit, what it affects, and what it may hold.
 
-A file (configs/loader.py) or `--set` may only change keys that stand here, or in configs/legacy.py. To add a key, add a
-line: `'NAME': key(default, 'meaning', 'affects')`, with words of configs/schema.py for what it affects, and a kind from
-there where the default's type does not say it.
+Sections of one family alone stand in files of their own, configs/<family>_section.py. A file (configs/loader.py) or
+`--set` may only change keys that stand here or there, or in configs/legacy.py. To add a key, add a line:
+`'NAME': key(default, 'meaning', 'affects')`, with words of configs/schema.py for what it affects, and a kind from there
+where the default's type does not say it.
 
 Words: side = square root of width x height of a box; original pixels = those of the image file; chip
 pixels = after resizing; a chip is a window of CHIP_SIZE pixels.
 """
-from configs.m2det_keys import BACKBONES
+from configs.m2det_section import M2DET
+from configs.rfcn_section import RFCN
 from configs.scales import TEST_SCALES, TRAIN_SCALES
 from configs.schema import (
                             BATCHES,
@@ -31,6 +33,7 @@ from configs.schema import (
                             one_of,
                             word,
 )
+from configs.ssh_section import SSH
 
 NETWORK = {
     'pretrained': key('', "initial weights: a shipped model's name (sniper_tiny), the prefix of their files, or a "
@@ -357,70 +360,6 @@ TEST = {
     'CHIP_HYPERPARAMS': key([(-1, -1, -1), (-1, -1, -1), (-1, -1, -1)], 'entry i makes the chips of scale i + 1: '
                             'dilation in cells, threshold, smallest chip side in cells', 'detections pyramid', TRIPLES,
                             per_scale=True),
-}
-
-M2DET = {
-    'backbone': key('vgg16', 'of M2Det; vgg16 is the one with reduced fully connected layers, vgg16_bn has BatchNorm '
-                    'too, to learn from random weights', 'graph detections schedule', choices=BACKBONES),
-    'width': key(1.0, 'factor on the channels of vgg16(_bn) and of the base feature behind it, for small networks',
-                 'graph detections schedule', FLOAT, above=0, high=4),
-    'input_size': key(512, "side of the network's input, pixels; 320, 512, 704, 800 were published, other multiples of "
-                      '16 follow the same rule', 'graph pixels detections schedule', low=32, high=8192),
-    'planes': key(256, "channels of a level's maps", 'graph detections schedule', low=2, high=4096),
-    'num_levels': key(8, 'U-shaped modules in a row', 'graph detections schedule', low=1, high=64),
-    'num_scales': key(6, 'maps of each', 'graph detections schedule', low=2, high=10),
-    'smooth': key(True, 'a 1x1 convolution behind each sum of a module', 'graph detections schedule'),
-    'sfam': key(False, "attention over each scale's channels", 'graph detections schedule'),
-    'step_pattern': key([], 'pixels a cell of each map, finest first; [] = the published ones, else input_size / side '
-                        'of the map', 'detections schedule', FLOATS, above=0),
-    'size_pattern': key([], 'sizes of priors, shares of the input, one a map and one more; [] = the published ones of '
-                        'the nearest input_size', 'detections schedule', FLOATS, above=0),
-    'variance': key([0.1, 0.2], 'units of box offsets: of centres in sides of the prior, of sides in logarithms',
-                    'detections schedule', FLOATS, above=0),
-    'augment': key(True, 'training pictures are cropped, distorted in colour, put on larger canvases and mirrored at '
-                   'random, as in SSD', 'schedule'),
-    'expand': key(0.6, 'chance of a larger canvas among these', 'schedule', low=0, high=1),
-    'overlap_thresh': key(0.5, 'priors that overlap an object so much (IoU) are of it', 'schedule', FLOAT, above=0,
-                          high=1),
-    'neg_pos': key(3, 'background priors of an image in the class loss, a positive one', 'graph schedule', FLOAT,
-                   low=0, high=1000000),
-    'loss_positives': key(25.0, "with TRAIN.LOSS_MEAN 'update': losses are divided by this x BATCH_IMAGES, not by the "
-                          'positive priors of a batch', 'graph schedule', FLOAT, above=0),
-    'init': key('original', "first values of all but the backbone: 'original' = the authors', by fan-out, heads "
-                "uniform; 'port' = Gaussian of deviation 0.001; 'prior' = 'original', but the heads say at first what "
-                'share of all is background', 'schedule', choices=('original', 'port', 'prior')),
-}
-
-SSH = {
-    'anchor_base': key(16, 'pixels of an anchor of scale 1, in all modules', 'graph detections schedule', low=1,
-                       high=4096),
-    'anchor_scales': key([(1, 2), (4, 8), (16, 32)], 'two square anchors a cell of each module, finest first, in '
-                         'units of anchor_base', 'graph detections schedule', PAIRS),
-    'allowed_border': key([0, 0, 512], 'how far anchors of each module may reach out of a training picture, pixels',
-                          'graph schedule', FLOATS, low=0),
-    'hard_mining': key(True, 'training looks at the anchors that the network gets wrong; False = at any', 'graph '
-                       'schedule'),
-    'force_best': key(False, 'the anchors that overlap a face most are positive too, however little they do', 'graph '
-                      'schedule'),
-    'modules': key([1, 2, 3], 'detection modules that a test looks at, 1 = the finest', 'graph detections', INTS),
-    'left_out': key([3], 'those that the largest of several TEST.SCALES leaves out', 'detections', INTS),
-    'order': key('BGR', "planes of the input; 'RGB' for backbones that were trained so", 'pixels detections schedule',
-                 choices=('BGR', 'RGB')),
-    'wide_boxes': key(True, "boxes come out one pixel wider and higher than was learnt, as the original's do; False = "
-                      'as learnt, for networks trained anew', 'detections'),
-}
-
-RFCN = {
-    'num_super_classes': key(1, 'super-classes, which R-FCN-3K tells objects apart by before it says which class they '
-                             'are; 1 = objects and background', 'graph detections schedule', low=1, high=10000),
-    'super_classes': key('', 'file that says which classes each super-class has, JSON or as in the ImageNet devkit; '
-                         'needed by training with several', 'schedule', PATH),
-    'fine_rois': key(50, 'proposals a chip that classes are trained on, at most and on average over a batch',
-                     'graph schedule', low=1, high=100000),
-    'fine_loss_rois': key(200, 'the loss of classes is divided by this x TRAIN.BBOX_LOSS_IMAGES', 'graph schedule',
-                          low=1),
-    'least_object': key(0.01, 'proposals that are objects with no more than this probability are left out of a test',
-                        'detections', low=0, high=1),
 }
 
 DEFAULT = {

@@ -15,7 +15,7 @@ from lib.chips.window import Window
 from lib.tasks import get_task
 from lib.utils.errors import SniperError
 from tests.conftest import ROOT
-from tests.synthetic_folder import synthetic_folder
+from tests.synthetic_folder import one_scale, synthetic_folder
 
 CONFIG = os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')
 
@@ -27,10 +27,7 @@ def scenes(tmp_path_factory):
 
 
 def settings(scenes, output, *more):
-    return ['dataset.dataset_path', scenes, 'dataset.root_path', str(output), 'output_path', str(output), 'gpus', 'cpu',
-            'TEST.SCALES', '[384px]', 'TEST.VALID_RANGES', '[[-1, -1]]', 'TEST.BATCH_IMAGES', '[1]', 'TEST.NUM_PROCESS',
-            '0', 'TEST.CONCURRENT_JOBS', '1', 'TEST.ONLY_PROPOSAL', 'True', 'TEST.NMS', '-1', 'TEST.NMS_SIGMA', '0.55',
-            *more]
+    return one_scale(scenes, output, 'TEST.ONLY_PROPOSAL', 'True', 'TEST.NMS', '-1', 'TEST.NMS_SIGMA', '0.55', *more)
 
 
 def metrics_of(output):

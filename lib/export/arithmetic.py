@@ -26,7 +26,7 @@ def softmax(conversion, node):
         first, second = cut(writer, data, 1, 0, 1), cut(writer, data, 1, 1, 2)
         share = writer.add('Sigmoid', writer.add('Sub', second, first))
         return [writer.add('Concat', writer.add('Sub', np.float32(1), share), share, axis=1)]
-    return [conversion.writer.add('Softmax', conversion.name(node.inputs[0]), axis=attribute(node, 'axis', -1))]
+    return [conversion.writer.add('Softmax', conversion.name(node.inputs[0]), axis=axis)]
 
 
 def clip(conversion, node):

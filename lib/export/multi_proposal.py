@@ -13,6 +13,7 @@ Letters: B images, N boxes of an image (anchor, row, column), K those that enter
 import numpy as np
 from onnx import TensorProto
 
+from lib.bbox.anchors import anchor_base
 from lib.export.conversion import attribute
 from lib.export.shaping import cut, numbers, side_of
 
@@ -26,7 +27,8 @@ def multi_proposal(conversion, node):
     writer = conversion.writer
     probabilities, deltas, im_info = conversion.inputs(node)
     stride, most = attribute(node, 'feature_stride', 16), int(attribute(node, 'rpn_pre_nms_top_n', 12000))
-    anchors = base_anchors(stride, attribute(node, 'ratios'), attribute(node, 'scales'))
+    shapes = (np.float32(attribute(node, name)) for name in ('ratios', 'scales'))   # as the operator reads them
+    anchors = anchor_base(stride, *shapes).astype(np.float32)
     limits = _limits(writer, im_info)
     scores = writer.add('Reshape', cut(writer, probabilities, 1, len(anchors), 2 * len(anchors)), np.array([0, -1]))
     scores, places = _largest(writer, scores, max(LOOKED_AT * most, LEAST_LOOKED_AT) if most >= 0 else -1)
@@ -36,18 +38,6 @@ def multi_proposal(conversion, node):
     rows = int(attribute(node, 'rpn_post_nms_top_n', 300))
     kept = _suppressed(writer, scores, boxes, float(attribute(node, 'threshold', 0.7)), rows)
     return _outputs(writer, scores, boxes, kept, limits, rows)
-
-
-def base_anchors(stride, ratios, scales):
-    """(A, 4) float32 of cell (0, 0), ratios outer, scales inner; halves round up (include/sniper/anchors.h)."""
-    anchors, centre = [], 0.5 * (stride - 1.0)
-    for ratio in np.float32(ratios):
-        width = np.floor(np.sqrt(np.floor(float(stride) * stride / float(ratio))) + 0.5)
-        height = np.floor(width * float(ratio) + 0.5)
-        for scale in np.float32(scales):
-            half = 0.5 * (width * float(scale) - 1.0), 0.5 * (height * float(scale) - 1.0)
-            anchors.append([centre - half[0], centre - half[1], centre + half[0], centre + half[1]])
-    return np.array(anchors, np.float32)
 
 
 def _limits(writer, im_info):

@@ -3,7 +3,6 @@
 Scores, box deltas and the offsets of deformable layers (Task.float32_layers) stay in float32, as in MXNet, and so does
 where proposals, samples and poolings lie: a place in float16 is a pixel off from 2048 on.
 """
-import contextlib
 import logging
 import os
 import tempfile
@@ -12,6 +11,7 @@ import warnings
 from lib.engine.calibrate import calibration_roidb
 from lib.export.network import Exported, export_model_of, with_facts
 from lib.iterators import TestIterator
+from lib.utils.quiet_loggers import quiet_loggers
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def _to_int8(task, exported, exact):
              and node.input[0] in exported.facts['inputs']}
     kept = [node.name for node in exported.model.graph.node if node.op_type in PRODUCTS
             and (node.name in first or node.name.split('/')[0] in exact)]
-    with tempfile.TemporaryDirectory(prefix='sniper_') as folder, _quiet():
+    with tempfile.TemporaryDirectory(prefix='sniper_') as folder, quiet_loggers('', level=logging.ERROR):
         source, target = (os.path.join(folder, name) for name in ('float.onnx', 'int8.onnx'))
         onnx.save(exported.model, source)
         reader = _Pictures(task.config, exported.facts['inputs'])
@@ -102,15 +102,3 @@ class _Pictures:
     def get_next(self):
         """-> inputs by name, or None at the end."""
         return next(self._batches, None)
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Without the quantiser's advice, which comes as warnings of the root's logger."""
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        root.setLevel(level)

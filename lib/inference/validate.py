@@ -3,7 +3,6 @@
 In this process, one scale after the other, in single precision whatever TEST.PRECISION and TEST.FOLD say; the network
 is loaded for a validation and freed after it. Nothing random is drawn that a training would miss.
 """
-import contextlib
 import copy
 import logging
 import math
@@ -22,6 +21,7 @@ from lib.inference.unreadable import check_any_readable
 from lib.inference.weights import Weights, found_classes, use_float32_on_cpu
 from lib.tasks import check_config, get_task
 from lib.utils.errors import SniperError
+from lib.utils.quiet_loggers import quiet_loggers
 from lib.weights.paths import BEST
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Validator:
         config = copy.deepcopy(self._config)
         weights = Weights(prefix, tag, self._classes)
         test = Setup(config, self._dataset, self._roidb, weights, self._tested.names, self._tested.labels, '')
-        with only_warnings(ROOMS):
+        with quiet_loggers(*ROOMS):
             found = detect_images(test, self._roidb, None)
             check_any_readable(self._roidb, found.unreadable)
             return Found(self._score(found.detections), self._metric, len(self._roidb), len(found.unreadable))
@@ -83,7 +83,7 @@ class Validator:
             raise SniperError(f'TRAIN.VALIDATE_EVERY: nothing is annotated in the {len(self._roidb)} images of '
                               f'{self._dataset.name} that are looked at: name another dataset.test_image_set, raise '
                               'TRAIN.VALIDATE_IMAGES, or set TRAIN.VALIDATE_EVERY to 0')
-        with only_warnings(ROOMS):
+        with quiet_loggers(*ROOMS):
             names: List[str] = list(self._score(Detections.empty(bool(self._config.TEST.WITH_MASK))))
         if wanted and wanted not in names:
             raise ConfigError(f'TRAIN.VALIDATE_METRIC {wanted!r} is unknown; {self._dataset.name} gives '
@@ -108,20 +108,6 @@ def flat_metrics(metrics: Mapping[str, Any], prefix: str = '') -> Dict[str, floa
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             found[prefix + name] = float(value) if value >= 0 else math.nan
     return found
-
-
-@contextlib.contextmanager
-def only_warnings(names: Sequence[str]):
-    """Context manager: what these loggers say of a test is too much for each of many."""
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [each.level for each in loggers]
-    for each in loggers:
-        each.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        for each, level in zip(loggers, levels):
-            each.setLevel(level)
 
 
 def _config_of_test(config):

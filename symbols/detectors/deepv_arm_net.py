@@ -9,9 +9,9 @@ from sniper_mxnet import mx
 from symbols.backbones.deepv_arm import DeepvArm
 from symbols.detectors.faster_rcnn import FasterRcnn, split_by_image
 from symbols.heads.rcnn import RcnnHead, rcnn_losses, rcnn_probabilities
-from symbols.heads.rpn import RpnHead, proposal_targets, rpn_losses, rpn_proposals
+from symbols.heads.rpn import RpnHead, proposal_targets, rpn_proposals
 from symbols.necks.select import Select
-from symbols.options import LossOptions, ProposalOptions, class_count, runs_on_gpu
+from symbols.options import ProposalOptions, class_count, runs_on_gpu
 
 RCNN_STRIDE = 16    # that the R-CNN pools by in the original, whose feature has 8
 
@@ -24,15 +24,14 @@ class ProposalsBesideRcnn(FasterRcnn):
         (B, P, C), `blockgrad1_output` (B, P, 4), `blockgrad2_output` (B*P,) scores, box loss and labels."""
         proposals = ProposalOptions.from_config(config, 'TRAIN')
         feature, _ = self.features(config)
-        losses = LossOptions.from_config(config, feature.stride)
-        anchors, rpn = self.rpn_outputs(config, feature)
-        rpn_cls_prob, rpn_bbox_loss = rpn_losses(rpn, losses)
-        targets = proposal_targets(rpn_cls_prob, rpn, anchors, proposals, losses)
+        rpn = self.trained_rpn(config, feature)
+        losses = rpn.losses
+        targets = proposal_targets(rpn.cls_prob, rpn.outputs, rpn.anchors, proposals, losses)
         rcnn = self._beside(config, feature, targets.rois)
         cls_prob, bbox_loss = rcnn_losses(rcnn, targets, losses)
         outputs = (split_by_image(cls_prob, proposals, class_count(config), 'cls_prob_reshape'),
                    split_by_image(bbox_loss, proposals, 4, 'bbox_loss_reshape'), targets.label)
-        return mx.sym.Group([rpn_cls_prob, rpn_bbox_loss, *(mx.sym.BlockGrad(output, name=f'blockgrad{place}')
+        return mx.sym.Group([rpn.cls_prob, rpn.bbox_loss, *(mx.sym.BlockGrad(output, name=f'blockgrad{place}')
                                                             for place, output in enumerate(outputs))])
 
     def _test_outputs(self, config):

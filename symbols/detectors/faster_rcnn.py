@@ -9,8 +9,8 @@ from symbols.feature import Feature, feature_output
 from symbols.heads.focus import FOCUS_LAYERS, FocusHead, focus_loss, focus_probabilities
 from symbols.heads.mask import MaskHead, mask_feature_output, mask_loss, mask_probabilities
 from symbols.heads.rcnn import labels_output, rcnn_losses, rcnn_probabilities
-from symbols.heads.rpn import proposal_targets, rpn_losses, rpn_proposals
-from symbols.options import LossOptions, MaskOptions, ProposalOptions, class_count, runs_on_gpu
+from symbols.heads.rpn import proposal_targets, rpn_proposals
+from symbols.options import MaskOptions, ProposalOptions, class_count, runs_on_gpu
 from symbols.registry import feature_stride
 
 HEAD_PARTS = {**ProposalNetwork.parts, 'masks': ('mask_*',), 'FocusPixels': FOCUS_LAYERS,
@@ -47,10 +47,10 @@ class FasterRcnn(ProposalNetwork):
         proposals = ProposalOptions.from_config(config, 'TRAIN')
         masks = MaskOptions.from_config(config) if config.TRAIN.WITH_MASK else None
         rpn_feature, feature = self.features(config)
-        losses = LossOptions.from_config(config, rpn_feature.stride)
-        anchors, rpn = self.rpn_outputs(config, rpn_feature)
-        rpn_cls_prob, rpn_bbox_loss = rpn_losses(rpn, losses)
-        targets = proposal_targets(rpn_cls_prob, rpn, anchors, proposals, losses, masks.max_masks if masks else 0)
+        rpn = self.trained_rpn(config, rpn_feature)
+        losses = rpn.losses
+        targets = proposal_targets(rpn.cls_prob, rpn.outputs, rpn.anchors, proposals, losses,
+                                   masks.max_masks if masks else 0)
 
         reduced = self.rcnn.reduce(feature)
         rcnn = self.rcnn(reduced, targets.rois, class_count(config), on_gpu=runs_on_gpu(config))
@@ -59,7 +59,7 @@ class FasterRcnn(ProposalNetwork):
         cls_prob, bbox_loss = rcnn_losses(rcnn, targets, losses, cls_rois)
         focus = [focus_loss(self.focus(feature), losses)] if config.TRAIN.AUTO_FOCUS else []
         return mx.sym.Group([
-            rpn_cls_prob, rpn_bbox_loss, *focus,
+            rpn.cls_prob, rpn.bbox_loss, *focus,
             split_by_image(cls_prob, proposals, class_count(config), 'cls_prob_reshape'),
             split_by_image(bbox_loss, proposals, 4, 'bbox_loss_reshape'),
             labels_output(targets.label),

@@ -7,7 +7,7 @@ from symbols.backbones.residual import FORMS, STAGE_WIDTHS
 from symbols.variants import MOST_CLASSES, Variant
 
 STEM = 64       # channels of VGG-16's first layer at width 1
-MOST = {'num_levels': 64, 'num_scales': 10, 'planes': 4096}     # believed of a file, as configs/defaults.py has it
+MOST = {'num_levels': 64, 'num_scales': 10, 'planes': 4096}     # believed of a file, as configs/m2det_section.py has it
 DEFAULTS = {'M2DET.backbone': 'vgg16', 'M2DET.width': 1.0, 'M2DET.planes': 256, 'M2DET.num_levels': 8,
             'M2DET.num_scales': 6, 'M2DET.smooth': True, 'M2DET.sfam': False, 'dataset.NUM_CLASSES': 81}
 

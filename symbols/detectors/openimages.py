@@ -9,12 +9,12 @@ from symbols.backbones.resnet import ResNet
 from symbols.backbones.tiny import TinyNet
 from symbols.detectors.faster_rcnn import FasterRcnn, split_by_image
 from symbols.heads.rcnn import RcnnHead, labels_output, rcnn_losses
-from symbols.heads.rpn import RpnHead, group_proposal_targets, rpn_losses
+from symbols.heads.rpn import RpnHead, group_proposal_targets
 from symbols.layers import he_normal
 from symbols.necks.concat import Concat
 from symbols.necks.select import Select
 from symbols.necks.top_down import TopDown
-from symbols.options import LossOptions, ProposalOptions, class_count, runs_on_gpu
+from symbols.options import ProposalOptions, class_count, runs_on_gpu
 
 
 class OpenImagesRcnn(FasterRcnn):
@@ -29,17 +29,16 @@ class OpenImagesRcnn(FasterRcnn):
         """
         proposals = ProposalOptions.from_config(config, 'TRAIN')
         rpn_feature, feature = self.features(config)
-        losses = LossOptions.from_config(config, rpn_feature.stride)
-        anchors, rpn = self.rpn_outputs(config, rpn_feature)
-        rpn_cls_prob, rpn_bbox_loss = rpn_losses(rpn, losses)
-        targets = group_proposal_targets(rpn_cls_prob, rpn, anchors, proposals, losses)
+        rpn = self.trained_rpn(config, rpn_feature)
+        losses = rpn.losses
+        targets = group_proposal_targets(rpn.cls_prob, rpn.outputs, rpn.anchors, proposals, losses)
         classes = class_count(config)
         rcnn = self.rcnn(self.rcnn.reduce(feature), targets.rois, classes, on_gpu=runs_on_gpu(config))
         cls_rois = proposals.post_nms_top_n * losses.images
         cls_prob, bbox_loss = rcnn_losses(rcnn, targets, losses, cls_rois)
         weights = mx.sym.tile(targets.label_weight, reps=(classes,), name='label_weight_tile')
         return mx.sym.Group([
-            rpn_cls_prob, rpn_bbox_loss, split_by_image(cls_prob, proposals, classes, 'cls_prob_reshape'),
+            rpn.cls_prob, rpn.bbox_loss, split_by_image(cls_prob, proposals, classes, 'cls_prob_reshape'),
             split_by_image(bbox_loss, proposals, 4, 'bbox_loss_reshape'), labels_output(targets.label),
             mx.sym.BlockGrad(split_by_image(weights, proposals, classes, 'label_weight_reshape'), name='blockgrad1')])
 

@@ -1,12 +1,21 @@
 """Backbone, neck and RPN: a detector's first half, and a network of its own in the proposal-only graphs."""
-from typing import Mapping, Sequence
+from typing import Any, Mapping, NamedTuple, Sequence
 
 from sniper_mxnet import mx
 from symbols.detector import Detector
 from symbols.feature import feature_output
-from symbols.heads.rpn import rpn_losses, rpn_proposals
+from symbols.heads.rpn import RpnOutputs, rpn_losses, rpn_proposals
 from symbols.options import AnchorOptions, LossOptions, ProposalOptions, TrunkOptions
 from symbols.variants import two_stage_variants
+
+
+class TrainedRpn(NamedTuple):
+    """What a training graph has of its RPN; cls_prob and bbox_loss are outputs of the graph, see rpn_losses."""
+    losses: LossOptions
+    anchors: AnchorOptions
+    outputs: RpnOutputs
+    cls_prob: Any
+    bbox_loss: Any
 
 
 class ProposalNetwork(Detector):
@@ -41,12 +50,18 @@ class ProposalNetwork(Detector):
         anchors = AnchorOptions.from_config(config, feature.stride)
         return anchors, self.rpn(feature, anchors, config.network.RPN_CHANNELS)
 
+    def trained_rpn(self, config, feature):
+        """The RPN on `feature` with its losses, as training graphs begin: TrainedRpn."""
+        losses = LossOptions.from_config(config, feature.stride)
+        anchors, outputs = self.rpn_outputs(config, feature)
+        return TrainedRpn(losses, anchors, outputs, *rpn_losses(outputs, losses))
+
     def proposal_train_symbol(self, config):
         """Inputs data, label, bbox_target, bbox_weight; outputs `rpn_cls_prob_output` (B, 2, A*F, F) and
         `rpn_bbox_loss_output` (B, 4A, F, F)."""
         feature, _ = self.features(config)
-        _, outputs = self.rpn_outputs(config, feature)
-        return mx.sym.Group(list(rpn_losses(outputs, LossOptions.from_config(config, feature.stride))))
+        rpn = self.trained_rpn(config, feature)
+        return mx.sym.Group([rpn.cls_prob, rpn.bbox_loss])
 
     def proposal_test_symbol(self, config):
         """Inputs data, im_info, im_ids; outputs `rois_output` (B*P, 5), `rois_score` (B*P,), `im_ids`."""

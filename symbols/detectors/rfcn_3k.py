@@ -15,12 +15,12 @@ from symbols.detectors.proposal_network import ProposalNetwork
 from symbols.feature import feature_output
 from symbols.heads.rcnn import labels_output
 from symbols.heads.rfcn import GROUP, RfcnHead, rfcn_losses, rfcn_targets, super_class_of
-from symbols.heads.rpn import RpnHead, rpn_losses, rpn_proposals
+from symbols.heads.rpn import RpnHead, rpn_proposals
 from symbols.layers import OPTIONAL, he_normal
 from symbols.necks.concat import Concat
 from symbols.necks.select import Select
 from symbols.necks.top_down import TopDown
-from symbols.options import LossOptions, ProposalOptions, RfcnOptions, runs_on_gpu
+from symbols.options import ProposalOptions, RfcnOptions, runs_on_gpu
 from symbols.variants import CLASSES, MOST_ANCHORS, MOST_CLASSES, Variant
 
 SUPER_CLASSES = 'RFCN.num_super_classes'
@@ -46,15 +46,14 @@ class Rfcn3k(ProposalNetwork):
         """
         proposals, options = ProposalOptions.from_config(config, 'TRAIN'), RfcnOptions.from_config(config)
         rpn_feature, feature = self.features(config)
-        losses = LossOptions.from_config(config, rpn_feature.stride)
-        anchors, rpn = self.rpn_outputs(config, rpn_feature)
-        rpn_cls_prob, rpn_bbox_loss = rpn_losses(rpn, losses)
-        targets = rfcn_targets(rpn_cls_prob, rpn, anchors, proposals, losses, options)
+        rpn = self.trained_rpn(config, rpn_feature)
+        losses = rpn.losses
+        targets = rfcn_targets(rpn.cls_prob, rpn.outputs, rpn.anchors, proposals, losses, options)
         scores, deltas = self._objects(config, feature, targets.rois, options)
         fine = self.rfcn.fine_score(feature, targets.fine_rois, options.classes, runs_on_gpu(config))
         cls_prob, fine_prob, bbox_loss = rfcn_losses(scores, deltas, fine, targets, losses, options)
         return mx.sym.Group([
-            rpn_cls_prob, rpn_bbox_loss,
+            rpn.cls_prob, rpn.bbox_loss,
             split_by_image(cls_prob, proposals, options.super_classes + 1, 'cls_prob_reshape'), fine_prob, bbox_loss,
             labels_output(targets.label), mx.sym.BlockGrad(targets.fine_label, name='blockgrad1')])
 

@@ -14,7 +14,7 @@ from lib.dataset import load_test_dataset
 from lib.inference.validate import Validator, chosen, flat_metrics
 from lib.utils.errors import SniperError
 from tests.conftest import ROOT
-from tests.synthetic_folder import synthetic_folder
+from tests.synthetic_folder import one_scale, synthetic_folder
 
 CONFIG = os.path.join(ROOT, 'configs', 'faster', 'sniper_tiny_e2e.yml')
 SHIPPED = os.path.join(ROOT, 'data', 'models', 'sniper_tiny')
@@ -27,9 +27,7 @@ def scenes(tmp_path_factory):
 
 
 def settings(scenes, output, *more):
-    return ['dataset.dataset_path', scenes, 'dataset.root_path', str(output), 'output_path', str(output), 'gpus', 'cpu',
-            'TEST.SCALES', '[384px]', 'TEST.VALID_RANGES', '[[-1, -1]]', 'TEST.BATCH_IMAGES', '[1]', 'TEST.NUM_PROCESS',
-            '0', 'TEST.CONCURRENT_JOBS', '1', 'TRAIN.VALIDATE_EVERY', 'epoch'] + list(more)
+    return one_scale(scenes, output, 'TRAIN.VALIDATE_EVERY', 'epoch', *more)
 
 
 def validator(scenes, output, *more):
